@@ -1,0 +1,207 @@
+-- What was delivered, as it was delivered. Rows are never changed: the log from which everything else follows.
+CREATE TABLE inbox (
+    id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    source      TEXT COLLATE "C" NOT NULL,
+    event_key   TEXT COLLATE "C" NOT NULL,
+    kind        TEXT COLLATE "C" NOT NULL,
+    -- 0 to apply, 1 ignored (no effect on directories), 2 not understood
+    disposition SMALLINT         NOT NULL CHECK (disposition IN (0, 1, 2)),
+    received_at BIGINT           NOT NULL,
+    body        BYTEA            NOT NULL,
+    UNIQUE (source, event_key)
+);
+
+-- Deliveries not yet applied. A row goes in the transaction that applies it.
+CREATE TABLE inbox_queue (
+    inbox_id BIGINT   PRIMARY KEY,
+    attempts SMALLINT NOT NULL DEFAULT 0,
+    due_at   BIGINT   NOT NULL DEFAULT 0
+);
+
+-- Deliveries set aside. A retry moves them back to the queue; a discard keeps the row and its reason.
+CREATE TABLE dead_letters (
+    inbox_id       BIGINT   PRIMARY KEY,
+    reason         TEXT     NOT NULL,
+    detail         TEXT     NOT NULL,
+    attempts       SMALLINT NOT NULL,
+    died_at        BIGINT   NOT NULL,
+    discarded_at   BIGINT,
+    discard_reason TEXT
+);
+CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
+
+-- Who says a directory belongs to which organization ('' = no claim). The oldest claim owns it, a directory's own
+-- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost.
+CREATE TABLE claims (
+    id              BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    directory_id    TEXT COLLATE "C" NOT NULL,
+    organization_id TEXT COLLATE "C" NOT NULL,
+    rank            SMALLINT         NOT NULL,
+    first_at        BIGINT           NOT NULL,
+    first_event     TEXT COLLATE "C" NOT NULL,
+    revealed        BOOLEAN          NOT NULL,
+    tenant_id       TEXT COLLATE "C",
+    UNIQUE (directory_id, organization_id)
+);
+CREATE INDEX claims_organization ON claims (organization_id);
+
+-- The newest word on each entity under each claim: its version, and the delivery that holds it. Tombstones are rows
+-- with live = false. What the host sees is derived from these rows and nothing else.
+CREATE TABLE facts (
+    id       TEXT COLLATE "C" NOT NULL,
+    kind     SMALLINT         NOT NULL,
+    claim_id BIGINT           NOT NULL,
+    at       BIGINT           NOT NULL,
+    emitted  BIGINT           NOT NULL,
+    event    TEXT COLLATE "C" NOT NULL,
+    revealed BOOLEAN          NOT NULL,
+    live     BOOLEAN          NOT NULL,
+    digest   BIGINT           NOT NULL,
+    inbox_id BIGINT           NOT NULL,
+    PRIMARY KEY (id, kind, claim_id)
+);
+CREATE INDEX facts_claim ON facts (claim_id, id, kind);
+
+CREATE TABLE memberships (
+    group_id TEXT COLLATE "C" NOT NULL,
+    user_id  TEXT COLLATE "C" NOT NULL,
+    claim_id BIGINT           NOT NULL,
+    at       BIGINT           NOT NULL,
+    event    TEXT COLLATE "C" NOT NULL,
+    added    BOOLEAN          NOT NULL,
+    inbox_id BIGINT           NOT NULL,
+    PRIMARY KEY (group_id, user_id, claim_id)
+);
+CREATE INDEX memberships_user ON memberships (user_id);
+
+-- Directories whose people and groups must be derived again, in steps; id_after is where the next step begins.
+CREATE TABLE refreshes (
+    directory_id TEXT COLLATE "C" PRIMARY KEY,
+    id_after     TEXT COLLATE "C" NOT NULL,
+    kind_after   SMALLINT         NOT NULL
+);
+
+-- Role slugs that a claim's facts have ever named: what `roles` lists.
+CREATE TABLE role_mentions (
+    claim_id BIGINT           NOT NULL,
+    slug     TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (claim_id, slug)
+);
+
+CREATE TABLE tenants (
+    id         TEXT COLLATE "C" PRIMARY KEY,
+    name       TEXT,
+    created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ,
+    deleted_at TIMESTAMPTZ
+);
+
+CREATE TABLE directories (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    id         TEXT COLLATE "C" NOT NULL,
+    name       TEXT,
+    type       TEXT,
+    state      TEXT             NOT NULL,
+    created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ,
+    deleted_at TIMESTAMPTZ,
+    PRIMARY KEY (tenant_id, id)
+);
+
+CREATE TABLE users (
+    tenant_id         TEXT COLLATE "C" NOT NULL,
+    id                TEXT COLLATE "C" NOT NULL,
+    person_id         TEXT COLLATE "C" NOT NULL,
+    directory_id      TEXT COLLATE "C" NOT NULL,
+    idp_id            TEXT COLLATE "C",
+    email             TEXT,
+    username          TEXT,
+    first_name        TEXT,
+    last_name         TEXT,
+    name              TEXT,
+    job_title         TEXT,
+    status            TEXT             NOT NULL CHECK (status IN ('active', 'inactive')),
+    custom_attributes JSONB            NOT NULL,
+    access_epoch      BIGINT           NOT NULL,
+    deprovisioned_at  TIMESTAMPTZ,
+    created_at        TIMESTAMPTZ      NOT NULL,
+    updated_at        TIMESTAMPTZ      NOT NULL,
+    -- rosterd's own: the role slugs of the newest fact, and the digest of the content shown
+    role_slugs        TEXT             NOT NULL,
+    digest            BIGINT           NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX users_person ON users (tenant_id, person_id);
+CREATE INDEX users_email ON users (tenant_id, lower(email));
+
+CREATE TABLE groups (
+    tenant_id    TEXT COLLATE "C" NOT NULL,
+    id           TEXT COLLATE "C" NOT NULL,
+    directory_id TEXT COLLATE "C" NOT NULL,
+    idp_id       TEXT COLLATE "C",
+    name         TEXT             NOT NULL,
+    created_at   TIMESTAMPTZ      NOT NULL,
+    updated_at   TIMESTAMPTZ      NOT NULL,
+    digest       BIGINT           NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+
+CREATE TABLE roles (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    slug      TEXT COLLATE "C" NOT NULL,
+    name      TEXT             NOT NULL,
+    PRIMARY KEY (tenant_id, slug)
+);
+
+CREATE TABLE user_roles (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    user_id    TEXT COLLATE "C" NOT NULL,
+    role_slug  TEXT COLLATE "C" NOT NULL,
+    granted_by TEXT             NOT NULL,
+    granted_at TIMESTAMPTZ      NOT NULL,
+    PRIMARY KEY (tenant_id, user_id, role_slug)
+);
+
+-- A membership shows iff its newest fact says added, its group exists and its user is active. The inner select only
+-- matters where one directory's events claim two organizations.
+CREATE VIEW group_members AS
+SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
+FROM memberships m
+JOIN claims c ON c.id = m.claim_id
+JOIN users u ON u.tenant_id = c.tenant_id AND u.id = m.user_id AND u.status = 'active'
+JOIN groups g ON g.tenant_id = c.tenant_id AND g.id = m.group_id
+WHERE m.added
+  AND NOT EXISTS (
+      SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id
+      WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id
+        AND (n.at, n.event) > (m.at, m.event)
+  );
+
+-- Notices waiting to be told: one row for each passage from active to inactive, written in its transaction.
+CREATE TABLE outbox (
+    id         BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    kind       TEXT COLLATE "C" NOT NULL,
+    user_id    TEXT COLLATE "C" NOT NULL,
+    person_id  TEXT COLLATE "C" NOT NULL,
+    payload    TEXT             NOT NULL,
+    created_at BIGINT           NOT NULL,
+    -- the mail that tells it, once bundled
+    mail_id    BIGINT
+);
+CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
+CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
+
+-- Mails: a bundle of notices with one Message-ID, kept from the first attempt on, so that a repeat is recognised.
+CREATE TABLE mails (
+    id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    tenant_id   TEXT COLLATE "C" NOT NULL,
+    message_id  TEXT COLLATE "C" NOT NULL UNIQUE,
+    state       TEXT             NOT NULL CHECK (state IN ('waiting', 'sent', 'needless', 'dead')),
+    attempts    SMALLINT         NOT NULL,
+    due_at      BIGINT           NOT NULL,
+    created_at  BIGINT           NOT NULL,
+    finished_at BIGINT,
+    last_error  TEXT
+);
+CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';

@@ -1,0 +1,17 @@
+DROP VIEW group_members;
+DROP TABLE mails;
+DROP TABLE outbox;
+DROP TABLE user_roles;
+DROP TABLE roles;
+DROP TABLE groups;
+DROP TABLE users;
+DROP TABLE directories;
+DROP TABLE tenants;
+DROP TABLE role_mentions;
+DROP TABLE refreshes;
+DROP TABLE memberships;
+DROP TABLE facts;
+DROP TABLE claims;
+DROP TABLE dead_letters;
+DROP TABLE inbox_queue;
+DROP TABLE inbox;

@@ -1,0 +1,207 @@
+-- What was delivered, as it was delivered. Rows are never changed: the log from which everything else follows.
+CREATE TABLE inbox (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    source      TEXT    NOT NULL,
+    event_key   TEXT    NOT NULL,
+    kind        TEXT    NOT NULL,
+    -- 0 to apply, 1 ignored (no effect on directories), 2 not understood
+    disposition INTEGER NOT NULL CHECK (disposition IN (0, 1, 2)),
+    received_at INTEGER NOT NULL,
+    body        BLOB    NOT NULL,
+    UNIQUE (source, event_key)
+) STRICT;
+
+-- Deliveries not yet applied. A row goes in the transaction that applies it.
+CREATE TABLE inbox_queue (
+    inbox_id INTEGER PRIMARY KEY,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_at   INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Deliveries set aside. A retry moves them back to the queue; a discard keeps the row and its reason.
+CREATE TABLE dead_letters (
+    inbox_id       INTEGER PRIMARY KEY,
+    reason         TEXT    NOT NULL,
+    detail         TEXT    NOT NULL,
+    attempts       INTEGER NOT NULL,
+    died_at        INTEGER NOT NULL,
+    discarded_at   INTEGER,
+    discard_reason TEXT
+) STRICT;
+CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
+
+-- Who says a directory belongs to which organization ('' = no claim). The oldest claim owns it, a directory's own
+-- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost.
+CREATE TABLE claims (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    directory_id    TEXT    NOT NULL,
+    organization_id TEXT    NOT NULL,
+    rank            INTEGER NOT NULL,
+    first_at        INTEGER NOT NULL,
+    first_event     TEXT    NOT NULL,
+    revealed        INTEGER NOT NULL CHECK (revealed IN (0, 1)),
+    tenant_id       TEXT,
+    UNIQUE (directory_id, organization_id)
+) STRICT;
+CREATE INDEX claims_organization ON claims (organization_id);
+
+-- The newest word on each entity under each claim: its version, and the delivery that holds it. Tombstones are rows
+-- with live = 0. What the host sees is derived from these rows and nothing else.
+CREATE TABLE facts (
+    id         TEXT    NOT NULL,
+    kind       INTEGER NOT NULL,
+    claim_id   INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    emitted    INTEGER NOT NULL,
+    event      TEXT    NOT NULL,
+    revealed   INTEGER NOT NULL CHECK (revealed IN (0, 1)),
+    live       INTEGER NOT NULL CHECK (live IN (0, 1)),
+    digest     INTEGER NOT NULL,
+    inbox_id   INTEGER NOT NULL,
+    PRIMARY KEY (id, kind, claim_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX facts_claim ON facts (claim_id, id, kind);
+
+CREATE TABLE memberships (
+    group_id TEXT    NOT NULL,
+    user_id  TEXT    NOT NULL,
+    claim_id INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    event    TEXT    NOT NULL,
+    added    INTEGER NOT NULL CHECK (added IN (0, 1)),
+    inbox_id INTEGER NOT NULL,
+    PRIMARY KEY (group_id, user_id, claim_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX memberships_user ON memberships (user_id);
+
+-- Directories whose people and groups must be derived again, in steps; id_after is where the next step begins.
+CREATE TABLE refreshes (
+    directory_id TEXT    PRIMARY KEY,
+    id_after     TEXT    NOT NULL,
+    kind_after   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Role slugs that a claim's facts have ever named: what `roles` lists.
+CREATE TABLE role_mentions (
+    claim_id INTEGER NOT NULL,
+    slug     TEXT    NOT NULL,
+    PRIMARY KEY (claim_id, slug)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tenants (
+    id         TEXT PRIMARY KEY,
+    name       TEXT,
+    created_at TEXT,
+    updated_at TEXT,
+    deleted_at TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE directories (
+    tenant_id  TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    name       TEXT,
+    type       TEXT,
+    state      TEXT NOT NULL,
+    created_at TEXT,
+    updated_at TEXT,
+    deleted_at TEXT,
+    PRIMARY KEY (tenant_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE users (
+    tenant_id         TEXT    NOT NULL,
+    id                TEXT    NOT NULL,
+    person_id         TEXT    NOT NULL,
+    directory_id      TEXT    NOT NULL,
+    idp_id            TEXT,
+    email             TEXT,
+    username          TEXT,
+    first_name        TEXT,
+    last_name         TEXT,
+    name              TEXT,
+    job_title         TEXT,
+    status            TEXT    NOT NULL CHECK (status IN ('active', 'inactive')),
+    custom_attributes TEXT    NOT NULL,
+    access_epoch      INTEGER NOT NULL,
+    deprovisioned_at  TEXT,
+    created_at        TEXT    NOT NULL,
+    updated_at        TEXT    NOT NULL,
+    -- rosterd's own: the role slugs of the newest fact, and the digest of the content shown
+    role_slugs        TEXT    NOT NULL,
+    digest            INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX users_person ON users (tenant_id, person_id);
+CREATE INDEX users_email ON users (tenant_id, lower(email));
+
+CREATE TABLE groups (
+    tenant_id    TEXT    NOT NULL,
+    id           TEXT    NOT NULL,
+    directory_id TEXT    NOT NULL,
+    idp_id       TEXT,
+    name         TEXT    NOT NULL,
+    created_at   TEXT    NOT NULL,
+    updated_at   TEXT    NOT NULL,
+    digest       INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE roles (
+    tenant_id TEXT NOT NULL,
+    slug      TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, slug)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE user_roles (
+    tenant_id  TEXT NOT NULL,
+    user_id    TEXT NOT NULL,
+    role_slug  TEXT NOT NULL,
+    granted_by TEXT NOT NULL,
+    granted_at TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, user_id, role_slug)
+) STRICT, WITHOUT ROWID;
+
+-- A membership shows iff its newest fact says added, its group exists and its user is active. The inner select only
+-- matters where one directory's events claim two organizations.
+CREATE VIEW group_members AS
+SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
+FROM memberships m
+JOIN claims c ON c.id = m.claim_id
+JOIN users u ON u.tenant_id = c.tenant_id AND u.id = m.user_id AND u.status = 'active'
+JOIN groups g ON g.tenant_id = c.tenant_id AND g.id = m.group_id
+WHERE m.added = 1
+  AND NOT EXISTS (
+      SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id
+      WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id
+        AND (n.at, n.event) > (m.at, m.event)
+  );
+
+-- Notices waiting to be told: one row for each passage from active to inactive, written in its transaction.
+CREATE TABLE outbox (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id  TEXT    NOT NULL,
+    kind       TEXT    NOT NULL,
+    user_id    TEXT    NOT NULL,
+    person_id  TEXT    NOT NULL,
+    payload    TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- the mail that tells it, once bundled
+    mail_id    INTEGER
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
+CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
+
+-- Mails: a bundle of notices with one Message-ID, kept from the first attempt on, so that a repeat is recognised.
+CREATE TABLE mails (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id    TEXT    NOT NULL,
+    message_id   TEXT    NOT NULL UNIQUE,
+    state        TEXT    NOT NULL CHECK (state IN ('waiting', 'sent', 'needless', 'dead')),
+    attempts     INTEGER NOT NULL,
+    due_at       INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    finished_at  INTEGER,
+    last_error   TEXT
+) STRICT;
+CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';

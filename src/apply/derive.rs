@@ -1,0 +1,180 @@
+//! From standing words to the rows that the host sees: load what is shown, derive (pure), write what differs.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    db::{Conn, DbError},
+    decide::{
+        DEFAULT_TENANT, Tenancy,
+        directories::{directory_row, tenant_row},
+        groups,
+        place::{Place, directory_word, organization_word, owner, place},
+        state::State,
+        users::{self, Leaver},
+        winner::{Home, Homes},
+    },
+    fact::Kind,
+    tables::{self, Key, claims},
+};
+
+use super::load;
+
+/// Brings the rows of directories and tenants up to date. Returns every directory's home, and those directories whose
+/// people must be derived again because tenant, deletion or provider changed.
+pub fn directories(
+    conn: &mut Conn,
+    state: &mut State,
+    tenancy: Tenancy,
+    before: &HashMap<String, Place>,
+    left: &BTreeSet<String>,
+) -> Result<(Homes, BTreeSet<String>), DbError> {
+    let after: HashMap<String, Place> =
+        state.directories().map(|id| (id.clone(), place(state, id, tenancy))).collect();
+    let touched = touched_directories(state, before, &after);
+    let candidates: Vec<Key> = state
+        .directories()
+        .flat_map(|id| {
+            let named = state.claims_of(id).map(|claim| claim.organization_id.as_str()).filter(|o| !o.is_empty());
+            let tenants: BTreeSet<&str> = named.chain([DEFAULT_TENANT]).collect();
+            tenants.into_iter().map(|tenant| (tenant.to_owned(), id.clone())).collect::<Vec<_>>()
+        })
+        .collect();
+    let shown = tables::directories::providers(conn, &candidates)?;
+
+    let wanted = touched
+        .iter()
+        .filter_map(|id| directory_word(state, id))
+        .filter(|word| state.content(Kind::Directory, word).is_none())
+        .map(|word| word.inbox_id)
+        .collect();
+    load::contents(conn, state, &wanted)?;
+
+    let rows: Vec<_> = touched.iter().filter_map(|id| directory_row(state, id, tenancy)).collect();
+    let misplaced: Vec<Key> = shown
+        .keys()
+        .filter(|(tenant, id)| touched.contains(id) && after.get(id).is_some_and(|place| place.tenant_id != *tenant))
+        .cloned()
+        .collect();
+    tables::directories::upsert(conn, &rows)?;
+    tables::directories::remove(conn, &misplaced)?;
+    tenants(conn, state, tenancy, &touched, left)?;
+
+    let mut changed = BTreeSet::new();
+    let mut homes = Homes::new();
+    for (id, place) in after {
+        let key = (place.tenant_id.clone(), id.clone());
+        let row = rows.iter().find(|row| row.id == id);
+        let provider = match row {
+            Some(row) => row.provider.clone(),
+            None => shown.get(&key).cloned().flatten(),
+        };
+        let outcome = |place: &Place| (place.tenant_id.clone(), place.gone_since);
+        let moved = before.get(&id).is_some_and(|before| outcome(before) != outcome(&place));
+        let known = shown.keys().any(|(_, shown)| *shown == id);
+        let renamed = row.is_some() && shown.get(&key).is_some_and(|shown| *shown != provider);
+        if known && (moved || renamed) {
+            changed.insert(id.clone());
+        }
+        homes.insert(id, Home { place, provider });
+    }
+    Ok((homes, changed))
+}
+
+/// Directories whose own row may differ now.
+fn touched_directories(
+    state: &State,
+    before: &HashMap<String, Place>,
+    after: &HashMap<String, Place>,
+) -> BTreeSet<String> {
+    let spoken = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::Directory).map(|(_, id)| id);
+    let claimed = state.touched.claims.iter().filter_map(|id| state.claim(*id)).map(|claim| &claim.directory_id);
+    let placed = after.iter().filter(|(id, place)| before.get(*id) != Some(place)).map(|(id, _)| id);
+    spoken.chain(claimed).chain(placed).cloned().collect()
+}
+
+fn tenants(
+    conn: &mut Conn,
+    state: &mut State,
+    tenancy: Tenancy,
+    directories: &BTreeSet<String>,
+    left: &BTreeSet<String>,
+) -> Result<(), DbError> {
+    let spoken = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::Organization).map(|(_, id)| id.clone());
+    let mut ids: BTreeSet<String> = match tenancy {
+        Tenancy::Multi => spoken.collect(),
+        Tenancy::Single => BTreeSet::new(),
+    };
+    ids.extend(directories.iter().map(|id| match tenancy {
+        Tenancy::Multi => owner(state, id).map_or(DEFAULT_TENANT.to_owned(), |claim| claim.organization_id.clone()),
+        Tenancy::Single => DEFAULT_TENANT.to_owned(),
+    }));
+    ids.extend(left.iter().cloned());
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // A tenant that was only left has no words in the slice yet.
+    for (kind, id, standing) in tables::words::on(conn, &left.iter().map(String::as_str).collect::<Vec<_>>())? {
+        if state.words(kind, &id).is_empty() {
+            state.insert_word(kind, id, standing);
+        }
+    }
+    let wanted = ids
+        .iter()
+        .filter_map(|id| organization_word(state, id))
+        .filter(|word| state.content(Kind::Organization, word).is_none())
+        .map(|word| word.inbox_id)
+        .collect();
+    load::contents(conn, state, &wanted)?;
+    let with_directories: BTreeSet<String> =
+        claims::tenants_with_directories(conn, &ids.iter().map(String::as_str).collect::<Vec<_>>())?
+            .into_iter()
+            .collect();
+    let (mut rows, mut gone) = (Vec::new(), Vec::new());
+    for id in ids {
+        match tenant_row(state, &id, tenancy, with_directories.contains(&id)) {
+            Some(row) => rows.push(row),
+            None => gone.push(id),
+        }
+    }
+    tables::tenants::upsert(conn, &rows)?;
+    tables::tenants::remove(conn, &gone)?;
+    Ok(())
+}
+
+/// Brings the rows of touched users and groups up to date, and returns who lost access.
+pub fn people(conn: &mut Conn, state: &mut State, homes: &Homes) -> Result<Vec<Leaver>, DbError> {
+    let touched = |kind: Kind| -> BTreeSet<String> {
+        state.touched.entities.iter().filter(|(k, _)| *k == kind).map(|(_, id)| id.clone()).collect()
+    };
+    let (user_ids, group_ids) = (touched(Kind::User), touched(Kind::Group));
+    let shown_users = tables::users::shown(conn, &load::keys(state, Kind::User, user_ids.iter()))?;
+    let shown_groups = tables::groups::shown(conn, &load::keys(state, Kind::Group, group_ids.iter()))?;
+    let shown_users = load::by_id(shown_users, |row| &row.id);
+    let shown_groups = load::by_id(shown_groups, |row| &row.id);
+
+    let mut wanted = BTreeSet::new();
+    for id in &user_ids {
+        wanted.extend(users::wanted(state, id, rows(&shown_users, id), homes));
+    }
+    for id in &group_ids {
+        wanted.extend(groups::wanted(state, id, rows(&shown_groups, id), homes));
+    }
+    load::contents(conn, state, &wanted)?;
+
+    let (mut changes, mut leavers) = (Vec::new(), Vec::new());
+    for id in &user_ids {
+        let outcome = users::derive(state, id, rows(&shown_users, id), homes);
+        changes.extend(outcome.changes);
+        leavers.extend(outcome.leavers);
+    }
+    let known = |tenant_id: &str, id: &str| rows(&shown_users, id).iter().any(|row| row.tenant_id == tenant_id);
+    tables::users::apply(conn, &changes, known)?;
+    let changes: Vec<_> =
+        group_ids.iter().flat_map(|id| groups::derive(state, id, rows(&shown_groups, id), homes)).collect();
+    tables::groups::apply(conn, &changes)?;
+    Ok(leavers)
+}
+
+fn rows<'a, T>(map: &'a HashMap<String, Vec<T>>, id: &str) -> &'a [T] {
+    map.get(id).map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,173 @@
+//! The slice of the database that a batch needs, in a handful of statements however large the batch.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use diesel::QueryResult;
+
+use crate::{
+    broker::Source,
+    db::Conn,
+    decide::{
+        DEFAULT_TENANT,
+        fold::claim_of,
+        state::{Content, NO_CLAIM, State},
+    },
+    fact::{Kind, Observation, Reading, Word},
+    inbox::queue,
+    tables::{Key, claims, words},
+};
+
+/// Everything known about the entities that `observations` speak of: their words, the claims under which those stand,
+/// and the words on the directories and organizations behind the claims.
+pub fn slice<'a>(conn: &mut Conn, observations: impl Iterator<Item = &'a Observation> + Clone) -> QueryResult<State> {
+    let mut state = State::default();
+    let mut directories: BTreeSet<String> = BTreeSet::new();
+    let (mut pairs, mut ids, mut organizations) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for observation in observations {
+        if let Some((directory_id, organization_id)) = claim_of(observation) {
+            directories.insert(directory_id.to_owned());
+            pairs.insert((directory_id.to_owned(), organization_id.to_owned()));
+        }
+        match observation {
+            Observation::Organization(word) => drop(organizations.insert(word.id.clone())),
+            Observation::Directory { .. } => {}
+            Observation::User { word, .. } => drop(ids.insert(word.id.clone())),
+            Observation::Group { word, .. } => drop(ids.insert(word.id.clone())),
+            Observation::Membership { user, group, .. } => {
+                ids.insert(user.id.clone());
+                ids.insert(group.id.clone());
+            }
+        }
+    }
+    // A word on an organization concerns every directory for which it is named.
+    directories.extend(claims::directories_naming(conn, &borrowed(&organizations))?);
+    add_claims(conn, &mut state, &directories)?;
+    let missing: Vec<Key> =
+        pairs.into_iter().filter(|(d, o)| state.claim_between(d, o).is_none()).collect();
+    if !missing.is_empty() {
+        claims::insert_missing(conn, &missing)?;
+        let known: HashSet<i64> = state.claims().map(|claim| claim.id).collect();
+        let touched: BTreeSet<String> = missing.into_iter().map(|(directory_id, _)| directory_id).collect();
+        for mut claim in claims::of_directories(conn, &borrowed(&touched))? {
+            claim.fresh = !known.contains(&claim.id);
+            if claim.fresh {
+                state.insert_claim(claim);
+            }
+        }
+    }
+    add_words(conn, &mut state, ids, &organizations)?;
+    Ok(state)
+}
+
+/// The same for entities alone: what a refresh derives again.
+pub fn entities(conn: &mut Conn, directory_id: &str, ids: BTreeSet<String>) -> QueryResult<State> {
+    let mut state = State::default();
+    add_claims(conn, &mut state, &BTreeSet::from([directory_id.to_owned()]))?;
+    add_words(conn, &mut state, ids, &BTreeSet::new())?;
+    Ok(state)
+}
+
+fn add_claims(conn: &mut Conn, state: &mut State, directories: &BTreeSet<String>) -> QueryResult<()> {
+    if directories.is_empty() {
+        return Ok(());
+    }
+    for claim in claims::of_directories(conn, &borrowed(directories))? {
+        state.insert_claim(claim);
+    }
+    Ok(())
+}
+
+/// Words on `ids`, and on all directories and organizations in play; words on an id may stand under claims of another
+/// directory (somebody moved), whose claims are then in play too.
+fn add_words(
+    conn: &mut Conn,
+    state: &mut State,
+    ids: BTreeSet<String>,
+    organizations: &BTreeSet<String>,
+) -> QueryResult<()> {
+    let mut wanted = ids;
+    wanted.extend(organizations.iter().cloned());
+    let mut loaded = BTreeSet::new();
+    loop {
+        wanted.extend(state.directories().cloned());
+        wanted.extend(
+            state.claims().map(|claim| &claim.organization_id).filter(|id| !id.is_empty()).cloned(),
+        );
+        let next: Vec<&str> = wanted.difference(&loaded).map(String::as_str).collect();
+        if next.is_empty() {
+            return Ok(());
+        }
+        let mut strange = BTreeSet::new();
+        for (kind, id, standing) in words::on(conn, &next)? {
+            if standing.claim_id != NO_CLAIM && state.claim(standing.claim_id).is_none() {
+                strange.insert(standing.claim_id);
+            }
+            state.insert_word(kind, id, standing);
+        }
+        loaded = wanted.clone();
+        if !strange.is_empty() {
+            let strange: Vec<i64> = strange.into_iter().collect();
+            let directories = claims::directories_of(conn, &strange)?.into_iter().collect();
+            add_claims(conn, state, &directories)?;
+        }
+    }
+}
+
+fn borrowed(ids: &BTreeSet<String>) -> Vec<&str> {
+    ids.iter().map(String::as_str).collect()
+}
+
+/// The keys under which rows of these entities may be shown: their ids in every tenant that any claim names.
+pub fn keys<'a>(state: &State, kind: Kind, ids: impl Iterator<Item = &'a String>) -> Vec<Key> {
+    let mut keys = BTreeSet::new();
+    for id in ids {
+        for word in state.words(kind, id) {
+            let Some(claim) = state.claim(word.claim_id) else { continue };
+            keys.insert((DEFAULT_TENANT.to_owned(), id.clone()));
+            for claim in state.claims_of(&claim.directory_id).filter(|claim| !claim.organization_id.is_empty()) {
+                keys.insert((claim.organization_id.clone(), id.clone()));
+            }
+        }
+    }
+    keys.into_iter().collect()
+}
+
+/// Reads contents again from the deliveries that hold them.
+pub fn contents(conn: &mut Conn, state: &mut State, inbox_ids: &BTreeSet<i64>) -> QueryResult<()> {
+    let ids: Vec<i64> = inbox_ids.iter().copied().collect();
+    for (inbox_id, source, body) in queue::bodies(conn, &ids)? {
+        let reading = Source::named(&source).map(|source| source.read(&body));
+        let Some(Ok(Reading::Fact(observation))) = reading else {
+            tracing::error!(inbox.id = inbox_id, "a delivery that was applied cannot be read any more");
+            continue;
+        };
+        for content in said(*observation) {
+            state.insert_content(inbox_id, content);
+        }
+    }
+    Ok(())
+}
+
+fn said(observation: Observation) -> Vec<Content> {
+    fn content<T>(word: Word<T>, wrap: impl Fn(T) -> Content) -> Content {
+        wrap(word.content)
+    }
+    match observation {
+        Observation::Organization(word) => vec![content(word, Content::Organization)],
+        Observation::Directory { word, .. } => vec![content(word, Content::Directory)],
+        Observation::User { word, .. } => vec![content(word, Content::User)],
+        Observation::Group { word, .. } => vec![content(word, Content::Group)],
+        Observation::Membership { user, group, .. } => {
+            vec![content(user, Content::User), content(group, Content::Group)]
+        }
+    }
+}
+
+/// Rows by id, for derivations that look at all tenants of one id.
+pub fn by_id<T>(rows: Vec<T>, id: impl Fn(&T) -> &str) -> HashMap<String, Vec<T>> {
+    let mut map: HashMap<String, Vec<T>> = HashMap::new();
+    for row in rows {
+        map.entry(id(&row).to_owned()).or_default().push(row);
+    }
+    map
+}

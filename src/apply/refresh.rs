@@ -1,0 +1,68 @@
+//! Refreshing: the people and groups of a directory derived again, in steps that let other work through.
+//!
+//! A deleted directory of 50,000 people, or one that changed hands, is one row in `refreshes` and many small
+//! transactions. Where a step ends is kept in its transaction, so a crash repeats at most one step, and a step that is
+//! repeated changes nothing.
+
+use std::collections::BTreeSet;
+
+use super::{ApplyError, derive, load};
+use crate::{
+    clock::Timestamp,
+    db::{Conn, Database, DbError},
+    decide::{
+        Tenancy,
+        place::place,
+        state::State,
+        winner::{Home, Homes},
+    },
+    outbox, tables,
+    tables::{Key, refreshes},
+};
+
+/// Entities a step.
+const STEP: i64 = 500;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refreshed {
+    pub entities: usize,
+    pub leavers: usize,
+}
+
+/// `None` when nothing waits for a refresh.
+pub fn step(database: &Database, tenancy: Tenancy, now: Timestamp) -> Result<Option<Refreshed>, ApplyError> {
+    database.write_in_turn(|conn| Ok(refresh(conn, tenancy, now)?))
+}
+
+fn refresh(conn: &mut Conn, tenancy: Tenancy, now: Timestamp) -> Result<Option<Refreshed>, DbError> {
+    let Some(refresh) = refreshes::next(conn)? else { return Ok(None) };
+    let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
+    let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
+    let (id, kind) = (&refresh.after.0, refresh.after.1);
+    let visited = tables::words::under(conn, &claim_ids, (id, kind), STEP)?;
+    let Some((last_id, last_kind)) = visited.last().cloned() else {
+        refreshes::finish(conn, &refresh.directory_id)?;
+        return Ok(Some(Refreshed { entities: 0, leavers: 0 }));
+    };
+    let ids: BTreeSet<String> = visited.iter().map(|(id, _)| id.clone()).collect();
+    let mut state = load::entities(conn, &refresh.directory_id, ids)?;
+    let homes = homes(conn, &state, tenancy)?;
+    state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
+    let entities = state.touched.entities.len();
+    let leavers = derive::people(conn, &mut state, &homes)?;
+    outbox::enqueue(conn, &leavers, now)?;
+    refreshes::advance(conn, &refresh.directory_id, (&last_id, last_kind))?;
+    Ok(Some(Refreshed { entities, leavers: leavers.len() }))
+}
+
+fn homes(conn: &mut Conn, state: &State, tenancy: Tenancy) -> Result<Homes, DbError> {
+    let places: Vec<_> = state.directories().map(|id| (id.clone(), place(state, id, tenancy))).collect();
+    let keys: Vec<Key> = places.iter().map(|(id, place)| (place.tenant_id.clone(), id.clone())).collect();
+    let providers = tables::directories::providers(conn, &keys)?;
+    let home = |(id, place): (String, crate::decide::place::Place)| {
+        let provider = providers.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
+        (id, Home { place, provider })
+    };
+    Ok(places.into_iter().map(home).collect())
+}

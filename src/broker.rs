@@ -1,0 +1,149 @@
+//! The edge where brokers differ: (headers, bytes) → a verified delivery, and a delivery → neutral facts.
+//!
+//! Nothing past this module knows a broker's dialect. A new broker is a variant of [`Source`] and a folder beside
+//! `workos/`.
+
+pub mod workos;
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::{clock::Timestamp, fact::Reading};
+
+/// Longest id, type or slug taken as such, in bytes: it must fit an index entry on both databases.
+pub const LONGEST_ID: usize = 255;
+
+/// A broker that may call `POST /webhooks/{source}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    WorkOs,
+}
+
+impl Source {
+    pub fn named(name: &str) -> Option<Self> {
+        (name == "workos").then_some(Self::WorkOs)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WorkOs => "workos",
+        }
+    }
+
+    pub const fn signature_header(self) -> &'static str {
+        match self {
+            Self::WorkOs => workos::signature::HEADER,
+        }
+    }
+
+    /// Checks that `body` was signed with one of `secrets` near `now`. Pure; before anything is parsed.
+    pub fn verify(
+        self,
+        header: Option<&[u8]>,
+        body: &[u8],
+        secrets: &[Secret],
+        tolerance_ms: i64,
+        now: Timestamp,
+    ) -> Result<(), VerifyError> {
+        match self {
+            Self::WorkOs => workos::signature::verify(header, body, secrets, tolerance_ms, now),
+        }
+    }
+
+    /// The little that must be known of a delivery to keep it. Never fails: what is not understood is labelled so.
+    pub fn label(self, body: &[u8]) -> Label {
+        match self {
+            Self::WorkOs => workos::envelope::label(body),
+        }
+    }
+
+    /// What a kept body says. Pure and total.
+    pub fn read(self, body: &[u8]) -> Result<Reading, NotUnderstood> {
+        match self {
+            Self::WorkOs => workos::event::read(body),
+        }
+    }
+}
+
+/// A webhook secret; its value is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// `None` for an empty or blank text: an empty key would let anybody sign.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// Why a request is not taken for the broker's. Each variant asks something else of the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum VerifyError {
+    #[error("the signature header is missing; is something else than the broker calling this address?")]
+    MissingHeader,
+    #[error("the signature header cannot be read: {0}")]
+    MalformedHeader(&'static str),
+    #[error("the timestamp is older than the window allows; is this server's clock ahead, or is this a replay?")]
+    TooOld,
+    #[error("the timestamp lies further in the future than the window allows; is this server's clock behind?")]
+    TooNew,
+    #[error("the timestamp looks like seconds; it must be milliseconds")]
+    Seconds,
+    #[error("no signature matches a configured secret; was the secret rotated, or the body changed on its way?")]
+    NoMatch,
+}
+
+/// What the inbox must know of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The event's id, or `sha256:…` of the body when it has none that can be used: the key of exactly-once.
+    pub key: String,
+    /// Empty when not understood.
+    pub kind: String,
+    pub disposition: Disposition,
+}
+
+impl Label {
+    pub(crate) fn not_understood(body: &[u8], reason: &'static str) -> Self {
+        Self {
+            key: format!("sha256:{}", hex::encode(Sha256::digest(body))),
+            kind: String::new(),
+            disposition: Disposition::NotUnderstood(reason),
+        }
+    }
+}
+
+/// What shall become of a delivery, as far as its envelope tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    Apply,
+    /// A type that says nothing about directories; kept, and marked so.
+    Ignore,
+    /// Kept as a dead letter.
+    NotUnderstood(&'static str),
+}
+
+/// Why a kept delivery cannot become facts; ends in the dead letters, where an operator reads it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotUnderstood {
+    #[error("the body is not the JSON this event should have: {0}")]
+    Shape(String),
+    #[error("{field} is missing, empty, longer than {LONGEST_ID} bytes or holds a NUL")]
+    Id { field: &'static str },
+    #[error("the event carries neither created_at nor data.updated_at, so it cannot be put in order")]
+    NoTime,
+    #[error("the event contradicts itself: {0}")]
+    Contradiction(&'static str),
+}

@@ -1,0 +1,208 @@
+//! A kept body → facts. One function for each family of events; pure.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    json::Text,
+    user::{self, Identity, parsed},
+};
+use crate::{
+    broker::NotUnderstood,
+    clock::Timestamp,
+    fact::{Directory, Group, Membership, Observation, Organization, Reading, Scope, User, Version, Word},
+};
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    event: Text<'a>,
+    #[serde(borrow, default)]
+    created_at: Text<'a>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// The common part of organizations, directories and groups.
+#[derive(Deserialize)]
+struct Thing<'a> {
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    directory_id: Text<'a>,
+    #[serde(borrow, default)]
+    organization_id: Text<'a>,
+    #[serde(borrow, default)]
+    idp_id: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default, rename = "type")]
+    provider: Text<'a>,
+    #[serde(borrow, default)]
+    state: Text<'a>,
+    #[serde(borrow, default)]
+    created_at: Text<'a>,
+    #[serde(borrow, default)]
+    updated_at: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Pair<'a> {
+    #[serde(borrow, default)]
+    directory_id: Text<'a>,
+    #[serde(borrow)]
+    user: &'a RawValue,
+    #[serde(borrow)]
+    group: &'a RawValue,
+}
+
+pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
+    let text = std::str::from_utf8(body).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
+    let event: Event<'_> = parsed(text)?;
+    let kind = event.event.raw().unwrap_or_default();
+    let Some((family, what)) = kind.rsplit_once('.').filter(|_| super::envelope::HANDLED.contains(&kind)) else {
+        return Ok(Reading::Nothing);
+    };
+    let data = event.data.ok_or_else(|| NotUnderstood::Shape("it has no data".to_owned()))?;
+    let deleted = what == "deleted";
+    let stamp = Stamp { id: event.id.id("id")?, emitted: event.created_at.time() };
+    let observation = match family {
+        "organization" => Observation::Organization(organization(&parsed(data.get())?, &stamp, deleted)?),
+        "dsync.user" => user(data, &stamp, deleted)?,
+        "dsync.group" if what.starts_with("user_") => membership(&parsed(data.get())?, &stamp, what == "user_added")?,
+        "dsync.group" => {
+            let thing = parsed(data.get())?;
+            Observation::Group { scope: scope(&thing)?, word: group(&thing, &stamp, !deleted, deleted)? }
+        }
+        _ => directory(&parsed(data.get())?, &stamp, deleted)?,
+    };
+    Ok(Reading::Fact(Box::new(observation)))
+}
+
+/// What the envelope gives to every version.
+struct Stamp {
+    id: String,
+    emitted: Option<Timestamp>,
+}
+
+impl Stamp {
+    /// A missing half is taken from the other (old deliveries lack `created_at`, broker.md 1.1).
+    fn version(&self, updated_at: Option<Timestamp>, deleted: bool) -> Result<Version, NotUnderstood> {
+        let emitted = self.emitted.or(updated_at).ok_or(NotUnderstood::NoTime)?;
+        let at = updated_at.unwrap_or(emitted);
+        let at = if deleted { at.max(emitted) } else { at };
+        Ok(Version { at, emitted, event: self.id.clone() })
+    }
+}
+
+fn organization(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Word<Organization>, NotUnderstood> {
+    let version = stamp.version(thing.updated_at.time(), deleted)?;
+    let id = thing.id.id("data.id")?;
+    let (created_at, updated_at) = times(thing, &version);
+    let content = Organization { name: thing.name.get().unwrap_or_else(|| id.clone()), created_at, updated_at };
+    Ok(Word { id, version, reveals: !deleted, live: !deleted, content })
+}
+
+fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnderstood> {
+    let version = stamp.version(thing.updated_at.time(), deleted)?;
+    let id = thing.id.id("data.id")?;
+    let (created_at, updated_at) = times(thing, &version);
+    // Two vocabularies for one thing (broker.md 1.2); a deletion's own state is that of before.
+    let state = match thing.state.raw() {
+        _ if deleted => "deleted".to_owned(),
+        Some("linked") => "active".to_owned(),
+        Some("unlinked") => "inactive".to_owned(),
+        _ => thing.state.get().unwrap_or_else(|| "unknown".to_owned()),
+    };
+    let content =
+        Directory { name: thing.name.get(), provider: thing.provider.get(), state, created_at, updated_at };
+    let scope = Scope { directory_id: id.clone(), organization_id: organization_id(&thing.organization_id)? };
+    Ok(Observation::Directory { scope, word: Word { id, version, reveals: !deleted, live: !deleted, content } })
+}
+
+fn user(data: &RawValue, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnderstood> {
+    let identity: Identity<'_> = parsed(data.get())?;
+    let scope = Scope {
+        directory_id: identity.directory_id.id("data.directory_id")?,
+        organization_id: organization_id(&identity.organization_id)?,
+    };
+    Ok(Observation::User { scope, word: user_word(data, &identity, stamp, !deleted, deleted)? })
+}
+
+fn user_word(
+    data: &RawValue,
+    identity: &Identity<'_>,
+    stamp: &Stamp,
+    reveals: bool,
+    deleted: bool,
+) -> Result<Word<User>, NotUnderstood> {
+    let version = stamp.version(identity.updated_at.time(), deleted)?;
+    let live = identity.active() && !deleted;
+    let mut content = user::content(data, identity, !live, version.at)?;
+    if deleted {
+        content.state = "deleted".to_owned();
+    }
+    Ok(Word { id: identity.id.id("user id")?, version, reveals, live, content })
+}
+
+fn group(thing: &Thing<'_>, stamp: &Stamp, reveals: bool, deleted: bool) -> Result<Word<Group>, NotUnderstood> {
+    let version = stamp.version(thing.updated_at.time(), deleted)?;
+    let id = thing.id.id("group id")?;
+    let (created_at, updated_at) = times(thing, &version);
+    let content = Group {
+        idp_id: thing.idp_id.id("idp_id").ok(),
+        name: thing.name.get().unwrap_or_else(|| id.clone()),
+        created_at,
+        updated_at,
+    };
+    Ok(Word { id, version, reveals, live: !deleted, content })
+}
+
+fn membership(pair: &Pair<'_>, stamp: &Stamp, added: bool) -> Result<Observation, NotUnderstood> {
+    let identity: Identity<'_> = parsed(pair.user.get())?;
+    let thing: Thing<'_> = parsed(pair.group.get())?;
+    let directory_id = pair.directory_id.id("data.directory_id")?;
+    for inner in [&identity.directory_id, &thing.directory_id] {
+        if inner.raw().is_some_and(|inner| inner != directory_id) {
+            return Err(NotUnderstood::Contradiction("its user or group is of another directory"));
+        }
+    }
+    let organization_id = match (organization_id(&identity.organization_id)?, organization_id(&thing.organization_id)?) {
+        (Some(of_user), Some(of_group)) if of_user != of_group => {
+            return Err(NotUnderstood::Contradiction("its user and its group are of two organizations"));
+        }
+        (of_user, of_group) => of_user.or(of_group),
+    };
+    let user = user_word(pair.user, &identity, stamp, added, false)?;
+    let group = group(&thing, stamp, added, false)?;
+    let emitted = stamp.emitted.unwrap_or(user.version.emitted);
+    let membership = Membership {
+        group_id: group.id.clone(),
+        user_id: user.id.clone(),
+        version: Version { at: emitted, emitted, event: stamp.id.clone() },
+        added,
+    };
+    Ok(Observation::Membership { scope: Scope { directory_id, organization_id }, membership, user, group })
+}
+
+fn scope(thing: &Thing<'_>) -> Result<Scope, NotUnderstood> {
+    Ok(Scope {
+        directory_id: thing.directory_id.id("data.directory_id")?,
+        organization_id: organization_id(&thing.organization_id)?,
+    })
+}
+
+/// Absent or null is no claim; an id that cannot be a key is refused.
+fn organization_id(text: &Text<'_>) -> Result<Option<String>, NotUnderstood> {
+    match text.raw() {
+        None | Some("") => Ok(None),
+        Some(_) => text.id("organization_id").map(Some),
+    }
+}
+
+fn times(thing: &Thing<'_>, version: &Version) -> (Timestamp, Timestamp) {
+    let updated_at = thing.updated_at.time().unwrap_or(version.at);
+    (thing.created_at.time().unwrap_or(updated_at), updated_at)
+}

@@ -1,0 +1,114 @@
+//! Reading JSON that is not quite what was promised, without losing a leaver to it.
+//!
+//! Profile fields are lenient: a null or a number where a text should be is no text. Ids, times and states are not.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Value;
+
+use crate::{
+    broker::{LONGEST_ID, NotUnderstood},
+    clock::Timestamp,
+};
+
+/// Longest profile text kept, in characters; the rest is cut.
+const LONGEST_TEXT: usize = 1_024;
+
+/// A text where there is one; any other JSON value is none.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Text<'a>(Option<Cow<'a, str>>);
+
+impl<'a> Text<'a> {
+    /// The text, cleaned for both databases; `None` when blank.
+    pub(super) fn get(&self) -> Option<String> {
+        let text = self.0.as_deref()?.trim();
+        (!text.is_empty()).then(|| cleaned(text))
+    }
+
+    pub(super) fn id(&self, field: &'static str) -> Result<String, NotUnderstood> {
+        id(self.0.as_deref().unwrap_or_default(), field)
+    }
+
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        Timestamp::parse(self.0.as_deref()?)
+    }
+
+    pub(super) fn raw(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+/// An id is opaque: no prefix is expected (broker.md 1.3, imported ids), but it must fit a key.
+pub(super) fn id(text: &str, field: &'static str) -> Result<String, NotUnderstood> {
+    if text.is_empty() || text.len() > LONGEST_ID || text.contains('\0') {
+        return Err(NotUnderstood::Id { field });
+    }
+    Ok(text.to_owned())
+}
+
+/// PostgreSQL cannot store NUL in a text.
+pub(super) fn cleaned(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The same for a whole JSON value, keys included.
+pub(super) fn without_nul(value: Value) -> Value {
+    let clean = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    match value {
+        Value::String(text) => Value::String(clean(text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (clean(key), without_nul(value))).collect())
+        }
+        plain => plain,
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = Option<Cow<'de, str>>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON value")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Some(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Some(Cow::Owned(text.to_owned())))
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(None)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(None)
+            }
+        }
+
+        deserializer.deserialize_any(AnyValue).map(Text)
+    }
+}

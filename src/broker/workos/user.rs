@@ -1,0 +1,156 @@
+//! `directory_user`: the snapshot that user and membership events carry (broker.md 1.3).
+
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use super::json::{Text, cleaned, id, without_nul};
+use crate::{broker::NotUnderstood, clock::Timestamp, fact};
+
+/// What decides over access. Read on its own when the rest of the snapshot cannot be read.
+#[derive(Deserialize)]
+pub(super) struct Identity<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) directory_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) organization_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) state: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) created_at: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) updated_at: Text<'a>,
+}
+
+impl Identity<'_> {
+    /// Any state but `active` is no access, unknown ones too (lesson 3).
+    pub(super) fn active(&self) -> bool {
+        self.state.raw() == Some("active")
+    }
+}
+
+#[derive(Deserialize)]
+struct Profile<'a> {
+    #[serde(borrow, default)]
+    idp_id: Text<'a>,
+    #[serde(borrow, default)]
+    email: Text<'a>,
+    #[serde(borrow, default)]
+    first_name: Text<'a>,
+    #[serde(borrow, default)]
+    last_name: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    username: Text<'a>,
+    #[serde(borrow, default)]
+    job_title: Text<'a>,
+    emails: Option<Value>,
+    role: Option<Role>,
+    roles: Option<Vec<Role>>,
+    #[serde(borrow)]
+    custom_attributes: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    slug: String,
+}
+
+/// The profile, or an empty one for somebody without access: what cannot be read must not keep a leaver in.
+pub(super) fn content(
+    data: &RawValue,
+    identity: &Identity<'_>,
+    leaver: bool,
+    at: Timestamp,
+) -> Result<fact::User, NotUnderstood> {
+    profile(data, identity, at).or_else(|error| if leaver { Ok(empty(identity, at)) } else { Err(error) })
+}
+
+fn profile(data: &RawValue, identity: &Identity<'_>, at: Timestamp) -> Result<fact::User, NotUnderstood> {
+    let profile: Profile<'_> = parsed(data.get())?;
+    let attributes = attributes(profile.custom_attributes)?;
+    // Predefined attributes moved from the top level into custom_attributes (broker.md 1.3); both are read.
+    let moved = |name: &str, top: &Text<'_>| {
+        attributes.get(name).and_then(Value::as_str).and_then(text).or_else(|| top.get())
+    };
+    let (first_name, last_name) = (profile.first_name.get(), profile.last_name.get());
+    let full_name = || match (&first_name, &last_name) {
+        (Some(first), Some(last)) => Some(format!("{first} {last}")),
+        (first, last) => first.clone().or_else(|| last.clone()),
+    };
+    let email = profile
+        .email
+        .get()
+        .or_else(|| attributes.get("emails").and_then(primary_email))
+        .or_else(|| profile.emails.as_ref().and_then(primary_email));
+
+    Ok(fact::User {
+        email,
+        username: moved("username", &profile.username),
+        job_title: moved("job_title", &profile.job_title),
+        name: profile.name.get().or_else(full_name),
+        idp_id: profile.idp_id.id("idp_id").ok(),
+        first_name,
+        last_name,
+        roles: slugs(profile.role, profile.roles)?,
+        custom_attributes: attributes.to_string(),
+        ..empty(identity, at)
+    })
+}
+
+fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
+    let updated_at = identity.updated_at.time().unwrap_or(at);
+    fact::User {
+        idp_id: None,
+        email: None,
+        username: None,
+        first_name: None,
+        last_name: None,
+        name: None,
+        job_title: None,
+        state: identity.state.get().unwrap_or_else(|| "unknown".to_owned()),
+        custom_attributes: "{}".to_owned(),
+        roles: Vec::new(),
+        created_at: identity.created_at.time().unwrap_or(updated_at),
+        updated_at,
+    }
+}
+
+/// `role` and `roles[]`, sorted, each once: some environments send one, some both (lesson 32).
+fn slugs(role: Option<Role>, roles: Option<Vec<Role>>) -> Result<Vec<String>, NotUnderstood> {
+    let mut slugs = role
+        .into_iter()
+        .chain(roles.into_iter().flatten())
+        .map(|role| id(&role.slug, "role slug"))
+        .collect::<Result<Vec<_>, _>>()?;
+    slugs.sort_unstable();
+    slugs.dedup();
+    Ok(slugs)
+}
+
+fn attributes(raw: Option<&RawValue>) -> Result<Value, NotUnderstood> {
+    match raw.map(|raw| parsed::<Value>(raw.get())).transpose()? {
+        None | Some(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
+        Some(object @ Value::Object(_)) => Ok(without_nul(object)),
+        Some(_) => Err(NotUnderstood::Shape("custom_attributes is not an object".to_owned())),
+    }
+}
+
+fn primary_email(emails: &Value) -> Option<String> {
+    let emails = emails.as_array()?;
+    let value = |entry: &Value| entry.get("value").and_then(Value::as_str).and_then(text);
+    let primary = |entry: &&Value| entry.get("primary").and_then(Value::as_bool) == Some(true);
+    emails.iter().find(primary).and_then(value).or_else(|| emails.iter().find_map(value))
+}
+
+fn text(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| cleaned(text))
+}
+
+/// serde_json's message names line and column and no content.
+pub(super) fn parsed<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, NotUnderstood> {
+    serde_json::from_str(json).map_err(|error| NotUnderstood::Shape(error.to_string()))
+}

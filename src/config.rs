@@ -1,0 +1,166 @@
+//! Settings: the commented default file, then `rosterd.toml`, then the environment. Read once, checked once; what is
+//! wrong is one sentence that names the key and the remedy.
+
+mod overlay;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{
+    broker::Secret,
+    db::Url,
+    decide::Tenancy,
+};
+
+pub use overlay::{ConfigError, load};
+
+/// Every key with its comment; the defaults are this file, so the two cannot differ.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(deserialize_with = "url")]
+    pub database_url: Url,
+    pub database_connections: u32,
+    #[serde(deserialize_with = "tenancy")]
+    pub tenancy: Tenancy,
+    pub http: Http,
+    pub workos: WorkOs,
+    pub apply: Apply,
+    pub mail: Mail,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    pub max_body_bytes: usize,
+    pub max_waiting: usize,
+    pub commit_timeout_seconds: u64,
+    pub stop_timeout_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkOs {
+    #[serde(deserialize_with = "secrets")]
+    pub webhook_secrets: Vec<Secret>,
+    pub tolerance_seconds: u32,
+    #[serde(deserialize_with = "secret")]
+    pub api_key: Option<Secret>,
+    pub api_url: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    pub batch_deliveries: usize,
+    pub batch_bytes: usize,
+    pub poll_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    #[serde(deserialize_with = "mail_url")]
+    pub url: Option<MailUrl>,
+    #[serde(deserialize_with = "mailbox")]
+    pub from: lettre::message::Mailbox,
+    pub window_seconds: u32,
+    pub max_named: usize,
+    pub timeout_seconds: u64,
+    #[serde(deserialize_with = "addresses")]
+    pub fallback: Vec<lettre::Address>,
+    #[serde(deserialize_with = "recipients")]
+    pub recipients: BTreeMap<String, Vec<lettre::Address>>,
+}
+
+/// Where mail goes. An SMTP URL may hold a password, so printing it shows the host only.
+#[derive(Clone, PartialEq, Eq)]
+pub enum MailUrl {
+    Smtp(String),
+    Directory(PathBuf),
+}
+
+impl std::fmt::Debug for MailUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Directory(path) => write!(f, "file://{}", path.display()),
+            Self::Smtp(url) => {
+                let host = url.rsplit_once('@').map_or_else(
+                    || url.split_once("://").map_or(url.as_str(), |(_, host)| host),
+                    |(_, host)| host,
+                );
+                write!(f, "smtp://{host}")
+            }
+        }
+    }
+}
+
+fn wrong<E: serde::de::Error>(message: impl std::fmt::Display) -> E {
+    E::custom(message)
+}
+
+fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
+    Url::parse(&String::deserialize(from)?).map_err(wrong)
+}
+
+fn tenancy<'de, D: Deserializer<'de>>(from: D) -> Result<Tenancy, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "multi" => Ok(Tenancy::Multi),
+        "single" => Ok(Tenancy::Single),
+        other => Err(wrong(format_args!("tenancy is \"{other}\"; write \"multi\" or \"single\""))),
+    }
+}
+
+/// A comma inside a secret would make two of it; WorkOS secrets have none.
+fn secrets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Secret>, D::Error> {
+    let secrets: Vec<String> = Vec::deserialize(from)?;
+    Ok(secrets.iter().flat_map(|text| text.split(',')).filter_map(Secret::new).collect())
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    Ok(Secret::new(&String::deserialize(from)?))
+}
+
+fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Some(path) = text.strip_prefix("file://") {
+        if path.is_empty() {
+            return Err(wrong("mail.url (SMTP_URL) names no directory; write file:///var/spool/rosterd"));
+        }
+        return Ok(Some(MailUrl::Directory(PathBuf::from(path))));
+    }
+    if text.starts_with("smtp://") || text.starts_with("smtps://") {
+        return Ok(Some(MailUrl::Smtp(text)));
+    }
+    Err(wrong("mail.url (SMTP_URL) must begin with smtp://, smtps:// or file://"))
+}
+
+fn mailbox<'de, D: Deserializer<'de>>(from: D) -> Result<lettre::message::Mailbox, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|error| {
+        wrong(format_args!("mail.from (MAIL_FROM) is no address ({error}); write rosterd <rosterd@your.example>"))
+    })
+}
+
+fn address<E: serde::de::Error>(text: &str) -> Result<lettre::Address, E> {
+    text.trim().parse().map_err(|error| wrong(format_args!("\"{text}\" is no mail address ({error})")))
+}
+
+fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<lettre::Address>, D::Error> {
+    Vec::<String>::deserialize(from)?.iter().map(|text| address(text)).collect()
+}
+
+fn recipients<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Vec<lettre::Address>>, D::Error> {
+    BTreeMap::<String, Vec<String>>::deserialize(from)?
+        .into_iter()
+        .map(|(tenant, list)| Ok((tenant, list.iter().map(|text| address(text)).collect::<Result<_, _>>()?)))
+        .collect()
+}

@@ -1,0 +1,91 @@
+//! Laying file and environment over the defaults.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Config, DEFAULTS};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the settings file {path} cannot be read: {error}; check --config or ROSTERD_CONFIG")]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("the settings file {path} is not TOML: {error}")]
+    NotToml { path: PathBuf, error: String },
+    #[error("{key} is not known in {path}; `rosterd config` prints every key")]
+    UnknownKey { key: String, path: PathBuf },
+    #[error("a setting is wrong: {0}")]
+    Wrong(String),
+}
+
+/// Environment variable → where its value goes. A list is given with commas.
+const ENVIRONMENT: [(&str, &[&str]); 8] = [
+    ("DATABASE_URL", &["database_url"]),
+    ("ROSTERD_LISTEN", &["http", "listen"]),
+    ("ROSTERD_ADMIN_LISTEN", &["http", "admin_listen"]),
+    ("WORKOS_WEBHOOK_SECRET", &["workos", "webhook_secrets"]),
+    ("WORKOS_API_KEY", &["workos", "api_key"]),
+    ("WORKOS_API_URL", &["workos", "api_url"]),
+    ("SMTP_URL", &["mail", "url"]),
+    ("MAIL_FROM", &["mail", "from"]),
+];
+
+/// The file of `--config` or `ROSTERD_CONFIG` must exist; `rosterd.toml` in the working directory may.
+pub fn load(
+    file: Option<&Path>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
+    let mut settings: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| wrong(&error))?;
+    let implied = Path::new("rosterd.toml");
+    if let Some(path) = file.or_else(|| implied.exists().then_some(implied)) {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        let ours: Table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
+            path: path.to_owned(),
+            error: error.to_string(),
+        })?;
+        overlay(&mut settings, ours, "", path)?;
+    }
+    for (name, path) in ENVIRONMENT {
+        // A variable that is set but empty counts as not set: compose files pass those.
+        let Some(text) = variable(name).filter(|text| !text.trim().is_empty()) else { continue };
+        set(&mut settings, path, &text);
+    }
+    settings.try_into().map_err(|error: toml::de::Error| wrong(&error))
+}
+
+fn wrong(error: &toml::de::Error) -> ConfigError {
+    ConfigError::Wrong(error.to_string().trim().replace('\n', " "))
+}
+
+fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(), ConfigError> {
+    // The one table whose keys are the operator's own.
+    let free = prefix == "mail.recipients.";
+    for (key, value) in ours {
+        let name = format!("{prefix}{key}");
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(ours)) => {
+                overlay(base, ours, &format!("{name}."), path)?;
+            }
+            (None, _) if !free => {
+                return Err(ConfigError::UnknownKey { key: name, path: path.to_owned() });
+            }
+            (_, value) => drop(base.insert(key, value)),
+        }
+    }
+    Ok(())
+}
+
+fn set(settings: &mut Table, path: &[&str], text: &str) {
+    let Some((last, tables)) = path.split_last() else { return };
+    let mut table = settings;
+    for key in tables {
+        let Some(Value::Table(inner)) = table.get_mut(*key) else { return };
+        table = inner;
+    }
+    let value = match table.get(*last) {
+        Some(Value::Array(_)) => Value::Array(text.split(',').map(|part| Value::from(part.trim())).collect()),
+        _ => Value::from(text.trim()),
+    };
+    table.insert((*last).to_owned(), value);
+}

@@ -1,0 +1,140 @@
+//! The database: SQLite embedded, or PostgreSQL; chosen by the URL's scheme, one binary for both.
+//!
+//! [`Database::read`] and [`Database::write`] are the only ways to a connection. A write is one transaction: after a
+//! crash all of it stands, or nothing.
+
+pub mod bulk;
+pub mod conn;
+pub mod migrate;
+pub mod schema;
+
+use std::{sync::Arc, time::Duration};
+
+use diesel::{
+    connection::{AnsiTransactionManager, Connection, TransactionManager},
+    r2d2::{Pool, PooledConnection},
+};
+use parking_lot::Mutex;
+
+pub use conn::{Conn, Url, UrlError};
+
+/// How long a caller waits for a free or new connection before it is told that the database is away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Runs one expression on whichever backend is open: for the few places where the two dialects differ.
+macro_rules! on_each {
+    ($conn:expr, |$c:ident| $run:expr) => {
+        match $conn {
+            $crate::db::Conn::Postgres($c) => $run,
+            $crate::db::Conn::Sqlite($c) => $run,
+        }
+    };
+}
+pub(crate) use on_each;
+
+/// What went wrong with the database, by what can be done about it.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(#[from] r2d2::Error),
+    #[error("{0}")]
+    Query(#[from] diesel::result::Error),
+}
+
+impl DbError {
+    /// Whether the same attempt may succeed later: connection lost, locks, disk full, a server shutting down.
+    pub fn may_pass(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind as Kind, Error};
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Query(Error::DatabaseError(kind, info)) => match kind {
+                Kind::ClosedConnection | Kind::SerializationFailure | Kind::ReadOnlyTransaction => true,
+                Kind::Unknown => !conn::blames_the_data(info.message()),
+                _ => false,
+            },
+            Self::Query(Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. }) => true,
+            Self::Query(_) => false,
+        }
+    }
+}
+
+/// A pool of connections, cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<conn::Manager>,
+    /// SQLite has one writer at a time; waiting here is fair and wakes at once, its own busy handler sleeps.
+    writer: Option<Arc<Mutex<()>>>,
+}
+
+impl Database {
+    /// Opens no connection yet, so that a service can start before its database does.
+    pub fn new(url: &Url, connections: u32) -> Self {
+        let writer = matches!(url, Url::Sqlite(_)).then(|| Arc::new(Mutex::new(())));
+        let pool = Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(0))
+            .test_on_check_out(true)
+            .idle_timeout(Some(Duration::from_secs(600)))
+            .connection_timeout(PATIENCE)
+            .error_handler(Box::new(conn::Quiet))
+            .build_unchecked(conn::Manager::new(url.clone()));
+        Self { pool, writer }
+    }
+
+    fn connection(&self) -> Result<PooledConnection<conn::Manager>, DbError> {
+        Ok(self.pool.get()?)
+    }
+
+    /// Statements that see the database as it is, outside any transaction.
+    pub fn read<T, E: From<DbError> + From<diesel::result::Error>>(
+        &self,
+        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        run(&mut *self.connection()?)
+    }
+
+    /// One write transaction.
+    pub fn write<T, E: From<DbError> + From<diesel::result::Error>>(
+        &self,
+        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.writer.as_ref().map(|writer| writer.lock());
+        let mut conn = self.connection()?;
+        transaction(&mut conn, run)
+    }
+
+    /// One write transaction in the line of those that change the directory: one at a time on the whole database, so
+    /// that each decides on what the last one left (see `apply`).
+    pub fn write_in_turn<T, E: From<DbError> + From<diesel::result::Error>>(
+        &self,
+        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.write(|conn| {
+            conn.take_turn()?;
+            run(conn)
+        })
+    }
+}
+
+fn transaction<T, E: From<diesel::result::Error>>(
+    conn: &mut Conn,
+    run: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    match conn {
+        // IMMEDIATE: a transaction that reads first and writes then would fail under a second writer.
+        Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
+        Conn::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
+    }
+    match run(conn) {
+        Ok(value) => {
+            <Conn as Connection>::TransactionManager::commit_transaction(conn)?;
+            Ok(value)
+        }
+        Err(error) => {
+            // The first error is the one to tell; a failed rollback only means the connection is dead, and the pool
+            // throws broken ones away.
+            drop(<Conn as Connection>::TransactionManager::rollback_transaction(conn));
+            Err(error)
+        }
+    }
+}

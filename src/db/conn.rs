@@ -1,0 +1,183 @@
+//! One connection: which backend, and how it is set up.
+
+use std::fmt;
+
+use diesel::{
+    Connection, MultiConnection, PgConnection, QueryResult, RunQueryDsl, SqliteConnection,
+    connection::{SimpleConnection, TransactionManager, TransactionManagerStatus},
+    r2d2::ManageConnection,
+    sql_query,
+};
+
+#[derive(MultiConnection)]
+pub enum Conn {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// Any number will do as long as nobody else uses it in this database: "rosterd" in ASCII.
+const TURN: i64 = 0x0072_6f73_7465_7264;
+
+impl Conn {
+    /// Waits for the turn among those who change the directory; it ends with the transaction. On SQLite the write
+    /// transaction itself is the turn.
+    pub(super) fn take_turn(&mut self) -> QueryResult<()> {
+        if let Self::Postgres(pg) = self {
+            sql_query("SELECT pg_advisory_xact_lock($1)").bind::<diesel::sql_types::BigInt, _>(TURN).execute(pg)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the database is. Printing it hides the password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Url {
+    Sqlite(String),
+    Postgres(String),
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    // Chosen by scheme and never by trial: SQLite would take a mistyped PostgreSQL URL for a file name.
+    #[error("DATABASE_URL must begin with sqlite:// or postgres://, as in sqlite://rosterd.db")]
+    Scheme,
+    #[error("DATABASE_URL names no file; write sqlite://rosterd.db or sqlite:///var/lib/rosterd/rosterd.db")]
+    NoFile,
+}
+
+impl Url {
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if let Some(path) = text.strip_prefix("sqlite://") {
+            let path = path.split('?').next().unwrap_or_default();
+            // A database in memory would be another one for each connection.
+            return if path.is_empty() || path == ":memory:" { Err(UrlError::NoFile) } else { Ok(Self::Sqlite(path.to_owned())) };
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        Err(UrlError::Scheme)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{path}"),
+            Self::Postgres(url) => {
+                // Parameters can hold a password too.
+                let url = url.split('?').next().unwrap_or_default();
+                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+                match rest.rsplit_once('@') {
+                    Some((user, host)) => {
+                        write!(f, "{scheme}://{}@{host}", user.split(':').next().unwrap_or_default())
+                    }
+                    None => write!(f, "{scheme}://{rest}"),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Manager {
+    url: Url,
+}
+
+impl Manager {
+    pub(super) fn new(url: Url) -> Self {
+        Self { url }
+    }
+}
+
+/// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers.
+const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;";
+
+/// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up; synchronous_commit is
+/// set because "committed, then 200" must not depend on a server's default.
+const POSTGRES_SETUP: &str = "SET search_path = rosterd; SET TimeZone = 'UTC'; SET client_min_messages = warning; \
+     SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s'; \
+     SET lock_timeout = '20s'; SET application_name = 'rosterd';";
+
+impl ManageConnection for Manager {
+    type Connection = Conn;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<Conn, ConnectError> {
+        match &self.url {
+            Url::Sqlite(path) => {
+                let mut sqlite = SqliteConnection::establish(path)?;
+                sqlite.batch_execute(SQLITE_SETUP)?;
+                Ok(Conn::Sqlite(sqlite))
+            }
+            Url::Postgres(url) => {
+                let mut pg = PgConnection::establish(&with_connect_timeout(url))?;
+                pg.batch_execute(POSTGRES_SETUP)?;
+                Ok(Conn::Postgres(pg))
+            }
+        }
+    }
+
+    fn is_valid(&self, conn: &mut Conn) -> Result<(), ConnectError> {
+        Ok(conn.batch_execute("SELECT 1")?)
+    }
+
+    /// A connection whose transaction did not end cleanly is never used again.
+    fn has_broken(&self, conn: &mut Conn) -> bool {
+        let idle = matches!(
+            <Conn as Connection>::TransactionManager::transaction_manager_status_mut(conn),
+            TransactionManagerStatus::Valid(status) if status.transaction_depth().is_none()
+        );
+        !idle || std::thread::panicking()
+    }
+}
+
+/// A server that does not answer at all must not hold a caller longer than a few seconds.
+fn with_connect_timeout(url: &str) -> String {
+    if url.contains("connect_timeout") {
+        return url.to_owned();
+    }
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}connect_timeout=3")
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("{0}")]
+    Connect(#[from] diesel::ConnectionError),
+    #[error("{0}")]
+    Query(#[from] diesel::result::Error),
+}
+
+/// The pool retries in the background and would log each failure; whoever asked for the connection says it once.
+#[derive(Debug)]
+pub(super) struct Quiet;
+
+impl<E> r2d2::HandleError<E> for Quiet {
+    fn handle_error(&self, _: E) {}
+}
+
+/// Messages of errors that lie in the data of the statement and not in the state of the database; diesel gives both
+/// backends' codes no other way. Everything else that is unknown is taken as passing, so that it is tried again.
+pub(super) fn blames_the_data(message: &str) -> bool {
+    const DATA: [&str; 10] = [
+        "invalid byte sequence",
+        "invalid input syntax",
+        "unsupported Unicode escape",
+        "out of range",
+        "value too long",
+        "index row size",
+        "index row requires",
+        "malformed JSON",
+        "datatype mismatch",
+        "string or blob too big",
+    ];
+    DATA.iter().any(|part| message.contains(part))
+}
+

@@ -1,0 +1,57 @@
+//! Brings the schema up to this binary's; refuses a database that a newer one has migrated.
+
+use diesel::{connection::SimpleConnection, migration::MigrationSource};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::{Conn, Database, DbError};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>")]
+    Migration(String),
+    #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
+    Newer(String),
+}
+
+impl From<diesel::result::Error> for MigrateError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// Several processes may start at once: on PostgreSQL they queue on an advisory lock, on SQLite on the write lock.
+/// Returns the names of the migrations that were run.
+pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
+    database.read(|conn| match conn {
+        Conn::Postgres(pg) => {
+            pg.batch_execute("SELECT pg_advisory_lock(7381240)")?;
+            let outcome = pg
+                .batch_execute("CREATE SCHEMA IF NOT EXISTS rosterd")
+                .map_err(MigrateError::from)
+                .and_then(|()| run(pg, POSTGRES));
+            pg.batch_execute("SELECT pg_advisory_unlock(7381240)")?;
+            outcome
+        }
+        Conn::Sqlite(sqlite) => run(sqlite, SQLITE),
+    })
+}
+
+fn run<DB: diesel::backend::Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+    ours: EmbeddedMigrations,
+) -> Result<Vec<String>, MigrateError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| MigrateError::Migration(error.to_string());
+    let known = MigrationSource::<DB>::migrations(&ours).map_err(failed)?;
+    for applied in conn.applied_migrations().map_err(failed)? {
+        if !known.iter().any(|migration| migration.name().version() == applied) {
+            return Err(MigrateError::Newer(applied.to_string()));
+        }
+    }
+    let ran = conn.run_pending_migrations(ours).map_err(failed)?;
+    Ok(ran.iter().map(ToString::to_string).collect())
+}

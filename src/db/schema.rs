@@ -1,0 +1,120 @@
+//! The machinery's tables, by hand: diesel prints another file for each database, and a test selects every column of
+//! every table on both. What hosts read is written set-based (`bulk`) and has native types, so it is not here.
+
+use diesel::{allow_tables_to_appear_in_same_query, table};
+
+table! {
+    inbox (id) {
+        id -> BigInt,
+        source -> Text,
+        event_key -> Text,
+        kind -> Text,
+        disposition -> SmallInt,
+        received_at -> BigInt,
+        body -> Binary,
+    }
+}
+
+table! {
+    inbox_queue (inbox_id) {
+        inbox_id -> BigInt,
+        attempts -> SmallInt,
+        due_at -> BigInt,
+    }
+}
+
+table! {
+    dead_letters (inbox_id) {
+        inbox_id -> BigInt,
+        reason -> Text,
+        detail -> Text,
+        attempts -> SmallInt,
+        died_at -> BigInt,
+        discarded_at -> Nullable<BigInt>,
+        discard_reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    claims (id) {
+        id -> BigInt,
+        directory_id -> Text,
+        organization_id -> Text,
+        rank -> SmallInt,
+        first_at -> BigInt,
+        first_event -> Text,
+        revealed -> Bool,
+        tenant_id -> Nullable<Text>,
+    }
+}
+
+table! {
+    facts (id, kind, claim_id) {
+        id -> Text,
+        kind -> SmallInt,
+        claim_id -> BigInt,
+        at -> BigInt,
+        emitted -> BigInt,
+        event -> Text,
+        revealed -> Bool,
+        live -> Bool,
+        digest -> BigInt,
+        inbox_id -> BigInt,
+    }
+}
+
+table! {
+    memberships (group_id, user_id, claim_id) {
+        group_id -> Text,
+        user_id -> Text,
+        claim_id -> BigInt,
+        at -> BigInt,
+        event -> Text,
+        added -> Bool,
+        inbox_id -> BigInt,
+    }
+}
+
+table! {
+    refreshes (directory_id) {
+        directory_id -> Text,
+        id_after -> Text,
+        kind_after -> SmallInt,
+    }
+}
+
+table! {
+    role_mentions (claim_id, slug) {
+        claim_id -> BigInt,
+        slug -> Text,
+    }
+}
+
+table! {
+    outbox (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        kind -> Text,
+        user_id -> Text,
+        person_id -> Text,
+        payload -> Text,
+        created_at -> BigInt,
+        mail_id -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    mails (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        message_id -> Text,
+        state -> Text,
+        attempts -> SmallInt,
+        due_at -> BigInt,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);

@@ -1,0 +1,47 @@
+//! Who may come in.
+
+use super::{place::Place, state::Standing};
+use crate::clock::Timestamp;
+
+/// What the newest word on a user, and its directory, amount to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Active,
+    /// Since when, in the broker's time: the earliest of the reasons that hold now.
+    Inactive(Timestamp, Cause),
+}
+
+/// Why somebody has no access; told in the notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The directory says deleted, or any state but active.
+    Person,
+    /// The directory, or the tenant it belongs to, was deleted.
+    Directory,
+}
+
+pub fn access(word: &Standing, place: &Place) -> Access {
+    match (word.live, place.gone_since) {
+        (true, None) => Access::Active,
+        (true, Some(gone)) => Access::Inactive(gone, Cause::Directory),
+        (false, Some(gone)) if gone < word.version.at => Access::Inactive(gone, Cause::Directory),
+        (false, _) => Access::Inactive(word.version.at, Cause::Person),
+    }
+}
+
+impl Access {
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Active)
+    }
+
+    pub fn status(self) -> &'static str {
+        if self.is_active() { "active" } else { "inactive" }
+    }
+
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::Active => None,
+            Self::Inactive(since, _) => Some(since),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Directories and tenants: rows that stay, with the time of their deletion.
+
+use super::{
+    Tenancy,
+    place::{directory_word, organization_word, place},
+    state::{Content, State},
+};
+use crate::{clock::Timestamp, fact::Kind};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryRow {
+    pub tenant_id: String,
+    pub id: String,
+    pub name: Option<String>,
+    pub provider: Option<String>,
+    pub state: String,
+    pub created_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRow {
+    pub id: String,
+    pub name: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// The directory's row; `None` while nothing but removals speak of it. One that only others mention has a row without
+/// name and provider, so that every user's directory is listed.
+pub fn directory_row(state: &State, id: &str, tenancy: Tenancy) -> Option<DirectoryRow> {
+    let place = place(state, id, tenancy);
+    if !place.revealed {
+        return None;
+    }
+    let content = directory_word(state, id).and_then(|word| state.content(Kind::Directory, word));
+    let (name, provider, word_state, created_at, updated_at) = match content {
+        Some(Content::Directory(d)) => {
+            (d.name.clone(), d.provider.clone(), d.state.as_str(), Some(d.created_at), Some(d.updated_at))
+        }
+        _ => (None, None, "unknown", None, None),
+    };
+    Some(DirectoryRow {
+        tenant_id: place.tenant_id,
+        id: id.to_owned(),
+        name,
+        provider,
+        state: if place.gone_since.is_some() { "deleted" } else { word_state }.to_owned(),
+        created_at,
+        updated_at,
+        deleted_at: place.gone_since,
+    })
+}
+
+/// The tenant's row; `None` while neither the organization nor a directory of it has been revealed.
+pub fn tenant_row(state: &State, id: &str, tenancy: Tenancy, has_directory: bool) -> Option<TenantRow> {
+    let word = match tenancy {
+        Tenancy::Multi => organization_word(state, id),
+        Tenancy::Single => None,
+    };
+    let revealed = has_directory || word.is_some_and(|word| word.revealed);
+    let content = word.and_then(|word| state.content(Kind::Organization, word));
+    let (name, created_at, updated_at) = match content {
+        Some(Content::Organization(o)) => (Some(o.name.clone()), Some(o.created_at), Some(o.updated_at)),
+        _ => (None, None, None),
+    };
+    let deleted_at = word.filter(|word| !word.live).map(|word| word.version.at);
+    revealed.then(|| TenantRow { id: id.to_owned(), name, created_at, updated_at, deleted_at })
+}

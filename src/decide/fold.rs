@@ -1,0 +1,129 @@
+//! The join: an observation into the standing words. Order, repetition and grouping make no difference to the result.
+
+use serde::Serialize;
+
+use super::{
+    digest::digest,
+    state::{Claim, Content, FirstWord, NO_CLAIM, Standing, State},
+};
+use crate::fact::{Kind, Membership, Observation, Scope, Version, Word};
+
+/// Every claim named by `observation` must be in `state`: [`claim_of`] tells which.
+pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
+    match observation {
+        Observation::Organization(word) => {
+            join(state, inbox_id, NO_CLAIM, Kind::Organization, word, Content::Organization);
+        }
+        Observation::Directory { scope, word } => {
+            let Some(claim) = speak(state, &scope, 0, &word.version, word.reveals) else { return };
+            join(state, inbox_id, claim, Kind::Directory, word, Content::Directory);
+        }
+        Observation::User { scope, word } => {
+            let Some(claim) = speak(state, &scope, 1, &word.version, word.reveals) else { return };
+            mention_roles(state, claim, &word);
+            join(state, inbox_id, claim, Kind::User, word, Content::User);
+        }
+        Observation::Group { scope, word } => {
+            let Some(claim) = speak(state, &scope, 1, &word.version, word.reveals) else { return };
+            join(state, inbox_id, claim, Kind::Group, word, Content::Group);
+        }
+        Observation::Membership { scope, membership, user, group } => {
+            let Some(claim) = speak(state, &scope, 1, &membership.version, membership.added) else { return };
+            mention_roles(state, claim, &user);
+            join(state, inbox_id, claim, Kind::User, user, Content::User);
+            join(state, inbox_id, claim, Kind::Group, group, Content::Group);
+            join_membership(state, inbox_id, claim, membership);
+        }
+    }
+}
+
+/// The (directory, organization) an observation speaks under; an empty organization where it names none.
+pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
+    let scope = match observation {
+        Observation::Organization(_) => return None,
+        Observation::Directory { scope, .. }
+        | Observation::User { scope, .. }
+        | Observation::Group { scope, .. }
+        | Observation::Membership { scope, .. } => scope,
+    };
+    Some((&scope.directory_id, scope.organization_id.as_deref().unwrap_or_default()))
+}
+
+fn speak(state: &mut State, scope: &Scope, rank: i16, version: &Version, reveals: bool) -> Option<i64> {
+    let organization_id = scope.organization_id.as_deref().unwrap_or_default();
+    let id = state.claim_between(&scope.directory_id, organization_id)?.id;
+    let claim: &mut Claim = state.claim_mut(id)?;
+    let word = FirstWord { rank, at: version.emitted, event: version.event.clone() };
+    let (older, reveals) = (word < claim.first, reveals && !claim.revealed);
+    if older {
+        claim.first = word;
+    }
+    claim.revealed |= reveals;
+    if older || reveals {
+        state.touched.claims.insert(id);
+    }
+    Some(id)
+}
+
+fn join<T: Serialize>(
+    state: &mut State,
+    inbox_id: i64,
+    claim_id: i64,
+    kind: Kind,
+    word: Word<T>,
+    content: impl FnOnce(T) -> Content,
+) {
+    let digest = digest(&word);
+    let words = state.words_mut(kind, &word.id);
+    let entity = (kind, word.id);
+    let news = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
+        None => {
+            let (version, revealed, live) = (word.version, word.reveals, word.live);
+            words.push(Standing { claim_id, version, revealed, live, digest, inbox_id });
+            true
+        }
+        Some(standing) => {
+            let (newer, reveals) = (word.version > standing.version, word.reveals && !standing.revealed);
+            standing.revealed |= reveals;
+            let differs = newer && (digest, word.live) != (standing.digest, standing.live);
+            if newer {
+                (standing.version, standing.live) = (word.version, word.live);
+                (standing.digest, standing.inbox_id) = (digest, inbox_id);
+            }
+            if !newer && !reveals {
+                return;
+            }
+            if newer {
+                state.insert_content(inbox_id, content(word.content));
+            }
+            state.touched.words.insert((entity.clone(), claim_id));
+            if differs || reveals {
+                state.touched.entities.insert(entity);
+            }
+            return;
+        }
+    };
+    if news {
+        state.insert_content(inbox_id, content(word.content));
+        state.touched.words.insert((entity.clone(), claim_id));
+        state.touched.entities.insert(entity);
+    }
+}
+
+fn join_membership(state: &mut State, inbox_id: i64, claim_id: i64, membership: Membership) {
+    let key = (membership.group_id.clone(), membership.user_id.clone(), claim_id);
+    match state.touched.memberships.get_mut(&key) {
+        Some((newest, _)) if newest.version >= membership.version => {}
+        Some(slot) => *slot = (membership, inbox_id),
+        None => {
+            state.touched.memberships.insert(key, (membership, inbox_id));
+        }
+    }
+}
+
+/// `roles` lists every slug that was ever named, by old words too, so that it does not depend on their order.
+fn mention_roles(state: &mut State, claim_id: i64, user: &Word<crate::fact::User>) {
+    for slug in &user.content.roles {
+        state.touched.mentions.insert((claim_id, slug.clone()));
+    }
+}

@@ -1,0 +1,95 @@
+//! Where a directory belongs, and whether it still stands.
+
+use super::{
+    DEFAULT_TENANT, Tenancy,
+    state::{Claim, NO_CLAIM, Standing, State},
+};
+use crate::{clock::Timestamp, fact::Kind};
+
+/// A directory's outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub tenant_id: String,
+    /// Since when the directory or its organization is deleted, in the broker's time.
+    pub gone_since: Option<Timestamp>,
+    /// Something else than a removal speaks of it.
+    pub revealed: bool,
+}
+
+/// The organization that owns a directory: the oldest claim's. A word without organization is no claim.
+pub fn owner<'a>(state: &'a State, directory_id: &str) -> Option<&'a Claim> {
+    state
+        .claims_of(directory_id)
+        .filter(|claim| !claim.organization_id.is_empty())
+        .min_by(|a, b| (&a.first, &a.organization_id).cmp(&(&b.first, &b.organization_id)))
+}
+
+/// Which tenant a claim speaks for: `None` when the directory belongs to somebody else (promise 6).
+pub fn tenant_of(state: &State, claim: &Claim, tenancy: Tenancy) -> Option<String> {
+    let owner = owner(state, &claim.directory_id).map(|owner| owner.organization_id.as_str());
+    let agrees = claim.organization_id.is_empty() || Some(claim.organization_id.as_str()) == owner;
+    let tenant = match tenancy {
+        Tenancy::Single => DEFAULT_TENANT,
+        Tenancy::Multi => owner.unwrap_or(DEFAULT_TENANT),
+    };
+    agrees.then(|| tenant.to_owned())
+}
+
+pub fn place(state: &State, directory_id: &str, tenancy: Tenancy) -> Place {
+    let owner = owner(state, directory_id).map(|claim| claim.organization_id.as_str());
+    let tenant_id = match tenancy {
+        Tenancy::Single => DEFAULT_TENANT,
+        Tenancy::Multi => owner.unwrap_or(DEFAULT_TENANT),
+    };
+    let removal = |standing: &Standing| (!standing.live).then_some(standing.version.at);
+    let directory_gone = directory_word(state, directory_id).and_then(removal);
+    let organization_gone = owner.and_then(|owner| organization_word(state, owner)).and_then(removal);
+    Place {
+        tenant_id: tenant_id.to_owned(),
+        gone_since: directory_gone.into_iter().chain(organization_gone).min(),
+        revealed: state.claims_of(directory_id).any(|claim| claim.tenant_id.is_some() && claim.revealed),
+    }
+}
+
+/// The newest admissible word on the directory itself.
+pub fn directory_word<'a>(state: &'a State, directory_id: &str) -> Option<&'a Standing> {
+    admissible(state, state.words(Kind::Directory, directory_id)).max_by(|a, b| a.version.cmp(&b.version))
+}
+
+pub fn organization_word<'a>(state: &'a State, organization_id: &str) -> Option<&'a Standing> {
+    state.words(Kind::Organization, organization_id).iter().find(|word| word.claim_id == NO_CLAIM)
+}
+
+/// The words whose claim stands.
+pub fn admissible<'a>(state: &'a State, words: &'a [Standing]) -> impl Iterator<Item = &'a Standing> {
+    words.iter().filter(|word| state.claim(word.claim_id).is_some_and(|claim| claim.tenant_id.is_some()))
+}
+
+/// Settles every directory in the slice: writes each claim's outcome into it, and returns the directories whose owner
+/// changed, with the tenants they left.
+pub fn settle(state: &mut State, tenancy: Tenancy) -> Vec<Moved> {
+    let outcomes: Vec<(i64, Option<String>)> =
+        state.claims().map(|claim| (claim.id, tenant_of(state, claim, tenancy))).collect();
+    let mut moved = Vec::new();
+    for (id, tenant_id) in outcomes {
+        let Some(claim) = state.claim_mut(id) else { continue };
+        if claim.tenant_id == tenant_id {
+            continue;
+        }
+        let left = std::mem::replace(&mut claim.tenant_id, tenant_id);
+        let (directory_id, fresh) = (claim.directory_id.clone(), claim.fresh);
+        state.touched.claims.insert(id);
+        // What stands under a fresh claim is all in this batch, so nobody else is concerned.
+        if !fresh {
+            moved.push(Moved { directory_id, left });
+        }
+    }
+    moved
+}
+
+/// A claim's outcome changed; `left` is the tenant it stood for before, if any.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub directory_id: String,
+    pub left: Option<String>,
+}

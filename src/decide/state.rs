@@ -1,0 +1,154 @@
+//! What is known: claims, standing words, and the contents at hand. A slice of the database, loaded for one batch.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    clock::Timestamp,
+    fact::{self, Kind, Membership, Version},
+};
+
+/// Organizations stand outside any directory.
+pub const NO_CLAIM: i64 = 0;
+
+/// That some events of a directory name an organization for it; `organization_id` is empty where they name none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub id: i64,
+    pub directory_id: String,
+    pub organization_id: String,
+    pub first: FirstWord,
+    /// Something else than a removal has been said under this claim.
+    pub revealed: bool,
+    /// What [`super::place`] made of it: `None` for a claim that lost.
+    pub tenant_id: Option<String>,
+    /// Met for the first time in this batch.
+    pub fresh: bool,
+}
+
+/// How old a claim is: the smallest owns the directory. A directory's own events (`rank` 0) go before mentions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FirstWord {
+    pub rank: i16,
+    pub at: Timestamp,
+    pub event: String,
+}
+
+/// The newest word on an entity under one claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub claim_id: i64,
+    pub version: Version,
+    pub revealed: bool,
+    pub live: bool,
+    /// Of the content, so that a word that says nothing new is known without loading what is shown.
+    pub digest: i64,
+    /// The delivery that holds the content.
+    pub inbox_id: i64,
+}
+
+/// The content of a word.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    Organization(fact::Organization),
+    Directory(fact::Directory),
+    User(fact::User),
+    Group(fact::Group),
+}
+
+pub type Entity = (Kind, String);
+
+#[derive(Debug, Default)]
+pub struct State {
+    claims: HashMap<i64, Claim>,
+    by_directory: HashMap<String, Vec<i64>>,
+    words: HashMap<Entity, Vec<Standing>>,
+    /// By delivery and kind: contents that were read in this batch or loaded for it.
+    contents: HashMap<(Kind, i64), Content>,
+    pub touched: Touched,
+}
+
+/// What a fold has changed.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Standing words to be written, by entity and claim.
+    pub words: HashSet<(Entity, i64)>,
+    /// Entities whose outcome may differ now; a mere newer version with the same content is not one.
+    pub entities: HashSet<Entity>,
+    pub claims: HashSet<i64>,
+    /// Newest membership words of the batch, by (group, user, claim), with the delivery that says so.
+    pub memberships: HashMap<(String, String, i64), (Membership, i64)>,
+    /// Role slugs named under a claim.
+    pub mentions: HashSet<(i64, String)>,
+}
+
+impl State {
+    pub fn insert_claim(&mut self, claim: Claim) {
+        let ids = self.by_directory.entry(claim.directory_id.clone()).or_default();
+        if !ids.contains(&claim.id) {
+            ids.push(claim.id);
+        }
+        self.claims.insert(claim.id, claim);
+    }
+
+    pub fn insert_word(&mut self, kind: Kind, id: String, standing: Standing) {
+        let words = self.words.entry((kind, id)).or_default();
+        words.retain(|word| word.claim_id != standing.claim_id);
+        words.push(standing);
+    }
+
+    pub fn insert_content(&mut self, inbox_id: i64, content: Content) {
+        self.contents.insert((content.kind(), inbox_id), content);
+    }
+
+    pub fn claim(&self, id: i64) -> Option<&Claim> {
+        self.claims.get(&id)
+    }
+
+    pub(super) fn claim_mut(&mut self, id: i64) -> Option<&mut Claim> {
+        self.claims.get_mut(&id)
+    }
+
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.values()
+    }
+
+    pub fn claims_of<'a>(&'a self, directory_id: &str) -> impl Iterator<Item = &'a Claim> {
+        self.by_directory.get(directory_id).into_iter().flatten().filter_map(|id| self.claims.get(id))
+    }
+
+    pub fn claim_between(&self, directory_id: &str, organization_id: &str) -> Option<&Claim> {
+        self.claims_of(directory_id).find(|claim| claim.organization_id == organization_id)
+    }
+
+    pub fn directories(&self) -> impl Iterator<Item = &String> {
+        self.by_directory.keys()
+    }
+
+    pub fn words(&self, kind: Kind, id: &str) -> &[Standing] {
+        // A tuple of owned parts is the key, so a look-up needs one; ids are short.
+        self.words.get(&(kind, id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn words_mut(&mut self, kind: Kind, id: &str) -> &mut Vec<Standing> {
+        self.words.entry((kind, id.to_owned())).or_default()
+    }
+
+    pub fn all_words(&self) -> impl Iterator<Item = (&Entity, &Standing)> {
+        self.words.iter().flat_map(|(entity, words)| words.iter().map(move |word| (entity, word)))
+    }
+
+    pub fn content(&self, kind: Kind, standing: &Standing) -> Option<&Content> {
+        self.contents.get(&(kind, standing.inbox_id))
+    }
+}
+
+impl Content {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Organization(_) => Kind::Organization,
+            Self::Directory(_) => Kind::Directory,
+            Self::User(_) => Kind::User,
+            Self::Group(_) => Kind::Group,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Users: from standing words to the row the host sees, and to the news that somebody lost access.
+
+use std::collections::BTreeSet;
+
+use super::{
+    access::{Access, Cause, access},
+    person::person_id,
+    roles,
+    state::{Content, State},
+    winner::{Homes, Winner, winners},
+};
+use crate::{clock::Timestamp, fact, fact::Kind};
+
+/// As much of a row as a decision needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownUser {
+    pub tenant_id: String,
+    pub id: String,
+    pub person_id: String,
+    pub directory_id: String,
+    pub idp_id: Option<String>,
+    pub email: Option<String>,
+    pub name: Option<String>,
+    pub active: bool,
+    pub role_slugs: Vec<String>,
+    pub digest: i64,
+}
+
+/// The access part of a row: all that changes when only the directory around a user does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    pub tenant_id: String,
+    pub user_id: String,
+    pub person_id: String,
+    pub access: Access,
+    /// Roles taken away and roles that hold now; the latter empty for the inactive.
+    pub lost: BTreeSet<String>,
+    pub held: BTreeSet<String>,
+    /// Access shrank or changed: the host must look again (`access_epoch`).
+    pub changed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum UserChange {
+    /// A new row, or new content.
+    Put { seat: Seat, directory_id: String, digest: i64, content: fact::User },
+    Restate(Seat),
+    /// The directory turned out to belong to another tenant.
+    Remove { tenant_id: String, user_id: String, roles: Vec<String> },
+}
+
+/// Somebody who was shown as active and is not any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaver {
+    pub tenant_id: String,
+    pub user_id: String,
+    pub person_id: String,
+    pub directory_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub since: Timestamp,
+    pub cause: Cause,
+    /// The broker's word on the person: `inactive`, `suspended`, `deleted`; absent when it is not at hand.
+    pub state: Option<String>,
+    pub inbox_id: i64,
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub struct UserOutcome {
+    pub changes: Vec<UserChange>,
+    pub leavers: Vec<Leaver>,
+}
+
+impl ShownUser {
+    fn shows(&self, winner: &Winner<'_>) -> bool {
+        (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
+            == (winner.tenant_id(), winner.directory_id, winner.word.digest)
+    }
+
+    /// The roles that this row grants now.
+    fn grants(&self) -> BTreeSet<String> {
+        if self.active { roles::derive(roles::Inputs { role_slugs: &self.role_slugs }) } else { BTreeSet::new() }
+    }
+}
+
+/// Deliveries whose content `derive` will need and which are not at hand.
+pub fn wanted(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
+    winners(state, Kind::User, id, homes)
+        .into_iter()
+        .filter(|winner| !shown.iter().any(|row| row.shows(winner)))
+        .filter(|winner| state.content(Kind::User, winner.word).is_none())
+        .map(|winner| winner.word.inbox_id)
+        .collect()
+}
+
+/// `shown` are the rows of this id, in any tenant.
+pub fn derive(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> UserOutcome {
+    let mut outcome = UserOutcome::default();
+    let winners = winners(state, Kind::User, id, homes);
+    for row in shown.iter().filter(|row| !winners.iter().any(|winner| winner.tenant_id() == row.tenant_id)) {
+        outcome.changes.push(UserChange::Remove {
+            tenant_id: row.tenant_id.clone(),
+            user_id: row.id.clone(),
+            roles: row.grants().into_iter().collect(),
+        });
+    }
+    for winner in winners {
+        let row = shown.iter().find(|row| row.tenant_id == winner.tenant_id());
+        let content = match state.content(Kind::User, winner.word) {
+            Some(Content::User(content)) => Some(content),
+            _ => None,
+        };
+        let Some(seat) = seat(id, &winner, row, content) else { continue };
+        outcome.leavers.extend(leaver(&seat, &winner, row, content));
+        outcome.changes.push(match (row, content) {
+            (row, Some(content)) if row.is_none_or(|row| !row.shows(&winner)) => UserChange::Put {
+                seat,
+                directory_id: winner.directory_id.to_owned(),
+                digest: winner.word.digest,
+                content: content.clone(),
+            },
+            _ => UserChange::Restate(seat),
+        });
+    }
+    outcome
+}
+
+/// `None` only when there is neither row nor content, so nothing can be said yet.
+fn seat(id: &str, winner: &Winner<'_>, row: Option<&ShownUser>, content: Option<&fact::User>) -> Option<Seat> {
+    // What the row keeps of the content stands in for it when the content itself says nothing new.
+    let (idp_id, role_slugs) = match (content, row) {
+        (Some(content), _) => (content.idp_id.as_deref(), content.roles.as_slice()),
+        (None, Some(row)) => (row.idp_id.as_deref(), row.role_slugs.as_slice()),
+        (None, None) => return None,
+    };
+    let access = access(winner.word, &winner.home.place);
+    let held = if access.is_active() { roles::derive(roles::Inputs { role_slugs }) } else { BTreeSet::new() };
+    let before = row.map(ShownUser::grants).unwrap_or_default();
+    Some(Seat {
+        person_id: person_id(winner.tenant_id(), winner.home.provider.as_deref(), idp_id, id),
+        access,
+        lost: before.difference(&held).cloned().collect(),
+        changed: row.is_some_and(|row| row.active != access.is_active() || before != held),
+        held,
+        user_id: id.to_owned(),
+        tenant_id: winner.tenant_id().to_owned(),
+    })
+}
+
+fn leaver(
+    seat: &Seat,
+    winner: &Winner<'_>,
+    row: Option<&ShownUser>,
+    content: Option<&fact::User>,
+) -> Option<Leaver> {
+    let row = row.filter(|row| row.active)?;
+    let Access::Inactive(since, cause) = seat.access else { return None };
+    Some(Leaver {
+        tenant_id: seat.tenant_id.clone(),
+        user_id: seat.user_id.clone(),
+        person_id: seat.person_id.clone(),
+        directory_id: winner.directory_id.to_owned(),
+        name: content.and_then(|content| content.name.clone()).or_else(|| row.name.clone()),
+        email: content.and_then(|content| content.email.clone()).or_else(|| row.email.clone()),
+        since,
+        cause,
+        state: content.map(|content| content.state.clone()),
+        inbox_id: winner.word.inbox_id,
+    })
+}

@@ -1,0 +1,34 @@
+//! The inbox: every delivery as it came, kept before it is acknowledged.
+//!
+//! A delivery is acknowledged only after the transaction that holds it has committed (promise 1); its key makes a
+//! repetition a duplicate (promise 2). What is still to be applied stands in the queue, what was set aside among the
+//! dead letters; both are small tables beside the log, so that a body is written once and never copied.
+
+pub mod append;
+pub mod appender;
+pub mod dead;
+pub mod log;
+pub mod queue;
+
+use actix_web::web::Bytes;
+
+use crate::{
+    broker::{Label, Source},
+    clock::Timestamp,
+};
+
+/// A verified delivery on its way into the log. The body is shared, never copied.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub source: Source,
+    pub label: Label,
+    pub body: Bytes,
+    pub received_at: Timestamp,
+}
+
+/// What became of a delivery; both mean that it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Accepted,
+    Duplicate,
+}

@@ -1,0 +1,105 @@
+//! Group commit: whoever waits shares one commit. One thread takes all that has come while the last commit was under
+//! way; alone, a delivery is committed at once.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::sync::oneshot;
+
+use super::{Delivery, Kept, append::append};
+use crate::{
+    db::{Database, DbError},
+    metrics::Metrics,
+    worker::Wake,
+};
+
+/// Most deliveries, and most bytes of bodies, in one commit.
+const MOST_DELIVERIES: usize = 1_024;
+const MOST_BYTES: usize = 8 << 20;
+
+/// Why a delivery was not kept; the broker will send it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    #[error("too many deliveries are waiting to be written")]
+    Overloaded,
+    #[error("the database cannot be written")]
+    Database,
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+type Answer = oneshot::Sender<Result<Kept, NotKept>>;
+
+/// The entrance; cheap to clone. The thread ends when the last one is dropped and everything waiting is answered.
+#[derive(Clone)]
+pub struct Appender {
+    queue: SyncSender<(Delivery, Answer)>,
+}
+
+impl Appender {
+    /// `waiting` bounds how many deliveries may wait for a commit.
+    pub fn start(
+        database: Database,
+        wake: Wake,
+        metrics: Arc<Metrics>,
+        waiting: usize,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, deliveries) = sync_channel(waiting);
+        let thread = std::thread::Builder::new()
+            .name("append".to_owned())
+            .spawn(move || run(&database, &deliveries, &wake, &metrics))?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Returns after the commit that holds the delivery, or tells why there is none.
+    pub async fn keep(&self, delivery: Delivery) -> Result<Kept, NotKept> {
+        let (answer, kept) = oneshot::channel();
+        self.queue.try_send((delivery, answer)).map_err(|error| match error {
+            TrySendError::Full(_) => NotKept::Overloaded,
+            TrySendError::Disconnected(_) => NotKept::Stopping,
+        })?;
+        kept.await.unwrap_or(Err(NotKept::Stopping))
+    }
+}
+
+fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake, metrics: &Metrics) {
+    let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
+    while let Ok(first) = waiting.recv() {
+        let mut bytes = 0;
+        for (delivery, answer) in std::iter::once(first).chain(waiting.try_iter()) {
+            bytes += delivery.body.len();
+            deliveries.push(delivery);
+            answers.push(answer);
+            if deliveries.len() >= MOST_DELIVERIES || bytes >= MOST_BYTES {
+                break;
+            }
+        }
+        let outcome = database.write::<_, DbError>(|conn| Ok(append(conn, &deliveries)?));
+        match outcome {
+            Ok(kept) => {
+                metrics.commit_size.observe(deliveries.len() as f64);
+                wake.ring();
+                for (answer, kept) in answers.drain(..).zip(kept) {
+                    // Whoever does not wait any more has been told 503 and will send again: a duplicate then.
+                    drop(answer.send(Ok(kept)));
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    deliveries = deliveries.len(),
+                    error = %error,
+                    "deliveries could not be kept and were answered 503; the broker will send them again"
+                );
+                for answer in answers.drain(..) {
+                    drop(answer.send(Err(NotKept::Database)));
+                }
+            }
+        }
+        deliveries.clear();
+    }
+}

@@ -1,0 +1,118 @@
+//! Table `inbox_queue`: deliveries not yet applied.
+
+use diesel::{
+    ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Integer},
+};
+
+use crate::{
+    clock::Timestamp,
+    db::{
+        Conn,
+        bulk::Rows,
+        on_each,
+        schema::{inbox, inbox_queue},
+    },
+};
+
+/// A delivery to be applied.
+#[derive(Debug)]
+pub struct Queued {
+    pub inbox_id: i64,
+    pub event_key: String,
+    pub source: String,
+    pub attempts: i16,
+    pub body: Vec<u8>,
+}
+
+#[derive(QueryableByName)]
+struct Sized {
+    #[diesel(sql_type = BigInt)]
+    inbox_id: i64,
+    #[diesel(sql_type = Integer)]
+    bytes: i32,
+}
+
+/// The oldest deliveries that are due, at most `limit` of them and, past the first, at most `bytes` of bodies, so that
+/// a batch of huge bodies does not fill the memory.
+pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> QueryResult<Vec<Queued>> {
+    const DUE: &str = "SELECT q.inbox_id, CAST(length(i.body) AS integer) AS bytes FROM inbox_queue q \
+         JOIN inbox i ON i.id = q.inbox_id WHERE q.due_at <= ";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = format!("{DUE}{} ORDER BY q.inbox_id LIMIT {limit}", now.micros());
+    let due: Vec<Sized> = on_each!(conn, |c| sql_query(&sql).load(c))?;
+
+    let mut total = 0;
+    let ids: Vec<i64> = due
+        .iter()
+        .take_while(|row| {
+            let fits = total == 0 || total + usize::try_from(row.bytes).unwrap_or(0) <= bytes;
+            total += usize::try_from(row.bytes).unwrap_or(0).max(1);
+            fits
+        })
+        .map(|row| row.inbox_id)
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(i64, String, String, i16, Vec<u8>)> = inbox_queue::table
+        .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
+        .filter(inbox_queue::inbox_id.eq_any(ids))
+        .order(inbox_queue::inbox_id)
+        .select((inbox::id, inbox::event_key, inbox::source, inbox_queue::attempts, inbox::body))
+        .load(conn)?;
+    let queued =
+        |(inbox_id, event_key, source, attempts, body)| Queued { inbox_id, event_key, source, attempts, body };
+    Ok(rows.into_iter().map(queued).collect())
+}
+
+/// Bodies by id, of whatever state: contents that a derivation needs once more.
+pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String, Vec<u8>)>> {
+    if inbox_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    inbox::table
+        .filter(inbox::id.eq_any(inbox_ids))
+        .select((inbox::id, inbox::source, inbox::body))
+        .load(conn)
+}
+
+/// They are applied, or set aside: in the same transaction as what they changed.
+pub fn done(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
+    Rows::of(inbox_ids)
+        .integer("id", |id| *id)
+        .execute(conn, "DELETE FROM inbox_queue WHERE inbox_id IN (SELECT r.id FROM {rows})")?;
+    Ok(())
+}
+
+/// To be tried again at `due_at`.
+pub fn postpone(conn: &mut Conn, inbox_id: i64, attempts: i16, due_at: Timestamp) -> QueryResult<()> {
+    diesel::update(inbox_queue::table.find(inbox_id))
+        .set((inbox_queue::attempts.eq(attempts), inbox_queue::due_at.eq(due_at.micros())))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Back into the queue, due at once.
+pub fn enqueue(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
+    Rows::of(inbox_ids).integer("id", |id| *id).execute(
+        conn,
+        "INSERT INTO inbox_queue (inbox_id, attempts, due_at) SELECT r.id, 0, 0 FROM {rows} WHERE true \
+         ON CONFLICT (inbox_id) DO UPDATE SET due_at = 0",
+    )?;
+    Ok(())
+}
+
+/// How many wait, and when the oldest of them was received.
+pub fn backlog(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
+    let waiting: i64 = inbox_queue::table.count().get_result(conn)?;
+    let oldest: Option<i64> = inbox_queue::table
+        .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
+        .order(inbox_queue::inbox_id)
+        .select(inbox::received_at)
+        .first(conn)
+        .map(Some)
+        .or_else(|error| if error == diesel::NotFound { Ok(None) } else { Err(error) })?;
+    Ok((waiting, oldest.map(Timestamp::from_micros)))
+}
+

@@ -1,0 +1,73 @@
+//! The outbox: who is to be told, written in the transaction of the change, so that no news is lost and none is told
+//! that did not happen.
+
+use diesel::QueryResult;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    db::{Conn, bulk::Rows},
+    decide::{access::Cause, users::Leaver},
+};
+
+/// Somebody lost access.
+pub const DEPROVISIONED: &str = "deprovisioned";
+
+/// What a notice must know later, whatever becomes of the rows it speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub directory_id: String,
+    /// Microseconds, the broker's time.
+    pub since: i64,
+    /// `person` or `directory`.
+    pub cause: String,
+    /// The broker's word on the person, such as `suspended`.
+    pub state: Option<String>,
+    /// The delivery that says so, as `rosterd inbox show` names it.
+    pub inbox_id: i64,
+}
+
+struct NewNotice<'a> {
+    leaver: &'a Leaver,
+    payload: String,
+}
+
+/// One row for each leaver. Which of them are still to be told is decided when the mail leaves.
+pub fn enqueue(conn: &mut Conn, leavers: &[Leaver], now: Timestamp) -> QueryResult<()> {
+    let notices: Vec<NewNotice<'_>> = leavers.iter().map(notice).collect();
+    Rows::of(&notices)
+        .text("tenant_id", |notice| &notice.leaver.tenant_id)
+        .text("user_id", |notice| &notice.leaver.user_id)
+        .text("person_id", |notice| &notice.leaver.person_id)
+        .text("payload", |notice| &notice.payload)
+        .integer("created_at", |_| now.micros())
+        .execute(
+            conn,
+            &format!(
+                "INSERT INTO outbox (tenant_id, kind, user_id, person_id, payload, created_at, mail_id) \
+                 SELECT r.tenant_id, '{DEPROVISIONED}', r.user_id, r.person_id, r.payload, r.created_at, NULL \
+                 FROM {{rows}} WHERE true"
+            ),
+        )?;
+    Ok(())
+}
+
+fn notice(leaver: &Leaver) -> NewNotice<'_> {
+    let payload = Payload {
+        name: leaver.name.clone(),
+        email: leaver.email.clone(),
+        directory_id: leaver.directory_id.clone(),
+        since: leaver.since.micros(),
+        cause: match leaver.cause {
+            Cause::Person => "person",
+            Cause::Directory => "directory",
+        }
+        .to_owned(),
+        state: leaver.state.clone(),
+        inbox_id: leaver.inbox_id,
+    };
+    // A struct of texts and numbers: writing it cannot fail.
+    NewNotice { leaver, payload: serde_json::to_string(&payload).unwrap_or_default() }
+}

@@ -1,0 +1,197 @@
+//! A broker on the wire, for trials and load: a seeded life of a few tenants' directories, signed and delivered as
+//! WorkOS does it.
+//!
+//! Equal options give byte-identical events, so a second run is all duplicates; another seed, or other numbers of
+//! tenants or users, shares no id with it. [`Report::expected`] is what a correct receiver shows afterwards.
+
+mod attempt;
+mod body;
+#[cfg(test)]
+mod consistency;
+#[cfg(test)]
+mod delivery;
+mod directory;
+mod event;
+mod ids;
+mod life;
+mod names;
+mod people;
+mod plan;
+mod report;
+mod send;
+mod sign;
+mod snapshot;
+#[cfg(test)]
+mod strict_receiver;
+mod wire;
+mod world;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::Url;
+use tokio::net::TcpStream;
+
+pub use event::Event;
+pub use plan::{DEFAULT_START, Plan};
+pub use report::{Percentiles, Report};
+pub use sign::{SIGNATURE_HEADER, signature_header};
+pub use world::{Census, World};
+
+/// What to simulate, and at whom.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// The receiver's webhook address
+    #[arg(long, default_value = Options::URL)]
+    pub url: String,
+    /// The secret to sign with; of several, separated by commas, the first
+    #[arg(long, env = "WORKOS_WEBHOOK_SECRET", hide_env_values = true)]
+    pub secret: Secret,
+    /// Organizations, each with one directory; from 3 on, the last one's directory is deleted at the end
+    #[arg(long, default_value_t = Options::TENANTS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub tenants: u32,
+    /// People over all tenants
+    #[arg(long, default_value_t = Options::USERS)]
+    pub users: u32,
+    /// Events over all tenants; 0, or less than the first sync needs, is just the first sync
+    #[arg(long, default_value_t = Options::EVENTS)]
+    pub events: u64,
+    /// Equal seeds give equal events, byte by byte
+    #[arg(long, default_value_t = Options::SEED)]
+    pub seed: u64,
+    /// Deliver in a random order (seeded; holds all events in memory)
+    #[arg(long)]
+    pub shuffle: bool,
+    /// Deliver so many percent of the events a second time, later
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub duplicates: u8,
+    /// Deliveries a second, however fast the receiver answers; 0 is as fast as it answers
+    #[arg(long, default_value_t = 0)]
+    pub rate: u32,
+    /// Deliveries under way at once
+    #[arg(long, default_value_t = Options::CONCURRENCY, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+}
+
+impl Options {
+    const URL: &str = "http://127.0.0.1:8080/webhooks/workos";
+    const TENANTS: u32 = 3;
+    const USERS: u32 = 60;
+    const EVENTS: u64 = 400;
+    const SEED: u64 = 1;
+    const CONCURRENCY: u16 = 64;
+
+    /// What the command line gives when nothing else is said.
+    pub fn new(url: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        Self {
+            url: url.into(),
+            secret: secret.into(),
+            tenants: Self::TENANTS,
+            users: Self::USERS,
+            events: Self::EVENTS,
+            seed: Self::SEED,
+            shuffle: false,
+            duplicates: 0,
+            rate: 0,
+            concurrency: Self::CONCURRENCY,
+        }
+    }
+
+    pub fn plan(&self) -> Plan {
+        let Self { tenants, users, events, seed, .. } = *self;
+        Plan { tenants, users, events, seed, start: DEFAULT_START }
+    }
+}
+
+/// Never shows itself.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl From<&str> for Secret {
+    fn from(secrets: &str) -> Self {
+        Self(secrets.split(',').next().unwrap_or_default().trim().to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// Why a simulation could not run, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    #[error("{url} is not an http address ({reason}): give --url like {}", Options::URL)]
+    Url { url: String, reason: String },
+    #[error("the secret is empty: give --secret or set WORKOS_WEBHOOK_SECRET to the server's")]
+    EmptySecret,
+    #[error("cannot connect to {url}: is `rosterd serve` running there? ({reason})")]
+    Unreachable { url: String, reason: String },
+    #[error("{url} refuses the signature: is --secret one of the server's WORKOS_WEBHOOK_SECRET? ({detail})")]
+    WrongSecret { url: String, detail: String },
+    #[error("nothing receives at {url}: the path is /webhooks/workos")]
+    NoReceiver { url: String },
+    #[error("cannot set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+    #[error("cannot set up the latency histogram")]
+    Histogram(#[source] hdrhistogram::CreationError),
+    #[error("a sender broke off: this is a bug of rosterd")]
+    Worker(#[source] tokio::task::JoinError),
+    #[error("a sender outlived the run: this is a bug of rosterd")]
+    Unfinished,
+}
+
+/// Plays the simulation at the receiver and reports how it went. Cancel it by dropping it.
+pub async fn run(options: &Options) -> Result<Report, SimulateError> {
+    if options.secret.0.is_empty() {
+        return Err(SimulateError::EmptySecret);
+    }
+    let url = reachable(&options.url).await?;
+    let endpoint = attempt::Endpoint::new(url, &options.secret.0, options.concurrency)?;
+    let pace = send::Pace { rate: options.rate, concurrency: options.concurrency };
+    let plan = options.plan();
+    let mut wire = wire::Duplicates::new(plan.events(), options.duplicates, plan.random(plan::Stream::Wire));
+    let bar = progress(wire.expected());
+    let (report, census) = if options.shuffle {
+        let deliveries = wire.shuffled();
+        bar.set_length(deliveries.len() as u64);
+        let feed = Arc::new(Mutex::new(deliveries.into_iter()));
+        (send::deliver(endpoint, pace, feed, bar).await?, wire.events().census())
+    } else {
+        let feed = Arc::new(Mutex::new(wire));
+        let report = send::deliver(endpoint, pace, Arc::clone(&feed), bar).await?;
+        let wire = send::lock(&feed);
+        (report, wire.events().census())
+    };
+    Ok(Report { expected: Some(census), ..report })
+}
+
+/// Tries a connection first: a server that is not there is the user's mistake, not 400 failed deliveries.
+async fn reachable(address: &str) -> Result<Url, SimulateError> {
+    let wrong = |reason: String| SimulateError::Url { url: address.to_owned(), reason };
+    let url = Url::parse(address).map_err(|error| wrong(error.to_string()))?;
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return Err(wrong("no host".to_owned()));
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong(format!("scheme {}", url.scheme())));
+    }
+    // The URL keeps the brackets of an IPv6 address, which a socket address does not take.
+    let host = host.trim_matches(['[', ']']);
+    let unreachable = |reason| SimulateError::Unreachable { url: address.to_owned(), reason };
+    match tokio::time::timeout(Duration::from_secs(5), TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Ok(url),
+        Ok(Err(error)) => Err(unreachable(error.to_string())),
+        Err(_) => Err(unreachable("no answer in 5 s".to_owned())),
+    }
+}
+
+/// On stderr, and only when that is a terminal.
+fn progress(deliveries: u64) -> ProgressBar {
+    let style = "{bar:40} {pos}/{len} {per_sec} {eta}";
+    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(deliveries).with_style(style)
+}

@@ -1,0 +1,158 @@
+//! Deliveries against a small receiver that answers as the test wants.
+
+#![expect(clippy::unwrap_used, reason = "a broken test server is a failed test")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use reqwest::Url;
+
+use super::attempt::{Endpoint, now_unix_ms};
+use super::send::{Pace, deliver, lock};
+use super::{Options, Plan, SIGNATURE_HEADER, run, signature_header};
+
+/// Answers each request with what `answer` makes of its number, signature header and body, one thread for each
+/// connection; counts the connections.
+fn receiver(
+    answer: impl Fn(usize, &str, &[u8]) -> String + Send + Sync + 'static,
+) -> (String, Arc<Mutex<usize>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/webhooks/workos", listener.local_addr().unwrap());
+    let (connections, requests, answer) =
+        (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)), Arc::new(answer));
+    let counted = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (requests, answer) = (Arc::clone(&requests), Arc::clone(&answer));
+            let counted = Arc::clone(&counted);
+            std::thread::spawn(move || {
+                let stream = stream.unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut stream = stream;
+                let mut first = true;
+                while let Some((signature, body)) = request(&mut reader) {
+                    if std::mem::take(&mut first) {
+                        *lock(&counted) += 1;
+                    }
+                    let number = {
+                        let mut requests = lock(&requests);
+                        *requests += 1;
+                        *requests - 1
+                    };
+                    stream.write_all(answer(number, &signature, &body).as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    (url, connections)
+}
+
+fn request(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
+    let (mut signature, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case(SIGNATURE_HEADER) => {
+                value.clone_into(&mut signature);
+            }
+            Some(("content-length", value)) => length = value.parse().unwrap(),
+            None if line.trim_end().is_empty() => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    Read::read_exact(reader, &mut body).ok()?;
+    Some((signature, body))
+}
+
+fn response(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn accepted() -> String {
+    response("200 OK", "", r#"{"status":"accepted"}"#)
+}
+
+fn block<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn every_delivery_is_signed_at_its_time_and_counted_as_answered() {
+    let (url, connections) = receiver(|number, signature, body| {
+        let time: i64 = signature.split(['=', ',']).nth(1).unwrap().parse().unwrap();
+        let fresh = (now_unix_ms() - time).abs() < 60_000;
+        if !fresh || signature != signature_header("whsec", time, body) {
+            response("401 Unauthorized", "", "")
+        } else if number.is_multiple_of(10) {
+            response("200 OK", "", r#"{"status":"duplicate"}"#)
+        } else {
+            accepted()
+        }
+    });
+    let options =
+        Options { duplicates: 10, shuffle: true, concurrency: 4, ..Options::new(url, "whsec,older") };
+    let report = block(run(&options)).unwrap();
+    assert!(report.sent > 400, "{report}");
+    assert_eq!(report.duplicates, report.sent.div_ceil(10));
+    assert_eq!(report.accepted + report.duplicates, report.sent, "{report}");
+    assert!(*lock(&connections) <= 4, "connections are not kept alive");
+    assert_eq!(report.per_second.iter().sum::<u64>(), report.sent);
+}
+
+#[test]
+fn a_busy_receiver_is_tried_again_and_nothing_is_lost() {
+    let (url, _) = receiver(|number, _, _| match number % 3 {
+        0 => response("503 Service Unavailable", "retry-after: 0\r\n", "busy"),
+        _ => accepted(),
+    });
+    let report = block(run(&Options::new(url, "whsec"))).unwrap();
+    assert_eq!((report.accepted, report.failed, report.refused), (400, 0, 0), "{report}");
+    assert!(report.retried >= 133, "{report}");
+}
+
+#[test]
+fn a_refusal_is_not_tried_again() {
+    let (url, _) = receiver(|number, _, _| match number {
+        5 => response("413 Content Too Large", "", "too large"),
+        _ => accepted(),
+    });
+    let report = block(run(&Options::new(url, "whsec"))).unwrap();
+    assert_eq!((report.accepted, report.refused, report.retried), (399, 1, 0), "{report}");
+    assert!(report.first_problem.unwrap().contains("too large"));
+}
+
+#[test]
+fn a_wrong_secret_ends_the_run_with_what_to_do() {
+    let (url, _) = receiver(|_, _, _| response("401 Unauthorized", "", "wrong signature"));
+    let error = block(run(&Options::new(url, "whsec"))).unwrap_err();
+    assert!(error.to_string().contains("WORKOS_WEBHOOK_SECRET"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said_at_once() {
+    let error = block(run(&Options::new("http://127.0.0.1:1/webhooks/workos", "whsec"))).unwrap_err();
+    assert!(error.to_string().contains("is `rosterd serve` running"), "{error}");
+}
+
+#[test]
+fn latency_counts_from_the_schedule_even_when_all_workers_wait() {
+    // One worker, 20 ms an answer, due every 5 ms: the 40th delivery is 600 ms late, not 20.
+    let (url, _) = receiver(|_, _, _| {
+        std::thread::sleep(Duration::from_millis(20));
+        accepted()
+    });
+    let plan = Plan { tenants: 1, users: 0, events: 0, seed: 1, start: 0 };
+    let event = Arc::new(plan.events().next().unwrap());
+    let endpoint = Endpoint::new(Url::parse(&url).unwrap(), "s", 1).unwrap();
+    let feed = Arc::new(Mutex::new(std::iter::repeat_n(event, 40)));
+    let report =
+        block(deliver(endpoint, Pace { rate: 200, concurrency: 1 }, feed, ProgressBar::hidden())).unwrap();
+    assert!(report.latency_ms.max > 500.0, "{report}");
+}

@@ -1,0 +1,73 @@
+//! Table `claims`: which organizations are named for a directory.
+
+use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
+
+use crate::{
+    clock::Timestamp,
+    db::{Conn, bulk::Rows, schema::claims},
+    decide::state::{Claim, FirstWord},
+};
+
+type Row = (i64, String, String, i16, i64, String, bool, Option<String>);
+
+fn claim((id, directory_id, organization_id, rank, at, event, revealed, tenant_id): Row) -> Claim {
+    let first = FirstWord { rank, at: Timestamp::from_micros(at), event };
+    Claim { id, directory_id, organization_id, first, revealed, tenant_id, fresh: false }
+}
+
+pub fn of_directories(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Vec<Claim>> {
+    let rows: Vec<Row> = claims::table.filter(claims::directory_id.eq_any(directory_ids)).load(conn)?;
+    Ok(rows.into_iter().map(claim).collect())
+}
+
+/// The directories that the claims with these ids speak of.
+pub fn directories_of(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<String>> {
+    claims::table.filter(claims::id.eq_any(claim_ids)).select(claims::directory_id).distinct().load(conn)
+}
+
+/// The directories for which these organizations are named.
+pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryResult<Vec<String>> {
+    claims::table
+        .filter(claims::organization_id.eq_any(organization_ids))
+        .select(claims::directory_id)
+        .distinct()
+        .load(conn)
+}
+
+/// New claims for pairs that have none; their first word is still to be folded in.
+pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<()> {
+    Rows::of(pairs).text("directory_id", |pair| &pair.0).text("organization_id", |pair| &pair.1).execute(
+        conn,
+        "INSERT INTO claims (directory_id, organization_id, rank, first_at, first_event, revealed, tenant_id) \
+         SELECT r.directory_id, r.organization_id, 32767, 9223372036854775807, '', false, NULL FROM {rows} WHERE true \
+         ON CONFLICT (directory_id, organization_id) DO NOTHING",
+    )?;
+    Ok(())
+}
+
+pub fn update(conn: &mut Conn, changed: &[&Claim]) -> QueryResult<()> {
+    Rows::of(changed)
+        .integer("id", |claim| claim.id)
+        .integer("rank", |claim| claim.first.rank.into())
+        .integer("first_at", |claim| claim.first.at.micros())
+        .text("first_event", |claim| &claim.first.event)
+        .boolean("revealed", |claim| claim.revealed)
+        .optional_text("tenant_id", |claim| claim.tenant_id.as_deref())
+        .execute(
+            conn,
+            "UPDATE claims SET rank = r.rank, first_at = r.first_at, first_event = r.first_event, \
+             revealed = r.revealed, tenant_id = r.tenant_id FROM {rows} WHERE claims.id = r.id",
+        )?;
+    Ok(())
+}
+
+/// Those of `tenant_ids` that own a revealed directory.
+pub fn tenants_with_directories(conn: &mut Conn, tenant_ids: &[&str]) -> QueryResult<Vec<String>> {
+    let found: Vec<Option<String>> = claims::table
+        .filter(claims::tenant_id.eq_any(tenant_ids))
+        .filter(claims::revealed.eq(true))
+        .select(claims::tenant_id)
+        .distinct()
+        .load(conn)?;
+    Ok(found.into_iter().flatten().collect())
+}

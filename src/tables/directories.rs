@@ -1,0 +1,65 @@
+//! Table `directories`.
+
+use std::collections::HashMap;
+
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{Nullable, Text},
+};
+
+use super::Key;
+use crate::{
+    db::{Conn, bulk::Rows},
+    decide::directories::DirectoryRow,
+};
+
+#[derive(QueryableByName)]
+struct Shown {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    provider: Option<String>,
+}
+
+/// The kind of provider of each directory that is shown.
+pub fn providers(conn: &mut Conn, keys: &[Key]) -> QueryResult<HashMap<Key, Option<String>>> {
+    let shown: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+        conn,
+        "SELECT d.tenant_id, d.id, d.type AS provider FROM {rows} \
+         JOIN directories d ON d.tenant_id = r.tenant_id AND d.id = r.id",
+    )?;
+    Ok(shown.into_iter().map(|row| ((row.tenant_id, row.id), row.provider)).collect())
+}
+
+pub fn upsert(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<()> {
+    Rows::of(rows)
+        .text("tenant_id", |row| &row.tenant_id)
+        .text("id", |row| &row.id)
+        .optional_text("name", |row| row.name.as_deref())
+        .optional_text("provider", |row| row.provider.as_deref())
+        .text("state", |row| &row.state)
+        .time("created_at", |row| row.created_at)
+        .time("updated_at", |row| row.updated_at)
+        .time("deleted_at", |row| row.deleted_at)
+        .execute(
+            conn,
+            "INSERT INTO directories (tenant_id, id, name, type, state, created_at, updated_at, deleted_at) \
+             SELECT r.tenant_id, r.id, r.name, r.provider, r.state, r.created_at, r.updated_at, r.deleted_at \
+             FROM {rows} WHERE true \
+             ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, type = excluded.type, \
+             state = excluded.state, created_at = excluded.created_at, updated_at = excluded.updated_at, \
+             deleted_at = excluded.deleted_at",
+        )?;
+    Ok(())
+}
+
+/// Rows in tenants that the directory turned out not to belong to.
+pub fn remove(conn: &mut Conn, keys: &[Key]) -> QueryResult<()> {
+    Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
+        conn,
+        "DELETE FROM directories WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})",
+    )?;
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Table `groups`: existing groups only.
+
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{BigInt, Text},
+};
+
+use super::Key;
+use crate::{
+    db::{Conn, bulk::Rows},
+    decide::groups::{GroupChange, ShownGroup},
+    fact,
+};
+
+#[derive(QueryableByName)]
+struct Shown {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = Text)]
+    directory_id: String,
+    #[diesel(sql_type = BigInt)]
+    digest: i64,
+}
+
+pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownGroup>> {
+    let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+        conn,
+        "SELECT g.tenant_id, g.id, g.directory_id, g.digest FROM {rows} \
+         JOIN groups g ON g.tenant_id = r.tenant_id AND g.id = r.id",
+    )?;
+    let group = |Shown { tenant_id, id, directory_id, digest }| ShownGroup { tenant_id, id, directory_id, digest };
+    Ok(rows.into_iter().map(group).collect())
+}
+
+struct Put<'a> {
+    tenant_id: &'a str,
+    id: &'a str,
+    directory_id: &'a str,
+    digest: i64,
+    content: &'a fact::Group,
+}
+
+pub fn apply(conn: &mut Conn, changes: &[GroupChange]) -> QueryResult<()> {
+    let (mut put, mut gone) = (Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            GroupChange::Put { tenant_id, group_id, directory_id, digest, content } => {
+                put.push(Put { tenant_id, id: group_id, directory_id, digest: *digest, content });
+            }
+            GroupChange::Remove { tenant_id, group_id } => gone.push((tenant_id.as_str(), group_id.as_str())),
+        }
+    }
+    Rows::of(&gone).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
+        conn,
+        "DELETE FROM groups WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})",
+    )?;
+    Rows::of(&put)
+        .text("tenant_id", |row| row.tenant_id)
+        .text("id", |row| row.id)
+        .text("directory_id", |row| row.directory_id)
+        .optional_text("idp_id", |row| row.content.idp_id.as_deref())
+        .text("name", |row| &row.content.name)
+        .time("created_at", |row| Some(row.content.created_at))
+        .time("updated_at", |row| Some(row.content.updated_at))
+        .integer("digest", |row| row.digest)
+        .execute(
+            conn,
+            "INSERT INTO groups (tenant_id, id, directory_id, idp_id, name, created_at, updated_at, digest) \
+             SELECT r.tenant_id, r.id, r.directory_id, r.idp_id, r.name, r.created_at, r.updated_at, r.digest \
+             FROM {rows} WHERE true \
+             ON CONFLICT (tenant_id, id) DO UPDATE SET directory_id = excluded.directory_id, \
+             idp_id = excluded.idp_id, name = excluded.name, created_at = excluded.created_at, \
+             updated_at = excluded.updated_at, digest = excluded.digest",
+        )?;
+    Ok(())
+}

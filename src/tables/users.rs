@@ -1,0 +1,175 @@
+//! Table `users`: rows are never deleted, except from a tenant that a user never belonged to.
+
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{BigInt, Nullable, Text},
+};
+
+use super::{
+    Key,
+    roles::{self, Assignment},
+};
+use crate::{
+    db::{Conn, bulk::Rows},
+    decide::users::{Seat, ShownUser, UserChange},
+    fact,
+};
+
+#[derive(QueryableByName)]
+struct Shown {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = Text)]
+    person_id: String,
+    #[diesel(sql_type = Text)]
+    directory_id: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    idp_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    email: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    name: Option<String>,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Text)]
+    role_slugs: String,
+    #[diesel(sql_type = BigInt)]
+    digest: i64,
+}
+
+pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
+    let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+        conn,
+        "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.name, u.status, \
+         u.role_slugs, u.digest FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.id",
+    )?;
+    let user = |row: Shown| ShownUser {
+        active: row.status == "active",
+        // Written below as a JSON list, so it reads as one.
+        role_slugs: serde_json::from_str(&row.role_slugs).unwrap_or_default(),
+        tenant_id: row.tenant_id,
+        id: row.id,
+        person_id: row.person_id,
+        directory_id: row.directory_id,
+        idp_id: row.idp_id,
+        email: row.email,
+        name: row.name,
+        digest: row.digest,
+    };
+    Ok(rows.into_iter().map(user).collect())
+}
+
+struct Put<'a> {
+    seat: &'a Seat,
+    directory_id: &'a str,
+    digest: i64,
+    content: &'a fact::User,
+    role_slugs: String,
+    /// What an insert begins with, and what an update adds.
+    epoch: i64,
+}
+
+/// Rows first, then roles: a grant reads its time from the row.
+pub fn apply(conn: &mut Conn, changes: &[UserChange], known: impl Fn(&str, &str) -> bool) -> QueryResult<()> {
+    let (mut put, mut restate, mut removed, mut lost, mut held) = (vec![], vec![], vec![], vec![], vec![]);
+    for change in changes {
+        let seat = match change {
+            UserChange::Put { seat, directory_id, digest, content } => {
+                let new = !known(&seat.tenant_id, &seat.user_id);
+                let role_slugs = serde_json::Value::from(content.roles.as_slice()).to_string();
+                let epoch = i64::from(seat.changed || new);
+                put.push(Put { seat, directory_id, digest: *digest, content, role_slugs, epoch });
+                seat
+            }
+            UserChange::Restate(seat) => {
+                restate.push(seat);
+                seat
+            }
+            UserChange::Remove { tenant_id, user_id, roles } => {
+                removed.push((tenant_id.as_str(), user_id.as_str()));
+                lost.extend(roles.iter().map(|role_slug| Assignment { tenant_id, user_id, role_slug }));
+                continue;
+            }
+        };
+        let assignment =
+            |role_slug| Assignment { tenant_id: &seat.tenant_id, user_id: &seat.user_id, role_slug };
+        lost.extend(seat.lost.iter().map(|slug| assignment(slug.as_str())));
+        held.extend(seat.held.iter().map(|slug| assignment(slug.as_str())));
+    }
+    roles::revoke(conn, &lost)?;
+    remove(conn, &removed)?;
+    upsert(conn, &put)?;
+    update_access(conn, &restate)?;
+    roles::grant(conn, &held)
+}
+
+fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
+    Rows::of(rows)
+        .text("tenant_id", |row| &row.seat.tenant_id)
+        .text("id", |row| &row.seat.user_id)
+        .text("person_id", |row| &row.seat.person_id)
+        .text("directory_id", |row| row.directory_id)
+        .optional_text("idp_id", |row| row.content.idp_id.as_deref())
+        .optional_text("email", |row| row.content.email.as_deref())
+        .optional_text("username", |row| row.content.username.as_deref())
+        .optional_text("first_name", |row| row.content.first_name.as_deref())
+        .optional_text("last_name", |row| row.content.last_name.as_deref())
+        .optional_text("name", |row| row.content.name.as_deref())
+        .optional_text("job_title", |row| row.content.job_title.as_deref())
+        .text("status", |row| row.seat.access.status())
+        .json("custom_attributes", |row| &row.content.custom_attributes)
+        .integer("epoch", |row| row.epoch)
+        .time("deprovisioned_at", |row| row.seat.access.since())
+        .time("created_at", |row| Some(row.content.created_at))
+        .time("updated_at", |row| Some(row.content.updated_at))
+        .text("role_slugs", |row| &row.role_slugs)
+        .integer("digest", |row| row.digest)
+        .execute(
+            conn,
+            "INSERT INTO users (tenant_id, id, person_id, directory_id, idp_id, email, username, first_name, \
+             last_name, name, job_title, status, custom_attributes, access_epoch, deprovisioned_at, created_at, \
+             updated_at, role_slugs, digest) \
+             SELECT r.tenant_id, r.id, r.person_id, r.directory_id, r.idp_id, r.email, r.username, r.first_name, \
+             r.last_name, r.name, r.job_title, r.status, r.custom_attributes, r.epoch, r.deprovisioned_at, \
+             r.created_at, r.updated_at, r.role_slugs, r.digest FROM {rows} WHERE true \
+             ON CONFLICT (tenant_id, id) DO UPDATE SET person_id = excluded.person_id, \
+             directory_id = excluded.directory_id, idp_id = excluded.idp_id, email = excluded.email, \
+             username = excluded.username, first_name = excluded.first_name, last_name = excluded.last_name, \
+             name = excluded.name, job_title = excluded.job_title, status = excluded.status, \
+             custom_attributes = excluded.custom_attributes, \
+             access_epoch = users.access_epoch + excluded.access_epoch, \
+             deprovisioned_at = excluded.deprovisioned_at, created_at = excluded.created_at, \
+             updated_at = excluded.updated_at, role_slugs = excluded.role_slugs, digest = excluded.digest",
+        )?;
+    Ok(())
+}
+
+/// Touches only rows that differ: a refresh visits everybody of a directory.
+fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
+    Rows::of(seats)
+        .text("tenant_id", |seat| &seat.tenant_id)
+        .text("id", |seat| &seat.user_id)
+        .text("person_id", |seat| &seat.person_id)
+        .text("status", |seat| seat.access.status())
+        .time("deprovisioned_at", |seat| seat.access.since())
+        .integer("epoch", |seat| i64::from(seat.changed))
+        .execute(
+            conn,
+            "UPDATE users SET person_id = r.person_id, status = r.status, deprovisioned_at = r.deprovisioned_at, \
+             access_epoch = users.access_epoch + r.epoch FROM {rows} \
+             WHERE users.tenant_id = r.tenant_id AND users.id = r.id AND (users.status <> r.status \
+             OR users.person_id <> r.person_id OR users.deprovisioned_at IS DISTINCT FROM r.deprovisioned_at \
+             OR r.epoch > 0)",
+        )?;
+    Ok(())
+}
+
+fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
+    Rows::of(keys).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
+        conn,
+        "DELETE FROM users WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})",
+    )?;
+    Ok(())
+}

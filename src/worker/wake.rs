@@ -1,0 +1,50 @@
+//! A bell between threads: rung when there is work, waited for otherwise.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+
+#[derive(Clone, Default)]
+pub struct Wake {
+    bell: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+    stopping: AtomicBool,
+}
+
+impl Wake {
+    /// There is work. Rung while nobody waits, it is heard by the next to wait.
+    pub fn ring(&self) {
+        *self.bell.rung.lock() = true;
+        self.bell.changed.notify_all();
+    }
+
+    /// Asks everybody who listens to finish what is in hand and end.
+    pub fn stop(&self) {
+        self.bell.stopping.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.bell.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Until it rings, or for `at_most`.
+    pub fn wait(&self, at_most: Duration) {
+        let mut rung = self.bell.rung.lock();
+        if !*rung && !self.is_stopping() {
+            self.bell.changed.wait_for(&mut rung, at_most);
+        }
+        *rung = false;
+    }
+}
