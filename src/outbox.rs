@@ -1,27 +1,41 @@
 //! The outbox: who is to be told, written in the transaction of the change, so that no news is lost and none is told
-//! that did not happen.
+//! that did not happen. A tenant's window is bundled into one mail (`bundle`), and mails are claimed, told and ended
+//! one by one (`mails`).
 
-use diesel::QueryResult;
+pub mod bundle;
+pub mod mails;
+pub mod names;
+#[cfg(test)]
+mod testing;
+
+use diesel::{
+    QueryResult, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Nullable},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    db::{Conn, bulk::Rows},
+    db::{Conn, bulk::Rows, on_each},
     decide::{access::Cause, users::Leaver},
 };
 
 /// Somebody lost access.
 pub const DEPROVISIONED: &str = "deprovisioned";
 
+/// Causes in a [`Payload`]: the directory says so of the person, or the directory itself is gone.
+pub const PERSON: &str = "person";
+pub const DIRECTORY: &str = "directory";
+
 /// What a notice must know later, whatever becomes of the rows it speaks of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     pub name: Option<String>,
     pub email: Option<String>,
     pub directory_id: String,
     /// Microseconds, the broker's time.
     pub since: i64,
-    /// `person` or `directory`.
+    /// [`PERSON`] or [`DIRECTORY`].
     pub cause: String,
     /// The broker's word on the person, such as `suspended`.
     pub state: Option<String>,
@@ -61,8 +75,8 @@ fn notice(leaver: &Leaver) -> NewNotice<'_> {
         directory_id: leaver.directory_id.clone(),
         since: leaver.since.micros(),
         cause: match leaver.cause {
-            Cause::Person => "person",
-            Cause::Directory => "directory",
+            Cause::Person => PERSON,
+            Cause::Directory => DIRECTORY,
         }
         .to_owned(),
         state: leaver.state.clone(),
@@ -70,4 +84,21 @@ fn notice(leaver: &Leaver) -> NewNotice<'_> {
     };
     // A struct of texts and numbers: writing it cannot fail.
     NewNotice { leaver, payload: serde_json::to_string(&payload).unwrap_or_default() }
+}
+
+#[derive(QueryableByName)]
+struct Backlog {
+    #[diesel(sql_type = BigInt)]
+    notices: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    oldest: Option<i64>,
+}
+
+/// How many notices are not told yet, bundled or not, and since when the oldest waits.
+pub fn waiting(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
+    const WAITING: &str = "SELECT COUNT(*) AS notices, MIN(created_at) AS oldest FROM ( \
+         SELECT created_at FROM outbox WHERE mail_id IS NULL UNION ALL \
+         SELECT o.created_at FROM mails m JOIN outbox o ON o.mail_id = m.id WHERE m.state = 'waiting') waiting";
+    let backlog: Backlog = on_each!(conn, |c| sql_query(WAITING).get_result(c))?;
+    Ok((backlog.notices, backlog.oldest.map(Timestamp::from_micros)))
 }

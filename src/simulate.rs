@@ -166,7 +166,7 @@ pub async fn run(options: &Options) -> Result<Report, SimulateError> {
         let wire = send::lock(&feed);
         (report, wire.events().census())
     };
-    Ok(Report { expected: Some(census), ..report })
+    Ok(Report { expected: (!report.gave_up).then_some(census), ..report })
 }
 
 /// Tries a connection first: a server that is not there is the user's mistake, not 400 failed deliveries.

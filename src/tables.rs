@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod directories;
 pub mod groups;
+pub mod host;
 pub mod memberships;
 pub mod refreshes;
 pub mod roles;

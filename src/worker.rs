@@ -1,6 +1,8 @@
-//! The loops behind the receiver: apply and refresh, and notify. Each is a thread over a `step` that tests call
-//! themselves.
+//! The loops behind the receiver. Each is a thread over a step that tests call themselves, so that they drain instead
+//! of sleeping.
 
+pub mod applier;
+pub mod notifier;
 pub mod wake;
 
 pub use wake::Wake;

@@ -55,3 +55,19 @@ fn run<DB: diesel::backend::Backend>(
     let ran = conn.run_pending_migrations(ours).map_err(failed)?;
     Ok(ran.iter().map(ToString::to_string).collect())
 }
+
+/// How many migrations `migrate` would run. Changes nothing.
+pub fn pending(database: &Database) -> Result<usize, MigrateError> {
+    fn count<DB: diesel::backend::Backend>(
+        conn: &mut impl MigrationHarness<DB>,
+        ours: EmbeddedMigrations,
+    ) -> Result<usize, MigrateError> {
+        let failed =
+            |error: Box<dyn std::error::Error + Send + Sync>| MigrateError::Migration(error.to_string());
+        Ok(conn.pending_migrations(ours).map_err(failed)?.len())
+    }
+    database.read(|conn| match conn {
+        Conn::Postgres(pg) => count(pg, POSTGRES),
+        Conn::Sqlite(sqlite) => count(sqlite, SQLITE),
+    })
+}

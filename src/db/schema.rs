@@ -4,6 +4,13 @@
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
 table! {
+    properties (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+table! {
     inbox (id) {
         id -> BigInt,
         source -> Text,
@@ -100,6 +107,7 @@ table! {
         payload -> Text,
         created_at -> BigInt,
         mail_id -> Nullable<BigInt>,
+        told_at -> Nullable<BigInt>,
     }
 }
 

@@ -86,7 +86,7 @@ fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake,
                 wake.ring();
                 for (answer, kept) in answers.drain(..).zip(kept) {
                     // Whoever does not wait any more has been told 503 and will send again: a duplicate then.
-                    drop(answer.send(Ok(kept)));
+                    let _ = answer.send(Ok(kept));
                 }
             }
             Err(error) => {
@@ -96,7 +96,7 @@ fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake,
                     "deliveries could not be kept and were answered 503; the broker will send them again"
                 );
                 for answer in answers.drain(..) {
-                    drop(answer.send(Err(NotKept::Database)));
+                    let _ = answer.send(Err(NotKept::Database));
                 }
             }
         }

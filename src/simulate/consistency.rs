@@ -1,7 +1,5 @@
 //! What the stream promises, read by a strict receiver.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing is a failed test")]
-
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::strict_receiver::Receiver;

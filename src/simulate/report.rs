@@ -22,6 +22,8 @@ pub struct Report {
     pub refused: u64,
     /// Given up after the last attempt.
     pub failed: u64,
+    /// Whether the run ended early because the receiver was gone: then most of the stream was never sent.
+    pub gave_up: bool,
     /// The first refusal or failure, in words.
     pub first_problem: Option<String>,
     pub seconds: f64,
@@ -29,8 +31,8 @@ pub struct Report {
     pub per_second: Vec<u64>,
     /// From the instant a delivery was due to its 2xx, all attempts and pauses included.
     pub latency_ms: Percentiles,
-    /// What the receiver has to show now, if it held nothing of other simulations. None when the caller brought the
-    /// deliveries.
+    /// What the receiver has to show now, if it held nothing of other simulations. None when the
+    /// run gave up.
     pub expected: Option<Census>,
 }
 
@@ -51,7 +53,7 @@ impl Report {
 
     /// Whether every delivery was answered 2xx in the end.
     pub fn is_complete(&self) -> bool {
-        self.refused == 0 && self.failed == 0
+        self.refused == 0 && self.failed == 0 && !self.gave_up
     }
 }
 
@@ -72,6 +74,9 @@ impl fmt::Display for Report {
         )?;
         if *retried > 0 {
             writeln!(f, "            {retried} attempts repeated")?;
+        }
+        if self.gave_up {
+            writeln!(f, "            gave up: the receiver is gone, the rest was not sent")?;
         }
         if let Some(problem) = &self.first_problem {
             writeln!(f, "            first problem: {problem}")?;
@@ -112,6 +117,9 @@ pub(super) struct Tally {
     pub retried: u64,
     pub refused: u64,
     pub failed: u64,
+    /// Since the last 2xx.
+    pub failed_in_a_row: u64,
+    pub gave_up: bool,
     pub first_problem: Option<String>,
     per_second: Vec<u64>,
     microseconds: Histogram<u64>,
@@ -125,6 +133,8 @@ impl Tally {
             retried: 0,
             refused: 0,
             failed: 0,
+            failed_in_a_row: 0,
+            gave_up: false,
             first_problem: None,
             per_second: Vec::new(),
             // What takes longer counts as the longest.
@@ -134,6 +144,7 @@ impl Tally {
 
     /// Times a 2xx.
     pub(super) fn time(&mut self, since_start: Duration, latency: Duration) {
+        self.failed_in_a_row = 0;
         let second = usize::try_from(since_start.as_secs()).unwrap_or(usize::MAX);
         if self.per_second.len() <= second {
             self.per_second.resize(second + 1, 0);
@@ -152,6 +163,7 @@ impl Tally {
             retried: self.retried,
             refused: self.refused,
             failed: self.failed,
+            gave_up: self.gave_up,
             first_problem: self.first_problem,
             seconds: took.as_secs_f64(),
             per_second: self.per_second,

@@ -27,7 +27,7 @@ pub(super) struct Pace {
 
 struct Sender<I> {
     endpoint: Endpoint,
-    rate: u64,
+    pace: Pace,
     started: Instant,
     feed: Arc<Mutex<I>>,
     /// How many deliveries were taken from the feed.
@@ -50,7 +50,7 @@ where
 {
     let sender = Arc::new(Sender {
         endpoint,
-        rate: u64::from(pace.rate),
+        pace,
         started: Instant::now(),
         feed,
         taken: Mutex::new(0),
@@ -88,13 +88,13 @@ impl<I: Iterator<Item = Arc<Event>>> Sender<I> {
     /// The next delivery and when it is due: when it is taken, or, with a rate, at its place in the schedule, so that a
     /// receiver that keeps all workers waiting is charged for the deliveries it held up.
     fn next(&self) -> Option<(Arc<Event>, Instant)> {
-        if lock(&self.stopped).is_some() {
+        if lock(&self.stopped).is_some() || lock(&self.tally).gave_up {
             return None;
         }
         // One lock over both, so that the schedule follows the feed.
         let mut taken = lock(&self.taken);
         let event = lock(&self.feed).next()?;
-        let due = match self.rate {
+        let due = match u64::from(self.pace.rate) {
             0 => Instant::now(),
             rate => self.started + Duration::from_nanos(taken.saturating_mul(1_000_000_000) / rate),
         };
@@ -133,6 +133,9 @@ impl<I: Iterator<Item = Arc<Event>>> Sender<I> {
             }
             Attempt::Again { reason, .. } if is_last => {
                 tally.failed += 1;
+                tally.failed_in_a_row += 1;
+                // Every worker has seen all its attempts fail: the rest would only take hours to fail too.
+                tally.gave_up |= tally.failed_in_a_row >= u64::from(self.pace.concurrency);
                 tally.first_problem.get_or_insert(reason);
             }
             Attempt::Again { pause, .. } => {

@@ -1,11 +1,5 @@
 //! A strict receiver, for tests: reads events from their bytes alone and holds the generator to its word.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a body that lacks a field is a failed test"
-)]
-
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};

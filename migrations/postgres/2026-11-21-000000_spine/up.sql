@@ -1,3 +1,9 @@
+-- What a database was set up for; changing it would change the meaning of every row.
+CREATE TABLE properties (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
 -- What was delivered, as it was delivered. Rows are never changed: the log from which everything else follows.
 CREATE TABLE inbox (
     id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -186,11 +192,13 @@ CREATE TABLE outbox (
     person_id  TEXT COLLATE "C" NOT NULL,
     payload    TEXT             NOT NULL,
     created_at BIGINT           NOT NULL,
-    -- the mail that tells it, once bundled
-    mail_id    BIGINT
+    -- the mail that tells it, once bundled; told_at stays NULL for a notice that had become untrue
+    mail_id    BIGINT,
+    told_at    BIGINT
 );
 CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
+CREATE INDEX outbox_person ON outbox (tenant_id, person_id);
 
 -- Mails: a bundle of notices with one Message-ID, kept from the first attempt on, so that a repeat is recognised.
 CREATE TABLE mails (

@@ -15,3 +15,4 @@ DROP TABLE claims;
 DROP TABLE dead_letters;
 DROP TABLE inbox_queue;
 DROP TABLE inbox;
+DROP TABLE properties;

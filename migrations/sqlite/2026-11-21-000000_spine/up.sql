@@ -1,3 +1,9 @@
+-- What a database was set up for; changing it would change the meaning of every row.
+CREATE TABLE properties (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What was delivered, as it was delivered. Rows are never changed: the log from which everything else follows.
 CREATE TABLE inbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -186,11 +192,13 @@ CREATE TABLE outbox (
     person_id  TEXT    NOT NULL,
     payload    TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
-    -- the mail that tells it, once bundled
-    mail_id    INTEGER
+    -- the mail that tells it, once bundled; told_at stays NULL for a notice that had become untrue
+    mail_id    INTEGER,
+    told_at    INTEGER
 ) STRICT;
 CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
+CREATE INDEX outbox_person ON outbox (tenant_id, person_id);
 
 -- Mails: a bundle of notices with one Message-ID, kept from the first attempt on, so that a repeat is recognised.
 CREATE TABLE mails (

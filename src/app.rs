@@ -1,0 +1,223 @@
+//! The service put together: schema, receiver, appender, applier, notifier; and taken apart again in order.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use actix_web::dev::ServerHandle;
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
+
+use crate::{
+    apply::Batch,
+    clock::Clock,
+    config::Config,
+    db::{
+        Database, DbError,
+        migrate::{MigrateError, migrate},
+        schema::properties,
+    },
+    decide::Tenancy,
+    http::{self, Health, Receiver},
+    inbox::appender::Appender,
+    metrics::Metrics,
+    notify::{Notifier, NotifyError},
+    worker::{Wake, applier::Applier, notifier},
+};
+
+/// Why the service does not start; told to the operator as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("no webhook secret is set: set WORKOS_WEBHOOK_SECRET (or workos.webhook_secrets) to the secret that the WorkOS dashboard shows for this endpoint")]
+    NoSecret,
+    #[error("{0}")]
+    Schema(#[from] MigrateError),
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("this database was set up with tenancy = \"{was}\"; set it back, or start with an empty database")]
+    Tenancy { was: String },
+    #[error("cannot listen on {address}: {error}; is another process there? Set {variable}")]
+    Listen { address: SocketAddr, variable: &'static str, error: std::io::Error },
+    #[error("{0}")]
+    Mail(#[from] NotifyError),
+    #[error("the service could not start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl From<diesel::result::Error> for StartError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// A service that runs.
+pub struct App {
+    pub address: SocketAddr,
+    pub admin_address: SocketAddr,
+    pub database: Database,
+    pub metrics: Arc<Metrics>,
+    stop_timeout: Duration,
+    servers: Vec<ServerHandle>,
+    http: JoinHandle<()>,
+    appender: Appender,
+    append: JoinHandle<()>,
+    workers: Vec<(Wake, JoinHandle<()>)>,
+}
+
+/// Who applies and tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// Threads of this process.
+    Threads,
+    /// Whoever calls the steps: tests, which drain instead of sleeping.
+    ByHand,
+}
+
+/// Migrates, binds and starts everything. `clock` is the system's outside tests.
+pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, StartError> {
+    if config.workos.webhook_secrets.is_empty() {
+        return Err(StartError::NoSecret);
+    }
+    let database = Database::new(&config.database_url, config.database_connections);
+    migrate(&database)?;
+    settle_tenancy(&database, config.tenancy)?;
+    let public = listen(config.http.listen, "ROSTERD_LISTEN")?;
+    let admin = listen(config.http.admin_listen, "ROSTERD_ADMIN_LISTEN")?;
+    let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
+
+    let metrics = Arc::new(Metrics::default());
+    let work = Wake::default();
+    let (appender, append) =
+        Appender::start(database.clone(), work.clone(), metrics.clone(), config.http.max_waiting)?;
+    let workers = match workers {
+        Workers::Threads => start_workers(config, &database, &clock, &metrics, work)?,
+        Workers::ByHand => Vec::new(),
+    };
+    let receiver = Receiver {
+        appender: appender.clone(),
+        clock: clock.clone(),
+        secrets: config.workos.webhook_secrets.clone(),
+        tolerance_ms: i64::from(config.workos.tolerance_seconds) * 1_000,
+        max_body_bytes: config.http.max_body_bytes,
+        commit_timeout: Duration::from_secs(config.http.commit_timeout_seconds),
+        metrics: metrics.clone(),
+    };
+    let health = Health { database: database.clone(), clock };
+    let stop_timeout = Duration::from_secs(config.http.stop_timeout_seconds);
+    let (servers, http) = serve(public, admin, receiver, health, metrics.clone(), stop_timeout)?;
+    Ok(App { address, admin_address, database, metrics, stop_timeout, servers, http, appender, append, workers })
+}
+
+fn start_workers(
+    config: &Config,
+    database: &Database,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    work: Wake,
+) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
+    let notices = Wake::default();
+    let poll = Duration::from_secs(config.apply.poll_seconds.max(1));
+    let notifier = Notifier::new(&config.mail)?;
+    let applier = Applier {
+        database: database.clone(),
+        tenancy: config.tenancy,
+        batch: Batch { deliveries: config.apply.batch_deliveries, bytes: config.apply.batch_bytes },
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        notices: notices.clone(),
+    };
+    let apply = applier.start(work.clone(), poll)?;
+    let (database, clock, metrics) = (database.clone(), clock.clone(), metrics.clone());
+    let notify = notifier::start(notifier, database, clock, metrics, notices.clone(), poll)?;
+    Ok(vec![(work, apply), (notices, notify)])
+}
+
+fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen { address, variable, error })
+}
+
+/// Both servers on one thread's runtime; it ends when both have stopped.
+fn serve(
+    public: TcpListener,
+    admin: TcpListener,
+    receiver: Receiver,
+    health: Health,
+    metrics: Arc<Metrics>,
+    stop_timeout: Duration,
+) -> std::io::Result<(Vec<ServerHandle>, JoinHandle<()>)> {
+    let (started, handles) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let servers = http::public(public, receiver, health.clone(), stop_timeout)
+                .and_then(|public| Ok((public, http::admin(admin, metrics, health)?)));
+            let (public, admin) = match servers {
+                Ok(servers) => servers,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            drop(started.send(Ok(vec![public.handle(), admin.handle()])));
+            let (public, admin) = tokio::join!(public, admin);
+            for error in [public.err(), admin.err()].into_iter().flatten() {
+                tracing::error!(error = %error, "a listener broke off");
+            }
+        });
+    })?;
+    let gone = || std::io::Error::other("the HTTP thread ended before it listened");
+    Ok((handles.recv().map_err(|_closed| gone())??, thread))
+}
+
+impl App {
+    /// Stops accepting, finishes what is in flight, ends the workers. Returns false when the time ran out; nothing is
+    /// lost then either, since whatever was acknowledged is committed and the rest is rolled back.
+    pub fn stop(self) -> bool {
+        let deadline = Instant::now() + self.stop_timeout;
+        for server in &self.servers {
+            // Sent at once; the thread's end tells when it is done.
+            drop(server.stop(true));
+        }
+        for (wake, _) in &self.workers {
+            wake.stop();
+        }
+        let mut in_time = ended(self.http, deadline);
+        // The last entrance: what waits in the queue is committed and answered before the thread ends.
+        drop(self.appender);
+        in_time &= ended(self.append, deadline);
+        for (_, worker) in self.workers {
+            in_time &= ended(worker, deadline);
+        }
+        in_time
+    }
+}
+
+fn ended(thread: JoinHandle<()>, deadline: Instant) -> bool {
+    while !thread.is_finished() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    thread.join().is_ok()
+}
+
+/// The first start decides; a later one must agree.
+fn settle_tenancy(database: &Database, tenancy: Tenancy) -> Result<(), StartError> {
+    let name = match tenancy {
+        Tenancy::Multi => "multi",
+        Tenancy::Single => "single",
+    };
+    database.write(|conn| {
+        let known: Option<String> =
+            properties::table.find("tenancy").select(properties::value).first(conn).optional()?;
+        match known {
+            Some(was) if was != name => Err(StartError::Tenancy { was }),
+            Some(_) => Ok(()),
+            None => {
+                diesel::insert_into(properties::table)
+                    .values((properties::name.eq("tenancy"), properties::value.eq(name)))
+                    .execute(conn)?;
+                Ok(())
+            }
+        }
+    })
+}

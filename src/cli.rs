@@ -1,0 +1,103 @@
+//! The verbs. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod demo;
+mod doctor;
+mod inbox;
+mod lists;
+mod output;
+mod serve;
+mod simulate;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{self, Config},
+    db::{Database, migrate::migrate},
+    telemetry,
+};
+
+pub use output::Format;
+
+/// What a verb may end with; printed as one line.
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Parser)]
+#[command(name = "rosterd", version, about = "Keeps an application's users and roles equal to what its customers' directories say")]
+struct Cli {
+    /// Settings file; rosterd.toml in the working directory when there is one
+    #[arg(long, global = true, env = "ROSTERD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show the main job on an embedded database, with three invented tenants
+    Demo(demo::Options),
+    /// Receive webhooks and keep the tables
+    Serve,
+    /// Bring the schema up to date and do nothing else
+    Migrate,
+    /// Play a broker at a running rosterd, for trials and load
+    Simulate(simulate::Options),
+    /// Users as the host application sees them
+    Users(lists::Verbs),
+    /// Groups as the host application sees them
+    Groups(lists::Verbs),
+    /// Roles as the host application sees them
+    Roles(lists::Verbs),
+    /// Deliveries and dead letters
+    Inbox(inbox::Verbs),
+    /// Check settings, database, clock and mail, and say what to do
+    Doctor(doctor::Options),
+    /// Print every setting with its meaning and default
+    Config,
+}
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("rosterd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<ExitCode, Failure> {
+    let config = || config::load(cli.config.as_deref(), |name| std::env::var(name).ok());
+    match &cli.verb {
+        Verb::Config => {
+            print!("{}", config::DEFAULTS);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Verb::Serve => {
+            telemetry::start("rosterd=info,actix_server=warn");
+            return serve::run(&config()?);
+        }
+        _ => telemetry::start("rosterd=warn"),
+    }
+    match &cli.verb {
+        Verb::Demo(options) => demo::run(options),
+        Verb::Simulate(options) => simulate::run(options),
+        Verb::Doctor(options) => Ok(doctor::run(config(), options)),
+        Verb::Migrate => {
+            let ran = migrate(&open(&config()?))?;
+            println!("{}", if ran.is_empty() { "the schema is up to date".to_owned() } else { ran.join("\n") });
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Users(verbs) => lists::users(&open(&config()?), verbs),
+        Verb::Groups(verbs) => lists::groups(&open(&config()?), verbs),
+        Verb::Roles(verbs) => lists::roles(&open(&config()?), verbs),
+        Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
+        Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn open(config: &Config) -> Database {
+    Database::new(&config.database_url, 2)
+}

@@ -1,0 +1,150 @@
+//! `demo`: the main job, end to end, on nothing but this binary.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+
+use super::{Failure, lists, output::Format, serve::wait_for_signal};
+use crate::{
+    app::{self, App, Workers},
+    clock::Clock,
+    config::{self, Config},
+    db::DbError,
+    inbox::queue,
+    outbox, simulate,
+    tables::{
+        host::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
+        refreshes,
+    },
+};
+
+#[derive(Args)]
+pub struct Options {
+    /// Stay up after the show, to look around
+    #[arg(long)]
+    keep: bool,
+    /// Equal seeds give equal people
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Another database than a new SQLite file, as in postgres://…; it should be empty
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+const SECRET: &str = "whsec_demo_not_a_secret";
+/// Long enough for the slowest machine; the work takes about a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    let home = std::env::temp_dir().join(format!("rosterd-demo-{}", std::process::id()));
+    let mail = home.join("mail");
+    std::fs::create_dir_all(&mail)?;
+    let config = settings(options, &home, &mail)?;
+    let app = app::start(&config, Clock::System, Workers::Threads)?;
+    println!("rosterd listens on http://{}, with its tables in {}.", app.address, config.database_url);
+    println!("Three invented tenants now live through some months: every event signed, in random order,");
+    println!("one in five delivered twice.\n");
+
+    let report = play(&app, options.seed)?;
+    wait_until_quiet(&app)?;
+    println!("{report}\n");
+    show_tables(&app)?;
+    show_mail(&mail)?;
+    look_further(&app, &config, options.keep, &home);
+    if options.keep {
+        wait_for_signal()?;
+    }
+    app.stop();
+    Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn settings(options: &Options, home: &Path, mail: &Path) -> Result<Config, Failure> {
+    let database = options.database.clone().unwrap_or_else(|| format!("sqlite://{}/rosterd.db", home.display()));
+    let mut config = config::load(Some(Path::new("/dev/null")), |name| match name {
+        "DATABASE_URL" => Some(database.clone()),
+        "ROSTERD_LISTEN" | "ROSTERD_ADMIN_LISTEN" => Some("127.0.0.1:0".to_owned()),
+        "WORKOS_WEBHOOK_SECRET" => Some(SECRET.to_owned()),
+        "SMTP_URL" => Some(format!("file://{}", mail.display())),
+        "MAIL_FROM" => Some("rosterd <rosterd@host.example>".to_owned()),
+        _ => None,
+    })?;
+    config.mail.fallback = vec!["it-security@host.example".parse()?];
+    // A minute is right for administrators, not for a show.
+    config.mail.window_seconds = 1;
+    config.apply.poll_seconds = 1;
+    Ok(config)
+}
+
+fn play(app: &App, seed: u64) -> Result<simulate::Report, Failure> {
+    let mut options = simulate::Options::new(format!("http://{}/webhooks/workos", app.address), SECRET);
+    (options.seed, options.shuffle, options.duplicates) = (seed, true, 20);
+    (options.users, options.events) = (24, 240);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(simulate::run(&options))?)
+}
+
+fn wait_until_quiet(app: &App) -> Result<(), Failure> {
+    let begun = Instant::now();
+    loop {
+        let waiting = app.database.read::<_, DbError>(|conn| {
+            let (deliveries, notices) = (queue::backlog(conn)?.0, outbox::waiting(conn)?.0);
+            Ok(deliveries + notices + i64::from(refreshes::next(conn)?.is_some()))
+        })?;
+        if waiting == 0 {
+            return Ok(());
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("{waiting} pieces of work are still waiting after a minute; RUST_LOG=rosterd=debug says why").into());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn show_tables(app: &App) -> Result<(), Failure> {
+    let tenants = lists::read(&app.database, TENANTS, None, Some(&["id", "name"]))?;
+    let ids: Vec<_> = tenants.rows.iter().filter_map(|row| Some(row.first()?.as_str()?.to_owned())).collect();
+    println!("tenants");
+    tenants.print(Format::Table)?;
+    for tenant in ids {
+        println!("\nusers of {tenant}");
+        lists::read(&app.database, USERS, Some(&tenant), Some(&["name", "email", "status", "deprovisioned_at"]))?
+            .print(Format::Table)?;
+    }
+    println!("\nroles, and who has which");
+    lists::read(&app.database, ROLES, None, None)?.print(Format::Table)?;
+    let granted = lists::read(&app.database, USER_ROLES, None, Some(&["tenant_id", "user_id", "role_slug"]))?;
+    let members = lists::read(&app.database, GROUP_MEMBERS, None, None)?;
+    println!("{} role assignments, {} group memberships of active users\n", granted.rows.len(), members.rows.len());
+    Ok(())
+}
+
+fn show_mail(directory: &Path) -> Result<(), Failure> {
+    let mut mails: Vec<PathBuf> = std::fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    mails.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
+    mails.sort();
+    println!("{} mails told administrators who lost access:", mails.len());
+    for path in mails {
+        let text = std::fs::read_to_string(&path)?;
+        let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or("(no subject)");
+        println!("  {subject}\n    {}", path.display());
+    }
+    Ok(())
+}
+
+fn look_further(app: &App, config: &Config, keep: bool, home: &Path) {
+    println!("\nLook further:");
+    println!("  export DATABASE_URL={}", config.database_url);
+    println!("  rosterd users list --tenant <tenant> --format json");
+    println!("  rosterd inbox list");
+    if keep {
+        println!("  curl http://{}/readyz", app.address);
+        println!("  curl http://{}/metrics", app.admin_address);
+        println!("It stays up until you press ctrl-c. Everything is in {}.", home.display());
+    } else {
+        println!("Everything is in {}; delete it when you have seen enough.", home.display());
+    }
+}

@@ -1,0 +1,140 @@
+//! `doctor`: looks at everything a start would need, and says what to do.
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
+use serde_json::Value;
+
+use super::{Format, output::List};
+use crate::{
+    clock::Clock,
+    config::{Config, ConfigError},
+    db::{Conn, Database, DbError, migrate::pending},
+    notify::Notifier,
+};
+
+#[derive(Args)]
+pub struct Options {
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How far the database server's clock may be off before it is worth a word.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    says: String,
+}
+
+pub(super) fn run(config: Result<Config, ConfigError>, options: &Options) -> ExitCode {
+    let findings = match config {
+        Err(error) => vec![finding("settings", Verdict::Fail, error.to_string())],
+        Ok(config) => examine(&config),
+    };
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    let row = |finding: &Finding| -> Vec<Value> {
+        let verdict = match finding.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "fail",
+        };
+        vec![finding.check.into(), verdict.into(), finding.says.as_str().into()]
+    };
+    let list = List { columns: vec!["check", "verdict", "says"], rows: findings.iter().map(row).collect() };
+    let printed = list.print(options.format);
+    if failed || printed.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn finding(check: &'static str, verdict: Verdict, says: impl Into<String>) -> Finding {
+    Finding { check, verdict, says: says.into() }
+}
+
+fn examine(config: &Config) -> Vec<Finding> {
+    let secret = match config.workos.webhook_secrets.len() {
+        0 => finding("secret", Verdict::Fail, "none is set: set WORKOS_WEBHOOK_SECRET to the endpoint's secret"),
+        1 => finding("secret", Verdict::Ok, "one webhook secret"),
+        n => finding("secret", Verdict::Warn, format!("{n} webhook secrets are accepted; drop the old one after rotation")),
+    };
+    let mut findings = vec![finding("settings", Verdict::Ok, "read"), secret];
+    findings.extend(database(config));
+    findings.push(mail(config));
+    findings.push(match &config.workos.api_key {
+        Some(_) => finding("broker", Verdict::Ok, format!("an API key is set for {}", config.workos.api_url)),
+        None => finding("broker", Verdict::Warn, "WORKOS_API_KEY is not set: missed events cannot be fetched"),
+    });
+    findings
+}
+
+fn database(config: &Config) -> Vec<Finding> {
+    let database = Database::new(&config.database_url, 1);
+    let reached = match database.read::<_, DbError>(|conn| Ok(clock_offset(conn)?)) {
+        Err(error) => {
+            let says = format!("{} cannot be used: {error}; check DATABASE_URL", config.database_url);
+            return vec![finding("database", Verdict::Fail, says)];
+        }
+        Ok(offset) => offset,
+    };
+    let schema = match pending(&database) {
+        Ok(0) => finding("schema", Verdict::Ok, "up to date"),
+        Ok(n) => finding("schema", Verdict::Warn, format!("{n} migrations to run: `rosterd migrate`, or start `serve`")),
+        Err(error) => finding("schema", Verdict::Fail, error.to_string()),
+    };
+    let clock = match reached {
+        None => finding("clock", Verdict::Ok, "this machine's; keep it synchronised, signatures are checked against it"),
+        Some(offset) if offset.unsigned_abs() <= CLOCK_TOLERANCE.as_micros() as u64 => {
+            finding("clock", Verdict::Ok, "agrees with the database server's")
+        }
+        Some(offset) => finding(
+            "clock",
+            Verdict::Warn,
+            format!("differs from the database server's by {} s: synchronise both", offset / 1_000_000),
+        ),
+    };
+    vec![finding("database", Verdict::Ok, format!("{} answers", config.database_url)), schema, clock]
+}
+
+/// Microseconds by which the database server's clock is ahead; `None` where it is this machine's.
+fn clock_offset(conn: &mut Conn) -> diesel::QueryResult<Option<i64>> {
+    #[derive(QueryableByName)]
+    struct Now {
+        #[diesel(sql_type = BigInt)]
+        micros: i64,
+    }
+    match conn {
+        Conn::Sqlite(sqlite) => {
+            let _one: Now = sql_query("SELECT 1 AS micros").get_result(sqlite)?;
+            Ok(None)
+        }
+        Conn::Postgres(pg) => {
+            let server: Now =
+                sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros").get_result(pg)?;
+            Ok(Some(server.micros - Clock::System.now().micros()))
+        }
+    }
+}
+
+fn mail(config: &Config) -> Finding {
+    let nobody = config.mail.fallback.is_empty();
+    let notifier = match Notifier::new(&config.mail) {
+        Ok(notifier) => notifier,
+        Err(error) => return finding("mail", Verdict::Fail, error.to_string()),
+    };
+    match (&config.mail.url, notifier.check()) {
+        (None, _) => finding("mail", Verdict::Warn, "SMTP_URL is not set: notices wait in the outbox"),
+        (Some(_), Err(error)) => finding("mail", Verdict::Fail, error.to_string()),
+        (Some(url), Ok(())) if nobody => {
+            finding("mail", Verdict::Warn, format!("{url:?} answers, but mail.fallback names nobody to tell"))
+        }
+        (Some(url), Ok(())) => finding("mail", Verdict::Ok, format!("{url:?} answers")),
+    }
+}

@@ -1,0 +1,108 @@
+//! `inbox list | show | retry | discard`.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{Failure, Format, output::List};
+use crate::{
+    clock::Clock,
+    db::{Database, DbError},
+    inbox::{
+        dead,
+        log::{self, Entry, State},
+    },
+};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Deliveries, the newest first
+    List {
+        #[arg(long, value_enum)]
+        state: Option<State>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// One delivery: where it stands, why, and its body as it came
+    Show { id: i64 },
+    /// Put a dead letter back into the queue
+    Retry { id: i64 },
+    /// Give a dead letter up; it stays on record with the reason
+    Discard {
+        id: i64,
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    match &verbs.verb {
+        Verb::List { state, limit, format } => {
+            let entries =
+                database.read::<_, DbError>(|conn| Ok(log::list(conn, *state, (*limit).into())?))?;
+            let columns = vec!["id", "received_at", "source", "event", "kind", "state", "attempts", "reason", "detail"];
+            List { columns, rows: entries.iter().map(row).collect() }.print(*format)?;
+        }
+        Verb::Show { id } => {
+            let found = database.read::<_, DbError>(|conn| Ok(log::show(conn, *id)?))?;
+            let (entry, body) = found.ok_or_else(|| format!("there is no delivery {id}; see `rosterd inbox list`"))?;
+            show(&entry, &body)?;
+        }
+        Verb::Retry { id } => {
+            let found = database.write_in_turn::<_, DbError>(|conn| Ok(dead::retry(conn, *id)?))?;
+            if !found {
+                return Err(format!("{id} is no dead letter; see `rosterd inbox list --state dead`").into());
+            }
+            println!("delivery {id} is in the queue again; a running `rosterd serve` applies it within seconds");
+        }
+        Verb::Discard { id, reason } => {
+            let now = Clock::System.now();
+            let found = database.write_in_turn::<_, DbError>(|conn| Ok(dead::discard(conn, *id, reason, now)?))?;
+            if !found {
+                return Err(format!("{id} is no open dead letter; see `rosterd inbox list --state dead`").into());
+            }
+            println!("delivery {id} is discarded");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(entry: &Entry) -> Vec<Value> {
+    vec![
+        entry.id.into(),
+        entry.received_at().to_string().into(),
+        entry.source.as_str().into(),
+        entry.event.as_str().into(),
+        entry.kind.as_str().into(),
+        entry.state.as_str().into(),
+        entry.attempts.into(),
+        entry.reason.as_deref().into(),
+        entry.detail.as_deref().into(),
+    ]
+}
+
+fn show(entry: &Entry, body: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "id           {}", entry.id)?;
+    writeln!(out, "source       {}", entry.source)?;
+    writeln!(out, "event        {}", entry.event)?;
+    writeln!(out, "kind         {}", entry.kind)?;
+    writeln!(out, "received_at  {}", entry.received_at())?;
+    writeln!(out, "state        {}", entry.state)?;
+    writeln!(out, "attempts     {}", entry.attempts)?;
+    if let (Some(reason), Some(detail)) = (&entry.reason, &entry.detail) {
+        writeln!(out, "reason       {reason}: {detail}")?;
+    }
+    writeln!(out, "body         {} bytes, as it came:\n", body.len())?;
+    out.write_all(body)?;
+    writeln!(out)
+}

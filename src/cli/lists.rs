@@ -1,0 +1,70 @@
+//! `users list`, `groups list`, `roles list`: what the host sees.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{
+    Failure, Format,
+    output::List,
+};
+use crate::{
+    db::{Database, DbError},
+    tables::host::{GROUPS, HostTable, ROLES, USERS},
+};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// All of one tenant
+    List {
+        /// The tenant's id: the broker's organization id, or `default`
+        #[arg(long)]
+        tenant: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        /// Every column, in the table form too
+        #[arg(long)]
+        wide: bool,
+    },
+}
+
+pub(super) fn users(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    list(database, verbs, USERS, &["id", "name", "email", "job_title", "status", "deprovisioned_at"])
+}
+
+pub(super) fn groups(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    list(database, verbs, GROUPS, &["id", "name", "directory_id", "updated_at"])
+}
+
+pub(super) fn roles(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    list(database, verbs, ROLES, &["slug", "name"])
+}
+
+fn list(database: &Database, verbs: &Verbs, table: HostTable, brief: &[&str]) -> Result<ExitCode, Failure> {
+    let Verb::List { tenant, format, wide } = &verbs.verb;
+    let columns = if *wide || *format != Format::Table { None } else { Some(brief) };
+    read(database, table, Some(tenant), columns)?.print(*format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows of a host table, of all its columns or of the named ones.
+pub(super) fn read(
+    database: &Database,
+    table: HostTable,
+    tenant: Option<&str>,
+    only: Option<&[&str]>,
+) -> Result<List, DbError> {
+    let rows = database.read::<_, DbError>(|conn| Ok(table.rows(conn, tenant)?))?;
+    let wanted = |name: &str| only.is_none_or(|only| only.contains(&name));
+    let keep: Vec<bool> = table.names().map(wanted).collect();
+    let kept = |row: Vec<serde_json::Value>| {
+        row.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| value).collect()
+    };
+    Ok(List { columns: table.names().filter(|name| wanted(name)).collect(), rows: rows.into_iter().map(kept).collect() })
+}

@@ -1,0 +1,86 @@
+//! One list, three forms: a table to look at, JSON and CSV to work with.
+
+use std::io::Write;
+
+use comfy_table::{Table, presets};
+use serde_json::{Map, Value};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    /// An array of objects with the columns' names
+    Json,
+    Csv,
+}
+
+/// Rows under named columns.
+pub struct List {
+    pub columns: Vec<&'static str>,
+    pub rows: Vec<Vec<Value>>,
+}
+
+impl List {
+    pub fn print(&self, format: Format) -> std::io::Result<()> {
+        let text = match format {
+            Format::Table => self.table(),
+            Format::Json => self.json(),
+            Format::Csv => self.csv()?,
+        };
+        let mut out = std::io::stdout().lock();
+        // A reader that has seen enough, as in `| head`, is no failure.
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn table(&self) -> String {
+        if self.rows.is_empty() {
+            return "none\n".to_owned();
+        }
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(self.columns.iter());
+        for row in &self.rows {
+            table.add_row(row.iter().map(|value| printable(&text(value))));
+        }
+        format!("{table}\n")
+    }
+
+    fn json(&self) -> String {
+        let object = |row: &Vec<Value>| {
+            let pairs = self.columns.iter().zip(row).map(|(name, value)| ((*name).to_owned(), value.clone()));
+            Value::Object(pairs.collect::<Map<_, _>>())
+        };
+        let rows = Value::Array(self.rows.iter().map(object).collect());
+        format!("{rows:#}\n")
+    }
+
+    fn csv(&self) -> std::io::Result<String> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        csv.write_record(&self.columns)?;
+        for row in &self.rows {
+            csv.write_record(row.iter().map(|value| spreadsheet_safe(text(value))))?;
+        }
+        let bytes = csv.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Names come from other people's directories: they must not steer the operator's terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Nor run as formulas in the operator's spreadsheet (OWASP, CSV injection).
+fn spreadsheet_safe(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}

@@ -1,0 +1,82 @@
+//! `GET /healthz` and `GET /readyz`.
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    web::{self, Data},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::problem::Problem;
+use crate::{
+    clock::{Clock, Timestamp},
+    db::{Database, DbError},
+    inbox::{dead, queue},
+    outbox,
+};
+
+/// What readiness is read from.
+#[derive(Clone)]
+pub struct Health {
+    pub database: Database,
+    pub clock: Clock,
+}
+
+/// A heap of work: how much, and how old its oldest piece is.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Heap {
+    pub(super) count: i64,
+    pub(super) oldest_seconds: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Standing {
+    pub(super) inbox: Heap,
+    pub(super) dead_letters: Heap,
+    pub(super) outbox: Heap,
+}
+
+impl Health {
+    /// `None` when the database cannot be read.
+    pub(super) async fn read(&self) -> Option<Standing> {
+        let Self { database, clock } = self.clone();
+        let read = move || {
+            let now = clock.now();
+            let heap = |(count, oldest): (i64, Option<Timestamp>)| Heap {
+                count,
+                oldest_seconds: oldest.map(|oldest| now.seconds_since(oldest).max(0)),
+            };
+            database.read::<_, DbError>(|conn| {
+                Ok(Standing {
+                    inbox: heap(queue::backlog(conn)?),
+                    dead_letters: heap(dead::open(conn)?),
+                    outbox: heap(outbox::waiting(conn)?),
+                })
+            })
+        };
+        let outcome = web::block(read).await.ok()?;
+        outcome.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read")).ok()
+    }
+}
+
+/// The process lives; says nothing of the database, so that a supervisor does not restart it for that.
+pub(super) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(r#"{"status":"alive"}"#)
+}
+
+/// Ready to keep deliveries. A backlog is told but is no reason to turn deliveries away.
+pub(super) async fn ready(health: Data<Health>) -> HttpResponse {
+    match health.read().await {
+        Some(standing) => {
+            let body = json!({
+                "status": "ready",
+                "database": "reachable",
+                "inbox": standing.inbox,
+                "dead_letters": standing.dead_letters,
+                "outbox": standing.outbox,
+            });
+            HttpResponse::Ok().content_type("application/json").body(body.to_string())
+        }
+        None => Problem::NotReady.error_response(),
+    }
+}

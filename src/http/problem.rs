@@ -1,0 +1,105 @@
+//! The only file that knows status codes: RFC 9457 problems, each with a stable type.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde_json::json;
+
+use crate::{broker::VerifyError, inbox::appender::NotKept};
+
+/// What a request may be told. The type is `urn:rosterd:problem:` and the name, and never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    Signature(VerifyError),
+    UnknownSource,
+    TooLarge { most: usize },
+    Unreadable,
+    TooSlow,
+    NotKept(NotKept),
+    NoSuchPage,
+    NotReady,
+}
+
+/// How long the broker is asked to wait; its own back-off takes over from there.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+impl Problem {
+    /// Also the label of the metric `refused`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Signature(VerifyError::MissingHeader) => "signature-missing",
+            Self::Signature(VerifyError::MalformedHeader(_)) => "signature-malformed",
+            Self::Signature(VerifyError::TooOld) => "signature-too-old",
+            Self::Signature(VerifyError::TooNew) => "signature-too-new",
+            Self::Signature(VerifyError::Seconds) => "signature-in-seconds",
+            Self::Signature(VerifyError::NoMatch) => "signature-mismatch",
+            Self::UnknownSource => "unknown-source",
+            Self::TooLarge { .. } => "too-large",
+            Self::Unreadable => "unreadable",
+            Self::TooSlow => "too-slow",
+            Self::NotKept(NotKept::Overloaded) => "overloaded",
+            Self::NotKept(NotKept::Database) => "not-durable",
+            Self::NotKept(NotKept::Stopping) => "stopping",
+            Self::NoSuchPage => "no-such-page",
+            Self::NotReady => "not-ready",
+        }
+    }
+
+    fn detail(self) -> String {
+        match self {
+            Self::Signature(error) => error.to_string(),
+            Self::UnknownSource => "no broker of this name is known; use /webhooks/workos".to_owned(),
+            Self::TooLarge { most } => format!("the body is larger than {most} bytes (http.max_body_bytes)"),
+            Self::Unreadable => "the body could not be read to its end".to_owned(),
+            Self::TooSlow => "the body did not arrive in time".to_owned(),
+            Self::NotKept(error) => format!("{error}; send the delivery again"),
+            Self::NoSuchPage => "there is nothing at this address".to_owned(),
+            Self::NotReady => "the database cannot be read".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Signature(VerifyError::MissingHeader | VerifyError::MalformedHeader(_)) | Self::Unreadable => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Signature(_) => StatusCode::UNAUTHORIZED,
+            Self::UnknownSource | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponse::build(status);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        response.content_type("application/problem+json").body(
+            json!({
+                "type": format!("urn:rosterd:problem:{}", self.name()),
+                "title": status.canonical_reason().unwrap_or("Error"),
+                "status": status.as_u16(),
+                "detail": self.detail(),
+            })
+            .to_string(),
+        )
+    }
+}
+
+pub(super) async fn no_such_page() -> Result<HttpResponse, Problem> {
+    Err(Problem::NoSuchPage)
+}

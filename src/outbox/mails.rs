@@ -1,0 +1,300 @@
+//! Table `mails`: claimed by lease, so that no lock is held while a mail is on its way and a crash only delays it.
+//!
+//! What a mail tells is decided by its claim, each time anew: whoever is active again has not left.
+
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, SmallInt, Text},
+};
+
+use super::Payload;
+use crate::{
+    clock::Timestamp,
+    db::{
+        Conn,
+        bulk::Rows,
+        on_each,
+        schema::{mails, outbox},
+    },
+};
+
+/// A mail in the hands of one process until its lease is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub id: i64,
+    pub tenant_id: String,
+    pub message_id: String,
+    /// 1 for the first.
+    pub attempt: i16,
+    /// Every notice that still holds, one for each person; none: there is nothing to tell any more.
+    pub told: Vec<i64>,
+    /// The first of them, as many as a mail names.
+    pub named: Vec<Payload>,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Sent,
+    /// Everybody is back.
+    Needless,
+    Later { due_at: Timestamp, error: String },
+    /// Given up.
+    Dead { error: String },
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    message_id: String,
+    #[diesel(sql_type = SmallInt)]
+    attempts: i16,
+}
+
+#[derive(QueryableByName)]
+struct Standing {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// Whether a claim would find a mail; asked without a write lock.
+pub fn is_due(conn: &mut Conn, now: Timestamp) -> QueryResult<bool> {
+    let due = mails::table.filter(mails::state.eq("waiting")).filter(mails::due_at.le(now.micros()));
+    Ok(due.select(mails::id).first::<i64>(conn).optional()?.is_some())
+}
+
+/// Takes the mail that has been due the longest and puts it out of others' reach for `lease_seconds`. The attempt is
+/// counted before it is made, so that one which kills the process counts too.
+pub fn claim(
+    conn: &mut Conn,
+    now: Timestamp,
+    lease_seconds: i64,
+    most_named: usize,
+) -> QueryResult<Option<Claimed>> {
+    // The state stands in the outer WHERE too: a process that waited for another's claim must see that it is gone.
+    // SKIP LOCKED lets it take the next one instead.
+    let skip = if matches!(conn, Conn::Postgres(_)) { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let due = format!("state = 'waiting' AND due_at <= {}", now.micros());
+    let sql = format!(
+        "UPDATE mails SET due_at = {}, attempts = attempts + 1 \
+         WHERE id IN (SELECT id FROM mails WHERE {due} ORDER BY due_at, id LIMIT 1 {skip}) AND {due} \
+         RETURNING id, tenant_id, message_id, attempts",
+        now.plus_seconds(lease_seconds).micros(),
+    );
+    let row: Option<Row> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let told = standing(conn, row.id)?;
+    let named = payloads(conn, told.get(..most_named).unwrap_or(&told))?;
+    let Row { id, tenant_id, message_id, attempts } = row;
+    Ok(Some(Claimed { id, tenant_id, message_id, attempt: attempts, told, named }))
+}
+
+/// Notices of the mail whose person has no active row, and for each person only the last word: a later notice means
+/// that the person had come back in between, and tells it all.
+fn standing(conn: &mut Conn, mail_id: i64) -> QueryResult<Vec<i64>> {
+    let sql = format!(
+        "SELECT o.id FROM outbox o WHERE o.mail_id = {mail_id} \
+         AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = o.tenant_id AND u.person_id = o.person_id \
+         AND u.status = 'active') \
+         AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.tenant_id = o.tenant_id AND n.person_id = o.person_id \
+         AND n.id > o.id) ORDER BY o.id"
+    );
+    let rows: Vec<Standing> = on_each!(conn, |c| sql_query(&sql).load(c))?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+fn payloads(conn: &mut Conn, notice_ids: &[i64]) -> QueryResult<Vec<Payload>> {
+    let texts: Vec<String> = outbox::table
+        .filter(outbox::id.eq_any(notice_ids))
+        .order(outbox::id)
+        .select(outbox::payload)
+        .load(conn)?;
+    // What cannot be read is told without its particulars: better than not at all.
+    Ok(texts.iter().map(|text| serde_json::from_str(text).unwrap_or_default()).collect())
+}
+
+/// Ends an attempt. A process that comes back after its lease undoes nothing that another has done since; but what was
+/// sent is sent.
+pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp) -> QueryResult<()> {
+    let mine = mails::table
+        .find(mail.id)
+        .filter(mails::state.eq("waiting"))
+        .filter(mails::attempts.eq(mail.attempt));
+    let finished_at = mails::finished_at.eq(now.micros());
+    match outcome {
+        Outcome::Sent => {
+            diesel::update(mails::table.find(mail.id))
+                .set((mails::state.eq("sent"), finished_at, mails::last_error.eq(None::<String>)))
+                .execute(conn)?;
+            Rows::of(&mail.told).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
+                conn,
+                "UPDATE outbox SET told_at = r.told_at FROM {rows} WHERE outbox.id = r.id AND outbox.told_at IS NULL",
+            )?;
+        }
+        Outcome::Needless => {
+            diesel::update(mine).set((mails::state.eq("needless"), finished_at)).execute(conn)?;
+        }
+        Outcome::Later { due_at, error } => {
+            diesel::update(mine)
+                .set((mails::due_at.eq(due_at.micros()), mails::last_error.eq(error)))
+                .execute(conn)?;
+        }
+        Outcome::Dead { error } => {
+            diesel::update(mine)
+                .set((mails::state.eq("dead"), finished_at, mails::last_error.eq(error)))
+                .execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        db::{Database, DbError},
+        outbox::{
+            bundle::bundle,
+            testing::{at, each_database, leave, show, state_of, told},
+            waiting,
+        },
+    };
+
+    fn gathered(database: &Database, people: &[&str]) {
+        database
+            .write(|conn| {
+                leave(conn, people, at(0))?;
+                bundle(conn, at(60), 60, 10, "rosterd.example").map_err(DbError::from)
+            })
+            .unwrap();
+    }
+
+    fn claim_at(database: &Database, seconds: i64) -> Option<Claimed> {
+        database.write(|conn| claim(conn, at(seconds), 30, 10).map_err(DbError::from)).unwrap()
+    }
+
+    fn end(database: &Database, mail: &Claimed, outcome: &Outcome) {
+        database.write(|conn| record(conn, mail, outcome, at(100)).map_err(DbError::from)).unwrap();
+    }
+
+    #[test]
+    fn a_claimed_mail_is_out_of_reach_until_its_lease_is_over_and_keeps_its_message_id() {
+        each_database(|database| {
+            gathered(&database, &["ada"]);
+
+            let first = claim_at(&database, 60).unwrap();
+            assert_eq!(claim_at(&database, 89), None);
+            let second = claim_at(&database, 90).unwrap();
+
+            assert_eq!((first.attempt, second.attempt), (1, 2));
+            assert_eq!(first.message_id, second.message_id);
+        });
+    }
+
+    #[test]
+    fn whoever_is_active_again_is_left_out_and_not_counted_as_told() {
+        each_database(|database| {
+            gathered(&database, &["ada", "bob"]);
+            // Under a new id of the broker, but the same person.
+            database.write(|conn| show(conn, "ada_again", "person_ada", "active")).unwrap();
+
+            let mail = claim_at(&database, 60).unwrap();
+            end(&database, &mail, &Outcome::Sent);
+
+            assert_eq!(mail.named.iter().map(|p| p.name.as_deref()).collect::<Vec<_>>(), [Some("bob")]);
+            assert_eq!((told(&database, "ada"), told(&database, "bob")), (false, true));
+            assert_eq!(state_of(&database, mail.id), "sent");
+        });
+    }
+
+    #[test]
+    fn when_everybody_is_back_nothing_is_left_to_tell() {
+        each_database(|database| {
+            gathered(&database, &["ada"]);
+            database.write(|conn| show(conn, "ada", "person_ada", "active")).unwrap();
+
+            let mail = claim_at(&database, 60).unwrap();
+            end(&database, &mail, &Outcome::Needless);
+
+            assert!(mail.told.is_empty());
+            assert_eq!(state_of(&database, mail.id), "needless");
+            assert_eq!(database.read(|conn| waiting(conn).map_err(DbError::from)).unwrap(), (0, None));
+        });
+    }
+
+    #[test]
+    fn of_a_person_who_left_came_back_and_left_again_only_the_last_word_is_told() {
+        each_database(|database| {
+            gathered(&database, &["ada"]);
+            database.write(|conn| leave(conn, &["ada"], at(61))).unwrap();
+
+            let mail = claim_at(&database, 61).unwrap();
+
+            assert!(mail.told.is_empty());
+        });
+    }
+
+    #[test]
+    fn an_attempt_that_failed_is_made_again_when_its_pause_is_over() {
+        each_database(|database| {
+            gathered(&database, &["ada"]);
+            let mail = claim_at(&database, 60).unwrap();
+
+            end(&database, &mail, &Outcome::Later { due_at: at(500), error: "no".into() });
+
+            assert_eq!(claim_at(&database, 499), None);
+            assert_eq!(claim_at(&database, 500).unwrap().attempt, 2);
+            assert_eq!(database.read(|conn| waiting(conn).map_err(DbError::from)).unwrap(), (1, Some(at(0))));
+        });
+    }
+
+    #[test]
+    fn a_process_that_outlived_its_lease_cannot_undo_what_another_did() {
+        each_database(|database| {
+            gathered(&database, &["ada"]);
+            let late = claim_at(&database, 60).unwrap();
+            let other = claim_at(&database, 90).unwrap();
+
+            end(&database, &late, &Outcome::Dead { error: "no".into() });
+            assert_eq!(state_of(&database, other.id), "waiting");
+            end(&database, &other, &Outcome::Sent);
+            end(&database, &late, &Outcome::Later { due_at: at(200), error: "no".into() });
+
+            assert_eq!(state_of(&database, other.id), "sent");
+            assert_eq!(claim_at(&database, 1_000), None);
+        });
+    }
+
+    #[test]
+    fn claims_at_once_never_take_the_same_mail() {
+        each_database(|database| {
+            for n in 0..40 {
+                let tenant = format!("org_{n}");
+                database
+                    .write(|conn| crate::outbox::testing::leave_tenant(conn, &tenant, &["ada"], at(0)))
+                    .unwrap();
+            }
+            database.write(|conn| bundle(conn, at(60), 60, 50, "x.example").map_err(DbError::from)).unwrap();
+
+            let mut taken: Vec<i64> = std::thread::scope(|scope| {
+                let claimers: Vec<_> = (0..4)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            std::iter::from_fn(|| claim_at(&database, 60).map(|mail| mail.id)).collect::<Vec<_>>()
+                        })
+                    })
+                    .collect();
+                claimers.into_iter().flat_map(|claimer| claimer.join().unwrap()).collect()
+            });
+
+            taken.sort_unstable();
+            assert_eq!(taken.len(), 40);
+            taken.dedup();
+            assert_eq!(taken.len(), 40);
+        });
+    }
+}

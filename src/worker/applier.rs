@@ -1,0 +1,152 @@
+//! Apply and refresh, for as long as there is work; then wait for the bell, or look whether another process left some.
+
+use std::{
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use diesel::{RunQueryDsl, sql_query, sql_types::BigInt};
+
+use super::Wake;
+use crate::{
+    apply::{self, ApplyError, Batch, poison, refresh},
+    clock::{Clock, Timestamp},
+    db::{Database, DbError, on_each},
+    decide::Tenancy,
+    inbox::dead::DeadLetter,
+    metrics::{Metrics, Reason},
+};
+
+/// After a failure that may pass: from this pause, doubled up to the longest.
+const PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+pub struct Applier {
+    pub database: Database,
+    pub tenancy: Tenancy,
+    pub batch: Batch,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    /// Rung when notices were written.
+    pub notices: Wake,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Worked,
+    Idle,
+}
+
+impl Applier {
+    pub fn start(self, wake: Wake, poll: Duration) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("apply".to_owned()).spawn(move || self.run(&wake, poll))
+    }
+
+    fn run(&self, wake: &Wake, poll: Duration) {
+        let mut pause = PAUSE;
+        while !wake.is_stopping() {
+            match self.step() {
+                Ok(Step::Worked) => pause = PAUSE,
+                Ok(Step::Idle) => {
+                    pause = PAUSE;
+                    wake.wait(poll);
+                }
+                Err(error) => {
+                    self.metrics.apply_failures.inc();
+                    tracing::error!(error = %error, retry_ms = pause.as_millis(), "applying failed and is tried again");
+                    wake.wait(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// One batch, and one step of a refresh if one waits.
+    pub fn step(&self) -> Result<Step, ApplyError> {
+        let now = self.clock.now();
+        if !self.has_work(now)? {
+            return Ok(Step::Idle);
+        }
+        let deliveries = self.apply(now)?;
+        let refreshed = refresh::step(&self.database, self.tenancy, now)?;
+        if let Some(refreshed) = refreshed {
+            self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
+            tracing::info!(entities = refreshed.entities, leavers = refreshed.leavers, "refreshed part of a directory");
+            self.tell(refreshed.leavers);
+        }
+        Ok(if deliveries == 0 && refreshed.is_none() { Step::Idle } else { Step::Worked })
+    }
+
+    /// One cheap statement, so that an idle service leaves its database alone.
+    fn has_work(&self, now: Timestamp) -> Result<bool, DbError> {
+        #[derive(diesel::QueryableByName)]
+        struct Found {
+            #[diesel(sql_type = BigInt)]
+            found: i64,
+        }
+        let sql = format!(
+            "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= {}) \
+             OR EXISTS (SELECT 1 FROM refreshes) THEN 1 ELSE 0 END AS bigint) AS found",
+            now.micros()
+        );
+        self.database.read::<_, DbError>(|conn| {
+            let found: Found = on_each!(conn, |c| sql_query(&sql).get_result(c))?;
+            Ok(found.found > 0)
+        })
+    }
+
+    fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
+        let begun = Instant::now();
+        let applied = match apply::step(&self.database, self.tenancy, self.batch, now) {
+            Err(ApplyError::Database(error)) if !error.may_pass() => {
+                tracing::warn!(error = %error, "a batch was refused; its deliveries are applied one by one");
+                let (applied, buried) = poison::separate(&self.database, self.tenancy, self.batch, now)?;
+                self.log_set_aside(&buried);
+                // Their news is told by the next poll at the latest.
+                self.tell(applied);
+                return Ok(applied + buried.len());
+            }
+            outcome => outcome?,
+        };
+        if applied.deliveries == 0 {
+            return Ok(0);
+        }
+        self.metrics.apply_seconds.observe(begun.elapsed().as_secs_f64());
+        self.metrics.applied.inc_by(applied.deliveries as u64);
+        self.metrics.deprovisioned.inc_by(applied.leavers as u64);
+        for event in &applied.event_keys {
+            tracing::debug!(event.id = %event, "delivery applied");
+        }
+        self.log_set_aside(&applied.set_aside);
+        tracing::info!(
+            deliveries = applied.deliveries,
+            set_aside = applied.set_aside.len(),
+            leavers = applied.leavers,
+            refreshes = applied.refreshes,
+            duration_ms = begun.elapsed().as_millis(),
+            "applied a batch"
+        );
+        self.tell(applied.leavers);
+        Ok(applied.deliveries)
+    }
+
+    fn log_set_aside(&self, letters: &[DeadLetter]) {
+        for letter in letters {
+            self.metrics.set_aside.get_or_create(&Reason { reason: letter.reason }).inc();
+            tracing::error!(
+                inbox.id = letter.inbox_id,
+                reason = letter.reason,
+                detail = %letter.detail,
+                "a delivery was set aside; look at it with `rosterd inbox show {}`",
+                letter.inbox_id
+            );
+        }
+    }
+
+    fn tell(&self, leavers: usize) {
+        if leavers > 0 {
+            self.notices.ring();
+        }
+    }
+}
