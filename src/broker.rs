@@ -71,10 +71,9 @@ impl Source {
 pub struct Secret(String);
 
 impl Secret {
-    /// `None` for an empty or blank text: an empty key would let anybody sign.
+    /// Taken as it is, byte by byte. `None` for a blank text: an empty key would let anybody sign.
     pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+        (!text.trim().is_empty()).then(|| Self(text.to_owned()))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

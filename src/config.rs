@@ -116,14 +116,15 @@ fn tenancy<'de, D: Deserializer<'de>>(from: D) -> Result<Tenancy, D::Error> {
     }
 }
 
-/// A comma inside a secret would make two of it; WorkOS secrets have none.
+/// A comma inside a secret would make two of it; WorkOS secrets have none. Blanks around them come from files and
+/// editors, never from the broker.
 fn secrets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Secret>, D::Error> {
     let secrets: Vec<String> = Vec::deserialize(from)?;
-    Ok(secrets.iter().flat_map(|text| text.split(',')).filter_map(Secret::new).collect())
+    Ok(secrets.iter().flat_map(|text| text.split(',')).filter_map(|text| Secret::new(text.trim())).collect())
 }
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
-    Ok(Secret::new(&String::deserialize(from)?))
+    Ok(Secret::new(String::deserialize(from)?.trim()))
 }
 
 fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Error> {

@@ -6,7 +6,7 @@ pub mod bundle;
 pub mod mails;
 pub mod names;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use diesel::{
     QueryResult, QueryableByName, RunQueryDsl, sql_query,

@@ -6,7 +6,7 @@ use super::{
     digest::digest,
     state::{Claim, Content, FirstWord, NO_CLAIM, Standing, State},
 };
-use crate::fact::{Kind, Membership, Observation, Scope, Version, Word};
+use crate::fact::{Kind, Membership, Observation, Scope, User, Version, Word};
 
 /// Every claim named by `observation` must be in `state`: [`claim_of`] tells which.
 pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
@@ -121,8 +121,12 @@ fn join_membership(state: &mut State, inbox_id: i64, claim_id: i64, membership: 
     }
 }
 
-/// `roles` lists every slug that was ever named, by old words too, so that it does not depend on their order.
-fn mention_roles(state: &mut State, claim_id: i64, user: &Word<crate::fact::User>) {
+/// `roles` lists every slug that was ever named, by old words too, so that it does not depend on their order; but a
+/// removal creates nothing, not even a role.
+fn mention_roles(state: &mut State, claim_id: i64, user: &Word<User>) {
+    if !user.reveals {
+        return;
+    }
     for slug in &user.content.roles {
         state.touched.mentions.insert((claim_id, slug.clone()));
     }

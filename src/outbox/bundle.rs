@@ -186,7 +186,7 @@ mod tests {
                     .map(|_| {
                         scope.spawn(|| {
                             let run = |conn: &mut Conn| bundle(conn, at(60), 60, 7, "rosterd.example");
-                            (0..20).map(|_| database.write(|c| run(c).map_err(DbError::from)).unwrap()).sum()
+                            (0..20).map(|_| database.write(|c| run(c).map_err(DbError::from)).unwrap()).sum::<usize>()
                         })
                     })
                     .collect();

@@ -100,3 +100,9 @@ pub(crate) fn told(database: &Database, user: &str) -> bool {
 pub(crate) fn state_of(database: &Database, mail_id: i64) -> String {
     database.read(|conn| mails::table.find(mail_id).select(mails::state).first(conn).map_err(DbError::from)).unwrap()
 }
+
+/// Sent, and nobody knows.
+pub(crate) fn forget(conn: &mut Conn) -> Result<(), DbError> {
+    diesel::update(mails::table).set(mails::state.eq("waiting")).execute(conn)?;
+    Ok(())
+}

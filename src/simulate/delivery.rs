@@ -20,18 +20,18 @@ fn receiver(
 ) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/webhooks/workos", listener.local_addr().unwrap());
-    let (connections, requests, answer) = (Arc::default(), Arc::default(), Arc::new(answer));
-    let counted = Arc::clone(&connections);
+    let (connections, requests) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let (answer, counted) = (Arc::new(answer), Arc::clone(&connections));
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (requests, answer) = (Arc::clone(&requests), Arc::clone(&answer));
             let counted = Arc::clone(&counted);
             std::thread::spawn(move || {
-                let stream = stream.unwrap();
+                let mut stream = stream.unwrap();
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
-                let mut stream = stream;
                 let mut first = true;
                 while let Some((signature, body)) = request(&mut reader) {
+                    // A connection that asks nothing is only the look before the start.
                     if std::mem::take(&mut first) {
                         counted.fetch_add(1, Ordering::Relaxed);
                     }

@@ -1,1 +1,22 @@
+//! The service from outside: its real HTTP port, both databases, SMTP on the wire, the real binary.
+//!
+//! Every test that touches a database runs on SQLite and on PostgreSQL (`both!`); `tests/run` provides the latter.
 
+// Under `cfg(test)` clippy knows that a harness may unwrap.
+#[cfg(test)]
+mod harness;
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod duplicates;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod lifecycles;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod signature;

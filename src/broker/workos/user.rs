@@ -6,6 +6,9 @@ use serde_json::{Value, value::RawValue};
 use super::json::{Text, cleaned, id, without_nul};
 use crate::{broker::NotUnderstood, clock::Timestamp, fact};
 
+/// RFC 5321: 64 bytes, an at sign, 255 bytes.
+const LONGEST_EMAIL: usize = 320;
+
 /// What decides over access. Read on its own when the rest of the snapshot cannot be read.
 #[derive(Deserialize)]
 pub(super) struct Identity<'a> {
@@ -84,7 +87,9 @@ fn profile(data: &RawValue, identity: &Identity<'_>, at: Timestamp) -> Result<fa
         .email
         .get()
         .or_else(|| attributes.get("emails").and_then(primary_email))
-        .or_else(|| profile.emails.as_ref().and_then(primary_email));
+        .or_else(|| profile.emails.as_ref().and_then(primary_email))
+        // Part of an address would be somebody else's.
+        .filter(|email| email.len() <= LONGEST_EMAIL);
 
     Ok(fact::User {
         email,

@@ -1,0 +1,149 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn ada() -> Leaver {
+    Leaver {
+        name: Some("Ada Lovelace".into()),
+        email: Some("ada@acme.example".into()),
+        since: Timestamp::from_millis(1_768_478_400_000),
+        because: Reason::Person { state: Some("suspended".into()) },
+        directory: Some("Acme Okta".into()),
+        inbox_id: 42,
+    }
+}
+
+fn digest(leavers: Vec<Leaver>) -> Digest {
+    Digest {
+        tenant_id: "org_01ACME".into(),
+        tenant_name: Some("Acme Corp".into()),
+        total: leavers.len(),
+        leavers,
+    }
+}
+
+/// Used as a picture, too: `ROSTERD_TEST_MAILS=dir cargo nextest run --lib notify` leaves the pages there.
+fn shown(name: &str, digest: &Digest) -> Rendered {
+    let rendered = render(digest);
+    if let Ok(directory) = std::env::var("ROSTERD_TEST_MAILS") {
+        std::fs::write(format!("{directory}/{name}.html"), &rendered.html).unwrap();
+    }
+    assert!(rendered.text.lines().all(|line| line.chars().count() <= 78), "{}", rendered.text);
+    rendered
+}
+
+#[test]
+fn one_leaver_is_told_by_name_time_cause_and_reference() {
+    let rendered = shown("one", &digest(vec![ada()]));
+
+    insta::assert_snapshot!(rendered.subject, @"");
+    insta::assert_snapshot!(rendered.text, @"");
+    insta::assert_snapshot!(rendered.html, @"");
+}
+
+#[test]
+fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
+    let gone = |name: &str, email: &str, inbox_id| Leaver {
+        name: Some(name.into()).filter(|name: &String| !name.is_empty()),
+        email: Some(email.into()).filter(|email: &String| !email.is_empty()),
+        because: Reason::DirectoryDeleted,
+        inbox_id,
+        ..ada()
+    };
+    let many = Digest {
+        total: 50_003,
+        ..digest(vec![ada(), gone("Grace Hopper", "grace@acme.example", 43), gone("", "alan@acme.example", 44), gone("", "", 45)])
+    };
+
+    let rendered = shown("many", &many);
+
+    insta::assert_snapshot!(rendered.subject, @"");
+    insta::assert_snapshot!(rendered.text, @"");
+}
+
+#[test]
+fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
+    let eve = Leaver {
+        name: Some("<script>alert('x')</script>\r\nBcc: all@acme.example\u{202e} \"https://evil.example\"".into()),
+        email: Some(format!("{}@evil.example", "a".repeat(300))),
+        because: Reason::Person { state: Some("</td><b>\u{0}".into()) },
+        directory: Some("R&D \u{200b}\n".into()),
+        ..ada()
+    };
+
+    let rendered = shown("hostile", &digest(vec![eve]));
+
+    insta::assert_snapshot!(rendered.subject, @"");
+    insta::assert_snapshot!(rendered.text, @"");
+    assert!(!rendered.html.contains("<script>") && !rendered.html.contains("<b>"));
+    assert!(rendered.html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));
+    assert!(rendered.html.contains("R&amp;D"));
+}
+
+/// Like what attackers try, as well as anything at all.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[\\r\\n\\t<>&'\": =?.a-zB-D\u{0}\u{202e}\u{2028}]{0,200}",
+        "(\\r?\\n)?(Bcc|To|Content-Type): [a-z@.]{1,20}(\\r?\\n){0,2}<(script|/div|!--|img src=x)>?",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_text_of_strangers_adds_a_header_or_a_tag(
+        name in text(), email in text(), state in text(), directory in text(), tenant in text(), id in text(),
+    ) {
+        let leaver = |name: &str, email: &str, state: &str, directory: &str| Leaver {
+            name: Some(format!("N{name}")),
+            email: Some(format!("e{email}")),
+            because: Reason::Person { state: Some(state.to_owned()) },
+            directory: Some(directory.to_owned()),
+            ..ada()
+        };
+        let hostile = Digest {
+            tenant_id: id,
+            tenant_name: Some(tenant),
+            ..digest(vec![leaver(&name, &email, &state, &directory)])
+        };
+        let harmless = digest(vec![leaver("a", "b", "c", "d")]);
+
+        let (hostile_page, harmless_page) = (render(&hostile), render(&harmless));
+
+        let count = |text: &str, c| text.matches(c).count();
+        for mark in ['<', '>'] {
+            prop_assert_eq!(count(&hostile_page.html, mark), count(&harmless_page.html, mark));
+        }
+        prop_assert_eq!(count(&hostile_page.html, '"'), count(&harmless_page.html, '"'));
+        prop_assert!(hostile_page.text.lines().all(|line| line.chars().count() <= 78));
+        prop_assert!(!hostile_page.subject.contains(['\r', '\n']));
+        prop_assert_eq!(headers(&hostile, &hostile_page), headers(&hostile, &harmless_page));
+    }
+}
+
+/// The names of a composed mail's headers, in their order.
+fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
+    let mail = crate::outbox::mails::Claimed {
+        id: 1,
+        tenant_id: digest.tenant_id.clone(),
+        message_id: "<rosterd.1@rosterd.example>".into(),
+        attempt: 1,
+        told: vec![1],
+        named: Vec::new(),
+    };
+    let message = crate::notify::letter::compose(
+        &"rosterd <rosterd@rosterd.example>".parse().unwrap(),
+        &["it@acme.example".parse().unwrap()],
+        &mail,
+        Timestamp::from_millis(1_768_478_400_000),
+        rendered,
+    )
+    .unwrap();
+    let bytes = message.formatted();
+    assert!(bytes.is_ascii(), "a server without 8BITMIME would refuse it");
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, _) = text.split_once("\r\n\r\n").unwrap();
+    assert!(text.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])));
+    let names = head.split("\r\n").filter(|line| !line.starts_with([' ', '\t']));
+    names.map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
+}

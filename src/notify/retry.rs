@@ -1,0 +1,51 @@
+//! When a mail that could not be sent is tried again, and when it is given up; pure.
+//!
+//! One table for every failure. A refusal for good (5xx) is most often a wrong password, a missing right to relay or a
+//! mailbox that somebody will mend within days, so it is not given up earlier than a server that is away.
+
+/// Seconds to wait after the first failed attempt, the second, and so on: 70 hours in all, a weekend long.
+const PAUSES: [i64; 9] = [
+    60,
+    5 * 60,
+    15 * 60,
+    3_600,
+    3 * 3_600,
+    6 * 3_600,
+    12 * 3_600,
+    24 * 3_600,
+    24 * 3_600,
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Again { after_seconds: i64 },
+    GiveUp,
+}
+
+/// What follows the failure of this attempt, 1 being the first.
+pub fn after(attempt: u16) -> Next {
+    PAUSES
+        .get(usize::from(attempt.saturating_sub(1)))
+        .map_or(Next::GiveUp, |&after_seconds| Next::Again { after_seconds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end_after_about_three_days() {
+        let pauses: Vec<i64> = (1..)
+            .map_while(|attempt| match after(attempt) {
+                Next::Again { after_seconds } => Some(after_seconds),
+                Next::GiveUp => None,
+            })
+            .collect();
+
+        assert!(pauses.is_sorted());
+        assert_eq!((pauses.len(), pauses.first()), (9, Some(&60)));
+        assert_eq!(pauses.iter().sum::<i64>() / 3_600, 70);
+        assert_eq!(after(10), Next::GiveUp);
+        assert_eq!(after(u16::MAX), Next::GiveUp);
+    }
+}

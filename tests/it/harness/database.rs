@@ -1,0 +1,74 @@
+//! A database for one test: a file in a temporary directory, or a database of its own on the offered server.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+const OFFER: &str = "ROSTERD_TEST_POSTGRES_URL";
+
+impl Backend {
+    /// Says so when it is not, since a test that does not run looks like one that passes.
+    pub fn postgres_is_offered() -> bool {
+        let offered = std::env::var(OFFER).is_ok();
+        if !offered {
+            eprintln!("NOT RUN on PostgreSQL: {OFFER} is not set; `tests/run` sets it");
+        }
+        offered
+    }
+
+    /// The databases to run on here.
+    pub fn offered() -> Vec<Self> {
+        if Self::postgres_is_offered() { vec![Self::Sqlite, Self::Postgres] } else { vec![Self::Sqlite] }
+    }
+}
+
+pub enum TestDatabase {
+    Sqlite(tempfile::TempDir),
+    Postgres { server: String, name: String },
+}
+
+impl TestDatabase {
+    pub fn create(backend: Backend) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        match backend {
+            Backend::Sqlite => Self::Sqlite(tempfile::tempdir().unwrap()),
+            Backend::Postgres => {
+                let server = std::env::var(OFFER).unwrap();
+                let count = COUNT.fetch_add(1, Ordering::SeqCst);
+                let name = format!("rosterd_test_{}_{count}", std::process::id());
+                execute(&server, &format!("CREATE DATABASE {name}"));
+                Self::Postgres { server, name }
+            }
+        }
+    }
+
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(directory) => format!("sqlite://{}/rosterd.db", directory.path().display()),
+            Self::Postgres { server, name } => {
+                let (path, parameters) = server.split_once('?').map_or((server.as_str(), None), |(p, q)| (p, Some(q)));
+                let base = path.rsplit_once('/').unwrap().0;
+                parameters.map_or(format!("{base}/{name}"), |parameters| format!("{base}/{name}?{parameters}"))
+            }
+        }
+    }
+}
+
+pub fn execute(url: &str, sql: &str) {
+    let mut server = PgConnection::establish(url).unwrap();
+    sql_query(sql).execute(&mut server).unwrap();
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Self::Postgres { server, name } = self {
+            execute(server, &format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! An SMTP server on loopback for tests: as much of RFC 5321 as a client needs, and faults on demand.
+//!
+//! Written here because the crates that can be embedded have no way to drop a connection after the mail and before the
+//! answer, which is the one fault that makes a client send twice.
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+/// What one connection meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    Accept,
+    /// 550 for recipients whose address contains this; the empty text is in every address.
+    RefuseRecipient(&'static str),
+    /// 451 for every sender.
+    TemporaryFail,
+    /// Takes the mail and is gone before it says so.
+    DropAfterData,
+    /// Waits before each answer.
+    Slow(Duration),
+}
+
+/// A mail that was taken; `answered` is false where the client could not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    pub from: String,
+    pub to: Vec<String>,
+    pub raw: String,
+    pub answered: bool,
+}
+
+impl Received {
+    /// Of a header that is neither folded nor encoded.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let head = self.raw.split("\r\n\r\n").next()?;
+        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    /// For the next connections; then `Accept`.
+    script: Mutex<VecDeque<Behaviour>>,
+    received: Mutex<Vec<Received>>,
+    connections: AtomicUsize,
+    stopping: AtomicBool,
+}
+
+pub struct SmtpServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SmtpServer {
+    pub fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let serving = shared.clone();
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if serving.stopping.load(Ordering::SeqCst) {
+                    break;
+                }
+                serving.connections.fetch_add(1, Ordering::SeqCst);
+                let behaviour = serving.script.lock().pop_front().unwrap_or(Behaviour::Accept);
+                let shared = serving.clone();
+                // A client that goes away ends its session, and that is all.
+                thread::spawn(move || session(stream, behaviour, &shared).ok());
+            }
+        });
+        Ok(Self { address, shared, thread: Some(thread) })
+    }
+
+    /// For SMTP_URL.
+    pub fn url(&self) -> String {
+        format!("smtp://{}", self.address)
+    }
+
+    /// The next connections meet these, one each; those after them are accepted.
+    pub fn next(&self, script: impl IntoIterator<Item = Behaviour>) {
+        self.shared.script.lock().extend(script);
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.shared.received.lock().clone()
+    }
+
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // Wakes the listener; when nobody can connect it has ended already.
+        drop(TcpStream::connect(self.address));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn session(stream: TcpStream, behaviour: Behaviour, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut answers = stream.try_clone()?;
+    let mut answer = move |text: &str| {
+        if let Behaviour::Slow(pause) = behaviour {
+            thread::sleep(pause);
+        }
+        answers.write_all(format!("{text}\r\n").as_bytes())
+    };
+    let mut lines = BufReader::new(stream);
+    let mut mail = Received::default();
+    answer("220 localhost ESMTP for tests")?;
+    loop {
+        let mut line = String::new();
+        if lines.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let line = line.trim_end();
+        let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        match verb.as_str() {
+            "EHLO" => answer("250-localhost\r\n250-8BITMIME\r\n250 SMTPUTF8")?,
+            "HELO" | "NOOP" => answer("250 OK")?,
+            "RSET" => {
+                mail = Received::default();
+                answer("250 OK")?;
+            }
+            "MAIL" if behaviour == Behaviour::TemporaryFail => answer("451 4.3.0 try again later")?,
+            "MAIL" => {
+                mail = Received { from: address(line), ..Received::default() };
+                answer("250 OK")?;
+            }
+            "RCPT" => {
+                let to = address(line);
+                match behaviour {
+                    Behaviour::RefuseRecipient(part) if to.contains(part) => {
+                        answer(&format!("550 5.1.1 <{to}>: no such user"))?;
+                    }
+                    _ => {
+                        mail.to.push(to);
+                        answer("250 OK")?;
+                    }
+                }
+            }
+            "DATA" if mail.to.is_empty() => answer("503 5.5.1 no recipient")?,
+            "DATA" => {
+                answer("354 go on")?;
+                mail.raw = data(&mut lines)?;
+                mail.answered = behaviour != Behaviour::DropAfterData;
+                let answered = mail.answered;
+                shared.received.lock().push(std::mem::take(&mut mail));
+                if !answered {
+                    return Ok(());
+                }
+                answer("250 OK")?;
+            }
+            "QUIT" => return answer("221 bye"),
+            _ => answer("502 5.5.1 not here")?,
+        }
+    }
+}
+
+/// `MAIL FROM:<a@b> …`, `RCPT TO:<a@b> …`
+fn address(line: &str) -> String {
+    let inside = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inside.map(|(address, _)| address).unwrap_or_default().to_owned()
+}
+
+/// Up to the line with a dot alone; a doubled dot at the start of a line is one.
+fn data(lines: &mut impl BufRead) -> io::Result<String> {
+    let mut raw = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        if lines.read_until(b'\n', &mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line == b".\r\n" {
+            return Ok(String::from_utf8_lossy(&raw).into_owned());
+        }
+        raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+    }
+}
