@@ -42,7 +42,7 @@ enum Verb {
     /// Bring the schema up to date and do nothing else
     Migrate,
     /// Play a broker at a running rosterd, for trials and load
-    Simulate(simulate::Options),
+    Simulate(simulate::Arguments),
     /// Users as the host application sees them
     Users(lists::Verbs),
     /// Groups as the host application sees them

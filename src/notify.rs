@@ -166,7 +166,12 @@ impl Notifier {
                     Next::Again { after_seconds } => {
                         count(metrics, "failed");
                         tracing::error!(
-                            mail.id = mail_id, tenant.id = tenant, people, attempt, after_seconds, error,
+                            mail.id = mail_id,
+                            tenant.id = tenant,
+                            people,
+                            attempt,
+                            after_seconds,
+                            error,
                             "notice not sent; it is tried again"
                         );
                         Outcome::Later { due_at: now.plus_seconds(after_seconds), error }
@@ -174,7 +179,11 @@ impl Notifier {
                     Next::GiveUp => {
                         count(metrics, "dead");
                         tracing::error!(
-                            mail.id = mail_id, tenant.id = tenant, people, attempt, error,
+                            mail.id = mail_id,
+                            tenant.id = tenant,
+                            people,
+                            attempt,
+                            error,
                             "notice given up: these people's administrators have not been told"
                         );
                         Outcome::Dead { error }

@@ -40,7 +40,7 @@ impl List {
             return "none\n".to_owned();
         }
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(self.columns.iter());
+        table.load_style(presets::NOTHING).set_header(self.columns.iter());
         for row in &self.rows {
             table.add_row(row.iter().map(|value| printable(&text(value))));
         }

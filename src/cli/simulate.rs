@@ -8,7 +8,7 @@ use super::Failure;
 use crate::simulate;
 
 #[derive(Args)]
-pub struct Options {
+pub struct Arguments {
     #[command(flatten)]
     simulation: simulate::Options,
     /// Print the report as JSON
@@ -16,7 +16,7 @@ pub struct Options {
     json: bool,
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
+pub(super) fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(simulate::run(&options.simulation))?;
     if options.json {

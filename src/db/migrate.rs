@@ -24,6 +24,10 @@ impl From<diesel::result::Error> for MigrateError {
     }
 }
 
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrateError {
+    MigrateError::Migration(error.to_string())
+}
+
 /// Several processes may start at once: on PostgreSQL they queue on an advisory lock, on SQLite on the write lock.
 /// Returns the names of the migrations that were run.
 pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
@@ -45,7 +49,6 @@ fn run<DB: diesel::backend::Backend>(
     conn: &mut impl MigrationHarness<DB>,
     ours: EmbeddedMigrations,
 ) -> Result<Vec<String>, MigrateError> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| MigrateError::Migration(error.to_string());
     let known = MigrationSource::<DB>::migrations(&ours).map_err(failed)?;
     for applied in conn.applied_migrations().map_err(failed)? {
         if !known.iter().any(|migration| migration.name().version() == applied) {
@@ -56,18 +59,30 @@ fn run<DB: diesel::backend::Backend>(
     Ok(ran.iter().map(ToString::to_string).collect())
 }
 
+fn has_schema(pg: &mut diesel::PgConnection) -> diesel::QueryResult<bool> {
+    use diesel::RunQueryDsl;
+    diesel::sql_query("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'rosterd'")
+        .execute(pg)
+        .map(|found| found > 0)
+}
+
 /// How many migrations `migrate` would run. Changes nothing.
 pub fn pending(database: &Database) -> Result<usize, MigrateError> {
     fn count<DB: diesel::backend::Backend>(
         conn: &mut impl MigrationHarness<DB>,
         ours: EmbeddedMigrations,
     ) -> Result<usize, MigrateError> {
-        let failed =
-            |error: Box<dyn std::error::Error + Send + Sync>| MigrateError::Migration(error.to_string());
         Ok(conn.pending_migrations(ours).map_err(failed)?.len())
     }
     database.read(|conn| match conn {
-        Conn::Postgres(pg) => count(pg, POSTGRES),
+        Conn::Postgres(pg) => {
+            // Looking would try to create diesel's own table where there is no schema for it yet.
+            if has_schema(pg)? {
+                count(pg, POSTGRES)
+            } else {
+                Ok(MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES).map_err(failed)?.len())
+            }
+        }
         Conn::Sqlite(sqlite) => count(sqlite, SQLITE),
     })
 }

@@ -44,7 +44,9 @@ pub struct Failure(String);
 
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    #[error("mail.url (SMTP_URL) cannot be used: {0}; write smtp://host:port, smtps://user:password@host, or file:///directory")]
+    #[error(
+        "mail.url (SMTP_URL) cannot be used: {0}; write smtp://host:port, smtps://user:password@host, or file:///directory"
+    )]
     Url(Failure),
 }
 
@@ -92,7 +94,9 @@ impl Failure {
     /// Servers like to repeat the address that they refuse; it is masked, since this goes to logs and to a table.
     pub fn new(sentence: impl AsRef<str>) -> Self {
         let word = |word: &str| if word.contains('@') { "<address>".to_owned() } else { word.to_owned() };
-        let words: Vec<String> = sentence.as_ref().split_whitespace().map(word).collect();
+        let blank = |c: char| c.is_whitespace() || c.is_control();
+        let words: Vec<String> =
+            sentence.as_ref().split(blank).filter(|part| !part.is_empty()).map(word).collect();
         Self(words.join(" ").chars().take(500).collect())
     }
 
@@ -107,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_failure_never_repeats_an_address() {
-        let failure = Failure::new("permanent error (550): 5.1.1 <it@customer.example>: unknown\r\nin table");
+        let failure =
+            Failure::new("permanent error (550): 5.1.1 <it@customer.example>: unknown\r\nin\0table");
 
         assert_eq!(failure.to_string(), "permanent error (550): 5.1.1 <address> unknown in table");
     }

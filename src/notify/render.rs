@@ -32,7 +32,9 @@ pub struct Leaver {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The directory's word on the person.
-    Person { state: Option<String> },
+    Person {
+        state: Option<String>,
+    },
     DirectoryDeleted,
     OrganizationDeleted,
 }
@@ -80,23 +82,19 @@ impl Notice {
             _ => count(digest.total, "person", "people"),
         };
         let one = digest.total == 1;
-        let them = if one { "this person" } else { "these people" };
         let rest = digest.total.saturating_sub(people.len());
         Self {
             subject: format!("Access removed: {who} ({})", label.as_deref().unwrap_or(&tenant_id)),
             headline: format!("{who} no longer {} access", if one { "has" } else { "have" }),
-            more: (rest > 0).then(|| {
-                let and = if people.is_empty() { "" } else { "and " };
-                format!("{and}{}, not named here.", count(rest, "more person", "more people"))
+            more: (rest > 0).then(|| match people.as_slice() {
+                [] => format!("{}, not named here.", count(rest, "person", "people")),
+                _ => format!("And {}, not named here.", count(rest, "more person", "more people")),
             }),
-            next: format!(
-                "Nothing more is needed to keep {them} out: access, roles and group memberships are withdrawn \
-                 already. The record of them is kept."
-            ),
-            wrong: wrong(digest, them),
-            reference: "For questions, give a reference to whoever runs this service: \"rosterd inbox show\" with \
-                        its number shows the message that the directory sent."
+            next: "Nothing is needed from you. Access, roles and group memberships are withdrawn already; the record \
+                   of them is kept."
                 .to_owned(),
+            wrong: wrong(digest, if one { "this person" } else { "these people" }),
+            reference: reference(digest),
             tenant: label.map_or_else(|| tenant_id.clone(), |label| format!("{label} ({tenant_id})")),
             people,
         }
@@ -108,10 +106,11 @@ impl Person {
         let clean = |text: &Option<String>, most| {
             text.as_deref().map(|text| clean::name(text, most)).filter(|text| !text.is_empty())
         };
-        let email = leaver.email.as_deref().map(|text| clean::line(text, 254)).filter(|text| !text.is_empty());
+        let email =
+            leaver.email.as_deref().map(|text| clean::line(text, 254)).filter(|text| !text.is_empty());
         let name = clean(&leaver.name, 80);
-        let directory =
-            clean(&leaver.directory, 80).map_or_else(|| "the directory".to_owned(), |name| format!("the directory \"{name}\""));
+        let directory = clean(&leaver.directory, 80)
+            .map_or_else(|| "the directory".to_owned(), |name| format!("the directory \"{name}\""));
         let because = match &leaver.because {
             Reason::DirectoryDeleted => format!("{directory} was deleted"),
             Reason::OrganizationDeleted => "the organization was deleted".to_owned(),
@@ -150,6 +149,15 @@ fn wrong(digest: &Digest, them: &str) -> String {
         );
     }
     sentences.join(" ")
+}
+
+fn reference(digest: &Digest) -> String {
+    let example =
+        digest.leavers.first().map_or_else(|| "NUMBER".to_owned(), |leaver| leaver.inbox_id.to_string());
+    format!(
+        "Give the reference to whoever runs this service: there, \"rosterd inbox show {example}\" shows the message \
+         that came from the directory."
+    )
 }
 
 /// `1 person`, `49,950 people`.

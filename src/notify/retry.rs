@@ -4,17 +4,8 @@
 //! mailbox that somebody will mend within days, so it is not given up earlier than a server that is away.
 
 /// Seconds to wait after the first failed attempt, the second, and so on: 70 hours in all, a weekend long.
-const PAUSES: [i64; 9] = [
-    60,
-    5 * 60,
-    15 * 60,
-    3_600,
-    3 * 3_600,
-    6 * 3_600,
-    12 * 3_600,
-    24 * 3_600,
-    24 * 3_600,
-];
+const PAUSES: [i64; 9] =
+    [60, 5 * 60, 15 * 60, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 24 * 3_600, 24 * 3_600];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {

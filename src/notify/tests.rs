@@ -5,7 +5,7 @@ use crate::{
     config::MailUrl,
     outbox::{
         self,
-        testing::{at, each_database, forget, leave, leave_tenant, mail_of, show},
+        testing::{at, each_database, forget, hide_mails, leave, leave_tenant, mail_of, show},
     },
 };
 
@@ -54,8 +54,10 @@ fn waiting(database: &Database) -> i64 {
 }
 
 fn files(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort_unstable();
     names
 }
@@ -72,13 +74,16 @@ fn each_tenants_administrators_get_one_mail_for_a_window_and_others_fall_back() 
         assert!(outgoing.lock().is_empty());
         let metrics = drain(&notifier, &database, 70);
 
-        let to: Vec<Vec<String>> =
-            outgoing.lock().iter().map(|letter| letter.to.iter().map(ToString::to_string).collect()).collect();
+        let to: Vec<Vec<String>> = outgoing
+            .lock()
+            .iter()
+            .map(|letter| letter.to.iter().map(ToString::to_string).collect())
+            .collect();
         assert_eq!(to, [vec!["it@a.example", "security@a.example"], vec!["all@rosterd.example"]]);
         assert_eq!((counted(&metrics, "sent"), waiting(&database)), (2, 0));
         let first = String::from_utf8(outgoing.lock()[0].bytes.clone()).unwrap();
         assert!(first.contains("Subject: Access removed: 3 people (org_a)\r\n"), "{first}");
-        assert!(first.contains("and 1 more person, not named here."), "{first}");
+        assert!(first.contains("And 1 more person, not named here."), "{first}");
         assert!(first.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{first}");
         assert!(first.contains("\r\nX-Rosterd-Tenant: org_a\r\n"), "{first}");
         assert!(first.contains("\r\nDate: Thu, 15 Jan 2026 12:01:10 +0000\r\n"), "{first}");
@@ -167,6 +172,29 @@ fn a_server_that_is_slow_or_away_costs_one_bounded_wait_and_holds_no_connection(
         assert_eq!((counted(&metrics, "failed"), waiting(&database)), (1, 2));
         drop(server);
         assert_eq!(counted(&drain(&notifier, &database, 120), "failed"), 1);
+    });
+}
+
+#[test]
+fn an_outage_of_the_database_while_the_mail_is_on_its_way_does_not_send_it_twice() {
+    each_database(|database| {
+        let server = SmtpServer::start().unwrap();
+        server.next([Behaviour::Slow(Duration::from_millis(50))]);
+        let notifier = by_smtp(&server);
+        database.write(|conn| leave(conn, &["ada"], at(0))).unwrap();
+
+        std::thread::scope(|scope| {
+            let step = scope.spawn(|| notifier.step(&database, at(60), &Metrics::default()));
+            while server.connections() == 0 {
+                std::thread::yield_now();
+            }
+            database.write(|conn| hide_mails(conn, true)).unwrap();
+            step.join().unwrap().unwrap_err();
+        });
+        database.write(|conn| hide_mails(conn, false)).unwrap();
+        drain(&notifier, &database, 1_000);
+
+        assert_eq!((server.received().len(), waiting(&database)), (1, 0));
     });
 }
 

@@ -125,9 +125,14 @@ mod tests {
             assert_eq!(bundle_at(&database, 59), 0);
             assert_eq!(bundle_at(&database, 60), 1);
 
-            let mail = database.write(|conn| mails::claim(conn, at(60), 30, 10).map_err(DbError::from)).unwrap().unwrap();
+            let mail = database
+                .write(|conn| mails::claim(conn, at(60), 30, 10).map_err(DbError::from))
+                .unwrap()
+                .unwrap();
             assert_eq!(mail.told.len(), 3);
-            assert!(mail.message_id.starts_with("<rosterd.") && mail.message_id.ends_with("@rosterd.example>"));
+            assert!(
+                mail.message_id.starts_with("<rosterd.") && mail.message_id.ends_with("@rosterd.example>")
+            );
         });
     }
 
@@ -163,8 +168,7 @@ mod tests {
                     leave(conn, &["ada"], at(0))?;
                     crate::tables::claims::insert_missing(conn, &[("directory".into(), "org_a".into())])?;
                     on_each!(conn, |c| sql_query("UPDATE claims SET tenant_id = 'org_a'").execute(c))?;
-                    crate::tables::refreshes::request(conn, &["directory".into()])
-                        .map_err(DbError::from)
+                    crate::tables::refreshes::request(conn, &["directory".into()]).map_err(DbError::from)
                 })
                 .unwrap();
 
@@ -186,7 +190,9 @@ mod tests {
                     .map(|_| {
                         scope.spawn(|| {
                             let run = |conn: &mut Conn| bundle(conn, at(60), 60, 7, "rosterd.example");
-                            (0..20).map(|_| database.write(|c| run(c).map_err(DbError::from)).unwrap()).sum::<usize>()
+                            (0..20)
+                                .map(|_| database.write(|c| run(c).map_err(DbError::from)).unwrap())
+                                .sum::<usize>()
                         })
                     })
                     .collect();

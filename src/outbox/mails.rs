@@ -38,9 +38,14 @@ pub enum Outcome {
     Sent,
     /// Everybody is back.
     Needless,
-    Later { due_at: Timestamp, error: String },
+    Later {
+        due_at: Timestamp,
+        error: String,
+    },
     /// Given up.
-    Dead { error: String },
+    Dead {
+        error: String,
+    },
 }
 
 #[derive(QueryableByName)]
@@ -56,15 +61,21 @@ struct Row {
 }
 
 #[derive(QueryableByName)]
-struct Standing {
+struct Id {
     #[diesel(sql_type = BigInt)]
     id: i64,
 }
 
+/// In words and not as a parameter: an index on part of a table is of use only to a query that repeats its condition.
+fn due(now: Timestamp) -> String {
+    format!("state = 'waiting' AND due_at <= {}", now.micros())
+}
+
 /// Whether a claim would find a mail; asked without a write lock.
 pub fn is_due(conn: &mut Conn, now: Timestamp) -> QueryResult<bool> {
-    let due = mails::table.filter(mails::state.eq("waiting")).filter(mails::due_at.le(now.micros()));
-    Ok(due.select(mails::id).first::<i64>(conn).optional()?.is_some())
+    let sql = format!("SELECT id FROM mails WHERE {} LIMIT 1", due(now));
+    let found: Option<Id> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
+    Ok(found.is_some())
 }
 
 /// Takes the mail that has been due the longest and puts it out of others' reach for `lease_seconds`. The attempt is
@@ -76,12 +87,13 @@ pub fn claim(
     most_named: usize,
 ) -> QueryResult<Option<Claimed>> {
     // The state stands in the outer WHERE too: a process that waited for another's claim must see that it is gone.
-    // SKIP LOCKED lets it take the next one instead.
+    // SKIP LOCKED lets it take the next one instead; and `id =`, because PostgreSQL may run the SELECT of an `IN` once
+    // for each row, and would then skip and claim its way through the whole table.
     let skip = if matches!(conn, Conn::Postgres(_)) { "FOR UPDATE SKIP LOCKED" } else { "" };
-    let due = format!("state = 'waiting' AND due_at <= {}", now.micros());
+    let due = due(now);
     let sql = format!(
         "UPDATE mails SET due_at = {}, attempts = attempts + 1 \
-         WHERE id IN (SELECT id FROM mails WHERE {due} ORDER BY due_at, id LIMIT 1 {skip}) AND {due} \
+         WHERE id = (SELECT id FROM mails WHERE {due} ORDER BY due_at, id LIMIT 1 {skip}) AND {due} \
          RETURNING id, tenant_id, message_id, attempts",
         now.plus_seconds(lease_seconds).micros(),
     );
@@ -103,7 +115,7 @@ fn standing(conn: &mut Conn, mail_id: i64) -> QueryResult<Vec<i64>> {
          AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.tenant_id = o.tenant_id AND n.person_id = o.person_id \
          AND n.id > o.id) ORDER BY o.id"
     );
-    let rows: Vec<Standing> = on_each!(conn, |c| sql_query(&sql).load(c))?;
+    let rows: Vec<Id> = on_each!(conn, |c| sql_query(&sql).load(c))?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
@@ -284,7 +296,8 @@ mod tests {
                 let claimers: Vec<_> = (0..4)
                     .map(|_| {
                         scope.spawn(|| {
-                            std::iter::from_fn(|| claim_at(&database, 60).map(|mail| mail.id)).collect::<Vec<_>>()
+                            std::iter::from_fn(|| claim_at(&database, 60).map(|mail| mail.id))
+                                .collect::<Vec<_>>()
                         })
                     })
                     .collect();

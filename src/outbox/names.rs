@@ -33,10 +33,11 @@ pub fn of_directories(
     tenant_id: &str,
     directory_ids: &[String],
 ) -> QueryResult<HashMap<String, Named>> {
-    let found: Vec<Named> = Rows::of(directory_ids).text("tenant_id", |_| tenant_id).text("id", String::as_str).load(
-        conn,
-        "SELECT d.id, d.name, d.deleted_at IS NOT NULL AS gone FROM {rows} \
+    let found: Vec<Named> =
+        Rows::of(directory_ids).text("tenant_id", |_| tenant_id).text("id", String::as_str).load(
+            conn,
+            "SELECT d.id, d.name, d.deleted_at IS NOT NULL AS gone FROM {rows} \
          JOIN directories d ON d.tenant_id = r.tenant_id AND d.id = r.id",
-    )?;
+        )?;
     Ok(found.into_iter().map(|named| (named.id.clone(), named)).collect())
 }

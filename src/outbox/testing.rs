@@ -98,11 +98,19 @@ pub(crate) fn told(database: &Database, user: &str) -> bool {
 }
 
 pub(crate) fn state_of(database: &Database, mail_id: i64) -> String {
-    database.read(|conn| mails::table.find(mail_id).select(mails::state).first(conn).map_err(DbError::from)).unwrap()
+    database
+        .read(|conn| mails::table.find(mail_id).select(mails::state).first(conn).map_err(DbError::from))
+        .unwrap()
 }
 
 /// Sent, and nobody knows.
 pub(crate) fn forget(conn: &mut Conn) -> Result<(), DbError> {
     diesel::update(mails::table).set(mails::state.eq("waiting")).execute(conn)?;
     Ok(())
+}
+
+/// As a database that fails would: statements on mails are refused until they are shown again.
+pub(crate) fn hide_mails(conn: &mut Conn, hidden: bool) -> Result<(), DbError> {
+    let (from, to) = if hidden { ("mails", "mails_away") } else { ("mails_away", "mails") };
+    Ok(conn.batch_execute(&format!("ALTER TABLE {from} RENAME TO {to}"))?)
 }

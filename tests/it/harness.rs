@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod database;
+pub mod process;
 
 use std::sync::Arc;
 

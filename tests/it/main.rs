@@ -9,6 +9,8 @@ mod harness;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod binary;
+#[cfg(test)]
 mod duplicates;
 #[cfg(test)]
 mod fixtures;

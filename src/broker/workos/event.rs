@@ -61,13 +61,14 @@ struct Pair<'a> {
 pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
     let text = std::str::from_utf8(body).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
     let event: Event<'_> = parsed(text)?;
-    let kind = event.event.raw().unwrap_or_default();
+    let (id, kind) = (event.id.id("id")?, event.event.id("event")?);
+    let kind = kind.as_str();
     let Some((family, what)) = kind.rsplit_once('.').filter(|_| super::envelope::HANDLED.contains(&kind)) else {
         return Ok(Reading::Nothing);
     };
     let data = event.data.ok_or_else(|| NotUnderstood::Shape("it has no data".to_owned()))?;
     let deleted = what == "deleted";
-    let stamp = Stamp { id: event.id.id("id")?, emitted: event.created_at.time() };
+    let stamp = Stamp { id, emitted: event.created_at.time() };
     let observation = match family {
         "organization" => Observation::Organization(organization(&parsed(data.get())?, &stamp, deleted)?),
         "dsync.user" => user(data, &stamp, deleted)?,

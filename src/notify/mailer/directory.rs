@@ -30,5 +30,8 @@ pub(super) fn check(directory: &Path) -> Result<(), Failure> {
 }
 
 fn failed(directory: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("{} cannot be written: {error}; make it a directory of this user", directory.display()))
+    Failure::new(format!(
+        "{} cannot be written: {error}; make it a directory of this user",
+        directory.display()
+    ))
 }

@@ -28,10 +28,16 @@ const STYLE: &str = include_str!("notice.css");
 
 pub(super) fn write(notice: &Notice) -> String {
     let people: String = notice.people.iter().map(person).collect();
-    let more = notice.more.iter().map(|text| format!(include_str!("more.html"), text = Escaped(text))).collect::<String>();
+    let more = notice
+        .more
+        .iter()
+        .map(|text| format!(include_str!("more.html"), text = Escaped(text)))
+        .collect::<String>();
     let sections: String = sections(notice)
         .iter()
-        .map(|(title, text)| format!(include_str!("section.html"), title = Escaped(title), text = Escaped(text)))
+        .map(|(title, text)| {
+            format!(include_str!("section.html"), title = Escaped(title), text = Escaped(text))
+        })
         .collect();
     format!(
         include_str!("notice.html"),
@@ -46,8 +52,11 @@ pub(super) fn write(notice: &Notice) -> String {
 }
 
 fn person(person: &Person) -> String {
-    let email: String =
-        person.email.iter().map(|email| format!(include_str!("email.html"), email = Escaped(email))).collect();
+    let email: String = person
+        .email
+        .iter()
+        .map(|email| format!(include_str!("email.html"), email = Escaped(email)))
+        .collect();
     format!(
         include_str!("person.html"),
         name = Escaped(&person.name),

@@ -27,6 +27,8 @@ fn shown(name: &str, digest: &Digest) -> Rendered {
     let rendered = render(digest);
     if let Ok(directory) = std::env::var("ROSTERD_TEST_MAILS") {
         std::fs::write(format!("{directory}/{name}.html"), &rendered.html).unwrap();
+        std::fs::write(format!("{directory}/{name}.txt"), format!("{}\n{}", rendered.subject, rendered.text))
+            .unwrap();
     }
     assert!(rendered.text.lines().all(|line| line.chars().count() <= 78), "{}", rendered.text);
     rendered
@@ -36,9 +38,39 @@ fn shown(name: &str, digest: &Digest) -> Rendered {
 fn one_leaver_is_told_by_name_time_cause_and_reference() {
     let rendered = shown("one", &digest(vec![ada()]));
 
-    insta::assert_snapshot!(rendered.subject, @"");
-    insta::assert_snapshot!(rendered.text, @"");
-    insta::assert_snapshot!(rendered.html, @"");
+    insta::assert_snapshot!(rendered.subject, @"Access removed: Ada Lovelace (Acme Corp)");
+    insta::assert_snapshot!(rendered.text, @r#"
+    Ada Lovelace no longer has access.
+
+    Organization: Acme Corp (org_01ACME)
+
+      Ada Lovelace
+        ada@acme.example
+        Since      2026-01-15 12:00:00 UTC
+        Because    suspended in the directory "Acme Okta"
+        Reference  inbox 42
+
+    WHAT HAPPENS NEXT
+    Nothing is needed from you. Access, roles and group memberships are withdrawn
+    already; the record of them is kept.
+
+    IF THIS IS WRONG
+    Activate this person again in the directory; it is the one that decides.
+    Access, groups and roles come back by themselves.
+
+    QUESTIONS
+    Give the reference to whoever runs this service: there, "rosterd inbox show
+    42" shows the message that came from the directory.
+    "#);
+    for told in [
+        "<bdi>Ada Lovelace</bdi>",
+        "ada@acme.example",
+        "2026-01-15 12:00:00 UTC",
+        "&quot;Acme Okta&quot;",
+        "inbox 42",
+    ] {
+        assert!(rendered.html.contains(told), "{told}");
+    }
 }
 
 #[test]
@@ -52,19 +84,67 @@ fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
     };
     let many = Digest {
         total: 50_003,
-        ..digest(vec![ada(), gone("Grace Hopper", "grace@acme.example", 43), gone("", "alan@acme.example", 44), gone("", "", 45)])
+        ..digest(vec![
+            ada(),
+            gone("Grace Hopper", "grace@acme.example", 43),
+            gone("", "alan@acme.example", 44),
+            gone("", "", 45),
+        ])
     };
 
     let rendered = shown("many", &many);
 
-    insta::assert_snapshot!(rendered.subject, @"");
-    insta::assert_snapshot!(rendered.text, @"");
+    insta::assert_snapshot!(rendered.subject, @"Access removed: 50,003 people (Acme Corp)");
+    insta::assert_snapshot!(rendered.text, @r#"
+    50,003 people no longer have access.
+
+    Organization: Acme Corp (org_01ACME)
+
+      Ada Lovelace
+        ada@acme.example
+        Since      2026-01-15 12:00:00 UTC
+        Because    suspended in the directory "Acme Okta"
+        Reference  inbox 42
+
+      Grace Hopper
+        grace@acme.example
+        Since      2026-01-15 12:00:00 UTC
+        Because    the directory "Acme Okta" was deleted
+        Reference  inbox 43
+
+      alan@acme.example
+        Since      2026-01-15 12:00:00 UTC
+        Because    the directory "Acme Okta" was deleted
+        Reference  inbox 44
+
+      A person without a name
+        Since      2026-01-15 12:00:00 UTC
+        Because    the directory "Acme Okta" was deleted
+        Reference  inbox 45
+
+      And 49,999 more people, not named here.
+
+    WHAT HAPPENS NEXT
+    Nothing is needed from you. Access, roles and group memberships are withdrawn
+    already; the record of them is kept.
+
+    IF THIS IS WRONG
+    Activate these people again in the directory; it is the one that decides.
+    Access, groups and roles come back by themselves. If a directory was deleted
+    by mistake, connect it again: its people get back what it then says of them.
+
+    QUESTIONS
+    Give the reference to whoever runs this service: there, "rosterd inbox show
+    42" shows the message that came from the directory.
+    "#);
 }
 
 #[test]
 fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
     let eve = Leaver {
-        name: Some("<script>alert('x')</script>\r\nBcc: all@acme.example\u{202e} \"https://evil.example\"".into()),
+        name: Some(
+            "<script>alert('x')</script>\r\nBcc: all@acme.example\u{202e} \"https://evil.example\"".into(),
+        ),
         email: Some(format!("{}@evil.example", "a".repeat(300))),
         because: Reason::Person { state: Some("</td><b>\u{0}".into()) },
         directory: Some("R&D \u{200b}\n".into()),
@@ -73,8 +153,34 @@ fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
 
     let rendered = shown("hostile", &digest(vec![eve]));
 
-    insta::assert_snapshot!(rendered.subject, @"");
-    insta::assert_snapshot!(rendered.text, @"");
+    insta::assert_snapshot!(rendered.subject, @r#"Access removed: <script>alert('x')</script> Bcc: all@acme.example "https evil.example" (Acme Corp)"#);
+    insta::assert_snapshot!(rendered.text, @r#"
+    <script>alert('x')</script> Bcc: all@acme.example "https evil.example" no
+    longer has access.
+
+    Organization: Acme Corp (org_01ACME)
+
+      <script>alert('x')</script> Bcc: all@acme.example "https evil.example"
+        aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…
+        Since      2026-01-15 12:00:00 UTC
+        Because    "</td><b>" in the directory "R&D"
+        Reference  inbox 42
+
+    WHAT HAPPENS NEXT
+    Nothing is needed from you. Access, roles and group memberships are withdrawn
+    already; the record of them is kept.
+
+    IF THIS IS WRONG
+    Activate this person again in the directory; it is the one that decides.
+    Access, groups and roles come back by themselves.
+
+    QUESTIONS
+    Give the reference to whoever runs this service: there, "rosterd inbox show
+    42" shows the message that came from the directory.
+    "#);
     assert!(!rendered.html.contains("<script>") && !rendered.html.contains("<b>"));
     assert!(rendered.html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));
     assert!(rendered.html.contains("R&amp;D"));

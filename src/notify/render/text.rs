@@ -12,7 +12,7 @@ pub(super) fn write(notice: &Notice) -> String {
         page.person(person);
     }
     if let Some(more) = &notice.more {
-        page.paragraph("", &format!("… {more}"));
+        page.paragraph("  ", more);
     }
     for (title, text) in sections(notice) {
         page.title(title);

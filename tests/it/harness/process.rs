@@ -1,0 +1,142 @@
+//! The real binary, as an operator runs it.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// A command of rosterd that sees none of this process's settings.
+pub fn rosterd() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
+    for name in [
+        "DATABASE_URL",
+        "ROSTERD_CONFIG",
+        "WORKOS_WEBHOOK_SECRET",
+        "WORKOS_API_KEY",
+        "SMTP_URL",
+        "MAIL_FROM",
+        "RUST_LOG",
+        "ROSTERD_LISTEN",
+        "ROSTERD_ADMIN_LISTEN",
+    ] {
+        command.env_remove(name);
+    }
+    command.current_dir(std::env::temp_dir());
+    command
+}
+
+pub fn output(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// `rosterd serve`, on ports of its own; killed when dropped.
+pub struct Served {
+    child: Child,
+    pub address: SocketAddr,
+    pub admin_address: SocketAddr,
+    log: std::sync::mpsc::Receiver<String>,
+    pub seen: Vec<String>,
+}
+
+impl Served {
+    /// Waits until it says where it listens.
+    pub fn start(adjust: impl FnOnce(&mut Command)) -> Self {
+        let mut command = rosterd();
+        command
+            .arg("serve")
+            .env("ROSTERD_LISTEN", "127.0.0.1:0")
+            .env("ROSTERD_ADMIN_LISTEN", "127.0.0.1:0")
+            .env("WORKOS_WEBHOOK_SECRET", super::SECRET)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        adjust(&mut command);
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut seen = Vec::new();
+        let (address, admin_address) = loop {
+            let line = log
+                .recv_timeout(Duration::from_secs(30))
+                .unwrap_or_else(|_| panic!("rosterd did not start: {seen:?}"));
+            let entry: Value = serde_json::from_str(&line).unwrap_or_default();
+            seen.push(line);
+            if let (Some(listen), Some(admin)) = (entry["listen"].as_str(), entry["admin"].as_str()) {
+                break (listen.parse().unwrap(), admin.parse().unwrap());
+            }
+        };
+        Self { child, address, admin_address, log, seen }
+    }
+
+    pub fn webhook(&self) -> String {
+        format!("http://{}/webhooks/workos", self.address)
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end, and returns how it ended and everything it logged.
+    pub fn end(mut self) -> (ExitStatus, Vec<String>) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(40), "rosterd did not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.extend(self.log.iter());
+        (status, seen)
+    }
+
+    /// The log so far.
+    pub fn log(&mut self) -> &[String] {
+        self.seen.extend(self.log.try_iter());
+        &self.seen
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Calls until it says yes; for what another process does in its own time.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A GET with nothing but a socket.
+pub fn get(address: SocketAddr, path: &str) -> String {
+    use std::io::Write;
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+}
