@@ -1,4 +1,30 @@
 //! rosterd keeps an application's users and roles tables equal to what its customers' directories say.
+//!
+//! Data flows one way, and the modules are its stages:
+//!
+//! ```text
+//! POST /webhooks/{source}
+//!   ▶ http      bounded bytes
+//!   ▶ broker    the edge where brokers differ: signature → label; later: body → neutral facts      pure
+//!   ▶ inbox     one committed row a delivery, many deliveries a commit → 200
+//!   ▶ apply     one write transaction a batch:
+//!       decide    fold facts into standing words, derive what the host sees                         pure
+//!       tables    the rows, set-based
+//!       outbox    who is to be told
+//!   ▶ notify    bundle, render (pure), send
+//! ```
+//!
+//! At least once in, exactly once applied, at least once out with a stable Message-ID. `worker` runs apply and notify
+//! beside the receiver; `app` puts a service together; `cli` holds the verbs; `simulate` is a broker for trials.
+//!
+//! Three things to know before reading on:
+//!
+//! - The inbox is a log. `facts` holds, for each entity, the version of its newest word and the delivery that says it;
+//!   everything a host reads is derived from there. So no order of arrival, no repetition and no batch size changes
+//!   the outcome, and a removal that comes first is a row like any other.
+//! - Whoever changes the directory takes turns: one transaction at a time over the whole database (an advisory lock on
+//!   PostgreSQL, the write lock on SQLite). Receivers do not queue there; they only append.
+//! - A change around many people (a directory deleted) is one row in `refreshes`, worked off in small steps.
 
 pub mod app;
 pub mod apply;
