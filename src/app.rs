@@ -30,13 +30,17 @@ use crate::{
 /// Why the service does not start; told to the operator as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("no webhook secret is set: set WORKOS_WEBHOOK_SECRET (or workos.webhook_secrets) to the secret that the WorkOS dashboard shows for this endpoint")]
+    #[error(
+        "no webhook secret is set: set WORKOS_WEBHOOK_SECRET (or workos.webhook_secrets) to the secret that the WorkOS dashboard shows for this endpoint"
+    )]
     NoSecret,
     #[error("{0}")]
     Schema(#[from] MigrateError),
     #[error("{0}")]
     Database(#[from] DbError),
-    #[error("this database was set up with tenancy = \"{was}\"; set it back, or start with an empty database")]
+    #[error(
+        "this database was set up with tenancy = \"{was}\"; set it back, or start with an empty database"
+    )]
     Tenancy { was: String },
     #[error("cannot listen on {address}: {error}; is another process there? Set {variable}")]
     Listen { address: SocketAddr, variable: &'static str, error: std::io::Error },
@@ -107,7 +111,18 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     let health = Health { database: database.clone(), clock };
     let stop_timeout = Duration::from_secs(config.http.stop_timeout_seconds);
     let (servers, http) = serve(public, admin, receiver, health, metrics.clone(), stop_timeout)?;
-    Ok(App { address, admin_address, database, metrics, stop_timeout, servers, http, appender, append, workers })
+    Ok(App {
+        address,
+        admin_address,
+        database,
+        metrics,
+        stop_timeout,
+        servers,
+        http,
+        appender,
+        append,
+        workers,
+    })
 }
 
 fn start_workers(

@@ -69,7 +69,12 @@ impl From<diesel::result::Error> for ApplyError {
 }
 
 /// Applies the oldest deliveries that are due. `Ok` with none applied means that the queue is empty.
-pub fn step(database: &Database, tenancy: Tenancy, batch: Batch, now: Timestamp) -> Result<Applied, ApplyError> {
+pub fn step(
+    database: &Database,
+    tenancy: Tenancy,
+    batch: Batch,
+    now: Timestamp,
+) -> Result<Applied, ApplyError> {
     database.write_in_turn(|conn| {
         let queued = queue::take(conn, now, batch.deliveries, batch.bytes)?;
         Ok(apply(conn, tenancy, queued, now)?)
@@ -77,7 +82,12 @@ pub fn step(database: &Database, tenancy: Tenancy, batch: Batch, now: Timestamp)
 }
 
 /// Applies these deliveries inside the caller's transaction.
-pub fn apply(conn: &mut Conn, tenancy: Tenancy, queued: Vec<Queued>, now: Timestamp) -> Result<Applied, DbError> {
+pub fn apply(
+    conn: &mut Conn,
+    tenancy: Tenancy,
+    queued: Vec<Queued>,
+    now: Timestamp,
+) -> Result<Applied, DbError> {
     let mut applied = Applied { deliveries: queued.len(), ..Applied::default() };
     if queued.is_empty() {
         return Ok(applied);
@@ -94,7 +104,8 @@ pub fn apply(conn: &mut Conn, tenancy: Tenancy, queued: Vec<Queued>, now: Timest
     }
     let moved = settle(&mut state, tenancy);
     for (inbox_id, attempts, directory_id, organization_id) in spoken {
-        let lost = state.claim_between(&directory_id, &organization_id).is_some_and(|c| c.tenant_id.is_none());
+        let lost =
+            state.claim_between(&directory_id, &organization_id).is_some_and(|c| c.tenant_id.is_none());
         if lost {
             let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");
             applied.set_aside.push(DeadLetter { inbox_id, reason: dead::OTHER_TENANT, detail, attempts });

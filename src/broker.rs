@@ -94,13 +94,19 @@ pub enum VerifyError {
     MissingHeader,
     #[error("the signature header cannot be read: {0}")]
     MalformedHeader(&'static str),
-    #[error("the timestamp is older than the window allows; is this server's clock ahead, or is this a replay?")]
+    #[error(
+        "the timestamp is older than the window allows; is this server's clock ahead, or is this a replay?"
+    )]
     TooOld,
-    #[error("the timestamp lies further in the future than the window allows; is this server's clock behind?")]
+    #[error(
+        "the timestamp lies further in the future than the window allows; is this server's clock behind?"
+    )]
     TooNew,
     #[error("the timestamp looks like seconds; it must be milliseconds")]
     Seconds,
-    #[error("no signature matches a configured secret; was the secret rotated, or the body changed on its way?")]
+    #[error(
+        "no signature matches a configured secret; was the secret rotated, or the body changed on its way?"
+    )]
     NoMatch,
 }
 

@@ -24,7 +24,11 @@ pub use output::Format;
 type Failure = Box<dyn std::error::Error>;
 
 #[derive(Parser)]
-#[command(name = "rosterd", version, about = "Keeps an application's users and roles equal to what its customers' directories say")]
+#[command(
+    name = "rosterd",
+    version,
+    about = "Keeps an application's users and roles equal to what its customers' directories say"
+)]
 struct Cli {
     /// Settings file; rosterd.toml in the working directory when there is one
     #[arg(long, global = true, env = "ROSTERD_CONFIG", value_name = "FILE")]
@@ -87,7 +91,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Doctor(options) => Ok(doctor::run(config(), options)),
         Verb::Migrate => {
             let ran = migrate(&open(&config()?))?;
-            println!("{}", if ran.is_empty() { "the schema is up to date".to_owned() } else { ran.join("\n") });
+            println!(
+                "{}",
+                if ran.is_empty() { "the schema is up to date".to_owned() } else { ran.join("\n") }
+            );
             Ok(ExitCode::SUCCESS)
         }
         Verb::Users(verbs) => lists::users(&open(&config()?), verbs),

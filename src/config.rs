@@ -7,11 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{
-    broker::Secret,
-    db::Url,
-    decide::Tenancy,
-};
+use crate::{broker::Secret, db::Url, decide::Tenancy};
 
 pub use overlay::{ConfigError, load};
 
@@ -147,7 +143,9 @@ fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Er
 fn mailbox<'de, D: Deserializer<'de>>(from: D) -> Result<lettre::message::Mailbox, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map_err(|error| {
-        wrong(format_args!("mail.from (MAIL_FROM) is no address ({error}); write rosterd <rosterd@your.example>"))
+        wrong(format_args!(
+            "mail.from (MAIL_FROM) is no address ({error}); write rosterd <rosterd@your.example>"
+        ))
     })
 }
 
@@ -159,7 +157,9 @@ fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<lettre::Address>,
     Vec::<String>::deserialize(from)?.iter().map(|text| address(text)).collect()
 }
 
-fn recipients<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Vec<lettre::Address>>, D::Error> {
+fn recipients<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, Vec<lettre::Address>>, D::Error> {
     BTreeMap::<String, Vec<String>>::deserialize(from)?
         .into_iter()
         .map(|(tenant, list)| Ok((tenant, list.iter().map(|text| address(text)).collect::<Result<_, _>>()?)))

@@ -29,13 +29,31 @@ pub enum Kind {
 
 /// Everything one event says.
 #[derive(Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the largest is the most frequent, and one box holds the whole"
+)]
 pub enum Observation {
     Organization(Word<Organization>),
-    Directory { scope: Scope, word: Word<Directory> },
-    User { scope: Scope, word: Word<User> },
-    Group { scope: Scope, word: Word<Group> },
+    Directory {
+        scope: Scope,
+        word: Word<Directory>,
+    },
+    User {
+        scope: Scope,
+        word: Word<User>,
+    },
+    Group {
+        scope: Scope,
+        word: Word<Group>,
+    },
     /// Embedded snapshots count like any other word about that user and group.
-    Membership { scope: Scope, membership: Membership, user: Word<User>, group: Word<Group> },
+    Membership {
+        scope: Scope,
+        membership: Membership,
+        user: Word<User>,
+        group: Word<Group>,
+    },
 }
 
 /// The directory an event belongs to, and the organization it claims for it. No organization is no claim.
@@ -116,4 +134,3 @@ pub enum Reading {
     /// Understood, and nothing for us: an event of another family, or one without effect.
     Nothing,
 }
-

@@ -7,7 +7,12 @@ use std::{
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::{Histogram, exponential_buckets}},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
     registry::{Registry, Unit},
 };
 
@@ -38,7 +43,7 @@ pub struct Metrics {
     pub set_aside: Family<Reason, Counter>,
     pub apply_failures: Counter,
     pub deprovisioned: Counter,
-    /// `sent`, `failed`, `dead`, `needless`.
+    /// `sent`, `failed`, `dead`, `needless` (everybody was back), `no_recipient`, `recipient_refused`.
     pub mails: Family<Outcome, Counter>,
     pub inbox_waiting: Gauge,
     pub inbox_oldest_seconds: Gauge<f64, AtomicU64>,
@@ -78,7 +83,12 @@ impl Metrics {
         let r = &mut self.registry;
         r.register("deliveries", "Deliveries kept, by outcome", self.deliveries.clone());
         r.register("refused", "Deliveries refused, by reason", self.refused.clone());
-        r.register_with_unit("answer", "From the whole body to the answer", Unit::Seconds, self.answer_seconds.clone());
+        r.register_with_unit(
+            "answer",
+            "From the whole body to the answer",
+            Unit::Seconds,
+            self.answer_seconds.clone(),
+        );
         r.register("commit_size", "Deliveries that shared a commit", self.commit_size.clone());
         r.register("applied", "Deliveries applied", self.applied.clone());
         r.register_with_unit("apply", "Time of one batch", Unit::Seconds, self.apply_seconds.clone());
@@ -110,4 +120,3 @@ impl Metrics {
         Ok(text)
     }
 }
-

@@ -34,7 +34,8 @@ pub fn directories(
     let candidates: Vec<Key> = state
         .directories()
         .flat_map(|id| {
-            let named = state.claims_of(id).map(|claim| claim.organization_id.as_str()).filter(|o| !o.is_empty());
+            let named =
+                state.claims_of(id).map(|claim| claim.organization_id.as_str()).filter(|o| !o.is_empty());
             let tenants: BTreeSet<&str> = named.chain([DEFAULT_TENANT]).collect();
             tenants.into_iter().map(|tenant| (tenant.to_owned(), id.clone())).collect::<Vec<_>>()
         })
@@ -52,7 +53,9 @@ pub fn directories(
     let rows: Vec<_> = touched.iter().filter_map(|id| directory_row(state, id, tenancy)).collect();
     let misplaced: Vec<Key> = shown
         .keys()
-        .filter(|(tenant, id)| touched.contains(id) && after.get(id).is_some_and(|place| place.tenant_id != *tenant))
+        .filter(|(tenant, id)| {
+            touched.contains(id) && after.get(id).is_some_and(|place| place.tenant_id != *tenant)
+        })
         .cloned()
         .collect();
     tables::directories::upsert(conn, &rows)?;
@@ -87,7 +90,8 @@ fn touched_directories(
     after: &HashMap<String, Place>,
 ) -> BTreeSet<String> {
     let spoken = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::Directory).map(|(_, id)| id);
-    let claimed = state.touched.claims.iter().filter_map(|id| state.claim(*id)).map(|claim| &claim.directory_id);
+    let claimed =
+        state.touched.claims.iter().filter_map(|id| state.claim(*id)).map(|claim| &claim.directory_id);
     let placed = after.iter().filter(|(id, place)| before.get(*id) != Some(place)).map(|(id, _)| id);
     spoken.chain(claimed).chain(placed).cloned().collect()
 }
@@ -99,13 +103,20 @@ fn tenants(
     directories: &BTreeSet<String>,
     left: &BTreeSet<String>,
 ) -> Result<(), DbError> {
-    let spoken = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::Organization).map(|(_, id)| id.clone());
+    let spoken = state
+        .touched
+        .entities
+        .iter()
+        .filter(|(kind, _)| *kind == Kind::Organization)
+        .map(|(_, id)| id.clone());
     let mut ids: BTreeSet<String> = match tenancy {
         Tenancy::Multi => spoken.collect(),
         Tenancy::Single => BTreeSet::new(),
     };
     ids.extend(directories.iter().map(|id| match tenancy {
-        Tenancy::Multi => owner(state, id).map_or(DEFAULT_TENANT.to_owned(), |claim| claim.organization_id.clone()),
+        Tenancy::Multi => {
+            owner(state, id).map_or(DEFAULT_TENANT.to_owned(), |claim| claim.organization_id.clone())
+        }
         Tenancy::Single => DEFAULT_TENANT.to_owned(),
     }));
     ids.extend(left.iter().cloned());
@@ -113,7 +124,8 @@ fn tenants(
         return Ok(());
     }
     // A tenant that was only left has no words in the slice yet.
-    for (kind, id, standing) in tables::words::on(conn, &left.iter().map(String::as_str).collect::<Vec<_>>())? {
+    for (kind, id, standing) in tables::words::on(conn, &left.iter().map(String::as_str).collect::<Vec<_>>())?
+    {
         if state.words(kind, &id).is_empty() {
             state.insert_word(kind, id, standing);
         }
@@ -167,7 +179,8 @@ pub fn people(conn: &mut Conn, state: &mut State, homes: &Homes) -> Result<Vec<L
         changes.extend(outcome.changes);
         leavers.extend(outcome.leavers);
     }
-    let known = |tenant_id: &str, id: &str| rows(&shown_users, id).iter().any(|row| row.tenant_id == tenant_id);
+    let known =
+        |tenant_id: &str, id: &str| rows(&shown_users, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
     let changes: Vec<_> =
         group_ids.iter().flat_map(|id| groups::derive(state, id, rows(&shown_groups, id), homes)).collect();

@@ -19,7 +19,10 @@ use crate::{
 
 /// Everything known about the entities that `observations` speak of: their words, the claims under which those stand,
 /// and the words on the directories and organizations behind the claims.
-pub fn slice<'a>(conn: &mut Conn, observations: impl Iterator<Item = &'a Observation> + Clone) -> QueryResult<State> {
+pub fn slice<'a>(
+    conn: &mut Conn,
+    observations: impl Iterator<Item = &'a Observation> + Clone,
+) -> QueryResult<State> {
     let mut state = State::default();
     let mut directories: BTreeSet<String> = BTreeSet::new();
     let (mut pairs, mut ids, mut organizations) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -42,8 +45,7 @@ pub fn slice<'a>(conn: &mut Conn, observations: impl Iterator<Item = &'a Observa
     // A word on an organization concerns every directory for which it is named.
     directories.extend(claims::directories_naming(conn, &borrowed(&organizations))?);
     add_claims(conn, &mut state, &directories)?;
-    let missing: Vec<Key> =
-        pairs.into_iter().filter(|(d, o)| state.claim_between(d, o).is_none()).collect();
+    let missing: Vec<Key> = pairs.into_iter().filter(|(d, o)| state.claim_between(d, o).is_none()).collect();
     if !missing.is_empty() {
         claims::insert_missing(conn, &missing)?;
         let known: HashSet<i64> = state.claims().map(|claim| claim.id).collect();
@@ -90,9 +92,8 @@ fn add_words(
     let mut loaded = BTreeSet::new();
     loop {
         wanted.extend(state.directories().cloned());
-        wanted.extend(
-            state.claims().map(|claim| &claim.organization_id).filter(|id| !id.is_empty()).cloned(),
-        );
+        wanted
+            .extend(state.claims().map(|claim| &claim.organization_id).filter(|id| !id.is_empty()).cloned());
         let next: Vec<&str> = wanted.difference(&loaded).map(String::as_str).collect();
         if next.is_empty() {
             return Ok(());
@@ -124,7 +125,9 @@ pub fn keys<'a>(state: &State, kind: Kind, ids: impl Iterator<Item = &'a String>
         for word in state.words(kind, id) {
             let Some(claim) = state.claim(word.claim_id) else { continue };
             keys.insert((DEFAULT_TENANT.to_owned(), id.clone()));
-            for claim in state.claims_of(&claim.directory_id).filter(|claim| !claim.organization_id.is_empty()) {
+            for claim in
+                state.claims_of(&claim.directory_id).filter(|claim| !claim.organization_id.is_empty())
+            {
                 keys.insert((claim.organization_id.clone(), id.clone()));
             }
         }

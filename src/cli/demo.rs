@@ -63,7 +63,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 fn settings(options: &Options, home: &Path, mail: &Path) -> Result<Config, Failure> {
-    let database = options.database.clone().unwrap_or_else(|| format!("sqlite://{}/rosterd.db", home.display()));
+    let database =
+        options.database.clone().unwrap_or_else(|| format!("sqlite://{}/rosterd.db", home.display()));
     let mut config = config::load(Some(Path::new("/dev/null")), |name| match name {
         "DATABASE_URL" => Some(database.clone()),
         "ROSTERD_LISTEN" | "ROSTERD_ADMIN_LISTEN" => Some("127.0.0.1:0".to_owned()),
@@ -98,7 +99,10 @@ fn wait_until_quiet(app: &App) -> Result<(), Failure> {
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {
-            return Err(format!("{waiting} pieces of work are still waiting after a minute; RUST_LOG=rosterd=debug says why").into());
+            return Err(format!(
+                "{waiting} pieces of work are still waiting after a minute; RUST_LOG=rosterd=debug says why"
+            )
+            .into());
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -111,19 +115,29 @@ fn show_tables(app: &App) -> Result<(), Failure> {
     tenants.print(Format::Table)?;
     for tenant in ids {
         println!("\nusers of {tenant}");
-        lists::read(&app.database, USERS, Some(&tenant), Some(&["name", "email", "status", "deprovisioned_at"]))?
-            .print(Format::Table)?;
+        lists::read(
+            &app.database,
+            USERS,
+            Some(&tenant),
+            Some(&["name", "email", "status", "deprovisioned_at"]),
+        )?
+        .print(Format::Table)?;
     }
     println!("\nroles, and who has which");
     lists::read(&app.database, ROLES, None, None)?.print(Format::Table)?;
     let granted = lists::read(&app.database, USER_ROLES, None, Some(&["tenant_id", "user_id", "role_slug"]))?;
     let members = lists::read(&app.database, GROUP_MEMBERS, None, None)?;
-    println!("{} role assignments, {} group memberships of active users\n", granted.rows.len(), members.rows.len());
+    println!(
+        "{} role assignments, {} group memberships of active users\n",
+        granted.rows.len(),
+        members.rows.len()
+    );
     Ok(())
 }
 
 fn show_mail(directory: &Path) -> Result<(), Failure> {
-    let mut mails: Vec<PathBuf> = std::fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut mails: Vec<PathBuf> =
+        std::fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     mails.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
     mails.sort();
     println!("{} mails told administrators who lost access:", mails.len());

@@ -61,16 +61,26 @@ fn finding(check: &'static str, verdict: Verdict, says: impl Into<String>) -> Fi
 
 fn examine(config: &Config) -> Vec<Finding> {
     let secret = match config.workos.webhook_secrets.len() {
-        0 => finding("secret", Verdict::Fail, "none is set: set WORKOS_WEBHOOK_SECRET to the endpoint's secret"),
+        0 => finding(
+            "secret",
+            Verdict::Fail,
+            "none is set: set WORKOS_WEBHOOK_SECRET to the endpoint's secret",
+        ),
         1 => finding("secret", Verdict::Ok, "one webhook secret"),
-        n => finding("secret", Verdict::Warn, format!("{n} webhook secrets are accepted; drop the old one after rotation")),
+        n => finding(
+            "secret",
+            Verdict::Warn,
+            format!("{n} webhook secrets are accepted; drop the old one after rotation"),
+        ),
     };
     let mut findings = vec![finding("settings", Verdict::Ok, "read"), secret];
     findings.extend(database(config));
     findings.push(mail(config));
     findings.push(match &config.workos.api_key {
         Some(_) => finding("broker", Verdict::Ok, format!("an API key is set for {}", config.workos.api_url)),
-        None => finding("broker", Verdict::Warn, "WORKOS_API_KEY is not set: missed events cannot be fetched"),
+        None => {
+            finding("broker", Verdict::Warn, "WORKOS_API_KEY is not set: missed events cannot be fetched")
+        }
     });
     findings
 }
@@ -86,11 +96,19 @@ fn database(config: &Config) -> Vec<Finding> {
     };
     let schema = match pending(&database) {
         Ok(0) => finding("schema", Verdict::Ok, "up to date"),
-        Ok(n) => finding("schema", Verdict::Warn, format!("{n} migrations to run: `rosterd migrate`, or start `serve`")),
+        Ok(n) => finding(
+            "schema",
+            Verdict::Warn,
+            format!("{n} migrations to run: `rosterd migrate`, or start `serve`"),
+        ),
         Err(error) => finding("schema", Verdict::Fail, error.to_string()),
     };
     let clock = match reached {
-        None => finding("clock", Verdict::Ok, "this machine's; keep it synchronised, signatures are checked against it"),
+        None => finding(
+            "clock",
+            Verdict::Ok,
+            "this machine's; keep it synchronised, signatures are checked against it",
+        ),
         Some(offset) if offset.unsigned_abs() <= CLOCK_TOLERANCE.as_micros() as u64 => {
             finding("clock", Verdict::Ok, "agrees with the database server's")
         }
@@ -117,7 +135,8 @@ fn clock_offset(conn: &mut Conn) -> diesel::QueryResult<Option<i64>> {
         }
         Conn::Postgres(pg) => {
             let server: Now =
-                sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros").get_result(pg)?;
+                sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros")
+                    .get_result(pg)?;
             Ok(Some(server.micros - Clock::System.now().micros()))
         }
     }

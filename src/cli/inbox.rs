@@ -49,12 +49,14 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         Verb::List { state, limit, format } => {
             let entries =
                 database.read::<_, DbError>(|conn| Ok(log::list(conn, *state, (*limit).into())?))?;
-            let columns = vec!["id", "received_at", "source", "event", "kind", "state", "attempts", "reason", "detail"];
+            let columns =
+                vec!["id", "received_at", "source", "event", "kind", "state", "attempts", "reason", "detail"];
             List { columns, rows: entries.iter().map(row).collect() }.print(*format)?;
         }
         Verb::Show { id } => {
             let found = database.read::<_, DbError>(|conn| Ok(log::show(conn, *id)?))?;
-            let (entry, body) = found.ok_or_else(|| format!("there is no delivery {id}; see `rosterd inbox list`"))?;
+            let (entry, body) =
+                found.ok_or_else(|| format!("there is no delivery {id}; see `rosterd inbox list`"))?;
             show(&entry, &body)?;
         }
         Verb::Retry { id } => {
@@ -62,13 +64,18 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             if !found {
                 return Err(format!("{id} is no dead letter; see `rosterd inbox list --state dead`").into());
             }
-            println!("delivery {id} is in the queue again; a running `rosterd serve` applies it within seconds");
+            println!(
+                "delivery {id} is in the queue again; a running `rosterd serve` applies it within seconds"
+            );
         }
         Verb::Discard { id, reason } => {
             let now = Clock::System.now();
-            let found = database.write_in_turn::<_, DbError>(|conn| Ok(dead::discard(conn, *id, reason, now)?))?;
+            let found =
+                database.write_in_turn::<_, DbError>(|conn| Ok(dead::discard(conn, *id, reason, now)?))?;
             if !found {
-                return Err(format!("{id} is no open dead letter; see `rosterd inbox list --state dead`").into());
+                return Err(
+                    format!("{id} is no open dead letter; see `rosterd inbox list --state dead`").into()
+                );
             }
             println!("delivery {id} is discarded");
         }

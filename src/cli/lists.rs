@@ -4,10 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{
-    Failure, Format,
-    output::List,
-};
+use super::{Failure, Format, output::List};
 use crate::{
     db::{Database, DbError},
     tables::host::{GROUPS, HostTable, ROLES, USERS},
@@ -66,5 +63,8 @@ pub(super) fn read(
     let kept = |row: Vec<serde_json::Value>| {
         row.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| value).collect()
     };
-    Ok(List { columns: table.names().filter(|name| wanted(name)).collect(), rows: rows.into_iter().map(kept).collect() })
+    Ok(List {
+        columns: table.names().filter(|name| wanted(name)).collect(),
+        rows: rows.into_iter().map(kept).collect(),
+    })
 }

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
-use crate::{app::{self, Workers}, clock::Clock, config::Config};
+use crate::{
+    app::{self, Workers},
+    clock::Clock,
+    config::Config,
+};
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let app = app::start(config, Clock::System, Workers::Threads)?;
@@ -21,7 +25,9 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     if app.stop() {
         tracing::info!("stopped");
     } else {
-        tracing::warn!("stopped before everything in flight was finished; it will be taken up at the next start");
+        tracing::warn!(
+            "stopped before everything in flight was finished; it will be taken up at the next start"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -31,10 +31,7 @@ const ENVIRONMENT: [(&str, &[&str]); 8] = [
 ];
 
 /// The file of `--config` or `ROSTERD_CONFIG` must exist; `rosterd.toml` in the working directory may.
-pub fn load(
-    file: Option<&Path>,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Config, ConfigError> {
+pub fn load(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let mut settings: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| wrong(&error))?;
     let implied = Path::new("rosterd.toml");
     if let Some(path) = file.or_else(|| implied.exists().then_some(implied)) {

@@ -137,7 +137,9 @@ impl<'a, R> Rows<'a, R> {
             Values::OptionalText(v) => v.get(n).copied().flatten().map_or(Value::Null, Value::from),
             Values::Integer(v) => v.get(n).copied().map_or(Value::Null, Value::from),
             Values::Boolean(v) => v.get(n).copied().map_or(Value::Null, |yes| Value::from(i64::from(yes))),
-            Values::Time(v) => v.get(n).copied().flatten().map_or(Value::Null, |t| Value::from(t.to_string())),
+            Values::Time(v) => {
+                v.get(n).copied().flatten().map_or(Value::Null, |t| Value::from(t.to_string()))
+            }
         };
         let row = |n: usize| Value::Array(self.columns.iter().map(|(_, values)| json(n, values)).collect());
         let rows = Value::Array((0..self.rows.len()).map(row).collect());

@@ -23,7 +23,9 @@ impl Conn {
     /// transaction itself is the turn.
     pub(super) fn take_turn(&mut self) -> QueryResult<()> {
         if let Self::Postgres(pg) = self {
-            sql_query("SELECT pg_advisory_xact_lock($1)").bind::<diesel::sql_types::BigInt, _>(TURN).execute(pg)?;
+            sql_query("SELECT pg_advisory_xact_lock($1)")
+                .bind::<diesel::sql_types::BigInt, _>(TURN)
+                .execute(pg)?;
         }
         Ok(())
     }
@@ -50,7 +52,11 @@ impl Url {
         if let Some(path) = text.strip_prefix("sqlite://") {
             let path = path.split('?').next().unwrap_or_default();
             // A database in memory would be another one for each connection.
-            return if path.is_empty() || path == ":memory:" { Err(UrlError::NoFile) } else { Ok(Self::Sqlite(path.to_owned())) };
+            return if path.is_empty() || path == ":memory:" {
+                Err(UrlError::NoFile)
+            } else {
+                Ok(Self::Sqlite(path.to_owned()))
+            };
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(text.to_owned()));
@@ -180,4 +186,3 @@ pub(super) fn blames_the_data(message: &str) -> bool {
     ];
     DATA.iter().any(|part| message.contains(part))
 }
-

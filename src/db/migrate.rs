@@ -12,7 +12,9 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 pub enum MigrateError {
     #[error("{0}")]
     Database(#[from] DbError),
-    #[error("the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>")]
+    #[error(
+        "the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
+    )]
     Migration(String),
     #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
     Newer(String),

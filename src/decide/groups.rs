@@ -50,15 +50,16 @@ pub fn derive(state: &State, id: &str, shown: &[ShownGroup], homes: &Homes) -> V
         .iter()
         .filter(|row| !existing.iter().any(|winner| winner.tenant_id() == row.tenant_id))
         .map(|row| GroupChange::Remove { tenant_id: row.tenant_id.clone(), group_id: row.id.clone() });
-    let put = existing.iter().filter(|winner| !shown.iter().any(|row| row.shows(winner))).filter_map(|winner| {
-        let Some(Content::Group(content)) = state.content(Kind::Group, winner.word) else { return None };
-        Some(GroupChange::Put {
-            tenant_id: winner.tenant_id().to_owned(),
-            group_id: id.to_owned(),
-            directory_id: winner.directory_id.to_owned(),
-            digest: winner.word.digest,
-            content: content.clone(),
-        })
-    });
+    let put =
+        existing.iter().filter(|winner| !shown.iter().any(|row| row.shows(winner))).filter_map(|winner| {
+            let Some(Content::Group(content)) = state.content(Kind::Group, winner.word) else { return None };
+            Some(GroupChange::Put {
+                tenant_id: winner.tenant_id().to_owned(),
+                group_id: id.to_owned(),
+                directory_id: winner.directory_id.to_owned(),
+                digest: winner.word.digest,
+                content: content.clone(),
+            })
+        });
     gone.chain(put).collect()
 }

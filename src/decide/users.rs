@@ -41,12 +41,22 @@ pub struct Seat {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the largest")]
 pub enum UserChange {
     /// A new row, or new content.
-    Put { seat: Seat, directory_id: String, digest: i64, content: fact::User },
+    Put {
+        seat: Seat,
+        directory_id: String,
+        digest: i64,
+        content: fact::User,
+    },
     Restate(Seat),
     /// The directory turned out to belong to another tenant.
-    Remove { tenant_id: String, user_id: String, roles: Vec<String> },
+    Remove {
+        tenant_id: String,
+        user_id: String,
+        roles: Vec<String>,
+    },
 }
 
 /// Somebody who was shown as active and is not any more.
@@ -79,7 +89,11 @@ impl ShownUser {
 
     /// The roles that this row grants now.
     fn grants(&self) -> BTreeSet<String> {
-        if self.active { roles::derive(roles::Inputs { role_slugs: &self.role_slugs }) } else { BTreeSet::new() }
+        if self.active {
+            roles::derive(roles::Inputs { role_slugs: &self.role_slugs })
+        } else {
+            BTreeSet::new()
+        }
     }
 }
 
@@ -126,7 +140,12 @@ pub fn derive(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Us
 }
 
 /// `None` only when there is neither row nor content, so nothing can be said yet.
-fn seat(id: &str, winner: &Winner<'_>, row: Option<&ShownUser>, content: Option<&fact::User>) -> Option<Seat> {
+fn seat(
+    id: &str,
+    winner: &Winner<'_>,
+    row: Option<&ShownUser>,
+    content: Option<&fact::User>,
+) -> Option<Seat> {
     // What the row keeps of the content stands in for it when the content itself says nothing new.
     let (idp_id, role_slugs) = match (content, row) {
         (Some(content), _) => (content.idp_id.as_deref(), content.roles.as_slice()),

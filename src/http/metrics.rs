@@ -11,9 +11,13 @@ pub(super) async fn metrics(metrics: Data<Metrics>, health: Data<Health>) -> Res
         metrics.inbox_waiting.set(standing.inbox.count);
         metrics.inbox_oldest_seconds.set(standing.inbox.oldest_seconds.unwrap_or_default() as f64);
         metrics.dead_letters.set(standing.dead_letters.count);
-        metrics.dead_letters_oldest_seconds.set(standing.dead_letters.oldest_seconds.unwrap_or_default() as f64);
+        metrics
+            .dead_letters_oldest_seconds
+            .set(standing.dead_letters.oldest_seconds.unwrap_or_default() as f64);
         metrics.outbox_waiting.set(standing.outbox.count);
     }
     let Ok(text) = metrics.encode() else { return Err(Problem::NotReady) };
-    Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text))
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(text))
 }

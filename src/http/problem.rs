@@ -71,9 +71,8 @@ impl fmt::Display for Problem {
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Signature(VerifyError::MissingHeader | VerifyError::MalformedHeader(_)) | Self::Unreadable => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Signature(VerifyError::MissingHeader | VerifyError::MalformedHeader(_))
+            | Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::Signature(_) => StatusCode::UNAUTHORIZED,
             Self::UnknownSource | Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -14,7 +14,10 @@ use super::problem::Problem;
 use crate::{
     broker::{Secret, Source, VerifyError},
     clock::Clock,
-    inbox::{Delivery, Kept, appender::{Appender, NotKept}},
+    inbox::{
+        Delivery, Kept,
+        appender::{Appender, NotKept},
+    },
     metrics::{Metrics, Outcome, Reason},
 };
 
@@ -90,7 +93,8 @@ fn signature(request: &HttpRequest, source: Source) -> Result<Option<&[u8]>, Pro
 
 /// At most `most` bytes; one that announces more is refused before it is read.
 async fn read(request: &HttpRequest, payload: Payload, most: usize) -> Result<Bytes, Problem> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|announced| announced > most as u64) {
         return Err(Problem::TooLarge { most });
     }

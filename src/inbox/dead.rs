@@ -6,11 +6,7 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQue
 use super::queue;
 use crate::{
     clock::Timestamp,
-    db::{
-        Conn,
-        bulk::Rows,
-        schema::dead_letters,
-    },
+    db::{Conn, bulk::Rows, schema::dead_letters},
 };
 
 /// The body is not what its type promises.

@@ -61,8 +61,13 @@ pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> Quer
         .order(inbox_queue::inbox_id)
         .select((inbox::id, inbox::event_key, inbox::source, inbox_queue::attempts, inbox::body))
         .load(conn)?;
-    let queued =
-        |(inbox_id, event_key, source, attempts, body)| Queued { inbox_id, event_key, source, attempts, body };
+    let queued = |(inbox_id, event_key, source, attempts, body)| Queued {
+        inbox_id,
+        event_key,
+        source,
+        attempts,
+        body,
+    };
     Ok(rows.into_iter().map(queued).collect())
 }
 
@@ -115,4 +120,3 @@ pub fn backlog(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
         .or_else(|error| if error == diesel::NotFound { Ok(None) } else { Err(error) })?;
     Ok((waiting, oldest.map(Timestamp::from_micros)))
 }
-

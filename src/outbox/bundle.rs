@@ -34,10 +34,12 @@ struct Due {
 pub fn due(conn: &mut Conn, now: Timestamp, window_seconds: u32, most: usize) -> QueryResult<Vec<String>> {
     let window = i64::from(window_seconds);
     let patience = window.saturating_mul(REFRESH_WINDOWS).max(REFRESH_SECONDS);
+    // CROSS JOIN, so that SQLite starts from the few refreshes and not from all claims.
     let sql = format!(
         "SELECT o.tenant_id FROM outbox o WHERE o.mail_id IS NULL GROUP BY o.tenant_id \
-         HAVING MIN(o.created_at) <= {} AND (MIN(o.created_at) <= {} OR NOT EXISTS (SELECT 1 FROM refreshes f \
-         JOIN claims c ON c.directory_id = f.directory_id WHERE c.tenant_id = o.tenant_id)) \
+         HAVING MIN(o.created_at) <= {} AND (MIN(o.created_at) <= {} OR o.tenant_id NOT IN (\
+         SELECT c.tenant_id FROM refreshes f CROSS JOIN claims c \
+         WHERE c.directory_id = f.directory_id AND c.tenant_id IS NOT NULL)) \
          ORDER BY MIN(o.created_at), o.tenant_id LIMIT {most}",
         now.plus_seconds(-window).micros(),
         now.plus_seconds(-patience).micros(),

@@ -30,7 +30,8 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownGroup>> {
         "SELECT g.tenant_id, g.id, g.directory_id, g.digest FROM {rows} \
          JOIN groups g ON g.tenant_id = r.tenant_id AND g.id = r.id",
     )?;
-    let group = |Shown { tenant_id, id, directory_id, digest }| ShownGroup { tenant_id, id, directory_id, digest };
+    let group =
+        |Shown { tenant_id, id, directory_id, digest }| ShownGroup { tenant_id, id, directory_id, digest };
     Ok(rows.into_iter().map(group).collect())
 }
 

@@ -1,9 +1,6 @@
 //! What the host application reads, as it reads it: for lists, comparisons and tests.
 
-use diesel::{
-    QueryResult, QueryableByName, RunQueryDsl, sql_query,
-    sql_types::Text,
-};
+use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use serde_json::Value;
 
 use crate::db::Conn;
@@ -29,7 +26,13 @@ use Type::{Json, Plain, Time};
 
 pub const TENANTS: HostTable = HostTable {
     name: "tenants",
-    columns: &[("id", Plain), ("name", Plain), ("created_at", Time), ("updated_at", Time), ("deleted_at", Time)],
+    columns: &[
+        ("id", Plain),
+        ("name", Plain),
+        ("created_at", Time),
+        ("updated_at", Time),
+        ("deleted_at", Time),
+    ],
     key: 1,
 };
 
@@ -92,11 +95,8 @@ pub const GROUP_MEMBERS: HostTable = HostTable {
     key: 3,
 };
 
-pub const ROLES: HostTable = HostTable {
-    name: "roles",
-    columns: &[("tenant_id", Plain), ("slug", Plain), ("name", Plain)],
-    key: 2,
-};
+pub const ROLES: HostTable =
+    HostTable { name: "roles", columns: &[("tenant_id", Plain), ("slug", Plain), ("name", Plain)], key: 2 };
 
 pub const USER_ROLES: HostTable = HostTable {
     name: "user_roles",

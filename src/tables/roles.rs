@@ -9,7 +9,8 @@ use crate::{
 
 /// Slugs named under a claim; `roles` lists them for the tenant that the claim stands for.
 pub fn mention(conn: &mut Conn, mentions: &[&(i64, String)]) -> QueryResult<()> {
-    let rows = || Rows::of(mentions).integer("claim_id", |mention| mention.0).text("slug", |mention| &mention.1);
+    let rows =
+        || Rows::of(mentions).integer("claim_id", |mention| mention.0).text("slug", |mention| &mention.1);
     rows().execute(
         conn,
         "INSERT INTO role_mentions (claim_id, slug) SELECT r.claim_id, r.slug FROM {rows} WHERE true \

@@ -31,4 +31,3 @@ pub fn remove(conn: &mut Conn, ids: &[String]) -> QueryResult<()> {
         .execute(conn, "DELETE FROM tenants WHERE id IN (SELECT r.id FROM {rows})")?;
     Ok(())
 }
-

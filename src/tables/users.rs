@@ -167,9 +167,9 @@ fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
 }
 
 fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
-    Rows::of(keys).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
-        conn,
-        "DELETE FROM users WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})",
-    )?;
+    Rows::of(keys)
+        .text("tenant_id", |key| key.0)
+        .text("id", |key| key.1)
+        .execute(conn, "DELETE FROM users WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})")?;
     Ok(())
 }

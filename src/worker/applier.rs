@@ -72,7 +72,11 @@ impl Applier {
         let refreshed = refresh::step(&self.database, self.tenancy, now)?;
         if let Some(refreshed) = refreshed {
             self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
-            tracing::info!(entities = refreshed.entities, leavers = refreshed.leavers, "refreshed part of a directory");
+            tracing::info!(
+                entities = refreshed.entities,
+                leavers = refreshed.leavers,
+                "refreshed part of a directory"
+            );
             self.tell(refreshed.leavers);
         }
         Ok(if deliveries == 0 && refreshed.is_none() { Step::Idle } else { Step::Worked })

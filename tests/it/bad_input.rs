@@ -22,7 +22,10 @@ fn ends(app: &TestApp, body: impl Into<Vec<u8>>) -> String {
 
 fn still_serves(app: &TestApp) {
     let id = format!("after_{}", app.inbox().len());
-    assert_eq!(ends(app, event(&id, "dsync.user.created", 1, user("u_after", "active", 1)).to_string()), "applied");
+    assert_eq!(
+        ends(app, event(&id, "dsync.user.created", 1, user("u_after", "active", 1)).to_string()),
+        "applied"
+    );
 }
 
 both! {

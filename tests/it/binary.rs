@@ -32,8 +32,9 @@ fn a_simulated_broker_ends_in_the_tables_it_expects_and_in_equal_ones_on_both_da
     let mut outcomes = Vec::new();
     for backend in Backend::offered() {
         let store = TestDatabase::create(backend);
-        let served = Served::start(|command| drop(command.env("DATABASE_URL", store.url())));
-        let arguments = ["--users", "90", "--events", "900", "--seed", "7", "--shuffle", "--duplicates", "30"];
+        let served = Served::on(&store);
+        let arguments =
+            ["--users", "90", "--events", "900", "--seed", "7", "--shuffle", "--duplicates", "30"];
         let report = simulate(&served, &arguments);
         eventually("everything applied", || drained(&served));
         served.signal("-TERM");
@@ -74,7 +75,9 @@ fn the_demo_ends_by_itself_and_shows_users_roles_and_mail() {
 
     let shown = stdout(&output(rosterd().arg("demo").env("TMPDIR", home.path())));
 
-    for part in ["tenants", "users of org_", "inactive", "role assignments", "mails told administrators", ".eml"] {
+    for part in
+        ["tenants", "users of org_", "inactive", "role assignments", "mails told administrators", ".eml"]
+    {
         assert!(shown.contains(part), "{part} in\n{shown}");
     }
     assert!(!shown.contains("\n0 mails told"), "{shown}");
@@ -138,7 +141,7 @@ fn the_commented_defaults_are_printed_and_are_valid_settings() {
 fn a_signal_to_stop_ends_it_with_exit_code_0_and_keeps_what_was_acknowledged() {
     for backend in Backend::offered() {
         let store = TestDatabase::create(backend);
-        let served = Served::start(|command| drop(command.env("DATABASE_URL", store.url())));
+        let served = Served::on(&store);
         let url = served.webhook();
         let load = std::thread::spawn(move || {
             let mut command = rosterd();
@@ -155,7 +158,9 @@ fn a_signal_to_stop_ends_it_with_exit_code_0_and_keeps_what_was_acknowledged() {
         let report = load.join().unwrap();
         let report: Value = serde_json::from_slice(&report.stdout).unwrap();
         let mut command = rosterd();
-        command.env("DATABASE_URL", store.url()).args(["inbox", "list", "--limit", "100000", "--format", "json"]);
+        command
+            .env("DATABASE_URL", store.url())
+            .args(["inbox", "list", "--limit", "100000", "--format", "json"]);
         let kept: Vec<Value> = serde_json::from_str(&stdout(&output(&mut command))).unwrap();
         assert!(report["accepted"].as_u64().unwrap() <= kept.len() as u64, "{} kept: {report}", kept.len());
         assert!(report["accepted"].as_u64().unwrap() > 0);
@@ -166,12 +171,16 @@ fn a_signal_to_stop_ends_it_with_exit_code_0_and_keeps_what_was_acknowledged() {
 fn the_log_follows_one_event_by_its_id_and_holds_no_body_address_secret_or_signature() {
     let store = TestDatabase::create(Backend::Sqlite);
     let served = Served::start(|command| {
-        command.env("DATABASE_URL", store.url()).env("RUST_LOG", "rosterd=trace,actix=trace,diesel=trace,lettre=trace");
+        command
+            .env("DATABASE_URL", store.url())
+            .env("RUST_LOG", "rosterd=trace,actix=trace,diesel=trace,lettre=trace");
     });
     let body = event("event_followed", "dsync.user.created", 1, user("u_secretive", "active", 1)).to_string();
     let header = signature(SECRET, rosterd::clock::Clock::System.now().millis(), body.as_bytes());
 
-    let status = Command::new("curl").args(["-sS", "-H", &format!("WorkOS-Signature: {header}"), "-d", &body, &served.webhook()]).output();
+    let status = Command::new("curl")
+        .args(["-sS", "-H", &format!("WorkOS-Signature: {header}"), "-d", &body, &served.webhook()])
+        .output();
     let answer = String::from_utf8(status.unwrap().stdout).unwrap();
     assert_eq!(answer, "{\"status\":\"accepted\"}");
     eventually("applied", || drained(&served));
@@ -191,10 +200,12 @@ fn the_log_follows_one_event_by_its_id_and_holds_no_body_address_secret_or_signa
 fn the_inbox_is_listed_shown_retried_and_discarded() {
     for backend in Backend::offered() {
         let store = TestDatabase::create(backend);
-        let served = Served::start(|command| drop(command.env("DATABASE_URL", store.url())));
+        let served = Served::on(&store);
         let body = "{\"no\": \"event\"}";
         let header = signature(SECRET, rosterd::clock::Clock::System.now().millis(), body.as_bytes());
-        let sent = Command::new("curl").args(["-sS", "-H", &format!("WorkOS-Signature: {header}"), "-d", body, &served.webhook()]).output();
+        let sent = Command::new("curl")
+            .args(["-sS", "-H", &format!("WorkOS-Signature: {header}"), "-d", body, &served.webhook()])
+            .output();
         assert_eq!(sent.unwrap().stdout, b"{\"status\":\"accepted\"}");
         let inbox = |arguments: &[&str]| {
             let mut command = rosterd();
@@ -225,14 +236,20 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let doctor = |database: &str, secret: &str| {
         let mut command = rosterd();
-        command.args(["doctor", "--format", "json"]).env("DATABASE_URL", database).env("WORKOS_WEBHOOK_SECRET", secret);
+        command
+            .args(["doctor", "--format", "json"])
+            .env("DATABASE_URL", database)
+            .env("WORKOS_WEBHOOK_SECRET", secret);
         command.env("SMTP_URL", format!("file://{}", home.path().display()));
         let output = output(&mut command);
         let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
         (output.status.code(), findings)
     };
     let verdict = |findings: &[Value], check: &str| {
-        findings.iter().find(|finding| finding["check"] == check).unwrap()["verdict"].as_str().unwrap().to_owned()
+        findings.iter().find(|finding| finding["check"] == check).unwrap()["verdict"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     for backend in Backend::offered() {
         let store = TestDatabase::create(backend);
@@ -247,18 +264,26 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
     let (code, findings) = doctor("postgres://nobody:hunter2@127.0.0.1:1/none", "");
 
     assert_eq!(code, Some(1));
-    assert_eq!((verdict(&findings, "secret"), verdict(&findings, "database")), ("fail".to_owned(), "fail".to_owned()));
+    assert_eq!(
+        (verdict(&findings, "secret"), verdict(&findings, "database")),
+        ("fail".to_owned(), "fail".to_owned())
+    );
     assert!(!format!("{findings:?}").contains("hunter2"));
 }
 
 #[test]
 fn lists_are_tables_json_and_csv_with_the_columns_names() {
     let app = crate::harness::TestApp::start(Backend::Sqlite, |_config| {});
-    let formula = crate::harness::broker::with(user("u1", "active", 1), serde_json::json!({"name": "=1+1", "job_title": "a\u{1b}[31mb"}));
+    let formula = crate::harness::broker::with(
+        user("u1", "active", 1),
+        serde_json::json!({"name": "=1+1", "job_title": "a\u{1b}[31mb"}),
+    );
     app.play(&[event("e1", "dsync.user.created", 1, formula)]);
     let list = |format: &str| {
         let mut command = rosterd();
-        command.env("DATABASE_URL", app.store.url()).args(["users", "list", "--tenant", "org_1", "--format", format]);
+        command
+            .env("DATABASE_URL", app.store.url())
+            .args(["users", "list", "--tenant", "org_1", "--format", format]);
         stdout(&output(&mut command))
     };
 

@@ -13,7 +13,6 @@ use rosterd::{
     clock::{Clock, Timestamp},
     config::{self, Config},
     db::{Database, DbError},
-    decide::Tenancy,
     tables::host::HostTable,
     worker::{
         Wake,
@@ -113,10 +112,6 @@ impl TestApp {
         self.app.as_ref().unwrap().address
     }
 
-    pub fn tenancy(&self) -> Tenancy {
-        self.config.tenancy
-    }
-
     /// Sends bytes with a signature header as given.
     pub fn post(&self, path: &str, header: Option<&str>, body: impl Into<Vec<u8>>) -> Answer {
         let mut request = self.client.post(format!("http://{}{path}", self.address())).body(body.into());
@@ -145,7 +140,11 @@ impl TestApp {
     /// Sends and expects to be kept as new.
     pub fn deliver(&self, event: &Value) {
         let answer = self.send(event.to_string());
-        assert_eq!((answer.status, answer.json()["status"].as_str()), (StatusCode::OK, Some("accepted")), "{event}");
+        assert_eq!(
+            (answer.status, answer.json()["status"].as_str()),
+            (StatusCode::OK, Some("accepted")),
+            "{event}"
+        );
     }
 
     /// Applies until nothing is left to apply.
@@ -190,7 +189,9 @@ impl TestApp {
         use diesel::{QueryDsl, RunQueryDsl};
         use rosterd::db::schema::outbox;
         self.database()
-            .read::<_, DbError>(|conn| Ok(outbox::table.order(outbox::id).select(outbox::user_id).load(conn)?))
+            .read::<_, DbError>(|conn| {
+                Ok(outbox::table.order(outbox::id).select(outbox::user_id).load(conn)?)
+            })
             .unwrap()
     }
 }
@@ -212,7 +213,8 @@ pub struct Answer {
 
 impl Answer {
     async fn read(response: Response) -> Self {
-        let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let header =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let (status, retry_after) = (response.status(), header("retry-after"));
         let content_type = header("content-type").unwrap_or_default();
         Self { status, retry_after, content_type, body: response.text().await.unwrap() }

@@ -38,7 +38,10 @@ both! {
 fn take_away(app: &TestApp) {
     match &app.store {
         TestDatabase::Postgres { server, name } => {
-            crate::harness::database::execute(server, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+            crate::harness::database::execute(
+                server,
+                &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+            );
             crate::harness::database::execute(
                 server,
                 &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
@@ -51,7 +54,10 @@ fn take_away(app: &TestApp) {
 fn give_back(app: &TestApp) {
     match &app.store {
         TestDatabase::Postgres { server, name } => {
-            crate::harness::database::execute(server, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+            crate::harness::database::execute(
+                server,
+                &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"),
+            );
         }
         TestDatabase::Sqlite(_) => rename(app, "inbox_away", "inbox"),
     }

@@ -34,7 +34,9 @@ fn policy(name: &str) -> Result<(), VerifyError> {
         "age_exactly_180000ms" | "future_60000ms" => Ok(()),
         "two_v1_good_first" | "unknown_extra_v0" | "unknown_extra_v2" => Ok(()),
         // What is signed is bytes; whether they are an event is another question.
-        "body_pretty_printed" | "body_trailing_newline" | "body_utf8" | "body_empty" | "body_not_json" => Ok(()),
+        "body_pretty_printed" | "body_trailing_newline" | "body_utf8" | "body_empty" | "body_not_json" => {
+            Ok(())
+        }
         "body_json_array" | "body_unknown_event" | "body_without_created_at" => Ok(()),
         "wrong_secret" | "tampered_body" | "tampered_timestamp" | "secret_trailing_newline" => Err(NoMatch),
         "age_180001ms" | "age_300000ms" => Err(TooOld),
@@ -54,9 +56,14 @@ fn policy(name: &str) -> Result<(), VerifyError> {
 fn differs_from(sdk: &str) -> &'static [&'static str] {
     match sdk {
         // Positional and unchecked keys, number read leniently, the future accepted at any distance.
-        "node_11_0_0_string" => {
-            &["surrounding_whitespace", "future_180001ms", "nonnumeric_t", "t_with_plus", "t_float", "v0_instead_of_v1"]
-        }
+        "node_11_0_0_string" => &[
+            "surrounding_whitespace",
+            "future_180001ms",
+            "nonnumeric_t",
+            "t_with_plus",
+            "t_float",
+            "v0_instead_of_v1",
+        ],
         // Splits on comma and blank, wants exactly two parts.
         "python_10_8_0_bytes" => &[
             "valid_no_space",
@@ -120,7 +127,8 @@ fn a_header_that_asks_for_much_work_is_refused() {
     let header = format!("t=1767225600000{}", format!(", v1={}", "0".repeat(64)).repeat(9));
     let now = Timestamp::from_millis(1_767_225_600_000);
 
-    let outcome = Source::WorkOs.verify(Some(header.as_bytes()), b"", &[Secret::new("s").unwrap()], 180_000, now);
+    let outcome =
+        Source::WorkOs.verify(Some(header.as_bytes()), b"", &[Secret::new("s").unwrap()], 180_000, now);
 
     assert_eq!(outcome, Err(VerifyError::MalformedHeader("it has more than 8 v1")));
 }

@@ -137,7 +137,8 @@ CREATE TABLE users (
     digest            INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX users_person ON users (tenant_id, person_id);
+-- status is in it because SQLite would otherwise read a tenant's whole table for "is this person active".
+CREATE INDEX users_person ON users (tenant_id, person_id, status);
 CREATE INDEX users_email ON users (tenant_id, lower(email));
 
 CREATE TABLE groups (

@@ -43,7 +43,6 @@ pub(in crate::broker) fn label(body: &[u8]) -> Label {
     let (Ok(key), Ok(kind)) = (id(&envelope.id, "id"), id(&envelope.event, "event")) else {
         return Label::not_understood(body, "id or event is empty, longer than 255 bytes or holds a NUL");
     };
-    let disposition =
-        if HANDLED.contains(&kind.as_str()) { Disposition::Apply } else { Disposition::Ignore };
+    let disposition = if HANDLED.contains(&kind.as_str()) { Disposition::Apply } else { Disposition::Ignore };
     Label { key, kind, disposition }
 }

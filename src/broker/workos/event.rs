@@ -63,7 +63,8 @@ pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
     let event: Event<'_> = parsed(text)?;
     let (id, kind) = (event.id.id("id")?, event.event.id("event")?);
     let kind = kind.as_str();
-    let Some((family, what)) = kind.rsplit_once('.').filter(|_| super::envelope::HANDLED.contains(&kind)) else {
+    let Some((family, what)) = kind.rsplit_once('.').filter(|_| super::envelope::HANDLED.contains(&kind))
+    else {
         return Ok(Reading::Nothing);
     };
     let data = event.data.ok_or_else(|| NotUnderstood::Shape("it has no data".to_owned()))?;
@@ -72,7 +73,9 @@ pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
     let observation = match family {
         "organization" => Observation::Organization(organization(&parsed(data.get())?, &stamp, deleted)?),
         "dsync.user" => user(data, &stamp, deleted)?,
-        "dsync.group" if what.starts_with("user_") => membership(&parsed(data.get())?, &stamp, what == "user_added")?,
+        "dsync.group" if what.starts_with("user_") => {
+            membership(&parsed(data.get())?, &stamp, what == "user_added")?
+        }
         "dsync.group" => {
             let thing = parsed(data.get())?;
             Observation::Group { scope: scope(&thing)?, word: group(&thing, &stamp, !deleted, deleted)? }
@@ -98,11 +101,16 @@ impl Stamp {
     }
 }
 
-fn organization(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Word<Organization>, NotUnderstood> {
+fn organization(
+    thing: &Thing<'_>,
+    stamp: &Stamp,
+    deleted: bool,
+) -> Result<Word<Organization>, NotUnderstood> {
     let version = stamp.version(thing.updated_at.time(), deleted)?;
     let id = thing.id.id("data.id")?;
     let (created_at, updated_at) = times(thing, &version);
-    let content = Organization { name: thing.name.get().unwrap_or_else(|| id.clone()), created_at, updated_at };
+    let content =
+        Organization { name: thing.name.get().unwrap_or_else(|| id.clone()), created_at, updated_at };
     Ok(Word { id, version, reveals: !deleted, live: !deleted, content })
 }
 
@@ -120,7 +128,10 @@ fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observat
     let content =
         Directory { name: thing.name.get(), provider: thing.provider.get(), state, created_at, updated_at };
     let scope = Scope { directory_id: id.clone(), organization_id: organization_id(&thing.organization_id)? };
-    Ok(Observation::Directory { scope, word: Word { id, version, reveals: !deleted, live: !deleted, content } })
+    Ok(Observation::Directory {
+        scope,
+        word: Word { id, version, reveals: !deleted, live: !deleted, content },
+    })
 }
 
 fn user(data: &RawValue, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnderstood> {
@@ -148,7 +159,12 @@ fn user_word(
     Ok(Word { id: identity.id.id("user id")?, version, reveals, live, content })
 }
 
-fn group(thing: &Thing<'_>, stamp: &Stamp, reveals: bool, deleted: bool) -> Result<Word<Group>, NotUnderstood> {
+fn group(
+    thing: &Thing<'_>,
+    stamp: &Stamp,
+    reveals: bool,
+    deleted: bool,
+) -> Result<Word<Group>, NotUnderstood> {
     let version = stamp.version(thing.updated_at.time(), deleted)?;
     let id = thing.id.id("group id")?;
     let (created_at, updated_at) = times(thing, &version);
@@ -170,12 +186,13 @@ fn membership(pair: &Pair<'_>, stamp: &Stamp, added: bool) -> Result<Observation
             return Err(NotUnderstood::Contradiction("its user or group is of another directory"));
         }
     }
-    let organization_id = match (organization_id(&identity.organization_id)?, organization_id(&thing.organization_id)?) {
-        (Some(of_user), Some(of_group)) if of_user != of_group => {
-            return Err(NotUnderstood::Contradiction("its user and its group are of two organizations"));
-        }
-        (of_user, of_group) => of_user.or(of_group),
-    };
+    let organization_id =
+        match (organization_id(&identity.organization_id)?, organization_id(&thing.organization_id)?) {
+            (Some(of_user), Some(of_group)) if of_user != of_group => {
+                return Err(NotUnderstood::Contradiction("its user and its group are of two organizations"));
+            }
+            (of_user, of_group) => of_user.or(of_group),
+        };
     let user = user_word(pair.user, &identity, stamp, added, false)?;
     let group = group(&thing, stamp, added, false)?;
     let emitted = stamp.emitted.unwrap_or(user.version.emitted);

@@ -64,11 +64,8 @@ fn parse(header: &[u8]) -> Result<Header<'_>, VerifyError> {
     let mut signatures = Vec::new();
     for part in header.split(',') {
         match part.trim_matches([' ', '\t']).split_once('=') {
-            Some(("t", value)) => {
-                if timestamp.replace(value).is_some() {
-                    return Err(malformed("it has more than one t"));
-                }
-            }
+            Some(("t", value)) if timestamp.is_none() => timestamp = Some(value),
+            Some(("t", _)) => return Err(malformed("it has more than one t")),
             Some(("v1", value)) => signatures.extend(digest(value)),
             _ => {}
         }

@@ -52,9 +52,11 @@ impl TestDatabase {
         match self {
             Self::Sqlite(directory) => format!("sqlite://{}/rosterd.db", directory.path().display()),
             Self::Postgres { server, name } => {
-                let (path, parameters) = server.split_once('?').map_or((server.as_str(), None), |(p, q)| (p, Some(q)));
+                let (path, parameters) =
+                    server.split_once('?').map_or((server.as_str(), None), |(p, q)| (p, Some(q)));
                 let base = path.rsplit_once('/').unwrap().0;
-                parameters.map_or(format!("{base}/{name}"), |parameters| format!("{base}/{name}?{parameters}"))
+                parameters
+                    .map_or(format!("{base}/{name}"), |parameters| format!("{base}/{name}?{parameters}"))
             }
         }
     }

@@ -48,6 +48,12 @@ pub struct Served {
 }
 
 impl Served {
+    pub fn on(store: &super::TestDatabase) -> Self {
+        Self::start(|command| {
+            command.env("DATABASE_URL", store.url());
+        })
+    }
+
     /// Waits until it says where it listens.
     pub fn start(adjust: impl FnOnce(&mut Command)) -> Self {
         let mut command = rosterd();
@@ -106,12 +112,6 @@ impl Served {
         let mut seen = std::mem::take(&mut self.seen);
         seen.extend(self.log.iter());
         (status, seen)
-    }
-
-    /// The log so far.
-    pub fn log(&mut self) -> &[String] {
-        self.seen.extend(self.log.try_iter());
-        &self.seen
     }
 }
 
