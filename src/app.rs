@@ -139,6 +139,7 @@ fn start_workers(
         database: database.clone(),
         tenancy: config.tenancy,
         batch: Batch { deliveries: config.apply.batch_deliveries, bytes: config.apply.batch_bytes },
+        retention: config.retention,
         clock: clock.clone(),
         metrics: metrics.clone(),
         notices: notices.clone(),

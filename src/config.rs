@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{broker::Secret, db::Url, decide::Tenancy};
+use crate::{broker::Secret, db::Url, decide::Tenancy, retention::Retention};
 
 pub use overlay::{ConfigError, load};
 
@@ -25,6 +25,8 @@ pub struct Config {
     pub http: Http,
     pub workos: WorkOs,
     pub apply: Apply,
+    #[serde(deserialize_with = "retention")]
+    pub retention: Retention,
     pub mail: Mail,
 }
 
@@ -94,6 +96,17 @@ impl std::fmt::Debug for MailUrl {
             }
         }
     }
+}
+
+fn retention<'de, D: Deserializer<'de>>(from: D) -> Result<Retention, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Days {
+        delivery_days: u32,
+        event_id_days: u32,
+    }
+    let Days { delivery_days, event_id_days } = Days::deserialize(from)?;
+    Ok(Retention { delivery_days, event_id_days })
 }
 
 fn wrong<E: serde::de::Error>(message: impl std::fmt::Display) -> E {

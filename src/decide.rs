@@ -9,6 +9,7 @@ pub mod digest;
 pub mod directories;
 pub mod fold;
 pub mod groups;
+pub mod needed;
 pub mod person;
 pub mod place;
 pub mod roles;

@@ -23,6 +23,7 @@ enum Values<'a> {
     OptionalText(Vec<Option<&'a str>>),
     Json(Vec<&'a str>),
     Integer(Vec<i64>),
+    OptionalInteger(Vec<Option<i64>>),
     Boolean(Vec<bool>),
     Time(Vec<Option<Timestamp>>),
 }
@@ -60,6 +61,11 @@ impl<'a, R> Rows<'a, R> {
 
     pub fn integer(self, name: &'static str, of: impl Fn(&'a R) -> i64) -> Self {
         let values = Values::Integer(self.rows.iter().map(of).collect());
+        self.with(name, values)
+    }
+
+    pub fn optional_integer(self, name: &'static str, of: impl Fn(&'a R) -> Option<i64>) -> Self {
+        let values = Values::OptionalInteger(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
@@ -105,7 +111,7 @@ impl<'a, R> Rows<'a, R> {
                 Values::Text(_) | Values::OptionalText(_) => "text[]",
                 // An array of texts, each then read as JSON.
                 Values::Json(_) => "text[]::jsonb[]",
-                Values::Integer(_) => "int8[]",
+                Values::Integer(_) | Values::OptionalInteger(_) => "int8[]",
                 Values::Boolean(_) => "bool[]",
                 Values::Time(_) => "timestamptz[]",
             };
@@ -119,6 +125,7 @@ impl<'a, R> Rows<'a, R> {
                 Values::Text(v) | Values::Json(v) => query.bind::<Array<Text>, _>(v),
                 Values::OptionalText(v) => query.bind::<Array<Nullable<Text>>, _>(v),
                 Values::Integer(v) => query.bind::<Array<BigInt>, _>(v),
+                Values::OptionalInteger(v) => query.bind::<Array<Nullable<BigInt>>, _>(v),
                 Values::Boolean(v) => query.bind::<Array<Bool>, _>(v),
                 Values::Time(v) => query.bind::<Array<Nullable<Timestamptz>>, _>(
                     v.into_iter().map(|time| time.map(Timestamp::to_utc)).collect::<Vec<_>>(),
@@ -136,6 +143,7 @@ impl<'a, R> Rows<'a, R> {
             Values::Text(v) | Values::Json(v) => v.get(n).map_or(Value::Null, |text| Value::from(*text)),
             Values::OptionalText(v) => v.get(n).copied().flatten().map_or(Value::Null, Value::from),
             Values::Integer(v) => v.get(n).copied().map_or(Value::Null, Value::from),
+            Values::OptionalInteger(v) => v.get(n).copied().flatten().map_or(Value::Null, Value::from),
             Values::Boolean(v) => v.get(n).copied().map_or(Value::Null, |yes| Value::from(i64::from(yes))),
             Values::Time(v) => {
                 v.get(n).copied().flatten().map_or(Value::Null, |t| Value::from(t.to_string()))

@@ -43,6 +43,15 @@ table! {
 }
 
 table! {
+    forgotten (source, key_high, key_low) {
+        source -> Text,
+        key_high -> BigInt,
+        key_low -> BigInt,
+        forgotten_at -> BigInt,
+    }
+}
+
+table! {
     claims (id) {
         id -> BigInt,
         directory_id -> Text,
@@ -50,7 +59,8 @@ table! {
         rank -> SmallInt,
         first_at -> BigInt,
         first_event -> Text,
-        revealed -> Bool,
+        first_inbox_id -> BigInt,
+        revealed_by -> Nullable<BigInt>,
         tenant_id -> Nullable<Text>,
     }
 }
@@ -63,7 +73,7 @@ table! {
         at -> BigInt,
         emitted -> BigInt,
         event -> Text,
-        revealed -> Bool,
+        revealed_by -> Nullable<BigInt>,
         live -> Bool,
         digest -> BigInt,
         inbox_id -> BigInt,
@@ -94,6 +104,7 @@ table! {
     role_mentions (claim_id, slug) {
         claim_id -> BigInt,
         slug -> Text,
+        inbox_id -> BigInt,
     }
 }
 

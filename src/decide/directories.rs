@@ -60,7 +60,7 @@ pub fn tenant_row(state: &State, id: &str, tenancy: Tenancy, has_directory: bool
         Tenancy::Multi => organization_word(state, id),
         Tenancy::Single => None,
     };
-    let revealed = has_directory || word.is_some_and(|word| word.revealed);
+    let revealed = has_directory || word.is_some_and(|word| word.revealed_by.is_some());
     let content = word.and_then(|word| state.content(Kind::Organization, word));
     let (name, created_at, updated_at) = match content {
         Some(Content::Organization(o)) => (Some(o.name.clone()), Some(o.created_at), Some(o.updated_at)),

@@ -15,21 +15,21 @@ pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
             join(state, inbox_id, NO_CLAIM, Kind::Organization, word, Content::Organization);
         }
         Observation::Directory { scope, word } => {
-            let Some(claim) = speak(state, &scope, 0, &word.version, word.reveals) else { return };
+            let Some(claim) = speak(state, inbox_id, &scope, 0, &word.version, word.reveals) else { return };
             join(state, inbox_id, claim, Kind::Directory, word, Content::Directory);
         }
         Observation::User { scope, word } => {
-            let Some(claim) = speak(state, &scope, 1, &word.version, word.reveals) else { return };
-            mention_roles(state, claim, &word);
+            let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
+            mention_roles(state, inbox_id, claim, &word);
             join(state, inbox_id, claim, Kind::User, word, Content::User);
         }
         Observation::Group { scope, word } => {
-            let Some(claim) = speak(state, &scope, 1, &word.version, word.reveals) else { return };
+            let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
             join(state, inbox_id, claim, Kind::Group, word, Content::Group);
         }
         Observation::Membership { scope, membership, user, group } => {
-            let Some(claim) = speak(state, &scope, 1, &membership.version, membership.added) else { return };
-            mention_roles(state, claim, &user);
+            let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else { return };
+            mention_roles(state, inbox_id, claim, &user);
             join(state, inbox_id, claim, Kind::User, user, Content::User);
             join(state, inbox_id, claim, Kind::Group, group, Content::Group);
             join_membership(state, inbox_id, claim, membership);
@@ -49,16 +49,21 @@ pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
     Some((&scope.directory_id, scope.organization_id.as_deref().unwrap_or_default()))
 }
 
-fn speak(state: &mut State, scope: &Scope, rank: i16, version: &Version, reveals: bool) -> Option<i64> {
+fn speak(
+    state: &mut State,
+    inbox_id: i64,
+    scope: &Scope, rank: i16, version: &Version, reveals: bool) -> Option<i64> {
     let organization_id = scope.organization_id.as_deref().unwrap_or_default();
     let id = state.claim_between(&scope.directory_id, organization_id)?.id;
     let claim: &mut Claim = state.claim_mut(id)?;
     let word = FirstWord { rank, at: version.emitted, event: version.event.clone() };
-    let (older, reveals) = (word < claim.first, reveals && !claim.revealed);
+    let (older, reveals) = (word < claim.first, reveals && claim.revealed_by.is_none());
     if older {
-        claim.first = word;
+        (claim.first, claim.first_inbox_id) = (word, inbox_id);
     }
-    claim.revealed |= reveals;
+    if reveals {
+        claim.revealed_by = Some(inbox_id);
+    }
     if older || reveals {
         state.touched.claims.insert(id);
     }
@@ -78,13 +83,16 @@ fn join<T: Serialize>(
     let entity = (kind, word.id);
     let news = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
-            let (version, revealed, live) = (word.version, word.reveals, word.live);
-            words.push(Standing { claim_id, version, revealed, live, digest, inbox_id });
+            let (version, live) = (word.version, word.live);
+            let revealed_by = word.reveals.then_some(inbox_id);
+            words.push(Standing { claim_id, version, revealed_by, live, digest, inbox_id });
             true
         }
         Some(standing) => {
-            let (newer, reveals) = (word.version > standing.version, word.reveals && !standing.revealed);
-            standing.revealed |= reveals;
+            let (newer, reveals) = (word.version > standing.version, word.reveals && standing.revealed_by.is_none());
+            if word.reveals && (newer || reveals) {
+                standing.revealed_by = Some(inbox_id);
+            }
             let differs = newer && (digest, word.live) != (standing.digest, standing.live);
             if newer {
                 (standing.version, standing.live) = (word.version, word.live);
@@ -123,11 +131,11 @@ fn join_membership(state: &mut State, inbox_id: i64, claim_id: i64, membership: 
 
 /// `roles` lists every slug that was ever named, by old words too, so that it does not depend on their order; but a
 /// removal creates nothing, not even a role.
-fn mention_roles(state: &mut State, claim_id: i64, user: &Word<User>) {
+fn mention_roles(state: &mut State, inbox_id: i64, claim_id: i64, user: &Word<User>) {
     if !user.reveals {
         return;
     }
     for slug in &user.content.roles {
-        state.touched.mentions.insert((claim_id, slug.clone()));
+        state.touched.mentions.entry((claim_id, slug.clone())).or_insert(inbox_id);
     }
 }

@@ -17,8 +17,10 @@ pub struct Claim {
     pub directory_id: String,
     pub organization_id: String,
     pub first: FirstWord,
-    /// Something else than a removal has been said under this claim.
-    pub revealed: bool,
+    /// The delivery that holds the first word.
+    pub first_inbox_id: i64,
+    /// A delivery that says something else than a removal under this claim.
+    pub revealed_by: Option<i64>,
     /// What [`super::place`] made of it: `None` for a claim that lost.
     pub tenant_id: Option<String>,
     /// Met for the first time in this batch.
@@ -38,7 +40,8 @@ pub struct FirstWord {
 pub struct Standing {
     pub claim_id: i64,
     pub version: Version,
-    pub revealed: bool,
+    /// A delivery whose word is no removal: the newest, or the first that came when the newest is one.
+    pub revealed_by: Option<i64>,
     pub live: bool,
     /// Of the content, so that a word that says nothing new is known without loading what is shown.
     pub digest: i64,
@@ -77,8 +80,8 @@ pub struct Touched {
     pub claims: HashSet<i64>,
     /// Newest membership words of the batch, by (group, user, claim), with the delivery that says so.
     pub memberships: HashMap<(String, String, i64), (Membership, i64)>,
-    /// Role slugs named under a claim.
-    pub mentions: HashSet<(i64, String)>,
+    /// Role slugs named under a claim, and a delivery that names them.
+    pub mentions: HashMap<(i64, String), i64>,
 }
 
 impl State {

@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, BigInt, Binary, SmallInt, Text},
 };
 
-use super::{Delivery, Kept};
+use super::{Delivery, Kept, forgotten};
 use crate::{
     broker::Disposition,
     db::{
@@ -32,6 +32,7 @@ pub fn append(conn: &mut Conn, deliveries: &[Delivery]) -> QueryResult<Vec<Kept>
     let mut met = HashSet::new();
     let first: Vec<&Delivery> =
         deliveries.iter().filter(|d| met.insert((d.source.name(), d.label.key.as_str()))).collect();
+    let first = without_forgotten(conn, first)?;
     let kept = match conn {
         Conn::Postgres(pg) => append_postgres(pg, &first)?,
         Conn::Sqlite(sqlite) => append_sqlite(sqlite, &first)?,
@@ -49,6 +50,17 @@ pub fn append(conn: &mut Conn, deliveries: &[Delivery]) -> QueryResult<Vec<Kept>
             None => Kept::Duplicate,
         })
         .collect())
+}
+
+/// What retention has dropped is a duplicate still.
+fn without_forgotten<'a>(conn: &mut Conn, deliveries: Vec<&'a Delivery>) -> QueryResult<Vec<&'a Delivery>> {
+    if !forgotten::any(conn)? {
+        return Ok(deliveries);
+    }
+    let keys: Vec<_> = deliveries.iter().map(|d| (d.source.name(), d.label.key.as_str())).collect();
+    let dropped = forgotten::among(conn, &keys)?;
+    let known = |d: &&Delivery| dropped.contains(&(d.source.name().to_owned(), d.label.key.clone()));
+    Ok(deliveries.into_iter().filter(|d| !known(d)).collect())
 }
 
 #[derive(QueryableByName)]

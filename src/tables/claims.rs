@@ -8,11 +8,12 @@ use crate::{
     decide::state::{Claim, FirstWord},
 };
 
-type Row = (i64, String, String, i16, i64, String, bool, Option<String>);
+type Row = (i64, String, String, i16, i64, String, i64, Option<i64>, Option<String>);
 
-fn claim((id, directory_id, organization_id, rank, at, event, revealed, tenant_id): Row) -> Claim {
+fn claim(row: Row) -> Claim {
+    let (id, directory_id, organization_id, rank, at, event, first_inbox_id, revealed_by, tenant_id) = row;
     let first = FirstWord { rank, at: Timestamp::from_micros(at), event };
-    Claim { id, directory_id, organization_id, first, revealed, tenant_id, fresh: false }
+    Claim { id, directory_id, organization_id, first, first_inbox_id, revealed_by, tenant_id, fresh: false }
 }
 
 pub fn of_directories(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Vec<Claim>> {
@@ -38,8 +39,8 @@ pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryRe
 pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<()> {
     Rows::of(pairs).text("directory_id", |pair| &pair.0).text("organization_id", |pair| &pair.1).execute(
         conn,
-        "INSERT INTO claims (directory_id, organization_id, rank, first_at, first_event, revealed, tenant_id) \
-         SELECT r.directory_id, r.organization_id, 32767, 9223372036854775807, '', false, NULL FROM {rows} WHERE true \
+        "INSERT INTO claims (directory_id, organization_id, rank, first_at, first_event, first_inbox_id, tenant_id) \
+         SELECT r.directory_id, r.organization_id, 32767, 9223372036854775807, '', 0, NULL FROM {rows} WHERE true \
          ON CONFLICT (directory_id, organization_id) DO NOTHING",
     )?;
     Ok(())
@@ -51,12 +52,13 @@ pub fn update(conn: &mut Conn, changed: &[&Claim]) -> QueryResult<()> {
         .integer("rank", |claim| claim.first.rank.into())
         .integer("first_at", |claim| claim.first.at.micros())
         .text("first_event", |claim| &claim.first.event)
-        .boolean("revealed", |claim| claim.revealed)
+        .integer("first_inbox_id", |claim| claim.first_inbox_id)
+        .optional_integer("revealed_by", |claim| claim.revealed_by)
         .optional_text("tenant_id", |claim| claim.tenant_id.as_deref())
         .execute(
             conn,
             "UPDATE claims SET rank = r.rank, first_at = r.first_at, first_event = r.first_event, \
-             revealed = r.revealed, tenant_id = r.tenant_id FROM {rows} WHERE claims.id = r.id",
+             first_inbox_id = r.first_inbox_id, revealed_by = r.revealed_by, tenant_id = r.tenant_id FROM {rows} WHERE claims.id = r.id",
         )?;
     Ok(())
 }
@@ -65,7 +67,7 @@ pub fn update(conn: &mut Conn, changed: &[&Claim]) -> QueryResult<()> {
 pub fn tenants_with_directories(conn: &mut Conn, tenant_ids: &[&str]) -> QueryResult<Vec<String>> {
     let found: Vec<Option<String>> = claims::table
         .filter(claims::tenant_id.eq_any(tenant_ids))
-        .filter(claims::revealed.eq(true))
+        .filter(claims::revealed_by.is_not_null())
         .select(claims::tenant_id)
         .distinct()
         .load(conn)?;

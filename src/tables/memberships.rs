@@ -1,7 +1,7 @@
 //! Table `memberships`: the newest word on each membership. What shows of it is the view `group_members`, so a
 //! membership waits for its user and group without being looked at again (lesson 13).
 
-use diesel::QueryResult;
+use diesel::{QueryResult, QueryableByName, sql_types::BigInt};
 
 use crate::{
     db::{Conn, bulk::Rows},
@@ -33,4 +33,20 @@ pub fn upsert(conn: &mut Conn, memberships: &[NewMembership<'_>]) -> QueryResult
              WHERE (excluded.at, excluded.event) > (memberships.at, memberships.event)",
         )?;
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Holder {
+    #[diesel(sql_type = BigInt)]
+    inbox_id: i64,
+}
+
+/// The deliveries that hold the newest words on these (group, user) pairs.
+pub fn evidence(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<Vec<i64>> {
+    let holders: Vec<Holder> =
+        Rows::of(pairs).text("group_id", |pair| &pair.0).text("user_id", |pair| &pair.1).load(
+            conn,
+            "SELECT m.inbox_id FROM {rows} JOIN memberships m ON m.group_id = r.group_id AND m.user_id = r.user_id",
+        )?;
+    Ok(holders.into_iter().map(|holder| holder.inbox_id).collect())
 }

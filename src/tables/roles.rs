@@ -1,6 +1,6 @@
 //! Tables `role_mentions`, `roles` and `user_roles`.
 
-use diesel::QueryResult;
+use diesel::{QueryResult, QueryableByName, sql_types::BigInt};
 
 use crate::{
     db::{Conn, bulk::Rows},
@@ -8,12 +8,12 @@ use crate::{
 };
 
 /// Slugs named under a claim; `roles` lists them for the tenant that the claim stands for.
-pub fn mention(conn: &mut Conn, mentions: &[&(i64, String)]) -> QueryResult<()> {
+pub fn mention(conn: &mut Conn, mentions: &[(&(i64, String), &i64)]) -> QueryResult<()> {
     let rows =
-        || Rows::of(mentions).integer("claim_id", |mention| mention.0).text("slug", |mention| &mention.1);
+        || Rows::of(mentions).integer("claim_id", |(of, _)| of.0).text("slug", |(of, _)| &of.1).integer("inbox_id", |(_, by)| **by);
     rows().execute(
         conn,
-        "INSERT INTO role_mentions (claim_id, slug) SELECT r.claim_id, r.slug FROM {rows} WHERE true \
+        "INSERT INTO role_mentions (claim_id, slug, inbox_id) SELECT r.claim_id, r.slug, r.inbox_id FROM {rows} WHERE true \
          ON CONFLICT (claim_id, slug) DO NOTHING",
     )?;
     rows().execute(
@@ -22,6 +22,21 @@ pub fn mention(conn: &mut Conn, mentions: &[&(i64, String)]) -> QueryResult<()> 
          JOIN claims c ON c.id = r.claim_id WHERE c.tenant_id IS NOT NULL ON CONFLICT (tenant_id, slug) DO NOTHING",
     )?;
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Holder {
+    #[diesel(sql_type = BigInt)]
+    inbox_id: i64,
+}
+
+/// The deliveries that mentions under these claims rest on.
+pub fn evidence(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<i64>> {
+    let holders: Vec<Holder> = Rows::of(claim_ids).integer("claim_id", |id| *id).load(
+        conn,
+        "SELECT m.inbox_id FROM {rows} JOIN role_mentions m ON m.claim_id = r.claim_id",
+    )?;
+    Ok(holders.into_iter().map(|holder| holder.inbox_id).collect())
 }
 
 /// After a claim has moved: brings the roles of these tenants to what their claims name.

@@ -10,15 +10,15 @@ use crate::{
     fact::{Kind, Version},
 };
 
-type Row = (String, i16, i64, i64, i64, String, bool, bool, i64, i64);
+type Row = (String, i16, i64, i64, i64, String, Option<i64>, bool, i64, i64);
 
 /// Where a word stands: its entity, and what is said.
 pub type Placed = (Kind, String, Standing);
 
-fn placed((id, kind_code, claim_id, at, emitted, event, revealed, live, digest, inbox_id): Row) -> Placed {
+fn placed((id, kind_code, claim_id, at, emitted, event, revealed_by, live, digest, inbox_id): Row) -> Placed {
     let (at, emitted) = (Timestamp::from_micros(at), Timestamp::from_micros(emitted));
     let version = Version { at, emitted, event };
-    (kind(kind_code), id, Standing { claim_id, version, revealed, live, digest, inbox_id })
+    (kind(kind_code), id, Standing { claim_id, version, revealed_by, live, digest, inbox_id })
 }
 
 /// All words on these ids, of whatever kind and claim.
@@ -53,17 +53,17 @@ pub fn upsert(conn: &mut Conn, words: &[(&str, Kind, &Standing)]) -> QueryResult
         .integer("at", |word| word.2.version.at.micros())
         .integer("emitted", |word| word.2.version.emitted.micros())
         .text("event", |word| &word.2.version.event)
-        .boolean("revealed", |word| word.2.revealed)
+        .optional_integer("revealed_by", |word| word.2.revealed_by)
         .boolean("live", |word| word.2.live)
         .integer("digest", |word| word.2.digest)
         .integer("inbox_id", |word| word.2.inbox_id)
         .execute(
             conn,
-            "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed, live, digest, inbox_id) \
-             SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed, r.live, r.digest, r.inbox_id \
+            "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed_by, live, digest, inbox_id) \
+             SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, r.digest, r.inbox_id \
              FROM {rows} WHERE true \
              ON CONFLICT (id, kind, claim_id) DO UPDATE SET at = excluded.at, emitted = excluded.emitted, \
-             event = excluded.event, revealed = excluded.revealed, live = excluded.live, \
+             event = excluded.event, revealed_by = excluded.revealed_by, live = excluded.live, \
              digest = excluded.digest, inbox_id = excluded.inbox_id",
         )?;
     Ok(())

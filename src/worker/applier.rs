@@ -16,16 +16,20 @@ use crate::{
     decide::Tenancy,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
+    retention::{self, Retention},
 };
 
 /// After a failure that may pass: from this pause, doubled up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+const COMPACTION_SECONDS: i64 = 3_600;
+
 pub struct Applier {
     pub database: Database,
     pub tenancy: Tenancy,
     pub batch: Batch,
+    pub retention: Retention,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// Rung when notices were written.
@@ -45,12 +49,15 @@ impl Applier {
 
     fn run(&self, wake: &Wake, poll: Duration) {
         let mut pause = PAUSE;
+        let mut compaction = self.clock.now();
         while !wake.is_stopping() {
             match self.step() {
                 Ok(Step::Worked) => pause = PAUSE,
                 Ok(Step::Idle) => {
                     pause = PAUSE;
-                    wake.wait(poll);
+                    if !self.compact(&mut compaction) {
+                        wake.wait(poll);
+                    }
                 }
                 Err(error) => {
                     self.metrics.apply_failures.inc();
@@ -58,6 +65,30 @@ impl Applier {
                     wake.wait(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
+            }
+        }
+    }
+
+    /// With nothing else to do: one step of compaction, once an hour a whole walk. True when there is more.
+    fn compact(&self, due: &mut Timestamp) -> bool {
+        let now = self.clock.now();
+        if now < *due {
+            return false;
+        }
+        match retention::step(&self.database, self.retention, now) {
+            Ok(compacted) => {
+                if compacted.dropped > 0 {
+                    tracing::info!(dropped = compacted.dropped, "dropped old deliveries on which nothing rests");
+                }
+                if compacted.finished {
+                    *due = now.plus_seconds(COMPACTION_SECONDS);
+                }
+                !compacted.finished
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "compacting the inbox failed; it is tried again in an hour");
+                *due = now.plus_seconds(COMPACTION_SECONDS);
+                false
             }
         }
     }

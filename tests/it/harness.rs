@@ -95,6 +95,7 @@ impl TestApp {
             database: app.database.clone(),
             tenancy: config.tenancy,
             batch: Batch { deliveries: config.apply.batch_deliveries, bytes: config.apply.batch_bytes },
+            retention: config.retention,
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),
             notices: Wake::default(),

@@ -16,3 +16,4 @@ DROP TABLE dead_letters;
 DROP TABLE inbox_queue;
 DROP TABLE inbox;
 DROP TABLE properties;
+DROP TABLE forgotten;

@@ -36,6 +36,17 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
 
+-- Ids of deliveries that retention has dropped from the log, as the two halves of a digest, so that a late repetition
+-- is still a duplicate.
+CREATE TABLE forgotten (
+    source       TEXT COLLATE "C" NOT NULL,
+    key_high     BIGINT           NOT NULL,
+    key_low      BIGINT           NOT NULL,
+    forgotten_at BIGINT           NOT NULL,
+    PRIMARY KEY (source, key_high, key_low)
+);
+CREATE INDEX forgotten_age ON forgotten (forgotten_at);
+
 -- Who says a directory belongs to which organization ('' = no claim). The oldest claim owns it, a directory's own
 -- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost.
 CREATE TABLE claims (
@@ -45,7 +56,9 @@ CREATE TABLE claims (
     rank            SMALLINT         NOT NULL,
     first_at        BIGINT           NOT NULL,
     first_event     TEXT COLLATE "C" NOT NULL,
-    revealed        BOOLEAN          NOT NULL,
+    -- the deliveries that say so: the first word, and one that is no removal (NULL: nothing else has been said)
+    first_inbox_id  BIGINT           NOT NULL,
+    revealed_by     BIGINT,
     tenant_id       TEXT COLLATE "C",
     UNIQUE (directory_id, organization_id)
 );
@@ -60,7 +73,8 @@ CREATE TABLE facts (
     at       BIGINT           NOT NULL,
     emitted  BIGINT           NOT NULL,
     event    TEXT COLLATE "C" NOT NULL,
-    revealed BOOLEAN          NOT NULL,
+    -- a delivery whose word is no removal; NULL: nothing else has been said, so the entity is not shown
+    revealed_by BIGINT,
     live     BOOLEAN          NOT NULL,
     digest   BIGINT           NOT NULL,
     inbox_id BIGINT           NOT NULL,
@@ -91,6 +105,7 @@ CREATE TABLE refreshes (
 CREATE TABLE role_mentions (
     claim_id BIGINT           NOT NULL,
     slug     TEXT COLLATE "C" NOT NULL,
+    inbox_id BIGINT           NOT NULL,
     PRIMARY KEY (claim_id, slug)
 );
 

@@ -36,6 +36,17 @@ CREATE TABLE dead_letters (
 ) STRICT;
 CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
 
+-- Ids of deliveries that retention has dropped from the log, as the two halves of a digest, so that a late repetition
+-- is still a duplicate.
+CREATE TABLE forgotten (
+    source       TEXT    NOT NULL,
+    key_high     INTEGER NOT NULL,
+    key_low      INTEGER NOT NULL,
+    forgotten_at INTEGER NOT NULL,
+    PRIMARY KEY (source, key_high, key_low)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX forgotten_age ON forgotten (forgotten_at);
+
 -- Who says a directory belongs to which organization ('' = no claim). The oldest claim owns it, a directory's own
 -- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost.
 CREATE TABLE claims (
@@ -45,7 +56,9 @@ CREATE TABLE claims (
     rank            INTEGER NOT NULL,
     first_at        INTEGER NOT NULL,
     first_event     TEXT    NOT NULL,
-    revealed        INTEGER NOT NULL CHECK (revealed IN (0, 1)),
+    -- the deliveries that say so: the first word, and one that is no removal (NULL: nothing else has been said)
+    first_inbox_id  INTEGER  NOT NULL,
+    revealed_by     INTEGER,
     tenant_id       TEXT,
     UNIQUE (directory_id, organization_id)
 ) STRICT;
@@ -60,7 +73,8 @@ CREATE TABLE facts (
     at         INTEGER NOT NULL,
     emitted    INTEGER NOT NULL,
     event      TEXT    NOT NULL,
-    revealed   INTEGER NOT NULL CHECK (revealed IN (0, 1)),
+    -- a delivery whose word is no removal; NULL: nothing else has been said, so the entity is not shown
+    revealed_by INTEGER,
     live       INTEGER NOT NULL CHECK (live IN (0, 1)),
     digest     INTEGER NOT NULL,
     inbox_id   INTEGER NOT NULL,
@@ -91,6 +105,7 @@ CREATE TABLE refreshes (
 CREATE TABLE role_mentions (
     claim_id INTEGER NOT NULL,
     slug     TEXT    NOT NULL,
+    inbox_id INTEGER NOT NULL,
     PRIMARY KEY (claim_id, slug)
 ) STRICT, WITHOUT ROWID;
 

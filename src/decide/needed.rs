@@ -1,0 +1,35 @@
+//! Which deliveries the log cannot do without.
+
+use std::collections::HashSet;
+
+use super::{
+    fold::claim_of,
+    state::{Standing, State},
+};
+use crate::fact::{Kind, Observation};
+
+/// Deliveries that memberships and role mentions rest on.
+pub type Evidence = HashSet<i64>;
+
+/// Whether something that stands rests on this delivery: the newest word on an entity or membership, the word that
+/// reveals it, the oldest claim to a directory, the mention of a role. All others can go, and the rest folds to the
+/// same tables.
+pub fn needed(state: &State, inbox_id: i64, observation: &Observation, evidence: &Evidence) -> bool {
+    let rests = |word: &Standing| word.inbox_id == inbox_id || word.revealed_by == Some(inbox_id);
+    let holds = |kind: Kind, id: &str| state.words(kind, id).iter().any(rests);
+    let entities = match observation {
+        Observation::Organization(word) => holds(Kind::Organization, &word.id),
+        Observation::Directory { word, .. } => holds(Kind::Directory, &word.id),
+        Observation::User { word, .. } => holds(Kind::User, &word.id),
+        Observation::Group { word, .. } => holds(Kind::Group, &word.id),
+        Observation::Membership { user, group, .. } => {
+            holds(Kind::User, &user.id) || holds(Kind::Group, &group.id)
+        }
+    };
+    let claims = claim_of(observation).is_some_and(|(directory_id, _)| {
+        state
+            .claims_of(directory_id)
+            .any(|claim| claim.first_inbox_id == inbox_id || claim.revealed_by == Some(inbox_id))
+    });
+    entities || claims || evidence.contains(&inbox_id)
+}
