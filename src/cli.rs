@@ -5,6 +5,7 @@ mod doctor;
 mod inbox;
 mod lists;
 mod output;
+mod rebuild;
 mod serve;
 mod simulate;
 
@@ -55,6 +56,8 @@ enum Verb {
     Roles(lists::Verbs),
     /// Deliveries and dead letters
     Inbox(inbox::Verbs),
+    /// Fold the tables again from the inbox and show, and mend, the difference
+    Rebuild(rebuild::Arguments),
     /// Check settings, database, clock and mail, and say what to do
     Doctor(doctor::Options),
     /// Print every setting with its meaning and default
@@ -100,6 +103,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Users(verbs) => lists::users(&open(&config()?), verbs),
         Verb::Groups(verbs) => lists::groups(&open(&config()?), verbs),
         Verb::Roles(verbs) => lists::roles(&open(&config()?), verbs),
+        Verb::Rebuild(arguments) => {
+            let config = config()?;
+            rebuild::run(&open(&config), &config, arguments)
+        }
         Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
     }

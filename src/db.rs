@@ -93,6 +93,26 @@ impl Database {
         run(&mut *self.connection()?)
     }
 
+    /// Statements that all see the database as it was at the first of them; nothing is kept of what they write.
+    pub fn snapshot<T, E: From<DbError> + From<diesel::result::Error>>(
+        &self,
+        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut conn = self.connection()?;
+        match &mut *conn {
+            Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
+            Conn::Postgres(c) => {
+                AnsiTransactionManager::begin_transaction_sql(
+                    c,
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                )?;
+            }
+        }
+        let outcome = run(&mut conn);
+        <Conn as Connection>::TransactionManager::rollback_transaction(&mut *conn)?;
+        outcome
+    }
+
     /// One write transaction.
     pub fn write<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,

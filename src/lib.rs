@@ -40,6 +40,7 @@ pub mod inbox;
 pub mod metrics;
 pub mod notify;
 pub mod outbox;
+pub mod rebuild;
 pub mod retention;
 pub mod simulate;
 pub mod tables;

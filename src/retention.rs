@@ -95,8 +95,10 @@ fn old_deliveries(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResul
     let old: Vec<i64> =
         rows.iter().take_while(|(_, received)| *received < before.micros()).map(|(id, _)| *id).collect();
     let last = old.last().copied().filter(|_| full && old.len() == rows.len());
-    let waiting: Vec<i64> =
-        inbox_queue::table.filter(inbox_queue::inbox_id.eq_any(&old)).select(inbox_queue::inbox_id).load(conn)?;
+    let waiting: Vec<i64> = inbox_queue::table
+        .filter(inbox_queue::inbox_id.eq_any(&old))
+        .select(inbox_queue::inbox_id)
+        .load(conn)?;
     let dead: Vec<i64> = dead_letters::table
         .filter(dead_letters::inbox_id.eq_any(&old))
         .select(dead_letters::inbox_id)
@@ -126,11 +128,13 @@ fn droppable(conn: &mut Conn, page: Vec<Old>) -> Result<Vec<Old>, DbError> {
         }
     }
     let state = load::slice(conn, speaking.iter().map(|(_, observation)| &**observation))?;
-    let pairs: Vec<(String, String)> = speaking.iter().filter_map(|(_, observation)| pair(observation)).collect();
+    let pairs: Vec<(String, String)> =
+        speaking.iter().filter_map(|(_, observation)| pair(observation)).collect();
     let claim_ids: Vec<i64> = state.claims().map(|claim| claim.id).collect();
     let mut evidence: Evidence = tables::memberships::evidence(conn, &pairs)?.into_iter().collect();
     evidence.extend(tables::roles::evidence(conn, &claim_ids)?);
-    let gone = speaking.into_iter().filter(|(old, observation)| !needed(&state, old.id, observation, &evidence));
+    let gone =
+        speaking.into_iter().filter(|(old, observation)| !needed(&state, old.id, observation, &evidence));
     droppable.extend(gone.map(|(old, _)| old));
     Ok(droppable)
 }
@@ -145,7 +149,8 @@ fn pair(observation: &Observation) -> Option<(String, String)> {
 }
 
 fn cursor(conn: &mut Conn) -> QueryResult<i64> {
-    let kept: Option<String> = properties::table.find(CURSOR).select(properties::value).first(conn).optional()?;
+    let kept: Option<String> =
+        properties::table.find(CURSOR).select(properties::value).first(conn).optional()?;
     Ok(kept.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 

@@ -28,7 +28,9 @@ pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
             join(state, inbox_id, claim, Kind::Group, word, Content::Group);
         }
         Observation::Membership { scope, membership, user, group } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else { return };
+            let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else {
+                return;
+            };
             mention_roles(state, inbox_id, claim, &user);
             join(state, inbox_id, claim, Kind::User, user, Content::User);
             join(state, inbox_id, claim, Kind::Group, group, Content::Group);
@@ -52,7 +54,11 @@ pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
 fn speak(
     state: &mut State,
     inbox_id: i64,
-    scope: &Scope, rank: i16, version: &Version, reveals: bool) -> Option<i64> {
+    scope: &Scope,
+    rank: i16,
+    version: &Version,
+    reveals: bool,
+) -> Option<i64> {
     let organization_id = scope.organization_id.as_deref().unwrap_or_default();
     let id = state.claim_between(&scope.directory_id, organization_id)?.id;
     let claim: &mut Claim = state.claim_mut(id)?;
@@ -89,7 +95,8 @@ fn join<T: Serialize>(
             true
         }
         Some(standing) => {
-            let (newer, reveals) = (word.version > standing.version, word.reveals && standing.revealed_by.is_none());
+            let (newer, reveals) =
+                (word.version > standing.version, word.reveals && standing.revealed_by.is_none());
             if word.reveals && (newer || reveals) {
                 standing.revealed_by = Some(inbox_id);
             }

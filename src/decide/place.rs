@@ -47,7 +47,9 @@ pub fn place(state: &State, directory_id: &str, tenancy: Tenancy) -> Place {
     Place {
         tenant_id: tenant_id.to_owned(),
         gone_since: directory_gone.into_iter().chain(organization_gone).min(),
-        revealed: state.claims_of(directory_id).any(|claim| claim.tenant_id.is_some() && claim.revealed_by.is_some()),
+        revealed: state
+            .claims_of(directory_id)
+            .any(|claim| claim.tenant_id.is_some() && claim.revealed_by.is_some()),
     }
 }
 

@@ -37,7 +37,8 @@ pub fn winners<'a>(state: &'a State, kind: Kind, id: &str, homes: &'a Homes) -> 
     for word in admissible(state, state.words(kind, id)) {
         let Some(claim) = state.claim(word.claim_id) else { continue };
         let Some(home) = homes.get(&claim.directory_id) else { continue };
-        let candidate = Winner { word, directory_id: &claim.directory_id, home, revealed: word.revealed_by.is_some() };
+        let candidate =
+            Winner { word, directory_id: &claim.directory_id, home, revealed: word.revealed_by.is_some() };
         match winners.iter_mut().find(|winner| winner.tenant_id() == candidate.tenant_id()) {
             None => winners.push(candidate),
             Some(winner) => {

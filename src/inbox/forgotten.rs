@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use diesel::{
-    OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
-    sql_types::Text,
-};
+use diesel::{OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_types::Text};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -70,7 +67,8 @@ pub fn among(conn: &mut Conn, keys: &[Key<'_>]) -> QueryResult<HashSet<(String, 
 
 /// Whether anything was ever dropped; nearly always not, which saves looking for each delivery.
 pub fn any(conn: &mut Conn) -> QueryResult<bool> {
-    let one: Option<i64> = forgotten::table.select(forgotten::forgotten_at).limit(1).first(conn).optional()?;
+    let one: Option<i64> =
+        forgotten::table.select(forgotten::forgotten_at).limit(1).first(conn).optional()?;
     Ok(one.is_some())
 }
 

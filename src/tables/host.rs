@@ -3,12 +3,15 @@
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use serde_json::Value;
 
-use crate::db::Conn;
+use crate::{
+    clock::Timestamp,
+    db::{Conn, bulk::Rows, on_each},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Texts and whole numbers, which both databases write alike.
     Plain,
+    Integer,
     Time,
     Json,
 }
@@ -20,9 +23,11 @@ pub struct HostTable {
     pub columns: &'static [(&'static str, Type)],
     /// How many of the first columns are the key, by which lists are ordered.
     pub key: usize,
+    /// rosterd's own columns, which a host need not know.
+    pub hidden: &'static [(&'static str, Type)],
 }
 
-use Type::{Json, Plain, Time};
+use Type::{Integer, Json, Plain, Time};
 
 pub const TENANTS: HostTable = HostTable {
     name: "tenants",
@@ -34,6 +39,7 @@ pub const TENANTS: HostTable = HostTable {
         ("deleted_at", Time),
     ],
     key: 1,
+    hidden: &[],
 };
 
 pub const DIRECTORIES: HostTable = HostTable {
@@ -49,6 +55,7 @@ pub const DIRECTORIES: HostTable = HostTable {
         ("deleted_at", Time),
     ],
     key: 2,
+    hidden: &[],
 };
 
 pub const USERS: HostTable = HostTable {
@@ -67,12 +74,13 @@ pub const USERS: HostTable = HostTable {
         ("job_title", Plain),
         ("status", Plain),
         ("custom_attributes", Json),
-        ("access_epoch", Plain),
+        ("access_epoch", Integer),
         ("deprovisioned_at", Time),
         ("created_at", Time),
         ("updated_at", Time),
     ],
     key: 2,
+    hidden: &[("role_slugs", Plain), ("digest", Integer)],
 };
 
 pub const GROUPS: HostTable = HostTable {
@@ -87,16 +95,22 @@ pub const GROUPS: HostTable = HostTable {
         ("updated_at", Time),
     ],
     key: 2,
+    hidden: &[("digest", Integer)],
 };
 
 pub const GROUP_MEMBERS: HostTable = HostTable {
     name: "group_members",
     columns: &[("tenant_id", Plain), ("group_id", Plain), ("user_id", Plain)],
     key: 3,
+    hidden: &[],
 };
 
-pub const ROLES: HostTable =
-    HostTable { name: "roles", columns: &[("tenant_id", Plain), ("slug", Plain), ("name", Plain)], key: 2 };
+pub const ROLES: HostTable = HostTable {
+    name: "roles",
+    columns: &[("tenant_id", Plain), ("slug", Plain), ("name", Plain)],
+    key: 2,
+    hidden: &[],
+};
 
 pub const USER_ROLES: HostTable = HostTable {
     name: "user_roles",
@@ -108,6 +122,7 @@ pub const USER_ROLES: HostTable = HostTable {
         ("granted_at", Time),
     ],
     key: 3,
+    hidden: &[],
 };
 
 /// All of them.
@@ -126,10 +141,28 @@ impl HostTable {
 
     /// Every row, or those of one tenant, ordered by key; values in the order of the columns.
     pub fn rows(&self, conn: &mut Conn, tenant: Option<&str>) -> QueryResult<Vec<Vec<Value>>> {
+        self.select(conn, tenant, self.columns)
+    }
+
+    /// The same with rosterd's own columns after them.
+    pub fn whole_rows(&self, conn: &mut Conn, tenant: Option<&str>) -> QueryResult<Vec<Vec<Value>>> {
+        self.select(conn, tenant, &self.all_columns())
+    }
+
+    pub fn all_columns(&self) -> Vec<(&'static str, Type)> {
+        self.columns.iter().chain(self.hidden).copied().collect()
+    }
+
+    fn select(
+        &self,
+        conn: &mut Conn,
+        tenant: Option<&str>,
+        columns: &[(&'static str, Type)],
+    ) -> QueryResult<Vec<Vec<Value>>> {
         let tenant_column = self.names().next().unwrap_or_default();
         let key: Vec<_> = self.names().take(self.key).collect();
         let postgres = matches!(conn, Conn::Postgres(_));
-        let columns: Vec<String> = self.columns.iter().map(|column| expression(*column, postgres)).collect();
+        let columns: Vec<String> = columns.iter().map(|column| expression(*column, postgres)).collect();
         let array = if postgres { "jsonb_build_array" } else { "json_array" };
         // Always one bind, so that both cases are one statement.
         let (filter, bind) = match (tenant, postgres) {
@@ -151,6 +184,67 @@ impl HostTable {
         };
         // The database has just built it as a JSON array.
         Ok(rows.iter().map(|row| serde_json::from_str(&row.row).unwrap_or_default()).collect())
+    }
+}
+
+impl HostTable {
+    /// Tenants that have rows here.
+    pub fn tenants(&self, conn: &mut Conn) -> QueryResult<Vec<String>> {
+        let column = self.names().next().unwrap_or_default();
+        let sql = format!("SELECT DISTINCT {column} AS row FROM {}", self.name);
+        let rows: Vec<Row> = on_each!(conn, |c| sql_query(&sql).load(c))?;
+        Ok(rows.into_iter().map(|row| row.row).collect())
+    }
+
+    /// Writes whole rows (`whole_rows`) over what is there.
+    pub fn put(&self, conn: &mut Conn, rows: &[Vec<Value>]) -> QueryResult<()> {
+        let columns = self.all_columns();
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        let rows: Vec<Vec<Option<String>>> = rows.iter().map(|row| row.iter().map(text).collect()).collect();
+        let mut bulk = Rows::of(&rows);
+        for (n, (name, kind)) in columns.iter().enumerate() {
+            let of = move |row: &Vec<Option<String>>| row.get(n).cloned().flatten();
+            bulk = match kind {
+                Plain => bulk.optional_text(name, move |row| row.get(n).and_then(Option::as_deref)),
+                Json => bulk.json(name, move |row| row.get(n).and_then(Option::as_deref).unwrap_or("{}")),
+                Integer => bulk.optional_integer(name, move |row| of(row)?.parse().ok()),
+                Time => bulk.time(name, move |row| Timestamp::parse(&of(row)?)),
+            };
+        }
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        let (key, rest) = names.split_at(self.key);
+        let from: Vec<_> = names.iter().map(|name| format!("r.{name}")).collect();
+        let set: Vec<_> = rest.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) SELECT {} FROM {{rows}} WHERE true ON CONFLICT ({}) DO UPDATE SET {}",
+            self.name,
+            names.join(", "),
+            from.join(", "),
+            key.join(", "),
+            set.join(", ")
+        );
+        bulk.execute(conn, &sql)?;
+        Ok(())
+    }
+
+    /// Deletes rows by key.
+    pub fn delete(&self, conn: &mut Conn, keys: &[&Vec<String>]) -> QueryResult<()> {
+        let mut bulk = Rows::of(keys);
+        let names: Vec<_> = self.names().take(self.key).collect();
+        for (n, name) in names.iter().enumerate() {
+            bulk = bulk.text(name, move |key| key.get(n).map_or("", String::as_str));
+        }
+        let from: Vec<_> = names.iter().map(|name| format!("r.{name}")).collect();
+        let (key, from) = (names.join(", "), from.join(", "));
+        bulk.execute(
+            conn,
+            &format!("DELETE FROM {} WHERE ({key}) IN (SELECT {from} FROM {{rows}})", self.name),
+        )?;
+        Ok(())
     }
 }
 

@@ -9,8 +9,12 @@ use crate::{
 
 /// Slugs named under a claim; `roles` lists them for the tenant that the claim stands for.
 pub fn mention(conn: &mut Conn, mentions: &[(&(i64, String), &i64)]) -> QueryResult<()> {
-    let rows =
-        || Rows::of(mentions).integer("claim_id", |(of, _)| of.0).text("slug", |(of, _)| &of.1).integer("inbox_id", |(_, by)| **by);
+    let rows = || {
+        Rows::of(mentions)
+            .integer("claim_id", |(of, _)| of.0)
+            .text("slug", |(of, _)| &of.1)
+            .integer("inbox_id", |(_, by)| **by)
+    };
     rows().execute(
         conn,
         "INSERT INTO role_mentions (claim_id, slug, inbox_id) SELECT r.claim_id, r.slug, r.inbox_id FROM {rows} WHERE true \
@@ -32,10 +36,9 @@ struct Holder {
 
 /// The deliveries that mentions under these claims rest on.
 pub fn evidence(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<i64>> {
-    let holders: Vec<Holder> = Rows::of(claim_ids).integer("claim_id", |id| *id).load(
-        conn,
-        "SELECT m.inbox_id FROM {rows} JOIN role_mentions m ON m.claim_id = r.claim_id",
-    )?;
+    let holders: Vec<Holder> = Rows::of(claim_ids)
+        .integer("claim_id", |id| *id)
+        .load(conn, "SELECT m.inbox_id FROM {rows} JOIN role_mentions m ON m.claim_id = r.claim_id")?;
     Ok(holders.into_iter().map(|holder| holder.inbox_id).collect())
 }
 

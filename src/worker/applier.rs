@@ -78,7 +78,10 @@ impl Applier {
         match retention::step(&self.database, self.retention, now) {
             Ok(compacted) => {
                 if compacted.dropped > 0 {
-                    tracing::info!(dropped = compacted.dropped, "dropped old deliveries on which nothing rests");
+                    tracing::info!(
+                        dropped = compacted.dropped,
+                        "dropped old deliveries on which nothing rests"
+                    );
                 }
                 if compacted.finished {
                     *due = now.plus_seconds(COMPACTION_SECONDS);

@@ -21,4 +21,6 @@ mod lifecycles;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod signature;

@@ -1,0 +1,55 @@
+//! `rebuild`: the tables once more from the log.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::{Failure, Format, output::List};
+use crate::{
+    clock::Clock,
+    config::Config,
+    db::Database,
+    rebuild::{Change, Difference, Rebuild, rebuild},
+};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Compare and exchange this tenant's rows only
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Show the difference and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let wanted =
+        Rebuild { tenancy: config.tenancy, tenant: arguments.tenant.as_deref(), dry_run: arguments.dry_run };
+    let differences = rebuild(database, wanted, Clock::System.now())?;
+    let columns = vec!["table", "key", "change", "shown", "log"];
+    List { columns, rows: differences.iter().map(row).collect() }.print(arguments.format)?;
+    match (differences.len(), arguments.dry_run) {
+        (0, _) => eprintln!("the tables are what the log says"),
+        (n, true) => eprintln!("{n} rows differ; nothing was changed"),
+        (n, false) => eprintln!("{n} rows differed and were exchanged"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(difference: &Difference) -> Vec<Value> {
+    let change = match difference.change {
+        Change::Missing => "missing",
+        Change::Extra => "extra",
+        Change::Changed => "changed",
+    };
+    let side = |of: fn(&(&'static str, Value, Value)) -> Value| -> Value {
+        let columns: Map<String, Value> =
+            difference.columns.iter().map(|column| (column.0.to_owned(), of(column))).collect();
+        if columns.is_empty() { Value::Null } else { Value::Object(columns) }
+    };
+    let (shown, log) = (side(|column| column.1.clone()), side(|column| column.2.clone()));
+    vec![difference.table.name.into(), difference.key.join(" ").into(), change.into(), shown, log]
+}

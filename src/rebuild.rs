@@ -1,0 +1,77 @@
+//! Rebuild: fold the tables again from the inbox, into a shadow, and compare.
+//!
+//! The shadow is a SQLite file of its own that runs the very code of `apply`. A dry run reads one snapshot and changes
+//! nothing. Otherwise the differences are exchanged in one transaction in turn: receivers go on, appliers wait, nobody
+//! is told, and no `access_epoch` goes back. After a crash the tables are the old ones.
+
+mod compare;
+mod exchange;
+mod shadow;
+
+use diesel::connection::SimpleConnection;
+
+use crate::{
+    apply::ApplyError,
+    clock::Timestamp,
+    db::{Conn, Database, DbError, migrate::MigrateError},
+    decide::Tenancy,
+};
+
+pub use compare::{Change, Difference};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("{0}")]
+    Apply(#[from] ApplyError),
+    #[error("the shadow database could not be made: {0}; is the temporary directory writable (TMPDIR)?")]
+    Shadow(#[from] std::io::Error),
+    #[error("the shadow database could not be made: {0}")]
+    ShadowSchema(#[from] MigrateError),
+}
+
+impl From<diesel::result::Error> for RebuildError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// What a rebuild looks at and does.
+#[derive(Clone, Copy, Debug)]
+pub struct Rebuild<'a> {
+    pub tenancy: Tenancy,
+    /// Only this tenant's rows are compared and exchanged.
+    pub tenant: Option<&'a str>,
+    pub dry_run: bool,
+}
+
+/// Returns the rows that differed, in the order of tables and keys.
+pub fn rebuild(
+    database: &Database,
+    rebuild: Rebuild<'_>,
+    now: Timestamp,
+) -> Result<Vec<Difference>, RebuildError> {
+    if rebuild.dry_run {
+        return database.snapshot(|conn| Ok(fold_and_compare(conn, rebuild, now)?.1));
+    }
+    database.write_in_turn(|conn| {
+        if let Conn::Postgres(pg) = conn {
+            // Folding takes as long as it takes; meanwhile this session is idle in its transaction.
+            pg.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")?;
+        }
+        let (shadow, differences) = fold_and_compare(conn, rebuild, now)?;
+        exchange::exchange(conn, &shadow.database, rebuild.tenant, &differences)?;
+        Ok(differences)
+    })
+}
+
+fn fold_and_compare(
+    conn: &mut Conn,
+    rebuild: Rebuild<'_>,
+    now: Timestamp,
+) -> Result<(shadow::Shadow, Vec<Difference>), RebuildError> {
+    let shadow = shadow::fold(conn, rebuild.tenancy, now)?;
+    let differences = compare::compare(conn, &shadow.database, rebuild.tenant)?;
+    Ok((shadow, differences))
+}

@@ -1,0 +1,169 @@
+//! The log says the same once more: rebuild, and retention, which must not change that.
+
+use rosterd::{
+    clock::Clock,
+    db::DbError,
+    rebuild::{Change, Difference, Rebuild, rebuild},
+    retention::{self, Retention},
+    tables::host::{GROUP_MEMBERS, TABLES, USER_ROLES, USERS},
+};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    TestApp, both,
+    broker::{directory, event, group, membership, organization, user, with},
+};
+
+const DAYS: Retention = Retention { delivery_days: 90, event_id_days: 90 };
+
+fn rebuilt(app: &TestApp, dry_run: bool) -> Vec<Difference> {
+    let wanted = Rebuild { tenancy: app.config.tenancy, tenant: None, dry_run };
+    rebuild(app.database(), wanted, app.clock.now()).unwrap()
+}
+
+fn tables(app: &TestApp) -> Vec<Vec<serde_json::Map<String, Value>>> {
+    TABLES.iter().map(|table| app.rows(*table)).collect()
+}
+
+fn execute(app: &TestApp, sql: &str) {
+    use diesel::connection::SimpleConnection;
+    app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
+}
+
+/// A year of everything, some of it strange.
+fn life() -> Vec<Value> {
+    let foreign = json!({"organization_id": "org_2"});
+    vec![
+        event("o1", "organization.created", 0, organization("org_1", 0)),
+        event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)),
+        event(
+            "e1",
+            "dsync.user.created",
+            1,
+            with(user("u1", "active", 1), json!({"role": {"slug": "admin"}})),
+        ),
+        event("e2", "dsync.user.created", 1, user("u2", "active", 1)),
+        event("g1", "dsync.group.created", 2, group("g1", 2)),
+        event("m1", "dsync.group.user_added", 3, membership(user("u1", "active", 1), group("g1", 2))),
+        event("m2", "dsync.group.user_added", 4, membership(user("u2", "active", 1), group("g1", 2))),
+        event("m3", "dsync.group.user_removed", 5, membership(user("u2", "active", 1), group("g1", 2))),
+        event("e3", "dsync.user.updated", 6, with(user("u1", "active", 6), json!({"job_title": "Pilot"}))),
+        event("e4", "dsync.user.updated", 7, user("u1", "active", 7)),
+        event("e5", "dsync.user.deleted", 8, user("u2", "active", 1)),
+        event("e6", "dsync.user.deleted", 9, user("u_unseen", "active", 1)),
+        event("g2", "dsync.group.updated", 10, with(group("g1", 10), json!({"name": "Renamed"}))),
+        event("g3", "dsync.group.created", 11, group("g_gone", 11)),
+        event("g4", "dsync.group.deleted", 12, group("g_gone", 11)),
+        event("x1", "dsync.user.updated", 13, with(user("u1", "inactive", 13), foreign)),
+        event("i1", "user.created", 14, json!({"id": "user_1"})),
+        event("m4", "dsync.group.user_added", 15, membership(user("u3", "active", 1), group("g1", 2))),
+    ]
+}
+
+both! {
+    fn a_rebuild_of_what_was_applied_finds_no_difference(app) {
+        app.play(&life());
+        app.send("not understood");
+        // Still waiting, so the tables do not show it yet either.
+        app.deliver(&event("e99", "dsync.user.created", 20, user("u99", "active", 20)));
+
+        assert!(rebuilt(app, true).is_empty(), "{:?}", rebuilt(app, true));
+        let before = tables(app);
+        assert!(rebuilt(app, false).is_empty());
+        assert_eq!(tables(app), before);
+    }
+}
+
+both! {
+    fn what_was_tampered_with_is_shown_by_a_dry_run_and_mended_by_a_rebuild_and_nobody_is_told(app) {
+        app.play(&life());
+        let (before, notices) = (tables(app), app.notices());
+        execute(app, "UPDATE users SET status = 'inactive' WHERE id = 'u1'; DELETE FROM user_roles; DELETE FROM groups; \
+             INSERT INTO roles (tenant_id, slug, name) VALUES ('org_1', 'owner', 'Owner'); DELETE FROM memberships; \
+             UPDATE users SET access_epoch = 41 WHERE id = 'u1'");
+
+        let shown = rebuilt(app, true);
+        assert_eq!(shown.iter().map(|d| (d.table.name, d.key.join("/"), d.change)).collect::<Vec<_>>(), [
+            ("users", "org_1/u1".to_owned(), Change::Changed),
+            ("groups", "org_1/g1".to_owned(), Change::Missing),
+            ("group_members", "org_1/g1/u1".to_owned(), Change::Missing),
+            ("group_members", "org_1/g1/u3".to_owned(), Change::Missing),
+            ("roles", "org_1/owner".to_owned(), Change::Extra),
+            ("user_roles", "org_1/u1/member".to_owned(), Change::Missing),
+            ("user_roles", "org_1/u3/member".to_owned(), Change::Missing),
+        ]);
+        assert_eq!(app.rows(USER_ROLES).len(), 0, "a dry run changes nothing");
+
+        assert_eq!(rebuilt(app, false).len(), 7);
+        let mut after = tables(app);
+        // The epoch went on from what hosts had seen.
+        assert_eq!(after[2][0]["access_epoch"], 42);
+        after[2][0]["access_epoch"] = before[2][0]["access_epoch"].clone();
+        assert_eq!(after, before);
+        assert_eq!(app.notices(), notices);
+        assert!(rebuilt(app, true).is_empty());
+        // And life goes on from there.
+        app.play(&[event("e50", "dsync.user.updated", 50, user("u1", "inactive", 50))]);
+        assert_eq!((app.brief(USERS, &["id", "status"])[0].as_str(), app.rows(GROUP_MEMBERS).len()), ("u1 inactive", 1));
+        assert!(rebuilt(app, true).is_empty());
+    }
+}
+
+/// Compacts until the walk is finished; returns how many deliveries went.
+fn compact(app: &TestApp) -> usize {
+    let mut dropped = 0;
+    loop {
+        let step = retention::step(app.database(), DAYS, app.clock.now()).unwrap();
+        dropped += step.dropped;
+        if step.finished {
+            return dropped;
+        }
+    }
+}
+
+both! {
+    fn a_compacted_inbox_rebuilds_to_the_same_tables(app) {
+        app.play(&life());
+        for n in 0..40 {
+            app.play(&[event(&format!("n{n}"), "dsync.user.updated", 100 + n, with(user("u1", "active", 100 + n), json!({"job_title": format!("Title {n}")})))]);
+        }
+        let before = tables(app);
+        assert_eq!(compact(app), 0, "nothing is old yet");
+
+        app.clock.advance_seconds(91 * 24 * 3_600);
+        let dropped = compact(app);
+
+        // All but the last of the updates, and whatever else is superseded or of no effect.
+        assert!(dropped >= 39 + 2, "{dropped}");
+        assert_eq!(tables(app), before);
+        assert!(rebuilt(app, true).is_empty(), "{:?}", rebuilt(app, true));
+        assert_eq!(compact(app), 0, "what is needed stays");
+        // The dead letter of another tenant's claim is still there to be decided.
+        assert!(app.inbox().contains(&("x1".to_owned(), "dead".to_owned())));
+    }
+}
+
+both! {
+    fn what_was_dropped_is_a_duplicate_still_and_revives_nobody(app) {
+        let created = event("e1", "dsync.user.created", 1, user("u1", "active", 1));
+        app.play(&[created, event("e2", "dsync.user.updated", 2, user("u1", "active", 2))]);
+        app.play(&[event("e3", "dsync.user.updated", 3, user("u1", "active", 3))]);
+        app.play(&[event("e4", "dsync.user.deleted", 4, user("u1", "active", 3))]);
+        app.clock.advance_seconds(91 * 24 * 3_600);
+        // The first claimed the directory, the third reveals the user, the last is the newest word.
+        assert_eq!(compact(app), 1);
+        assert!(!app.inbox().iter().any(|(id, _)| id == "e2"));
+
+        let again = app.send(event("e2", "dsync.user.updated", 2, user("u1", "active", 2)).to_string());
+        app.drain();
+        assert_eq!(again.json(), json!({"status": "duplicate"}));
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive"]);
+
+        // Once even the id is forgotten it is kept anew, and changes as little.
+        app.clock.advance_seconds(91 * 24 * 3_600);
+        compact(app);
+        app.play(&[event("e2", "dsync.user.updated", 2, user("u1", "active", 2))]);
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive"]);
+        assert!(matches!(app.clock, Clock::Fixed(_)));
+    }
+}
