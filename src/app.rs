@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::AtomicU32, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -19,11 +19,12 @@ use crate::{
         migrate::{MigrateError, migrate},
         schema::properties,
     },
-    decide::Tenancy,
+    decide::{Rules, Tenancy},
     http::{self, Health, Receiver},
     inbox::appender::Appender,
     metrics::Metrics,
     notify::{Notifier, NotifyError},
+    tables::refreshes,
     worker::{Wake, applier::Applier, notifier},
 };
 
@@ -87,6 +88,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     let database = Database::new(&config.database_url, config.database_connections);
     migrate(&database)?;
     settle_tenancy(&database, config.tenancy)?;
+    settle_policy(&database, &config.rules())?;
     let public = listen(config.http.listen, "ROSTERD_LISTEN")?;
     let admin = listen(config.http.admin_listen, "ROSTERD_ADMIN_LISTEN")?;
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
@@ -137,12 +139,13 @@ fn start_workers(
     let notifier = Notifier::new(&config.mail)?;
     let applier = Applier {
         database: database.clone(),
-        tenancy: config.tenancy,
+        rules: config.rules(),
         batch: Batch { deliveries: config.apply.batch_deliveries, bytes: config.apply.batch_bytes },
         retention: config.retention,
         clock: clock.clone(),
         metrics: metrics.clone(),
         notices: notices.clone(),
+        failures: AtomicU32::new(0),
     };
     let apply = applier.start(work.clone(), poll)?;
     let (database, clock, metrics) = (database.clone(), clock.clone(), metrics.clone());
@@ -235,5 +238,26 @@ fn settle_tenancy(database: &Database, tenancy: Tenancy) -> Result<(), StartErro
                 Ok(())
             }
         }
+    })
+}
+
+/// A changed policy on deleted directories changes what was derived before: those directories are derived again.
+fn settle_policy(database: &Database, rules: &Rules) -> Result<(), StartError> {
+    let name = "directory_deleted";
+    let policy = format!("{:?}", rules.directory_deleted);
+    database.write_in_turn(|conn| {
+        let known: Option<String> =
+            properties::table.find(name).select(properties::value).first(conn).optional()?;
+        if known.as_deref() == Some(policy.as_str()) {
+            return Ok(());
+        }
+        if known.is_some() {
+            refreshes::request_deleted(conn)?;
+        }
+        diesel::delete(properties::table.find(name)).execute(conn)?;
+        diesel::insert_into(properties::table)
+            .values((properties::name.eq(name), properties::value.eq(policy)))
+            .execute(conn)?;
+        Ok(())
     })
 }

@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
-        Tenancy,
+        Rules,
         fold::{claim_of, fold},
         place::{Place, place, settle},
         state::State,
@@ -69,22 +69,17 @@ impl From<diesel::result::Error> for ApplyError {
 }
 
 /// Applies the oldest deliveries that are due. `Ok` with none applied means that the queue is empty.
-pub fn step(
-    database: &Database,
-    tenancy: Tenancy,
-    batch: Batch,
-    now: Timestamp,
-) -> Result<Applied, ApplyError> {
+pub fn step(database: &Database, rules: &Rules, batch: Batch, now: Timestamp) -> Result<Applied, ApplyError> {
     database.write_in_turn(|conn| {
         let queued = queue::take(conn, now, batch.deliveries, batch.bytes)?;
-        Ok(apply(conn, tenancy, queued, now)?)
+        Ok(apply(conn, rules, queued, now)?)
     })
 }
 
 /// Applies these deliveries inside the caller's transaction.
 pub fn apply(
     conn: &mut Conn,
-    tenancy: Tenancy,
+    rules: &Rules,
     queued: Vec<Queued>,
     now: Timestamp,
 ) -> Result<Applied, DbError> {
@@ -96,13 +91,13 @@ pub fn apply(
     let observations = read(queued, &mut applied);
 
     let mut state = load::slice(conn, observations.iter().map(|(_, _, observation)| observation))?;
-    let before = places(&state, tenancy);
+    let before = places(&state, rules);
     let mut spoken = Vec::with_capacity(observations.len());
     for (inbox_id, attempts, observation) in observations {
         spoken.extend(claim_of(&observation).map(|(d, o)| (inbox_id, attempts, d.to_owned(), o.to_owned())));
         fold(&mut state, inbox_id, observation);
     }
-    let moved = settle(&mut state, tenancy);
+    let moved = settle(&mut state, rules);
     for (inbox_id, attempts, directory_id, organization_id) in spoken {
         let lost =
             state.claim_between(&directory_id, &organization_id).is_some_and(|c| c.tenant_id.is_none());
@@ -114,12 +109,12 @@ pub fn apply(
     write_words(conn, &state)?;
     let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
     if !moved.is_empty() {
-        let joined = moved.iter().map(|moved| place(&state, &moved.directory_id, tenancy).tenant_id);
+        let joined = moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id);
         let concerned: Vec<String> = left.iter().cloned().chain(joined).collect();
         roles::settle(conn, &concerned)?;
     }
 
-    let (homes, mut changed) = derive::directories(conn, &mut state, tenancy, &before, &left)?;
+    let (homes, mut changed) = derive::directories(conn, &mut state, rules, &before, &left)?;
     changed.extend(moved.into_iter().map(|moved| moved.directory_id));
     let changed: Vec<String> = changed.into_iter().collect();
     refreshes::request(conn, &changed)?;
@@ -157,8 +152,8 @@ fn read(queued: Vec<Queued>, applied: &mut Applied) -> Vec<(i64, i16, Observatio
     observations
 }
 
-fn places(state: &State, tenancy: Tenancy) -> HashMap<String, Place> {
-    state.directories().map(|id| (id.clone(), place(state, id, tenancy))).collect()
+fn places(state: &State, rules: &Rules) -> HashMap<String, Place> {
+    state.directories().map(|id| (id.clone(), place(state, id, rules))).collect()
 }
 
 fn write_words(conn: &mut Conn, state: &State) -> Result<(), DbError> {

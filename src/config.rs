@@ -7,7 +7,12 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{broker::Secret, db::Url, decide::Tenancy, retention::Retention};
+use crate::{
+    broker::Secret,
+    db::Url,
+    decide::{DirectoryDeleted, People, Rules, Tenancy},
+    retention::Retention,
+};
 
 pub use overlay::{ConfigError, load};
 
@@ -22,12 +27,22 @@ pub struct Config {
     pub database_connections: u32,
     #[serde(deserialize_with = "tenancy")]
     pub tenancy: Tenancy,
+    pub directories: Directories,
     pub http: Http,
     pub workos: WorkOs,
     pub apply: Apply,
     #[serde(deserialize_with = "retention")]
     pub retention: Retention,
     pub mail: Mail,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directories {
+    #[serde(deserialize_with = "people")]
+    pub deleted: People,
+    #[serde(deserialize_with = "people_of_tenants")]
+    pub deleted_of: BTreeMap<String, People>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -74,6 +89,14 @@ pub struct Mail {
     pub fallback: Vec<lettre::Address>,
     #[serde(deserialize_with = "recipients")]
     pub recipients: BTreeMap<String, Vec<lettre::Address>>,
+}
+
+impl Config {
+    pub fn rules(&self) -> Rules {
+        let Directories { deleted, deleted_of } = self.directories.clone();
+        let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };
+        Rules { tenancy: self.tenancy, directory_deleted }
+    }
 }
 
 /// Where mail goes. An SMTP URL may hold a password, so printing it shows the host only.
@@ -123,6 +146,27 @@ fn tenancy<'de, D: Deserializer<'de>>(from: D) -> Result<Tenancy, D::Error> {
         "single" => Ok(Tenancy::Single),
         other => Err(wrong(format_args!("tenancy is \"{other}\"; write \"multi\" or \"single\""))),
     }
+}
+
+fn policy<E: serde::de::Error>(text: &str) -> Result<People, E> {
+    match text {
+        "deprovision" => Ok(People::Deprovision),
+        "keep" => Ok(People::Keep),
+        other => {
+            Err(wrong(format_args!("directories.deleted is \"{other}\"; write \"deprovision\" or \"keep\"")))
+        }
+    }
+}
+
+fn people<'de, D: Deserializer<'de>>(from: D) -> Result<People, D::Error> {
+    policy(&String::deserialize(from)?)
+}
+
+fn people_of_tenants<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, People>, D::Error> {
+    BTreeMap::<String, String>::deserialize(from)?
+        .into_iter()
+        .map(|(tenant, text)| Ok((tenant, policy(&text)?)))
+        .collect()
 }
 
 /// A comma inside a secret would make two of it; WorkOS secrets have none. Blanks around them come from files and

@@ -17,6 +17,8 @@ pub mod state;
 pub mod users;
 pub mod winner;
 
+use std::collections::BTreeMap;
+
 /// The tenant of everybody in single-tenant mode, and of directories that no organization claims.
 pub const DEFAULT_TENANT: &str = "default";
 
@@ -27,4 +29,33 @@ pub enum Tenancy {
     Multi,
     /// Every directory belongs to the tenant `default`.
     Single,
+}
+
+/// What the operator has decided about decisions. The tables are a function of the events and of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    pub tenancy: Tenancy,
+    pub directory_deleted: DirectoryDeleted,
+}
+
+/// What becomes of the people when a directory is deleted; its groups go in any case (lesson 7).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryDeleted {
+    pub otherwise: People,
+    pub of_tenant: BTreeMap<String, People>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum People {
+    #[default]
+    Deprovision,
+    /// They stay as they are, as when a customer changes its provider. A deleted organization still ends their access.
+    Keep,
+}
+
+impl Rules {
+    pub(crate) fn keeps_people(&self, tenant_id: &str) -> bool {
+        let DirectoryDeleted { otherwise, of_tenant } = &self.directory_deleted;
+        of_tenant.get(tenant_id).unwrap_or(otherwise) == &People::Keep
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
     apply::ApplyError,
     clock::Timestamp,
     db::{Conn, Database, DbError, migrate::MigrateError},
-    decide::Tenancy,
+    decide::Rules,
 };
 
 pub use compare::{Change, Difference};
@@ -40,7 +40,7 @@ impl From<diesel::result::Error> for RebuildError {
 /// What a rebuild looks at and does.
 #[derive(Clone, Copy, Debug)]
 pub struct Rebuild<'a> {
-    pub tenancy: Tenancy,
+    pub rules: &'a Rules,
     /// Only this tenant's rows are compared and exchanged.
     pub tenant: Option<&'a str>,
     pub dry_run: bool,
@@ -71,7 +71,7 @@ fn fold_and_compare(
     rebuild: Rebuild<'_>,
     now: Timestamp,
 ) -> Result<(shadow::Shadow, Vec<Difference>), RebuildError> {
-    let shadow = shadow::fold(conn, rebuild.tenancy, now)?;
+    let shadow = shadow::fold(conn, rebuild.rules, now)?;
     let differences = compare::compare(conn, &shadow.database, rebuild.tenant)?;
     Ok((shadow, differences))
 }

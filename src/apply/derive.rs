@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     db::{Conn, DbError},
     decide::{
-        DEFAULT_TENANT, Tenancy,
+        DEFAULT_TENANT, Rules, Tenancy,
         directories::{directory_row, tenant_row},
         groups,
         place::{Place, directory_word, organization_word, owner, place},
@@ -24,12 +24,12 @@ use super::load;
 pub fn directories(
     conn: &mut Conn,
     state: &mut State,
-    tenancy: Tenancy,
+    rules: &Rules,
     before: &HashMap<String, Place>,
     left: &BTreeSet<String>,
 ) -> Result<(Homes, BTreeSet<String>), DbError> {
     let after: HashMap<String, Place> =
-        state.directories().map(|id| (id.clone(), place(state, id, tenancy))).collect();
+        state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
     let touched = touched_directories(state, before, &after);
     let candidates: Vec<Key> = state
         .directories()
@@ -50,7 +50,7 @@ pub fn directories(
         .collect();
     load::contents(conn, state, &wanted)?;
 
-    let rows: Vec<_> = touched.iter().filter_map(|id| directory_row(state, id, tenancy)).collect();
+    let rows: Vec<_> = touched.iter().filter_map(|id| directory_row(state, id, rules)).collect();
     let misplaced: Vec<Key> = shown
         .keys()
         .filter(|(tenant, id)| {
@@ -60,7 +60,7 @@ pub fn directories(
         .collect();
     tables::directories::upsert(conn, &rows)?;
     tables::directories::remove(conn, &misplaced)?;
-    tenants(conn, state, tenancy, &touched, left)?;
+    tenants(conn, state, rules, &touched, left)?;
 
     let mut changed = BTreeSet::new();
     let mut homes = Homes::new();
@@ -71,7 +71,7 @@ pub fn directories(
             Some(row) => row.provider.clone(),
             None => shown.get(&key).cloned().flatten(),
         };
-        let outcome = |place: &Place| (place.tenant_id.clone(), place.gone_since);
+        let outcome = |place: &Place| (place.tenant_id.clone(), place.gone_since, place.dismissed_since);
         let moved = before.get(&id).is_some_and(|before| outcome(before) != outcome(&place));
         let known = shown.keys().any(|(_, shown)| *shown == id);
         let renamed = row.is_some() && shown.get(&key).is_some_and(|shown| *shown != provider);
@@ -99,7 +99,7 @@ fn touched_directories(
 fn tenants(
     conn: &mut Conn,
     state: &mut State,
-    tenancy: Tenancy,
+    rules: &Rules,
     directories: &BTreeSet<String>,
     left: &BTreeSet<String>,
 ) -> Result<(), DbError> {
@@ -109,11 +109,11 @@ fn tenants(
         .iter()
         .filter(|(kind, _)| *kind == Kind::Organization)
         .map(|(_, id)| id.clone());
-    let mut ids: BTreeSet<String> = match tenancy {
+    let mut ids: BTreeSet<String> = match rules.tenancy {
         Tenancy::Multi => spoken.collect(),
         Tenancy::Single => BTreeSet::new(),
     };
-    ids.extend(directories.iter().map(|id| match tenancy {
+    ids.extend(directories.iter().map(|id| match rules.tenancy {
         Tenancy::Multi => {
             owner(state, id).map_or(DEFAULT_TENANT.to_owned(), |claim| claim.organization_id.clone())
         }
@@ -143,7 +143,7 @@ fn tenants(
             .collect();
     let (mut rows, mut gone) = (Vec::new(), Vec::new());
     for id in ids {
-        match tenant_row(state, &id, tenancy, with_directories.contains(&id)) {
+        match tenant_row(state, &id, rules, with_directories.contains(&id)) {
             Some(row) => rows.push(row),
             None => gone.push(id),
         }

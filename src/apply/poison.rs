@@ -1,53 +1,88 @@
-//! When a batch fails: what may pass is tried again later, what may not is found and set aside alone.
+//! When a batch fails: its deliveries are applied one by one, so that the bad one sets only itself aside (lesson 16).
+//!
+//! What the database refuses for good is a dead letter at once; what may pass is tried again with growing pauses, a
+//! bounded number of times. Order does not matter to the outcome, so nobody waits for it, not even newer events of
+//! the same person (promise 5).
 
 use super::{ApplyError, Batch, apply};
 use crate::{
     clock::Timestamp,
     db::{Database, DbError},
-    decide::Tenancy,
+    decide::Rules,
     inbox::{
         dead::{self, DeadLetter},
         queue,
     },
 };
 
-/// After a batch was refused by the database: applies the oldest deliveries one by one, each in its own transaction,
-/// and buries the one that is refused alone. Order does not matter to the outcome, so nobody waits for it (promise 5).
-///
-/// Returns how many were applied and how many were set aside; an error that may pass ends it, to be tried again.
+/// Attempts before a delivery that keeps failing is set aside.
+pub const MOST_ATTEMPTS: i16 = 8;
+
+/// Pause before the next attempt: 10 s, 20 s, 40 s, … about 20 minutes before the last.
+fn pause_seconds(attempts: i16) -> i64 {
+    10_i64 << attempts.clamp(1, MOST_ATTEMPTS).saturating_sub(1)
+}
+
+/// What became of the deliveries that were tried alone.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Separated {
+    pub applied: usize,
+    pub postponed: usize,
+    pub set_aside: Vec<DeadLetter>,
+    pub leavers: usize,
+}
+
+/// Applies the oldest deliveries that are due, each in its own transaction. An error means that the database itself is
+/// away: then nothing is counted against a delivery.
 pub fn separate(
     database: &Database,
-    tenancy: Tenancy,
+    rules: &Rules,
     batch: Batch,
     now: Timestamp,
-) -> Result<(usize, Vec<DeadLetter>), ApplyError> {
-    let (mut applied, mut buried) = (0, Vec::new());
+) -> Result<Separated, ApplyError> {
+    let mut outcome = Separated::default();
     for _ in 0..batch.deliveries {
         let mut current = None;
-        let outcome: Result<Option<Vec<DeadLetter>>, DbError> = database.write_in_turn(|conn| {
+        let attempt = database.write_in_turn::<_, DbError>(|conn| {
             let queued = queue::take(conn, now, 1, batch.bytes)?;
-            let Some(delivery) = queued.first() else { return Ok(None) };
-            current = Some((delivery.inbox_id, delivery.attempts));
-            Ok(Some(apply(conn, tenancy, queued, now)?.set_aside))
+            current = queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
+            apply(conn, rules, queued, now)
         });
-        match (outcome, current) {
-            (Ok(None), _) => break,
-            (Ok(Some(set_aside)), _) => {
-                applied += 1;
-                buried.extend(set_aside);
+        match (attempt, current) {
+            (Ok(_), None) => break,
+            (Ok(applied), Some(_)) => {
+                outcome.applied += 1;
+                outcome.leavers += applied.leavers;
+                outcome.set_aside.extend(applied.set_aside);
             }
-            (Err(error), Some((inbox_id, attempts))) if !error.may_pass() => {
-                let attempts = attempts.saturating_add(1);
-                let letter =
-                    DeadLetter { inbox_id, reason: dead::REFUSED, detail: error.to_string(), attempts };
-                database.write_in_turn::<_, DbError>(|conn| {
-                    dead::bury(conn, std::slice::from_ref(&letter), now)?;
-                    Ok(queue::done(conn, &[inbox_id])?)
-                })?;
-                buried.push(letter);
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some((inbox_id, attempts))) => {
+                set_back(database, inbox_id, attempts.saturating_add(1), &error, now, &mut outcome)?;
             }
-            (Err(error), _) => return Err(error.into()),
         }
     }
-    Ok((applied, buried))
+    Ok(outcome)
+}
+
+fn set_back(
+    database: &Database,
+    inbox_id: i64,
+    attempts: i16,
+    error: &DbError,
+    now: Timestamp,
+    outcome: &mut Separated,
+) -> Result<(), ApplyError> {
+    if error.may_pass() && attempts < MOST_ATTEMPTS {
+        let due = now.plus_seconds(pause_seconds(attempts));
+        database.write_in_turn::<_, DbError>(|conn| Ok(queue::postpone(conn, inbox_id, attempts, due)?))?;
+        outcome.postponed += 1;
+        return Ok(());
+    }
+    let letter = DeadLetter { inbox_id, reason: dead::REFUSED, detail: error.to_string(), attempts };
+    database.write_in_turn::<_, DbError>(|conn| {
+        dead::bury(conn, std::slice::from_ref(&letter), now)?;
+        Ok(queue::done(conn, &[inbox_id])?)
+    })?;
+    outcome.set_aside.push(letter);
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
-        Tenancy,
+        Rules,
         place::place,
         state::State,
         winner::{Home, Homes},
@@ -31,11 +31,11 @@ pub struct Refreshed {
 }
 
 /// `None` when nothing waits for a refresh.
-pub fn step(database: &Database, tenancy: Tenancy, now: Timestamp) -> Result<Option<Refreshed>, ApplyError> {
-    database.write_in_turn(|conn| Ok(refresh(conn, tenancy, now)?))
+pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Option<Refreshed>, ApplyError> {
+    database.write_in_turn(|conn| Ok(refresh(conn, rules, now)?))
 }
 
-fn refresh(conn: &mut Conn, tenancy: Tenancy, now: Timestamp) -> Result<Option<Refreshed>, DbError> {
+fn refresh(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Option<Refreshed>, DbError> {
     let Some(refresh) = refreshes::next(conn)? else { return Ok(None) };
     let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
     let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
@@ -47,7 +47,7 @@ fn refresh(conn: &mut Conn, tenancy: Tenancy, now: Timestamp) -> Result<Option<R
     };
     let ids: BTreeSet<String> = visited.iter().map(|(id, _)| id.clone()).collect();
     let mut state = load::entities(conn, &refresh.directory_id, ids)?;
-    let homes = homes(conn, &state, tenancy)?;
+    let homes = homes(conn, &state, rules)?;
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
     let leavers = derive::people(conn, &mut state, &homes)?;
@@ -56,8 +56,8 @@ fn refresh(conn: &mut Conn, tenancy: Tenancy, now: Timestamp) -> Result<Option<R
     Ok(Some(Refreshed { entities, leavers: leavers.len() }))
 }
 
-fn homes(conn: &mut Conn, state: &State, tenancy: Tenancy) -> Result<Homes, DbError> {
-    let places: Vec<_> = state.directories().map(|id| (id.clone(), place(state, id, tenancy))).collect();
+fn homes(conn: &mut Conn, state: &State, rules: &Rules) -> Result<Homes, DbError> {
+    let places: Vec<_> = state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
     let keys: Vec<Key> = places.iter().map(|(id, place)| (place.tenant_id.clone(), id.clone())).collect();
     let providers = tables::directories::providers(conn, &keys)?;
     let home = |(id, place): (String, crate::decide::place::Place)| {

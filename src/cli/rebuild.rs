@@ -27,7 +27,7 @@ pub struct Arguments {
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let wanted =
-        Rebuild { tenancy: config.tenancy, tenant: arguments.tenant.as_deref(), dry_run: arguments.dry_run };
+        Rebuild { rules: &config.rules(), tenant: arguments.tenant.as_deref(), dry_run: arguments.dry_run };
     let differences = rebuild(database, wanted, Clock::System.now())?;
     let columns = vec!["table", "key", "change", "shown", "log"];
     List { columns, rows: differences.iter().map(row).collect() }.print(arguments.format)?;

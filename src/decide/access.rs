@@ -21,7 +21,7 @@ pub enum Cause {
 }
 
 pub fn access(word: &Standing, place: &Place) -> Access {
-    match (word.live, place.gone_since) {
+    match (word.live, place.dismissed_since) {
         (true, None) => Access::Active,
         (true, Some(gone)) => Access::Inactive(gone, Cause::Directory),
         (false, Some(gone)) if gone < word.version.at => Access::Inactive(gone, Cause::Directory),

@@ -1,7 +1,7 @@
 //! Directories and tenants: rows that stay, with the time of their deletion.
 
 use super::{
-    Tenancy,
+    Rules, Tenancy,
     place::{directory_word, organization_word, place},
     state::{Content, State},
 };
@@ -30,8 +30,8 @@ pub struct TenantRow {
 
 /// The directory's row; `None` while nothing but removals speak of it. One that only others mention has a row without
 /// name and provider, so that every user's directory is listed.
-pub fn directory_row(state: &State, id: &str, tenancy: Tenancy) -> Option<DirectoryRow> {
-    let place = place(state, id, tenancy);
+pub fn directory_row(state: &State, id: &str, rules: &Rules) -> Option<DirectoryRow> {
+    let place = place(state, id, rules);
     if !place.revealed {
         return None;
     }
@@ -55,8 +55,8 @@ pub fn directory_row(state: &State, id: &str, tenancy: Tenancy) -> Option<Direct
 }
 
 /// The tenant's row; `None` while neither the organization nor a directory of it has been revealed.
-pub fn tenant_row(state: &State, id: &str, tenancy: Tenancy, has_directory: bool) -> Option<TenantRow> {
-    let word = match tenancy {
+pub fn tenant_row(state: &State, id: &str, rules: &Rules, has_directory: bool) -> Option<TenantRow> {
+    let word = match rules.tenancy {
         Tenancy::Multi => organization_word(state, id),
         Tenancy::Single => None,
     };

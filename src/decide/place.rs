@@ -1,7 +1,7 @@
 //! Where a directory belongs, and whether it still stands.
 
 use super::{
-    DEFAULT_TENANT, Tenancy,
+    DEFAULT_TENANT, Rules, Tenancy,
     state::{Claim, NO_CLAIM, Standing, State},
 };
 use crate::{clock::Timestamp, fact::Kind};
@@ -12,6 +12,8 @@ pub struct Place {
     pub tenant_id: String,
     /// Since when the directory or its organization is deleted, in the broker's time.
     pub gone_since: Option<Timestamp>,
+    /// Since when its people have no access for that; `None` also where the tenant keeps them.
+    pub dismissed_since: Option<Timestamp>,
     /// Something else than a removal speaks of it.
     pub revealed: bool,
 }
@@ -25,28 +27,30 @@ pub fn owner<'a>(state: &'a State, directory_id: &str) -> Option<&'a Claim> {
 }
 
 /// Which tenant a claim speaks for: `None` when the directory belongs to somebody else (promise 6).
-pub fn tenant_of(state: &State, claim: &Claim, tenancy: Tenancy) -> Option<String> {
+pub fn tenant_of(state: &State, claim: &Claim, rules: &Rules) -> Option<String> {
     let owner = owner(state, &claim.directory_id).map(|owner| owner.organization_id.as_str());
     let agrees = claim.organization_id.is_empty() || Some(claim.organization_id.as_str()) == owner;
-    let tenant = match tenancy {
+    let tenant = match rules.tenancy {
         Tenancy::Single => DEFAULT_TENANT,
         Tenancy::Multi => owner.unwrap_or(DEFAULT_TENANT),
     };
     agrees.then(|| tenant.to_owned())
 }
 
-pub fn place(state: &State, directory_id: &str, tenancy: Tenancy) -> Place {
+pub fn place(state: &State, directory_id: &str, rules: &Rules) -> Place {
     let owner = owner(state, directory_id).map(|claim| claim.organization_id.as_str());
-    let tenant_id = match tenancy {
+    let tenant_id = match rules.tenancy {
         Tenancy::Single => DEFAULT_TENANT,
         Tenancy::Multi => owner.unwrap_or(DEFAULT_TENANT),
     };
     let removal = |standing: &Standing| (!standing.live).then_some(standing.version.at);
     let directory_gone = directory_word(state, directory_id).and_then(removal);
     let organization_gone = owner.and_then(|owner| organization_word(state, owner)).and_then(removal);
+    let gone_since = directory_gone.into_iter().chain(organization_gone).min();
     Place {
         tenant_id: tenant_id.to_owned(),
-        gone_since: directory_gone.into_iter().chain(organization_gone).min(),
+        gone_since,
+        dismissed_since: if rules.keeps_people(tenant_id) { organization_gone } else { gone_since },
         revealed: state
             .claims_of(directory_id)
             .any(|claim| claim.tenant_id.is_some() && claim.revealed_by.is_some()),
@@ -69,9 +73,9 @@ pub fn admissible<'a>(state: &'a State, words: &'a [Standing]) -> impl Iterator<
 
 /// Settles every directory in the slice: writes each claim's outcome into it, and returns the directories whose owner
 /// changed, with the tenants they left.
-pub fn settle(state: &mut State, tenancy: Tenancy) -> Vec<Moved> {
+pub fn settle(state: &mut State, rules: &Rules) -> Vec<Moved> {
     let outcomes: Vec<(i64, Option<String>)> =
-        state.claims().map(|claim| (claim.id, tenant_of(state, claim, tenancy))).collect();
+        state.claims().map(|claim| (claim.id, tenant_of(state, claim, rules))).collect();
     let mut moved = Vec::new();
     for (id, tenant_id) in outcomes {
         let Some(claim) = state.claim_mut(id) else { continue };

@@ -13,6 +13,7 @@ use crate::{
     db::{Database, DbError},
     inbox::{dead, queue},
     outbox,
+    tables::refreshes,
 };
 
 /// What readiness is read from.
@@ -34,6 +35,8 @@ pub(super) struct Standing {
     pub(super) inbox: Heap,
     pub(super) dead_letters: Heap,
     pub(super) outbox: Heap,
+    /// Directories whose people are being derived again.
+    pub(super) refreshes: i64,
 }
 
 impl Health {
@@ -51,6 +54,7 @@ impl Health {
                     inbox: heap(queue::backlog(conn)?),
                     dead_letters: heap(dead::open(conn)?),
                     outbox: heap(outbox::waiting(conn)?),
+                    refreshes: refreshes::count(conn)?,
                 })
             })
         };
@@ -74,6 +78,7 @@ pub(super) async fn ready(health: Data<Health>) -> HttpResponse {
                 "inbox": standing.inbox,
                 "dead_letters": standing.dead_letters,
                 "outbox": standing.outbox,
+                "refreshes": standing.refreshes,
             });
             HttpResponse::Ok().content_type("application/json").body(body.to_string())
         }

@@ -16,7 +16,7 @@ use crate::{
         migrate::migrate,
         schema::{dead_letters, inbox, inbox_queue},
     },
-    decide::Tenancy,
+    decide::Rules,
     inbox::{dead, queue::Queued},
 };
 
@@ -38,7 +38,7 @@ impl Drop for Shadow {
 type Row = (i64, String, String, String, i16, i64, Vec<u8>);
 
 /// Everything that was applied, as `conn` sees it: not what waits, nor what was set aside before it was folded.
-pub(super) fn fold(conn: &mut Conn, tenancy: Tenancy, now: Timestamp) -> Result<Shadow, RebuildError> {
+pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Shadow, RebuildError> {
     let shadow = create()?;
     let mut last = 0;
     loop {
@@ -62,10 +62,10 @@ pub(super) fn fold(conn: &mut Conn, tenancy: Tenancy, now: Timestamp) -> Result<
                     .execute(shadow)?;
                 queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, body });
             }
-            apply(shadow, tenancy, queued, now)
+            apply(shadow, rules, queued, now)
         })?;
     }
-    while refresh::step(&shadow.database, tenancy, now)?.is_some() {}
+    while refresh::step(&shadow.database, rules, now)?.is_some() {}
     Ok(shadow)
 }
 

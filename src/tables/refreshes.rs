@@ -2,7 +2,7 @@
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
-use crate::db::{Conn, bulk::Rows, schema::refreshes};
+use crate::db::{Conn, bulk::Rows, on_each, schema::refreshes};
 
 /// Where the next step of a refresh begins: after this (id, kind).
 pub struct Refresh {
@@ -17,6 +17,15 @@ pub fn request(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<()> {
         "INSERT INTO refreshes (directory_id, id_after, kind_after) SELECT r.directory_id, '', -1 FROM {rows} \
          WHERE true ON CONFLICT (directory_id) DO UPDATE SET id_after = '', kind_after = -1",
     )?;
+    Ok(())
+}
+
+/// Everybody in a directory that is shown as deleted.
+pub fn request_deleted(conn: &mut Conn) -> QueryResult<()> {
+    let sql = "INSERT INTO refreshes (directory_id, id_after, kind_after) \
+         SELECT DISTINCT d.id, '', -1 FROM directories d WHERE d.deleted_at IS NOT NULL \
+         ON CONFLICT (directory_id) DO UPDATE SET id_after = '', kind_after = -1";
+    on_each!(conn, |c| diesel::sql_query(sql).execute(c))?;
     Ok(())
 }
 
@@ -36,4 +45,9 @@ pub fn advance(conn: &mut Conn, directory_id: &str, after: (&str, i16)) -> Query
 pub fn finish(conn: &mut Conn, directory_id: &str) -> QueryResult<()> {
     diesel::delete(refreshes::table.find(directory_id)).execute(conn)?;
     Ok(())
+}
+
+/// How many directories wait.
+pub fn count(conn: &mut Conn) -> QueryResult<i64> {
+    refreshes::table.count().get_result(conn)
 }

@@ -1,7 +1,10 @@
 //! Apply and refresh, for as long as there is work; then wait for the bell, or look whether another process left some.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -13,7 +16,7 @@ use crate::{
     apply::{self, ApplyError, Batch, poison, refresh},
     clock::{Clock, Timestamp},
     db::{Database, DbError, on_each},
-    decide::Tenancy,
+    decide::Rules,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
     retention::{self, Retention},
@@ -23,17 +26,22 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// Failures in a row after which a batch is taken apart.
+const PATIENCE: u32 = 3;
+
 const COMPACTION_SECONDS: i64 = 3_600;
 
 pub struct Applier {
     pub database: Database,
-    pub tenancy: Tenancy,
+    pub rules: Rules,
     pub batch: Batch,
     pub retention: Retention,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// Rung when notices were written.
     pub notices: Wake,
+    /// Batches that failed in a row.
+    pub failures: AtomicU32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +111,7 @@ impl Applier {
             return Ok(Step::Idle);
         }
         let deliveries = self.apply(now)?;
-        let refreshed = refresh::step(&self.database, self.tenancy, now)?;
+        let refreshed = refresh::step(&self.database, &self.rules, now)?;
         if let Some(refreshed) = refreshed {
             self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
             tracing::info!(
@@ -136,17 +144,13 @@ impl Applier {
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
         let begun = Instant::now();
-        let applied = match apply::step(&self.database, self.tenancy, self.batch, now) {
-            Err(ApplyError::Database(error)) if !error.may_pass() => {
-                tracing::warn!(error = %error, "a batch was refused; its deliveries are applied one by one");
-                let (applied, buried) = poison::separate(&self.database, self.tenancy, self.batch, now)?;
-                self.log_set_aside(&buried);
-                // Their news is told by the next poll at the latest.
-                self.tell(applied);
-                return Ok(applied + buried.len());
+        let applied = match apply::step(&self.database, &self.rules, self.batch, now) {
+            Err(ApplyError::Database(error)) if self.is_to_be_separated(&error) => {
+                return self.separate(&error, now);
             }
             outcome => outcome?,
         };
+        self.failures.store(0, Ordering::Relaxed);
         if applied.deliveries == 0 {
             return Ok(0);
         }
@@ -167,6 +171,23 @@ impl Applier {
         );
         self.tell(applied.leavers);
         Ok(applied.deliveries)
+    }
+
+    /// A batch that is refused for good, or that fails again and again while the database answers.
+    fn is_to_be_separated(&self, error: &DbError) -> bool {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        !error.may_pass() || (failures >= PATIENCE && !matches!(error, DbError::Unreachable(_)))
+    }
+
+    fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {
+        tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
+        let outcome = poison::separate(&self.database, &self.rules, self.batch, now)?;
+        self.failures.store(0, Ordering::Relaxed);
+        self.metrics.applied.inc_by(outcome.applied as u64);
+        self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
+        self.log_set_aside(&outcome.set_aside);
+        self.tell(outcome.leavers);
+        Ok(outcome.applied + outcome.postponed + outcome.set_aside.len())
     }
 
     fn log_set_aside(&self, letters: &[DeadLetter]) {

@@ -18,7 +18,7 @@ fn simulate(served: &Served, arguments: &[&str]) -> Value {
 
 fn drained(served: &Served) -> bool {
     let ready: Value = serde_json::from_str(&get(served.address, "/readyz")).unwrap();
-    ready["inbox"]["count"] == 0
+    ready["inbox"]["count"] == 0 && ready["refreshes"] == 0
 }
 
 fn list(store: &TestDatabase, what: &str, tenant: &str) -> Vec<Value> {

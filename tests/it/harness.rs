@@ -4,7 +4,7 @@ pub mod broker;
 pub mod database;
 pub mod process;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU32};
 
 use reqwest::{Response, StatusCode};
 use rosterd::{
@@ -13,6 +13,7 @@ use rosterd::{
     clock::{Clock, Timestamp},
     config::{self, Config},
     db::{Database, DbError},
+    rebuild::{Rebuild, rebuild},
     tables::host::HostTable,
     worker::{
         Wake,
@@ -25,7 +26,7 @@ pub use database::{Backend, TestDatabase};
 
 pub const SECRET: &str = "whsec_test_4f1c0d2e9b7a";
 
-/// Runs a test on both databases. PostgreSQL is told by ROSTERD_TEST_POSTGRES_URL, which `tests/run` sets.
+/// Runs a test on both databases, and sees that a rebuild finds no difference afterwards. PostgreSQL is told by ROSTERD_TEST_POSTGRES_URL, which `tests/run` sets.
 macro_rules! both {
     ($(#[$meta:meta])* fn $name:ident($app:ident) $body:block) => {
         both! { $(#[$meta])* fn $name($app, |_config| {}) $body }
@@ -39,13 +40,17 @@ macro_rules! both {
 
             #[test]
             fn on_sqlite() {
-                run(&mut $crate::harness::TestApp::start($crate::harness::Backend::Sqlite, $settings));
+                let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Sqlite, $settings);
+                run(&mut app);
+                app.assert_rebuilds();
             }
 
             #[test]
             fn on_postgres() {
                 if $crate::harness::Backend::postgres_is_offered() {
-                    run(&mut $crate::harness::TestApp::start($crate::harness::Backend::Postgres, $settings));
+                    let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Postgres, $settings);
+                    run(&mut app);
+                    app.assert_rebuilds();
                 }
             }
         }
@@ -93,12 +98,13 @@ impl TestApp {
         let app = app::start(&config, clock.clone(), Workers::ByHand).unwrap();
         let applier = Applier {
             database: app.database.clone(),
-            tenancy: config.tenancy,
+            rules: config.rules(),
             batch: Batch { deliveries: config.apply.batch_deliveries, bytes: config.apply.batch_bytes },
             retention: config.retention,
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),
             notices: Wake::default(),
+            failures: AtomicU32::new(0),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -111,6 +117,13 @@ impl TestApp {
 
     pub fn address(&self) -> std::net::SocketAddr {
         self.app.as_ref().unwrap().address
+    }
+
+    /// What the log says now must be what the tables show (`rebuild`).
+    pub fn assert_rebuilds(&self) {
+        let wanted = Rebuild { rules: &self.config.rules(), tenant: None, dry_run: true };
+        let differences = rebuild(self.database(), wanted, self.clock.now()).unwrap();
+        assert!(differences.is_empty(), "{differences:#?}");
     }
 
     /// Sends bytes with a signature header as given.

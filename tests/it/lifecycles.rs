@@ -358,3 +358,104 @@ both! {
         assert_eq!(status(app), ["u1 inactive", "u2 active"]);
     }
 }
+
+both! {
+    fn lesson_5_and_7_a_tenant_that_keeps_people_of_deleted_directories_keeps_them_and_nobody_is_told(app, |config| {
+        config.directories.deleted_of.insert("org_1".to_owned(), rosterd::decide::People::Keep);
+    }) {
+        app.play(&beginning());
+
+        app.play(&[event("e_del", "dsync.deleted", 20, directory("dir_1", "org_1", 0))]);
+        assert_eq!((status(app), app.rows(GROUPS).len(), app.rows(USER_ROLES).len()), (vec!["u1 active".to_owned()], 0, 1));
+        assert_eq!(app.notices(), Vec::<String>::new());
+
+        // A leaver leaves all the same, and a deleted organization is the end.
+        app.play(&[created("u2", 21)]);
+        app.play(&[event("e22", "dsync.user.deleted", 22, user("u2", "active", 21))]);
+        assert_eq!(status(app), ["u1 active", "u2 inactive"]);
+        app.play(&[event("e30", "organization.deleted", 30, organization("org_1", 0))]);
+        assert_eq!(status(app), ["u1 inactive", "u2 inactive"]);
+    }
+}
+
+both! {
+    fn a_changed_policy_on_deleted_directories_takes_effect_at_the_next_start(app, |config| {
+        config.directories.deleted = rosterd::decide::People::Keep;
+    }) {
+        app.play(&beginning());
+        app.play(&[event("e_del", "dsync.deleted", 20, directory("dir_1", "org_1", 0))]);
+        assert_eq!(status(app), ["u1 active"]);
+
+        assert!(app.app.take().unwrap().stop());
+        app.config.directories.deleted = rosterd::decide::People::Deprovision;
+        app.applier.rules = app.config.rules();
+        app.app = Some(rosterd::app::start(&app.config, app.clock.clone(), rosterd::app::Workers::ByHand).unwrap());
+        app.drain();
+
+        assert_eq!(status(app), ["u1 inactive"]);
+    }
+}
+
+both! {
+    fn lesson_7_what_comes_late_from_a_deleted_directory_gives_nobody_access(app) {
+        app.play(&beginning());
+        app.play(&[event("e_del", "dsync.deleted", 20, directory("dir_1", "org_1", 0))]);
+
+        app.play(&[
+            created("u_late", 19),
+            event("e21", "dsync.user.updated", 21, user("u1", "active", 21)),
+            event("m22", "dsync.group.user_added", 22, membership(user("u1", "active", 21), group("g1", 22))),
+        ]);
+
+        assert!(app.rows(USERS).iter().all(|row| row["status"] == "inactive"));
+        assert_eq!((app.rows(GROUPS).len(), app.rows(GROUP_MEMBERS).len(), app.rows(USER_ROLES).len()), (0, 0, 0));
+    }
+}
+
+both! {
+    fn an_address_taken_over_by_somebody_else_inherits_nothing(app) {
+        let address = json!({"email": "info@acme.example", "role": {"slug": "admin"}, "roles": []});
+        let group_of = |id: &str| membership(with(user(id, "active", 1), address.clone()), group("g1", 2));
+        app.play(&[event("c1", "dsync.user.created", 1, with(user("u1", "active", 1), address.clone())),
+            event("m1", "dsync.group.user_added", 2, group_of("u1"))]);
+        app.play(&[event("d1", "dsync.user.deleted", 9, with(user("u1", "active", 1), address.clone()))]);
+
+        app.play(&[event("c2", "dsync.user.created", 10, with(user("u2", "active", 10), json!({"email": "info@acme.example"})))]);
+
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive", "u2 active"]);
+        assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug"]), ["u2 member"]);
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
+        let rows = app.rows(USERS);
+        assert_ne!(rows[0]["person_id"], rows[1]["person_id"]);
+    }
+}
+
+both! {
+    fn lesson_11_a_revocation_and_an_addition_in_one_push_end_by_their_versions(app) {
+        app.play(&beginning());
+        let pair = || membership(user("u1", "active", 1), group("g1", 2));
+
+        app.play(&[
+            event("m_b", "dsync.group.user_added", 10, pair()),
+            event("m_a", "dsync.group.user_removed", 10, pair()),
+        ]);
+
+        // Equal times: the event id decides, in whatever order they came.
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 1);
+        assert!(app.inbox().iter().all(|(_, state)| state == "applied"));
+    }
+}
+
+both! {
+    fn lesson_14_and_19_what_is_not_for_us_is_kept_and_moves_nothing(app) {
+        app.play(&beginning());
+        app.play(&[
+            event("x1", "user.deleted", 50, json!({"id": "user_1"})),
+            event("x2", "dsync.user.frobnicated", 51, user("u1", "inactive", 51)),
+            event("e52", "dsync.user.deleted", 2, user("u1", "active", 1)),
+        ]);
+
+        assert_eq!(status(app), ["u1 inactive"]);
+        assert_eq!(app.inbox().iter().filter(|(_, state)| state == "ignored").count(), 2);
+    }
+}

@@ -7,6 +7,8 @@
 mod harness;
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod binary;
@@ -19,8 +21,14 @@ mod http;
 #[cfg(test)]
 mod lifecycles;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod poison;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod signature;
+#[cfg(test)]
+mod smtp;

@@ -1,10 +1,13 @@
 //! The database taken away and given back.
 
 use reqwest::StatusCode;
-use rosterd::tables::host::USERS;
+use rosterd::{
+    app::{self, Workers},
+    tables::host::USERS,
+};
 
 use crate::harness::{
-    Backend, TestApp, TestDatabase, both,
+    TestApp, TestDatabase, both,
     broker::{event, user},
 };
 
@@ -77,12 +80,11 @@ both! {
             app.deliver(&created(n));
         }
         // Stopped with everything still in the queue.
-        let store = std::mem::replace(&mut app.store, TestDatabase::create(Backend::Sqlite));
         assert!(app.app.take().unwrap().stop());
 
-        let again = TestApp::start_on(store, app.config.clone());
-        again.drain();
+        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::ByHand).unwrap());
+        app.drain();
 
-        assert_eq!(again.brief(USERS, &["id"]).len(), 5);
+        assert_eq!(app.brief(USERS, &["id"]).len(), 5);
     }
 }

@@ -1,0 +1,106 @@
+//! A bad event sets only itself aside (lesson 16).
+
+use rosterd::{apply::poison::MOST_ATTEMPTS, db::DbError, tables::host::USERS};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    TestApp, TestDatabase, both,
+    broker::{event, user, with},
+};
+
+fn execute(app: &TestApp, sql: &str) {
+    use diesel::connection::SimpleConnection;
+    app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
+}
+
+fn created(id: &str, email: &str) -> Value {
+    event(&format!("e_{id}"), "dsync.user.created", 1, with(user(id, "active", 1), json!({"email": email})))
+}
+
+fn state(app: &TestApp, event: &str) -> String {
+    app.inbox().into_iter().find(|(id, _)| id == event).unwrap().1
+}
+
+both! {
+    fn an_event_that_the_database_refuses_is_set_aside_alone_and_can_be_retried(app) {
+        // A host that has put its own constraint on our table.
+        execute(app, "CREATE UNIQUE INDEX host_email ON users (tenant_id, email)");
+        app.play(&[created("u1", "shared@acme.example")]);
+
+        app.play(&[
+            created("u2", "own@acme.example"),
+            created("u3", "shared@acme.example"),
+            event("e_leaver", "dsync.user.deleted", 9, with(user("u1", "active", 1), json!({"email": "shared@acme.example"}))),
+            created("u4", "other@acme.example"),
+        ]);
+
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive", "u2 active", "u4 active"]);
+        assert_eq!(state(app, "e_u3"), "dead");
+        let letters = app.database().read::<_, DbError>(|conn| {
+            Ok(rosterd::inbox::log::list(conn, Some(rosterd::inbox::log::State::Dead), 10)?)
+        }).unwrap();
+        assert_eq!((letters.len(), letters[0].reason.as_deref(), letters[0].attempts), (1, Some("refused"), 1));
+
+        execute(app, "DROP INDEX host_email");
+        assert!(app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead::retry(conn, letters[0].id)?)).unwrap());
+        app.drain();
+        assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3", "u4"]);
+    }
+}
+
+fn refuse_for_now(app: &TestApp) {
+    execute(
+        app,
+        match app.store {
+            TestDatabase::Sqlite(_) => {
+                "CREATE TRIGGER busy BEFORE INSERT ON users WHEN NEW.id = 'u_stuck' BEGIN SELECT RAISE(ABORT, 'busy for now'); END"
+            }
+            TestDatabase::Postgres { .. } => {
+                "CREATE FUNCTION busy() RETURNS trigger AS $$ BEGIN IF NEW.id = 'u_stuck' THEN RAISE EXCEPTION 'busy for now'; \
+             END IF; RETURN NEW; END $$ LANGUAGE plpgsql; \
+             CREATE TRIGGER busy BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION busy()"
+            }
+        },
+    );
+}
+
+/// As the worker does, which goes on after a failure.
+fn work(app: &TestApp) {
+    for _ in 0..6 {
+        drop(app.applier.step());
+    }
+}
+
+both! {
+    fn an_event_that_keeps_failing_waits_ever_longer_holds_up_nobody_and_is_set_aside_in_the_end(app) {
+        refuse_for_now(app);
+        app.deliver(&created("u_stuck", "stuck@acme.example"));
+        app.deliver(&created("u1", "u1@acme.example"));
+
+        work(app);
+
+        assert_eq!((app.brief(USERS, &["id"]), state(app, "e_u_stuck")), (vec!["u1".to_owned()], "pending".to_owned()));
+        for attempt in 2..=MOST_ATTEMPTS {
+            app.clock.advance_seconds(3_600);
+            app.deliver(&created(&format!("u{attempt}"), &format!("u{attempt}@acme.example")));
+            work(app);
+            assert!(app.brief(USERS, &["id"]).contains(&format!("u{attempt}")), "held up at attempt {attempt}");
+        }
+        assert_eq!(state(app, "e_u_stuck"), "dead");
+        assert!(app.get("/metrics").body.contains("rosterd_dead_letters 1"));
+    }
+}
+
+both! {
+    fn an_event_that_fails_for_a_while_is_applied_when_the_cause_has_passed(app) {
+        refuse_for_now(app);
+        app.deliver(&created("u_stuck", "stuck@acme.example"));
+        work(app);
+
+        execute(app, if matches!(app.store, TestDatabase::Sqlite(_)) { "DROP TRIGGER busy" } else { "DROP TRIGGER busy ON users" });
+        app.clock.advance_seconds(60);
+        app.drain();
+
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u_stuck active"]);
+    }
+}
