@@ -6,7 +6,7 @@ use crate::{
     db::{Conn, DbError},
     decide::{
         DEFAULT_TENANT, Rules, Tenancy,
-        directories::{directory_row, tenant_row},
+        directories::{DirectoryRow, directory_row, tenant_row},
         groups,
         place::{Place, directory_word, organization_word, owner, place},
         state::State,
@@ -54,7 +54,8 @@ pub fn directories(
     let misplaced: Vec<Key> = shown
         .keys()
         .filter(|(tenant, id)| {
-            touched.contains(id) && after.get(id).is_some_and(|place| place.tenant_id != *tenant)
+            touched.contains(id)
+                && after.get(id).is_some_and(|place| place.tenant_id != *tenant || !place.revealed)
         })
         .cloned()
         .collect();
@@ -62,20 +63,22 @@ pub fn directories(
     tables::directories::remove(conn, &misplaced)?;
     tenants(conn, state, rules, &touched, left)?;
 
+    let by_id: HashMap<&str, &DirectoryRow> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
     let mut changed = BTreeSet::new();
     let mut homes = Homes::new();
     for (id, place) in after {
-        let key = (place.tenant_id.clone(), id.clone());
-        let row = rows.iter().find(|row| row.id == id);
-        let provider = match row {
+        let was = shown.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
+        let provider = match by_id.get(id.as_str()) {
             Some(row) => row.provider.clone(),
-            None => shown.get(&key).cloned().flatten(),
+            // No word counts any more that told it.
+            None if !place.revealed => None,
+            None => was.clone(),
         };
         let outcome = |place: &Place| (place.tenant_id.clone(), place.gone_since, place.dismissed_since);
         let moved = before.get(&id).is_some_and(|before| outcome(before) != outcome(&place));
-        let known = shown.keys().any(|(_, shown)| *shown == id);
-        let renamed = row.is_some() && shown.get(&key).is_some_and(|shown| *shown != provider);
-        if known && (moved || renamed) {
+        // In a fresh directory there is nobody but those of this batch.
+        let known = state.claims_of(&id).any(|claim| !claim.fresh);
+        if known && (moved || was != provider) {
             changed.insert(id.clone());
         }
         homes.insert(id, Home { place, provider });

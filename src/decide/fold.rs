@@ -86,43 +86,40 @@ fn join<T: Serialize>(
 ) {
     let digest = digest(&word);
     let words = state.words_mut(kind, &word.id);
-    let entity = (kind, word.id);
-    let news = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
+    // Of several, under claims of several directories, any newer one may come to count instead of another.
+    let alone = words.len() == 1;
+    let (newer, news) = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
-            let (version, live) = (word.version, word.live);
             let revealed_by = word.reveals.then_some(inbox_id);
+            let (version, live) = (word.version, word.live);
             words.push(Standing { claim_id, version, revealed_by, live, digest, inbox_id });
-            true
+            (true, true)
         }
         Some(standing) => {
-            let (newer, reveals) =
-                (word.version > standing.version, word.reveals && standing.revealed_by.is_none());
-            if word.reveals && (newer || reveals) {
+            let newer = word.version > standing.version;
+            let reveals = word.reveals && standing.revealed_by.is_none();
+            let differs = newer && (!alone || (digest, word.live) != (standing.digest, standing.live));
+            if !newer && !reveals {
+                return;
+            }
+            if word.reveals {
                 standing.revealed_by = Some(inbox_id);
             }
-            let differs = newer && (digest, word.live) != (standing.digest, standing.live);
             if newer {
                 (standing.version, standing.live) = (word.version, word.live);
                 (standing.digest, standing.inbox_id) = (digest, inbox_id);
             }
-            if !newer && !reveals {
-                return;
-            }
-            if newer {
-                state.insert_content(inbox_id, content(word.content));
-            }
-            state.touched.words.insert((entity.clone(), claim_id));
-            if differs || reveals {
-                state.touched.entities.insert(entity);
-            }
-            return;
+            (newer, differs || reveals)
         }
     };
-    if news {
+    let entity = (kind, word.id);
+    if newer {
         state.insert_content(inbox_id, content(word.content));
-        state.touched.words.insert((entity.clone(), claim_id));
-        state.touched.entities.insert(entity);
     }
+    if news {
+        state.touched.entities.insert(entity.clone());
+    }
+    state.touched.words.insert((entity, claim_id));
 }
 
 fn join_membership(state: &mut State, inbox_id: i64, claim_id: i64, membership: Membership) {

@@ -2,7 +2,7 @@
 
 use super::{
     DEFAULT_TENANT, Rules, Tenancy,
-    state::{Claim, NO_CLAIM, Standing, State},
+    state::{Claim, NO_CLAIM, Standing, State, UNSPOKEN},
 };
 use crate::{clock::Timestamp, fact::Kind};
 
@@ -22,7 +22,7 @@ pub struct Place {
 pub fn owner<'a>(state: &'a State, directory_id: &str) -> Option<&'a Claim> {
     state
         .claims_of(directory_id)
-        .filter(|claim| !claim.organization_id.is_empty())
+        .filter(|claim| !claim.organization_id.is_empty() && claim.first.rank < UNSPOKEN)
         .min_by(|a, b| (&a.first, &a.organization_id).cmp(&(&b.first, &b.organization_id)))
 }
 

@@ -27,6 +27,9 @@ pub struct Claim {
     pub fresh: bool,
 }
 
+/// The rank of a claim that was made for a word still to be folded in: it does not count yet.
+pub const UNSPOKEN: i16 = i16::MAX;
+
 /// How old a claim is: the smallest owns the directory. A directory's own events (`rank` 0) go before mentions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FirstWord {
