@@ -13,6 +13,8 @@ mod bad_input;
 #[cfg(test)]
 mod binary;
 #[cfg(test)]
+mod convergence;
+#[cfg(test)]
 mod duplicates;
 #[cfg(test)]
 mod fixtures;

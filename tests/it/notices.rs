@@ -243,3 +243,22 @@ both! {
         assert!(!mails[0].raw.lines().any(|line| line.starts_with("Bcc:")));
     }
 }
+
+both! {
+    fn a_recipient_who_is_refused_keeps_nobody_else_from_being_told(app) {
+        let office = Office::with(app, |config| {
+            let recipients = ["gone@acme.example", "it@acme.example"].map(|address| address.parse().unwrap());
+            config.mail.recipients.insert("org_1".to_owned(), recipients.to_vec());
+        });
+        office.smtp.next([Behaviour::RefuseRecipient("gone@"); 3]);
+        app.play(&[created("u1")]);
+        app.play(&[deleted("u1", 9)]);
+        later(app);
+
+        office.send(app);
+
+        assert!(office.smtp.connections() >= 2);
+        let mails = office.mails();
+        assert_eq!((mails.len(), &mails[0].to), (1, &vec!["it@acme.example".to_owned()]));
+    }
+}

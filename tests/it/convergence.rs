@@ -1,0 +1,181 @@
+//! Promise 3: the host tables are a function of the set of events. Any history, any order, any duplicates, any batches
+//! and any number of workers, against a model that knows none of these.
+
+mod damage;
+mod history;
+mod model;
+mod poison;
+mod reach;
+mod total;
+mod trial;
+mod world;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use history::{Case, case};
+use model::Tables;
+use proptest::prelude::*;
+use rosterd::worker::applier::Applier;
+use trial::{Outcome, failed, holds};
+use world::{World, drain};
+
+use crate::harness::Backend;
+
+/// A property on each database; `$cases` on SQLite and on PostgreSQL, where a case takes longer.
+macro_rules! property {
+    ($name:ident, $cases:expr, $trials:path, $property:path) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn on_sqlite() {
+                let world = World::create(Backend::Sqlite);
+                holds($cases.0, $trials(), |trial| $property(&world, trial));
+            }
+
+            #[test]
+            fn on_postgres() {
+                if Backend::postgres_is_offered() {
+                    let world = World::create(Backend::Postgres);
+                    holds($cases.1, $trials(), |trial| $property(&world, trial));
+                }
+            }
+        }
+    };
+}
+
+property!(any_order_any_duplicates_and_any_batches_end_in_the_tables_of_the_set, (60, 30), case, one_applier);
+property!(any_number_of_appliers_at_once_end_in_the_tables_of_the_set, (40, 20), case, appliers_at_once);
+property!(
+    what_compaction_drops_is_missed_neither_now_nor_when_the_rest_is_folded_again,
+    (40, 20),
+    case,
+    compacted
+);
+property!(
+    each_passage_from_active_to_inactive_has_its_notice_and_nothing_else_has_one,
+    (40, 20),
+    case,
+    notices
+);
+property!(what_is_wrong_with_an_event_stays_with_it, (40, 20), poison::poisoned, poison::stays_with_itself);
+
+fn equals_the_model(world: &World, case: &Case) -> Outcome {
+    equal(model::tables(&case.events(), &case.rules()), world.tables())
+}
+
+/// Says each row that only one side has.
+fn equal(expected: Tables, got: Tables) -> Outcome {
+    let (expected, got) = (with_people_numbered(expected), with_people_numbered(got));
+    if expected == got {
+        return Ok(());
+    }
+    let mut lines = Vec::new();
+    for (table, rows) in &expected {
+        let got = &got[table];
+        let (missing, surplus) =
+            (rows.iter().filter(|row| !got.contains(row)), got.iter().filter(|row| !rows.contains(row)));
+        lines.extend(missing.map(|row| format!("{table} expected {row}")));
+        lines.extend(surplus.map(|row| format!("{table} got      {row}")));
+    }
+    Err(failed(if lines.is_empty() { "the same rows in another order".to_owned() } else { lines.join("\n") }))
+}
+
+/// What a person's id is does not matter, only whose are equal: each becomes the number of its first bearer.
+fn with_people_numbered(mut tables: Tables) -> Tables {
+    let mut numbers = HashMap::new();
+    for user in tables.get_mut("users").into_iter().flatten() {
+        let next = numbers.len();
+        user["person_id"] = (*numbers.entry(user["person_id"].to_string()).or_insert(next)).into();
+    }
+    tables
+}
+
+fn one_applier(world: &World, case: &Case) -> Outcome {
+    world.clear();
+    let applier = world.applier(case.rules(), case.batch);
+    for part in case.deliveries() {
+        world.deliver(&part);
+        drain(&applier, || Ok(()))?;
+    }
+    equals_the_model(world, case)?;
+
+    // Nor do repetitions by hand change anything.
+    world.retry_dead_letters();
+    drain(&applier, || Ok(()))?;
+    equals_the_model(world, case)
+}
+
+fn appliers_at_once(world: &World, case: &Case) -> Outcome {
+    const APPLIERS: usize = 3;
+    world.clear();
+    let all_sent = AtomicBool::new(false);
+    let work = |applier: &Applier| -> Outcome {
+        loop {
+            // Read before the drain: what is sent until here is drained below.
+            let last = all_sent.load(Ordering::SeqCst);
+            drain(applier, || Ok(()))?;
+            if last {
+                return Ok(());
+            }
+            thread::yield_now();
+        }
+    };
+    thread::scope(|scope| {
+        let appliers: Vec<_> = (0..APPLIERS)
+            .map(|n| {
+                let applier = world.applier(case.rules(), case.batch + n);
+                scope.spawn(move || work(&applier))
+            })
+            .collect();
+        for part in case.deliveries() {
+            world.deliver(&part);
+        }
+        all_sent.store(true, Ordering::SeqCst);
+        appliers.into_iter().try_for_each(|applier| applier.join().unwrap())
+    })?;
+    equals_the_model(world, case)
+}
+
+fn compacted(world: &World, case: &Case) -> Outcome {
+    world.clear();
+    let applier = world.applier(case.rules(), case.batch);
+    for part in case.deliveries() {
+        world.deliver(&part);
+        // Another process may compact between any two transactions of this one.
+        drain(&applier, || {
+            world.compact();
+            Ok(())
+        })?;
+    }
+    equals_the_model(world, case)?;
+
+    world.rebuilt(&case.rules())?;
+    let kept = world.kept();
+    world.clear();
+    world.deliver(&kept);
+    drain(&applier, || Ok(()))?;
+    equals_the_model(world, case)
+}
+
+fn notices(world: &World, case: &Case) -> Outcome {
+    world.clear();
+    let applier = world.applier(case.rules(), case.batch);
+    let (mut active, mut passages) = (BTreeSet::new(), Vec::new());
+    for part in case.deliveries() {
+        world.deliver(&part);
+        drain(&applier, || {
+            let (now, others): (BTreeSet<_>, BTreeSet<_>) = world.users();
+            passages.extend(others.into_iter().filter(|user| active.contains(user)));
+            active = now;
+            passages.sort_unstable();
+            prop_assert_eq!(&passages, &world.told(), "passages from active to inactive, and notices");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}

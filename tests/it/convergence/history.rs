@@ -1,0 +1,97 @@
+//! Histories of events as a broker might send them, and worse: few ids and few seconds, so that entities, tenants and
+//! times collide; everything is small numbers, so that a failing history shrinks to the events that matter.
+
+mod event;
+
+use event::{Event, event};
+use proptest::prelude::*;
+use rosterd::decide::{DirectoryDeleted, People, Rules, Tenancy};
+use serde_json::Value;
+
+use super::trial::Trial;
+
+/// One event as a broker would send it.
+pub fn a_body() -> BoxedStrategy<Value> {
+    (event(), 0..1_000_usize).prop_map(|(event, place)| event.render(place)).boxed()
+}
+
+/// A set of events and how it is delivered.
+#[derive(Clone, Debug)]
+pub struct Case {
+    single: bool,
+    /// In the order of delivery: each is drawn on its own, so every permutation is as likely.
+    events: Vec<Event>,
+    /// Whose people stay when their directory is deleted.
+    keeps: Option<&'static str>,
+    /// How many an applier takes at once.
+    pub batch: usize,
+}
+
+pub fn case() -> BoxedStrategy<Case> {
+    let events = prop::collection::vec(event(), 1..60);
+    let keeps = prop_oneof![4 => Just(None), 1 => Just(Some("o0")), 1 => Just(Some("default"))];
+    let batch = prop_oneof![1..8_usize, Just(1_000)];
+    (prop::bool::weighted(0.1), events, keeps, batch)
+        .prop_map(|(single, events, keeps, batch)| Case { single, events, keeps, batch })
+        .boxed()
+}
+
+impl Case {
+    pub fn rules(&self) -> Rules {
+        let keep = |tenant: &str| (tenant.to_owned(), People::Keep);
+        let directory_deleted = DirectoryDeleted {
+            otherwise: People::Deprovision,
+            of_tenant: self.keeps.map(keep).into_iter().collect(),
+        };
+        Rules { tenancy: if self.single { Tenancy::Single } else { Tenancy::Multi }, directory_deleted }
+    }
+
+    /// Each event once.
+    pub fn events(&self) -> Vec<Value> {
+        self.events.iter().enumerate().map(|(place, event)| event.render(place)).collect()
+    }
+
+    /// What arrives between two drains, one after the other, repetitions included.
+    pub fn deliveries(&self) -> Vec<Vec<Value>> {
+        let bodies = self.events();
+        let mut order = Vec::new();
+        for (place, event) in self.events.iter().enumerate() {
+            order.push((place, 0, place));
+            order.extend(event.again.map(|later| (place + usize::from(later), 1, place)));
+        }
+        order.sort_unstable();
+        let mut parts = vec![Vec::new()];
+        for (_, _, place) in order {
+            parts.last_mut().unwrap().push(bodies[place].clone());
+            if !self.events[place].more {
+                parts.push(Vec::new());
+            }
+        }
+        parts.retain(|part| !part.is_empty());
+        parts
+    }
+}
+
+impl Trial for Case {
+    /// What was delivered, drain by drain, as JSON that can be sent as it is.
+    fn tell(&self) -> String {
+        let lines = |part: &Vec<Value>| part.iter().map(|event| format!("{event}\n")).collect::<String>();
+        let parts: Vec<String> = self.deliveries().iter().map(lines).collect();
+        format!(
+            "{:?}, batches of {}, applied after each part:\n{}",
+            self.rules(),
+            self.batch,
+            parts.join("--\n")
+        )
+    }
+
+    /// Without one of the events each.
+    fn smaller(&self) -> Vec<Self> {
+        let without = |place| {
+            let mut smaller = self.clone();
+            smaller.events.remove(place);
+            smaller
+        };
+        (0..self.events.len()).map(without).collect()
+    }
+}

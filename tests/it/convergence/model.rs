@@ -1,0 +1,199 @@
+//! What the host must see, said a second time and on its own: from the design's text (sections 1 and 2) and the
+//! broker's payloads, over a plain set of events, without a database, a batch or an order of arrival.
+
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rosterd::decide::{People, Rules, Tenancy};
+use serde_json::Value;
+
+pub use rows::Tables;
+
+/// (time, time of sending, event id). Times here are texts of one form, so they sort as they are.
+type Version<'a> = (&'a str, &'a str, &'a str);
+
+/// (tenant, id): ids are a tenant's own.
+type Key<'a> = (&'a str, &'a str);
+
+/// What one event says of one thing.
+struct Word<'a> {
+    version: Version<'a>,
+    directory: &'a str,
+    data: &'a Value,
+    deleted: bool,
+    /// A removal never makes visible what no other event has made visible.
+    reveals: bool,
+}
+
+/// Everything said of things of one kind.
+struct Words<'a, K>(BTreeMap<K, Vec<Word<'a>>>);
+
+impl<'a, K: Ord + Copy> Words<'a, K> {
+    fn say(&mut self, key: K, word: Word<'a>) {
+        self.0.entry(key).or_default().push(word);
+    }
+
+    fn newest(&self, key: K) -> Option<&Word<'a>> {
+        self.0.get(&key)?.iter().max_by_key(|word| word.version)
+    }
+
+    /// The newest word on everything that may be seen.
+    fn visible(&self) -> impl Iterator<Item = (K, &Word<'a>)> {
+        let seen = |(_, words): &(&K, &Vec<Word<'a>>)| words.iter().any(|word| word.reveals);
+        self.0.iter().filter(seen).filter_map(|(key, _)| Some((*key, self.newest(*key)?)))
+    }
+}
+
+impl<K> Default for Words<'_, K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+/// One change of a membership: when, by which event, and whether it is there now.
+type Change<'a> = (&'a str, &'a str, bool);
+
+#[derive(Default)]
+struct Model<'a> {
+    rules: Rules,
+    /// The organization of each directory that anybody claims.
+    owners: BTreeMap<&'a str, &'a str>,
+    organizations: Words<'a, &'a str>,
+    directories: Words<'a, &'a str>,
+    /// Directories that an event other than their own has made visible.
+    mentioned: BTreeSet<&'a str>,
+    users: Words<'a, Key<'a>>,
+    groups: Words<'a, Key<'a>>,
+    /// By tenant, group and user.
+    memberships: BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<Change<'a>>>,
+    roles: BTreeSet<Key<'a>>,
+}
+
+pub fn tables(events: &[Value], rules: &Rules) -> Tables {
+    let mut model = Model { rules: rules.clone(), owners: owners(events), ..Model::default() };
+    for event in events {
+        model.hear(event);
+    }
+    model.tables()
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}
+
+/// The snapshot that says where an event belongs: of a membership event its user's (they agree).
+fn subject(event: &Value) -> &Value {
+    if event["data"]["user"].is_object() { &event["data"]["user"] } else { &event["data"] }
+}
+
+fn directory_of(event: &Value) -> Option<&str> {
+    let own = matches!(text(event, "event"), "dsync.activated" | "dsync.deleted");
+    if own { event["data"]["id"].as_str() } else { event["data"]["directory_id"].as_str() }
+}
+
+/// When the broker sent it; what lacks that time was sent when its subject changed.
+fn sent<'a>(event: &'a Value, subject: &'a Value) -> &'a str {
+    event["created_at"].as_str().unwrap_or_else(|| text(subject, "updated_at"))
+}
+
+/// A directory belongs to the organization of its oldest claim, its own events before all others.
+fn owners(events: &[Value]) -> BTreeMap<&str, &str> {
+    let mut oldest = BTreeMap::new();
+    for event in events {
+        let claimed = subject(event)["organization_id"].as_str();
+        let (Some(directory), Some(organization)) = (directory_of(event), claimed) else { continue };
+        let hearsay = text(event, "event").matches('.').count() > 1;
+        let claim = (hearsay, sent(event, subject(event)), text(event, "id"), organization);
+        oldest.entry(directory).and_modify(|oldest| *oldest = claim.min(*oldest)).or_insert(claim);
+    }
+    oldest.into_iter().map(|(directory, claim)| (directory, claim.3)).collect()
+}
+
+/// `role` and `roles[]`, whichever the environment sends.
+fn slugs(user: &Value) -> BTreeSet<&str> {
+    let many = user["roles"].as_array().into_iter().flatten();
+    many.chain([&user["role"]]).filter_map(|role| role["slug"].as_str()).collect()
+}
+
+impl<'a> Model<'a> {
+    fn tenant(&self, directory: &str) -> &'a str {
+        match (self.rules.tenancy, self.owners.get(directory)) {
+            (Tenancy::Multi, Some(owner)) => owner,
+            _ => "default",
+        }
+    }
+
+    fn hear(&mut self, event: &'a Value) {
+        let data = &event["data"];
+        let (family, verb) = text(event, "event").rsplit_once('.').unwrap();
+        let directory = directory_of(event).unwrap_or_default();
+        let word = |data: &'a Value| {
+            let (sent, updated, deleted) = (sent(event, data), text(data, "updated_at"), verb == "deleted");
+            // So that a stale snapshot inside a deletion can never lose to an older update.
+            let at = if deleted { sent.max(updated) } else { updated };
+            let reveals = !deleted && verb != "user_removed";
+            Word { version: (at, sent, text(event, "id")), directory, data, deleted, reveals }
+        };
+        if family == "organization" {
+            return self.organizations.say(text(data, "id"), word(data));
+        }
+        let claimed = subject(event)["organization_id"].as_str();
+        if claimed.is_some_and(|claimed| self.owners[directory] != claimed) {
+            return; // Set aside: it speaks for an organization that is not its directory's.
+        }
+        if family == "dsync" {
+            return self.directories.say(directory, word(data));
+        }
+        if word(data).reveals {
+            self.mentioned.insert(directory);
+        }
+        let tenant = self.tenant(directory);
+        match (family, verb) {
+            ("dsync.user", _) => self.hear_user(tenant, word(data)),
+            (_, "user_added" | "user_removed") => {
+                let (user, group) = (&data["user"], &data["group"]);
+                let change = (sent(event, user), text(event, "id"), verb == "user_added");
+                let members = (tenant, text(group, "id"), text(user, "id"));
+                self.memberships.entry(members).or_default().insert(change);
+                self.hear_user(tenant, word(user));
+                self.groups.say((tenant, text(group, "id")), word(group));
+            }
+            _ => self.groups.say((tenant, text(data, "id")), word(data)),
+        }
+    }
+
+    fn hear_user(&mut self, tenant: &'a str, word: Word<'a>) {
+        if word.reveals {
+            self.roles.extend(slugs(word.data).into_iter().map(|slug| (tenant, slug)));
+        }
+        self.users.say((tenant, text(word.data, "id")), word);
+    }
+
+    /// Since when the directory's organization is deleted.
+    fn dissolved(&self, directory: &str) -> Option<&'a str> {
+        let newest = self.organizations.newest(self.owners.get(directory)?)?;
+        newest.deleted.then_some(newest.version.0)
+    }
+
+    /// Since when the directory is gone, itself or with its organization.
+    fn gone(&self, directory: &str) -> Option<&'a str> {
+        let deleted = self.directories.newest(directory).filter(|word| word.deleted);
+        deleted.map(|word| word.version.0).into_iter().chain(self.dissolved(directory)).min()
+    }
+
+    /// Since when the people of a directory have no access for that.
+    fn dismissed(&self, directory: &str) -> Option<&'a str> {
+        let rule = &self.rules.directory_deleted;
+        match rule.of_tenant.get(self.tenant(directory)).unwrap_or(&rule.otherwise) {
+            People::Keep => self.dissolved(directory),
+            People::Deprovision => self.gone(directory),
+        }
+    }
+
+    /// Since when the newest word on a user leaves them without access, by itself or by what became of its directory.
+    fn left(&self, user: &Word<'a>) -> Option<&'a str> {
+        let themselves = (user.deleted || user.data["state"] != "active").then_some(user.version.0);
+        themselves.into_iter().chain(self.dismissed(user.directory)).min()
+    }
+}

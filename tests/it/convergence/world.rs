@@ -1,0 +1,198 @@
+//! A database that many cases share, one after the other, and the two ends of the data path: the inbox's door and the
+//! host's tables. Without HTTP, so that a case takes milliseconds.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicU32},
+};
+
+use actix_web::web::Bytes;
+use diesel::{
+    ExpressionMethods, QueryDsl, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query,
+    sql_types::Text,
+};
+use rosterd::{
+    apply::Batch,
+    broker::Source,
+    clock::Clock,
+    db::{Conn, Database, DbError, Url, migrate::migrate, schema},
+    decide::Rules,
+    inbox::{Delivery, append::append, dead},
+    metrics::Metrics,
+    rebuild::{Rebuild, rebuild},
+    retention::{self, Retention},
+    tables::host::{TABLES, USERS},
+    worker::{
+        Wake,
+        applier::{Applier, Step},
+    },
+};
+use serde_json::{Map, Value};
+
+use super::{
+    model::Tables,
+    trial::{Outcome, failed},
+};
+use crate::harness::{Backend, NOW, TestDatabase};
+
+/// Whatever was received a day ago may go; ids stay.
+const AT_ONCE: Retention = Retention { delivery_days: 1, event_id_days: 0 };
+
+/// Tenant and id.
+pub type User = [String; 2];
+
+pub struct World {
+    database: Database,
+    url: Url,
+    clear: String,
+    // Dropped last: it takes the database away.
+    _store: TestDatabase,
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+impl World {
+    pub fn create(backend: Backend) -> Self {
+        let store = TestDatabase::create(backend);
+        let url = Url::parse(&store.url()).unwrap();
+        let database = Database::new(&url, 4);
+        migrate(&database).unwrap();
+        // Asked, not listed here, so that no later table is forgotten.
+        let tables: Vec<Name> = database
+            .read::<_, DbError>(|conn| {
+                Ok(sql_query(match conn {
+                    Conn::Postgres(_) => {
+                        "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'rosterd'"
+                    }
+                    Conn::Sqlite(_) => {
+                        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                    }
+                })
+                .load(conn)?)
+            })
+            .unwrap();
+        let ours = tables.iter().map(|table| &table.name).filter(|name| !name.starts_with("__diesel"));
+        let clear = ours.map(|name| format!("DELETE FROM {name};")).collect();
+        Self { database, url, clear, _store: store }
+    }
+
+    /// An applier as another process would have it on PostgreSQL: with connections of its own. SQLite has one process.
+    pub fn applier(&self, rules: Rules, deliveries: usize) -> Applier {
+        let database = match &self.url {
+            Url::Sqlite(_) => self.database.clone(),
+            Url::Postgres(_) => Database::new(&self.url, 2),
+        };
+        Applier {
+            database,
+            rules,
+            batch: Batch { deliveries, ..Batch::default() },
+            retention: AT_ONCE,
+            clock: Clock::fixed(NOW),
+            metrics: Arc::new(Metrics::default()),
+            notices: Wake::default(),
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    pub fn clear(&self) {
+        self.database.write::<_, DbError>(|conn| Ok(conn.batch_execute(&self.clear)?)).unwrap();
+    }
+
+    /// Through the door, in one commit.
+    pub fn deliver<'a>(&self, bodies: impl IntoIterator<Item = &'a Value>) {
+        let deliveries: Vec<Delivery> = bodies
+            .into_iter()
+            .map(|body| {
+                let body = Bytes::from(body.to_string());
+                let (label, received_at) = (Source::WorkOs.label(&body), NOW.plus_seconds(-2 * 24 * 3_600));
+                Delivery { source: Source::WorkOs, label, body, received_at }
+            })
+            .collect();
+        self.database.write::<_, DbError>(|conn| Ok(append(conn, &deliveries)?)).unwrap();
+    }
+
+    /// Everything that was set aside is tried once more.
+    pub fn retry_dead_letters(&self) {
+        self.database
+            .write::<_, DbError>(|conn| {
+                let letters: Vec<i64> =
+                    schema::dead_letters::table.select(schema::dead_letters::inbox_id).load(conn)?;
+                for id in letters {
+                    dead::retry(conn, id)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    /// Drops every delivery on which nothing rests.
+    pub fn compact(&self) {
+        retention::step(&self.database, AT_ONCE, NOW).unwrap();
+    }
+
+    /// What a rebuild from the log would change.
+    pub fn rebuilt(&self, rules: &Rules) -> Outcome {
+        let differences =
+            rebuild(&self.database, Rebuild { rules, tenant: None, dry_run: true }, NOW).map_err(failed)?;
+        if differences.is_empty() {
+            Ok(())
+        } else {
+            Err(failed(format!("a rebuild differs: {differences:?}")))
+        }
+    }
+
+    /// The deliveries that are kept, newest first.
+    pub fn kept(&self) -> Vec<Value> {
+        let all = schema::inbox::table.order(schema::inbox::id.desc()).select(schema::inbox::body);
+        let bodies: Vec<Vec<u8>> = self.database.read::<_, DbError>(|conn| Ok(all.load(conn)?)).unwrap();
+        bodies.iter().map(|body| serde_json::from_slice(body).unwrap()).collect()
+    }
+
+    /// What the host sees, in the model's terms.
+    pub fn tables(&self) -> Tables {
+        let read = |conn: &mut Conn| {
+            let mut tables = Tables::new();
+            for table in TABLES {
+                let rows = table.rows(conn, None)?;
+                let object = |row| table.names().map(str::to_owned).zip(row).collect::<Map<_, _>>();
+                tables.insert(table.name, rows.into_iter().map(|row| Value::Object(object(row))).collect());
+            }
+            Ok::<_, DbError>(tables)
+        };
+        let mut tables = self.database.read(read).unwrap();
+        for user in tables.get_mut(USERS.name).into_iter().flatten() {
+            user.as_object_mut().unwrap().remove("access_epoch");
+        }
+        tables
+    }
+
+    /// (tenant, user) of the active, and of the others.
+    pub fn users(&self) -> (BTreeSet<User>, BTreeSet<User>) {
+        let tables = self.tables();
+        let user = |row: &Value| ["tenant_id", "id"].map(|column| row[column].as_str().unwrap().to_owned());
+        let (active, others): (Vec<_>, Vec<_>) =
+            tables[USERS.name].iter().partition(|row| row["status"] == "active");
+        (active.into_iter().map(user).collect(), others.into_iter().map(user).collect())
+    }
+
+    /// The users of the notices, sorted.
+    pub fn told(&self) -> Vec<User> {
+        use schema::outbox::{table, tenant_id, user_id};
+        let users = table.select((tenant_id, user_id)).order((tenant_id, user_id));
+        let users: Vec<(String, String)> =
+            self.database.read::<_, DbError>(|conn| Ok(users.load(conn)?)).unwrap();
+        users.into_iter().map(<[String; 2]>::from).collect()
+    }
+}
+
+/// Applies until nothing is left to apply; after each transaction somebody may look `between`.
+pub fn drain(applier: &Applier, mut between: impl FnMut() -> Outcome) -> Outcome {
+    while applier.step().map_err(failed)? == Step::Worked {
+        between()?;
+    }
+    Ok(())
+}
