@@ -23,6 +23,7 @@ use crate::{
         state::State,
     },
     fact::{Observation, Reading},
+    failpoint,
     inbox::{
         dead::{self, DeadLetter},
         queue::{self, Queued},
@@ -70,10 +71,12 @@ impl From<diesel::result::Error> for ApplyError {
 
 /// Applies the oldest deliveries that are due. `Ok` with none applied means that the queue is empty.
 pub fn step(database: &Database, rules: &Rules, batch: Batch, now: Timestamp) -> Result<Applied, ApplyError> {
-    database.write_in_turn(|conn| {
+    let applied = database.write_in_turn::<_, ApplyError>(|conn| {
         let queued = queue::take(conn, now, batch.deliveries, batch.bytes)?;
         Ok(apply(conn, rules, queued, now)?)
-    })
+    })?;
+    failpoint::reach("applied");
+    Ok(applied)
 }
 
 /// Applies these deliveries inside the caller's transaction.
@@ -107,6 +110,7 @@ pub fn apply(
         }
     }
     write_words(conn, &state)?;
+    failpoint::reach("folded");
     let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
     if !moved.is_empty() {
         let joined = moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id);
@@ -122,6 +126,7 @@ pub fn apply(
 
     let leavers = derive::people(conn, &mut state, &homes)?;
     outbox::enqueue(conn, &leavers, now)?;
+    failpoint::reach("noticed");
     applied.leavers = leavers.len();
     dead::bury(conn, &applied.set_aside, now)?;
     queue::done(conn, &ids)?;

@@ -35,6 +35,7 @@ pub mod config;
 pub mod db;
 pub mod decide;
 pub mod fact;
+mod failpoint;
 mod http;
 pub mod inbox;
 pub mod metrics;

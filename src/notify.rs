@@ -18,6 +18,7 @@ use crate::{
     clock::Timestamp,
     config,
     db::{Database, DbError},
+    failpoint,
     metrics::{self, Metrics},
     outbox::{
         bundle,
@@ -91,6 +92,7 @@ impl Notifier {
         let Some((mail, digest)) = claimed else {
             return Ok(if bundled { Step::Worked } else { Step::Idle });
         };
+        failpoint::reach("claimed");
         let outcome = if mail.told.is_empty() {
             count(metrics, "needless");
             Outcome::Needless
@@ -111,6 +113,7 @@ impl Notifier {
         let domain = letter::domain(&self.settings.from);
         let made = database
             .write(|conn| bundle::bundle(conn, now, window, BUNDLES, domain).map_err(DbError::from))?;
+        failpoint::reach("bundled");
         Ok(made > 0)
     }
 
@@ -146,6 +149,7 @@ impl Notifier {
         let (mail_id, tenant, people) = (mail.id, mail.tenant_id.as_str(), mail.told.len());
         match sent {
             Ok(receipt) => {
+                failpoint::reach("told");
                 count(metrics, "sent");
                 tracing::info!(mail.id = mail_id, tenant.id = tenant, people, attempt, "notice sent");
                 if let Some(refusal) = receipt.refusal {

@@ -16,7 +16,7 @@ use crate::{
         state::State,
         winner::{Home, Homes},
     },
-    outbox, tables,
+    failpoint, outbox, tables,
     tables::{Key, refreshes},
 };
 
@@ -52,6 +52,7 @@ fn refresh(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Option<Refr
     let entities = state.touched.entities.len();
     let leavers = derive::people(conn, &mut state, &homes)?;
     outbox::enqueue(conn, &leavers, now)?;
+    failpoint::reach("refreshed");
     refreshes::advance(conn, &refresh.directory_id, (&last_id, last_kind))?;
     Ok(Some(Refreshed { entities, leavers: leavers.len() }))
 }

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use super::Failure;
 use crate::{
@@ -13,6 +16,8 @@ use crate::{
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let app = app::start(config, Clock::System, Workers::Threads)?;
+    // Before it says that it serves: whoever has read that may send a signal.
+    let stop = Stop::listen()?;
     tracing::info!(
         listen = %app.address,
         admin = %app.admin_address,
@@ -20,7 +25,7 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
         mail = ?config.mail.url,
         "rosterd serves"
     );
-    wait_for_signal()?;
+    stop.wait();
     tracing::info!("stopping: no new deliveries, finishing what is in flight");
     if app.stop() {
         tracing::info!("stopped");
@@ -32,14 +37,34 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// SIGTERM from a supervisor, SIGINT from a keyboard.
+/// SIGTERM from a supervisor, SIGINT from a keyboard: requests from `listen` on, and no longer the end of the process.
+struct Stop {
+    runtime: Runtime,
+    term: Signal,
+    int: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (term, int) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        Ok(Self { runtime, term, int })
+    }
+
+    fn wait(mut self) {
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.term.recv() => {}
+                _ = self.int.recv() => {}
+            }
+        });
+    }
+}
+
 pub(super) fn wait_for_signal() -> std::io::Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-        Ok(())
-    })
+    Stop::listen()?.wait();
+    Ok(())
 }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::{Delivery, Kept, append::append};
 use crate::{
     db::{Database, DbError},
+    failpoint,
     metrics::Metrics,
     worker::Wake,
 };
@@ -79,9 +80,14 @@ fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake,
                 break;
             }
         }
-        let outcome = database.write::<_, DbError>(|conn| Ok(append(conn, &deliveries)?));
+        let outcome = database.write::<_, DbError>(|conn| {
+            let kept = append(conn, &deliveries)?;
+            failpoint::reach("appended");
+            Ok(kept)
+        });
         match outcome {
             Ok(kept) => {
+                failpoint::reach("kept");
                 metrics.commit_size.observe(deliveries.len() as f64);
                 wake.ring();
                 for (answer, kept) in answers.drain(..).zip(kept) {

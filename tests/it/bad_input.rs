@@ -36,6 +36,9 @@ both! {
             br#"{"id":"e1","event":"dsync.user.created","data":{"id":"u"#.to_vec(),
             b"[]".to_vec(),
             br#"[{"id":"e1","event":"dsync.user.created"}]"#.to_vec(),
+            // serde would read a list of values as a struct's fields.
+            br#"["e1","dsync.user.created"]"#.to_vec(),
+            br#"["e1","dsync.user.deleted","2026-01-15T12:00:00Z",{}]"#.to_vec(),
             b"null".to_vec(),
             b"\0\0\0".to_vec(),
             vec![0xff, 0xfe, b'{', b'}'],

@@ -15,6 +15,10 @@ mod binary;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod duplicates;
 #[cfg(test)]
 mod fixtures;

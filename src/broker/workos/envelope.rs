@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::json::id;
+use super::json::{id, is_object};
 use crate::broker::{Disposition, Label};
 
 #[derive(Deserialize)]
@@ -37,7 +37,8 @@ pub(in crate::broker) fn label(body: &[u8]) -> Label {
     let Ok(text) = std::str::from_utf8(body) else {
         return Label::not_understood(body, "the body is not UTF-8");
     };
-    let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else {
+    let envelope = if is_object(text) { serde_json::from_str::<Envelope<'_>>(text).ok() } else { None };
+    let Some(envelope) = envelope else {
         return Label::not_understood(body, "the body is not a JSON object with the texts id and event");
     };
     let (Ok(key), Ok(kind)) = (id(&envelope.id, "id"), id(&envelope.event, "event")) else {

@@ -50,6 +50,11 @@ pub(super) fn id(text: &str, field: &'static str) -> Result<String, NotUnderstoo
     Ok(text.to_owned())
 }
 
+/// Whether this JSON, if it is any, is an object.
+pub(super) fn is_object(json: &str) -> bool {
+    json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
+}
+
 /// PostgreSQL cannot store NUL in a text.
 pub(super) fn cleaned(text: &str) -> String {
     text.chars().take(LONGEST_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()

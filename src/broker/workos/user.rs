@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::json::{Text, cleaned, id, without_nul};
+use super::json::{Text, cleaned, id, is_object, without_nul};
 use crate::{broker::NotUnderstood, clock::Timestamp, fact};
 
 /// RFC 5321: 64 bytes, an at sign, 255 bytes.
@@ -136,11 +136,15 @@ fn slugs(role: Option<Role>, roles: Option<Vec<Role>>) -> Result<Vec<String>, No
 }
 
 fn attributes(raw: Option<&RawValue>) -> Result<Value, NotUnderstood> {
-    match raw.map(|raw| parsed::<Value>(raw.get())).transpose()? {
+    match raw.map(|raw| value(raw)).transpose()? {
         None | Some(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
         Some(object @ Value::Object(_)) => Ok(without_nul(object)),
         Some(_) => Err(NotUnderstood::Shape("custom_attributes is not an object".to_owned())),
     }
+}
+
+fn value(raw: &RawValue) -> Result<Value, NotUnderstood> {
+    serde_json::from_str(raw.get()).map_err(|error| NotUnderstood::Shape(error.to_string()))
 }
 
 fn primary_email(emails: &Value) -> Option<String> {
@@ -155,7 +159,10 @@ fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| cleaned(text))
 }
 
-/// serde_json's message names line and column and no content.
+/// An object; serde would take a list of values for one too. serde_json's message names line and column and no content.
 pub(super) fn parsed<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, NotUnderstood> {
+    if !is_object(json) {
+        return Err(NotUnderstood::Shape("an object was expected".to_owned()));
+    }
     serde_json::from_str(json).map_err(|error| NotUnderstood::Shape(error.to_string()))
 }

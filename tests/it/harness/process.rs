@@ -3,7 +3,9 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
+    os::unix::process::ExitStatusExt,
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::RecvTimeoutError,
     time::{Duration, Instant},
 };
 
@@ -20,6 +22,7 @@ pub fn rosterd() -> Command {
         "SMTP_URL",
         "MAIL_FROM",
         "RUST_LOG",
+        "ROSTERD_FAIL_AT",
         "ROSTERD_LISTEN",
         "ROSTERD_ADMIN_LISTEN",
     ] {
@@ -56,16 +59,20 @@ impl Served {
 
     /// Waits until it says where it listens.
     pub fn start(adjust: impl FnOnce(&mut Command)) -> Self {
+        Self::try_start(adjust)
+            .unwrap_or_else(|(status, seen)| panic!("rosterd did not start: {status}, {seen:?}"))
+    }
+
+    /// The same for one that may end before it listens: how it ended, and what it logged.
+    pub fn try_start(adjust: impl FnOnce(&mut Command)) -> Result<Self, (ExitStatus, Vec<String>)> {
         let mut command = rosterd();
         command
             .arg("serve")
             .env("ROSTERD_LISTEN", "127.0.0.1:0")
             .env("ROSTERD_ADMIN_LISTEN", "127.0.0.1:0")
-            .env("WORKOS_WEBHOOK_SECRET", super::SECRET)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+            .env("WORKOS_WEBHOOK_SECRET", super::SECRET);
         adjust(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (sender, log) = std::sync::mpsc::channel();
@@ -77,17 +84,22 @@ impl Served {
             }
         });
         let mut seen = Vec::new();
-        let (address, admin_address) = loop {
-            let line = log
-                .recv_timeout(Duration::from_secs(30))
-                .unwrap_or_else(|_| panic!("rosterd did not start: {seen:?}"));
+        loop {
+            let line = match log.recv_timeout(Duration::from_secs(30)) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => return Err((child.wait().unwrap(), seen)),
+                Err(RecvTimeoutError::Timeout) => {
+                    drop(child.kill());
+                    panic!("rosterd did not start within 30 s: {seen:?}");
+                }
+            };
             let entry: Value = serde_json::from_str(&line).unwrap_or_default();
             seen.push(line);
             if let (Some(listen), Some(admin)) = (entry["listen"].as_str(), entry["admin"].as_str()) {
-                break (listen.parse().unwrap(), admin.parse().unwrap());
+                let (address, admin_address) = (listen.parse().unwrap(), admin.parse().unwrap());
+                return Ok(Self { child, address, admin_address, log, seen });
             }
-        };
-        Self { child, address, admin_address, log, seen }
+        }
     }
 
     pub fn webhook(&self) -> String {
@@ -97,6 +109,21 @@ impl Served {
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// SIGKILL, and it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.signal(), Some(9), "it had ended before it was killed: {:?}", self.seen);
     }
 
     /// Waits for its end, and returns how it ended and everything it logged.
@@ -123,10 +150,14 @@ impl Drop for Served {
 }
 
 /// Calls until it says yes; for what another process does in its own time.
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+pub fn eventually(what: &str, done: impl FnMut() -> bool) {
+    eventually_within(Duration::from_secs(30), what, done);
+}
+
+pub fn eventually_within(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        assert!(begun.elapsed() < patience, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,0 +1,481 @@
+//! What a coverage-guided fuzzer found worth keeping, replayed: `tests/fixtures/corpus/{header,event,sequence}`.
+//!
+//! One file is one input. The checks are those the fuzzer ran, so a new find is one more file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hmac::{Hmac, KeyInit, Mac};
+use rosterd::{
+    broker::{Disposition, LONGEST_ID, Secret, Source},
+    clock::Timestamp,
+    decide::{
+        DirectoryDeleted, People, Rules, Tenancy,
+        directories::{DirectoryRow, TenantRow, directory_row, tenant_row},
+        fold::{claim_of, fold},
+        groups::{self, GroupChange, ShownGroup},
+        needed::{Evidence, needed},
+        place::{place, settle},
+        state::{Claim, FirstWord, State, UNSPOKEN},
+        users::{self, Seat, ShownUser, UserChange},
+        winner::{Home, Homes},
+    },
+    fact::{Kind, Observation, Reading, User, Version, Word},
+};
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let directory = format!("{}/tests/fixtures/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> =
+        std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{directory} is empty");
+    for file in files {
+        let input = std::fs::read(&file).unwrap();
+        let held = std::panic::catch_unwind(|| check(&input)).is_ok();
+        assert!(held, "{} fails its check", file.display());
+    }
+}
+
+#[test]
+fn a_header_is_accepted_exactly_when_the_policy_read_literally_accepts_it() {
+    replay("header", header);
+}
+
+#[test]
+fn a_body_is_labelled_and_read_alike_and_what_it_says_can_be_stored() {
+    replay("event", event);
+}
+
+#[test]
+fn one_set_of_events_ends_in_one_outcome_in_any_order_in_any_batches_and_compacted() {
+    replay("sequence", sequence);
+}
+
+// Header: a first line, in which {1}, {2} and {3} stand for the signature by each key; then the body.
+
+const NOW: i64 = 1_767_225_601_000;
+const TOLERANCE: i64 = 180_000;
+const KEYS: [&str; 3] = ["whsec_test_4f1c0d2e9b7a", "whsec_test_next", "whsec_test_stranger"];
+
+fn signed(key: &str, time: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(time.as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+fn parts(text: &str) -> Vec<(&str, &str)> {
+    text.split(',').filter_map(|part| part.trim_matches([' ', '\t']).split_once('=')).collect()
+}
+
+fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+    parts(text).into_iter().filter(|part| part.0 == key).map(|part| part.1).collect()
+}
+
+/// The policy of `broker::workos::signature`, word by word and with no care for anything else.
+fn accepted(header: &[u8], body: &[u8], now: i64) -> bool {
+    let Ok(text) = std::str::from_utf8(header) else { return false };
+    let [time] = values(text, "t")[..] else { return false };
+    if !(1..=16).contains(&time.len()) || !time.bytes().all(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let mut signatures = values(text, "v1");
+    signatures
+        .retain(|text| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+    (1..=8).contains(&signatures.len())
+        && (now - time.parse::<i64>().unwrap()).abs() <= TOLERANCE
+        && KEYS[..2].iter().any(|key| signatures.contains(&signed(key, time, body).as_str()))
+}
+
+pub fn header(input: &[u8]) {
+    let end = input.iter().position(|b| *b == b'\n').unwrap_or(input.len());
+    let (line, body) = (&input[..end], input.get(end + 1..).unwrap_or_default());
+    let line = match std::str::from_utf8(line) {
+        Ok(text) => {
+            let time = values(text, "t").first().copied().unwrap_or_default();
+            let fill = |text: String, (n, key): (usize, &&str)| {
+                text.replace(&format!("{{{}}}", n + 1), &signed(key, time, body))
+            };
+            KEYS.iter().enumerate().fold(text.to_owned(), fill).into_bytes()
+        }
+        Err(_) => line.to_vec(),
+    };
+    let secrets: Vec<Secret> = KEYS[..2].iter().filter_map(|key| Secret::new(key)).collect();
+    let verify = |now| Source::WorkOs.verify(Some(&line), body, &secrets, TOLERANCE, now);
+    let judged = verify(Timestamp::from_millis(NOW));
+    assert_eq!(judged.is_ok(), accepted(&line, body, NOW), "{judged:?}");
+    for now in [i64::MIN, 0, i64::MAX] {
+        assert!(verify(Timestamp::from_millis(now)).is_err() || now == 0);
+    }
+    assert!(Source::WorkOs.verify(Some(&line), body, &[], TOLERANCE, Timestamp::from_millis(NOW)).is_err());
+}
+
+// Event: the body as it is.
+
+pub fn event(body: &[u8]) {
+    let (label, reading) = (Source::WorkOs.label(body), Source::WorkOs.read(body));
+    assert_eq!(Source::WorkOs.label(body), label);
+    assert_eq!(Source::WorkOs.read(body), reading);
+    assert_id(&label.key);
+    match &label.disposition {
+        Disposition::Apply => assert!(!matches!(reading, Ok(Reading::Nothing)), "{label:?}"),
+        Disposition::Ignore => assert!(!matches!(reading, Ok(Reading::Fact(_))), "{label:?}"),
+        Disposition::NotUnderstood(_) => assert!(reading.is_err(), "{label:?}, {reading:?}"),
+    }
+    let understood = !matches!(label.disposition, Disposition::NotUnderstood(_));
+    assert_eq!(understood, !label.kind.is_empty());
+    assert!(label.kind.len() <= LONGEST_ID && !label.kind.contains('\0'));
+    let first = body.iter().find(|b| !b" \t\r\n".contains(b));
+    assert!(!understood || first == Some(&b'{'), "what is no object is understood: {label:?}");
+    let Ok(Reading::Fact(observation)) = reading else { return };
+    let deleted = label.kind.ends_with(".deleted");
+    if let Some((directory_id, organization_id)) = claim_of(&observation) {
+        assert_id(directory_id);
+        assert!(organization_id.len() <= LONGEST_ID && !organization_id.contains('\0'));
+    }
+    match &*observation {
+        Observation::Organization(word) => {
+            assert_word(word, &label.key, deleted);
+            assert_text(&word.content.name);
+        }
+        Observation::Directory { scope, word } => {
+            assert_word(word, &label.key, deleted);
+            assert_eq!(scope.directory_id, word.id);
+            [&word.content.name, &word.content.provider].into_iter().flatten().for_each(|t| assert_text(t));
+            assert_text(&word.content.state);
+        }
+        Observation::User { word, .. } => assert_user(word, &label.key, deleted),
+        Observation::Group { word, .. } => {
+            assert_word(word, &label.key, deleted);
+            assert_text(&word.content.name);
+        }
+        Observation::Membership { membership, user, group, .. } => {
+            assert_user(user, &label.key, false);
+            assert_word(group, &label.key, false);
+            assert_eq!((&membership.user_id, &membership.group_id), (&user.id, &group.id));
+            assert_eq!((user.reveals, group.reveals), (membership.added, membership.added));
+            assert_eq!(membership.version.event, label.key);
+        }
+    }
+}
+
+fn assert_id(id: &str) {
+    assert!((1..=LONGEST_ID).contains(&id.len()) && !id.contains('\0'), "{id:?} is no key");
+}
+
+fn assert_text(text: &str) {
+    assert!(!text.contains('\0') && text.chars().count() <= 1_024, "{text:?} cannot be stored");
+}
+
+fn assert_word<T>(word: &Word<T>, event: &str, deleted: bool) {
+    assert_id(&word.id);
+    assert_eq!(word.version.event, event);
+    assert!(!deleted || !word.live && !word.reveals && word.version.at >= word.version.emitted);
+}
+
+fn assert_user(word: &Word<User>, event: &str, deleted: bool) {
+    assert_word(word, event, deleted);
+    let content = &word.content;
+    assert!(!word.live || content.state == "active");
+    assert!(content.roles.is_sorted_by(|a, b| a < b));
+    content.roles.iter().for_each(|slug| assert_id(slug));
+    content.idp_id.iter().for_each(|id| assert_id(id));
+    assert!(content.email.as_ref().is_none_or(|email| email.len() <= 320));
+    for text in [&content.email, &content.username, &content.first_name, &content.last_name] {
+        text.iter().for_each(|text| assert_text(text));
+    }
+    assert_text(&content.state);
+    let attributes: Map<String, Value> = serde_json::from_str(&content.custom_attributes).unwrap();
+    assert!(!Value::Object(attributes).to_string().contains("\\u0000"));
+}
+
+// Sequence: a byte of rules, a byte that seeds the other order, then six bytes an event.
+
+const MOST_EVENTS: usize = 32;
+
+fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
+    bytes.chunks_exact(6).take(MOST_EVENTS).enumerate().map(|(n, event)| body(n, event)).collect()
+}
+
+/// Few ids, few times and few words, so that events meet.
+fn body(n: usize, bytes: &[u8]) -> Vec<u8> {
+    let pick = |byte: usize, shift: u32, values: u8| usize::from((bytes[byte] >> shift) & (values - 1));
+    let time = |at: usize| match at {
+        7 => Value::Null,
+        at => json!(format!("2026-01-15T12:00:0{at}Z")),
+    };
+    let directory = format!("d{}", pick(1, 0, 4));
+    let organization = [Value::Null, json!("o1"), json!("o2"), json!("o3")][pick(1, 2, 4)].clone();
+    let updated_at = time(pick(3, 0, 8));
+    let slugs = ["admin", "member", "billing"].into_iter().enumerate();
+    let roles: Vec<Value> =
+        slugs.filter(|(n, _)| bytes[5] >> n & 1 == 1).map(|(_, slug)| json!({"slug": slug})).collect();
+    let idp_id = [Value::Null, json!("i1"), json!("i2"), json!("i1")][pick(2, 6, 4)].clone();
+    let state = ["active", "active", "inactive", "suspended"][pick(2, 4, 4)];
+    let user = json!({
+        "id": format!("u{}", pick(2, 0, 4)), "directory_id": directory, "organization_id": organization,
+        "idp_id": idp_id, "state": state,
+        "name": format!("n{}", pick(5, 3, 4)), "roles": roles, "updated_at": updated_at,
+    });
+    let group = json!({
+        "id": format!("g{}", pick(2, 2, 4)), "directory_id": directory, "organization_id": organization,
+        "name": format!("n{}", pick(5, 5, 2)), "updated_at": time(pick(1, 4, 8)),
+    });
+    let provider = ["okta scim v2.0", "azure scim v2.0"][pick(5, 6, 2)];
+    let activated = json!({
+        "id": directory, "organization_id": organization, "state": "linked", "type": provider,
+        "updated_at": updated_at,
+    });
+    let named = json!({"id": organization, "name": format!("n{}", pick(5, 3, 4)), "updated_at": updated_at});
+    let both = json!({"directory_id": directory, "user": user, "group": group});
+    let (kind, data) = match bytes[0] % 16 {
+        0 => ("dsync.activated", activated),
+        1 => ("dsync.deleted", activated),
+        2 | 13 => ("dsync.user.created", user),
+        3 | 14 => ("dsync.user.updated", user),
+        4 => ("dsync.user.deleted", user),
+        5 => ("dsync.group.created", group),
+        6 => ("dsync.group.updated", group),
+        7 => ("dsync.group.deleted", group),
+        8 | 15 => ("dsync.group.user_added", both),
+        9 => ("dsync.group.user_removed", both),
+        10 => ("organization.created", named),
+        11 => ("organization.updated", named),
+        _ => ("organization.deleted", named),
+    };
+    // The inbox keeps one delivery an id; which id is smaller is no matter of arrival.
+    let id = format!("e{:03}{n:02}", bytes[4]);
+    let event = json!({"id": id, "event": kind, "data": data, "created_at": time(pick(3, 3, 8))});
+    serde_json::to_vec(&event).unwrap()
+}
+
+type Pair = (String, String);
+/// A claim's first word, whether it is revealed, and its tenant.
+type ClaimSeen = (FirstWord, bool, Option<String>);
+
+/// All that must be a function of the set of events.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    words: BTreeMap<(Kind, String, Option<Pair>), (Version, bool, i64, bool)>,
+    claims: BTreeMap<Pair, ClaimSeen>,
+    memberships: BTreeMap<(String, String, Pair), (Version, bool)>,
+    mentions: BTreeSet<(Pair, String)>,
+    rows: Rows,
+    directories: Vec<DirectoryRow>,
+    tenants: Vec<TenantRow>,
+}
+
+/// What a host sees of people, by tenant and id.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Rows {
+    users: BTreeMap<Pair, ShownUser>,
+    groups: BTreeMap<Pair, ShownGroup>,
+}
+
+fn observed(body: &[u8]) -> Option<Observation> {
+    match Source::WorkOs.read(body) {
+        Ok(Reading::Fact(observation)) => Some(*observation),
+        _ => None,
+    }
+}
+
+/// As `apply::load` does for claims that the database does not have.
+fn claim(state: &mut State, observation: &Observation) {
+    let Some((directory_id, organization_id)) = claim_of(observation) else { return };
+    if state.claim_between(directory_id, organization_id).is_some() {
+        return;
+    }
+    let first = FirstWord { rank: UNSPOKEN, at: Timestamp::default(), event: String::new() };
+    state.insert_claim(Claim {
+        id: state.claims().count() as i64 + 1,
+        directory_id: directory_id.to_owned(),
+        organization_id: organization_id.to_owned(),
+        first,
+        first_inbox_id: 0,
+        revealed_by: None,
+        tenant_id: None,
+        fresh: true,
+    });
+}
+
+/// In one batch. Numbers come with the bodies, as a log's do.
+fn folded(bodies: &[(i64, &[u8])], rules: &Rules) -> State {
+    let mut state = State::default();
+    for (_, body) in bodies {
+        observed(body).iter().for_each(|observation| claim(&mut state, observation));
+    }
+    for (inbox_id, body) in bodies {
+        observed(body).into_iter().for_each(|observation| fold(&mut state, *inbox_id, observation));
+    }
+    settle(&mut state, rules);
+    state
+}
+
+fn homes(state: &State, rules: &Rules) -> Homes {
+    let home = |id: &String| Home {
+        place: place(state, id, rules),
+        provider: directory_row(state, id, rules).and_then(|row| row.provider),
+    };
+    state.directories().map(|id| (id.clone(), home(id))).collect()
+}
+
+fn ids(state: &State, wanted: Kind) -> BTreeSet<String> {
+    state.all_words().filter(|((kind, _), _)| *kind == wanted).map(|((_, id), _)| id.clone()).collect()
+}
+
+fn of_id<T: Clone>(rows: &BTreeMap<Pair, T>, id: &str) -> Vec<T> {
+    rows.iter().filter(|((_, of), _)| of == id).map(|(_, row)| row.clone()).collect()
+}
+
+/// Derives everybody over `rows`, and does to these what a table would do.
+fn derive(state: &State, rules: &Rules, rows: &mut Rows) {
+    let homes = homes(state, rules);
+    for id in ids(state, Kind::User) {
+        let outcome = users::derive(state, &id, &of_id(&rows.users, &id), &homes);
+        for leaver in &outcome.leavers {
+            assert!(rows.users[&(leaver.tenant_id.clone(), id.clone())].active);
+        }
+        for change in outcome.changes {
+            put_user(&mut rows.users, change);
+        }
+    }
+    for id in ids(state, Kind::Group) {
+        for change in groups::derive(state, &id, &of_id(&rows.groups, &id), &homes) {
+            match change {
+                GroupChange::Remove { tenant_id, group_id } => {
+                    assert!(rows.groups.remove(&(tenant_id, group_id)).is_some());
+                }
+                GroupChange::Put { tenant_id, group_id: id, directory_id, digest, .. } => {
+                    let key = (tenant_id.clone(), id.clone());
+                    rows.groups.insert(key, ShownGroup { tenant_id, id, directory_id, digest });
+                }
+            }
+        }
+    }
+}
+
+fn put_user(rows: &mut BTreeMap<Pair, ShownUser>, change: UserChange) {
+    let check = |seat: &Seat| {
+        assert!(seat.access.is_active() || seat.held.is_empty());
+        assert!(seat.lost.is_disjoint(&seat.held));
+    };
+    match change {
+        UserChange::Put { seat, directory_id, digest, content } => {
+            check(&seat);
+            let row = ShownUser {
+                tenant_id: seat.tenant_id.clone(),
+                id: seat.user_id.clone(),
+                person_id: seat.person_id,
+                directory_id,
+                idp_id: content.idp_id,
+                email: content.email,
+                name: content.name,
+                active: seat.access.is_active(),
+                role_slugs: content.roles,
+                digest,
+            };
+            rows.insert((seat.tenant_id, seat.user_id), row);
+        }
+        UserChange::Restate(seat) => {
+            check(&seat);
+            let row = rows.get_mut(&(seat.tenant_id, seat.user_id)).unwrap();
+            (row.active, row.person_id) = (seat.access.is_active(), seat.person_id);
+        }
+        UserChange::Remove { tenant_id, user_id, .. } => {
+            assert!(rows.remove(&(tenant_id, user_id)).is_some());
+        }
+    }
+}
+
+fn seen(state: &State, rules: &Rules) -> Seen {
+    let pair =
+        |id: i64| state.claim(id).map(|claim| (claim.directory_id.clone(), claim.organization_id.clone()));
+    let mut seen = Seen::default();
+    for ((kind, id), word) in state.all_words() {
+        let key = (*kind, id.clone(), pair(word.claim_id));
+        let said = (word.version.clone(), word.live, word.digest, word.revealed_by.is_some());
+        assert_eq!(seen.words.insert(key, said), None, "two words under one claim");
+    }
+    for claim in state.claims() {
+        let outcome = (claim.first.clone(), claim.revealed_by.is_some(), claim.tenant_id.clone());
+        assert_eq!(seen.claims.insert(pair(claim.id).unwrap(), outcome), None, "two claims for one pair");
+    }
+    for ((group, user, claim), (word, _)) in &state.touched.memberships {
+        let key = (group.clone(), user.clone(), pair(*claim).unwrap());
+        seen.memberships.insert(key, (word.version.clone(), word.added));
+    }
+    seen.mentions =
+        state.touched.mentions.keys().map(|(claim, slug)| (pair(*claim).unwrap(), slug.clone())).collect();
+    derive(state, rules, &mut seen.rows);
+    let directories: BTreeSet<&String> = state.directories().collect();
+    seen.directories = directories.into_iter().filter_map(|id| directory_row(state, id, rules)).collect();
+    let mut tenants: BTreeSet<String> = ids(state, Kind::Organization);
+    tenants.extend(seen.directories.iter().map(|row| row.tenant_id.clone()));
+    let owned = |id: &str| seen.directories.iter().any(|row| row.tenant_id == id);
+    seen.tenants = tenants.iter().filter_map(|id| tenant_row(state, id, rules, owned(id))).collect();
+    seen
+}
+
+fn shuffled<T>(mut items: Vec<T>, seed: u8) -> Vec<T> {
+    let mut random = u64::from(seed) + 1;
+    for n in (1..items.len()).rev() {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        items.swap(n, (random >> 33) as usize % (n + 1));
+    }
+    items
+}
+
+fn numbered<'a>(bodies: impl IntoIterator<Item = &'a [u8]>) -> Vec<(i64, &'a [u8])> {
+    (1..).zip(bodies).collect()
+}
+
+pub fn sequence(input: &[u8]) {
+    let [flags, seed, events @ ..] = input else { return };
+    let people = |bit: u8| if flags >> bit & 1 == 1 { People::Keep } else { People::Deprovision };
+    let rules = Rules {
+        tenancy: if flags & 1 == 1 { Tenancy::Single } else { Tenancy::Multi },
+        directory_deleted: DirectoryDeleted {
+            otherwise: people(1),
+            of_tenant: BTreeMap::from([("o1".to_owned(), people(2))]),
+        },
+    };
+    let bodies = bodies(events);
+    let log = numbered(bodies.iter().map(Vec::as_slice));
+    let state = folded(&log, &rules);
+    let expected = seen(&state, &rules);
+
+    let mut again = expected.rows.clone();
+    derive(&state, &rules, &mut again);
+    assert_eq!(again, expected.rows, "derived twice");
+
+    // Other arrival, so other numbers too.
+    let backwards = numbered(bodies.iter().rev().map(Vec::as_slice));
+    let other = numbered(shuffled(bodies.iter().map(Vec::as_slice).collect(), *seed));
+    for log in [&backwards, &other] {
+        assert_eq!(seen(&folded(log, &rules), &rules), expected, "in another order");
+    }
+
+    let twice: Vec<_> = log.iter().chain(&other).copied().collect();
+    assert_eq!(seen(&folded(&twice, &rules), &rules), expected, "each said twice");
+
+    // One event a batch, over rows that stay.
+    let (mut state_of_batches, mut rows) = (State::default(), Rows::default());
+    for (inbox_id, body) in &other {
+        let Some(observation) = observed(body) else { continue };
+        claim(&mut state_of_batches, &observation);
+        fold(&mut state_of_batches, *inbox_id, observation);
+        settle(&mut state_of_batches, &rules);
+        derive(&state_of_batches, &rules, &mut rows);
+    }
+    assert_eq!(rows, expected.rows, "one event a batch");
+
+    let mut evidence: Evidence = state.touched.memberships.values().map(|(_, inbox_id)| *inbox_id).collect();
+    evidence.extend(state.touched.mentions.values());
+    let mut kept = log.clone();
+    kept.retain(|(inbox_id, body)| {
+        observed(body).is_some_and(|observation| needed(&state, *inbox_id, &observation, &evidence))
+    });
+    assert_eq!(seen(&folded(&kept, &rules), &rules), expected, "without what is not needed");
+}

@@ -1,0 +1,65 @@
+//! SIGKILL at random moments, under load.
+
+use super::{
+    on_both,
+    trial::{Trial, kills},
+};
+use crate::harness::{Backend, TestDatabase};
+use rand::RngExt;
+
+/// Events for each death, so that it meets some work.
+const EVENTS: usize = 120;
+
+on_both! {
+    fn a_process_killed_at_random_loses_nothing_acknowledged_and_repeats_nothing(backend) {
+        let store = TestDatabase::create(backend);
+        let mut trial = Trial::new(&store.url(), EVENTS * kills());
+        let mut served = trial.serve();
+
+        for kill in 1..=kills() {
+            trial.deliver_part(kill, kills());
+            trial.kill(served);
+            if trial.dice.random_ratio(1, 3) {
+                trial.start_in_vain();
+            }
+            served = trial.serve();
+            trial.observe();
+        }
+
+        trial.end(vec![served]);
+    }
+}
+
+fn several_processes_share_a_database(processes: usize) {
+    if !Backend::postgres_is_offered() {
+        return;
+    }
+    let store = TestDatabase::create(Backend::Postgres);
+    let mut trial = Trial::new(&store.url(), EVENTS * kills());
+    let mut served: Vec<_> = (0..processes).map(|_| trial.serve()).collect();
+
+    for kill in 1..=kills() {
+        trial.deliver_part(kill, kills());
+        // At least one lives on, and works on what the dead have left.
+        for _ in 0..trial.dice.random_range(1..processes) {
+            let victim = trial.dice.random_range(0..served.len());
+            trial.kill(served.swap_remove(victim));
+        }
+        trial.observe();
+        while served.len() < processes {
+            served.push(trial.serve());
+        }
+    }
+
+    trial.end(served);
+}
+
+#[test]
+fn of_two_processes_on_one_database_the_other_goes_on_when_one_is_killed() {
+    several_processes_share_a_database(2);
+}
+
+#[test]
+fn of_four_processes_on_one_database_the_others_go_on_when_some_are_killed() {
+    several_processes_share_a_database(4);
+}

@@ -1,0 +1,160 @@
+//! Who was told of whom: the outbox, the mails, and what arrived at the mail server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::{QueryDsl, QueryResult, RunQueryDsl};
+use rosterd::{
+    db::{
+        Conn,
+        schema::{mails, outbox},
+    },
+    outbox::Payload,
+};
+
+use super::trial::Row;
+use crate::smtp::Received;
+
+/// A tenant, and a user or person of theirs.
+pub type Key = (String, String);
+
+pub struct Notice {
+    tenant: String,
+    user: String,
+    payload: Payload,
+    mail: Option<i64>,
+    told: bool,
+}
+
+#[derive(diesel::Queryable)]
+pub struct Mail {
+    id: i64,
+    tenant: String,
+    message_id: String,
+    state: String,
+}
+
+/// Everything there is to tell and has been told, oldest first.
+pub struct Outbox {
+    pub notices: Vec<Notice>,
+    pub mails: Vec<Mail>,
+}
+
+pub fn key<'a>(column: &'static str) -> impl Fn(&'a Row) -> Key {
+    let text = |row: &Row, column| row[column].as_str().unwrap().to_owned();
+    move |row| (text(row, "tenant_id"), text(row, column))
+}
+
+impl Outbox {
+    pub fn load(conn: &mut Conn) -> QueryResult<Self> {
+        type Columns = (String, String, String, Option<i64>, Option<i64>);
+        let rows: Vec<Columns> = {
+            use outbox::{id, mail_id, payload, table, tenant_id, told_at, user_id};
+            table.order(id).select((tenant_id, user_id, payload, mail_id, told_at)).load(conn)?
+        };
+        let notice = |(tenant, user, payload, mail, told_at): Columns| {
+            let payload = serde_json::from_str(&payload).unwrap();
+            Notice { tenant, user, payload, mail, told: told_at.is_some() }
+        };
+        let columns = (mails::id, mails::tenant_id, mails::message_id, mails::state);
+        Ok(Self {
+            notices: rows.into_iter().map(notice).collect(),
+            mails: mails::table.order(mails::id).select(columns).load(conn)?,
+        })
+    }
+
+    /// After everything was sent: whoever left is told of, and nobody twice but by a copy of the same mail.
+    pub fn judge(&self, users: &[Row], seen_active: &BTreeSet<Key>, received: &[Received]) {
+        self.every_mail_is_ended_and_copies_are_alike(received);
+        self.every_notice_is_in_one_mail_and_new();
+        self.whoever_was_seen_active_and_left_has_a_notice(users, seen_active);
+        self.whoever_is_gone_is_told_of(users, received);
+        self.nobody_is_named_more_often_than_they_left(received);
+    }
+
+    fn mail(&self, notice: &Notice) -> &Mail {
+        let found = self.mails.iter().find(|mail| Some(mail.id) == notice.mail);
+        found.unwrap_or_else(|| panic!("a notice of {} is in no mail", notice.user))
+    }
+
+    fn every_mail_is_ended_and_copies_are_alike(&self, received: &[Received]) {
+        let states: BTreeMap<&str, &str> =
+            self.mails.iter().map(|mail| (mail.message_id.as_str(), mail.state.as_str())).collect();
+        let mut recipients: BTreeMap<&str, &[String]> = BTreeMap::new();
+        for copy in received {
+            let id = message_id(copy);
+            assert!(states.contains_key(id), "{id} is no mail of ours");
+            let first = recipients.entry(id).or_insert(&copy.to);
+            assert_eq!(*first, copy.to, "{id} went to others the second time");
+        }
+        for (id, state) in states {
+            let ended = state == "needless" || (state == "sent" && recipients.contains_key(id));
+            assert!(ended, "{id} is {state}; it arrived: {}", recipients.contains_key(id));
+        }
+    }
+
+    fn every_notice_is_in_one_mail_and_new(&self) {
+        let mut causes = BTreeSet::new();
+        for notice in &self.notices {
+            assert_eq!(self.mail(notice).tenant, notice.tenant);
+            let cause = (&notice.tenant, &notice.user, notice.payload.inbox_id);
+            assert!(causes.insert(cause), "one delivery wrote two notices: {cause:?}");
+        }
+    }
+
+    fn whoever_was_seen_active_and_left_has_a_notice(&self, users: &[Row], seen_active: &BTreeSet<Key>) {
+        let noticed: BTreeSet<Key> =
+            self.notices.iter().map(|notice| (notice.tenant.clone(), notice.user.clone())).collect();
+        let inactive = users.iter().filter(|user| user["status"] == "inactive").map(key("id"));
+        let missed: Vec<Key> =
+            inactive.filter(|id| seen_active.contains(id) && !noticed.contains(id)).collect();
+        assert!(missed.is_empty(), "seen active, gone, and no notice: {missed:?}");
+    }
+
+    fn whoever_is_gone_is_told_of(&self, users: &[Row], received: &[Received]) {
+        let here: BTreeSet<Key> =
+            users.iter().filter(|user| user["status"] == "active").map(key("person_id")).collect();
+        // As they are known in the end: a directory's own event may come late, and who is who depends on it.
+        let people: BTreeMap<Key, Key> =
+            users.iter().map(|user| (key("id")(user), key("person_id")(user))).collect();
+        let mut newest: BTreeMap<&Key, &Notice> = BTreeMap::new();
+        for notice in &self.notices {
+            newest.insert(&people[&(notice.tenant.clone(), notice.user.clone())], notice);
+        }
+        for (person, notice) in newest {
+            assert!(
+                notice.told || here.contains(person),
+                "{} is gone and nobody was told: {}, {}",
+                notice.user,
+                notice.payload.inbox_id,
+                self.mail(notice).state,
+            );
+        }
+        for notice in self.notices.iter().filter(|notice| notice.told) {
+            let (id, email) = (&self.mail(notice).message_id, notice.payload.email.as_deref().unwrap());
+            let tells = |copy: &Received| message_id(copy) == id && names(copy, email);
+            assert!(received.iter().any(tells), "{id} is to have told of {email} and did not");
+        }
+    }
+
+    fn nobody_is_named_more_often_than_they_left(&self, received: &[Received]) {
+        let emails = self.notices.iter().map(|notice| notice.payload.email.as_deref().unwrap());
+        let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+        emails.for_each(|email| *left.entry(email).or_default() += 1);
+        for (email, times) in left {
+            let naming = received.iter().filter(|copy| names(copy, email)).map(message_id);
+            let mails: BTreeSet<&str> = naming.collect();
+            assert!(mails.len() <= times, "{email} left {times} times and is in {mails:?}");
+        }
+    }
+}
+
+pub fn message_id(copy: &Received) -> &str {
+    copy.header("Message-ID").unwrap()
+}
+
+/// Whether the address stands in a line of its own, as the plain form writes it.
+fn names(copy: &Received, email: &str) -> bool {
+    // Addresses here are short and plain, so that no transfer encoding but base64 changes their line.
+    assert!(!copy.raw.contains("base64"));
+    copy.raw.lines().any(|line| line.trim() == email)
+}

@@ -1,0 +1,117 @@
+//! Death at chosen instants: `failpoint::reach` in src.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use rand::RngExt;
+use rosterd::simulate::Event;
+
+use super::{
+    notices::message_id,
+    on_both,
+    trial::{Trial, kills},
+};
+use crate::harness::{
+    TestDatabase,
+    broker::{event, user},
+    process::{Served, eventually},
+};
+
+/// In the order of the data's way. The last is reached when a directory is deleted, which is the end of the load.
+const POINTS: [&str; 9] =
+    ["appended", "kept", "folded", "noticed", "applied", "bundled", "claimed", "told", "refreshed"];
+
+/// Enough for each point to find its people, and some to leave.
+const EVENTS: usize = 1_000;
+
+/// Lets more and more be delivered until the process has died.
+fn die(trial: &mut Trial, doomed: Result<Served, ExitStatus>, point: &str) {
+    let status = match doomed {
+        Err(status) => status,
+        Ok(mut served) => {
+            let mut moved = Instant::now();
+            while !served.has_ended() {
+                let load = &trial.load;
+                if load.done() == load.allowed() && load.allowed() < load.len() {
+                    load.allow(load.allowed() + 10);
+                    moved = Instant::now();
+                }
+                assert!(moved.elapsed() < Duration::from_secs(20), "{point} was never reached");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            trial.bury(served)
+        }
+    };
+    assert_eq!(status.signal(), Some(6), "{point}: {status}");
+}
+
+on_both! {
+    fn a_process_that_dies_at_any_point_loses_nothing_acknowledged_and_repeats_nothing(backend) {
+        let store = TestDatabase::create(backend);
+        let rounds = kills().div_ceil(6);
+        let mut trial = Trial::new(&store.url(), EVENTS * rounds);
+
+        for round in 1..=rounds {
+            for point in POINTS {
+                if point == "refreshed" && round < rounds {
+                    continue;
+                }
+                // The second time is the first in a process that has done its work before.
+                let nth = if point == "refreshed" { 1 } else { trial.dice.random_range(1..=2) };
+                let doomed = trial.serve_doomed(&format!("{point}:{nth}"));
+                die(&mut trial, doomed, point);
+                let restarted = trial.serve();
+                trial.observe();
+                trial.kill(restarted);
+            }
+        }
+
+        let last = trial.serve();
+        trial.end(vec![last]);
+    }
+}
+
+/// One person who has come and is about to leave.
+fn a_leaver(url: &str) -> Trial {
+    let event = |id: &str, kind: &str, state: &str, seconds| {
+        let body = event(id, kind, seconds, user("u1", state, seconds));
+        Event { id: id.to_owned(), kind: "", body: body.to_string().into_bytes() }
+    };
+    let events = vec![
+        event("e1", "dsync.user.created", "active", 1),
+        event("e2", "dsync.user.updated", "inactive", 2),
+    ];
+    let mut trial = Trial::with(url, events);
+    let served = trial.serve();
+    trial.load.allow(1);
+    eventually("the person active", || {
+        trial.observe();
+        trial.has_seen_somebody_active()
+    });
+    trial.stop(served);
+    trial
+}
+
+on_both! {
+    fn a_leaver_is_told_of_wherever_the_process_dies_and_again_only_if_it_was_before_the_mark(backend) {
+        for point in ["noticed", "applied", "bundled", "claimed", "told"] {
+            let store = TestDatabase::create(backend);
+            let mut trial = a_leaver(&store.url());
+
+            let doomed = trial.serve_doomed(point);
+            die(&mut trial, doomed, point);
+            let before = trial.smtp.received().len();
+            trial.end_leases();
+            let again = trial.serve();
+            let told = trial.end(vec![again]);
+
+            let copies = if point == "told" { 2 } else { 1 };
+            assert_eq!((before, told.len()), (copies - 1, copies), "{point}");
+            assert_eq!(message_id(&told[0]), message_id(&told[copies - 1]));
+            assert_eq!(told[0].to, ["it@host.example", "security@host.example"]);
+        }
+    }
+}

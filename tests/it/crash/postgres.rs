@@ -1,0 +1,196 @@
+//! PostgreSQL itself dies, or hangs up.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::{fs::chown, process::CommandExt},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types::Integer};
+use rand::RngExt;
+use tempfile::TempDir;
+
+use super::trial::{Trial, kills};
+use crate::harness::{Backend, TestDatabase, database::execute};
+
+const EVENTS: usize = 150;
+
+/// A server of this test's own, with the settings of production.
+struct Server {
+    binaries: PathBuf,
+    home: TempDir,
+    port: u16,
+    /// PostgreSQL refuses to run as root: then it is somebody else.
+    user: Option<(u32, u32)>,
+    postmaster: Option<Child>,
+}
+
+impl Server {
+    fn start() -> Option<Self> {
+        let Some(binaries) = std::env::var_os("ROSTERD_TEST_POSTGRES_BIN") else {
+            eprintln!(
+                "NOT RUN: ROSTERD_TEST_POSTGRES_BIN is not set; `tests/run` sets it where PostgreSQL is installed"
+            );
+            return None;
+        };
+        // Not in TMPDIR, which may be closed to the server's user, or too long for the path of a socket.
+        let home = tempfile::Builder::new().prefix("rosterd-postgres.").tempdir_in("/tmp").unwrap();
+        let user = (id(&["-u"]) == Some(0)).then(|| {
+            let name = if id(&["-u", "postgres"]).is_some() { "postgres" } else { "nobody" };
+            (id(&["-u", name]).unwrap(), id(&["-g", name]).unwrap())
+        });
+        if let Some((user, group)) = user {
+            chown(home.path(), Some(user), Some(group)).unwrap();
+        }
+        // Below the ports that the kernel gives to outgoing connections.
+        let port = rand::rng().random_range(20_000..32_000);
+        let mut server = Self { binaries: binaries.into(), home, port, user, postmaster: None };
+        let mut initdb = server.program("initdb");
+        initdb.args([
+            "-D",
+            "data",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        ]);
+        assert!(initdb.stdout(Stdio::null()).status().unwrap().success());
+        server.restart();
+        Some(server)
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut program = Command::new(self.binaries.join(name));
+        program.current_dir(self.home.path()).stdin(Stdio::null());
+        if let Some((user, group)) = self.user {
+            program.uid(user).gid(group);
+        }
+        program
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Returns when it has recovered and takes connections.
+    fn restart(&mut self) {
+        let log = self.home.path().join("log");
+        let begun = Instant::now();
+        while PgConnection::establish(&self.url()).is_err() {
+            let said = || fs::read_to_string(&log).unwrap_or_default();
+            assert!(begun.elapsed() < Duration::from_secs(30), "PostgreSQL does not start: {}", said());
+            // It refuses as long as a process of the one that was killed is still there.
+            if self.postmaster.as_mut().is_none_or(|postmaster| postmaster.try_wait().unwrap().is_some()) {
+                let file = || OpenOptions::new().create(true).append(true).open(&log).unwrap();
+                let mut postgres = self.program("postgres");
+                postgres.args(["-D", "data", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-k"]);
+                postgres.arg(self.home.path()).stdout(file()).stderr(file());
+                self.postmaster = Some(postgres.spawn().unwrap());
+            }
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// SIGKILL for the server and each of its processes, as a lack of memory or a power cut would.
+    fn kill(&mut self) {
+        #[derive(QueryableByName)]
+        struct Process {
+            #[diesel(sql_type = Integer)]
+            pid: i32,
+        }
+        let mut connection = PgConnection::establish(&self.url()).unwrap();
+        let processes: Vec<Process> =
+            sql_query("SELECT pid FROM pg_stat_activity").load(&mut connection).unwrap();
+        let mut postmaster = self.postmaster.take().unwrap();
+        let children = processes.iter().map(|process| process.pid.to_string());
+        // The postmaster first, or it would see its children die. Some of them may have ended meanwhile.
+        let mut kill = Command::new("kill");
+        drop(
+            kill.arg("-KILL").arg(postmaster.id().to_string()).args(children).stderr(Stdio::null()).status(),
+        );
+        postmaster.wait().unwrap();
+    }
+
+    /// What `pg_ctl stop -m immediate` does: no checkpoint, nobody is waited for.
+    fn stop_at_once(&mut self) {
+        let mut postmaster = self.postmaster.take().unwrap();
+        assert!(
+            Command::new("kill").arg("-QUIT").arg(postmaster.id().to_string()).status().unwrap().success()
+        );
+        postmaster.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.postmaster.is_some() {
+            self.stop_at_once();
+        }
+    }
+}
+
+fn id(arguments: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().ok()
+}
+
+#[test]
+fn a_database_server_that_is_killed_again_and_again_loses_nothing_acknowledged() {
+    let Some(mut server) = Server::start() else { return };
+    let deaths = kills().div_ceil(2);
+    let mut trial = Trial::new(&server.url(), EVENTS * deaths);
+    let mut served = trial.serve();
+
+    for death in 1..=deaths {
+        trial.deliver_part(death, deaths);
+        if death % 2 == 1 {
+            server.kill()
+        } else {
+            server.stop_at_once()
+        }
+        trial.count_death();
+        // Sometimes everything at once, as when a machine loses its power.
+        let both = trial.dice.random_ratio(1, 3);
+        if both {
+            trial.kill(served);
+            server.restart();
+            served = trial.serve();
+        } else {
+            std::thread::sleep(Duration::from_millis(trial.dice.random_range(0..400)));
+            server.restart();
+        }
+        trial.observe();
+    }
+
+    trial.end(vec![served]);
+}
+
+#[test]
+fn connections_that_are_cut_again_and_again_lose_nothing_and_repeat_nothing() {
+    if !Backend::postgres_is_offered() {
+        return;
+    }
+    let store = TestDatabase::create(Backend::Postgres);
+    let mut trial = Trial::new(&store.url(), EVENTS * kills());
+    let served = trial.serve();
+    let cuts = kills() * 3;
+
+    for cut in 1..=cuts {
+        trial.deliver_part(cut, cuts);
+        execute(
+            &store.url(),
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        trial.count_death();
+    }
+    trial.observe();
+
+    trial.end(vec![served]);
+}
