@@ -150,9 +150,9 @@ fn a_database_server_that_is_killed_again_and_again_loses_nothing_acknowledged()
     for death in 1..=deaths {
         trial.deliver_part(death, deaths);
         if death % 2 == 1 {
-            server.kill()
+            server.kill();
         } else {
-            server.stop_at_once()
+            server.stop_at_once();
         }
         trial.count_death();
         // Sometimes everything at once, as when a machine loses its power.

@@ -115,6 +115,7 @@ impl Served {
         self.child.id()
     }
 
+    #[cfg(feature = "failpoints")]
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
