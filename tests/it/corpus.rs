@@ -255,10 +255,14 @@ type Pair = (String, String);
 /// A claim's first word, whether it is revealed, and its tenant.
 type ClaimSeen = (FirstWord, bool, Option<String>);
 
+/// A word's place, and its version, whether it is live, its digest, and whether it is revealed.
+type Place = (Kind, String, Option<Pair>);
+type WordSeen = (Version, bool, i64, bool);
+
 /// All that must be a function of the set of events.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
-    words: BTreeMap<(Kind, String, Option<Pair>), (Version, bool, i64, bool)>,
+    words: BTreeMap<Place, WordSeen>,
     claims: BTreeMap<Pair, ClaimSeen>,
     memberships: BTreeMap<(String, String, Pair), (Version, bool)>,
     mentions: BTreeSet<(Pair, String)>,

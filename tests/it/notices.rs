@@ -135,6 +135,22 @@ both! {
 }
 
 both! {
+    fn a_returner_is_not_told_of_though_the_directory_itself_spoke_only_after_both(app) {
+        let office = Office::of(app);
+        app.play(&[created("u1")]);
+        app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9))]);
+        app.play(&[event("e10", "dsync.user.updated", 10, user("u1", "active", 10))]);
+        // Now the kind of provider is known, and with it who the person is.
+        app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0))]);
+        later(app);
+
+        office.send(app);
+
+        assert_eq!(office.mails(), []);
+    }
+}
+
+both! {
     fn lesson_36_a_directory_made_again_announces_neither_leaver_nor_newcomer(app) {
         let office = Office::of(app);
         app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)), created("u1")]);

@@ -215,6 +215,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
 CREATE INDEX outbox_person ON outbox (tenant_id, person_id);
+CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
 
 -- Mails: a bundle of notices with one Message-ID, kept from the first attempt on, so that a repeat is recognised.
 CREATE TABLE mails (

@@ -136,7 +136,7 @@ fn slugs(role: Option<Role>, roles: Option<Vec<Role>>) -> Result<Vec<String>, No
 }
 
 fn attributes(raw: Option<&RawValue>) -> Result<Value, NotUnderstood> {
-    match raw.map(|raw| value(raw)).transpose()? {
+    match raw.map(value).transpose()? {
         None | Some(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
         Some(object @ Value::Object(_)) => Ok(without_nul(object)),
         Some(_) => Err(NotUnderstood::Shape("custom_attributes is not an object".to_owned())),

@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::Index};
 use rosterd::broker::{Disposition, LONGEST_ID, Secret, Source};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{
     damage::{any_json, damaged},
@@ -35,13 +35,14 @@ impl Trial for Vec<u8> {
     }
 }
 
-/// Whether a list of two texts may be sent. Known: the envelope is read from it as from an object with id and event.
-const LISTS: bool = false;
+/// By JSON's grammar alone: a number that no machine can hold is one, and nobody's business where it is not read.
+fn is_object(body: &[u8]) -> bool {
+    serde_json::from_slice::<Box<RawValue>>(body).is_ok() && body.trim_ascii_start().starts_with(b"{")
+}
 
 #[test]
 fn whatever_bytes_are_sent_they_are_labelled_and_read_without_a_panic() {
     holds(4_000, any_body(), |body| {
-        prop_assume!(LISTS || !body.trim_ascii_start().starts_with(b"["));
         let label = Source::WorkOs.label(body);
         prop_assert!(
             (1..=LONGEST_ID).contains(&label.key.len()) && !label.key.contains('\0'),
@@ -51,10 +52,7 @@ fn whatever_bytes_are_sent_they_are_labelled_and_read_without_a_panic() {
         let reading = Source::WorkOs.read(body);
         prop_assert!(label.disposition != Disposition::Ignore || reading.is_ok(), "{reading:?}");
         let is_event = !matches!(label.disposition, Disposition::NotUnderstood(_));
-        prop_assert!(
-            !is_event || serde_json::from_slice::<Value>(body).is_ok_and(|body| body.is_object()),
-            "{label:?}"
-        );
+        prop_assert!(!is_event || is_object(body), "{label:?}");
         Ok(())
     });
 }
