@@ -25,6 +25,7 @@ use crate::{
     metrics::Metrics,
     notify::{Notifier, NotifyError},
     tables::refreshes,
+    telemetry::Sparse,
     worker::{Wake, applier::Applier, notifier},
 };
 
@@ -109,6 +110,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         max_body_bytes: config.http.max_body_bytes,
         commit_timeout: Duration::from_secs(config.http.commit_timeout_seconds),
         metrics: metrics.clone(),
+        refusals: Sparse::default(),
     };
     let health = Health { database: database.clone(), clock };
     let stop_timeout = Duration::from_secs(config.http.stop_timeout_seconds);

@@ -5,6 +5,7 @@
 
 pub mod bulk;
 pub mod conn;
+mod fault;
 pub mod migrate;
 pub mod schema;
 
@@ -17,6 +18,7 @@ use diesel::{
 use parking_lot::Mutex;
 
 pub use conn::{Conn, Url, UrlError};
+pub use fault::Fault;
 
 /// How long a caller waits for a free or new connection before it is told that the database is away.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,23 +41,6 @@ pub enum DbError {
     Unreachable(#[from] r2d2::Error),
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
-}
-
-impl DbError {
-    /// Whether the same attempt may succeed later: connection lost, locks, disk full, a server shutting down.
-    pub fn may_pass(&self) -> bool {
-        use diesel::result::{DatabaseErrorKind as Kind, Error};
-        match self {
-            Self::Unreachable(_) => true,
-            Self::Query(Error::DatabaseError(kind, info)) => match kind {
-                Kind::ClosedConnection | Kind::SerializationFailure | Kind::ReadOnlyTransaction => true,
-                Kind::Unknown => !conn::blames_the_data(info.message()),
-                _ => false,
-            },
-            Self::Query(Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. }) => true,
-            Self::Query(_) => false,
-        }
-    }
 }
 
 /// A pool of connections, cheap to clone.

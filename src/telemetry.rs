@@ -3,10 +3,16 @@
 //! Fields are dotted and few: `event.id`, `event.kind`, `inbox.id`, `mail.id`, `tenant.id`, `problem`, `reason`,
 //! `deliveries`, `leavers`, `attempt`, `duration_ms`, `error`. Never a body, an address, a name, a secret or a
 //! signature. One event is followed by `event.id` at level debug (`RUST_LOG=rosterd=debug`); what needs a person is
-//! logged once, at error.
+//! logged once, at error; what repeats with every delivery, as while a disk is full, is counted and logged once in a
+//! while ([`Sparse`]).
 
-use std::io::IsTerminal;
+use std::{
+    collections::HashMap,
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 
+use parking_lot::Mutex;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub fn start(default: &str) {
@@ -20,4 +26,48 @@ pub fn start(default: &str) {
     };
     // A second start, as in tests, keeps the first subscriber.
     drop(outcome);
+}
+
+/// Between two lines of one kind. Nobody reads faster, and a full disk is not to be filled with its own log.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Lets through one line of a kind in a while; between them it counts.
+#[derive(Debug, Default)]
+pub struct Sparse {
+    kinds: Mutex<HashMap<&'static str, (Instant, u64)>>,
+}
+
+impl Sparse {
+    /// How many of this kind there were since the last line, this one with them; none when it is not to be logged.
+    pub fn due(&self, kind: &'static str, count: u64, now: Instant) -> Option<u64> {
+        let mut kinds = self.kinds.lock();
+        let Some((last, waiting)) = kinds.get_mut(kind) else {
+            kinds.insert(kind, (now, 0));
+            return Some(count);
+        };
+        *waiting += count;
+        if now.duration_since(*last) < PAUSE {
+            return None;
+        }
+        *last = now;
+        Some(std::mem::take(waiting))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_a_line_of_each_kind_in_a_while_and_none_goes_uncounted() {
+        let (sparse, begun) = (Sparse::default(), Instant::now());
+        let after = |tenths: u64| begun + PAUSE * tenths as u32 / 10;
+
+        assert_eq!(sparse.due("refused", 1, begun), Some(1));
+        assert_eq!(sparse.due("refused", 7, after(1)), None);
+        assert_eq!(sparse.due("late", 2, after(1)), Some(2));
+        assert_eq!(sparse.due("refused", 1, after(9)), None);
+        assert_eq!(sparse.due("refused", 1, after(10)), Some(9));
+        assert_eq!(sparse.due("refused", 4, after(20)), Some(4));
+    }
 }

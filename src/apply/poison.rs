@@ -7,7 +7,7 @@
 use super::{ApplyError, Batch, apply};
 use crate::{
     clock::Timestamp,
-    db::{Database, DbError},
+    db::{Database, DbError, Fault},
     decide::Rules,
     inbox::{
         dead::{self, DeadLetter},
@@ -32,8 +32,9 @@ pub struct Separated {
     pub leavers: usize,
 }
 
-/// Applies the oldest deliveries that are due, each in its own transaction. An error means that the database itself is
-/// away: then nothing is counted against a delivery.
+/// Applies the oldest deliveries that are due, each in its own transaction. An error means that the database itself
+/// cannot work: then nothing is counted against a delivery, or a disk that is full for an hour would set good ones
+/// aside.
 pub fn separate(
     database: &Database,
     rules: &Rules,
@@ -56,6 +57,7 @@ pub fn separate(
                 outcome.set_aside.extend(applied.set_aside);
             }
             (Err(error), None) => return Err(error.into()),
+            (Err(error), _) if error.fault() == Fault::Database => return Err(error.into()),
             (Err(error), Some((inbox_id, attempts))) => {
                 set_back(database, inbox_id, attempts.saturating_add(1), &error, now, &mut outcome)?;
             }
@@ -72,7 +74,7 @@ fn set_back(
     now: Timestamp,
     outcome: &mut Separated,
 ) -> Result<(), ApplyError> {
-    if error.may_pass() && attempts < MOST_ATTEMPTS {
+    if error.fault() == Fault::Unclear && attempts < MOST_ATTEMPTS {
         let due = now.plus_seconds(pause_seconds(attempts));
         database.write_in_turn::<_, DbError>(|conn| Ok(queue::postpone(conn, inbox_id, attempts, due)?))?;
         outcome.postponed += 1;

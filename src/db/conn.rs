@@ -168,21 +168,3 @@ pub(super) struct Quiet;
 impl<E> r2d2::HandleError<E> for Quiet {
     fn handle_error(&self, _: E) {}
 }
-
-/// Messages of errors that lie in the data of the statement and not in the state of the database; diesel gives both
-/// backends' codes no other way. Everything else that is unknown is taken as passing, so that it is tried again.
-pub(super) fn blames_the_data(message: &str) -> bool {
-    const DATA: [&str; 10] = [
-        "invalid byte sequence",
-        "invalid input syntax",
-        "unsupported Unicode escape",
-        "out of range",
-        "value too long",
-        "index row size",
-        "index row requires",
-        "malformed JSON",
-        "datatype mismatch",
-        "string or blob too big",
-    ];
-    DATA.iter().any(|part| message.contains(part))
-}

@@ -19,6 +19,7 @@ use crate::{
         appender::{Appender, NotKept},
     },
     metrics::{Metrics, Outcome, Reason},
+    telemetry::Sparse,
 };
 
 /// A sender that stops in the middle of its body is not waited for longer.
@@ -33,6 +34,7 @@ pub struct Receiver {
     pub max_body_bytes: usize,
     pub commit_timeout: Duration,
     pub metrics: Arc<Metrics>,
+    pub refusals: Sparse,
 }
 
 pub(super) async fn receive(
@@ -43,7 +45,9 @@ pub(super) async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let kept = accept(&source, &request, payload, &receiver).await.inspect_err(|problem| {
         receiver.metrics.refused.get_or_create(&Reason { reason: problem.name() }).inc();
-        tracing::warn!(problem = problem.name(), "a delivery was refused");
+        if let Some(deliveries) = receiver.refusals.due(problem.name(), 1, std::time::Instant::now()) {
+            tracing::warn!(problem = problem.name(), deliveries, "deliveries were refused");
+        }
     })?;
     let status = match kept {
         Kept::Accepted => "accepted",

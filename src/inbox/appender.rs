@@ -7,6 +7,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ use crate::{
     db::{Database, DbError},
     failpoint,
     metrics::Metrics,
+    telemetry::Sparse,
     worker::Wake,
 };
 
@@ -70,6 +72,7 @@ impl Appender {
 
 fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake, metrics: &Metrics) {
     let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
+    let failures = Sparse::default();
     while let Ok(first) = waiting.recv() {
         let mut bytes = 0;
         for (delivery, answer) in std::iter::once(first).chain(waiting.try_iter()) {
@@ -96,11 +99,13 @@ fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake,
                 }
             }
             Err(error) => {
-                tracing::error!(
-                    deliveries = deliveries.len(),
-                    error = %error,
-                    "deliveries could not be kept and were answered 503; the broker will send them again"
-                );
+                if let Some(deliveries) = failures.due("append", deliveries.len() as u64, Instant::now()) {
+                    tracing::error!(
+                        deliveries,
+                        error = %error,
+                        "deliveries could not be kept and were answered 503; the broker will send them again"
+                    );
+                }
                 for answer in answers.drain(..) {
                     let _ = answer.send(Err(NotKept::Database));
                 }

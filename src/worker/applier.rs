@@ -15,7 +15,7 @@ use super::Wake;
 use crate::{
     apply::{self, ApplyError, Batch, poison, refresh},
     clock::{Clock, Timestamp},
-    db::{Database, DbError, on_each},
+    db::{Database, DbError, Fault, on_each},
     decide::Rules,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
@@ -24,7 +24,7 @@ use crate::{
 
 /// After a failure that may pass: from this pause, doubled up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Failures in a row after which a batch is taken apart.
 const PATIENCE: u32 = 3;
@@ -173,10 +173,13 @@ impl Applier {
         Ok(applied.deliveries)
     }
 
-    /// A batch that is refused for good, or that fails again and again while the database answers.
+    /// A batch that is refused for good, or that fails again and again while the database can work.
     fn is_to_be_separated(&self, error: &DbError) -> bool {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        !error.may_pass() || (failures >= PATIENCE && !matches!(error, DbError::Unreachable(_)))
+        match error.fault() {
+            Fault::Database => false,
+            Fault::Unclear => self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE,
+            Fault::Data => true,
+        }
     }
 
     fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {

@@ -4,7 +4,7 @@ use rosterd::{apply::poison::MOST_ATTEMPTS, db::DbError, tables::host::USERS};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    TestApp, TestDatabase, both,
+    Backend, TestApp, TestDatabase, both,
     broker::{event, user, with},
 };
 
@@ -102,5 +102,61 @@ both! {
         app.drain();
 
         assert_eq!(app.brief(USERS, &["id", "status"]), ["u_stuck active"]);
+    }
+}
+
+/// The database itself is in trouble whenever this one user is written: what it says then, by its own words.
+fn fail_as_if(app: &TestApp, trouble: &str) {
+    execute(
+        app,
+        &match app.store {
+            TestDatabase::Sqlite(_) => format!(
+                "CREATE TRIGGER trouble BEFORE INSERT ON users WHEN NEW.id = 'u_stuck' BEGIN SELECT RAISE(ABORT, '{trouble}'); END"
+            ),
+            TestDatabase::Postgres { .. } => format!(
+                "CREATE FUNCTION trouble() RETURNS trigger AS $$ BEGIN IF NEW.id = 'u_stuck' THEN {trouble}; \
+                 END IF; RETURN NEW; END $$ LANGUAGE plpgsql; \
+                 CREATE TRIGGER trouble BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION trouble()"
+            ),
+        },
+    );
+}
+
+/// However long it lasts, a leaver in the same batch is applied at the first moment after it.
+fn passes_without_a_mark_on_anybody(app: &TestApp, trouble: &str) {
+    app.play(&[created("u1", "u1@acme.example")]);
+    fail_as_if(app, trouble);
+    app.deliver(&created("u_stuck", "stuck@acme.example"));
+    app.deliver(&event("e_leaver", "dsync.user.deleted", 9, user("u1", "active", 1)));
+    for _ in 0..=MOST_ATTEMPTS {
+        app.clock.advance_seconds(3_600);
+        work(app);
+    }
+    assert_eq!(state(app, "e_u_stuck"), "pending");
+
+    let on_users = if matches!(app.store, TestDatabase::Sqlite(_)) { "" } else { " ON users" };
+    execute(app, &format!("DROP TRIGGER trouble{on_users}"));
+    app.drain();
+
+    assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive", "u_stuck active"]);
+}
+
+both! {
+    fn a_full_disk_is_held_against_no_delivery_and_delays_no_leaver_once_there_is_room(app) {
+        let trouble = match app.store {
+            TestDatabase::Sqlite(_) => "database or disk is full",
+            TestDatabase::Postgres { .. } => {
+                r#"RAISE EXCEPTION 'could not extend file "base/5/1259": No space left on device' USING ERRCODE = '53100'"#
+            }
+        };
+        passes_without_a_mark_on_anybody(app, trouble);
+    }
+}
+
+#[test]
+fn connections_cut_in_the_middle_of_every_batch_are_held_against_no_delivery() {
+    if Backend::postgres_is_offered() {
+        let app = TestApp::start(Backend::Postgres, |_config| {});
+        passes_without_a_mark_on_anybody(&app, "PERFORM pg_terminate_backend(pg_backend_pid())");
     }
 }
