@@ -3,18 +3,14 @@
 use std::collections::HashSet;
 
 use diesel::{
-    ExpressionMethods, Insertable, OptionalExtension, QueryResult, QueryableByName, RunQueryDsl, insert_into,
-    sql_query,
-    sql_types::{Array, BigInt, Binary, SmallInt, Text},
+    ExpressionMethods, QueryResult, QueryableByName, RunQueryDsl, insert_into,
+    sql_types::{BigInt, SmallInt, Text},
 };
 
-use super::{Delivery, Kept, forgotten};
+use super::{Delivery, Kept, forgotten, queue};
 use crate::{
     broker::Disposition,
-    db::{
-        Conn,
-        schema::{dead_letters, inbox, inbox_queue},
-    },
+    db::{Conn, bulk::Rows, schema::dead_letters},
 };
 
 const fn code(disposition: Disposition) -> i16 {
@@ -33,10 +29,7 @@ pub fn append(conn: &mut Conn, deliveries: &[Delivery]) -> QueryResult<Vec<Kept>
     let first: Vec<&Delivery> =
         deliveries.iter().filter(|d| met.insert((d.source.name(), d.label.key.as_str()))).collect();
     let first = without_forgotten(conn, first)?;
-    let kept = match conn {
-        Conn::Postgres(pg) => append_postgres(pg, &first)?,
-        Conn::Sqlite(sqlite) => append_sqlite(sqlite, &first)?,
-    };
+    let kept = keep(conn, &first)?;
     let mut ids = std::collections::HashMap::new();
     for row in kept {
         ids.insert((row.source, row.event_key), row.id);
@@ -71,68 +64,36 @@ struct Row {
     source: String,
     #[diesel(sql_type = Text)]
     event_key: String,
-}
-
-/// Log and queue in one round trip.
-fn append_postgres(pg: &mut diesel::PgConnection, deliveries: &[&Delivery]) -> QueryResult<Vec<Row>> {
-    fn column<'a, T>(deliveries: &'a [&Delivery], of: impl Fn(&'a Delivery) -> T) -> Vec<T> {
-        deliveries.iter().map(|delivery| of(delivery)).collect()
-    }
-    sql_query(
-        "WITH kept AS (\
-             INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int2[], $5::int8[], $6::bytea[]) \
-             ON CONFLICT (source, event_key) DO NOTHING \
-             RETURNING id, source, event_key, disposition), \
-         queued AS (INSERT INTO inbox_queue (inbox_id) SELECT id FROM kept WHERE disposition = 0) \
-         SELECT id, source, event_key FROM kept",
-    )
-    .bind::<Array<Text>, _>(column(deliveries, |d| d.source.name()))
-    .bind::<Array<Text>, _>(column(deliveries, |d| d.label.key.as_str()))
-    .bind::<Array<Text>, _>(column(deliveries, |d| d.label.kind.as_str()))
-    .bind::<Array<SmallInt>, _>(column(deliveries, |d| code(d.label.disposition)))
-    .bind::<Array<BigInt>, _>(column(deliveries, |d| d.received_at.micros()))
-    .bind::<Array<Binary>, _>(column(deliveries, |d| d.body.as_ref()))
-    .load(pg)
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = inbox, treat_none_as_default_value = false)]
-struct NewRow<'a> {
-    source: &'a str,
-    event_key: &'a str,
-    kind: &'a str,
+    #[diesel(sql_type = SmallInt)]
     disposition: i16,
-    received_at: i64,
-    body: &'a [u8],
 }
 
-/// No round trips here, so a prepared statement a row is the fastest.
-fn append_sqlite(sqlite: &mut diesel::SqliteConnection, deliveries: &[&Delivery]) -> QueryResult<Vec<Row>> {
-    let mut kept = Vec::with_capacity(deliveries.len());
-    for delivery in deliveries {
-        let (source, event_key) = (delivery.source.name(), delivery.label.key.as_str());
-        let row = NewRow {
-            source,
-            event_key,
-            kind: &delivery.label.kind,
-            disposition: code(delivery.label.disposition),
-            received_at: delivery.received_at.micros(),
-            body: &delivery.body,
-        };
-        let id: Option<i64> = insert_into(inbox::table)
-            .values(&row)
-            .on_conflict((inbox::source, inbox::event_key))
-            .do_nothing()
-            .returning(inbox::id)
-            .get_result(sqlite)
-            .optional()?;
-        let Some(id) = id else { continue };
-        if delivery.label.disposition == Disposition::Apply {
-            insert_into(inbox_queue::table).values(inbox_queue::inbox_id.eq(id)).execute(sqlite)?;
-        }
-        kept.push(Row { id, source: source.to_owned(), event_key: event_key.to_owned() });
+const LOG: &str = "INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
+     SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} WHERE true \
+     ON CONFLICT (source, event_key) DO NOTHING RETURNING id, source, event_key, disposition";
+
+/// The new ones into the log, and into the queue what is to be applied; on PostgreSQL in one round trip.
+fn keep(conn: &mut Conn, deliveries: &[&Delivery]) -> QueryResult<Vec<Row>> {
+    let rows = Rows::of(deliveries)
+        .text("source", |d| d.source.name())
+        .text("event_key", |d| &d.label.key)
+        .text("kind", |d| &d.label.kind)
+        .integer("disposition", |d| code(d.label.disposition).into())
+        .integer("received_at", |d| d.received_at.micros())
+        .bytes("body", |d| &d.body);
+    if let Conn::Postgres(_) = conn {
+        return rows.load(
+            conn,
+            &format!(
+                "WITH kept AS ({LOG}), \
+                 queued AS (INSERT INTO inbox_queue (inbox_id) SELECT id FROM kept WHERE disposition = 0) \
+                 SELECT id, source, event_key, disposition FROM kept"
+            ),
+        );
     }
+    let kept: Vec<Row> = rows.load(conn, LOG)?;
+    let queued: Vec<i64> = kept.iter().filter(|row| row.disposition == 0).map(|row| row.id).collect();
+    queue::add(conn, &queued)?;
     Ok(kept)
 }
 

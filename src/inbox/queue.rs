@@ -1,8 +1,8 @@
 //! Table `inbox_queue`: deliveries not yet applied.
 
 use diesel::{
-    ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query,
-    sql_types::{BigInt, Integer},
+    ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, define_sql_function,
+    sql_types::{BigInt, Binary, SmallInt, Text},
 };
 
 use crate::{
@@ -10,7 +10,6 @@ use crate::{
     db::{
         Conn,
         bulk::Rows,
-        on_each,
         schema::{inbox, inbox_queue},
     },
 };
@@ -25,43 +24,50 @@ pub struct Queued {
     pub body: Vec<u8>,
 }
 
+define_sql_function! {
+    /// Of a body, in bytes.
+    fn length(body: Binary) -> Integer;
+}
+
 #[derive(QueryableByName)]
-struct Sized {
+struct Row {
     #[diesel(sql_type = BigInt)]
-    inbox_id: i64,
-    #[diesel(sql_type = Integer)]
-    bytes: i32,
+    id: i64,
+    #[diesel(sql_type = Text)]
+    event_key: String,
+    #[diesel(sql_type = Text)]
+    source: String,
+    #[diesel(sql_type = SmallInt)]
+    attempts: i16,
+    #[diesel(sql_type = Binary)]
+    body: Vec<u8>,
 }
 
 /// The oldest deliveries that are due, at most `limit` of them and, past the first, at most `bytes` of bodies, so that
 /// a batch of huge bodies does not fill the memory.
 pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> QueryResult<Vec<Queued>> {
-    const DUE: &str = "SELECT q.inbox_id, CAST(length(i.body) AS integer) AS bytes FROM inbox_queue q \
-         JOIN inbox i ON i.id = q.inbox_id WHERE q.due_at <= ";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let sql = format!("{DUE}{} ORDER BY q.inbox_id LIMIT {limit}", now.micros());
-    let due: Vec<Sized> = on_each!(conn, |c| sql_query(&sql).load(c))?;
-
-    let mut total = 0;
-    let ids: Vec<i64> = due
-        .iter()
-        .take_while(|row| {
-            let fits = total == 0 || total + usize::try_from(row.bytes).unwrap_or(0) <= bytes;
-            total += usize::try_from(row.bytes).unwrap_or(0).max(1);
-            fits
-        })
-        .map(|row| row.inbox_id)
-        .collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<(i64, String, String, i16, Vec<u8>)> = inbox_queue::table
+    let due: Vec<(i64, i32)> = inbox_queue::table
         .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
-        .filter(inbox_queue::inbox_id.eq_any(ids))
+        .filter(inbox_queue::due_at.le(now.micros()))
         .order(inbox_queue::inbox_id)
-        .select((inbox::id, inbox::event_key, inbox::source, inbox_queue::attempts, inbox::body))
+        .select((inbox_queue::inbox_id, length(inbox::body)))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(conn)?;
-    let queued = |(inbox_id, event_key, source, attempts, body)| Queued {
+    let mut total = 0;
+    let fitting = due.iter().take_while(|(_, size)| {
+        let size = usize::try_from(*size).unwrap_or(0);
+        let fits = total == 0 || total + size <= bytes;
+        total += size.max(1);
+        fits
+    });
+    let ids: Vec<i64> = fitting.map(|(id, _)| *id).collect();
+    let mut rows: Vec<Row> = Rows::of(&ids).integer("id", |id| *id).load(
+        conn,
+        "SELECT i.id, i.event_key, i.source, q.attempts, i.body FROM {rows} \
+         JOIN inbox_queue q ON q.inbox_id = r.id JOIN inbox i ON i.id = r.id",
+    )?;
+    rows.sort_unstable_by_key(|row| row.id);
+    let queued = |Row { id: inbox_id, event_key, source, attempts, body }| Queued {
         inbox_id,
         event_key,
         source,
@@ -80,6 +86,13 @@ pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, Strin
         .filter(inbox::id.eq_any(inbox_ids))
         .select((inbox::id, inbox::source, inbox::body))
         .load(conn)
+}
+
+/// New deliveries, due at once.
+pub fn add(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
+    let rows = Rows::of(inbox_ids).integer("id", |id| *id);
+    rows.execute(conn, "INSERT INTO inbox_queue (inbox_id) SELECT r.id FROM {rows}")?;
+    Ok(())
 }
 
 /// They are applied, or set aside: in the same transaction as what they changed.

@@ -1,6 +1,6 @@
 //! Table `facts`: the newest word on each entity under each claim.
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl};
 
 use super::{code, kind};
 use crate::{
@@ -10,20 +10,38 @@ use crate::{
     fact::{Kind, Version},
 };
 
-type Row = (String, i16, i64, i64, i64, String, Option<i64>, bool, i64, i64);
-
 /// Where a word stands: its entity, and what is said.
 pub type Placed = (Kind, String, Standing);
 
-fn placed((id, kind_code, claim_id, at, emitted, event, revealed_by, live, digest, inbox_id): Row) -> Placed {
-    let (at, emitted) = (Timestamp::from_micros(at), Timestamp::from_micros(emitted));
+#[derive(QueryableByName)]
+#[diesel(table_name = facts)]
+struct Row {
+    id: String,
+    kind: i16,
+    claim_id: i64,
+    at: i64,
+    emitted: i64,
+    event: String,
+    revealed_by: Option<i64>,
+    live: bool,
+    digest: i64,
+    inbox_id: i64,
+}
+
+fn placed(row: Row) -> Placed {
+    let Row { id, claim_id, event, revealed_by, live, digest, inbox_id, .. } = row;
+    let (at, emitted) = (Timestamp::from_micros(row.at), Timestamp::from_micros(row.emitted));
     let version = Version { at, emitted, event };
-    (kind(kind_code), id, Standing { claim_id, version, revealed_by, live, digest, inbox_id })
+    (kind(row.kind), id, Standing { claim_id, version, revealed_by, live, digest, inbox_id })
 }
 
 /// All words on these ids, of whatever kind and claim.
 pub fn on(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Placed>> {
-    let rows: Vec<Row> = facts::table.filter(facts::id.eq_any(ids)).load(conn)?;
+    let rows: Vec<Row> = Rows::of(ids).text("id", |id| id).load(
+        conn,
+        "SELECT f.id, f.kind, f.claim_id, f.at, f.emitted, f.event, f.revealed_by, f.live, f.digest, f.inbox_id \
+         FROM {rows} JOIN facts f ON f.id = r.id",
+    )?;
     Ok(rows.into_iter().map(placed).collect())
 }
 
