@@ -142,7 +142,11 @@ fn start_workers(
     let applier = Applier {
         database: database.clone(),
         rules: config.rules(),
-        batch: Batch { deliveries: config.apply.batch_deliveries, bytes: config.apply.batch_bytes },
+        batch: Batch {
+            deliveries: config.apply.batch_deliveries,
+            bytes: config.apply.batch_bytes,
+            ..Batch::default()
+        },
         retention: config.retention,
         clock: clock.clone(),
         metrics: metrics.clone(),

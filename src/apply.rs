@@ -37,11 +37,13 @@ use crate::{
 pub struct Batch {
     pub deliveries: usize,
     pub bytes: usize,
+    /// People and groups derived again in one step of a refresh.
+    pub entities: usize,
 }
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { deliveries: 1_000, bytes: 8 << 20 }
+        Self { deliveries: 1_000, bytes: 8 << 20, entities: 500 }
     }
 }
 

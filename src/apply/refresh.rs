@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, derive, load};
+use super::{ApplyError, Batch, derive, load};
 use crate::{
     clock::Timestamp,
     db::{Conn, Database, DbError},
@@ -20,9 +20,6 @@ use crate::{
     tables::{Key, refreshes},
 };
 
-/// Entities a step.
-const STEP: i64 = 500;
-
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refreshed {
@@ -31,16 +28,26 @@ pub struct Refreshed {
 }
 
 /// `None` when nothing waits for a refresh.
-pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Option<Refreshed>, ApplyError> {
-    database.write_in_turn(|conn| Ok(refresh(conn, rules, now)?))
+pub fn step(
+    database: &Database,
+    rules: &Rules,
+    batch: Batch,
+    now: Timestamp,
+) -> Result<Option<Refreshed>, ApplyError> {
+    database.write_in_turn(|conn| Ok(refresh(conn, rules, batch, now)?))
 }
 
-fn refresh(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Option<Refreshed>, DbError> {
+fn refresh(
+    conn: &mut Conn,
+    rules: &Rules,
+    batch: Batch,
+    now: Timestamp,
+) -> Result<Option<Refreshed>, DbError> {
     let Some(refresh) = refreshes::next(conn)? else { return Ok(None) };
     let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
     let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
     let (id, kind) = (&refresh.after.0, refresh.after.1);
-    let visited = tables::words::under(conn, &claim_ids, (id, kind), STEP)?;
+    let visited = tables::words::under(conn, &claim_ids, (id, kind), batch.entities)?;
     let Some((last_id, last_kind)) = visited.last().cloned() else {
         refreshes::finish(conn, &refresh.directory_id)?;
         return Ok(Some(Refreshed { entities: 0, leavers: 0 }));

@@ -9,7 +9,7 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 
 use super::RebuildError;
 use crate::{
-    apply::{apply, refresh},
+    apply::{Batch, apply, refresh},
     clock::Timestamp,
     db::{
         Conn, Database, DbError, Url,
@@ -65,7 +65,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
             apply(shadow, rules, queued, now)
         })?;
     }
-    while refresh::step(&shadow.database, rules, now)?.is_some() {}
+    while refresh::step(&shadow.database, rules, Batch::default(), now)?.is_some() {}
     Ok(shadow)
 }
 

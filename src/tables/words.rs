@@ -50,7 +50,7 @@ pub fn under(
     conn: &mut Conn,
     claim_ids: &[i64],
     after: (&str, i16),
-    limit: i64,
+    limit: usize,
 ) -> QueryResult<Vec<(String, i16)>> {
     let (id, kind_after) = after;
     facts::table
@@ -59,7 +59,7 @@ pub fn under(
         .filter(facts::kind.ge(code(Kind::User)))
         .order((facts::id, facts::kind))
         .select((facts::id, facts::kind))
-        .limit(limit)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(conn)
 }
 

@@ -111,7 +111,7 @@ impl Applier {
             return Ok(Step::Idle);
         }
         let deliveries = self.apply(now)?;
-        let refreshed = refresh::step(&self.database, &self.rules, now)?;
+        let refreshed = refresh::step(&self.database, &self.rules, self.batch, now)?;
         if let Some(refreshed) = refreshed {
             self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
             tracing::info!(

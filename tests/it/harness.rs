@@ -99,7 +99,11 @@ impl TestApp {
         let applier = Applier {
             database: app.database.clone(),
             rules: config.rules(),
-            batch: Batch { deliveries: config.apply.batch_deliveries, bytes: config.apply.batch_bytes },
+            batch: Batch {
+                deliveries: config.apply.batch_deliveries,
+                bytes: config.apply.batch_bytes,
+                ..Batch::default()
+            },
             retention: config.retention,
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),

@@ -2,17 +2,22 @@
 //! times collide; everything is small numbers, so that a failing history shrinks to the events that matter.
 
 mod event;
+mod shape;
 
 use event::{Event, event};
-use proptest::prelude::*;
-use rosterd::decide::{DirectoryDeleted, People, Rules, Tenancy};
+use proptest::{prelude::*, strategy::Union};
+use rosterd::{
+    apply::Batch,
+    decide::{DirectoryDeleted, People, Rules, Tenancy},
+};
 use serde_json::Value;
+use shape::{ORDINARY, SHAPES, Shape};
 
 use super::trial::Trial;
 
 /// One event as a broker would send it.
 pub fn a_body() -> BoxedStrategy<Value> {
-    (event(), 0..1_000_usize).prop_map(|(event, place)| event.render(place)).boxed()
+    (event(ORDINARY), 0..1_000_usize).prop_map(|(event, place)| event.render(place)).boxed()
 }
 
 /// A set of events and how it is delivered.
@@ -23,15 +28,21 @@ pub struct Case {
     events: Vec<Event>,
     /// Whose people stay when their directory is deleted.
     keeps: Option<&'static str>,
-    /// How many an applier takes at once.
-    pub batch: usize,
+    /// How much an applier takes on at once.
+    pub batch: Batch,
 }
 
 pub fn case() -> BoxedStrategy<Case> {
-    let events = prop::collection::vec(event(), 1..60);
+    Union::new_weighted(SHAPES.map(|(weight, shape)| (weight, shaped(shape))).into()).boxed()
+}
+
+fn shaped(shape: Shape) -> BoxedStrategy<Case> {
+    let events = prop::collection::vec(event(shape), 1..shape.length);
     let keeps = prop_oneof![4 => Just(None), 1 => Just(Some("o0")), 1 => Just(Some("default"))];
-    let batch = prop_oneof![1..8_usize, Just(1_000)];
-    (prop::bool::weighted(0.1), events, keeps, batch)
+    // A history's directories are small, so that steps have to be too.
+    let batch = (prop_oneof![1..8_usize, Just(1_000)], prop_oneof![1..4_usize, Just(500)])
+        .prop_map(|(deliveries, entities)| Batch { deliveries, entities, ..Batch::default() });
+    (prop::bool::weighted(shape.single), events, keeps, batch)
         .prop_map(|(single, events, keeps, batch)| Case { single, events, keeps, batch })
         .boxed()
 }
@@ -77,12 +88,7 @@ impl Trial for Case {
     fn tell(&self) -> String {
         let lines = |part: &Vec<Value>| part.iter().map(|event| format!("{event}\n")).collect::<String>();
         let parts: Vec<String> = self.deliveries().iter().map(lines).collect();
-        format!(
-            "{:?}, batches of {}, applied after each part:\n{}",
-            self.rules(),
-            self.batch,
-            parts.join("--\n")
-        )
+        format!("{:?}, {:?}, applied after each part:\n{}", self.rules(), self.batch, parts.join("--\n"))
     }
 
     /// Without one of the events each.

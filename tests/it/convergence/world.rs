@@ -81,7 +81,7 @@ impl World {
     }
 
     /// An applier as another process would have it on PostgreSQL: with connections of its own. SQLite has one process.
-    pub fn applier(&self, rules: Rules, deliveries: usize) -> Applier {
+    pub fn applier(&self, rules: Rules, batch: Batch) -> Applier {
         let database = match &self.url {
             Url::Sqlite(_) => self.database.clone(),
             Url::Postgres(_) => Database::new(&self.url, 2),
@@ -89,7 +89,7 @@ impl World {
         Applier {
             database,
             rules,
-            batch: Batch { deliveries, ..Batch::default() },
+            batch,
             retention: AT_ONCE,
             clock: Clock::fixed(NOW),
             metrics: Arc::new(Metrics::default()),

@@ -1,12 +1,16 @@
-//! One event, in small numbers and as the broker would send it.
+//! One event, in small numbers.
+
+mod body;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
-use crate::harness::broker::at;
+use super::shape::Shape;
 
 /// Two directories for each of the first two tenants, one for the third.
 const DIRECTORIES: u8 = 5;
+
+/// All that happens happens within so many.
+const SECONDS: i8 = 9;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -58,8 +62,8 @@ enum Claim {
 struct Snapshot {
     /// Which of those that began in a directory.
     number: u8,
-    /// So many directories further the entity began: it moved here, or its id is somebody else's too.
-    moved: u8,
+    /// So many directories further the entity began, or in the first: it moved here, or its id is somebody else's too.
+    moved: Option<u8>,
     /// Seconds by which the snapshot is older than its event; `-1` is younger.
     lag: i8,
     state: Option<&'static str>,
@@ -87,19 +91,25 @@ pub struct Event {
     pub more: bool,
 }
 
-fn snapshot() -> impl Strategy<Value = Snapshot> {
+fn snapshot(shape: Shape) -> impl Strategy<Value = Snapshot> {
+    let Shape {
+        began: [here, next, anywhere, first], lags: [young, older, oldest], people, sameness, ..
+    } = shape;
     let state = prop_oneof![
-        14 => Just(Some("active")), 4 => Just(Some("inactive")), 1 => Just(Some("suspended")),
+        14 * sameness => Just(Some("active")), 4 => Just(Some("inactive")), 1 => Just(Some("suspended")),
         1 => Just(Some("invited")), 1 => Just(None),
     ];
     let slug = || prop::sample::select(vec!["member", "admin", "billing"]);
-    let role = prop_oneof![4 => Just(Some("member")), 1 => Just(None), 2 => slug().prop_map(Some)];
-    let roles = prop_oneof![3 => Just(None), 1 => prop::collection::vec(slug(), 0..3).prop_map(Some)];
-    let moved = prop_oneof![12 => Just(0), 2 => Just(1), 1 => 2..DIRECTORIES];
-    let lag = prop_oneof![6 => Just(0), 3 => 1..6_i8, 1 => Just(-1)];
+    let role = prop_oneof![4 * sameness => Just(Some("member")), 1 => Just(None), 2 => slug().prop_map(Some)];
+    let roles =
+        prop_oneof![3 * sameness => Just(None), 1 => prop::collection::vec(slug(), 0..3).prop_map(Some)];
+    let moved = prop_oneof![
+        here => Just(Some(0)), next => Just(Some(1)), anywhere => (0..DIRECTORIES).prop_map(Some), first => Just(None),
+    ];
+    let lag = prop_oneof![young => Just(0), older => 1..6_i8, oldest => Just(SECONDS), 1 => Just(-1)];
     // Most of the time the same is said again, with another version.
-    let look = prop_oneof![4 => Just(0), 3 => 1..4_u8];
-    (0..3_u8, moved, lag, state, role, roles, look).prop_map(
+    let look = prop_oneof![4 * sameness => Just(0), 3 => 1..4_u8];
+    (0..people, moved, lag, state, role, roles, look).prop_map(
         |(number, moved, lag, state, role, roles, look)| Snapshot {
             number,
             moved,
@@ -112,107 +122,29 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     )
 }
 
-pub fn event() -> BoxedStrategy<Event> {
-    let kind = prop_oneof![
-        10 => Just(Kind::UserCreated), 16 => Just(Kind::UserUpdated), 6 => Just(Kind::UserDeleted),
-        24 => Just(Kind::UserAdded), 8 => Just(Kind::UserRemoved),
-        5 => Just(Kind::GroupCreated), 5 => Just(Kind::GroupUpdated), 3 => Just(Kind::GroupDeleted),
-        8 => Just(Kind::Activated), 3 => Just(Kind::DirectoryDeleted),
-        2 => Just(Kind::OrganizationCreated), 2 => Just(Kind::OrganizationUpdated), 2 => Just(Kind::OrganizationDeleted),
+fn kind(Shape { removals, descriptions, dissolutions, .. }: Shape) -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        10 => Just(Kind::UserCreated), 16 => Just(Kind::UserUpdated), 6 * removals => Just(Kind::UserDeleted),
+        24 => Just(Kind::UserAdded), 8 * removals => Just(Kind::UserRemoved),
+        5 => Just(Kind::GroupCreated), 5 => Just(Kind::GroupUpdated), 3 * removals => Just(Kind::GroupDeleted),
+        8 * descriptions => Just(Kind::Activated), 3 => Just(Kind::DirectoryDeleted),
+        2 => Just(Kind::OrganizationCreated), 2 => Just(Kind::OrganizationUpdated),
+        2 * dissolutions => Just(Kind::OrganizationDeleted),
+    ]
+}
+
+pub fn event(shape: Shape) -> BoxedStrategy<Event> {
+    let Shape { directories: [first, second, later], claims: [own, nobody, other], .. } = shape;
+    let directory = prop_oneof![first => Just(0_u8), second => Just(1), later => 2..DIRECTORIES];
+    let claim = prop_oneof![
+        own => Just(Claim::Own), nobody => Just(Claim::Nobody), other => (1..3_u8).prop_map(Claim::Other),
     ];
-    // Most of the time all happens in one place, so that much is said of the same people.
-    let directory = prop_oneof![5 => Just(0_u8), 3 => Just(1), 2 => 2..DIRECTORIES];
-    let claim =
-        prop_oneof![24 => Just(Claim::Own), 2 => Just(Claim::Nobody), 2 => (1..3_u8).prop_map(Claim::Other)];
-    let time = (0..9_u8, prop::bool::weighted(0.05));
-    let delivery = (prop::option::weighted(0.15, 0..12_u8), prop::bool::weighted(0.7));
-    (kind, directory, claim, time, 0..4_u8, snapshot(), snapshot(), delivery)
+    let time = (0..SECONDS.unsigned_abs(), prop::bool::weighted(0.05));
+    let delivery = (prop::option::weighted(0.15, 0..12_u8), prop::bool::weighted(shape.together));
+    (kind(shape), directory, claim, time, 0..4_u8, snapshot(shape), snapshot(shape), delivery)
         .prop_map(|(kind, directory, claim, (second, untimed), rank, user, group, (again, more))| {
             let sent = (!untimed).then_some(second);
             Event { kind, directory, claim, sent, second, rank, user, group, again, more }
         })
         .boxed()
-}
-
-impl Event {
-    fn organization(&self) -> String {
-        let further = if let Claim::Other(further) = self.claim { further } else { 0 };
-        format!("o{}", (self.directory / 2 + further) % 3)
-    }
-
-    /// What the broker would send; `place` makes the id unique.
-    pub fn render(&self, place: usize) -> Value {
-        let data = match self.kind {
-            Kind::UserCreated | Kind::UserUpdated | Kind::UserDeleted => self.user(),
-            Kind::UserAdded | Kind::UserRemoved => {
-                json!({"directory_id": format!("d{}", self.directory), "user": self.user(), "group": self.group()})
-            }
-            Kind::GroupCreated | Kind::GroupUpdated | Kind::GroupDeleted => self.group(),
-            Kind::Activated | Kind::DirectoryDeleted => self.claimed(json!({
-                "object": "directory", "id": format!("d{}", self.directory),
-                "name": format!("Directory {}", self.user.look), "state": "active",
-                "type": if self.user.look == 3 { "gsuite directory" } else { "okta scim v2.0" },
-            })),
-            Kind::OrganizationCreated | Kind::OrganizationUpdated | Kind::OrganizationDeleted => self.timed(
-                &self.user,
-                json!({"object": "organization", "id": self.organization(), "name": format!("Org {}", self.user.look)}),
-            ),
-        };
-        let mut event =
-            json!({"id": format!("e{}_{place:03}", self.rank), "event": self.kind.name(), "data": data});
-        if let Some(sent) = self.sent {
-            event["created_at"] = json!(at(sent.into()));
-        }
-        event
-    }
-
-    fn timed(&self, snapshot: &Snapshot, mut data: Value) -> Value {
-        data["created_at"] = json!(at((snapshot.look % 2).into()));
-        data["updated_at"] = json!(at((i64::from(self.second) - i64::from(snapshot.lag)).max(0)));
-        data
-    }
-
-    fn claimed(&self, mut data: Value) -> Value {
-        if !matches!(self.claim, Claim::Nobody) {
-            data["organization_id"] = json!(self.organization());
-        }
-        self.timed(&self.user, data)
-    }
-
-    /// An id names the directory where its bearer began, which most of the time is this one.
-    fn entity(&self, object: &str, letter: char, snapshot: &Snapshot) -> Value {
-        let began = (self.directory + snapshot.moved) % DIRECTORIES;
-        self.claimed(json!({
-            "object": object, "id": format!("{letter}{began}{}", snapshot.number),
-            "directory_id": format!("d{}", self.directory),
-        }))
-    }
-
-    fn user(&self) -> Value {
-        let Snapshot { number, look, state, role, .. } = &self.user;
-        let mut user = self.timed(&self.user, self.entity("directory_user", 'u', &self.user));
-        // The same person may come back under another id, and an id may be given to somebody else.
-        user["idp_id"] = json!(format!("p{}", if *look == 3 { 0 } else { *number }));
-        user["email"] = if *look == 2 { Value::Null } else { json!(format!("p{look}@acme.example")) };
-        user["username"] = json!(format!("p{number}"));
-        (user["first_name"], user["last_name"], user["name"]) =
-            (json!("Given"), json!("Family"), json!(format!("Name {look}")));
-        user["job_title"] = if *look == 1 { json!("Pilot") } else { Value::Null };
-        user["custom_attributes"] = json!({"look": look, "list": [1, null, {"deep": "ö"}]});
-        user["state"] = json!(state);
-        if let Some(slug) = role {
-            user["role"] = json!({"slug": slug});
-        }
-        if let Some(slugs) = &self.user.roles {
-            user["roles"] = slugs.iter().map(|slug| json!({"slug": slug})).collect();
-        }
-        user
-    }
-
-    fn group(&self) -> Value {
-        let mut group = self.timed(&self.group, self.entity("directory_group", 'g', &self.group));
-        group["idp_id"] = json!(format!("Group {}", self.group.number));
-        group["name"] = json!(format!("Group {}", self.group.look));
-        group
-    }
 }

@@ -1,0 +1,163 @@
+//! Ends that histories reach by few ways only, each by one way that is always gone: a few events in every order, each
+//! applied before the next one comes.
+
+use rosterd::{
+    apply::Batch,
+    decide::{Rules, Tenancy},
+};
+use serde_json::{Value, json};
+
+use super::{
+    equal, model,
+    world::{World, drain},
+};
+use crate::harness::{
+    Backend,
+    broker::{at, directory, event, group, organization, with},
+};
+
+/// What is sent, and what a table must show then, as far as it matters here.
+struct Example {
+    tenancy: Tenancy,
+    events: Vec<Value>,
+    table: &'static str,
+    rows: Vec<Value>,
+}
+
+macro_rules! example {
+    (fn $name:ident() $body:block) => {
+        mod $name {
+            use super::*;
+
+            fn example() -> Example $body
+
+            #[test]
+            fn on_sqlite() {
+                holds_in_every_order(Backend::Sqlite, &example());
+            }
+
+            #[test]
+            fn on_postgres() {
+                if Backend::postgres_is_offered() {
+                    holds_in_every_order(Backend::Postgres, &example());
+                }
+            }
+        }
+    };
+}
+
+fn holds_in_every_order(backend: Backend, Example { tenancy, events, table, rows }: &Example) {
+    let world = World::create(backend);
+    let rules = Rules { tenancy: *tenancy, ..Rules::default() };
+    let applier = world.applier(rules.clone(), Batch { entities: 1, ..Batch::default() });
+    for order in orders(events) {
+        world.clear();
+        for event in &order {
+            world.deliver([event]);
+            drain(&applier, || Ok(())).unwrap();
+        }
+        let got = world.tables();
+        let ids: Vec<_> = order.iter().map(|event| &event["id"]).collect();
+        let shown: Vec<_> =
+            got[table].iter().zip(rows).map(|(row, wanted)| with(row.clone(), wanted.clone())).collect();
+        assert_eq!((&shown, got[table].len()), (&got[table], rows.len()), "{table}, after {ids:?}");
+        if let Err(error) = equal(model::tables(&order, &rules), got) {
+            panic!("after {ids:?}: {error}");
+        }
+    }
+}
+
+fn orders(events: &[Value]) -> Vec<Vec<Value>> {
+    if events.is_empty() {
+        return vec![Vec::new()];
+    }
+    let first = |place: usize| {
+        let mut others = events.to_vec();
+        let first = others.remove(place);
+        orders(&others).into_iter().map(move |others| [vec![first.clone()], others].concat())
+    };
+    (0..events.len()).flat_map(first).collect()
+}
+
+fn user(id: &str, directory: &str, seconds: i64) -> Value {
+    let user = crate::harness::broker::user(id, "active", seconds);
+    with(user, json!({"directory_id": directory, "name": format!("Given {id}"), "idp_id": "idp"}))
+}
+
+example! {
+    fn a_directory_whose_owner_was_deleted_before_it_was_known_loses_its_people() {
+        let nobodys = |data| with(data, json!({"organization_id": null}));
+        Example {
+            // Of several tenants, the directory would change hands besides.
+            tenancy: Tenancy::Single,
+            events: vec![
+                event("user", "dsync.user.created", 1, nobodys(user("u1", "dir_1", 1))),
+                event("organization", "organization.deleted", 2, organization("org_1", 2)),
+                event("claim", "dsync.group.created", 3, group("g1", 3)),
+            ],
+            table: "users",
+            rows: vec![json!({"id": "u1", "status": "inactive", "deprovisioned_at": at(2)})],
+        }
+    }
+}
+
+example! {
+    fn an_old_snapshot_said_again_later_counts_before_what_another_directory_said_meanwhile() {
+        Example {
+            tenancy: Tenancy::Multi,
+            events: vec![
+                event("there", "dsync.user.updated", 1, user("u1", "dir_1", 1)),
+                event("away", "dsync.user.updated", 2, user("u1", "dir_2", 1)),
+                event("back", "dsync.user.updated", 3, user("u1", "dir_1", 1)),
+            ],
+            table: "users",
+            rows: vec![json!({"id": "u1", "directory_id": "dir_1"})],
+        }
+    }
+}
+
+example! {
+    fn a_directory_known_only_by_a_claim_that_lost_and_by_a_removal_is_not_shown() {
+        let removed = with(user("u1", "dir_1", 1), json!({"organization_id": "org_2"}));
+        Example {
+            // Of several tenants, its row would be in another one's place anyhow.
+            tenancy: Tenancy::Single,
+            events: vec![
+                event("removed", "dsync.user.deleted", 1, removed),
+                event("created", "dsync.user.created", 2, user("u1", "dir_1", 2)),
+            ],
+            table: "directories",
+            rows: vec![],
+        }
+    }
+}
+
+example! {
+    fn a_directory_that_is_shown_late_tells_who_its_people_are() {
+        Example {
+            tenancy: Tenancy::Multi,
+            events: vec![
+                event("created", "dsync.user.created", 1, user("u1", "dir_1", 1)),
+                event("moved", "dsync.user.deleted", 2, user("u1", "dir_2", 2)),
+                event("described", "dsync.activated", 3, directory("dir_2", "org_1", 3)),
+            ],
+            table: "users",
+            rows: vec![json!({"id": "u1", "directory_id": "dir_2", "status": "inactive"})],
+        }
+    }
+}
+
+example! {
+    fn the_last_of_two_equal_deletions_says_since_when_somebody_has_left() {
+        Example {
+            tenancy: Tenancy::Multi,
+            events: vec![
+                event("created", "dsync.user.created", 1, user("u1", "dir_1", 1)),
+                event("deleted", "dsync.user.deleted", 5, user("u1", "dir_1", 1)),
+                event("again", "dsync.user.deleted", 9, user("u1", "dir_1", 1)),
+            ],
+            table: "users",
+            rows: vec![json!({"id": "u1", "deprovisioned_at": at(9)})],
+        }
+    }
+}

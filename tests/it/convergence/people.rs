@@ -1,0 +1,33 @@
+//! Who a person is, and by what id.
+
+use std::collections::HashMap;
+
+use rosterd::decide::person::person_id;
+
+use super::model::Tables;
+
+/// The model says who a person is, rosterd what the id of such a person is. So a wrong one is seen even where no second
+/// user is to be told from, or known as, the same person.
+pub fn with_people_named(mut tables: Tables) -> Tables {
+    for user in tables.get_mut("users").into_iter().flatten() {
+        let part = |n: usize| user["person_id"][n].as_str();
+        let id = person_id(part(0).unwrap(), part(1), part(2), user["id"].as_str().unwrap());
+        user["person_id"] = id.into();
+    }
+    tables
+}
+
+#[test]
+fn people_of_another_tenant_provider_or_idp_id_have_another_id() {
+    let mut ids = HashMap::new();
+    for tenant in ["a", "b", "ab"] {
+        for provider in [None, Some("a"), Some("b"), Some("ab")] {
+            for idp_id in [None, Some("a"), Some("b"), Some("ab"), Some("")] {
+                // Without an idp_id the broker's id counts alone, whoever the provider is.
+                let person = (tenant, idp_id.map(|idp_id| (provider, idp_id)));
+                let id = person_id(tenant, provider, idp_id, "a");
+                assert_eq!(ids.entry(id).or_insert(person), &person);
+            }
+        }
+    }
+}
