@@ -35,7 +35,8 @@ fn main() -> Outcome<()> {
     migrate(&database)?;
 
     let users = (events / 8) as u32;
-    let events: Vec<Event> = Plan { tenants: 3, users, events, seed: 1, start: DEFAULT_START }.events().collect();
+    let events: Vec<Event> =
+        Plan { tenants: 3, users, events, seed: 1, start: DEFAULT_START }.events().collect();
     let deliveries: Vec<Delivery> = events.into_iter().map(delivery).collect();
     let begun = Instant::now();
     for some in deliveries.chunks(batch) {
@@ -52,7 +53,12 @@ fn main() -> Outcome<()> {
 
 fn delivery(event: Event) -> Delivery {
     let source = Source::WorkOs;
-    Delivery { label: source.label(&event.body), source, body: event.body.into(), received_at: Clock::System.now() }
+    Delivery {
+        label: source.label(&event.body),
+        source,
+        body: event.body.into(),
+        received_at: Clock::System.now(),
+    }
 }
 
 fn tell(stage: &str, took: Duration, events: usize) {

@@ -84,13 +84,12 @@ fn join<T: Serialize>(
     word: Word<T>,
     content: impl FnOnce(T) -> Content,
 ) {
-    let digest = digest(&word);
     let words = state.words_mut(kind, &word.id);
     // Of several, under claims of several directories, any newer one may come to count instead of another.
     let alone = words.len() == 1;
     let (newer, news) = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
-            let revealed_by = word.reveals.then_some(inbox_id);
+            let (revealed_by, digest) = (word.reveals.then_some(inbox_id), digest(&word));
             let (version, live) = (word.version, word.live);
             words.push(Standing { claim_id, version, revealed_by, live, digest, inbox_id });
             (true, true)
@@ -98,14 +97,16 @@ fn join<T: Serialize>(
         Some(standing) => {
             let newer = word.version > standing.version;
             let reveals = word.reveals && standing.revealed_by.is_none();
-            let differs = newer && (!alone || (digest, word.live) != (standing.digest, standing.live));
             if !newer && !reveals {
                 return;
             }
             if word.reveals {
                 standing.revealed_by = Some(inbox_id);
             }
+            let mut differs = false;
             if newer {
+                let digest = digest(&word);
+                differs = !alone || (digest, word.live) != (standing.digest, standing.live);
                 (standing.version, standing.live) = (word.version, word.live);
                 (standing.digest, standing.inbox_id) = (digest, inbox_id);
             }

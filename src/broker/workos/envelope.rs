@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::json::{id, is_object};
+use super::json::{id, parsed};
 use crate::broker::{Disposition, Label};
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ pub(in crate::broker) fn label(body: &[u8]) -> Label {
     let Ok(text) = std::str::from_utf8(body) else {
         return Label::not_understood(body, "the body is not UTF-8");
     };
-    let envelope = if is_object(text) { serde_json::from_str::<Envelope<'_>>(text).ok() } else { None };
+    let envelope = parsed::<Envelope<'_>>(text).ok();
     let Some(envelope) = envelope else {
         return Label::not_understood(body, "the body is not a JSON object with the texts id and event");
     };

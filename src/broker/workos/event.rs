@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    json::Text,
-    user::{self, Identity, parsed},
+    json::{Object, Text, parsed},
+    user::{Snapshot, Whole},
 };
 use crate::{
     broker::NotUnderstood,
@@ -53,9 +53,20 @@ struct Pair<'a> {
     #[serde(borrow, default)]
     directory_id: Text<'a>,
     #[serde(borrow)]
+    user: Object<Whole<'a>>,
+    #[serde(borrow)]
+    group: Object<Thing<'a>>,
+}
+
+/// The same with a user who cannot be read in one pass.
+#[derive(Deserialize)]
+struct RawPair<'a> {
+    #[serde(borrow, default)]
+    directory_id: Text<'a>,
+    #[serde(borrow)]
     user: &'a RawValue,
     #[serde(borrow)]
-    group: &'a RawValue,
+    group: Object<Thing<'a>>,
 }
 
 pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
@@ -72,10 +83,8 @@ pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
     let stamp = Stamp { id, emitted: event.created_at.time() };
     let observation = match family {
         "organization" => Observation::Organization(organization(&parsed(data.get())?, &stamp, deleted)?),
-        "dsync.user" => user(data, &stamp, deleted)?,
-        "dsync.group" if what.starts_with("user_") => {
-            membership(&parsed(data.get())?, &stamp, what == "user_added")?
-        }
+        "dsync.user" => user(data.get(), &stamp, deleted)?,
+        "dsync.group" if what.starts_with("user_") => membership(data.get(), &stamp, what == "user_added")?,
         "dsync.group" => {
             let thing = parsed(data.get())?;
             Observation::Group { scope: scope(&thing)?, word: group(&thing, &stamp, !deleted, deleted)? }
@@ -134,29 +143,30 @@ fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observat
     })
 }
 
-fn user(data: &RawValue, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnderstood> {
-    let identity: Identity<'_> = parsed(data.get())?;
+fn user(data: &str, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnderstood> {
+    let snapshot = Snapshot::read(data)?;
     let scope = Scope {
-        directory_id: identity.directory_id.id("data.directory_id")?,
-        organization_id: organization_id(&identity.organization_id)?,
+        directory_id: snapshot.identity.directory_id.id("data.directory_id")?,
+        organization_id: organization_id(&snapshot.identity.organization_id)?,
     };
-    Ok(Observation::User { scope, word: user_word(data, &identity, stamp, !deleted, deleted)? })
+    Ok(Observation::User { scope, word: user_word(snapshot, stamp, !deleted, deleted)? })
 }
 
 fn user_word(
-    data: &RawValue,
-    identity: &Identity<'_>,
+    snapshot: Snapshot<'_>,
     stamp: &Stamp,
     reveals: bool,
     deleted: bool,
 ) -> Result<Word<User>, NotUnderstood> {
+    let identity = &snapshot.identity;
     let version = stamp.version(identity.updated_at.time(), deleted)?;
     let live = identity.active() && !deleted;
-    let mut content = user::content(data, identity, !live, version.at)?;
+    let id = identity.id.id("user id")?;
+    let mut content = snapshot.content(!live, version.at)?;
     if deleted {
         content.state = "deleted".to_owned();
     }
-    Ok(Word { id: identity.id.id("user id")?, version, reveals, live, content })
+    Ok(Word { id, version, reveals, live, content })
 }
 
 fn group(
@@ -177,10 +187,21 @@ fn group(
     Ok(Word { id, version, reveals, live: !deleted, content })
 }
 
-fn membership(pair: &Pair<'_>, stamp: &Stamp, added: bool) -> Result<Observation, NotUnderstood> {
-    let identity: Identity<'_> = parsed(pair.user.get())?;
-    let thing: Thing<'_> = parsed(pair.group.get())?;
-    let directory_id = pair.directory_id.id("data.directory_id")?;
+fn pair(data: &str) -> Result<(Text<'_>, Snapshot<'_>, Thing<'_>), NotUnderstood> {
+    parsed(data)
+        .map(|Pair { directory_id, user: Object(user), group: Object(group) }| {
+            (directory_id, user.into(), group)
+        })
+        .or_else(|_error| {
+            let RawPair { directory_id, user, group: Object(group) } = parsed(data)?;
+            Ok((directory_id, Snapshot::read(user.get())?, group))
+        })
+}
+
+fn membership(data: &str, stamp: &Stamp, added: bool) -> Result<Observation, NotUnderstood> {
+    let (directory_id, snapshot, thing) = pair(data)?;
+    let directory_id = directory_id.id("data.directory_id")?;
+    let identity = &snapshot.identity;
     for inner in [&identity.directory_id, &thing.directory_id] {
         if inner.raw().is_some_and(|inner| inner != directory_id) {
             return Err(NotUnderstood::Contradiction("its user or group is of another directory"));
@@ -193,7 +214,7 @@ fn membership(pair: &Pair<'_>, stamp: &Stamp, added: bool) -> Result<Observation
             }
             (of_user, of_group) => of_user.or(of_group),
         };
-    let user = user_word(pair.user, &identity, stamp, added, false)?;
+    let user = user_word(snapshot, stamp, added, false)?;
     let group = group(&thing, stamp, added, false)?;
     let emitted = stamp.emitted.unwrap_or(user.version.emitted);
     let membership = Membership {

@@ -2,11 +2,11 @@
 //!
 //! Profile fields are lenient: a null or a number where a text should be is no text. Ids, times and states are not.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::Value;
 
@@ -50,13 +50,11 @@ pub(super) fn id(text: &str, field: &'static str) -> Result<String, NotUnderstoo
     Ok(text.to_owned())
 }
 
-/// Whether this JSON, if it is any, is an object.
-pub(super) fn is_object(json: &str) -> bool {
-    json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
-}
-
 /// PostgreSQL cannot store NUL in a text.
 pub(super) fn cleaned(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT && !text.contains('\0') {
+        return text.to_owned();
+    }
     text.chars().take(LONGEST_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
@@ -116,4 +114,33 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
         deserializer.deserialize_any(AnyValue).map(Text)
     }
+}
+
+/// A `T` written as an object; serde would take a list of values for a struct too.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnObject<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for AnObject<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(AnObject(PhantomData)).map(Object)
+    }
+}
+
+/// serde_json's message names line and column and no content.
+pub(super) fn parsed<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, NotUnderstood> {
+    let Object(value) =
+        serde_json::from_str(json).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
+    Ok(value)
 }

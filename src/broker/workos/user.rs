@@ -1,15 +1,15 @@
 //! `directory_user`: the snapshot that user and membership events carry (broker.md 1.3).
 
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
-use super::json::{Text, cleaned, id, is_object, without_nul};
+use super::json::{Text, cleaned, id, parsed, without_nul};
 use crate::{broker::NotUnderstood, clock::Timestamp, fact};
 
 /// RFC 5321: 64 bytes, an at sign, 255 bytes.
 const LONGEST_EMAIL: usize = 320;
 
-/// What decides over access. Read on its own when the rest of the snapshot cannot be read.
+/// What decides over access. Read on its own where the rest of a snapshot cannot be read.
 #[derive(Deserialize)]
 pub(super) struct Identity<'a> {
     #[serde(borrow, default)]
@@ -33,8 +33,35 @@ impl Identity<'_> {
     }
 }
 
+pub(super) struct Profile<'a> {
+    idp_id: Text<'a>,
+    email: Text<'a>,
+    first_name: Text<'a>,
+    last_name: Text<'a>,
+    name: Text<'a>,
+    username: Text<'a>,
+    job_title: Text<'a>,
+    emails: Option<Value>,
+    role: Option<Role>,
+    roles: Option<Vec<Role>>,
+    custom_attributes: Option<Value>,
+}
+
+/// Both, in one pass.
 #[derive(Deserialize)]
-struct Profile<'a> {
+pub(super) struct Whole<'a> {
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    directory_id: Text<'a>,
+    #[serde(borrow, default)]
+    organization_id: Text<'a>,
+    #[serde(borrow, default)]
+    state: Text<'a>,
+    #[serde(borrow, default)]
+    created_at: Text<'a>,
+    #[serde(borrow, default)]
+    updated_at: Text<'a>,
     #[serde(borrow, default)]
     idp_id: Text<'a>,
     #[serde(borrow, default)]
@@ -52,8 +79,51 @@ struct Profile<'a> {
     emails: Option<Value>,
     role: Option<Role>,
     roles: Option<Vec<Role>>,
-    #[serde(borrow)]
-    custom_attributes: Option<&'a RawValue>,
+    custom_attributes: Option<Value>,
+}
+
+/// A snapshot of which the identity at least could be read.
+pub(super) struct Snapshot<'a> {
+    pub(super) identity: Identity<'a>,
+    profile: Result<Profile<'a>, NotUnderstood>,
+}
+
+impl<'a> From<Whole<'a>> for Snapshot<'a> {
+    fn from(whole: Whole<'a>) -> Self {
+        let Whole { id, directory_id, organization_id, state, created_at, updated_at, .. } = whole;
+        let Whole { idp_id, email, first_name, last_name, name, username, job_title, .. } = whole;
+        let Whole { emails, role, roles, custom_attributes, .. } = whole;
+        let identity = Identity { id, directory_id, organization_id, state, created_at, updated_at };
+        let profile = Profile {
+            idp_id,
+            email,
+            first_name,
+            last_name,
+            name,
+            username,
+            job_title,
+            emails,
+            role,
+            roles,
+            custom_attributes,
+        };
+        Self { identity, profile: Ok(profile) }
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn read(json: &'a str) -> Result<Self, NotUnderstood> {
+        parsed::<Whole<'_>>(json)
+            .map(Self::from)
+            .or_else(|error| Ok(Self { identity: parsed(json)?, profile: Err(error) }))
+    }
+
+    /// The profile, or an empty one for somebody without access: what cannot be read must not keep a leaver in.
+    pub(super) fn content(self, leaver: bool, at: Timestamp) -> Result<fact::User, NotUnderstood> {
+        let Self { identity, profile } = self;
+        let content = profile.and_then(|profile| content(profile, &identity, at));
+        content.or_else(|error| if leaver { Ok(empty(&identity, at)) } else { Err(error) })
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,18 +131,11 @@ struct Role {
     slug: String,
 }
 
-/// The profile, or an empty one for somebody without access: what cannot be read must not keep a leaver in.
-pub(super) fn content(
-    data: &RawValue,
+fn content(
+    profile: Profile<'_>,
     identity: &Identity<'_>,
-    leaver: bool,
     at: Timestamp,
 ) -> Result<fact::User, NotUnderstood> {
-    profile(data, identity, at).or_else(|error| if leaver { Ok(empty(identity, at)) } else { Err(error) })
-}
-
-fn profile(data: &RawValue, identity: &Identity<'_>, at: Timestamp) -> Result<fact::User, NotUnderstood> {
-    let profile: Profile<'_> = parsed(data.get())?;
     let attributes = attributes(profile.custom_attributes)?;
     // Predefined attributes moved from the top level into custom_attributes (broker.md 1.3); both are read.
     let moved = |name: &str, top: &Text<'_>| {
@@ -135,16 +198,12 @@ fn slugs(role: Option<Role>, roles: Option<Vec<Role>>) -> Result<Vec<String>, No
     Ok(slugs)
 }
 
-fn attributes(raw: Option<&RawValue>) -> Result<Value, NotUnderstood> {
-    match raw.map(value).transpose()? {
+fn attributes(value: Option<Value>) -> Result<Value, NotUnderstood> {
+    match value {
         None | Some(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
         Some(object @ Value::Object(_)) => Ok(without_nul(object)),
         Some(_) => Err(NotUnderstood::Shape("custom_attributes is not an object".to_owned())),
     }
-}
-
-fn value(raw: &RawValue) -> Result<Value, NotUnderstood> {
-    serde_json::from_str(raw.get()).map_err(|error| NotUnderstood::Shape(error.to_string()))
 }
 
 fn primary_email(emails: &Value) -> Option<String> {
@@ -157,12 +216,4 @@ fn primary_email(emails: &Value) -> Option<String> {
 fn text(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| cleaned(text))
-}
-
-/// An object; serde would take a list of values for one too. serde_json's message names line and column and no content.
-pub(super) fn parsed<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, NotUnderstood> {
-    if !is_object(json) {
-        return Err(NotUnderstood::Shape("an object was expected".to_owned()));
-    }
-    serde_json::from_str(json).map_err(|error| NotUnderstood::Shape(error.to_string()))
 }

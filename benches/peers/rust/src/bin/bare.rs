@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 use std::{env, fs};
 
-use peers::{Directory, Event, Group, Membership, User};
+use peers::{Directory, Event, Group, User};
 use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement, Transaction};
@@ -120,6 +120,13 @@ impl Writer<'_> {
     }
 }
 
+/// A membership event tells of its user and its group as well, perhaps before their own events come.
+#[derive(Deserialize)]
+struct Snapshots {
+    user: User,
+    group: Group,
+}
+
 /// The newest word of a batch on each key. Times are of one form, so their texts sort as they do.
 #[derive(Default)]
 struct Changes {
@@ -157,12 +164,14 @@ impl Changes {
                 self.add_group(group.id, event.created_at, None);
             }
             "dsync.group.user_added" | "dsync.group.user_removed" => {
-                let Membership { group, user } = serde_json::from_str(data)?;
+                let Snapshots { group, user } = serde_json::from_str(data)?;
                 let new = (event.created_at, event.event.ends_with("added"));
-                let known = self.members.entry((group.id, user.id)).or_default();
+                let known = self.members.entry((group.id.clone(), user.id.clone())).or_default();
                 if known.0 < new.0 {
                     *known = new;
                 }
+                self.add_user(user);
+                self.add_group(group.id.clone(), group.updated_at.clone(), Some(group));
             }
             "dsync.activated" => self.directories.push((serde_json::from_str(data)?, "active")),
             "dsync.deleted" => {
