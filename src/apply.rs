@@ -8,12 +8,12 @@
 pub mod derive;
 pub mod load;
 pub mod poison;
+pub mod reading;
 pub mod refresh;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    broker::Source,
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
@@ -22,15 +22,15 @@ use crate::{
         place::{Place, place, settle},
         state::State,
     },
-    fact::{Observation, Reading},
     failpoint,
     inbox::{
         dead::{self, DeadLetter},
-        queue::{self, Queued},
+        queue,
     },
     outbox,
     tables::{claims, memberships, memberships::NewMembership, refreshes, roles, words},
 };
+use reading::Batched;
 
 /// How much one transaction takes on.
 #[derive(Clone, Copy, Debug)]
@@ -73,28 +73,33 @@ impl From<diesel::result::Error> for ApplyError {
 
 /// Applies the oldest deliveries that are due. `Ok` with none applied means that the queue is empty.
 pub fn step(database: &Database, rules: &Rules, batch: Batch, now: Timestamp) -> Result<Applied, ApplyError> {
+    let take = |conn: &mut Conn| queue::take(conn, now, batch.deliveries, batch.bytes);
+    // Taken and read before the turn: the log never changes, and whoever waits for the turn need not wait for that.
+    let batched = reading::read(database.read::<_, DbError>(|conn| Ok(take(conn)?))?);
+    if batched.inbox_ids.is_empty() {
+        return Ok(Applied::default());
+    }
     let applied = database.write_in_turn::<_, ApplyError>(|conn| {
-        let queued = queue::take(conn, now, batch.deliveries, batch.bytes)?;
-        Ok(apply(conn, rules, queued, now)?)
+        let queued = queue::done(conn, &batched.inbox_ids)?;
+        let mut batched = batched.still_queued(&queued);
+        if batched.inbox_ids.is_empty() {
+            // Another process was faster. It is our turn now, so nobody else takes what is taken here.
+            batched = reading::read(take(conn)?);
+            queue::done(conn, &batched.inbox_ids)?;
+        }
+        Ok(apply(conn, rules, batched, now)?)
     })?;
     failpoint::reach("applied");
     Ok(applied)
 }
 
-/// Applies these deliveries inside the caller's transaction.
-pub fn apply(
-    conn: &mut Conn,
-    rules: &Rules,
-    queued: Vec<Queued>,
-    now: Timestamp,
-) -> Result<Applied, DbError> {
-    let mut applied = Applied { deliveries: queued.len(), ..Applied::default() };
-    if queued.is_empty() {
+/// Applies deliveries that are out of the queue, inside the caller's transaction.
+pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -> Result<Applied, DbError> {
+    let Batched { inbox_ids, event_keys, observations, set_aside } = batched;
+    let mut applied = Applied { deliveries: inbox_ids.len(), set_aside, event_keys, ..Applied::default() };
+    if inbox_ids.is_empty() {
         return Ok(applied);
     }
-    let ids: Vec<i64> = queued.iter().map(|delivery| delivery.inbox_id).collect();
-    let observations = read(queued, &mut applied);
-
     let mut state = load::slice(conn, observations.iter().map(|(_, _, observation)| observation))?;
     let before = places(&state, rules);
     let mut spoken = Vec::with_capacity(observations.len());
@@ -131,32 +136,7 @@ pub fn apply(
     failpoint::reach("noticed");
     applied.leavers = leavers.len();
     dead::bury(conn, &applied.set_aside, now)?;
-    queue::done(conn, &ids)?;
     Ok(applied)
-}
-
-/// Bodies to observations; what cannot be read is set aside and does not hold up the rest (lesson 16).
-fn read(queued: Vec<Queued>, applied: &mut Applied) -> Vec<(i64, i16, Observation)> {
-    let mut observations = Vec::with_capacity(queued.len());
-    for delivery in queued {
-        let reading = Source::named(&delivery.source).map(|source| source.read(&delivery.body));
-        let failed = |detail: String| DeadLetter {
-            inbox_id: delivery.inbox_id,
-            reason: dead::NOT_UNDERSTOOD,
-            detail,
-            attempts: delivery.attempts,
-        };
-        match reading {
-            Some(Ok(Reading::Fact(observation))) => {
-                observations.push((delivery.inbox_id, delivery.attempts, *observation));
-            }
-            Some(Ok(Reading::Nothing)) => {}
-            Some(Err(error)) => applied.set_aside.push(failed(error.to_string())),
-            None => applied.set_aside.push(failed(format!("no broker is named {}", delivery.source))),
-        }
-        applied.event_keys.push(delivery.event_key);
-    }
-    observations
 }
 
 fn places(state: &State, rules: &Rules) -> HashMap<String, Place> {

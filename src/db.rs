@@ -9,13 +9,18 @@ mod fault;
 pub mod migrate;
 pub mod schema;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use diesel::{
     connection::{AnsiTransactionManager, Connection, TransactionManager},
-    r2d2::{Pool, PooledConnection},
+    r2d2::Pool,
 };
 use parking_lot::Mutex;
+
+use conn::TURN;
 
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
@@ -66,8 +71,12 @@ impl Database {
         Self { pool, writer }
     }
 
-    fn connection(&self) -> Result<PooledConnection<conn::Manager>, DbError> {
-        Ok(self.pool.get()?)
+    /// Runs with a connection of the pool, and notes whether it works.
+    fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        let mut pooled = self.pool.get().map_err(DbError::from)?;
+        let outcome = run(&mut pooled.conn);
+        pooled.worked_at = outcome.is_ok().then(Instant::now);
+        outcome
     }
 
     /// Statements that see the database as it is, outside any transaction.
@@ -75,7 +84,7 @@ impl Database {
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        run(&mut *self.connection()?)
+        self.with(run)
     }
 
     /// Statements that all see the database as it was at the first of them; nothing is kept of what they write.
@@ -83,19 +92,20 @@ impl Database {
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut conn = self.connection()?;
-        match &mut *conn {
-            Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
-            Conn::Postgres(c) => {
-                AnsiTransactionManager::begin_transaction_sql(
-                    c,
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                )?;
+        self.with(|conn| {
+            match conn {
+                Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
+                Conn::Postgres(c) => {
+                    AnsiTransactionManager::begin_transaction_sql(
+                        c,
+                        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                    )?;
+                }
             }
-        }
-        let outcome = run(&mut conn);
-        <Conn as Connection>::TransactionManager::rollback_transaction(&mut *conn)?;
-        outcome
+            let outcome = run(conn);
+            <Conn as Connection>::TransactionManager::rollback_transaction(conn)?;
+            outcome
+        })
     }
 
     /// One write transaction.
@@ -103,9 +113,7 @@ impl Database {
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _turn = self.writer.as_ref().map(|writer| writer.lock());
-        let mut conn = self.connection()?;
-        transaction(&mut conn, run)
+        self.transaction("BEGIN", run)
     }
 
     /// One write transaction in the line of those that change the directory: one at a time on the whole database, so
@@ -114,21 +122,29 @@ impl Database {
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.write(|conn| {
-            conn.take_turn()?;
-            run(conn)
-        })
+        // On SQLite the write transaction itself is the turn.
+        self.transaction(&format!("BEGIN; SELECT pg_advisory_xact_lock({TURN})"), run)
+    }
+
+    fn transaction<T, E: From<DbError> + From<diesel::result::Error>>(
+        &self,
+        begin_postgres: &str,
+        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.writer.as_ref().map(|writer| writer.lock());
+        self.with(|conn| transaction(conn, begin_postgres, run))
     }
 }
 
 fn transaction<T, E: From<diesel::result::Error>>(
     conn: &mut Conn,
+    begin_postgres: &str,
     run: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
     match conn {
         // IMMEDIATE: a transaction that reads first and writes then would fail under a second writer.
         Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
-        Conn::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
+        Conn::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, begin_postgres)?,
     }
     match run(conn) {
         Ok(value) => {

@@ -4,7 +4,7 @@
 //! bounded number of times. Order does not matter to the outcome, so nobody waits for it, not even newer events of
 //! the same person (promise 5).
 
-use super::{ApplyError, Batch, apply};
+use super::{ApplyError, Batch, apply, reading};
 use crate::{
     clock::Timestamp,
     db::{Database, DbError, Fault},
@@ -47,7 +47,9 @@ pub fn separate(
         let attempt = database.write_in_turn::<_, DbError>(|conn| {
             let queued = queue::take(conn, now, 1, batch.bytes)?;
             current = queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
-            apply(conn, rules, queued, now)
+            let batched = reading::read(queued);
+            queue::done(conn, &batched.inbox_ids)?;
+            apply(conn, rules, batched, now)
         });
         match (attempt, current) {
             (Ok(_), None) => break,

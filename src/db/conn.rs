@@ -1,12 +1,14 @@
 //! One connection: which backend, and how it is set up.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use diesel::{
-    Connection, MultiConnection, PgConnection, QueryResult, RunQueryDsl, SqliteConnection,
+    Connection, MultiConnection, PgConnection, SqliteConnection,
     connection::{SimpleConnection, TransactionManager, TransactionManagerStatus},
     r2d2::ManageConnection,
-    sql_query,
 };
 
 #[derive(MultiConnection)]
@@ -16,20 +18,7 @@ pub enum Conn {
 }
 
 /// Any number will do as long as nobody else uses it in this database: "rosterd" in ASCII.
-const TURN: i64 = 0x0072_6f73_7465_7264;
-
-impl Conn {
-    /// Waits for the turn among those who change the directory; it ends with the transaction. On SQLite the write
-    /// transaction itself is the turn.
-    pub(super) fn take_turn(&mut self) -> QueryResult<()> {
-        if let Self::Postgres(pg) = self {
-            sql_query("SELECT pg_advisory_xact_lock($1)")
-                .bind::<diesel::sql_types::BigInt, _>(TURN)
-                .execute(pg)?;
-        }
-        Ok(())
-    }
-}
+pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
 
 /// Where the database is. Printing it hides the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,6 +79,16 @@ impl fmt::Debug for Url {
     }
 }
 
+/// A connection in the pool, and since when nothing is known of it.
+pub struct Pooled {
+    pub(super) conn: Conn,
+    /// When it was last seen to work; `None` after a failure.
+    pub(super) worked_at: Option<Instant>,
+}
+
+/// One that worked a moment ago is not asked again whether it does.
+const TRUST: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Debug)]
 pub struct Manager {
     url: Url,
@@ -101,9 +100,11 @@ impl Manager {
     }
 }
 
-/// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers.
+/// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers. A page that is written
+/// again and again goes back into the file once in 16 MiB of log.
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;";
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
+     PRAGMA wal_autocheckpoint = 4000;";
 
 /// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up; synchronous_commit is
 /// set because "committed, then 200" must not depend on a server's default.
@@ -112,10 +113,33 @@ const POSTGRES_SETUP: &str = "SET search_path = rosterd; SET TimeZone = 'UTC'; S
      SET lock_timeout = '20s'; SET application_name = 'rosterd';";
 
 impl ManageConnection for Manager {
-    type Connection = Conn;
+    type Connection = Pooled;
     type Error = ConnectError;
 
-    fn connect(&self) -> Result<Conn, ConnectError> {
+    fn connect(&self) -> Result<Pooled, ConnectError> {
+        let conn = self.open()?;
+        Ok(Pooled { conn, worked_at: None })
+    }
+
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<(), ConnectError> {
+        if pooled.worked_at.is_some_and(|at| at.elapsed() < TRUST) {
+            return Ok(());
+        }
+        Ok(pooled.conn.batch_execute("SELECT 1")?)
+    }
+
+    /// A connection whose transaction did not end cleanly is never used again.
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        let idle = matches!(
+            <Conn as Connection>::TransactionManager::transaction_manager_status_mut(&mut pooled.conn),
+            TransactionManagerStatus::Valid(status) if status.transaction_depth().is_none()
+        );
+        !idle || std::thread::panicking()
+    }
+}
+
+impl Manager {
+    fn open(&self) -> Result<Conn, ConnectError> {
         match &self.url {
             Url::Sqlite(path) => {
                 let mut sqlite = SqliteConnection::establish(path)?;
@@ -128,19 +152,6 @@ impl ManageConnection for Manager {
                 Ok(Conn::Postgres(pg))
             }
         }
-    }
-
-    fn is_valid(&self, conn: &mut Conn) -> Result<(), ConnectError> {
-        Ok(conn.batch_execute("SELECT 1")?)
-    }
-
-    /// A connection whose transaction did not end cleanly is never used again.
-    fn has_broken(&self, conn: &mut Conn) -> bool {
-        let idle = matches!(
-            <Conn as Connection>::TransactionManager::transaction_manager_status_mut(conn),
-            TransactionManagerStatus::Valid(status) if status.transaction_depth().is_none()
-        );
-        !idle || std::thread::panicking()
     }
 }
 

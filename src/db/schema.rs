@@ -25,6 +25,7 @@ table! {
 table! {
     inbox_queue (inbox_id) {
         inbox_id -> BigInt,
+        bytes -> Integer,
         attempts -> SmallInt,
         due_at -> BigInt,
     }

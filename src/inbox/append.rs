@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use diesel::{
     ExpressionMethods, QueryResult, QueryableByName, RunQueryDsl, insert_into,
-    sql_types::{BigInt, SmallInt, Text},
+    sql_types::{BigInt, Integer, SmallInt, Text},
 };
 
 use super::{Delivery, Kept, forgotten, queue};
@@ -66,11 +66,14 @@ struct Row {
     event_key: String,
     #[diesel(sql_type = SmallInt)]
     disposition: i16,
+    #[diesel(sql_type = Integer)]
+    bytes: i32,
 }
 
 const LOG: &str = "INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
      SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} WHERE true \
-     ON CONFLICT (source, event_key) DO NOTHING RETURNING id, source, event_key, disposition";
+     ON CONFLICT (source, event_key) DO NOTHING \
+     RETURNING id, source, event_key, disposition, length(body) AS bytes";
 
 /// The new ones into the log, and into the queue what is to be applied; on PostgreSQL in one round trip.
 fn keep(conn: &mut Conn, deliveries: &[&Delivery]) -> QueryResult<Vec<Row>> {
@@ -86,13 +89,14 @@ fn keep(conn: &mut Conn, deliveries: &[&Delivery]) -> QueryResult<Vec<Row>> {
             conn,
             &format!(
                 "WITH kept AS ({LOG}), \
-                 queued AS (INSERT INTO inbox_queue (inbox_id) SELECT id FROM kept WHERE disposition = 0) \
-                 SELECT id, source, event_key, disposition FROM kept"
+                 queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
+                 SELECT * FROM kept"
             ),
         );
     }
     let kept: Vec<Row> = rows.load(conn, LOG)?;
-    let queued: Vec<i64> = kept.iter().filter(|row| row.disposition == 0).map(|row| row.id).collect();
+    let queued = kept.iter().filter(|row| row.disposition == 0).map(|row| (row.id, row.bytes.into()));
+    let queued: Vec<(i64, i64)> = queued.collect();
     queue::add(conn, &queued)?;
     Ok(kept)
 }

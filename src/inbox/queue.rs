@@ -1,8 +1,10 @@
 //! Table `inbox_queue`: deliveries not yet applied.
 
+use std::collections::BTreeMap;
+
 use diesel::{
-    ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, define_sql_function,
-    sql_types::{BigInt, Binary, SmallInt, Text},
+    ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    sql_types::{BigInt, Binary, Text},
 };
 
 use crate::{
@@ -24,11 +26,6 @@ pub struct Queued {
     pub body: Vec<u8>,
 }
 
-define_sql_function! {
-    /// Of a body, in bytes.
-    fn length(body: Binary) -> Integer;
-}
-
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = BigInt)]
@@ -37,8 +34,6 @@ struct Row {
     event_key: String,
     #[diesel(sql_type = Text)]
     source: String,
-    #[diesel(sql_type = SmallInt)]
-    attempts: i16,
     #[diesel(sql_type = Binary)]
     body: Vec<u8>,
 }
@@ -46,33 +41,28 @@ struct Row {
 /// The oldest deliveries that are due, at most `limit` of them and, past the first, at most `bytes` of bodies, so that
 /// a batch of huge bodies does not fill the memory.
 pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> QueryResult<Vec<Queued>> {
-    let due: Vec<(i64, i32)> = inbox_queue::table
-        .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
+    let due: Vec<(i64, i16, i32)> = inbox_queue::table
         .filter(inbox_queue::due_at.le(now.micros()))
         .order(inbox_queue::inbox_id)
-        .select((inbox_queue::inbox_id, length(inbox::body)))
+        .select((inbox_queue::inbox_id, inbox_queue::attempts, inbox_queue::bytes))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(conn)?;
     let mut total = 0;
-    let fitting = due.iter().take_while(|(_, size)| {
+    let fitting = due.into_iter().take_while(|(_, _, size)| {
         let size = usize::try_from(*size).unwrap_or(0);
         let fits = total == 0 || total + size <= bytes;
         total += size.max(1);
         fits
     });
-    let ids: Vec<i64> = fitting.map(|(id, _)| *id).collect();
-    let mut rows: Vec<Row> = Rows::of(&ids).integer("id", |id| *id).load(
-        conn,
-        "SELECT i.id, i.event_key, i.source, q.attempts, i.body FROM {rows} \
-         JOIN inbox_queue q ON q.inbox_id = r.id JOIN inbox i ON i.id = r.id",
-    )?;
+    let attempts: BTreeMap<i64, i16> = fitting.map(|(id, attempts, _)| (id, attempts)).collect();
+    let ids: Vec<i64> = attempts.keys().copied().collect();
+    let mut rows: Vec<Row> = Rows::of(&ids)
+        .integer("id", |id| *id)
+        .load(conn, "SELECT i.id, i.event_key, i.source, i.body FROM {rows} JOIN inbox i ON i.id = r.id")?;
     rows.sort_unstable_by_key(|row| row.id);
-    let queued = |Row { id: inbox_id, event_key, source, attempts, body }| Queued {
-        inbox_id,
-        event_key,
-        source,
-        attempts,
-        body,
+    let queued = |Row { id: inbox_id, event_key, source, body }| {
+        let attempts = attempts.get(&inbox_id).copied().unwrap_or_default();
+        Queued { inbox_id, event_key, source, attempts, body }
     };
     Ok(rows.into_iter().map(queued).collect())
 }
@@ -88,19 +78,27 @@ pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, Strin
         .load(conn)
 }
 
-/// New deliveries, due at once.
-pub fn add(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
-    let rows = Rows::of(inbox_ids).integer("id", |id| *id);
-    rows.execute(conn, "INSERT INTO inbox_queue (inbox_id) SELECT r.id FROM {rows}")?;
+/// New deliveries, due at once: each with the size of its body.
+pub fn add(conn: &mut Conn, deliveries: &[(i64, i64)]) -> QueryResult<()> {
+    let rows =
+        Rows::of(deliveries).integer("id", |delivery| delivery.0).integer("bytes", |delivery| delivery.1);
+    rows.execute(conn, "INSERT INTO inbox_queue (inbox_id, bytes) SELECT r.id, r.bytes FROM {rows}")?;
     Ok(())
 }
 
-/// They are applied, or set aside: in the same transaction as what they changed.
-pub fn done(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
-    Rows::of(inbox_ids)
-        .integer("id", |id| *id)
-        .execute(conn, "DELETE FROM inbox_queue WHERE inbox_id IN (SELECT r.id FROM {rows})")?;
-    Ok(())
+#[derive(QueryableByName)]
+struct Done {
+    #[diesel(sql_type = BigInt)]
+    inbox_id: i64,
+}
+
+/// They are applied, or set aside: in the same transaction as what they change. Returns those that were queued.
+pub fn done(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<i64>> {
+    let done: Vec<Done> = Rows::of(inbox_ids).integer("id", |id| *id).load(
+        conn,
+        "DELETE FROM inbox_queue WHERE inbox_id IN (SELECT r.id FROM {rows}) RETURNING inbox_id",
+    )?;
+    Ok(done.into_iter().map(|row| row.inbox_id).collect())
 }
 
 /// To be tried again at `due_at`.
@@ -115,8 +113,8 @@ pub fn postpone(conn: &mut Conn, inbox_id: i64, attempts: i16, due_at: Timestamp
 pub fn enqueue(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
     Rows::of(inbox_ids).integer("id", |id| *id).execute(
         conn,
-        "INSERT INTO inbox_queue (inbox_id, attempts, due_at) SELECT r.id, 0, 0 FROM {rows} WHERE true \
-         ON CONFLICT (inbox_id) DO UPDATE SET due_at = 0",
+        "INSERT INTO inbox_queue (inbox_id, bytes) SELECT i.id, length(i.body) FROM {rows} \
+         JOIN inbox i ON i.id = r.id WHERE true ON CONFLICT (inbox_id) DO UPDATE SET due_at = 0",
     )?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 
 use super::RebuildError;
 use crate::{
-    apply::{Batch, apply, refresh},
+    apply::{Batch, apply, reading, refresh},
     clock::Timestamp,
     db::{
         Conn, Database, DbError, Url,
@@ -62,7 +62,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                     .execute(shadow)?;
                 queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, body });
             }
-            apply(shadow, rules, queued, now)
+            apply(shadow, rules, reading::read(queued), now)
         })?;
     }
     while refresh::step(&shadow.database, rules, Batch::default(), now)?.is_some() {}

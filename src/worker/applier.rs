@@ -9,13 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{RunQueryDsl, sql_query, sql_types::BigInt};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, dsl::exists, select};
 
 use super::Wake;
 use crate::{
     apply::{self, ApplyError, Batch, poison, refresh},
     clock::{Clock, Timestamp},
-    db::{Database, DbError, Fault, on_each},
+    db::{
+        Database, DbError, Fault,
+        schema::{inbox_queue, refreshes},
+    },
     decide::Rules,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
@@ -48,6 +51,12 @@ pub struct Applier {
 pub enum Step {
     Worked,
     Idle,
+}
+
+/// What there is to do.
+struct Waiting {
+    deliveries: bool,
+    refreshes: bool,
 }
 
 impl Applier {
@@ -107,39 +116,41 @@ impl Applier {
     /// One batch, and one step of a refresh if one waits.
     pub fn step(&self) -> Result<Step, ApplyError> {
         let now = self.clock.now();
-        if !self.has_work(now)? {
-            return Ok(Step::Idle);
+        let waits = self.waiting(now)?;
+        let mut worked = false;
+        if waits.deliveries {
+            worked |= self.apply(now)? > 0;
         }
-        let deliveries = self.apply(now)?;
-        let refreshed = refresh::step(&self.database, &self.rules, self.batch, now)?;
-        if let Some(refreshed) = refreshed {
-            self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
-            tracing::info!(
-                entities = refreshed.entities,
-                leavers = refreshed.leavers,
-                "refreshed part of a directory"
-            );
-            self.tell(refreshed.leavers);
+        if waits.refreshes {
+            worked |= self.refresh(now)?;
         }
-        Ok(if deliveries == 0 && refreshed.is_none() { Step::Idle } else { Step::Worked })
+        Ok(if worked { Step::Worked } else { Step::Idle })
     }
 
     /// One cheap statement, so that an idle service leaves its database alone.
-    fn has_work(&self, now: Timestamp) -> Result<bool, DbError> {
-        #[derive(diesel::QueryableByName)]
-        struct Found {
-            #[diesel(sql_type = BigInt)]
-            found: i64,
-        }
-        let sql = format!(
-            "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= {}) \
-             OR EXISTS (SELECT 1 FROM refreshes) THEN 1 ELSE 0 END AS bigint) AS found",
-            now.micros()
-        );
+    fn waiting(&self, now: Timestamp) -> Result<Waiting, DbError> {
         self.database.read::<_, DbError>(|conn| {
-            let found: Found = on_each!(conn, |c| sql_query(&sql).get_result(c))?;
-            Ok(found.found > 0)
+            let due = exists(
+                inbox_queue::table.select(inbox_queue::inbox_id).filter(inbox_queue::due_at.le(now.micros())),
+            );
+            let refresh = exists(refreshes::table.select(refreshes::directory_id));
+            let (deliveries, refreshes) = select((due, refresh)).get_result(conn)?;
+            Ok(Waiting { deliveries, refreshes })
         })
+    }
+
+    fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {
+        let Some(refreshed) = refresh::step(&self.database, &self.rules, self.batch, now)? else {
+            return Ok(false);
+        };
+        self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
+        tracing::info!(
+            entities = refreshed.entities,
+            leavers = refreshed.leavers,
+            "refreshed part of a directory"
+        );
+        self.tell(refreshed.leavers);
+        Ok(true)
     }
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {

@@ -17,9 +17,10 @@ CREATE TABLE inbox (
     UNIQUE (source, event_key)
 ) STRICT;
 
--- Deliveries not yet applied. A row goes in the transaction that applies it.
+-- Deliveries not yet applied, with the size of their bodies. A row goes in the transaction that applies it.
 CREATE TABLE inbox_queue (
     inbox_id INTEGER PRIMARY KEY,
+    bytes    INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     due_at   INTEGER NOT NULL DEFAULT 0
 ) STRICT;

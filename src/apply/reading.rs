@@ -1,0 +1,55 @@
+//! Bodies to observations: pure, so it is done before the turn is taken.
+
+use std::collections::HashSet;
+
+use crate::{
+    broker::Source,
+    fact::{Observation, Reading},
+    inbox::{
+        dead::{self, DeadLetter},
+        queue::Queued,
+    },
+};
+
+/// What a batch of deliveries says.
+#[derive(Debug, Default)]
+pub struct Batched {
+    pub inbox_ids: Vec<i64>,
+    /// For the log.
+    pub event_keys: Vec<String>,
+    /// With the delivery, and how often that was tried.
+    pub observations: Vec<(i64, i16, Observation)>,
+    /// What cannot be read does not hold up the rest (lesson 16).
+    pub set_aside: Vec<DeadLetter>,
+}
+
+impl Batched {
+    /// Without what others have applied meanwhile.
+    pub fn still_queued(mut self, queued: &[i64]) -> Self {
+        if queued.len() < self.inbox_ids.len() {
+            let queued: HashSet<i64> = queued.iter().copied().collect();
+            self.inbox_ids.retain(|id| queued.contains(id));
+            self.observations.retain(|(id, _, _)| queued.contains(id));
+            self.set_aside.retain(|letter| queued.contains(&letter.inbox_id));
+        }
+        self
+    }
+}
+
+pub fn read(queued: Vec<Queued>) -> Batched {
+    let mut batched = Batched::default();
+    for Queued { inbox_id, event_key, source, attempts, body } in queued {
+        let not_understood = |detail| DeadLetter { inbox_id, reason: dead::NOT_UNDERSTOOD, detail, attempts };
+        match Source::named(&source).map(|source| source.read(&body)) {
+            Some(Ok(Reading::Fact(observation))) => {
+                batched.observations.push((inbox_id, attempts, *observation));
+            }
+            Some(Ok(Reading::Nothing)) => {}
+            Some(Err(error)) => batched.set_aside.push(not_understood(error.to_string())),
+            None => batched.set_aside.push(not_understood(format!("no broker is named {source}"))),
+        }
+        batched.inbox_ids.push(inbox_id);
+        batched.event_keys.push(event_key);
+    }
+    batched
+}
