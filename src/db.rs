@@ -44,6 +44,8 @@ pub(crate) use on_each;
 pub enum DbError {
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[from] r2d2::Error),
+    #[error("the database cannot be opened: {0}")]
+    Closed(#[from] conn::ConnectError),
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
 }
@@ -52,14 +54,24 @@ pub enum DbError {
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<conn::Manager>,
-    /// SQLite has one writer at a time; waiting here is fair and wakes at once, its own busy handler sleeps.
-    writer: Option<Arc<Mutex<()>>>,
+    writer: Option<Writer>,
+}
+
+/// SQLite has one writer at a time. Waiting here is fair and wakes at once, where its own busy handler sleeps; and as all
+/// write through one connection, none finds that another has made its cache of pages worthless.
+#[derive(Clone)]
+struct Writer {
+    manager: conn::Manager,
+    /// Opened when it is needed, and again after a failure that left it in doubt.
+    conn: Arc<Mutex<Option<Conn>>>,
 }
 
 impl Database {
     /// Opens no connection yet, so that a service can start before its database does.
     pub fn new(url: &Url, connections: u32) -> Self {
-        let writer = matches!(url, Url::Sqlite(_)).then(|| Arc::new(Mutex::new(())));
+        let manager = conn::Manager::new(url.clone());
+        let writer = matches!(url, Url::Sqlite(_))
+            .then(|| Writer { manager: manager.clone(), conn: Arc::new(Mutex::new(None)) });
         let pool = Pool::builder()
             .max_size(connections)
             .min_idle(Some(0))
@@ -67,7 +79,7 @@ impl Database {
             .idle_timeout(Some(Duration::from_secs(600)))
             .connection_timeout(PATIENCE)
             .error_handler(Box::new(conn::Quiet))
-            .build_unchecked(conn::Manager::new(url.clone()));
+            .build_unchecked(manager);
         Self { pool, writer }
     }
 
@@ -131,8 +143,28 @@ impl Database {
         begin_postgres: &str,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _turn = self.writer.as_ref().map(|writer| writer.lock());
-        self.with(|conn| transaction(conn, begin_postgres, run))
+        match &self.writer {
+            Some(writer) => writer.transaction(run),
+            None => self.with(|conn| transaction(conn, begin_postgres, run)),
+        }
+    }
+}
+
+impl Writer {
+    fn transaction<T, E: From<DbError> + From<diesel::result::Error>>(
+        &self,
+        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut kept = self.conn.lock();
+        let mut conn = match kept.take() {
+            Some(conn) => conn,
+            None => self.manager.open().map_err(DbError::from)?,
+        };
+        let outcome = transaction(&mut conn, "", run);
+        if conn.is_idle() {
+            *kept = Some(conn);
+        }
+        outcome
     }
 }
 

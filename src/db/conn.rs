@@ -17,6 +17,16 @@ pub enum Conn {
     Sqlite(SqliteConnection),
 }
 
+impl Conn {
+    /// Outside any transaction, and sure of it.
+    pub(super) fn is_idle(&mut self) -> bool {
+        matches!(
+            <Self as Connection>::TransactionManager::transaction_manager_status_mut(self),
+            TransactionManagerStatus::Valid(status) if status.transaction_depth().is_none()
+        )
+    }
+}
+
 /// Any number will do as long as nobody else uses it in this database: "rosterd" in ASCII.
 pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
 
@@ -103,7 +113,7 @@ impl Manager {
 /// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers. A page that is written
 /// again and again goes back into the file once in 16 MiB of log.
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
      PRAGMA wal_autocheckpoint = 4000;";
 
 /// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up; synchronous_commit is
@@ -130,16 +140,12 @@ impl ManageConnection for Manager {
 
     /// A connection whose transaction did not end cleanly is never used again.
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
-        let idle = matches!(
-            <Conn as Connection>::TransactionManager::transaction_manager_status_mut(&mut pooled.conn),
-            TransactionManagerStatus::Valid(status) if status.transaction_depth().is_none()
-        );
-        !idle || std::thread::panicking()
+        !pooled.conn.is_idle() || std::thread::panicking()
     }
 }
 
 impl Manager {
-    fn open(&self) -> Result<Conn, ConnectError> {
+    pub(super) fn open(&self) -> Result<Conn, ConnectError> {
         match &self.url {
             Url::Sqlite(path) => {
                 let mut sqlite = SqliteConnection::establish(path)?;

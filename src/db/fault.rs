@@ -21,7 +21,7 @@ pub enum Fault {
 impl DbError {
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Unreachable(_) => Fault::Database,
+            Self::Unreachable(_) | Self::Closed(_) => Fault::Database,
             Self::Query(error) => of_query(error),
         }
     }
