@@ -83,6 +83,11 @@ impl Database {
         Self { pool, writer }
     }
 
+    /// Whether there is one line of writers, receivers among them.
+    pub fn takes_turns_with_receivers(&self) -> bool {
+        self.writer.is_some()
+    }
+
     /// Runs with a connection of the pool, and notes whether it works.
     fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
         let mut pooled = self.pool.get().map_err(DbError::from)?;

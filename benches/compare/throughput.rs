@@ -36,7 +36,7 @@ pub fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
         for (contender, turns) in &mut turns {
             let store = contender.store(options)?;
             let turn = turn(*contender, options, &store, &stream)?;
-            eprintln!("turn {n}: {} {turn:.1?}", contender.name());
+            eprintln!("turn {n}: {} {turn:.3?}", contender.name());
             turns.push(turn);
         }
         if wanted("bare") {

@@ -32,6 +32,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Failures in a row after which a batch is taken apart.
 const PATIENCE: u32 = 3;
 
+const GATHER: Duration = Duration::from_millis(15);
+
 const COMPACTION_SECONDS: i64 = 3_600;
 
 pub struct Applier {
@@ -49,6 +51,8 @@ pub struct Applier {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// A batch as large as they may be: there is likely more.
+    Full,
     Worked,
     Idle,
 }
@@ -69,7 +73,11 @@ impl Applier {
         let mut compaction = self.clock.now();
         while !wake.is_stopping() {
             match self.step() {
-                Ok(Step::Worked) => pause = PAUSE,
+                Ok(Step::Full) => pause = PAUSE,
+                Ok(Step::Worked) => {
+                    pause = PAUSE;
+                    wake.pause(self.gather());
+                }
                 Ok(Step::Idle) => {
                     pause = PAUSE;
                     if !self.compact(&mut compaction) {
@@ -117,14 +125,19 @@ impl Applier {
     pub fn step(&self) -> Result<Step, ApplyError> {
         let now = self.clock.now();
         let waits = self.waiting(now)?;
-        let mut worked = false;
-        if waits.deliveries {
-            worked |= self.apply(now)? > 0;
-        }
-        if waits.refreshes {
-            worked |= self.refresh(now)?;
-        }
-        Ok(if worked { Step::Worked } else { Step::Idle })
+        let applied = if waits.deliveries { self.apply(now)? } else { 0 };
+        let refreshed = waits.refreshes && self.refresh(now)?;
+        Ok(match applied {
+            full if full >= self.batch.deliveries => Step::Full,
+            0 if !refreshed => Step::Idle,
+            _ => Step::Worked,
+        })
+    }
+
+    /// How long to let work gather after a batch that was not full. On SQLite receivers and this thread write in turns,
+    /// so under load each batch would be what came during the last one, and most of the time would go into commits.
+    fn gather(&self) -> Duration {
+        if self.database.takes_turns_with_receivers() { GATHER } else { Duration::ZERO }
     }
 
     /// One cheap statement, so that an idle service leaves its database alone.

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -37,6 +37,13 @@ impl Wake {
 
     pub fn is_stopping(&self) -> bool {
         self.bell.stopping.load(Ordering::SeqCst)
+    }
+
+    /// For this long, whatever rings; cut short only by the end.
+    pub fn pause(&self, length: Duration) {
+        let until = Instant::now() + length;
+        let mut rung = self.bell.rung.lock();
+        while !self.is_stopping() && !self.bell.changed.wait_until(&mut rung, until).timed_out() {}
     }
 
     /// Until it rings, or for `at_most`.

@@ -167,7 +167,7 @@ impl TestApp {
 
     /// Applies until nothing is left to apply.
     pub fn drain(&self) {
-        while self.applier.step().unwrap() == Step::Worked {}
+        while self.applier.step().unwrap() != Step::Idle {}
     }
 
     /// Delivers in this order and applies everything.

@@ -191,7 +191,7 @@ impl World {
 
 /// Applies until nothing is left to apply; after each transaction somebody may look `between`.
 pub fn drain(applier: &Applier, mut between: impl FnMut() -> Outcome) -> Outcome {
-    while applier.step().map_err(failed)? == Step::Worked {
+    while applier.step().map_err(failed)? != Step::Idle {
         between()?;
     }
     Ok(())
