@@ -39,7 +39,8 @@ impl Answers {
     fn count(&mut self, head: &str, latency: Duration) {
         if head.starts_with("HTTP/1.1 200") {
             self.accepted += 1;
-            self.latency.saturating_record(latency.as_micros() as u64);
+            // It grows by itself, so there is nothing that does not fit.
+            self.latency += latency.as_micros() as u64;
         } else if head.starts_with("HTTP/1.1 503") && head.to_ascii_lowercase().contains("retry-after:") {
             self.refused += 1;
         } else {
