@@ -2,6 +2,7 @@
 //! of sleeping.
 
 pub mod applier;
+mod compaction;
 pub mod notifier;
 pub mod wake;
 

@@ -3,5 +3,7 @@
 pub mod envelope;
 pub mod event;
 pub mod json;
+mod membership;
 pub mod signature;
+mod snapshot;
 pub mod user;

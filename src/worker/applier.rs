@@ -11,7 +11,7 @@ use std::{
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, dsl::exists, select};
 
-use super::Wake;
+use super::{Wake, compaction::Compaction};
 use crate::{
     apply::{self, ApplyError, Batch, poison, refresh},
     clock::{Clock, Timestamp},
@@ -22,7 +22,7 @@ use crate::{
     decide::Rules,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
-    retention::{self, Retention},
+    retention::Retention,
 };
 
 /// After a failure that may pass: from this pause, doubled up to the longest.
@@ -33,8 +33,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const PATIENCE: u32 = 3;
 
 const GATHER: Duration = Duration::from_millis(15);
-
-const COMPACTION_SECONDS: i64 = 3_600;
 
 pub struct Applier {
     pub database: Database,
@@ -70,7 +68,7 @@ impl Applier {
 
     fn run(&self, wake: &Wake, poll: Duration) {
         let mut pause = PAUSE;
-        let mut compaction = self.clock.now();
+        let mut compaction = Compaction::due(self.clock.now());
         while !wake.is_stopping() {
             match self.step() {
                 Ok(Step::Full) => pause = PAUSE,
@@ -80,7 +78,7 @@ impl Applier {
                 }
                 Ok(Step::Idle) => {
                     pause = PAUSE;
-                    if !self.compact(&mut compaction) {
+                    if !compaction.step(&self.database, self.retention, self.clock.now()) {
                         wake.wait(poll);
                     }
                 }
@@ -90,33 +88,6 @@ impl Applier {
                     wake.wait(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-            }
-        }
-    }
-
-    /// With nothing else to do: one step of compaction, once an hour a whole walk. True when there is more.
-    fn compact(&self, due: &mut Timestamp) -> bool {
-        let now = self.clock.now();
-        if now < *due {
-            return false;
-        }
-        match retention::step(&self.database, self.retention, now) {
-            Ok(compacted) => {
-                if compacted.dropped > 0 {
-                    tracing::info!(
-                        dropped = compacted.dropped,
-                        "dropped old deliveries on which nothing rests"
-                    );
-                }
-                if compacted.finished {
-                    *due = now.plus_seconds(COMPACTION_SECONDS);
-                }
-                !compacted.finished
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, "compacting the inbox failed; it is tried again in an hour");
-                *due = now.plus_seconds(COMPACTION_SECONDS);
-                false
             }
         }
     }

@@ -4,13 +4,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    json::{Object, Text, parsed},
-    user::{Snapshot, Whole},
+    json::{Text, parsed},
+    membership,
+    snapshot::Snapshot,
 };
 use crate::{
     broker::NotUnderstood,
     clock::Timestamp,
-    fact::{Directory, Group, Membership, Observation, Organization, Reading, Scope, User, Version, Word},
+    fact::{Directory, Group, Observation, Organization, Reading, Scope, User, Version, Word},
 };
 
 #[derive(Deserialize)]
@@ -27,13 +28,13 @@ struct Event<'a> {
 
 /// The common part of organizations, directories and groups.
 #[derive(Deserialize)]
-struct Thing<'a> {
+pub(super) struct Thing<'a> {
     #[serde(borrow, default)]
     id: Text<'a>,
     #[serde(borrow, default)]
-    directory_id: Text<'a>,
+    pub(super) directory_id: Text<'a>,
     #[serde(borrow, default)]
-    organization_id: Text<'a>,
+    pub(super) organization_id: Text<'a>,
     #[serde(borrow, default)]
     idp_id: Text<'a>,
     #[serde(borrow, default)]
@@ -46,27 +47,6 @@ struct Thing<'a> {
     created_at: Text<'a>,
     #[serde(borrow, default)]
     updated_at: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Pair<'a> {
-    #[serde(borrow, default)]
-    directory_id: Text<'a>,
-    #[serde(borrow)]
-    user: Object<Whole<'a>>,
-    #[serde(borrow)]
-    group: Object<Thing<'a>>,
-}
-
-/// The same with a user who cannot be read in one pass.
-#[derive(Deserialize)]
-struct RawPair<'a> {
-    #[serde(borrow, default)]
-    directory_id: Text<'a>,
-    #[serde(borrow)]
-    user: &'a RawValue,
-    #[serde(borrow)]
-    group: Object<Thing<'a>>,
 }
 
 pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
@@ -84,7 +64,9 @@ pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
     let observation = match family {
         "organization" => Observation::Organization(organization(&parsed(data.get())?, &stamp, deleted)?),
         "dsync.user" => user(data.get(), &stamp, deleted)?,
-        "dsync.group" if what.starts_with("user_") => membership(data.get(), &stamp, what == "user_added")?,
+        "dsync.group" if what.starts_with("user_") => {
+            membership::read(data.get(), &stamp, what == "user_added")?
+        }
         "dsync.group" => {
             let thing = parsed(data.get())?;
             Observation::Group { scope: scope(&thing)?, word: group(&thing, &stamp, !deleted, deleted)? }
@@ -95,9 +77,9 @@ pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
 }
 
 /// What the envelope gives to every version.
-struct Stamp {
-    id: String,
-    emitted: Option<Timestamp>,
+pub(super) struct Stamp {
+    pub(super) id: String,
+    pub(super) emitted: Option<Timestamp>,
 }
 
 impl Stamp {
@@ -152,7 +134,7 @@ fn user(data: &str, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnde
     Ok(Observation::User { scope, word: user_word(snapshot, stamp, !deleted, deleted)? })
 }
 
-fn user_word(
+pub(super) fn user_word(
     snapshot: Snapshot<'_>,
     stamp: &Stamp,
     reveals: bool,
@@ -169,7 +151,7 @@ fn user_word(
     Ok(Word { id, version, reveals, live, content })
 }
 
-fn group(
+pub(super) fn group(
     thing: &Thing<'_>,
     stamp: &Stamp,
     reveals: bool,
@@ -187,45 +169,6 @@ fn group(
     Ok(Word { id, version, reveals, live: !deleted, content })
 }
 
-fn pair(data: &str) -> Result<(Text<'_>, Snapshot<'_>, Thing<'_>), NotUnderstood> {
-    parsed(data)
-        .map(|Pair { directory_id, user: Object(user), group: Object(group) }| {
-            (directory_id, user.into(), group)
-        })
-        .or_else(|_error| {
-            let RawPair { directory_id, user, group: Object(group) } = parsed(data)?;
-            Ok((directory_id, Snapshot::read(user.get())?, group))
-        })
-}
-
-fn membership(data: &str, stamp: &Stamp, added: bool) -> Result<Observation, NotUnderstood> {
-    let (directory_id, snapshot, thing) = pair(data)?;
-    let directory_id = directory_id.id("data.directory_id")?;
-    let identity = &snapshot.identity;
-    for inner in [&identity.directory_id, &thing.directory_id] {
-        if inner.raw().is_some_and(|inner| inner != directory_id) {
-            return Err(NotUnderstood::Contradiction("its user or group is of another directory"));
-        }
-    }
-    let organization_id =
-        match (organization_id(&identity.organization_id)?, organization_id(&thing.organization_id)?) {
-            (Some(of_user), Some(of_group)) if of_user != of_group => {
-                return Err(NotUnderstood::Contradiction("its user and its group are of two organizations"));
-            }
-            (of_user, of_group) => of_user.or(of_group),
-        };
-    let user = user_word(snapshot, stamp, added, false)?;
-    let group = group(&thing, stamp, added, false)?;
-    let emitted = stamp.emitted.unwrap_or(user.version.emitted);
-    let membership = Membership {
-        group_id: group.id.clone(),
-        user_id: user.id.clone(),
-        version: Version { at: emitted, emitted, event: stamp.id.clone() },
-        added,
-    };
-    Ok(Observation::Membership { scope: Scope { directory_id, organization_id }, membership, user, group })
-}
-
 fn scope(thing: &Thing<'_>) -> Result<Scope, NotUnderstood> {
     Ok(Scope {
         directory_id: thing.directory_id.id("data.directory_id")?,
@@ -234,7 +177,7 @@ fn scope(thing: &Thing<'_>) -> Result<Scope, NotUnderstood> {
 }
 
 /// Absent or null is no claim; an id that cannot be a key is refused.
-fn organization_id(text: &Text<'_>) -> Result<Option<String>, NotUnderstood> {
+pub(super) fn organization_id(text: &Text<'_>) -> Result<Option<String>, NotUnderstood> {
     match text.raw() {
         None | Some("") => Ok(None),
         Some(_) => text.id("organization_id").map(Some),

@@ -1,137 +1,17 @@
 //! `directory_user`: the snapshot that user and membership events carry (broker.md 1.3).
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{Text, cleaned, id, parsed, without_nul};
+use super::{
+    json::{Text, cleaned, id, without_nul},
+    snapshot::{Identity, Profile, Role},
+};
 use crate::{broker::NotUnderstood, clock::Timestamp, fact};
 
 /// RFC 5321: 64 bytes, an at sign, 255 bytes.
 const LONGEST_EMAIL: usize = 320;
 
-/// What decides over access. Read on its own where the rest of a snapshot cannot be read.
-#[derive(Deserialize)]
-pub(super) struct Identity<'a> {
-    #[serde(borrow, default)]
-    pub(super) id: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) directory_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) organization_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) state: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) created_at: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) updated_at: Text<'a>,
-}
-
-impl Identity<'_> {
-    /// Any state but `active` is no access, unknown ones too (lesson 3).
-    pub(super) fn active(&self) -> bool {
-        self.state.raw() == Some("active")
-    }
-}
-
-pub(super) struct Profile<'a> {
-    idp_id: Text<'a>,
-    email: Text<'a>,
-    first_name: Text<'a>,
-    last_name: Text<'a>,
-    name: Text<'a>,
-    username: Text<'a>,
-    job_title: Text<'a>,
-    emails: Option<Value>,
-    role: Option<Role>,
-    roles: Option<Vec<Role>>,
-    custom_attributes: Option<Value>,
-}
-
-/// Both, in one pass.
-#[derive(Deserialize)]
-pub(super) struct Whole<'a> {
-    #[serde(borrow, default)]
-    id: Text<'a>,
-    #[serde(borrow, default)]
-    directory_id: Text<'a>,
-    #[serde(borrow, default)]
-    organization_id: Text<'a>,
-    #[serde(borrow, default)]
-    state: Text<'a>,
-    #[serde(borrow, default)]
-    created_at: Text<'a>,
-    #[serde(borrow, default)]
-    updated_at: Text<'a>,
-    #[serde(borrow, default)]
-    idp_id: Text<'a>,
-    #[serde(borrow, default)]
-    email: Text<'a>,
-    #[serde(borrow, default)]
-    first_name: Text<'a>,
-    #[serde(borrow, default)]
-    last_name: Text<'a>,
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    username: Text<'a>,
-    #[serde(borrow, default)]
-    job_title: Text<'a>,
-    emails: Option<Value>,
-    role: Option<Role>,
-    roles: Option<Vec<Role>>,
-    custom_attributes: Option<Value>,
-}
-
-/// A snapshot of which the identity at least could be read.
-pub(super) struct Snapshot<'a> {
-    pub(super) identity: Identity<'a>,
-    profile: Result<Profile<'a>, NotUnderstood>,
-}
-
-impl<'a> From<Whole<'a>> for Snapshot<'a> {
-    fn from(whole: Whole<'a>) -> Self {
-        let Whole { id, directory_id, organization_id, state, created_at, updated_at, .. } = whole;
-        let Whole { idp_id, email, first_name, last_name, name, username, job_title, .. } = whole;
-        let Whole { emails, role, roles, custom_attributes, .. } = whole;
-        let identity = Identity { id, directory_id, organization_id, state, created_at, updated_at };
-        let profile = Profile {
-            idp_id,
-            email,
-            first_name,
-            last_name,
-            name,
-            username,
-            job_title,
-            emails,
-            role,
-            roles,
-            custom_attributes,
-        };
-        Self { identity, profile: Ok(profile) }
-    }
-}
-
-impl<'a> Snapshot<'a> {
-    pub(super) fn read(json: &'a str) -> Result<Self, NotUnderstood> {
-        parsed::<Whole<'_>>(json)
-            .map(Self::from)
-            .or_else(|error| Ok(Self { identity: parsed(json)?, profile: Err(error) }))
-    }
-
-    /// The profile, or an empty one for somebody without access: what cannot be read must not keep a leaver in.
-    pub(super) fn content(self, leaver: bool, at: Timestamp) -> Result<fact::User, NotUnderstood> {
-        let Self { identity, profile } = self;
-        let content = profile.and_then(|profile| content(profile, &identity, at));
-        content.or_else(|error| if leaver { Ok(empty(&identity, at)) } else { Err(error) })
-    }
-}
-
-#[derive(Deserialize)]
-struct Role {
-    slug: String,
-}
-
-fn content(
+pub(super) fn content(
     profile: Profile<'_>,
     identity: &Identity<'_>,
     at: Timestamp,
@@ -168,7 +48,7 @@ fn content(
     })
 }
 
-fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
+pub(super) fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
     let updated_at = identity.updated_at.time().unwrap_or(at);
     fact::User {
         idp_id: None,
