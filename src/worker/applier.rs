@@ -49,7 +49,7 @@ pub struct Applier {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A batch as large as they may be: there is likely more.
+    /// A batch as large as they may be, or a step of a refresh: there is likely more.
     Full,
     Worked,
     Idle,
@@ -99,8 +99,8 @@ impl Applier {
         let applied = if waits.deliveries { self.apply(now)? } else { 0 };
         let refreshed = waits.refreshes && self.refresh(now)?;
         Ok(match applied {
-            full if full >= self.batch.deliveries => Step::Full,
-            0 if !refreshed => Step::Idle,
+            _ if refreshed || applied >= self.batch.deliveries => Step::Full,
+            0 => Step::Idle,
             _ => Step::Worked,
         })
     }
