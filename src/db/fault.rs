@@ -42,32 +42,36 @@ fn of_query(error: &Error) -> Fault {
     }
 }
 
-/// A lock that others hold, room that others took, a server on its way up or down.
-const DATABASE: [&str; 22] = [
-    // PostgreSQL
-    "terminating connection",
-    "server closed the connection",
+/// How PostgreSQL and libpq begin: a server on its way up or down, a line that broke, room that others took, a lock that
+/// others hold. Only beginnings count, as a host's own trigger may speak of locks and disks too (lesson 16).
+const POSTGRES: [&str; 17] = [
+    "terminating connection due to",
+    "server closed the connection unexpectedly",
     "no connection to the server",
     "connection not open",
     "could not receive data from server",
     "could not send data to server",
-    "SSL connection has been closed",
+    "SSL connection has been closed unexpectedly",
     "SSL SYSCALL error",
-    "the database system is",
-    "too many clients",
-    "connection slots",
-    "No space left on device",
-    "could not extend file",
-    "could not write",
-    "could not fsync",
-    "out of memory",
-    "lock timeout",
-    // SQLite
+    "the database system is ",
+    "sorry, too many clients already",
+    "remaining connection slots are reserved",
+    "could not extend file \"",
+    "could not write to file \"",
+    "could not write block ",
+    "could not fsync file \"",
+    "out of shared memory",
+    "canceling statement due to lock timeout",
+];
+
+/// All that SQLite says.
+const SQLITE: [&str; 6] = [
     "database or disk is full",
     "disk I/O error",
-    "is locked",
+    "database is locked",
     "attempt to write a readonly database",
     "unable to open database file",
+    "out of memory",
 ];
 
 const DATA: [&str; 10] = [
@@ -83,12 +87,10 @@ const DATA: [&str; 10] = [
     "string or blob too big",
 ];
 
-/// The words of the data come first: they may be quoted in the message, a name of a disk never is.
 fn of_message(message: &str) -> Fault {
-    let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
-    if says(&DATA) {
+    if DATA.iter().any(|part| message.contains(part)) {
         Fault::Data
-    } else if says(&DATABASE) {
+    } else if SQLITE.contains(&message) || POSTGRES.iter().any(|begin| message.starts_with(begin)) {
         Fault::Database
     } else {
         Fault::Unclear

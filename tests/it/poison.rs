@@ -160,3 +160,20 @@ fn connections_cut_in_the_middle_of_every_batch_are_held_against_no_delivery() {
         passes_without_a_mark_on_anybody(&app, "PERFORM pg_terminate_backend(pg_backend_pid())");
     }
 }
+
+both! {
+    fn a_hosts_own_trigger_that_speaks_of_locks_and_writing_holds_up_nobody(app) {
+        let words = "this mailbox is locked: could not write to it, out of memory";
+        let trouble = match app.store {
+            TestDatabase::Sqlite(_) => words.to_owned(),
+            TestDatabase::Postgres { .. } => format!("RAISE EXCEPTION '{words}'"),
+        };
+        fail_as_if(app, &trouble);
+        app.deliver(&created("u_stuck", "stuck@acme.example"));
+        app.deliver(&created("u1", "u1@acme.example"));
+
+        work(app);
+
+        assert_eq!(app.brief(USERS, &["id"]), ["u1"]);
+    }
+}
