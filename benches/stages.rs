@@ -52,13 +52,7 @@ fn main() -> Outcome<()> {
 }
 
 fn delivery(event: Event) -> Delivery {
-    let source = Source::WorkOs;
-    Delivery {
-        label: source.label(&event.body),
-        source,
-        body: event.body.into(),
-        received_at: Clock::System.now(),
-    }
+    Delivery::new(Source::WorkOs, event.body.into(), Clock::System.now())
 }
 
 fn tell(stage: &str, took: Duration, events: usize) {

@@ -27,6 +27,12 @@ pub struct Delivery {
     pub received_at: Timestamp,
 }
 
+impl Delivery {
+    pub fn new(source: Source, body: Bytes, received_at: Timestamp) -> Self {
+        Self { label: source.label(&body), source, body, received_at }
+    }
+}
+
 /// What became of a delivery; both mean that it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {

@@ -78,11 +78,5 @@ fn fill(options: &Options, store: &Store, report: &mut Report) -> Outcome<()> {
 }
 
 fn delivery(event: Event) -> Delivery {
-    let source = Source::WorkOs;
-    Delivery {
-        label: source.label(&event.body),
-        source,
-        body: event.body.into(),
-        received_at: Clock::System.now(),
-    }
+    Delivery::new(Source::WorkOs, event.body.into(), Clock::System.now())
 }

@@ -28,6 +28,8 @@ impl Batched {
     pub fn still_queued(mut self, queued: &[i64]) -> Self {
         if queued.len() < self.inbox_ids.len() {
             let queued: HashSet<i64> = queued.iter().copied().collect();
+            let mut keys = self.inbox_ids.iter().map(|id| queued.contains(id));
+            self.event_keys.retain(|_| keys.next().unwrap_or_default());
             self.inbox_ids.retain(|id| queued.contains(id));
             self.observations.retain(|(id, _, _)| queued.contains(id));
             self.set_aside.retain(|letter| queued.contains(&letter.inbox_id));

@@ -92,7 +92,8 @@ impl fmt::Debug for Url {
 /// A connection in the pool, and since when nothing is known of it.
 pub struct Pooled {
     pub(super) conn: Conn,
-    /// When it was last seen to work; `None` after a failure.
+    /// When it was last seen to work; `None` after a failure, as after one between BEGIN and the turn, which leaves the
+    /// server in a transaction of which diesel knows nothing: then it is asked, cannot answer, and is thrown away.
     pub(super) worked_at: Option<Instant>,
 }
 

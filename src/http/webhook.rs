@@ -73,9 +73,8 @@ async fn accept(
     source
         .verify(signature(request, source)?, &body, &receiver.secrets, receiver.tolerance_ms, now)
         .map_err(Problem::Signature)?;
-    let label = source.label(&body);
-    let (key, kind) = (label.key.clone(), label.kind.clone());
-    let delivery = Delivery { source, label, body, received_at: now };
+    let delivery = Delivery::new(source, body, now);
+    let (key, kind) = (delivery.label.key.clone(), delivery.label.kind.clone());
     let kept = timeout(receiver.commit_timeout, receiver.appender.keep(delivery))
         .await
         .unwrap_or(Err(NotKept::Overloaded))

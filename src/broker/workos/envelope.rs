@@ -37,8 +37,7 @@ pub(in crate::broker) fn label(body: &[u8]) -> Label {
     let Ok(text) = std::str::from_utf8(body) else {
         return Label::not_understood(body, "the body is not UTF-8");
     };
-    let envelope = parsed::<Envelope<'_>>(text).ok();
-    let Some(envelope) = envelope else {
+    let Ok(envelope) = parsed::<Envelope<'_>>(text) else {
         return Label::not_understood(body, "the body is not a JSON object with the texts id and event");
     };
     let (Ok(key), Ok(kind)) = (id(&envelope.id, "id"), id(&envelope.event, "event")) else {

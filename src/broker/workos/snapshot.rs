@@ -1,5 +1,7 @@
 //! `directory_user` as it is written: what decides over access, and the profile around it.
 
+use std::mem::take;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,21 +35,7 @@ impl Identity<'_> {
     }
 }
 
-pub(super) struct Profile<'a> {
-    pub(super) idp_id: Text<'a>,
-    pub(super) email: Text<'a>,
-    pub(super) first_name: Text<'a>,
-    pub(super) last_name: Text<'a>,
-    pub(super) name: Text<'a>,
-    pub(super) username: Text<'a>,
-    pub(super) job_title: Text<'a>,
-    pub(super) emails: Option<Value>,
-    pub(super) role: Option<Role>,
-    pub(super) roles: Option<Vec<Role>>,
-    pub(super) custom_attributes: Option<Value>,
-}
-
-/// Both, in one pass.
+/// All of it, in one pass.
 #[derive(Deserialize)]
 pub(super) struct Whole<'a> {
     #[serde(borrow, default)]
@@ -63,51 +51,43 @@ pub(super) struct Whole<'a> {
     #[serde(borrow, default)]
     updated_at: Text<'a>,
     #[serde(borrow, default)]
-    idp_id: Text<'a>,
+    pub(super) idp_id: Text<'a>,
     #[serde(borrow, default)]
-    email: Text<'a>,
+    pub(super) email: Text<'a>,
     #[serde(borrow, default)]
-    first_name: Text<'a>,
+    pub(super) first_name: Text<'a>,
     #[serde(borrow, default)]
-    last_name: Text<'a>,
+    pub(super) last_name: Text<'a>,
     #[serde(borrow, default)]
-    name: Text<'a>,
+    pub(super) name: Text<'a>,
     #[serde(borrow, default)]
-    username: Text<'a>,
+    pub(super) username: Text<'a>,
     #[serde(borrow, default)]
-    job_title: Text<'a>,
-    emails: Option<Value>,
-    role: Option<Role>,
-    roles: Option<Vec<Role>>,
-    custom_attributes: Option<Value>,
+    pub(super) job_title: Text<'a>,
+    pub(super) emails: Option<Value>,
+    pub(super) role: Option<Role>,
+    pub(super) roles: Option<Vec<Role>>,
+    pub(super) custom_attributes: Option<Value>,
 }
 
 /// A snapshot of which the identity at least could be read.
 pub(super) struct Snapshot<'a> {
     pub(super) identity: Identity<'a>,
-    profile: Result<Profile<'a>, NotUnderstood>,
+    /// Without the identity.
+    profile: Result<Whole<'a>, NotUnderstood>,
 }
 
 impl<'a> From<Whole<'a>> for Snapshot<'a> {
-    fn from(whole: Whole<'a>) -> Self {
-        let Whole { id, directory_id, organization_id, state, created_at, updated_at, .. } = whole;
-        let Whole { idp_id, email, first_name, last_name, name, username, job_title, .. } = whole;
-        let Whole { emails, role, roles, custom_attributes, .. } = whole;
-        let identity = Identity { id, directory_id, organization_id, state, created_at, updated_at };
-        let profile = Profile {
-            idp_id,
-            email,
-            first_name,
-            last_name,
-            name,
-            username,
-            job_title,
-            emails,
-            role,
-            roles,
-            custom_attributes,
+    fn from(mut whole: Whole<'a>) -> Self {
+        let identity = Identity {
+            id: take(&mut whole.id),
+            directory_id: take(&mut whole.directory_id),
+            organization_id: take(&mut whole.organization_id),
+            state: take(&mut whole.state),
+            created_at: take(&mut whole.created_at),
+            updated_at: take(&mut whole.updated_at),
         };
-        Self { identity, profile: Ok(profile) }
+        Self { identity, profile: Ok(whole) }
     }
 }
 

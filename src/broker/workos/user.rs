@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     json::{Text, cleaned, id, without_nul},
-    snapshot::{Identity, Profile, Role},
+    snapshot::{Identity, Role, Whole},
 };
 use crate::{broker::NotUnderstood, clock::Timestamp, fact};
 
@@ -12,7 +12,7 @@ use crate::{broker::NotUnderstood, clock::Timestamp, fact};
 const LONGEST_EMAIL: usize = 320;
 
 pub(super) fn content(
-    profile: Profile<'_>,
+    profile: Whole<'_>,
     identity: &Identity<'_>,
     at: Timestamp,
 ) -> Result<fact::User, NotUnderstood> {
