@@ -1,8 +1,8 @@
 //! Set-based statements: many rows as one parameter set, one SQL text for both databases.
 //!
 //! A statement names its input `{rows}`, once. PostgreSQL gets it as `unnest` of one array for each column, so a batch
-//! costs one round trip however many rows it has, and no bind limit is near. SQLite has no round trips and gets row
-//! after row; so the statement must treat each row alone. Both prepare it once for each connection.
+//! costs one round trip however many rows it has, and no bind limit is near. SQLite has no round trips and gets some
+//! rows at once, so the statement must not look at all of them together. Both prepare it once for each connection.
 
 mod statement;
 
@@ -10,7 +10,7 @@ use diesel::{QueryResult, RunQueryDsl, deserialize::QueryableByName, pg::Pg, sql
 
 use super::Conn;
 use crate::clock::Timestamp;
-use statement::{AllRows, OneRow, Statement};
+use statement::{AllRows, SomeRows, Statement};
 
 enum Values<'a> {
     Text(Vec<&'a str>),
@@ -90,7 +90,7 @@ impl<'a, R> Rows<'a, R> {
         match conn {
             Conn::Postgres(pg) => self.all_at_once(sql).execute(pg),
             Conn::Sqlite(sqlite) => {
-                (0..self.rows.len()).map(|place| self.one(sql, place).execute(sqlite)).sum()
+                self.parts().map(|(from, count)| self.some(sql, from, count).execute(sqlite)).sum()
             }
         }
     }
@@ -106,8 +106,8 @@ impl<'a, R> Rows<'a, R> {
             Conn::Postgres(pg) => self.all_at_once(sql).load(pg),
             Conn::Sqlite(sqlite) => {
                 let mut found = Vec::new();
-                for place in 0..self.rows.len() {
-                    found.extend(self.one(sql, place).load::<T>(sqlite)?);
+                for (from, count) in self.parts() {
+                    found.extend(self.some(sql, from, count).load::<T>(sqlite)?);
                 }
                 Ok(found)
             }
@@ -118,7 +118,20 @@ impl<'a, R> Rows<'a, R> {
         Statement { sql, input: AllRows { columns: &self.columns } }
     }
 
-    fn one<'s>(&'s self, sql: &'s str, place: usize) -> Statement<'s, OneRow<'s>> {
-        Statement { sql, input: OneRow { columns: &self.columns, place } }
+    fn some<'s>(&'s self, sql: &'s str, from: usize, count: usize) -> Statement<'s, SomeRows<'s>> {
+        Statement { sql, input: SomeRows { columns: &self.columns, from, count } }
+    }
+
+    /// All rows in parts of few sizes, so that few texts are to be prepared: (first, how many).
+    fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let left = self.rows.len() - from;
+            let count = *PARTS.iter().find(|count| **count <= left)?;
+            from += count;
+            Some((from - count, count))
+        })
     }
 }
+
+const PARTS: [usize; 3] = [64, 8, 1];

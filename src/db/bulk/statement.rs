@@ -75,33 +75,55 @@ impl QueryFragment<Pg> for AllRows<'_> {
     }
 }
 
-pub(super) struct OneRow<'s> {
+/// Rows `from..from + count`.
+pub(super) struct SomeRows<'s> {
     pub(super) columns: &'s [Column<'s>],
-    pub(super) place: usize,
+    pub(super) from: usize,
+    pub(super) count: usize,
 }
 
-impl QueryFragment<Sqlite> for OneRow<'_> {
+impl QueryFragment<Sqlite> for SomeRows<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        fn at<T>(values: &[T], place: usize) -> QueryResult<&T> {
-            values.get(place).ok_or(diesel::NotFound)
-        }
-        let place = self.place;
-        for (n, (name, values)) in self.columns.iter().enumerate() {
+        for (n, (name, _)) in self.columns.iter().enumerate() {
             out.push_sql(if n == 0 { "(SELECT " } else { ", " });
-            match values {
-                Values::Text(v) | Values::Json(v) => out.push_bind_param::<Text, _>(at(v, place)?)?,
-                Values::OptionalText(v) => out.push_bind_param::<Nullable<Text>, _>(at(v, place)?)?,
-                Values::Integer(v) => out.push_bind_param::<BigInt, _>(at(v, place)?)?,
-                Values::OptionalInteger(v) => out.push_bind_param::<Nullable<BigInt>, _>(at(v, place)?)?,
-                Values::Boolean(v) => out.push_bind_param::<Bool, _>(at(v, place)?)?,
-                Values::Bytes(v) => out.push_bind_param::<Binary, _>(at(v, place)?)?,
-                Values::Time(v) => out.push_bind_param::<Nullable<Text>, _>(at(v, place)?)?,
-            }
+            out.push_sql(VALUE_COLUMNS.get(n).ok_or(diesel::NotFound)?);
             out.push_sql(" AS ");
             out.push_sql(name);
         }
-        out.push_sql(") AS r");
+        out.push_sql(" FROM (VALUES ");
+        for place in self.from..self.from + self.count {
+            out.push_sql(if place == self.from { "(" } else { "), (" });
+            for (n, (_, values)) in self.columns.iter().enumerate() {
+                if n > 0 {
+                    out.push_sql(",");
+                }
+                bind(values, place, out.reborrow())?;
+            }
+        }
+        out.push_sql("))) AS r");
         Ok(())
+    }
+}
+
+/// The names that SQLite gives to the columns of VALUES.
+const VALUE_COLUMNS: [&str; 20] = [
+    "column1", "column2", "column3", "column4", "column5", "column6", "column7", "column8", "column9",
+    "column10", "column11", "column12", "column13", "column14", "column15", "column16", "column17",
+    "column18", "column19", "column20",
+];
+
+fn bind<'b>(values: &'b Values<'_>, place: usize, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+    fn at<T>(values: &[T], place: usize) -> QueryResult<&T> {
+        values.get(place).ok_or(diesel::NotFound)
+    }
+    match values {
+        Values::Text(v) | Values::Json(v) => out.push_bind_param::<Text, _>(at(v, place)?),
+        Values::OptionalText(v) => out.push_bind_param::<Nullable<Text>, _>(at(v, place)?),
+        Values::Integer(v) => out.push_bind_param::<BigInt, _>(at(v, place)?),
+        Values::OptionalInteger(v) => out.push_bind_param::<Nullable<BigInt>, _>(at(v, place)?),
+        Values::Boolean(v) => out.push_bind_param::<Bool, _>(at(v, place)?),
+        Values::Bytes(v) => out.push_bind_param::<Binary, _>(at(v, place)?),
+        Values::Time(v) => out.push_bind_param::<Nullable<Text>, _>(at(v, place)?),
     }
 }
 
