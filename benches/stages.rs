@@ -10,7 +10,7 @@ use rosterd::{
     apply::{self, Batch},
     broker::Source,
     clock::Clock,
-    db::{Database, DbError, Url, migrate::migrate},
+    db::{Database, Url, migrate::migrate},
     decide::Rules,
     inbox::{Delivery, append::append},
     simulate::{DEFAULT_START, Event, Plan},
@@ -40,7 +40,7 @@ fn main() -> Outcome<()> {
     let deliveries: Vec<Delivery> = events.into_iter().map(delivery).collect();
     let begun = Instant::now();
     for some in deliveries.chunks(batch) {
-        database.write::<_, DbError>(|conn| Ok(append(conn, some)?))?;
+        append(&database, some)?;
     }
     tell("append", begun.elapsed(), deliveries.len());
 

@@ -133,6 +133,18 @@ impl Database {
         self.transaction("BEGIN", run)
     }
 
+    /// What is a single statement on PostgreSQL, and so a transaction of its own without a round trip for its begin and
+    /// another for its end; on SQLite a transaction like any other.
+    pub fn write_once<T, E: From<DbError> + From<diesel::result::Error>>(
+        &self,
+        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match &self.writer {
+            Some(writer) => writer.transaction(run),
+            None => self.with(run),
+        }
+    }
+
     /// One write transaction in the line of those that change the directory: one at a time on the whole database, so
     /// that each decides on what the last one left (see `apply`).
     pub fn write_in_turn<T, E: From<DbError> + From<diesel::result::Error>>(

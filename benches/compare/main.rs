@@ -52,7 +52,7 @@ pub struct Options {
     #[arg(long, default_value_t = 40_000)]
     events: u64,
     /// Deliveries under way at once
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 256)]
     connections: usize,
     /// Only these contenders, by name
     #[arg(long, value_delimiter = ',')]

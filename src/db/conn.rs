@@ -119,9 +119,15 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WA
 
 /// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up; synchronous_commit is
 /// set because "committed, then 200" must not depend on a server's default.
+///
+/// Every statement of the data path finds its rows by key, however many they are, so its one good plan is known: a
+/// look-up in the key's index for each row of input. Left alone, the planner makes a new plan for each batch (it takes
+/// an array of known length for cheaper), which costs more than a small batch itself, and for want of statistics reads
+/// whole tables in a young database. The key's index must be the only one that begins with the columns looked up.
 const POSTGRES_SETUP: &str = "SET search_path = rosterd; SET TimeZone = 'UTC'; SET client_min_messages = warning; \
      SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s'; \
-     SET lock_timeout = '20s'; SET application_name = 'rosterd';";
+     SET lock_timeout = '20s'; SET application_name = 'rosterd'; SET plan_cache_mode = force_generic_plan; \
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;";
 
 impl ManageConnection for Manager {
     type Connection = Pooled;

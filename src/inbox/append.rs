@@ -1,17 +1,46 @@
-//! Appending to the log: one transaction for as many deliveries as wait.
+//! Appending to the log: one commit for as many deliveries as wait.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel::{
-    ExpressionMethods, QueryResult, QueryableByName, RunQueryDsl, insert_into,
+    QueryResult, QueryableByName,
     sql_types::{BigInt, Integer, SmallInt, Text},
 };
 
-use super::{Delivery, Kept, forgotten, queue};
+use super::{
+    Delivery, Kept,
+    dead::{self, DeadLetter, NOT_UNDERSTOOD},
+    forgotten, queue,
+};
 use crate::{
     broker::Disposition,
-    db::{Conn, bulk::Rows, schema::dead_letters},
+    db::{Conn, Database, DbError, bulk::Rows},
+    failpoint,
 };
+
+/// Keeps each delivery whose key is new, queues it or sets it aside, and tells which were new, in order. When this
+/// returns all of it is committed, or nothing.
+pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Kept>, DbError> {
+    // Two deliveries of one event may wait for the same commit.
+    let mut met = HashSet::new();
+    let first: Vec<&Delivery> = deliveries.iter().filter(|d| met.insert(key(d))).collect();
+    let kept = match first.iter().any(|d| fault(d).is_some()) {
+        true => database.write(|conn| in_steps(conn, first)),
+        false => database.write_once(|conn| match conn {
+            Conn::Postgres(_) => in_one_statement(conn, &first),
+            Conn::Sqlite(_) => in_steps(conn, first),
+        }),
+    }?;
+    let mut new: HashSet<(&str, &str)> =
+        kept.iter().map(|row| (row.source.as_str(), row.event_key.as_str())).collect();
+    // The first of two alike takes the acceptance with it.
+    let kept = |delivery| if new.remove(&key(delivery)) { Kept::Accepted } else { Kept::Duplicate };
+    Ok(deliveries.iter().map(kept).collect())
+}
+
+fn key(delivery: &Delivery) -> (&str, &str) {
+    (delivery.source.name(), &delivery.label.key)
+}
 
 const fn code(disposition: Disposition) -> i16 {
     match disposition {
@@ -21,39 +50,12 @@ const fn code(disposition: Disposition) -> i16 {
     }
 }
 
-/// Keeps each delivery whose key is new, queues it or sets it aside, and tells which were new, in order. Run inside a
-/// transaction.
-pub fn append(conn: &mut Conn, deliveries: &[Delivery]) -> QueryResult<Vec<Kept>> {
-    // Two deliveries of one event may wait for the same commit.
-    let mut met = HashSet::new();
-    let first: Vec<&Delivery> =
-        deliveries.iter().filter(|d| met.insert((d.source.name(), d.label.key.as_str()))).collect();
-    let first = without_forgotten(conn, first)?;
-    let kept = keep(conn, &first)?;
-    let mut ids = std::collections::HashMap::new();
-    for row in kept {
-        ids.insert((row.source, row.event_key), row.id);
+/// What is not understood is a dead letter from the start.
+fn fault(delivery: &Delivery) -> Option<&str> {
+    match delivery.label.disposition {
+        Disposition::NotUnderstood(detail) => Some(detail),
+        Disposition::Apply | Disposition::Ignore => None,
     }
-    set_aside(conn, &first, &ids)?;
-    // The first of two alike takes the acceptance with it.
-    Ok(deliveries
-        .iter()
-        .map(|d| match ids.remove(&(d.source.name().to_owned(), d.label.key.clone())) {
-            Some(_) => Kept::Accepted,
-            None => Kept::Duplicate,
-        })
-        .collect())
-}
-
-/// What retention has dropped is a duplicate still.
-fn without_forgotten<'a>(conn: &mut Conn, deliveries: Vec<&'a Delivery>) -> QueryResult<Vec<&'a Delivery>> {
-    if !forgotten::any(conn)? {
-        return Ok(deliveries);
-    }
-    let keys: Vec<_> = deliveries.iter().map(|d| (d.source.name(), d.label.key.as_str())).collect();
-    let dropped = forgotten::among(conn, &keys)?;
-    let known = |d: &&Delivery| dropped.contains(&(d.source.name().to_owned(), d.label.key.clone()));
-    Ok(deliveries.into_iter().filter(|d| !known(d)).collect())
 }
 
 #[derive(QueryableByName)]
@@ -70,56 +72,69 @@ struct Row {
     bytes: i32,
 }
 
-const LOG: &str = "INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
-     SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} WHERE true \
-     ON CONFLICT (source, event_key) DO NOTHING \
-     RETURNING id, source, event_key, disposition, length(body) AS bytes";
-
-/// The new ones into the log, and into the queue what is to be applied; on PostgreSQL in one round trip.
-fn keep(conn: &mut Conn, deliveries: &[&Delivery]) -> QueryResult<Vec<Row>> {
-    let rows = Rows::of(deliveries)
+fn rows<'a>(deliveries: &'a [&'a Delivery]) -> Rows<'a, &'a Delivery> {
+    Rows::of(deliveries)
         .text("source", |d| d.source.name())
         .text("event_key", |d| &d.label.key)
         .text("kind", |d| &d.label.kind)
         .integer("disposition", |d| code(d.label.disposition).into())
         .integer("received_at", |d| d.received_at.micros())
-        .bytes("body", |d| &d.body);
-    if let Conn::Postgres(_) = conn {
-        return rows.load(
+        .bytes("body", |d| &d.body)
+}
+
+/// On PostgreSQL, for what is understood: one round trip, commit included. What retention has dropped is a duplicate
+/// still.
+fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row>, DbError> {
+    let halves: Vec<(i64, i64)> = deliveries.iter().map(|d| forgotten::halves(&d.label.key)).collect();
+    let kept = rows(deliveries)
+        .integers("key_high", halves.iter().map(|halves| halves.0).collect())
+        .integers("key_low", halves.iter().map(|halves| halves.1).collect())
+        .load(
             conn,
-            &format!(
-                "WITH kept AS ({LOG}), \
-                 queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
-                 SELECT * FROM kept"
-            ),
-        );
-    }
-    let kept: Vec<Row> = rows.load(conn, LOG)?;
-    let queued = kept.iter().filter(|row| row.disposition == 0).map(|row| (row.id, row.bytes.into()));
-    let queued: Vec<(i64, i64)> = queued.collect();
-    queue::add(conn, &queued)?;
+            "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
+             SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} \
+             WHERE NOT EXISTS (SELECT FROM forgotten f \
+             WHERE f.source = r.source AND f.key_high = r.key_high AND f.key_low = r.key_low) \
+             ON CONFLICT (source, event_key) DO NOTHING \
+             RETURNING id, source, event_key, disposition, length(body) AS bytes), \
+             queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
+             SELECT * FROM kept",
+        )?;
+    failpoint::reach("appended");
     Ok(kept)
 }
 
-/// What is not understood is a dead letter from the start.
-fn set_aside(
-    conn: &mut Conn,
-    deliveries: &[&Delivery],
-    ids: &std::collections::HashMap<(String, String), i64>,
-) -> QueryResult<()> {
-    for delivery in deliveries {
-        let Disposition::NotUnderstood(detail) = delivery.label.disposition else { continue };
-        let key = (delivery.source.name().to_owned(), delivery.label.key.clone());
-        let Some(id) = ids.get(&key) else { continue };
-        insert_into(dead_letters::table)
-            .values((
-                dead_letters::inbox_id.eq(id),
-                dead_letters::reason.eq(super::dead::NOT_UNDERSTOOD),
-                dead_letters::detail.eq(detail),
-                dead_letters::attempts.eq(0),
-                dead_letters::died_at.eq(delivery.received_at.micros()),
-            ))
-            .execute(conn)?;
+fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbError> {
+    let deliveries = without_forgotten(conn, deliveries)?;
+    let kept: Vec<Row> = rows(&deliveries).load(
+        conn,
+        "INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
+         SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} WHERE true \
+         ON CONFLICT (source, event_key) DO NOTHING \
+         RETURNING id, source, event_key, disposition, length(body) AS bytes",
+    )?;
+    let queued = kept.iter().filter(|row| row.disposition == 0).map(|row| (row.id, row.bytes.into()));
+    queue::add(conn, &queued.collect::<Vec<(i64, i64)>>())?;
+    let ids: HashMap<(&str, &str), i64> =
+        kept.iter().map(|row| ((row.source.as_str(), row.event_key.as_str()), row.id)).collect();
+    for delivery in &deliveries {
+        if let (Some(fault), Some(inbox_id)) = (fault(delivery), ids.get(&key(delivery))) {
+            let (inbox_id, detail) = (*inbox_id, fault.to_owned());
+            let letter = DeadLetter { inbox_id, reason: NOT_UNDERSTOOD, detail, attempts: 0 };
+            dead::bury(conn, &[letter], delivery.received_at)?;
+        }
     }
-    Ok(())
+    failpoint::reach("appended");
+    Ok(kept)
+}
+
+/// Nearly always nothing was ever dropped, which saves looking for each delivery.
+fn without_forgotten<'a>(conn: &mut Conn, deliveries: Vec<&'a Delivery>) -> QueryResult<Vec<&'a Delivery>> {
+    if !forgotten::any(conn)? {
+        return Ok(deliveries);
+    }
+    let keys: Vec<_> = deliveries.iter().map(|d| key(d)).collect();
+    let dropped = forgotten::among(conn, &keys)?;
+    let known = |d: &&Delivery| dropped.contains(&(d.source.name().to_owned(), d.label.key.clone()));
+    Ok(deliveries.into_iter().filter(|d| !known(d)).collect())
 }

@@ -13,13 +13,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{Delivery, Kept, append::append};
-use crate::{
-    db::{Database, DbError},
-    failpoint,
-    metrics::Metrics,
-    telemetry::Sparse,
-    worker::Wake,
-};
+use crate::{db::Database, failpoint, metrics::Metrics, telemetry::Sparse, worker::Wake};
 
 /// Most deliveries, and most bytes of bodies, in one commit.
 const MOST_DELIVERIES: usize = 1_024;
@@ -83,12 +77,7 @@ fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake,
                 break;
             }
         }
-        let outcome = database.write::<_, DbError>(|conn| {
-            let kept = append(conn, &deliveries)?;
-            failpoint::reach("appended");
-            Ok(kept)
-        });
-        match outcome {
+        match append(database, &deliveries) {
             Ok(kept) => {
                 failpoint::reach("kept");
                 metrics.commit_size.observe(deliveries.len() as f64);

@@ -69,13 +69,10 @@ pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> Quer
 
 /// Bodies by id, of whatever state: contents that a derivation needs once more.
 pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String, Vec<u8>)>> {
-    if inbox_ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    inbox::table
-        .filter(inbox::id.eq_any(inbox_ids))
-        .select((inbox::id, inbox::source, inbox::body))
-        .load(conn)
+    let rows: Vec<Row> = Rows::of(inbox_ids)
+        .integer("id", |id| *id)
+        .load(conn, "SELECT i.id, i.event_key, i.source, i.body FROM {rows} JOIN inbox i ON i.id = r.id")?;
+    Ok(rows.into_iter().map(|row| (row.id, row.source, row.body)).collect())
 }
 
 /// New deliveries, due at once: each with the size of its body.

@@ -32,7 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Failures in a row after which a batch is taken apart.
 const PATIENCE: u32 = 3;
 
-const GATHER: Duration = Duration::from_millis(15);
+const GATHER: Duration = Duration::from_millis(50);
 
 pub struct Applier {
     pub database: Database,

@@ -235,7 +235,7 @@ fn shrink(backend: Backend) {
                 Delivery { source: Source::WorkOs, label, body: body.into(), received_at: app.clock.now() }
             })
             .collect();
-        app.database().write::<_, DbError>(|conn| Ok(append(conn, &deliveries)?)).unwrap();
+        append(app.database(), &deliveries).unwrap();
         app.drain();
     }
     let (before, shown) = (log_size(&app), tables(&app));

@@ -153,8 +153,8 @@ CREATE TABLE users (
     digest            BIGINT           NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX users_person ON users (tenant_id, person_id);
-CREATE INDEX users_email ON users (tenant_id, lower(email));
+CREATE INDEX users_person ON users (person_id, tenant_id);
+CREATE INDEX users_email ON users (lower(email), tenant_id);
 
 CREATE TABLE groups (
     tenant_id    TEXT COLLATE "C" NOT NULL,

@@ -155,7 +155,7 @@ CREATE TABLE users (
 ) STRICT, WITHOUT ROWID;
 -- status is in it because SQLite would otherwise read a tenant's whole table for "is this person active".
 CREATE INDEX users_person ON users (tenant_id, person_id, status);
-CREATE INDEX users_email ON users (tenant_id, lower(email));
+CREATE INDEX users_email ON users (lower(email), tenant_id);
 
 CREATE TABLE groups (
     tenant_id    TEXT    NOT NULL,

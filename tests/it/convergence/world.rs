@@ -112,7 +112,7 @@ impl World {
                 Delivery { source: Source::WorkOs, label, body, received_at }
             })
             .collect();
-        self.database.write::<_, DbError>(|conn| Ok(append(conn, &deliveries)?)).unwrap();
+        append(&self.database, &deliveries).unwrap();
     }
 
     /// Everything that was set aside is tried once more.

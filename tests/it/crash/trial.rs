@@ -208,7 +208,7 @@ impl Trial {
         loop {
             served.signal("-STOP");
             // It may have been stopped in the middle of a transaction.
-            if database.write::<_, DbError>(|conn| Ok(append(conn, &deliveries(last))?)).is_ok() {
+            if append(&database, &deliveries(last)).is_ok() {
                 return;
             }
             served.signal("-CONT");
@@ -348,7 +348,7 @@ fn deliveries(events: &[Event]) -> Vec<Delivery> {
 /// The tables after the same events, in the broker's order, in one process that nothing befalls.
 fn undisturbed(events: &[Event]) -> BTreeMap<&'static str, Vec<Row>> {
     let app = TestApp::start(Backend::Sqlite, |_config| {});
-    app.database().write::<_, DbError>(|conn| Ok(append(conn, &deliveries(events))?)).unwrap();
+    append(app.database(), &deliveries(events)).unwrap();
     app.drain();
     app.database().read::<_, DbError>(|conn| Ok(tables(conn)?)).unwrap()
 }
