@@ -141,7 +141,7 @@ fn start_workers(
     let notifier = Notifier::new(&config.mail)?;
     let applier = Applier {
         database: database.clone(),
-        rules: config.rules(),
+        rules: config.rules().into(),
         batch: Batch {
             deliveries: config.apply.batch_deliveries,
             bytes: config.apply.batch_bytes,

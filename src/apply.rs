@@ -5,8 +5,9 @@
 //! over the whole database (`Database::write_in_turn`), however many processes there are, so each decides on what the
 //! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
 
-pub mod derive;
+pub mod directories;
 pub mod load;
+pub mod people;
 pub mod poison;
 pub mod reading;
 pub mod refresh;
@@ -22,13 +23,14 @@ use crate::{
         place::{Place, place, settle},
         state::State,
     },
+    fact::Kind,
     failpoint,
     inbox::{
         dead::{self, DeadLetter},
         queue,
     },
     outbox,
-    tables::{claims, memberships, memberships::NewMembership, refreshes, roles, words},
+    tables::{claims, mappings, memberships, memberships::NewMembership, refreshes, role_list, roles, words},
 };
 use reading::Batched;
 
@@ -63,6 +65,11 @@ pub struct Applied {
 pub enum ApplyError {
     #[error("{0}")]
     Database(#[from] DbError),
+    #[error("{0}")]
+    Mapping(#[from] mappings::InForceError),
+    /// Nothing is applied by a mapping that holds no more.
+    #[error("another role mapping was applied meanwhile")]
+    MappingChanged,
 }
 
 impl From<diesel::result::Error> for ApplyError {
@@ -80,6 +87,7 @@ pub fn step(database: &Database, rules: &Rules, batch: Batch, now: Timestamp) ->
         return Ok(Applied::default());
     }
     let applied = database.write_in_turn::<_, ApplyError>(|conn| {
+        expect_mapping(conn, rules)?;
         let queued = queue::done(conn, &batched.inbox_ids)?;
         let mut batched = batched.still_queued(&queued);
         if batched.inbox_ids.is_empty() {
@@ -91,6 +99,14 @@ pub fn step(database: &Database, rules: &Rules, batch: Batch, now: Timestamp) ->
     })?;
     failpoint::reach("applied");
     Ok(applied)
+}
+
+/// In the turn nobody changes the mapping, so what is derived after this is derived by the one that holds.
+pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), ApplyError> {
+    match mappings::version(conn)? == rules.mapping.version {
+        true => Ok(()),
+        false => Err(ApplyError::MappingChanged),
+    }
 }
 
 /// Applies deliveries that are out of the queue, inside the caller's transaction.
@@ -116,22 +132,26 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
             applied.set_aside.push(DeadLetter { inbox_id, reason: dead::OTHER_TENANT, detail, attempts });
         }
     }
-    write_words(conn, &state)?;
+    let mut concerned = write_words(conn, &state)?;
     failpoint::reach("folded");
     let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
-    if !moved.is_empty() {
-        let joined = moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id);
-        let concerned: Vec<String> = left.iter().cloned().chain(joined).collect();
-        roles::settle(conn, &concerned)?;
-    }
+    concerned.extend(left.iter().cloned());
+    concerned.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
 
-    let (homes, mut changed) = derive::directories(conn, &mut state, rules, &before, &left)?;
+    let (homes, mut changed, tenants) = directories::directories(conn, &mut state, rules, &before, &left)?;
+    concerned.extend(tenants);
+    role_list::settle(conn, &rules.mapping, &concerned)?;
     changed.extend(moved.into_iter().map(|moved| moved.directory_id));
     let changed: Vec<String> = changed.into_iter().collect();
     refreshes::request(conn, &changed)?;
     applied.refreshes = changed.len();
 
-    let leavers = derive::people(conn, &mut state, &homes)?;
+    if rules.mapping.uses_groups() {
+        let members = state.touched.memberships.keys().map(|(_, user_id, _)| (Kind::User, user_id.clone()));
+        let members: Vec<_> = members.collect();
+        state.touched.entities.extend(members);
+    }
+    let leavers = people::people(conn, &mut state, &homes, rules)?;
     outbox::enqueue(conn, &leavers, now)?;
     failpoint::reach("noticed");
     applied.leavers = leavers.len();
@@ -143,7 +163,8 @@ fn places(state: &State, rules: &Rules) -> HashMap<String, Place> {
     state.directories().map(|id| (id.clone(), place(state, id, rules))).collect()
 }
 
-fn write_words(conn: &mut Conn, state: &State) -> Result<(), DbError> {
+/// Returns the tenants in which a role is named for the first time.
+fn write_words(conn: &mut Conn, state: &State) -> Result<BTreeSet<String>, DbError> {
     let touched = &state.touched;
     let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
     claims::update(conn, &changed)?;
@@ -170,6 +191,6 @@ fn write_words(conn: &mut Conn, state: &State) -> Result<(), DbError> {
     memberships::upsert(conn, &newest)?;
 
     let mentions: Vec<_> = touched.mentions.iter().collect();
-    roles::mention(conn, &mentions)?;
-    Ok(())
+    let naming = roles::mention(conn, &mentions)?;
+    Ok(naming.iter().filter_map(|claim_id| state.claim(*claim_id)?.tenant_id.clone()).collect())
 }

@@ -2,10 +2,13 @@
 
 mod demo;
 mod doctor;
+mod explain;
 mod inbox;
 mod lists;
+mod mapping;
 mod output;
 mod rebuild;
+mod roles;
 mod serve;
 mod simulate;
 
@@ -52,8 +55,12 @@ enum Verb {
     Users(lists::Verbs),
     /// Groups as the host application sees them
     Groups(lists::Verbs),
-    /// Roles as the host application sees them
-    Roles(lists::Verbs),
+    /// Roles as the host application sees them, and those given by hand
+    Roles(roles::Verbs),
+    /// Which roles the directory grants: shown, checked, previewed, applied
+    Mapping(mapping::Verbs),
+    /// Why somebody holds what they hold
+    Explain(explain::Arguments),
     /// Deliveries and dead letters
     Inbox(inbox::Verbs),
     /// Fold the tables again from the inbox and show, and mend, the difference
@@ -102,7 +109,19 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         }
         Verb::Users(verbs) => lists::users(&open(&config()?), verbs),
         Verb::Groups(verbs) => lists::groups(&open(&config()?), verbs),
-        Verb::Roles(verbs) => lists::roles(&open(&config()?), verbs),
+        Verb::Roles(verbs) => {
+            let config = config()?;
+            roles::run(&open(&config), &config, verbs)
+        }
+        Verb::Mapping(verbs) if mapping::is_offline(verbs) => mapping::check_only(verbs),
+        Verb::Mapping(verbs) => {
+            let config = config()?;
+            mapping::run(&open(&config), &config, verbs)
+        }
+        Verb::Explain(arguments) => {
+            let config = config()?;
+            explain::run(&open(&config), &config, arguments)
+        }
         Verb::Rebuild(arguments) => {
             let config = config()?;
             rebuild::run(&open(&config), &config, arguments)

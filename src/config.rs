@@ -95,7 +95,7 @@ impl Config {
     pub fn rules(&self) -> Rules {
         let Directories { deleted, deleted_of } = self.directories.clone();
         let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };
-        Rules { tenancy: self.tenancy, directory_deleted }
+        Rules { tenancy: self.tenancy, directory_deleted, ..Rules::default() }
     }
 }
 

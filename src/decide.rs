@@ -5,8 +5,10 @@
 //! alone. So the tables depend on the set of events and not on their order (design: *Versions*).
 
 pub mod access;
+pub mod around;
 pub mod digest;
 pub mod directories;
+pub mod examine;
 pub mod fold;
 pub mod groups;
 pub mod needed;
@@ -17,7 +19,9 @@ pub mod state;
 pub mod users;
 pub mod winner;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::mapping::Mapping;
 
 /// The tenant of everybody in single-tenant mode, and of directories that no organization claims.
 pub const DEFAULT_TENANT: &str = "default";
@@ -32,10 +36,11 @@ pub enum Tenancy {
 }
 
 /// What the operator has decided about decisions. The tables are a function of the events and of these.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     pub tenancy: Tenancy,
     pub directory_deleted: DirectoryDeleted,
+    pub mapping: Arc<Mapping>,
 }
 
 /// What becomes of the people when a directory is deleted; its groups go in any case (lesson 7).
@@ -51,6 +56,13 @@ pub enum People {
     Deprovision,
     /// They stay as they are, as when a customer changes its provider. A deleted organization still ends their access.
     Keep,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let mapping = Arc::new(Mapping::built_in());
+        Self { tenancy: Tenancy::default(), directory_deleted: DirectoryDeleted::default(), mapping }
+    }
 }
 
 impl Rules {

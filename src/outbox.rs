@@ -23,9 +23,10 @@ use crate::{
 /// Somebody lost access.
 pub const DEPROVISIONED: &str = "deprovisioned";
 
-/// Causes in a [`Payload`]: the directory says so of the person, or the directory itself is gone.
+/// Causes in a [`Payload`]: the directory says so of the person, the directory itself is gone, or no role is mapped.
 pub const PERSON: &str = "person";
 pub const DIRECTORY: &str = "directory";
+pub const MAPPING: &str = "mapping";
 
 /// What a notice must know later, whatever becomes of the rows it speaks of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ pub struct Payload {
     pub directory_id: String,
     /// Microseconds, the broker's time.
     pub since: i64,
-    /// [`PERSON`] or [`DIRECTORY`].
+    /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
     pub cause: String,
     /// The broker's word on the person, such as `suspended`.
     pub state: Option<String>,
@@ -77,6 +78,7 @@ fn notice(leaver: &Leaver) -> NewNotice<'_> {
         cause: match leaver.cause {
             Cause::Person => PERSON,
             Cause::Directory => DIRECTORY,
+            Cause::Mapping => MAPPING,
         }
         .to_owned(),
         state: leaver.state.clone(),

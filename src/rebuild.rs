@@ -8,6 +8,8 @@ mod compare;
 mod exchange;
 mod shadow;
 
+use std::sync::Arc;
+
 use diesel::connection::SimpleConnection;
 
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     clock::Timestamp,
     db::{Conn, Database, DbError, migrate::MigrateError},
     decide::Rules,
+    tables::mappings,
 };
 
 pub use compare::{Change, Difference};
@@ -40,6 +43,7 @@ impl From<diesel::result::Error> for RebuildError {
 /// What a rebuild looks at and does.
 #[derive(Clone, Copy, Debug)]
 pub struct Rebuild<'a> {
+    /// Their mapping does not matter: the one in force does.
     pub rules: &'a Rules,
     /// Only this tenant's rows are compared and exchanged.
     pub tenant: Option<&'a str>,
@@ -71,7 +75,9 @@ fn fold_and_compare(
     rebuild: Rebuild<'_>,
     now: Timestamp,
 ) -> Result<(shadow::Shadow, Vec<Difference>), RebuildError> {
-    let shadow = shadow::fold(conn, rebuild.rules, now)?;
+    let mapping = mappings::in_force(conn).map_err(ApplyError::from)?;
+    let rules = Rules { mapping: Arc::new(mapping), ..rebuild.rules.clone() };
+    let shadow = shadow::fold(conn, &rules, now)?;
     let differences = compare::compare(conn, &shadow.database, rebuild.tenant)?;
     Ok((shadow, differences))
 }

@@ -4,7 +4,7 @@
 //! bounded number of times. Order does not matter to the outcome, so nobody waits for it, not even newer events of
 //! the same person (promise 5).
 
-use super::{ApplyError, Batch, apply, reading};
+use super::{ApplyError, Batch, apply, expect_mapping, reading};
 use crate::{
     clock::Timestamp,
     db::{Database, DbError, Fault},
@@ -44,13 +44,18 @@ pub fn separate(
     let mut outcome = Separated::default();
     for _ in 0..batch.deliveries {
         let mut current = None;
-        let attempt = database.write_in_turn::<_, DbError>(|conn| {
+        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+            expect_mapping(conn, rules)?;
             let queued = queue::take(conn, now, 1, batch.bytes)?;
             current = queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
             let batched = reading::read(queued);
             queue::done(conn, &batched.inbox_ids)?;
-            apply(conn, rules, batched, now)
+            Ok(apply(conn, rules, batched, now)?)
         });
+        let attempt = match attempt {
+            Err(ApplyError::Database(error)) => Err(error),
+            outcome => Ok(outcome?),
+        };
         match (attempt, current) {
             (Ok(_), None) => break,
             (Ok(applied), Some(_)) => {

@@ -1,4 +1,5 @@
-//! Refreshing: the people and groups of a directory derived again, in steps that let other work through.
+//! Refreshing: the people and groups of a directory, or the members of a group, derived again, in steps that let other
+//! work through.
 //!
 //! A deleted directory of 50,000 people, or one that changed hands, is one row in `refreshes` and many small
 //! transactions. Where a step ends is kept in its transaction, so a crash repeats at most one step, and a step that is
@@ -6,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, Batch, derive, load};
+use super::{ApplyError, Batch, expect_mapping, load, people};
 use crate::{
     clock::Timestamp,
     db::{Conn, Database, DbError},
@@ -17,7 +18,10 @@ use crate::{
         winner::{Home, Homes},
     },
     failpoint, outbox, tables,
-    tables::{Key, refreshes},
+    tables::{
+        Key,
+        refreshes::{self, Refresh},
+    },
 };
 
 /// What a step did.
@@ -34,7 +38,10 @@ pub fn step(
     batch: Batch,
     now: Timestamp,
 ) -> Result<Option<Refreshed>, ApplyError> {
-    database.write_in_turn(|conn| Ok(refresh(conn, rules, batch, now)?))
+    database.write_in_turn(|conn| {
+        expect_mapping(conn, rules)?;
+        Ok(refresh(conn, rules, batch, now)?)
+    })
 }
 
 fn refresh(
@@ -44,12 +51,9 @@ fn refresh(
     now: Timestamp,
 ) -> Result<Option<Refreshed>, DbError> {
     let Some(refresh) = refreshes::next(conn)? else { return Ok(None) };
-    let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
-    let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
-    let (id, kind) = (&refresh.after.0, refresh.after.1);
-    let visited = tables::words::under(conn, &claim_ids, (id, kind), batch.entities)?;
+    let visited = visited(conn, &refresh, batch.entities)?;
     let Some((last_id, last_kind)) = visited.last().cloned() else {
-        refreshes::finish(conn, &refresh.directory_id)?;
+        refresh.finish(conn)?;
         return Ok(Some(Refreshed { entities: 0, leavers: 0 }));
     };
     let ids: BTreeSet<String> = visited.iter().map(|(id, _)| id.clone()).collect();
@@ -57,14 +61,24 @@ fn refresh(
     let homes = homes(conn, &state, rules)?;
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
-    let leavers = derive::people(conn, &mut state, &homes)?;
+    let leavers = people::people(conn, &mut state, &homes, rules)?;
     outbox::enqueue(conn, &leavers, now)?;
     failpoint::reach("refreshed");
-    refreshes::advance(conn, &refresh.directory_id, (&last_id, last_kind))?;
+    refresh.advance(conn, (&last_id, last_kind))?;
     Ok(Some(Refreshed { entities, leavers: leavers.len() }))
 }
 
-fn homes(conn: &mut Conn, state: &State, rules: &Rules) -> Result<Homes, DbError> {
+fn visited(conn: &mut Conn, refresh: &Refresh, limit: usize) -> Result<Vec<(String, i16)>, DbError> {
+    let (id, kind) = (&refresh.after.0, refresh.after.1);
+    if let Some(group_id) = &refresh.group_id {
+        return Ok(tables::memberships::members(conn, group_id, id, limit)?);
+    }
+    let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
+    let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
+    Ok(tables::words::under(conn, &claim_ids, (id, kind), limit)?)
+}
+
+pub fn homes(conn: &mut Conn, state: &State, rules: &Rules) -> Result<Homes, DbError> {
     let places: Vec<_> = state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
     let keys: Vec<Key> = places.iter().map(|(id, place)| (place.tenant_id.clone(), id.clone())).collect();
     let providers = tables::directories::providers(conn, &keys)?;

@@ -1,4 +1,4 @@
-//! `users list`, `groups list`, `roles list`: what the host sees.
+//! `users list`, `groups list`: what the host sees.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Failure, Format, output::List};
 use crate::{
     db::{Database, DbError},
-    tables::host::{GROUPS, HostTable, ROLES, USERS},
+    tables::host::{GROUPS, HostTable, USERS},
 };
 
 #[derive(Args)]
@@ -37,10 +37,6 @@ pub(super) fn users(database: &Database, verbs: &Verbs) -> Result<ExitCode, Fail
 
 pub(super) fn groups(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     list(database, verbs, GROUPS, &["id", "name", "directory_id", "updated_at"])
-}
-
-pub(super) fn roles(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
-    list(database, verbs, ROLES, &["slug", "name"])
 }
 
 fn list(database: &Database, verbs: &Verbs, table: HostTable, brief: &[&str]) -> Result<ExitCode, Failure> {

@@ -27,12 +27,7 @@ impl List {
             Format::Json => self.json(),
             Format::Csv => self.csv()?,
         };
-        let mut out = std::io::stdout().lock();
-        // A reader that has seen enough, as in `| head`, is no failure.
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            outcome => outcome,
-        }
+        say(&text)
     }
 
     fn table(&self) -> String {
@@ -64,6 +59,15 @@ impl List {
         }
         let bytes = csv.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Text for whoever reads; one that has seen enough, as `| head`, is no failure.
+pub fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
     }
 }
 

@@ -94,10 +94,46 @@ table! {
 }
 
 table! {
-    refreshes (directory_id) {
+    refreshes (directory_id, group_id) {
         directory_id -> Text,
+        group_id -> Text,
         id_after -> Text,
         kind_after -> SmallInt,
+    }
+}
+
+table! {
+    mappings (version) {
+        version -> BigInt,
+        document -> Text,
+        applied_by -> Text,
+        applied_at -> BigInt,
+    }
+}
+
+table! {
+    manual_grants (tenant_id, person_id, role_slug) {
+        tenant_id -> Text,
+        person_id -> Text,
+        role_slug -> Text,
+        reason -> Text,
+        granted_by -> Text,
+        granted_at -> BigInt,
+    }
+}
+
+table! {
+    tenants (id) {
+        id -> Text,
+        name -> Text,
+    }
+}
+
+table! {
+    roles (tenant_id, slug) {
+        tenant_id -> Text,
+        slug -> Text,
+        name -> Text,
     }
 }
 
@@ -138,3 +174,4 @@ table! {
 }
 
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
+allow_tables_to_appear_in_same_query!(role_mentions, claims);

@@ -18,6 +18,8 @@ pub enum Cause {
     Person,
     /// The directory, or the tenant it belongs to, was deleted.
     Directory,
+    /// Nothing grants them a role, and the mapping lets nobody in without one.
+    Mapping,
 }
 
 pub fn access(word: &Standing, place: &Place) -> Access {

@@ -1,17 +1,131 @@
-//! Roles are derived, never patched: from what the directory says of a user now, whatever was granted before.
+//! Roles are derived, never patched: from what is known of a user now, whatever was granted before (lesson 30). Pure,
+//! total, and blind to the order in which anything came.
 
-use std::collections::BTreeSet;
+#[cfg(test)]
+mod tests;
 
-/// The rule that grants in the built-in mapping: the broker's role slugs are the application's.
+use std::{collections::BTreeMap, fmt};
+
+use crate::{
+    clock::Timestamp,
+    mapping::{
+        Policy, Strategy, UnknownRoles, Unmapped,
+        condition::{Evidence, Facts},
+    },
+};
+
+/// What grants the broker's own slugs where no rule names them.
 pub const PASS_THROUGH: &str = "broker role";
 
-/// What a derivation may look at.
-#[derive(Clone, Copy, Debug)]
-pub struct Inputs<'a> {
-    pub role_slugs: &'a [String],
+/// A role that an operator gave by hand; it stays through whatever the directory says, and shows while the person has
+/// access.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Manual {
+    pub role: String,
+    pub since: Timestamp,
+    pub by: String,
+    pub reason: String,
 }
 
-/// Pure, total, and blind to order.
-pub fn derive(inputs: Inputs<'_>) -> BTreeSet<String> {
-    inputs.role_slugs.iter().cloned().collect()
+/// Why somebody holds a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Because {
+    Rule {
+        name: String,
+        evidence: Vec<Evidence>,
+    },
+    /// The broker's role field, by the policy on slugs that no rule names.
+    BrokerRole(String),
+    Unmapped,
+    Manual(Manual),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Derived {
+    pub held: BTreeMap<String, Because>,
+    /// Whether the policy shuts out somebody to whom nothing grants a role.
+    pub shut_out: bool,
+    /// The broker's slugs that the policy ignores.
+    pub ignored: Vec<String>,
+}
+
+pub fn derive(policy: &Policy, facts: Facts<'_>, manual: &[Manual]) -> Derived {
+    let mut derived = Derived::default();
+    // The first reason explains, in the order of the rules.
+    for rule in &policy.rules {
+        let Some(evidence) = rule.when.matches(facts) else { continue };
+        for role in &rule.grants {
+            let because = || Because::Rule { name: rule.name.clone(), evidence: evidence.clone() };
+            derived.held.entry(role.clone()).or_insert_with(because);
+        }
+    }
+    for slug in facts.role_slugs.iter().filter(|slug| !policy.knows(slug)) {
+        let role = match &policy.unknown_roles {
+            UnknownRoles::Create => slug,
+            UnknownRoles::MapTo(role) => role,
+            UnknownRoles::Ignore => {
+                derived.ignored.push(slug.clone());
+                continue;
+            }
+        };
+        derived.held.entry(role.clone()).or_insert_with(|| Because::BrokerRole(slug.clone()));
+    }
+    derived.held.retain(|role, _| !policy.never_from_directory.contains(role));
+    if policy.strategy == Strategy::Highest {
+        keep_highest(policy, &mut derived.held);
+    }
+    if derived.held.is_empty() {
+        match &policy.unmapped {
+            Unmapped::None => {}
+            Unmapped::NoAccess => derived.shut_out = manual.is_empty(),
+            Unmapped::Role(role) => drop(derived.held.insert(role.clone(), Because::Unmapped)),
+        }
+    }
+    for grant in manual {
+        // By hand and by rule: the rule explains, and when it ends the other is still there.
+        derived.held.entry(grant.role.clone()).or_insert_with(|| Because::Manual(grant.clone()));
+    }
+    derived
+}
+
+fn keep_highest(policy: &Policy, held: &mut BTreeMap<String, Because>) {
+    let priority = |role: &str| policy.roles.get(role).and_then(|role| role.priority);
+    // Of several without a priority, the first by name: any would do, as long as it is always the same.
+    let highest = held.keys().rev().max_by_key(|role| priority(role)).cloned();
+    held.retain(|role, _| Some(role) == highest.as_ref());
+}
+
+impl Because {
+    /// Since when, in the broker's time, where that is told by something else than the newest word on the user.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Rule { evidence, .. } => evidence
+                .iter()
+                .filter_map(|one| match one {
+                    Evidence::Group(group) => Some(group.since),
+                    Evidence::Role(_) | Evidence::Attribute { .. } => None,
+                })
+                .max(),
+            Self::Manual(grant) => Some(grant.since),
+            Self::BrokerRole(_) | Self::Unmapped => None,
+        }
+    }
+}
+
+/// As `user_roles.granted_by` has it.
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule { name, evidence } => {
+                write!(f, "rule {name}")?;
+                for (n, one) in evidence.iter().enumerate() {
+                    write!(f, "{} {one}", if n == 0 { ":" } else { "," })?;
+                }
+                Ok(())
+            }
+            Self::BrokerRole(_) => f.write_str(PASS_THROUGH),
+            Self::Unmapped => f.write_str("default role: nothing else is granted"),
+            Self::Manual(grant) => write!(f, "by hand: {}", grant.reason),
+        }
+    }
 }

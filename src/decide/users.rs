@@ -1,15 +1,18 @@
 //! Users: from standing words to the row the host sees, and to the news that somebody lost access.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::{
     access::{Access, Cause, access},
+    around::Around,
     person::person_id,
-    roles,
+    roles::{self, Because},
     state::{Content, State},
     winner::{Homes, Winner, winners},
 };
-use crate::{clock::Timestamp, fact, fact::Kind};
+use crate::{clock::Timestamp, fact, fact::Kind, mapping::condition::Facts};
 
 /// As much of a row as a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +26,11 @@ pub struct ShownUser {
     pub name: Option<String>,
     pub active: bool,
     pub role_slugs: Vec<String>,
+    /// JSON, as the row keeps it; empty where no rule asks for attributes.
+    pub custom_attributes: String,
     pub digest: i64,
+    /// The roles shown.
+    pub held: BTreeSet<String>,
 }
 
 /// The access part of a row: all that changes when only the directory around a user does.
@@ -35,7 +42,7 @@ pub struct Seat {
     pub access: Access,
     /// Roles taken away and roles that hold now; the latter empty for the inactive.
     pub lost: BTreeSet<String>,
-    pub held: BTreeSet<String>,
+    pub held: BTreeMap<String, Because>,
     /// Access shrank or changed: the host must look again (`access_epoch`).
     pub changed: bool,
 }
@@ -86,15 +93,6 @@ impl ShownUser {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
             == (winner.tenant_id(), winner.directory_id, winner.word.digest)
     }
-
-    /// The roles that this row grants now.
-    fn grants(&self) -> BTreeSet<String> {
-        if self.active {
-            roles::derive(roles::Inputs { role_slugs: &self.role_slugs })
-        } else {
-            BTreeSet::new()
-        }
-    }
 }
 
 /// Deliveries whose content `derive` will need and which are not at hand.
@@ -107,27 +105,33 @@ pub fn wanted(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Ve
         .collect()
 }
 
+/// (tenant, person) of each row that `derive` will make.
+pub fn persons(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<(String, String)> {
+    let seen = winners(state, Kind::User, id, homes).into_iter().filter_map(|winner| {
+        let said = said(state, &winner, shown)?;
+        Some((winner.tenant_id().to_owned(), said.person(id, &winner)))
+    });
+    seen.collect()
+}
+
 /// `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> UserOutcome {
+pub fn derive(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>) -> UserOutcome {
     let mut outcome = UserOutcome::default();
-    let winners = winners(state, Kind::User, id, homes);
+    let winners = winners(state, Kind::User, id, around.homes);
     for row in shown.iter().filter(|row| !winners.iter().any(|winner| winner.tenant_id() == row.tenant_id)) {
         outcome.changes.push(UserChange::Remove {
             tenant_id: row.tenant_id.clone(),
             user_id: row.id.clone(),
-            roles: row.grants().into_iter().collect(),
+            roles: row.held.iter().cloned().collect(),
         });
     }
     for winner in winners {
-        let row = shown.iter().find(|row| row.tenant_id == winner.tenant_id());
-        let content = match state.content(Kind::User, winner.word) {
-            Some(Content::User(content)) => Some(content),
-            _ => None,
-        };
-        let Some(seat) = seat(id, &winner, row, content) else { continue };
+        let Some(said) = said(state, &winner, shown) else { continue };
+        let seat = seat(id, &winner, &said, around);
+        let Said { row, content } = said;
         outcome.leavers.extend(leaver(&seat, &winner, row, content));
-        outcome.changes.push(match (row, content) {
-            (row, Some(content)) if row.is_none_or(|row| !row.shows(&winner)) => UserChange::Put {
+        outcome.changes.push(match content {
+            Some(content) if row.is_none_or(|row| !row.shows(&winner)) => UserChange::Put {
                 seat,
                 directory_id: winner.directory_id.to_owned(),
                 digest: winner.word.digest,
@@ -139,31 +143,91 @@ pub fn derive(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Us
     outcome
 }
 
+/// What is known of a user in one tenant: what the row keeps of the content stands in for it when the content itself
+/// says nothing new.
+pub struct Said<'a> {
+    pub row: Option<&'a ShownUser>,
+    pub content: Option<&'a fact::User>,
+}
+
 /// `None` only when there is neither row nor content, so nothing can be said yet.
-fn seat(
-    id: &str,
-    winner: &Winner<'_>,
-    row: Option<&ShownUser>,
-    content: Option<&fact::User>,
-) -> Option<Seat> {
-    // What the row keeps of the content stands in for it when the content itself says nothing new.
-    let (idp_id, role_slugs) = match (content, row) {
-        (Some(content), _) => (content.idp_id.as_deref(), content.roles.as_slice()),
-        (None, Some(row)) => (row.idp_id.as_deref(), row.role_slugs.as_slice()),
-        (None, None) => return None,
+pub fn said<'a>(state: &'a State, winner: &Winner<'_>, shown: &'a [ShownUser]) -> Option<Said<'a>> {
+    let row = shown.iter().find(|row| row.tenant_id == winner.tenant_id());
+    let content = match state.content(Kind::User, winner.word) {
+        Some(Content::User(content)) => Some(content),
+        _ => None,
     };
+    (row.is_some() || content.is_some()).then_some(Said { row, content })
+}
+
+impl Said<'_> {
+    fn idp_id(&self) -> Option<&str> {
+        match self.content {
+            Some(content) => content.idp_id.as_deref(),
+            None => self.row?.idp_id.as_deref(),
+        }
+    }
+
+    pub fn role_slugs(&self) -> &[String] {
+        match (self.content, self.row) {
+            (Some(content), _) => &content.roles,
+            (None, Some(row)) => &row.role_slugs,
+            (None, None) => &[],
+        }
+    }
+
+    pub fn custom_attributes(&self) -> &str {
+        match (self.content, self.row) {
+            (Some(content), _) => &content.custom_attributes,
+            (None, Some(row)) => &row.custom_attributes,
+            (None, None) => "",
+        }
+    }
+
+    pub fn person(&self, id: &str, winner: &Winner<'_>) -> String {
+        person_id(winner.tenant_id(), winner.home.provider.as_deref(), self.idp_id(), id)
+    }
+}
+
+fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> Seat {
+    let tenant_id = winner.tenant_id();
+    let person_id = said.person(id, winner);
     let access = access(winner.word, &winner.home.place);
-    let held = if access.is_active() { roles::derive(roles::Inputs { role_slugs }) } else { BTreeSet::new() };
-    let before = row.map(ShownUser::grants).unwrap_or_default();
-    Some(Seat {
-        person_id: person_id(winner.tenant_id(), winner.home.provider.as_deref(), idp_id, id),
+    let attributes = attributes(said, around);
+    let facts = facts(id, tenant_id, said, attributes.as_ref(), around);
+    let derived = roles::derive(around.mapping.of(tenant_id), facts, around.manual(tenant_id, &person_id));
+    let access = match access {
+        Access::Active if derived.shut_out => Access::Inactive(winner.word.version.at, Cause::Mapping),
+        access => access,
+    };
+    let held = if access.is_active() { derived.held } else { BTreeMap::new() };
+    let lost =
+        said.row.map(|row| row.held.iter().filter(|role| !held.contains_key(*role)).cloned().collect());
+    let changed = |row: &ShownUser| row.active != access.is_active() || !row.held.iter().eq(held.keys());
+    Seat {
         access,
-        lost: before.difference(&held).cloned().collect(),
-        changed: row.is_some_and(|row| row.active != access.is_active() || before != held),
+        lost: lost.unwrap_or_default(),
+        changed: said.row.is_some_and(changed),
         held,
+        person_id,
         user_id: id.to_owned(),
-        tenant_id: winner.tenant_id().to_owned(),
-    })
+        tenant_id: tenant_id.to_owned(),
+    }
+}
+
+/// Parsed only where a rule asks for them.
+pub fn attributes(said: &Said<'_>, around: &Around<'_>) -> Option<Value> {
+    around.mapping.uses_attributes().then(|| serde_json::from_str(said.custom_attributes()).ok())?
+}
+
+pub fn facts<'a>(
+    id: &str,
+    tenant_id: &str,
+    said: &'a Said<'_>,
+    attributes: Option<&'a Value>,
+    around: &'a Around<'_>,
+) -> Facts<'a> {
+    Facts { role_slugs: said.role_slugs(), attributes, groups: around.groups(tenant_id, id) }
 }
 
 fn leaver(

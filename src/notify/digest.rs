@@ -32,6 +32,7 @@ fn leaver(notice: &Payload, directory: Option<&Named>) -> Leaver {
     let because = match (notice.cause.as_str(), directory) {
         (outbox::DIRECTORY, Some(directory)) if !directory.gone => Reason::OrganizationDeleted,
         (outbox::DIRECTORY, _) => Reason::DirectoryDeleted,
+        (outbox::MAPPING, _) => Reason::NoRole,
         _ => Reason::Person { state: notice.state.clone() },
     };
     Leaver {

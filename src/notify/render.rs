@@ -37,6 +37,8 @@ pub enum Reason {
     },
     DirectoryDeleted,
     OrganizationDeleted,
+    /// The mapping lets nobody in to whom it grants no role.
+    NoRole,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +116,7 @@ impl Person {
         let because = match &leaver.because {
             Reason::DirectoryDeleted => format!("{directory} was deleted"),
             Reason::OrganizationDeleted => "the organization was deleted".to_owned(),
+            Reason::NoRole => format!("nothing in {directory} grants a role any more"),
             Reason::Person { state } => match state.as_deref() {
                 Some("inactive") => format!("deactivated in {directory}"),
                 Some(word @ ("suspended" | "deleted")) => format!("{word} in {directory}"),
@@ -134,9 +137,13 @@ impl Person {
 
 fn wrong(digest: &Digest, them: &str) -> String {
     let person = digest.leavers.iter().any(|leaver| matches!(leaver.because, Reason::Person { .. }));
-    let gone = digest.leavers.iter().any(|leaver| !matches!(leaver.because, Reason::Person { .. }));
+    let mapped = digest.leavers.iter().any(|leaver| leaver.because == Reason::NoRole);
+    let gone = digest
+        .leavers
+        .iter()
+        .any(|leaver| matches!(leaver.because, Reason::DirectoryDeleted | Reason::OrganizationDeleted));
     let mut sentences = Vec::new();
-    if person || !gone {
+    if person || (!gone && !mapped) {
         sentences.push(format!(
             "Activate {them} again in the directory; it is the one that decides. Access, groups and roles come back \
              by themselves."
@@ -146,6 +153,11 @@ fn wrong(digest: &Digest, them: &str) -> String {
         sentences.push(
             "If a directory was deleted by mistake, connect it again: its people get back what it then says of them."
                 .to_owned(),
+        );
+    }
+    if mapped {
+        sentences.push(
+            "Who has no role is not let in here: give back the group or role in the directory that grants one.".to_owned(),
         );
     }
     sentences.join(" ")

@@ -18,6 +18,7 @@ use crate::{
     },
     decide::Rules,
     inbox::{dead, queue::Queued},
+    tables::{manual_grants, mappings},
 };
 
 /// Deliveries in one step of the fold.
@@ -40,6 +41,13 @@ type Row = (i64, String, String, String, i16, i64, Vec<u8>);
 /// Everything that was applied, as `conn` sees it: not what waits, nor what was set aside before it was folded.
 pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Shadow, RebuildError> {
     let shadow = create()?;
+    shadow.database.write::<_, DbError>(|shadow| {
+        manual_grants::copy(conn, shadow)?;
+        if let Some(mapping) = mappings::newest(conn)? {
+            mappings::insert(shadow, &mapping)?;
+        }
+        Ok(())
+    })?;
     let mut last = 0;
     loop {
         let page = page(conn, last)?;

@@ -1,6 +1,6 @@
 //! Table `claims`: which organizations are named for a directory.
 
-use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
+use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
 use crate::{
     clock::Timestamp,
@@ -33,6 +33,20 @@ pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryRe
         .select(claims::directory_id)
         .distinct()
         .load(conn)
+}
+
+/// (tenant, directory) of every directory that belongs to a tenant, or to this one, in order.
+pub fn homes(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<(String, String)>> {
+    let mut homes = claims::table
+        .filter(claims::tenant_id.is_not_null())
+        .select((claims::tenant_id.assume_not_null(), claims::directory_id))
+        .distinct()
+        .order((claims::tenant_id, claims::directory_id))
+        .into_boxed();
+    if let Some(tenant_id) = tenant_id {
+        homes = homes.filter(claims::tenant_id.eq(tenant_id));
+    }
+    homes.load(conn)
 }
 
 /// New claims for pairs that have none; their first word is still to be folded in.

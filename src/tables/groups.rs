@@ -1,13 +1,13 @@
 //! Table `groups`: existing groups only.
 
 use diesel::{
-    QueryResult, QueryableByName,
+    QueryResult, QueryableByName, RunQueryDsl, sql_query,
     sql_types::{BigInt, Text},
 };
 
 use super::Key;
 use crate::{
-    db::{Conn, bulk::Rows},
+    db::{Conn, bulk::Rows, on_each},
     decide::groups::{GroupChange, ShownGroup},
     fact,
 };
@@ -76,4 +76,21 @@ pub fn apply(conn: &mut Conn, changes: &[GroupChange]) -> QueryResult<()> {
              updated_at = excluded.updated_at, digest = excluded.digest",
         )?;
     Ok(())
+}
+
+/// A group by its names.
+#[derive(QueryableByName)]
+pub struct NamedGroup {
+    #[diesel(sql_type = Text)]
+    pub tenant_id: String,
+    #[diesel(sql_type = Text)]
+    pub id: String,
+    #[diesel(sql_type = Text)]
+    pub directory_id: String,
+    #[diesel(sql_type = Text)]
+    pub name: String,
+}
+
+pub fn all(conn: &mut Conn) -> QueryResult<Vec<NamedGroup>> {
+    on_each!(conn, |c| sql_query("SELECT tenant_id, id, directory_id, name FROM groups").load(c))
 }

@@ -1,11 +1,18 @@
 //! Table `memberships`: the newest word on each membership. What shows of it is the view `group_members`, so a
 //! membership waits for its user and group without being looked at again (lesson 13).
 
-use diesel::{QueryResult, QueryableByName, sql_types::BigInt};
+use diesel::{
+    ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    sql_types::{BigInt, Text},
+};
 
+use super::{Key, code};
 use crate::{
-    db::{Conn, bulk::Rows},
-    fact::Membership,
+    clock::Timestamp,
+    db::{Conn, bulk::Rows, schema::memberships},
+    decide::around::Groups,
+    fact::{Kind, Membership},
+    mapping::condition,
 };
 
 pub struct NewMembership<'a> {
@@ -49,4 +56,65 @@ pub fn evidence(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<Vec<
             "SELECT m.inbox_id FROM {rows} JOIN memberships m ON m.group_id = r.group_id AND m.user_id = r.user_id",
         )?;
     Ok(holders.into_iter().map(|holder| holder.inbox_id).collect())
+}
+
+#[derive(QueryableByName)]
+struct Group {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    group_id: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    directory_id: String,
+    #[diesel(sql_type = BigInt)]
+    at: i64,
+    #[diesel(sql_type = Text)]
+    event: String,
+}
+
+/// The existing groups of these (tenant, user), whether or not they have access; as `group_members` counts them.
+pub fn groups_of(conn: &mut Conn, users: &[Key]) -> QueryResult<Groups> {
+    let rows: Vec<Group> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
+        conn,
+        "SELECT r.tenant_id, r.user_id, g.id AS group_id, g.name, g.directory_id, m.at, m.event FROM {rows} \
+         JOIN memberships m ON m.user_id = r.user_id \
+         JOIN claims c ON c.id = m.claim_id AND c.tenant_id = r.tenant_id \
+         JOIN groups g ON g.tenant_id = r.tenant_id AND g.id = m.group_id \
+         WHERE m.added AND NOT EXISTS (SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id \
+         WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id \
+         AND (n.at, n.event) > (m.at, m.event))",
+    )?;
+    let mut groups = Groups::new();
+    for Group { tenant_id, user_id, group_id, name, directory_id, at, event } in rows {
+        let since = Timestamp::from_micros(at);
+        let group = condition::Membership { group_id, name, directory_id, since, event };
+        groups.entry((tenant_id, user_id)).or_default().push(group);
+    }
+    for of_user in groups.values_mut() {
+        of_user.sort_unstable();
+        of_user.dedup_by(|a, b| a.group_id == b.group_id);
+    }
+    Ok(groups)
+}
+
+/// Users who are or were in a group, in order, after one of them.
+pub fn members(
+    conn: &mut Conn,
+    group_id: &str,
+    after: &str,
+    limit: usize,
+) -> QueryResult<Vec<(String, i16)>> {
+    let ids: Vec<String> = memberships::table
+        .filter(memberships::group_id.eq(group_id))
+        .filter(memberships::user_id.gt(after))
+        .order(memberships::user_id)
+        .select(memberships::user_id)
+        .distinct()
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .load(conn)?;
+    Ok(ids.into_iter().map(|id| (id, code(Kind::User))).collect())
 }

@@ -1,31 +1,36 @@
-//! Tables `role_mentions`, `roles` and `user_roles`.
+//! Tables `role_mentions` and `user_roles`.
 
-use diesel::{QueryResult, QueryableByName, sql_types::BigInt};
+use std::collections::{BTreeSet, HashMap};
 
-use crate::{
-    db::{Conn, bulk::Rows},
-    decide::roles::PASS_THROUGH,
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{BigInt, Text},
 };
 
-/// Slugs named under a claim; `roles` lists them for the tenant that the claim stands for.
-pub fn mention(conn: &mut Conn, mentions: &[(&(i64, String), &i64)]) -> QueryResult<()> {
-    let rows = || {
-        Rows::of(mentions)
-            .integer("claim_id", |(of, _)| of.0)
-            .text("slug", |(of, _)| &of.1)
-            .integer("inbox_id", |(_, by)| **by)
-    };
-    rows().execute(
-        conn,
-        "INSERT INTO role_mentions (claim_id, slug, inbox_id) SELECT r.claim_id, r.slug, r.inbox_id FROM {rows} WHERE true \
-         ON CONFLICT (claim_id, slug) DO NOTHING",
-    )?;
-    rows().execute(
-        conn,
-        "INSERT INTO roles (tenant_id, slug, name) SELECT DISTINCT c.tenant_id, r.slug, r.slug FROM {rows} \
-         JOIN claims c ON c.id = r.claim_id WHERE c.tenant_id IS NOT NULL ON CONFLICT (tenant_id, slug) DO NOTHING",
-    )?;
-    Ok(())
+use super::Key;
+use crate::{
+    clock::Timestamp,
+    db::{Conn, bulk::Rows},
+};
+
+#[derive(QueryableByName)]
+struct Mentioned {
+    #[diesel(sql_type = BigInt)]
+    claim_id: i64,
+}
+
+/// Slugs named under a claim. Returns the claims under which one is named for the first time.
+pub fn mention(conn: &mut Conn, mentions: &[(&(i64, String), &i64)]) -> QueryResult<BTreeSet<i64>> {
+    let new: Vec<Mentioned> = Rows::of(mentions)
+        .integer("claim_id", |(of, _)| of.0)
+        .text("slug", |(of, _)| &of.1)
+        .integer("inbox_id", |(_, by)| **by)
+        .load(
+            conn,
+            "INSERT INTO role_mentions (claim_id, slug, inbox_id) SELECT r.claim_id, r.slug, r.inbox_id FROM {rows} \
+             WHERE true ON CONFLICT (claim_id, slug) DO NOTHING RETURNING claim_id",
+        )?;
+    Ok(new.into_iter().map(|row| row.claim_id).collect())
 }
 
 #[derive(QueryableByName)]
@@ -42,22 +47,29 @@ pub fn evidence(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<i64>> {
     Ok(holders.into_iter().map(|holder| holder.inbox_id).collect())
 }
 
-/// After a claim has moved: brings the roles of these tenants to what their claims name.
-pub fn settle(conn: &mut Conn, tenant_ids: &[String]) -> QueryResult<()> {
-    let rows = || Rows::of(tenant_ids).text("tenant_id", String::as_str);
-    rows().execute(
-        conn,
-        "INSERT INTO roles (tenant_id, slug, name) SELECT DISTINCT c.tenant_id, m.slug, m.slug FROM {rows} \
-         JOIN claims c ON c.tenant_id = r.tenant_id JOIN role_mentions m ON m.claim_id = c.id WHERE true \
-         ON CONFLICT (tenant_id, slug) DO NOTHING",
-    )?;
-    rows().execute(
-        conn,
-        "DELETE FROM roles WHERE tenant_id IN (SELECT r.tenant_id FROM {rows}) AND NOT EXISTS (\
-         SELECT 1 FROM role_mentions m JOIN claims c ON c.id = m.claim_id \
-         WHERE c.tenant_id = roles.tenant_id AND m.slug = roles.slug)",
-    )?;
-    Ok(())
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    role_slug: String,
+}
+
+/// The roles shown of these (tenant, user).
+pub fn held(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, BTreeSet<String>>> {
+    let rows: Vec<Held> =
+        Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
+            conn,
+            "SELECT u.tenant_id, u.user_id, u.role_slug FROM {rows} \
+         JOIN user_roles u ON u.tenant_id = r.tenant_id AND u.user_id = r.user_id",
+        )?;
+    let mut held: HashMap<Key, BTreeSet<String>> = HashMap::new();
+    for Held { tenant_id, user_id, role_slug } in rows {
+        held.entry((tenant_id, user_id)).or_default().insert(role_slug);
+    }
+    Ok(held)
 }
 
 /// One role of one user.
@@ -83,18 +95,29 @@ pub fn revoke(conn: &mut Conn, assignments: &[Assignment<'_>]) -> QueryResult<()
     Ok(())
 }
 
-/// `granted_at` is the broker's time of the newest word on the user, which says that the role holds.
-pub fn grant(conn: &mut Conn, assignments: &[Assignment<'_>]) -> QueryResult<()> {
-    rows(assignments).execute(
-        conn,
-        &format!(
+/// What is granted, and why.
+pub struct Grant<'a> {
+    pub assignment: Assignment<'a>,
+    pub by: String,
+    /// Absent where the newest word on the user says so.
+    pub since: Option<Timestamp>,
+}
+
+pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
+    Rows::of(grants)
+        .text("tenant_id", |grant| grant.assignment.tenant_id)
+        .text("user_id", |grant| grant.assignment.user_id)
+        .text("role_slug", |grant| grant.assignment.role_slug)
+        .text("granted_by", |grant| &grant.by)
+        .time("since", |grant| grant.since)
+        .execute(
+            conn,
             "INSERT INTO user_roles (tenant_id, user_id, role_slug, granted_by, granted_at) \
-             SELECT r.tenant_id, r.user_id, r.role_slug, '{PASS_THROUGH}', u.updated_at FROM {{rows}} \
+             SELECT r.tenant_id, r.user_id, r.role_slug, r.granted_by, COALESCE(r.since, u.updated_at) FROM {rows} \
              JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id WHERE true \
              ON CONFLICT (tenant_id, user_id, role_slug) DO UPDATE \
              SET granted_by = excluded.granted_by, granted_at = excluded.granted_at \
-             WHERE (excluded.granted_by, excluded.granted_at) <> (user_roles.granted_by, user_roles.granted_at)"
-        ),
-    )?;
+             WHERE (excluded.granted_by, excluded.granted_at) <> (user_roles.granted_by, user_roles.granted_at)",
+        )?;
     Ok(())
 }

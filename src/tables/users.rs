@@ -1,5 +1,7 @@
 //! Table `users`: rows are never deleted, except from a tenant that a user never belonged to.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     QueryResult, QueryableByName,
     sql_types::{BigInt, Nullable, Text},
@@ -7,7 +9,7 @@ use diesel::{
 
 use super::{
     Key,
-    roles::{self, Assignment},
+    roles::{self, Assignment, Grant},
 };
 use crate::{
     db::{Conn, bulk::Rows},
@@ -35,17 +37,31 @@ struct Shown {
     status: String,
     #[diesel(sql_type = Text)]
     role_slugs: String,
+    #[diesel(sql_type = Text)]
+    custom_attributes: String,
     #[diesel(sql_type = BigInt)]
     digest: i64,
 }
 
-pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
+/// With their roles, and with their attributes where these are asked for.
+pub fn shown(conn: &mut Conn, keys: &[Key], with_attributes: bool) -> QueryResult<Vec<ShownUser>> {
+    let attributes = if with_attributes { "CAST(u.custom_attributes AS text)" } else { "''" };
     let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
-        "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.name, u.status, \
-         u.role_slugs, u.digest FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.id",
+        &format!(
+            "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.name, u.status, \
+             u.role_slugs, {attributes} AS custom_attributes, u.digest FROM {{rows}} \
+             JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.id"
+        ),
     )?;
+    let active: Vec<Key> = rows
+        .iter()
+        .filter(|row| row.status == "active")
+        .map(|row| (row.tenant_id.clone(), row.id.clone()))
+        .collect();
+    let mut held = roles::held(conn, &active)?;
     let user = |row: Shown| ShownUser {
+        held: held.remove(&(row.tenant_id.clone(), row.id.clone())).unwrap_or_default(),
         active: row.status == "active",
         // Written below as a JSON list, so it reads as one.
         role_slugs: serde_json::from_str(&row.role_slugs).unwrap_or_default(),
@@ -56,6 +72,7 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
         idp_id: row.idp_id,
         email: row.email,
         name: row.name,
+        custom_attributes: row.custom_attributes,
         digest: row.digest,
     };
     Ok(rows.into_iter().map(user).collect())
@@ -96,7 +113,11 @@ pub fn apply(conn: &mut Conn, changes: &[UserChange], known: impl Fn(&str, &str)
         let assignment =
             |role_slug| Assignment { tenant_id: &seat.tenant_id, user_id: &seat.user_id, role_slug };
         lost.extend(seat.lost.iter().map(|slug| assignment(slug.as_str())));
-        held.extend(seat.held.iter().map(|slug| assignment(slug.as_str())));
+        held.extend(seat.held.iter().map(|(slug, because)| Grant {
+            assignment: assignment(slug.as_str()),
+            by: because.to_string(),
+            since: because.since(),
+        }));
     }
     roles::revoke(conn, &lost)?;
     remove(conn, &removed)?;
@@ -172,4 +193,42 @@ fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
         .text("id", |key| key.1)
         .execute(conn, "DELETE FROM users WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})")?;
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Named {
+    #[diesel(sql_type = Text)]
+    text: String,
+}
+
+fn texts(conn: &mut Conn, keys: &[(&str, &str)], sql: &str) -> QueryResult<BTreeSet<String>> {
+    let found: Vec<Named> =
+        Rows::of(keys).text("tenant_id", |key| key.0).text("named", |key| key.1).load(conn, sql)?;
+    Ok(found.into_iter().map(|row| row.text).collect())
+}
+
+/// The user of this id, or those of this address, whatever its case.
+pub fn named(conn: &mut Conn, tenant_id: &str, user: &str) -> QueryResult<BTreeSet<String>> {
+    let by_id =
+        "SELECT u.id AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.named";
+    let found = texts(conn, &[(tenant_id, user)], by_id)?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let by_address = "SELECT u.id AS text FROM {rows} \
+         JOIN users u ON u.tenant_id = r.tenant_id AND lower(u.email) = lower(r.named)";
+    texts(conn, &[(tenant_id, user)], by_address)
+}
+
+pub fn persons(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
+    let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
+    let sql =
+        "SELECT u.person_id AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.named";
+    texts(conn, &keys, sql)
+}
+
+pub fn of_person(conn: &mut Conn, tenant_id: &str, person_id: &str) -> QueryResult<BTreeSet<String>> {
+    let sql =
+        "SELECT u.id AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.person_id = r.named";
+    texts(conn, &[(tenant_id, person_id)], sql)
 }

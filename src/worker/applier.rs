@@ -10,6 +10,7 @@ use std::{
 };
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, dsl::exists, select};
+use parking_lot::RwLock;
 
 use super::{Wake, compaction::Compaction};
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
     retention::Retention,
+    tables::mappings,
 };
 
 /// After a failure that may pass: from this pause, doubled up to the longest.
@@ -36,7 +38,8 @@ const GATHER: Duration = Duration::from_millis(50);
 
 pub struct Applier {
     pub database: Database,
-    pub rules: Rules,
+    /// With the mapping that held when last looked.
+    pub rules: RwLock<Rules>,
     pub batch: Batch,
     pub retention: Retention,
     pub clock: Clock,
@@ -94,6 +97,22 @@ impl Applier {
 
     /// One batch, and one step of a refresh if one waits.
     pub fn step(&self) -> Result<Step, ApplyError> {
+        match self.attempt() {
+            Err(ApplyError::MappingChanged) => {
+                let mapping = self.database.read::<_, ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
+                tracing::info!(mapping.version = mapping.version, "another role mapping holds from now on");
+                self.rules.write().mapping = Arc::new(mapping);
+                Ok(Step::Full)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules.read().clone()
+    }
+
+    fn attempt(&self) -> Result<Step, ApplyError> {
         let now = self.clock.now();
         let waits = self.waiting(now)?;
         let applied = if waits.deliveries { self.apply(now)? } else { 0 };
@@ -124,7 +143,7 @@ impl Applier {
     }
 
     fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {
-        let Some(refreshed) = refresh::step(&self.database, &self.rules, self.batch, now)? else {
+        let Some(refreshed) = refresh::step(&self.database, &self.rules(), self.batch, now)? else {
             return Ok(false);
         };
         self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
@@ -139,7 +158,7 @@ impl Applier {
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
         let begun = Instant::now();
-        let applied = match apply::step(&self.database, &self.rules, self.batch, now) {
+        let applied = match apply::step(&self.database, &self.rules(), self.batch, now) {
             Err(ApplyError::Database(error)) if self.is_to_be_separated(&error) => {
                 return self.separate(&error, now);
             }
@@ -179,7 +198,7 @@ impl Applier {
 
     fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {
         tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
-        let outcome = poison::separate(&self.database, &self.rules, self.batch, now)?;
+        let outcome = poison::separate(&self.database, &self.rules(), self.batch, now)?;
         self.failures.store(0, Ordering::Relaxed);
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);

@@ -10,6 +10,7 @@ use rosterd::{
     clock::Timestamp,
     decide::{
         DirectoryDeleted, People, Rules, Tenancy,
+        around::{Around, ByHand, Groups},
         directories::{DirectoryRow, TenantRow, directory_row, tenant_row},
         fold::{claim_of, fold},
         groups::{self, GroupChange, ShownGroup},
@@ -336,8 +337,10 @@ fn of_id<T: Clone>(rows: &BTreeMap<Pair, T>, id: &str) -> Vec<T> {
 /// Derives everybody over `rows`, and does to these what a table would do.
 fn derive(state: &State, rules: &Rules, rows: &mut Rows) {
     let homes = homes(state, rules);
+    let around =
+        Around { homes: &homes, mapping: &rules.mapping, groups: Groups::new(), by_hand: ByHand::new() };
     for id in ids(state, Kind::User) {
-        let outcome = users::derive(state, &id, &of_id(&rows.users, &id), &homes);
+        let outcome = users::derive(state, &id, &of_id(&rows.users, &id), &around);
         for leaver in &outcome.leavers {
             assert!(rows.users[&(leaver.tenant_id.clone(), id.clone())].active);
         }
@@ -363,7 +366,7 @@ fn derive(state: &State, rules: &Rules, rows: &mut Rows) {
 fn put_user(rows: &mut BTreeMap<Pair, ShownUser>, change: UserChange) {
     let check = |seat: &Seat| {
         assert!(seat.access.is_active() || seat.held.is_empty());
-        assert!(seat.lost.is_disjoint(&seat.held));
+        assert!(seat.lost.iter().all(|role| !seat.held.contains_key(role)));
     };
     match change {
         UserChange::Put { seat, directory_id, digest, content } => {
@@ -378,6 +381,8 @@ fn put_user(rows: &mut BTreeMap<Pair, ShownUser>, change: UserChange) {
                 name: content.name,
                 active: seat.access.is_active(),
                 role_slugs: content.roles,
+                custom_attributes: content.custom_attributes,
+                held: seat.held.into_keys().collect(),
                 digest,
             };
             rows.insert((seat.tenant_id, seat.user_id), row);
@@ -386,6 +391,7 @@ fn put_user(rows: &mut BTreeMap<Pair, ShownUser>, change: UserChange) {
             check(&seat);
             let row = rows.get_mut(&(seat.tenant_id, seat.user_id)).unwrap();
             (row.active, row.person_id) = (seat.access.is_active(), seat.person_id);
+            row.held = seat.held.into_keys().collect();
         }
         UserChange::Remove { tenant_id, user_id, .. } => {
             assert!(rows.remove(&(tenant_id, user_id)).is_some());
@@ -444,6 +450,7 @@ pub fn sequence(input: &[u8]) {
             otherwise: people(1),
             of_tenant: BTreeMap::from([("o1".to_owned(), people(2))]),
         },
+        ..Rules::default()
     };
     let bodies = bodies(events);
     let log = numbered(bodies.iter().map(Vec::as_slice));

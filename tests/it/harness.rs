@@ -98,7 +98,7 @@ impl TestApp {
         let app = app::start(&config, clock.clone(), Workers::ByHand).unwrap();
         let applier = Applier {
             database: app.database.clone(),
-            rules: config.rules(),
+            rules: config.rules().into(),
             batch: Batch {
                 deliveries: config.apply.batch_deliveries,
                 bytes: config.apply.batch_bytes,

@@ -388,7 +388,7 @@ both! {
 
         assert!(app.app.take().unwrap().stop());
         app.config.directories.deleted = rosterd::decide::People::Deprovision;
-        app.applier.rules = app.config.rules();
+        app.applier.rules = app.config.rules().into();
         app.app = Some(rosterd::app::start(&app.config, app.clock.clone(), rosterd::app::Workers::ByHand).unwrap());
         app.drain();
 

@@ -35,6 +35,7 @@ mod poison;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod roles;
 mod signature;
 #[cfg(test)]
 mod smtp;

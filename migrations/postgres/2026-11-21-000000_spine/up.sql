@@ -64,6 +64,7 @@ CREATE TABLE claims (
     UNIQUE (directory_id, organization_id)
 );
 CREATE INDEX claims_organization ON claims (organization_id);
+CREATE INDEX claims_tenant ON claims (tenant_id);
 
 -- The newest word on each entity under each claim: its version, and the delivery that holds it. Tombstones are rows
 -- with live = false. What the host sees is derived from these rows and nothing else.
@@ -95,11 +96,33 @@ CREATE TABLE memberships (
 );
 CREATE INDEX memberships_user ON memberships (user_id);
 
--- Directories whose people and groups must be derived again, in steps; id_after is where the next step begins.
+-- Directories whose people and groups must be derived again, in steps, or only the members of one of their groups ('' =
+-- all); id_after is where the next step begins.
 CREATE TABLE refreshes (
-    directory_id TEXT COLLATE "C" PRIMARY KEY,
+    directory_id TEXT COLLATE "C" NOT NULL,
+    group_id     TEXT COLLATE "C" NOT NULL,
     id_after     TEXT COLLATE "C" NOT NULL,
-    kind_after   SMALLINT         NOT NULL
+    kind_after   SMALLINT         NOT NULL,
+    PRIMARY KEY (directory_id, group_id)
+);
+
+-- Role mappings, each a whole document; the newest holds, and before the first the compiled-in one.
+CREATE TABLE mappings (
+    version    BIGINT PRIMARY KEY,
+    document   TEXT   NOT NULL,
+    applied_by TEXT   NOT NULL,
+    applied_at BIGINT NOT NULL
+);
+
+-- Roles given by hand, to people and not to the broker's ids for them; no event changes these.
+CREATE TABLE manual_grants (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    person_id  TEXT COLLATE "C" NOT NULL,
+    role_slug  TEXT COLLATE "C" NOT NULL,
+    reason     TEXT             NOT NULL,
+    granted_by TEXT             NOT NULL,
+    granted_at BIGINT           NOT NULL,
+    PRIMARY KEY (tenant_id, person_id, role_slug)
 );
 
 -- Role slugs that a claim's facts have ever named: what `roles` lists.

@@ -54,7 +54,8 @@ impl Case {
             otherwise: People::Deprovision,
             of_tenant: self.keeps.map(keep).into_iter().collect(),
         };
-        Rules { tenancy: if self.single { Tenancy::Single } else { Tenancy::Multi }, directory_deleted }
+        let tenancy = if self.single { Tenancy::Single } else { Tenancy::Multi };
+        Rules { tenancy, directory_deleted, ..Rules::default() }
     }
 
     /// Each event once.

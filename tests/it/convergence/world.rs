@@ -88,7 +88,7 @@ impl World {
         };
         Applier {
             database,
-            rules,
+            rules: rules.into(),
             batch,
             retention: AT_ONCE,
             clock: Clock::fixed(NOW),

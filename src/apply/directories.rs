@@ -1,4 +1,4 @@
-//! From standing words to the rows that the host sees: load what is shown, derive (pure), write what differs.
+//! From standing words to the rows of directories and tenants: load what is shown, derive (pure), write what differs.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,10 +7,8 @@ use crate::{
     decide::{
         DEFAULT_TENANT, Rules, Tenancy,
         directories::{DirectoryRow, directory_row, tenant_row},
-        groups,
         place::{Place, directory_word, organization_word, owner, place},
         state::State,
-        users::{self, Leaver},
         winner::{Home, Homes},
     },
     fact::Kind,
@@ -19,15 +17,15 @@ use crate::{
 
 use super::load;
 
-/// Brings the rows of directories and tenants up to date. Returns every directory's home, and those directories whose
-/// people must be derived again because tenant, deletion or provider changed.
+/// Brings the rows of directories and tenants up to date. Returns every directory's home, those directories whose
+/// people must be derived again because tenant, deletion or provider changed, and the tenants that were touched.
 pub fn directories(
     conn: &mut Conn,
     state: &mut State,
     rules: &Rules,
     before: &HashMap<String, Place>,
     left: &BTreeSet<String>,
-) -> Result<(Homes, BTreeSet<String>), DbError> {
+) -> Result<(Homes, BTreeSet<String>, Vec<String>), DbError> {
     let after: HashMap<String, Place> =
         state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
     let touched = touched_directories(state, before, &after);
@@ -61,7 +59,7 @@ pub fn directories(
         .collect();
     tables::directories::upsert(conn, &rows)?;
     tables::directories::remove(conn, &misplaced)?;
-    tenants(conn, state, rules, &touched, left)?;
+    let tenants = tenants(conn, state, rules, &touched, left)?;
 
     let by_id: HashMap<&str, &DirectoryRow> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
     let mut changed = BTreeSet::new();
@@ -83,7 +81,7 @@ pub fn directories(
         }
         homes.insert(id, Home { place, provider });
     }
-    Ok((homes, changed))
+    Ok((homes, changed, tenants))
 }
 
 /// Directories whose own row may differ now.
@@ -105,7 +103,7 @@ fn tenants(
     rules: &Rules,
     directories: &BTreeSet<String>,
     left: &BTreeSet<String>,
-) -> Result<(), DbError> {
+) -> Result<Vec<String>, DbError> {
     let spoken = state
         .touched
         .entities
@@ -124,7 +122,7 @@ fn tenants(
     }));
     ids.extend(left.iter().cloned());
     if ids.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // A tenant that was only left has no words in the slice yet.
     for (kind, id, standing) in tables::words::on(conn, &left.iter().map(String::as_str).collect::<Vec<_>>())?
@@ -153,44 +151,5 @@ fn tenants(
     }
     tables::tenants::upsert(conn, &rows)?;
     tables::tenants::remove(conn, &gone)?;
-    Ok(())
-}
-
-/// Brings the rows of touched users and groups up to date, and returns who lost access.
-pub fn people(conn: &mut Conn, state: &mut State, homes: &Homes) -> Result<Vec<Leaver>, DbError> {
-    let touched = |kind: Kind| -> BTreeSet<String> {
-        state.touched.entities.iter().filter(|(k, _)| *k == kind).map(|(_, id)| id.clone()).collect()
-    };
-    let (user_ids, group_ids) = (touched(Kind::User), touched(Kind::Group));
-    let shown_users = tables::users::shown(conn, &load::keys(state, Kind::User, user_ids.iter()))?;
-    let shown_groups = tables::groups::shown(conn, &load::keys(state, Kind::Group, group_ids.iter()))?;
-    let shown_users = load::by_id(shown_users, |row| &row.id);
-    let shown_groups = load::by_id(shown_groups, |row| &row.id);
-
-    let mut wanted = BTreeSet::new();
-    for id in &user_ids {
-        wanted.extend(users::wanted(state, id, rows(&shown_users, id), homes));
-    }
-    for id in &group_ids {
-        wanted.extend(groups::wanted(state, id, rows(&shown_groups, id), homes));
-    }
-    load::contents(conn, state, &wanted)?;
-
-    let (mut changes, mut leavers) = (Vec::new(), Vec::new());
-    for id in &user_ids {
-        let outcome = users::derive(state, id, rows(&shown_users, id), homes);
-        changes.extend(outcome.changes);
-        leavers.extend(outcome.leavers);
-    }
-    let known =
-        |tenant_id: &str, id: &str| rows(&shown_users, id).iter().any(|row| row.tenant_id == tenant_id);
-    tables::users::apply(conn, &changes, known)?;
-    let changes: Vec<_> =
-        group_ids.iter().flat_map(|id| groups::derive(state, id, rows(&shown_groups, id), homes)).collect();
-    tables::groups::apply(conn, &changes)?;
-    Ok(leavers)
-}
-
-fn rows<'a, T>(map: &'a HashMap<String, Vec<T>>, id: &str) -> &'a [T] {
-    map.get(id).map_or(&[], Vec::as_slice)
+    Ok(rows.into_iter().map(|row| row.id).chain(gone).collect())
 }

@@ -1,0 +1,114 @@
+//! From standing words to the rows of users and groups: load what is shown and what else counts, derive (pure), write what
+//! differs.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::load;
+use crate::{
+    db::{Conn, DbError},
+    decide::{
+        Rules,
+        around::{Around, ByHand, Groups},
+        groups::{self, GroupChange, ShownGroup},
+        state::State,
+        users::{self, Leaver, ShownUser, UserOutcome},
+        winner::Homes,
+    },
+    fact::Kind,
+    tables::{self, Key, manual_grants, memberships, refreshes},
+};
+
+/// Brings the rows of touched users and groups up to date, and returns who lost access.
+pub fn people(
+    conn: &mut Conn,
+    state: &mut State,
+    homes: &Homes,
+    rules: &Rules,
+) -> Result<Vec<Leaver>, DbError> {
+    groups(conn, state, homes, rules)?;
+    let ids = touched(state, Kind::User);
+    let (shown, outcome) = derived(conn, state, &ids, homes, rules)?;
+    let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
+    tables::users::apply(conn, &outcome.changes, known)?;
+    Ok(outcome.leavers)
+}
+
+fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> Result<(), DbError> {
+    let ids = touched(state, Kind::Group);
+    let shown = tables::groups::shown(conn, &load::keys(state, Kind::Group, ids.iter()))?;
+    let shown = load::by_id(shown, |row| &row.id);
+    let wanted = ids.iter().flat_map(|id| groups::wanted(state, id, rows(&shown, id), homes)).collect();
+    load::contents(conn, state, &wanted)?;
+    let changes: Vec<GroupChange> =
+        ids.iter().flat_map(|id| groups::derive(state, id, rows(&shown, id), homes)).collect();
+    tables::groups::apply(conn, &changes)?;
+    if rules.mapping.uses_groups() {
+        // A renamed group may map to other roles (lesson 28), and may have many members.
+        let concerned: BTreeSet<(&str, &str)> =
+            changes.iter().flat_map(|change| around_group(change, &shown)).collect();
+        refreshes::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// (directory, group), before and after.
+fn around_group<'a>(
+    change: &'a GroupChange,
+    shown: &'a HashMap<String, Vec<ShownGroup>>,
+) -> Vec<(&'a str, &'a str)> {
+    let (id, now) = match change {
+        GroupChange::Put { group_id, directory_id, .. } => (group_id, Some(directory_id.as_str())),
+        GroupChange::Remove { group_id, .. } => (group_id, None),
+    };
+    let before = rows(shown, id).iter().map(|row| row.directory_id.as_str());
+    before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
+}
+
+/// What becomes of these users, and what is shown of them; nothing is written.
+pub fn derived(
+    conn: &mut Conn,
+    state: &mut State,
+    ids: &BTreeSet<String>,
+    homes: &Homes,
+    rules: &Rules,
+) -> Result<(HashMap<String, Vec<ShownUser>>, UserOutcome), DbError> {
+    let (shown, around) = around(conn, state, ids, homes, rules)?;
+    let mut whole = UserOutcome::default();
+    for id in ids {
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(&shown, id), &around);
+        whole.changes.extend(changes);
+        whole.leavers.extend(leavers);
+    }
+    Ok((shown, whole))
+}
+
+/// What is shown of these users, and all that counts for their rows.
+pub fn around<'a>(
+    conn: &mut Conn,
+    state: &mut State,
+    ids: &BTreeSet<String>,
+    homes: &'a Homes,
+    rules: &'a Rules,
+) -> Result<(HashMap<String, Vec<ShownUser>>, Around<'a>), DbError> {
+    let keys: Vec<Key> = load::keys(state, Kind::User, ids.iter());
+    let shown = tables::users::shown(conn, &keys, rules.mapping.uses_attributes())?;
+    let shown = load::by_id(shown, |row| &row.id);
+    let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
+    load::contents(conn, state, &wanted)?;
+    let groups = match rules.mapping.uses_groups() {
+        true => memberships::groups_of(conn, &keys)?,
+        false => Groups::new(),
+    };
+    let persons: BTreeSet<Key> =
+        ids.iter().flat_map(|id| users::persons(state, id, rows(&shown, id), homes)).collect();
+    let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
+    Ok((shown, Around { homes, mapping: &rules.mapping, groups, by_hand }))
+}
+
+fn touched(state: &State, kind: Kind) -> BTreeSet<String> {
+    state.touched.entities.iter().filter(|(k, _)| *k == kind).map(|(_, id)| id.clone()).collect()
+}
+
+pub fn rows<'a, T>(map: &'a HashMap<String, Vec<T>>, id: &str) -> &'a [T] {
+    map.get(id).map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,116 @@
+//! Roles given by hand: apart from what is derived, untouched by any event, shown while the person has access.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    apply::{ApplyError, load, people::people, refresh},
+    clock::Timestamp,
+    db::{Conn, Database, DbError},
+    decide::{Rules, roles::Manual},
+    fact::Kind,
+    outbox,
+    tables::{
+        manual_grants,
+        mappings::{self, InForceError},
+        role_list, users,
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ByHandError {
+    #[error("{tenant} has no user {user}: give an id, as `rosterd users list --tenant {tenant}` shows them")]
+    UnknownUser { tenant: String, user: String },
+    #[error(
+        "{tenant} has several users {user}: give an id, as `rosterd users list --tenant {tenant}` shows them"
+    )]
+    Several { tenant: String, user: String },
+    #[error("{tenant} has no role {role}; there is {known}. Declare it in the mapping first")]
+    UnknownRole { tenant: String, role: String, known: String },
+    #[error("{user} was not given {role} by hand; `rosterd explain` tells why they hold it")]
+    NotGiven { user: String, role: String },
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("{0}")]
+    Mapping(#[from] InForceError),
+    #[error("{0}")]
+    Apply(#[from] ApplyError),
+}
+
+impl From<diesel::result::Error> for ByHandError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// Whom it is about: a user by id or address, and so the person behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom<'a> {
+    pub tenant: &'a str,
+    pub user: &'a str,
+}
+
+pub fn grant(
+    database: &Database,
+    rules: &Rules,
+    whom: Whom<'_>,
+    grant: &Manual,
+    now: Timestamp,
+) -> Result<(), ByHandError> {
+    change(database, rules, whom, now, |conn, person_id| {
+        let known = role_list::of(conn, whom.tenant)?;
+        if !known.contains(&grant.role) {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(ByHandError::UnknownRole {
+                tenant: whom.tenant.to_owned(),
+                role: grant.role.clone(),
+                known,
+            });
+        }
+        Ok(manual_grants::grant(conn, whom.tenant, person_id, grant)?)
+    })
+}
+
+pub fn revoke(
+    database: &Database,
+    rules: &Rules,
+    whom: Whom<'_>,
+    role: &str,
+    now: Timestamp,
+) -> Result<(), ByHandError> {
+    change(database, rules, whom, now, |conn, person_id| {
+        match manual_grants::revoke(conn, whom.tenant, person_id, role)? {
+            true => Ok(()),
+            false => Err(ByHandError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
+        }
+    })
+}
+
+/// The change and what follows from it for all the person's users, in one transaction.
+fn change(
+    database: &Database,
+    rules: &Rules,
+    whom: Whom<'_>,
+    now: Timestamp,
+    change: impl FnOnce(&mut Conn, &str) -> Result<(), ByHandError>,
+) -> Result<(), ByHandError> {
+    database.write_in_turn(|conn| {
+        let mapping = mappings::in_force(conn)?;
+        let rules = Rules { mapping: mapping.into(), ..rules.clone() };
+        let (tenant, user) = (whom.tenant.to_owned(), whom.user.to_owned());
+        let named = users::named(conn, whom.tenant, whom.user)?;
+        let persons: BTreeSet<String> = users::persons(conn, whom.tenant, &named)?;
+        let person_id = match persons.len() {
+            0 => return Err(ByHandError::UnknownUser { tenant, user }),
+            1 => persons.first().cloned().unwrap_or_default(),
+            _ => return Err(ByHandError::Several { tenant, user }),
+        };
+        change(conn, &person_id)?;
+        let ids = users::of_person(conn, whom.tenant, &person_id)?;
+        let mut state = load::entities(conn, "", ids.clone())?;
+        let homes = refresh::homes(conn, &state, &rules)?;
+        state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
+        let leavers = people(conn, &mut state, &homes, &rules)?;
+        outbox::enqueue(conn, &leavers, now)?;
+        Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
+    })
+}

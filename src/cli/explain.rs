@@ -1,0 +1,77 @@
+//! `explain`: why somebody holds what they hold.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, Format, output::say};
+use crate::{
+    config::Config,
+    db::Database,
+    explain::{Explanation, explain},
+};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The tenant's id: the broker's organization id, or `default`
+    #[arg(long)]
+    tenant: String,
+    /// A user's id or address
+    user: String,
+    /// The rules that did not match too, and what they look for
+    #[arg(long)]
+    all: bool,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut explanations = explain(database, &config.rules(), &arguments.tenant, &arguments.user)?;
+    if !arguments.all {
+        explanations.iter_mut().for_each(|one| one.not_matched.clear());
+    }
+    match arguments.format {
+        Format::Json => say(&format!("{}\n", serde_json::to_string_pretty(&explanations)?))?,
+        Format::Table | Format::Csv => {
+            for explanation in &explanations {
+                say(&text(explanation))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(explained: &Explanation) -> String {
+    let Explanation { tenant_id, user_id, person_id, directory_id, mapping_version, .. } = explained;
+    let mut text = format!(
+        "{user_id} of {tenant_id}, {person_id}, from {directory_id}; mapping version {mapping_version}\n"
+    );
+    if let Some(no_access) = &explained.no_access {
+        text += &format!(
+            "no access since {}: {} (event {})\nwith access again they would hold:\n",
+            no_access.since, no_access.because, no_access.event
+        );
+    }
+    if explained.roles.is_empty() {
+        text += "  no role\n";
+    }
+    for role in &explained.roles {
+        text += &format!("  {}  {}\n", role.role, role.because);
+        for fact in &role.facts {
+            text += &format!("      {}, since {}, by event {}\n", fact.fact, fact.since, fact.event);
+        }
+    }
+    for slug in &explained.ignored_slugs {
+        text += &format!("  the directory names role {slug}, which the mapping ignores\n");
+    }
+    for rule in &explained.not_matched {
+        text += &format!(
+            "  not rule {} ({}): it looks for {}\n",
+            rule.rule,
+            rule.grants.join(", "),
+            rule.looks_for
+        );
+    }
+    // Names come from other people's directories: they must not steer the operator's terminal.
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}

@@ -1,0 +1,208 @@
+//! `mapping`: which roles the directory grants; shown, checked, previewed, applied.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Failure, Format, output::say};
+use crate::{
+    apply::{Batch, refresh},
+    clock::Clock,
+    config::Config,
+    db::{Database, DbError},
+    decide::Rules,
+    mapping::check,
+    plan::{self, By, Plan, PlanError},
+    tables::mappings,
+};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// The mapping that holds
+    Show,
+    /// Whether a file is a mapping; needs no database
+    Check { file: PathBuf },
+    /// What a file would change, and what looks wrong; changes nothing
+    Plan {
+        file: PathBuf,
+        /// Look at this tenant only
+        #[arg(long)]
+        tenant: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        /// Save the plan, to apply exactly that
+        #[arg(long, value_name = "FILE", conflicts_with = "tenant")]
+        out: Option<PathBuf>,
+        /// Exit with 2 when there are changes
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
+    /// Make a file, or a saved plan, the mapping that holds
+    Apply {
+        file: PathBuf,
+        /// Who applies it, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
+    },
+}
+
+/// Needs no settings and no database.
+pub(super) fn is_offline(verbs: &Verbs) -> bool {
+    matches!(verbs.verb, Verb::Check { .. })
+}
+
+pub(super) fn check_only(verbs: &Verbs) -> Result<ExitCode, Failure> {
+    if let Verb::Check { file } = &verbs.verb {
+        let text = read(file)?;
+        if let Err(faults) = check(&text) {
+            return Err(told(file, &faults).into());
+        }
+        say(&format!("{} is a mapping\n", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    let rules = config.rules();
+    match &verbs.verb {
+        Verb::Check { .. } => check_only(verbs),
+        Verb::Show => show(database),
+        Verb::Plan { file, tenant, format, out, detailed_exitcode } => {
+            let plan = plan::plan(database, &rules, &read(file)?, tenant.as_deref())
+                .map_err(|error| with_file(file, error))?;
+            if let Some(out) = out {
+                std::fs::write(out, serde_json::to_string_pretty(&plan)?)?;
+            }
+            print(&plan, *format)?;
+            let changed = *detailed_exitcode && !plan.is_empty();
+            Ok(if changed { ExitCode::from(2) } else { ExitCode::SUCCESS })
+        }
+        Verb::Apply { file, by } => apply(database, &rules, file, by.as_deref()),
+    }
+}
+
+fn show(database: &Database) -> Result<ExitCode, Failure> {
+    let newest = database.read::<_, DbError>(|conn| Ok(mappings::newest(conn)?))?;
+    say(&match newest {
+        Some(applied) => {
+            format!(
+                "# version {}, applied by {} at {}\n{}",
+                applied.version, applied.by, applied.at, applied.document
+            )
+        }
+        None => format!("# none was applied: this is the compiled-in one\n{}", crate::mapping::DEFAULT),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> Result<ExitCode, Failure> {
+    let text = read(file)?;
+    // A saved plan is JSON, which no mapping is.
+    let saved: Option<Plan> = serde_json::from_str(&text).ok();
+    let document = saved.as_ref().map_or(text.as_str(), |plan| &plan.document);
+    let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let by = by.map_or_else(login, str::to_owned);
+    let by = By { name: &by, now: Clock::System.now() };
+    let plan = plan::apply(database, rules, document, saved.as_ref(), &by)
+        .map_err(|error| with_file(file, error))?;
+    print(&plan, Format::Table)?;
+    settle(database, rules)?;
+    say(&format!("applied as version {}\n", plan.instead_of + 1))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whatever runs beside this does the same; a step is done once.
+fn settle(database: &Database, rules: &Rules) -> Result<(), Failure> {
+    let mapping = database.read::<_, crate::apply::ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
+    let rules = Rules { mapping: mapping.into(), ..rules.clone() };
+    while refresh::step(database, &rules, Batch::default(), Clock::System.now())?.is_some() {}
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
+fn told(file: &Path, faults: &[crate::mapping::Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(|fault| format!("{}:{fault}", file.display())).collect();
+    format!("this is no mapping\n{}", lines.join("\n"))
+}
+
+fn with_file(file: &Path, error: PlanError) -> Failure {
+    match error {
+        PlanError::Faulty(faults) => told(file, &faults).into(),
+        other => other.into(),
+    }
+}
+
+fn print(plan: &Plan, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => {
+            let whole = json!({"instead_of": plan.instead_of, "tenants": plan.tenants, "warnings": plan.warnings,
+                "counts": plan.counts(), "fingerprint": plan.fingerprint()});
+            Ok(say(&format!("{whole:#}\n"))?)
+        }
+        Format::Csv => Ok(rows(plan).print(format)?),
+        Format::Table => {
+            rows(plan).print(format)?;
+            for warning in &plan.warnings {
+                say(&format!("warning: {warning}\n"))?;
+            }
+            let counts = plan.counts();
+            Ok(say(&format!(
+                "{} users change: {} gain a role, {} lose one; {} lose access, {} get it; {} privileged roles granted, {} \
+                 taken\n",
+                counts.users,
+                counts.gain,
+                counts.lose,
+                counts.lose_access,
+                counts.gain_access,
+                counts.privileged_gained,
+                counts.privileged_lost
+            ))?)
+        }
+    }
+}
+
+fn rows(plan: &Plan) -> super::output::List {
+    let columns = vec!["tenant", "user", "email", "change", "role", "because"];
+    let mut rows = Vec::new();
+    for (tenant, users) in &plan.tenants {
+        for (id, user) in users {
+            let mut row = |change: &str, role: &str, because: &str| {
+                let email = user.email.clone().map_or(Value::Null, Value::from);
+                rows.push(vec![
+                    tenant.clone().into(),
+                    id.clone().into(),
+                    email,
+                    change.into(),
+                    role.into(),
+                    because.into(),
+                ]);
+            };
+            if user.loses_access {
+                row("loses access", "", "nothing grants a role");
+            }
+            if user.gains_access {
+                row("gets access", "", "");
+            }
+            for (role, because) in &user.gains {
+                row("+", role, because);
+            }
+            for role in &user.loses {
+                row("-", role, "");
+            }
+        }
+    }
+    super::output::List { columns, rows }
+}

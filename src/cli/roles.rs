@@ -1,0 +1,83 @@
+//! `roles`: what the host sees, and what is given by hand.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, Format, lists};
+use crate::{
+    by_hand::{self, Whom},
+    clock::Clock,
+    config::Config,
+    db::Database,
+    decide::roles::Manual,
+    tables::host::ROLES,
+};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// All of one tenant
+    List {
+        /// The tenant's id: the broker's organization id, or `default`
+        #[arg(long)]
+        tenant: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Give a role by hand; no event takes it away, and it shows while the person has access
+    Grant {
+        #[command(flatten)]
+        whom: Person,
+        role: String,
+        /// For the record, and for `explain`
+        #[arg(long)]
+        reason: String,
+        /// Who gives it; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Take back a role that was given by hand
+    Revoke {
+        #[command(flatten)]
+        whom: Person,
+        role: String,
+    },
+}
+
+#[derive(Args)]
+struct Person {
+    #[arg(long)]
+    tenant: String,
+    /// A user's id or address
+    user: String,
+}
+
+pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    let (rules, now) = (config.rules(), Clock::System.now());
+    match &verbs.verb {
+        Verb::List { tenant, format } => {
+            let brief = if *format == Format::Table { Some(&["slug", "name"][..]) } else { None };
+            lists::read(database, ROLES, Some(tenant), brief)?.print(*format)?;
+        }
+        Verb::Grant { whom, role, reason, by } => {
+            let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+            let by = by.clone().unwrap_or_else(login);
+            let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
+            by_hand::grant(database, &rules, whom.named(), &grant, now)?;
+        }
+        Verb::Revoke { whom, role } => by_hand::revoke(database, &rules, whom.named(), role, now)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Person {
+    fn named(&self) -> Whom<'_> {
+        Whom { tenant: &self.tenant, user: &self.user }
+    }
+}

@@ -1,0 +1,52 @@
+//! One user looked at closely: what each rule makes of them. For plans and explanations.
+
+use super::{
+    access::{Access, access},
+    around::Around,
+    roles::{self, Derived},
+    state::State,
+    users::{ShownUser, attributes, facts, said},
+    winner::winners,
+};
+use crate::{clock::Timestamp, fact::Kind, mapping::condition::Evidence};
+
+pub struct Examined {
+    pub tenant_id: String,
+    pub user_id: String,
+    pub person_id: String,
+    pub directory_id: String,
+    /// By the directory alone.
+    pub access: Access,
+    pub derived: Derived,
+    /// For each rule of the tenant's policy, in order: the facts that fulfil it.
+    pub rules: Vec<Option<Vec<Evidence>>>,
+    /// The newest word on the user: event, time, delivery.
+    pub event: String,
+    pub since: Timestamp,
+    pub inbox_id: i64,
+}
+
+/// In each tenant that has a user of this id.
+pub fn examine(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>) -> Vec<Examined> {
+    let examined = winners(state, Kind::User, id, around.homes).into_iter().filter_map(|winner| {
+        let said = said(state, &winner, shown)?;
+        let tenant_id = winner.tenant_id();
+        let person_id = said.person(id, &winner);
+        let policy = around.mapping.of(tenant_id);
+        let attributes = attributes(&said, around);
+        let facts = facts(id, tenant_id, &said, attributes.as_ref(), around);
+        Some(Examined {
+            derived: roles::derive(policy, facts, around.manual(tenant_id, &person_id)),
+            rules: policy.rules.iter().map(|rule| rule.when.matches(facts)).collect(),
+            access: access(winner.word, &winner.home.place),
+            tenant_id: tenant_id.to_owned(),
+            user_id: id.to_owned(),
+            directory_id: winner.directory_id.to_owned(),
+            event: winner.word.version.event.clone(),
+            since: winner.word.version.at,
+            inbox_id: winner.word.inbox_id,
+            person_id,
+        })
+    });
+    examined.collect()
+}

@@ -1,0 +1,145 @@
+//! The role mapping: which of the host's roles the facts of a directory grant, tenant by tenant.
+//!
+//! One TOML document for all tenants ([`document`]), checked as a whole ([`check`]) before anything is made of it, kept
+//! in versions (`tables::mappings`). What a tenant's section says replaces what the document says for everybody.
+
+pub mod check;
+pub mod condition;
+mod document;
+#[cfg(test)]
+mod tests;
+mod when;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, LazyLock},
+};
+
+pub use check::{Fault, check};
+use condition::Condition;
+
+/// Which mapping holds where none was applied.
+pub const DEFAULT: &str = include_str!("mapping/default.toml");
+
+static BUILT_IN: LazyLock<Mapping> = LazyLock::new(|| check(DEFAULT).unwrap_or_default());
+
+/// What holds for whom.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mapping {
+    /// 0 for the compiled-in one.
+    pub version: i64,
+    otherwise: Arc<Policy>,
+    of_tenant: BTreeMap<String, Arc<Policy>>,
+}
+
+/// What holds for one tenant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    pub strategy: Strategy,
+    pub unmapped: Unmapped,
+    pub unknown_roles: UnknownRoles,
+    /// Roles that no rule may grant, nor the broker's role field (lesson 33).
+    pub never_from_directory: BTreeSet<String>,
+    pub roles: BTreeMap<String, Role>,
+    pub rules: Vec<Rule>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Every role that any rule grants.
+    #[default]
+    All,
+    /// Of those, the one of the highest priority.
+    Highest,
+}
+
+/// What becomes of somebody to whom nothing in the directory grants a role (lesson 31).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Unmapped {
+    /// They may come in, and hold no role.
+    #[default]
+    None,
+    NoAccess,
+    Role(String),
+}
+
+/// What becomes of a slug in the broker's role field that no rule names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum UnknownRoles {
+    /// It is a role of the host's, granted to whoever has it.
+    #[default]
+    Create,
+    Ignore,
+    MapTo(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub name: String,
+    /// The higher, the more it counts; without one it counts least.
+    pub priority: Option<i64>,
+    /// Worth telling when somebody gains or loses it.
+    pub privileged: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    pub name: String,
+    pub when: Condition,
+    pub grants: Vec<String>,
+}
+
+impl Mapping {
+    pub fn built_in() -> Self {
+        BUILT_IN.clone()
+    }
+
+    pub fn as_version(self, version: i64) -> Self {
+        Self { version, ..self }
+    }
+
+    pub fn of(&self, tenant_id: &str) -> &Policy {
+        self.of_tenant.get(tenant_id).unwrap_or(&self.otherwise)
+    }
+
+    /// Tenants with a section of their own.
+    pub fn tenants(&self) -> impl Iterator<Item = &String> {
+        self.of_tenant.keys()
+    }
+
+    /// Whether memberships matter to anybody's roles.
+    pub fn uses_groups(&self) -> bool {
+        self.policies().any(|policy| policy.rules.iter().any(|rule| rule.when.uses_groups()))
+    }
+
+    pub fn uses_attributes(&self) -> bool {
+        self.policies().any(|policy| policy.rules.iter().any(|rule| rule.when.uses_attributes()))
+    }
+
+    fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.of_tenant.values().chain([&self.otherwise]).map(Arc::as_ref)
+    }
+}
+
+impl Policy {
+    /// Whether a rule looks for this slug in the broker's role field.
+    pub fn knows(&self, slug: &str) -> bool {
+        self.rules.iter().any(|rule| rule.when.names_role(slug))
+    }
+
+    /// The host's roles of a tenant whose broker ever named `mentioned`: slug and name.
+    pub fn listed<'a>(&'a self, mentioned: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, &'a str> {
+        let mut listed: BTreeMap<&str, &str> =
+            self.roles.iter().map(|(slug, role)| (slug.as_str(), role.name.as_str())).collect();
+        if self.unknown_roles == UnknownRoles::Create {
+            for slug in mentioned.filter(|slug| !self.knows(slug)) {
+                listed.entry(slug).or_insert(slug);
+            }
+        }
+        listed
+    }
+
+    pub fn is_privileged(&self, slug: &str) -> bool {
+        self.roles.get(slug).is_some_and(|role| role.privileged)
+    }
+}

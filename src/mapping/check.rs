@@ -1,0 +1,193 @@
+//! From the written document to the mapping, or to everything that is wrong with it, with lines.
+
+use std::{collections::BTreeSet, fmt, ops::Range, sync::Arc};
+
+use toml::{Spanned, Value};
+
+use super::{
+    Mapping, Policy, Role, Rule, Strategy, UnknownRoles, Unmapped,
+    document::{self, Document, Section},
+    when::condition,
+};
+
+/// What is wrong, where, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// From 1.
+    pub line: usize,
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.line, self.what)
+    }
+}
+
+/// The mapping a document describes, as version 0; or all its faults, by line.
+pub fn check(text: &str) -> Result<Mapping, Vec<Fault>> {
+    let mut faults = Faults { text, found: Vec::new() };
+    let document: Document = match toml::from_str(text) {
+        Ok(document) => document,
+        Err(error) => {
+            faults.at(error.span().unwrap_or_default(), error.message().trim().to_owned());
+            return Err(faults.found);
+        }
+    };
+    let (general, tenants) = document.sections();
+    let otherwise = policy(&general, &Policy::default(), &mut faults);
+    let of_tenant = tenants
+        .iter()
+        .map(|(tenant, section)| (tenant.clone(), Arc::new(policy(section, &otherwise, &mut faults))))
+        .collect();
+    faults.found.sort_by_key(|fault| fault.line);
+    match faults.found.is_empty() {
+        true => Ok(Mapping { version: 0, otherwise: Arc::new(otherwise), of_tenant }),
+        false => Err(faults.found),
+    }
+}
+
+pub(super) struct Faults<'a> {
+    text: &'a str,
+    found: Vec<Fault>,
+}
+
+impl Faults<'_> {
+    pub(super) fn at(&mut self, span: Range<usize>, what: impl Into<String>) {
+        let line = self.text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
+        self.found.push(Fault { line, what: what.into() });
+    }
+}
+
+/// What the section says, and for the rest `general`; `roles` are joined, `rules` replaced as a whole.
+fn policy(section: &Section, general: &Policy, faults: &mut Faults<'_>) -> Policy {
+    let mut policy = general.clone();
+    for (slug, role) in section.roles.iter().flatten() {
+        let document::Role { name, priority, privileged } = role.get_ref();
+        let name = name.clone().unwrap_or_else(|| slug.clone());
+        policy.roles.insert(slug.clone(), Role { name, priority: *priority, privileged: *privileged });
+    }
+    for (slug, role) in section.roles.iter().flatten() {
+        let Some(priority) = role.get_ref().priority else { continue };
+        let like = policy.roles.iter().find(|(other, role)| *other < slug && role.priority == Some(priority));
+        if let Some((other, _)) = like {
+            faults.at(
+                role.span(),
+                format!("{slug} and {other} both have priority {priority}: give each its own"),
+            );
+        }
+    }
+    if let Some(never) = &section.never_from_directory {
+        policy.never_from_directory = never.iter().map(|slug| slug.get_ref().clone()).collect();
+        for slug in never {
+            declared(slug.get_ref(), slug.span(), &policy, faults);
+        }
+    }
+    if let Some(strategy) = &section.strategy {
+        match strategy.get_ref().as_str() {
+            "all" => policy.strategy = Strategy::All,
+            "highest" => policy.strategy = Strategy::Highest,
+            other => {
+                faults.at(strategy.span(), format!("strategy is {other:?}: write \"all\" or \"highest\""))
+            }
+        }
+    }
+    if let Some(unmapped) = &section.unmapped {
+        match word_or_role(unmapped.get_ref(), "role") {
+            Some(Choice::Word("none")) => policy.unmapped = Unmapped::None,
+            Some(Choice::Word("no_access")) => policy.unmapped = Unmapped::NoAccess,
+            Some(Choice::Role(role)) => {
+                grantable(role, unmapped.span(), &policy, faults);
+                policy.unmapped = Unmapped::Role(role.to_owned());
+            }
+            _ => faults.at(unmapped.span(), "unmapped is \"none\", \"no_access\" or { role = \"…\" }"),
+        }
+    }
+    if let Some(unknown) = &section.unknown_roles {
+        match word_or_role(unknown.get_ref(), "map_to") {
+            Some(Choice::Word("create")) => policy.unknown_roles = UnknownRoles::Create,
+            Some(Choice::Word("ignore")) => policy.unknown_roles = UnknownRoles::Ignore,
+            Some(Choice::Role(role)) => {
+                grantable(role, unknown.span(), &policy, faults);
+                policy.unknown_roles = UnknownRoles::MapTo(role.to_owned());
+            }
+            _ => faults.at(unknown.span(), "unknown_roles is \"create\", \"ignore\" or { map_to = \"…\" }"),
+        }
+    }
+    if let Some(rules) = &section.rules {
+        policy.rules = self::rules(rules, &policy, faults);
+    } else if section.never_from_directory.is_some() {
+        // Rules that are inherited must keep to a ceiling that is not.
+        let above = policy.rules.iter().flat_map(|rule| rule.grants.iter().map(move |role| (rule, role)));
+        for (rule, role) in above.filter(|(_, role)| policy.never_from_directory.contains(*role)) {
+            let span =
+                section.never_from_directory.iter().flatten().next().map(Spanned::span).unwrap_or_default();
+            faults.at(span, format!("rule {:?} grants {role}: give the tenant rules of its own", rule.name));
+        }
+    }
+    policy
+}
+
+fn rules(rules: &[Spanned<document::Rule>], policy: &Policy, faults: &mut Faults<'_>) -> Vec<Rule> {
+    let mut names = BTreeSet::new();
+    let mut checked = Vec::new();
+    for rule in rules {
+        let document::Rule { name, grants, when } = rule.get_ref();
+        if name.get_ref().trim().is_empty() {
+            faults.at(name.span(), "a rule needs a name: it is what an explanation tells");
+        }
+        if !names.insert(name.get_ref()) {
+            faults.at(
+                name.span(),
+                format!("there are two rules named {:?}: give each its own", name.get_ref()),
+            );
+        }
+        if grants.is_empty() {
+            faults
+                .at(rule.span(), format!("rule {:?} grants nothing: name a role in grants", name.get_ref()));
+        }
+        for role in grants {
+            grantable(role.get_ref(), role.span(), policy, faults);
+            let unranked = policy.roles.get(role.get_ref()).is_some_and(|role| role.priority.is_none());
+            if policy.strategy == Strategy::Highest && unranked {
+                let what = format!("strategy \"highest\" needs a priority for {}", role.get_ref());
+                faults.at(role.span(), format!("{what}: write it in [roles.{}]", role.get_ref()));
+            }
+        }
+        if let Some(when) = condition(when, faults) {
+            let grants = grants.iter().map(|role| role.get_ref().clone()).collect();
+            checked.push(Rule { name: name.get_ref().clone(), when, grants });
+        }
+    }
+    checked
+}
+
+fn declared(role: &str, span: Range<usize>, policy: &Policy, faults: &mut Faults<'_>) -> bool {
+    let known = policy.roles.contains_key(role);
+    if !known {
+        let all: Vec<&str> = policy.roles.keys().map(String::as_str).collect();
+        let all =
+            if all.is_empty() { "no role is".to_owned() } else { format!("there is {}", all.join(", ")) };
+        faults.at(span, format!("{role} is not declared ({all}): add [roles.{role}]"));
+    }
+    known
+}
+
+fn grantable(role: &str, span: Range<usize>, policy: &Policy, faults: &mut Faults<'_>) {
+    if declared(role, span.clone(), policy, faults) && policy.never_from_directory.contains(role) {
+        faults.at(span, format!("{role} is in never_from_directory: take it out here or there"));
+    }
+}
+
+enum Choice<'a> {
+    Word(&'a str),
+    Role(&'a str),
+}
+
+fn word_or_role<'a>(value: &'a Value, key: &str) -> Option<Choice<'a>> {
+    match value {
+        Value::String(word) => Some(Choice::Word(word)),
+        Value::Table(table) if table.len() == 1 => table.get(key)?.as_str().map(Choice::Role),
+        _ => None,
+    }
+}

@@ -1,0 +1,108 @@
+use super::{Mapping, UnknownRoles, check};
+
+fn faults(text: &str) -> Vec<String> {
+    check(text).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_compiled_in_mapping_is_one_and_lets_the_brokers_slugs_through() {
+    let mapping = check(super::DEFAULT).unwrap();
+
+    assert_eq!(mapping, Mapping::built_in());
+    assert_eq!(mapping.of("org_1").unknown_roles, UnknownRoles::Create);
+}
+
+#[test]
+fn a_section_replaces_what_it_says_and_keeps_the_rest() {
+    let mapping = check(
+        r#"
+unmapped = "no_access"
+[roles.member]
+[[rules]]
+name = "all"
+grants = ["member"]
+when.role = "a"
+[tenants.org_1]
+unknown_roles = "ignore"
+[tenants.org_1.roles.extra]
+[tenants.org_2]
+rules = []
+"#,
+    )
+    .unwrap();
+
+    let (own, other) = (mapping.of("org_1"), mapping.of("org_3"));
+    assert_eq!((own.unknown_roles.clone(), &own.unmapped), (UnknownRoles::Ignore, &other.unmapped));
+    assert_eq!(own.roles.keys().collect::<Vec<_>>(), ["extra", "member"]);
+    assert_eq!((own.rules.len(), mapping.of("org_2").rules.len(), other.rules.len()), (1, 0, 1));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_with_its_line_and_what_would_be_right() {
+    let text = r#"strategy = "some"
+unmapped = { role = "ghost" }
+never_from_directory = ["owner"]
+[roles.owner]
+priority = 1
+[roles.admin]
+priority = 1
+[[rules]]
+name = "a"
+grants = ["owner", "emperor"]
+when.role = []
+[[rules]]
+name = "a"
+grants = []
+when = { role = "x", group.name = "y" }
+[[rules]]
+name = "b"
+grants = ["admin"]
+when.all = [{ attribute = { path = "a", one_of = [] } }, { group.pattern = " x*" }]
+"#;
+
+    assert_eq!(
+        faults(text),
+        [
+            "1: strategy is \"some\": write \"all\" or \"highest\"",
+            "2: ghost is not declared (there is admin, owner): add [roles.ghost]",
+            "4: owner and admin both have priority 1: give each its own",
+            "10: owner is in never_from_directory: take it out here or there",
+            "10: emperor is not declared (there is admin, owner): add [roles.emperor]",
+            "11: role is a slug, or a list of some",
+            "12: rule \"a\" grants nothing: name a role in grants",
+            "13: there are two rules named \"a\": give each its own",
+            "15: when has exactly one of role, group, attribute, all, any, not: join several with all = [ … ] or any = [ … ]",
+            "19: one_of is empty, so nothing can match: name some values",
+            "19: pattern is \" x*\", which nothing can match: names are not empty, nor begin or end with a space",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line() {
+    let told = faults("strategy = \"all\"\n[[rules]]\nname = \"a\"\ngrant = [\"x\"]\nwhen.role = \"x\"\n");
+
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("4: unknown field `grant`, expected one of `name`, `grants`, `when`"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn the_highest_strategy_needs_a_priority_for_what_rules_grant() {
+    let told = faults(
+        "strategy = \"highest\"\n[roles.a]\n[[rules]]\nname = \"a\"\ngrants = [\"a\"]\nwhen.role = \"a\"\n",
+    );
+
+    assert_eq!(told, ["5: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
+}
+
+#[test]
+fn a_tenants_ceiling_holds_for_the_rules_it_inherits() {
+    let told = faults(
+        "[roles.a]\n[[rules]]\nname = \"x\"\ngrants = [\"a\"]\nwhen.role = \"a\"\n[tenants.t]\nnever_from_directory = [\"a\"]\n",
+    );
+
+    assert_eq!(told, ["7: rule \"x\" grants a: give the tenant rules of its own"]);
+}

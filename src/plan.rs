@@ -1,0 +1,174 @@
+//! Plans: what another role mapping would change, for whom and by which rule, before it holds.
+//!
+//! A plan derives everybody by the very code that applies, and writes nothing. Applying derives the plan again in the turn,
+//! so a saved plan that is not exactly what would happen now is refused.
+
+mod groups;
+mod rules;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    apply::ApplyError,
+    clock::Timestamp,
+    db::{Conn, Database, DbError},
+    decide::Rules,
+    mapping::{Fault, Mapping, check},
+    tables::{
+        claims,
+        mappings::{self, Applied, InForceError},
+        refreshes, role_list,
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("the mapping has {} faults, the first in line {}", .0.len(), .0.first().map_or(0, |fault| fault.line))]
+    Faulty(Vec<Fault>),
+    #[error("what the plan showed is not what would happen now: something changed since. Make a new plan")]
+    Stale,
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("{0}")]
+    Mapping(#[from] InForceError),
+    #[error("{0}")]
+    Apply(#[from] ApplyError),
+}
+
+impl From<diesel::result::Error> for PlanError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// What would change, and what looks wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The mapping that holds now, by version; 0 for the compiled-in one.
+    pub instead_of: i64,
+    pub document: String,
+    /// By tenant, then by user.
+    pub tenants: BTreeMap<String, BTreeMap<String, UserPlan>>,
+    pub warnings: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserPlan {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// Role, and why.
+    pub gains: BTreeMap<String, String>,
+    pub loses: BTreeSet<String>,
+    /// Of those, the privileged ones.
+    pub privileged: BTreeSet<String>,
+    pub loses_access: bool,
+    pub gains_access: bool,
+}
+
+/// How much a plan changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub users: usize,
+    pub gain: usize,
+    pub lose: usize,
+    pub lose_access: usize,
+    pub gain_access: usize,
+    pub privileged_gained: usize,
+    pub privileged_lost: usize,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.tenants.is_empty()
+    }
+
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for user in self.tenants.values().flat_map(BTreeMap::values) {
+            let privileged = |role: &&String| user.privileged.contains(*role);
+            counts.users += 1;
+            counts.gain += usize::from(!user.gains.is_empty());
+            counts.lose += usize::from(!user.loses.is_empty());
+            counts.lose_access += usize::from(user.loses_access);
+            counts.gain_access += usize::from(user.gains_access);
+            counts.privileged_gained += user.gains.keys().filter(privileged).count();
+            counts.privileged_lost += user.loses.iter().filter(privileged).count();
+        }
+        counts
+    }
+
+    /// Of everything but the warnings: equal for equal effects.
+    pub fn fingerprint(&self) -> String {
+        let effect = (self.instead_of, &self.document, &self.tenants);
+        hex::encode(Sha256::digest(serde_json::to_vec(&effect).unwrap_or_default()))
+    }
+}
+
+/// What `document` would change, for one tenant or for all.
+pub fn plan(
+    database: &Database,
+    rules: &Rules,
+    document: &str,
+    tenant: Option<&str>,
+) -> Result<Plan, PlanError> {
+    let mapping = check(document).map_err(PlanError::Faulty)?;
+    database.snapshot(|conn| planned(conn, rules, mapping, document, tenant))
+}
+
+fn planned(
+    conn: &mut Conn,
+    rules: &Rules,
+    mapping: Mapping,
+    document: &str,
+    tenant: Option<&str>,
+) -> Result<Plan, PlanError> {
+    let instead_of = mappings::version(conn)?;
+    let rules = Rules { mapping: mapping.into(), ..rules.clone() };
+    let walked = walk::walk(conn, &rules, tenant)?;
+    let mut warnings = rules::warnings(&rules.mapping, &walked.matches);
+    warnings.extend(groups::warnings(conn, &rules.mapping)?);
+    Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
+}
+
+/// Who applies, and when.
+pub struct By<'a> {
+    pub name: &'a str,
+    pub now: Timestamp,
+}
+
+/// Makes `document` the mapping that holds. With a saved plan, only if exactly that would happen. What it changes is
+/// derived in steps afterwards (`apply::refresh`), by whichever process is first.
+pub fn apply(
+    database: &Database,
+    rules: &Rules,
+    document: &str,
+    saved: Option<&Plan>,
+    by: &By<'_>,
+) -> Result<Plan, PlanError> {
+    let mapping = check(document).map_err(PlanError::Faulty)?;
+    database.write_in_turn(|conn| {
+        let plan = planned(conn, rules, mapping.clone(), document, None)?;
+        if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
+            return Err(PlanError::Stale);
+        }
+        let was = mappings::in_force(conn)?;
+        let version = was.version + 1;
+        let applied = Applied { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
+        mappings::insert(conn, &applied)?;
+        let mapping = mapping.as_version(version);
+        let (mut tenants, mut directories) = (BTreeSet::new(), Vec::new());
+        for (tenant_id, directory_id) in claims::homes(conn, None)? {
+            if was.of(&tenant_id) != mapping.of(&tenant_id) {
+                tenants.insert(tenant_id);
+                directories.push(directory_id);
+            }
+        }
+        role_list::settle(conn, &mapping, &tenants)?;
+        refreshes::request(conn, &directories)?;
+        Ok(plan)
+    })
+}

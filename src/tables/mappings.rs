@@ -1,0 +1,69 @@
+//! Table `mappings`: every mapping that was ever applied; the newest holds.
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, dsl::max};
+
+use crate::{
+    clock::Timestamp,
+    db::{Conn, DbError, schema::mappings},
+    mapping::{Fault, Mapping, check},
+};
+
+pub struct Applied {
+    pub version: i64,
+    pub document: String,
+    pub by: String,
+    pub at: Timestamp,
+}
+
+/// 0 when none was applied.
+pub fn version(conn: &mut Conn) -> QueryResult<i64> {
+    let newest: Option<i64> = mappings::table.select(max(mappings::version)).get_result(conn)?;
+    Ok(newest.unwrap_or_default())
+}
+
+pub fn newest(conn: &mut Conn) -> QueryResult<Option<Applied>> {
+    let row: Option<(i64, String, String, i64)> =
+        mappings::table.order(mappings::version.desc()).first(conn).optional()?;
+    Ok(row.map(|(version, document, by, at)| Applied {
+        version,
+        document,
+        by,
+        at: Timestamp::from_micros(at),
+    }))
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InForceError {
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error(
+        "mapping version {version} was applied by another version of rosterd and cannot be read: line {fault}"
+    )]
+    Faulty { version: i64, fault: Fault },
+}
+
+/// The mapping that holds.
+pub fn in_force(conn: &mut Conn) -> Result<Mapping, InForceError> {
+    let Some(Applied { version, document, .. }) = newest(conn).map_err(DbError::from)? else {
+        return Ok(Mapping::built_in());
+    };
+    match check(&document) {
+        Ok(mapping) => Ok(mapping.as_version(version)),
+        Err(faults) => {
+            let fault = faults.into_iter().next().unwrap_or(Fault { line: 0, what: "unknown".to_owned() });
+            Err(InForceError::Faulty { version, fault })
+        }
+    }
+}
+
+pub fn insert(conn: &mut Conn, applied: &Applied) -> QueryResult<()> {
+    diesel::insert_into(mappings::table)
+        .values((
+            mappings::version.eq(applied.version),
+            mappings::document.eq(&applied.document),
+            mappings::applied_by.eq(&applied.by),
+            mappings::applied_at.eq(applied.at.micros()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Table `roles`: what a tenant's mapping declares, what its broker names and the mapping lets through, and what was given
+//! by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, RunQueryDsl, dsl::exists, select};
+
+use super::manual_grants;
+use crate::{
+    db::{
+        Conn,
+        bulk::Rows,
+        schema::{claims, role_mentions, roles, tenants},
+    },
+    mapping::Mapping,
+};
+
+/// Brings the lists of these tenants up to date; a tenant that does not exist has none.
+pub fn settle(conn: &mut Conn, mapping: &Mapping, tenant_ids: &BTreeSet<String>) -> QueryResult<()> {
+    let (mut put, mut gone) = (Vec::new(), Vec::new());
+    for tenant_id in tenant_ids {
+        let shown: Vec<(String, String)> = roles::table
+            .filter(roles::tenant_id.eq(tenant_id))
+            .select((roles::slug, roles::name))
+            .load(conn)?;
+        let shown: BTreeMap<String, String> = shown.into_iter().collect();
+        let wanted = wanted(conn, mapping, tenant_id)?;
+        let unlisted = shown.keys().filter(|slug| !wanted.contains_key(*slug));
+        gone.extend(unlisted.map(|slug| (tenant_id.as_str(), slug.clone())));
+        let differing = wanted.into_iter().filter(|(slug, name)| shown.get(slug) != Some(name));
+        put.extend(differing.map(|(slug, name)| (tenant_id.as_str(), slug, name)));
+    }
+    Rows::of(&gone).text("tenant_id", |row| row.0).text("slug", |row| &row.1).execute(
+        conn,
+        "DELETE FROM roles WHERE (tenant_id, slug) IN (SELECT r.tenant_id, r.slug FROM {rows})",
+    )?;
+    Rows::of(&put).text("tenant_id", |row| row.0).text("slug", |row| &row.1).text("name", |row| &row.2).execute(
+        conn,
+        "INSERT INTO roles (tenant_id, slug, name) SELECT r.tenant_id, r.slug, r.name FROM {rows} WHERE true \
+         ON CONFLICT (tenant_id, slug) DO UPDATE SET name = excluded.name",
+    )?;
+    Ok(())
+}
+
+/// The slugs of a tenant, in order.
+pub fn of(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<String>> {
+    roles::table.filter(roles::tenant_id.eq(tenant_id)).order(roles::slug).select(roles::slug).load(conn)
+}
+
+fn wanted(conn: &mut Conn, mapping: &Mapping, tenant_id: &str) -> QueryResult<BTreeMap<String, String>> {
+    let exists: bool = select(exists(tenants::table.find(tenant_id))).get_result(conn)?;
+    if !exists {
+        return Ok(BTreeMap::new());
+    }
+    let mentioned: Vec<String> = role_mentions::table
+        .inner_join(claims::table.on(claims::id.eq(role_mentions::claim_id)))
+        .filter(claims::tenant_id.eq(tenant_id))
+        .select(role_mentions::slug)
+        .distinct()
+        .load(conn)?;
+    let by_hand = manual_grants::roles_in(conn, tenant_id)?;
+    let listed = mapping.of(tenant_id).listed(mentioned.iter().map(String::as_str));
+    let mut wanted: BTreeMap<String, String> =
+        listed.into_iter().map(|(slug, name)| (slug.to_owned(), name.to_owned())).collect();
+    for slug in by_hand {
+        wanted.entry(slug.clone()).or_insert(slug);
+    }
+    Ok(wanted)
+}
