@@ -4,6 +4,7 @@
 mod damage;
 mod examples;
 mod history;
+mod mapped;
 mod model;
 mod people;
 mod poison;
@@ -74,7 +75,7 @@ property!(
 property!(what_is_wrong_with_an_event_stays_with_it, (60, 30), poison::poisoned, poison::stays_with_itself);
 
 fn equals_the_model(world: &World, case: &Case) -> Outcome {
-    equal(model::tables(&case.events(), &case.rules()), world.tables())
+    equal(model::tables(&case.events(), &case.rules(), case.mapped), world.tables())
 }
 
 /// Says each row that only one side has.
@@ -95,7 +96,7 @@ fn equal(expected: Tables, got: Tables) -> Outcome {
 }
 
 fn one_applier(world: &World, case: &Case) -> Outcome {
-    world.clear();
+    world.begin(case.mapped);
     let applier = world.applier(case.rules(), case.batch);
     let mut sent = Vec::new();
     for part in case.deliveries() {
@@ -103,7 +104,7 @@ fn one_applier(world: &World, case: &Case) -> Outcome {
         drain(&applier, || Ok(()))?;
         // What has come until here is a set too; and what is wrong now may be mended by what comes later.
         sent.extend(part);
-        equal(model::tables(&sent, &case.rules()), world.tables())?;
+        equal(model::tables(&sent, &case.rules(), case.mapped), world.tables())?;
     }
 
     // Nor do repetitions by hand change anything.
@@ -114,7 +115,7 @@ fn one_applier(world: &World, case: &Case) -> Outcome {
 
 fn appliers_at_once(world: &World, case: &Case) -> Outcome {
     const APPLIERS: usize = 3;
-    world.clear();
+    world.begin(case.mapped);
     let all_sent = AtomicBool::new(false);
     let work = |applier: &Applier| -> Outcome {
         loop {
@@ -145,7 +146,7 @@ fn appliers_at_once(world: &World, case: &Case) -> Outcome {
 }
 
 fn compacted(world: &World, case: &Case) -> Outcome {
-    world.clear();
+    world.begin(case.mapped);
     let applier = world.applier(case.rules(), case.batch);
     for part in case.deliveries() {
         world.deliver(&part);
@@ -159,14 +160,14 @@ fn compacted(world: &World, case: &Case) -> Outcome {
 
     world.rebuilt(&case.rules())?;
     let kept = world.kept();
-    world.clear();
+    world.begin(case.mapped);
     world.deliver(&kept);
     drain(&applier, || Ok(()))?;
     equals_the_model(world, case)
 }
 
 fn notices(world: &World, case: &Case) -> Outcome {
-    world.clear();
+    world.begin(case.mapped);
     let applier = world.applier(case.rules(), case.batch);
     let (mut active, mut passages) = (BTreeSet::new(), Vec::new());
     for part in case.deliveries() {

@@ -130,7 +130,7 @@ proptest! {
                 Because::Rule { name, evidence } => {
                     let rule = policy.rules.iter().find(|rule| rule.name == *name).unwrap();
                     prop_assert!(rule.grants.contains(role));
-                    prop_assert_eq!(rule.when.matches(known.facts()).as_ref(), Some(evidence));
+                    prop_assert_eq!(rule.when.matches(known.facts()), Some(evidence.clone()));
                 }
                 Because::BrokerRole(slug) => prop_assert!(known.slugs.contains(slug) && !policy.knows(slug)),
                 Because::Unmapped => prop_assert_eq!(&policy.unmapped, &Unmapped::Role(role.clone())),

@@ -9,11 +9,12 @@ use proptest::{prelude::*, strategy::Union};
 use rosterd::{
     apply::Batch,
     decide::{DirectoryDeleted, People, Rules, Tenancy},
+    mapping::{Mapping, check},
 };
 use serde_json::Value;
 use shape::{ORDINARY, SHAPES, Shape};
 
-use super::trial::Trial;
+use super::{mapped::Mapped, trial::Trial};
 
 /// One event as a broker would send it.
 pub fn a_body() -> BoxedStrategy<Value> {
@@ -28,6 +29,7 @@ pub struct Case {
     events: Vec<Event>,
     /// Whose people stay when their directory is deleted.
     keeps: Option<&'static str>,
+    pub mapped: Option<Mapped>,
     /// How much an applier takes on at once.
     pub batch: Batch,
 }
@@ -42,8 +44,11 @@ fn shaped(shape: Shape) -> BoxedStrategy<Case> {
     // A history's directories are small, so that steps have to be too.
     let batch = (prop_oneof![1..8_usize, Just(1_000)], prop_oneof![1..4_usize, Just(500)])
         .prop_map(|(deliveries, entities)| Batch { deliveries, entities, ..Batch::default() });
-    (prop::bool::weighted(shape.single), events, keeps, batch)
-        .prop_map(|(single, events, keeps, batch)| Case { single, events, keeps, batch })
+    let mapped = prop_oneof![
+        2 => Just(None), 1 => Just(Some(Mapped::Generous)), 1 => Just(Some(Mapped::Strict)),
+    ];
+    (prop::bool::weighted(shape.single), events, keeps, batch, mapped)
+        .prop_map(|(single, events, keeps, batch, mapped)| Case { single, events, keeps, batch, mapped })
         .boxed()
 }
 
@@ -55,7 +60,11 @@ impl Case {
             of_tenant: self.keeps.map(keep).into_iter().collect(),
         };
         let tenancy = if self.single { Tenancy::Single } else { Tenancy::Multi };
-        Rules { tenancy, directory_deleted, ..Rules::default() }
+        let mapping = match self.mapped {
+            Some(mapped) => check(&mapped.document()).unwrap().as_version(1),
+            None => Mapping::built_in(),
+        };
+        Rules { tenancy, directory_deleted, mapping: mapping.into() }
     }
 
     /// Each event once.
@@ -89,7 +98,11 @@ impl Trial for Case {
     fn tell(&self) -> String {
         let lines = |part: &Vec<Value>| part.iter().map(|event| format!("{event}\n")).collect::<String>();
         let parts: Vec<String> = self.deliveries().iter().map(lines).collect();
-        format!("{:?}, {:?}, applied after each part:\n{}", self.rules(), self.batch, parts.join("--\n"))
+        let Self { single, keeps, mapped, batch, .. } = self;
+        format!(
+            "single {single}, keeps {keeps:?}, {mapped:?}, {batch:?}, applied after each part:\n{}",
+            parts.join("--\n")
+        )
     }
 
     /// Without one of the events each.

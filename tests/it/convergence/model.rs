@@ -10,6 +10,8 @@ use serde_json::Value;
 
 pub use rows::Tables;
 
+use super::mapped::Mapped;
+
 /// (time, time of sending, event id). Times here are texts of one form, so they sort as they are.
 type Version<'a> = (&'a str, &'a str, &'a str);
 
@@ -68,10 +70,11 @@ struct Model<'a> {
     /// By tenant, group and user.
     memberships: BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<Change<'a>>>,
     roles: BTreeSet<Key<'a>>,
+    mapped: Option<Mapped>,
 }
 
-pub fn tables(events: &[Value], rules: &Rules) -> Tables {
-    let mut model = Model { rules: rules.clone(), owners: owners(events), ..Model::default() };
+pub fn tables(events: &[Value], rules: &Rules, mapped: Option<Mapped>) -> Tables {
+    let mut model = Model { rules: rules.clone(), owners: owners(events), mapped, ..Model::default() };
     for event in events {
         model.hear(event);
     }

@@ -76,6 +76,6 @@ pub fn stays_with_itself(world: &World, Poisoned { case, poison }: &Poisoned) ->
         world.deliver(&part);
         drain(&applier, || Ok(()))?;
     }
-    let expected = of_the_history(model::tables(&case.events(), &Rules::default()));
+    let expected = of_the_history(model::tables(&case.events(), &Rules::default(), None));
     equal(expected, of_the_history(world.tables()))
 }

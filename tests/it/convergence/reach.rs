@@ -74,7 +74,7 @@ fn histories_reach_every_end_that_the_properties_are_about() {
     for _ in 0..CASES {
         let case = case().new_tree(&mut runner).unwrap().current();
         let events = case.events();
-        for (end, is_reached) in ends(&events, &model::tables(&events, &case.rules())) {
+        for (end, is_reached) in ends(&events, &model::tables(&events, &case.rules(), case.mapped)) {
             *reached.entry(end).or_default() += usize::from(is_reached);
         }
     }

@@ -36,7 +36,7 @@ fn holds_whenever(backend: Backend, meanwhile: &Value) {
         }
         world.deliver([meanwhile]);
         drain(&applier, || Ok(())).unwrap();
-        if let Err(error) = equal(model::tables(&all, &Rules::default()), world.tables()) {
+        if let Err(error) = equal(model::tables(&all, &Rules::default(), None), world.tables()) {
             panic!("after {steps} steps: {error}");
         }
     }

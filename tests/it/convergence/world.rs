@@ -21,7 +21,10 @@ use rosterd::{
     metrics::Metrics,
     rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
-    tables::host::{TABLES, USERS},
+    tables::{
+        host::{TABLES, USERS},
+        mappings::{self, Applied},
+    },
     worker::{
         Wake,
         applier::{Applier, Step},
@@ -30,6 +33,7 @@ use rosterd::{
 use serde_json::{Map, Value};
 
 use super::{
+    mapped::Mapped,
     model::Tables,
     trial::{Outcome, failed},
 };
@@ -100,6 +104,16 @@ impl World {
 
     pub fn clear(&self) {
         self.database.write::<_, DbError>(|conn| Ok(conn.batch_execute(&self.clear)?)).unwrap();
+    }
+
+    /// Empty, but for the mapping.
+    pub fn begin(&self, mapped: Option<Mapped>) {
+        self.clear();
+        if let Some(mapped) = mapped {
+            let (document, by) = (mapped.document(), "history".to_owned());
+            let applied = Applied { version: 1, document, by, at: NOW };
+            self.database.write::<_, DbError>(|conn| Ok(mappings::insert(conn, &applied)?)).unwrap();
+        }
     }
 
     /// Through the door, in one commit.

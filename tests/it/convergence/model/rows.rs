@@ -9,6 +9,9 @@ use super::{Key, Model, Word, slugs};
 /// Rows of each host table, by key; `access_epoch` is left out, since it alone may differ.
 pub type Tables = BTreeMap<&'static str, Vec<Value>>;
 
+/// Role, by what, and since when if not since the newest word on the user.
+type Grants = BTreeMap<String, (String, Option<String>)>;
+
 /// A row: what is decided here, and what is taken from a word as it is. Without a word there is nothing to take.
 fn row(mut decided: Value, word: Option<&Word<'_>>, taken: &[&str]) -> Value {
     for field in taken {
@@ -20,25 +23,72 @@ fn row(mut decided: Value, word: Option<&Word<'_>>, taken: &[&str]) -> Value {
 impl<'a> Model<'a> {
     pub(super) fn tables(&self) -> Tables {
         let directories = self.shown_directories();
-        let active: BTreeMap<Key<'_>, _> =
-            self.users.visible().filter(|(_, word)| self.left(word).is_none()).collect();
         let existing = |word: &Word<'_>| !word.deleted && self.gone(word.directory).is_none();
         let groups: BTreeMap<Key<'_>, _> = self.groups.visible().filter(|(_, word)| existing(word)).collect();
+        let granted: BTreeMap<Key<'_>, Grants> =
+            self.users.visible().map(|(key, word)| (key, self.grants(key, word, &groups))).collect();
+        let left = |key: Key<'_>, word: &Word<'a>| {
+            let shut_out = self.mapped.is_some() && granted[&key].is_empty();
+            self.left(word).or(shut_out.then_some(word.version.0))
+        };
+        let active: BTreeMap<Key<'_>, _> =
+            self.users.visible().filter(|(key, word)| left(*key, word).is_none()).collect();
         let members = self.memberships.iter().filter(|((tenant, group, user), changes)| {
             let added = changes.last().is_some_and(|(_, _, added)| *added);
             added && groups.contains_key(&(tenant, group)) && active.contains_key(&(tenant, user))
         });
         let users = self.users.visible();
-        let roles = self.roles.iter();
         Tables::from([
             ("tenants", self.tenants(&directories)),
             ("directories", directories.iter().map(|(tenant, id)| self.directory(tenant, id)).collect()),
-            ("users", users.map(|(key, word)| self.user(key, word, &directories)).collect()),
+            ("users", users.map(|(key, word)| self.user(key, word, left(key, word), &directories)).collect()),
             ("groups", groups.iter().map(|(key, word)| group(*key, word)).collect()),
             ("group_members", members.map(|(key, _)| member(*key)).collect()),
-            ("roles", roles.map(|(t, slug)| json!({"tenant_id": t, "slug": slug, "name": slug})).collect()),
-            ("user_roles", active.iter().flat_map(|(key, word)| granted(*key, word)).collect()),
+            ("roles", self.roles(&directories)),
+            (
+                "user_roles",
+                active.iter().flat_map(|(key, word)| assignments(*key, word, &granted[key])).collect(),
+            ),
         ])
+    }
+
+    /// What a mapping grants to somebody with access.
+    fn grants(
+        &self,
+        (tenant, user): Key<'_>,
+        word: &Word<'a>,
+        groups: &BTreeMap<Key<'_>, &Word<'a>>,
+    ) -> Grants {
+        let Some(mapped) = self.mapped else {
+            let passed = |slug: &str| (slug.to_owned(), ("broker role".to_owned(), None));
+            return slugs(word.data).into_iter().map(passed).collect();
+        };
+        let of_user = self.memberships.iter().filter(|((t, _, u), _)| (*t, *u) == (tenant, user));
+        let groups = of_user.filter_map(|((_, group, _), changes)| {
+            let (since, _, _) = changes.last().filter(|(_, _, added)| *added)?;
+            let word = groups.get(&(tenant, *group))?;
+            Some((*group, word.data["name"].as_str()?, word.directory, *since))
+        });
+        mapped.grants(word.data, &slugs(word.data), &groups.collect())
+    }
+
+    fn roles(&self, directories: &BTreeSet<Key<'a>>) -> Vec<Value> {
+        let row = |tenant: &str, slug: &str| json!({"tenant_id": tenant, "slug": slug, "name": slug});
+        let Some(mapped) = self.mapped else {
+            return self.roles.iter().map(|(tenant, slug)| row(tenant, slug)).collect();
+        };
+        let tenants = self.tenant_ids(directories).into_iter();
+        let of_tenant = |tenant: &'a str| {
+            let mentioned = self.roles.iter().filter(move |(of, _)| *of == tenant).map(|(_, slug)| *slug);
+            mapped.listed(mentioned).into_iter().map(move |slug| row(tenant, slug)).collect::<Vec<_>>()
+        };
+        tenants.flat_map(of_tenant).collect()
+    }
+
+    fn tenant_ids(&self, directories: &BTreeSet<Key<'a>>) -> BTreeSet<&'a str> {
+        let multi = self.rules.tenancy == rosterd::decide::Tenancy::Multi;
+        let organizations = self.organizations.visible().map(|(id, _)| id).filter(|_| multi);
+        directories.iter().map(|(tenant, _)| *tenant).chain(organizations).collect()
     }
 
     fn shown_directories(&self) -> BTreeSet<Key<'a>> {
@@ -47,15 +97,12 @@ impl<'a> Model<'a> {
     }
 
     fn tenants(&self, directories: &BTreeSet<Key<'a>>) -> Vec<Value> {
-        let multi = self.rules.tenancy == rosterd::decide::Tenancy::Multi;
-        let organizations = self.organizations.visible().map(|(id, _)| id).filter(|_| multi);
-        let ids: BTreeSet<_> = directories.iter().map(|(tenant, _)| *tenant).chain(organizations).collect();
         let tenant = |id| {
             let word = self.organizations.newest(id);
             let deleted_at = word.filter(|word| word.deleted).map(|word| word.version.0);
             row(json!({"id": id, "deleted_at": deleted_at}), word, &["name", "created_at", "updated_at"])
         };
-        ids.into_iter().map(tenant).collect()
+        self.tenant_ids(directories).into_iter().map(tenant).collect()
     }
 
     fn directory(&self, tenant: &str, id: &str) -> Value {
@@ -67,11 +114,16 @@ impl<'a> Model<'a> {
         row(decided, word, &["name", "type", "created_at", "updated_at"])
     }
 
-    fn user(&self, (tenant, id): Key<'_>, word: &Word<'a>, directories: &BTreeSet<Key<'a>>) -> Value {
+    fn user(
+        &self,
+        (tenant, id): Key<'_>,
+        word: &Word<'a>,
+        left: Option<&str>,
+        directories: &BTreeSet<Key<'a>>,
+    ) -> Value {
         // Of a directory that is not shown, the kind of provider is not known.
         let directory = Some(word.directory).filter(|id| directories.contains(&(tenant, *id)));
         let provider = directory.and_then(|id| self.directories.newest(id)).map(|word| &word.data["type"]);
-        let left = self.left(word);
         let decided = json!({
             "tenant_id": tenant, "id": id, "directory_id": word.directory, "deprovisioned_at": left,
             "person_id": [&json!(tenant), &json!(provider), &word.data["idp_id"]],
@@ -91,10 +143,10 @@ fn member((tenant, group, user): (&str, &str, &str)) -> Value {
     json!({"tenant_id": tenant, "group_id": group, "user_id": user})
 }
 
-fn granted((tenant, user): Key<'_>, word: &Word<'_>) -> Vec<Value> {
-    let assignment = |slug| {
-        json!({"tenant_id": tenant, "user_id": user, "role_slug": slug, "granted_by": "broker role",
-            "granted_at": word.data["updated_at"]})
+fn assignments((tenant, user): Key<'_>, word: &Word<'_>, grants: &Grants) -> Vec<Value> {
+    let assignment = |(slug, (by, since)): (&String, &(String, Option<String>))| {
+        let since = since.as_ref().map_or(word.data["updated_at"].clone(), |since| json!(since));
+        json!({"tenant_id": tenant, "user_id": user, "role_slug": slug, "granted_by": by, "granted_at": since})
     };
-    slugs(word.data).into_iter().map(assignment).collect()
+    grants.iter().map(assignment).collect()
 }
