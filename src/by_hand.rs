@@ -10,9 +10,9 @@ use crate::{
     fact::Kind,
     outbox,
     tables::{
-        manual_grants,
+        lookup, manual_grants,
         mappings::{self, InForceError},
-        role_list, users,
+        role_list,
     },
 };
 
@@ -97,15 +97,15 @@ fn change(
         let mapping = mappings::in_force(conn)?;
         let rules = Rules { mapping: mapping.into(), ..rules.clone() };
         let (tenant, user) = (whom.tenant.to_owned(), whom.user.to_owned());
-        let named = users::named(conn, whom.tenant, whom.user)?;
-        let persons: BTreeSet<String> = users::persons(conn, whom.tenant, &named)?;
+        let named = lookup::named(conn, whom.tenant, whom.user)?;
+        let persons: BTreeSet<String> = lookup::persons(conn, whom.tenant, &named)?;
         let person_id = match persons.len() {
             0 => return Err(ByHandError::UnknownUser { tenant, user }),
             1 => persons.first().cloned().unwrap_or_default(),
             _ => return Err(ByHandError::Several { tenant, user }),
         };
         change(conn, &person_id)?;
-        let ids = users::of_person(conn, whom.tenant, &person_id)?;
+        let ids = lookup::of_person(conn, whom.tenant, &person_id)?;
         let mut state = load::entities(conn, "", ids.clone())?;
         let homes = refresh::homes(conn, &state, &rules)?;
         state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));

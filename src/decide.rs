@@ -15,6 +15,7 @@ pub mod needed;
 pub mod person;
 pub mod place;
 pub mod roles;
+pub mod said;
 pub mod state;
 pub mod users;
 pub mod winner;

@@ -21,8 +21,8 @@ use crate::{
     },
     mapping::{Policy, condition::Evidence},
     tables::{
+        lookup,
         mappings::{self, InForceError},
-        users,
     },
 };
 
@@ -105,7 +105,7 @@ pub fn explain(
     database.snapshot(|conn| {
         let mapping = mappings::in_force(conn)?;
         let rules = Rules { mapping: mapping.into(), ..rules.clone() };
-        let ids = users::named(conn, tenant, user)?;
+        let ids = lookup::named(conn, tenant, user)?;
         if ids.is_empty() {
             return Err(ExplainError::Unknown { tenant: tenant.to_owned(), user: user.to_owned() });
         }

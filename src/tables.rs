@@ -7,6 +7,7 @@ pub mod claims;
 pub mod directories;
 pub mod groups;
 pub mod host;
+pub mod lookup;
 pub mod manual_grants;
 pub mod mappings;
 pub mod memberships;

@@ -4,6 +4,7 @@
 pub mod applier;
 mod compaction;
 pub mod notifier;
+mod waiting;
 pub mod wake;
 
 pub use wake::Wake;

@@ -10,6 +10,7 @@ use crate::{
         Rules,
         around::{Around, ByHand, Groups},
         groups::{self, GroupChange, ShownGroup},
+        said,
         state::State,
         users::{self, Leaver, ShownUser, UserOutcome},
         winner::Homes,
@@ -100,7 +101,7 @@ pub fn around<'a>(
         false => Groups::new(),
     };
     let persons: BTreeSet<Key> =
-        ids.iter().flat_map(|id| users::persons(state, id, rows(&shown, id), homes)).collect();
+        ids.iter().flat_map(|id| said::persons(state, id, rows(&shown, id), homes)).collect();
     let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
     Ok((shown, Around { homes, mapping: &rules.mapping, groups, by_hand }))
 }

@@ -4,8 +4,9 @@ use super::{
     access::{Access, access},
     around::Around,
     roles::{self, Derived},
+    said::{attributes, facts, said},
     state::State,
-    users::{ShownUser, attributes, facts, said},
+    users::ShownUser,
     winner::winners,
 };
 use crate::{clock::Timestamp, fact::Kind, mapping::condition::Evidence};

@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::{
     access::{Access, Cause, access},
     around::Around,
-    person::person_id,
     roles::{self, Because},
-    state::{Content, State},
+    said::{Said, attributes, facts, said},
+    state::State,
     winner::{Homes, Winner, winners},
 };
-use crate::{clock::Timestamp, fact, fact::Kind, mapping::condition::Facts};
+use crate::{clock::Timestamp, fact, fact::Kind};
 
 /// As much of a row as a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,15 +103,6 @@ pub fn wanted(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Ve
         .collect()
 }
 
-/// (tenant, person) of each row that `derive` will make.
-pub fn persons(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<(String, String)> {
-    let seen = winners(state, Kind::User, id, homes).into_iter().filter_map(|winner| {
-        let said = said(state, &winner, shown)?;
-        Some((winner.tenant_id().to_owned(), said.person(id, &winner)))
-    });
-    seen.collect()
-}
-
 /// `shown` are the rows of this id, in any tenant.
 pub fn derive(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>) -> UserOutcome {
     let mut outcome = UserOutcome::default();
@@ -143,52 +132,6 @@ pub fn derive(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>)
     outcome
 }
 
-/// What is known of a user in one tenant: what the row keeps of the content stands in for it when the content itself
-/// says nothing new.
-pub struct Said<'a> {
-    pub row: Option<&'a ShownUser>,
-    pub content: Option<&'a fact::User>,
-}
-
-/// `None` only when there is neither row nor content, so nothing can be said yet.
-pub fn said<'a>(state: &'a State, winner: &Winner<'_>, shown: &'a [ShownUser]) -> Option<Said<'a>> {
-    let row = shown.iter().find(|row| row.tenant_id == winner.tenant_id());
-    let content = match state.content(Kind::User, winner.word) {
-        Some(Content::User(content)) => Some(content),
-        _ => None,
-    };
-    (row.is_some() || content.is_some()).then_some(Said { row, content })
-}
-
-impl Said<'_> {
-    fn idp_id(&self) -> Option<&str> {
-        match self.content {
-            Some(content) => content.idp_id.as_deref(),
-            None => self.row?.idp_id.as_deref(),
-        }
-    }
-
-    pub fn role_slugs(&self) -> &[String] {
-        match (self.content, self.row) {
-            (Some(content), _) => &content.roles,
-            (None, Some(row)) => &row.role_slugs,
-            (None, None) => &[],
-        }
-    }
-
-    pub fn custom_attributes(&self) -> &str {
-        match (self.content, self.row) {
-            (Some(content), _) => &content.custom_attributes,
-            (None, Some(row)) => &row.custom_attributes,
-            (None, None) => "",
-        }
-    }
-
-    pub fn person(&self, id: &str, winner: &Winner<'_>) -> String {
-        person_id(winner.tenant_id(), winner.home.provider.as_deref(), self.idp_id(), id)
-    }
-}
-
 fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> Seat {
     let tenant_id = winner.tenant_id();
     let person_id = said.person(id, winner);
@@ -213,21 +156,6 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> 
         user_id: id.to_owned(),
         tenant_id: tenant_id.to_owned(),
     }
-}
-
-/// Parsed only where a rule asks for them.
-pub fn attributes(said: &Said<'_>, around: &Around<'_>) -> Option<Value> {
-    around.mapping.uses_attributes().then(|| serde_json::from_str(said.custom_attributes()).ok())?
-}
-
-pub fn facts<'a>(
-    id: &str,
-    tenant_id: &str,
-    said: &'a Said<'_>,
-    attributes: Option<&'a Value>,
-    around: &'a Around<'_>,
-) -> Facts<'a> {
-    Facts { role_slugs: said.role_slugs(), attributes, groups: around.groups(tenant_id, id) }
 }
 
 fn leaver(

@@ -88,7 +88,7 @@ fn policy(section: &Section, general: &Policy, faults: &mut Faults<'_>) -> Polic
             "all" => policy.strategy = Strategy::All,
             "highest" => policy.strategy = Strategy::Highest,
             other => {
-                faults.at(strategy.span(), format!("strategy is {other:?}: write \"all\" or \"highest\""))
+                faults.at(strategy.span(), format!("strategy is {other:?}: write \"all\" or \"highest\""));
             }
         }
     }

@@ -9,17 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, dsl::exists, select};
 use parking_lot::RwLock;
 
-use super::{Wake, compaction::Compaction};
+use super::{Wake, compaction::Compaction, waiting::waiting};
 use crate::{
     apply::{self, ApplyError, Batch, poison, refresh},
     clock::{Clock, Timestamp},
-    db::{
-        Database, DbError, Fault,
-        schema::{inbox_queue, refreshes},
-    },
+    db::{Database, DbError, Fault},
     decide::Rules,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
@@ -56,12 +52,6 @@ pub enum Step {
     Full,
     Worked,
     Idle,
-}
-
-/// What there is to do.
-struct Waiting {
-    deliveries: bool,
-    refreshes: bool,
 }
 
 impl Applier {
@@ -114,7 +104,7 @@ impl Applier {
 
     fn attempt(&self) -> Result<Step, ApplyError> {
         let now = self.clock.now();
-        let waits = self.waiting(now)?;
+        let waits = waiting(&self.database, now)?;
         let applied = if waits.deliveries { self.apply(now)? } else { 0 };
         let refreshed = waits.refreshes && self.refresh(now)?;
         Ok(match applied {
@@ -128,18 +118,6 @@ impl Applier {
     /// so under load each batch would be what came during the last one, and most of the time would go into commits.
     fn gather(&self) -> Duration {
         if self.database.takes_turns_with_receivers() { GATHER } else { Duration::ZERO }
-    }
-
-    /// One cheap statement, so that an idle service leaves its database alone.
-    fn waiting(&self, now: Timestamp) -> Result<Waiting, DbError> {
-        self.database.read::<_, DbError>(|conn| {
-            let due = exists(
-                inbox_queue::table.select(inbox_queue::inbox_id).filter(inbox_queue::due_at.le(now.micros())),
-            );
-            let refresh = exists(refreshes::table.select(refreshes::directory_id));
-            let (deliveries, refreshes) = select((due, refresh)).get_result(conn)?;
-            Ok(Waiting { deliveries, refreshes })
-        })
     }
 
     fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {

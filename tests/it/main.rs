@@ -36,6 +36,7 @@ mod poison;
 mod rebuild;
 #[cfg(test)]
 mod roles;
+#[cfg(test)]
 mod signature;
 #[cfg(test)]
 mod smtp;

@@ -1,0 +1,167 @@
+//! What rules grant and take, whatever happens in the directory.
+
+use rosterd::{
+    by_hand::{self, Whom},
+    tables::host::{ROLES, USER_ROLES, USERS},
+};
+use serde_json::json;
+
+use super::{GROUPS, apply, beginning, give, grants, joins, leaves, named, now, person};
+use crate::harness::{
+    both,
+    broker::{directory, event, organization, user, with},
+};
+
+both! {
+    fn a_group_grants_its_role_and_takes_it_back(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        assert_eq!(grants(app), ["u2 editor", "u2 member", "u3 viewer"]);
+
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+
+        let shown = app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"]);
+        assert_eq!(shown[0], "u1 admin rule admins: group Admins (g_admins)");
+        app.play(&[leaves("u1", named("g_admins", "Admins", 1), 6)]);
+        assert_eq!(grants(app), ["u2 editor", "u2 member", "u3 viewer"]);
+    }
+}
+
+both! {
+    fn lesson_28_a_renamed_group_is_mapped_anew_for_all_its_members(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5), joins("u3", named("g_admins", "Admins", 1), 5)]);
+        assert!(grants(app).contains(&"u3 admin".to_owned()));
+
+        app.play(&[event("e9", "dsync.group.updated", 9, named("g_admins", "Everybody", 9))]);
+
+        assert_eq!(grants(app), ["u2 editor", "u2 member", "u3 viewer"]);
+        app.play(&[event("e10", "dsync.group.updated", 10, named("g_admins", "Admins again", 10))]);
+        assert!(grants(app).contains(&"u1 admin".to_owned()) && grants(app).contains(&"u3 admin".to_owned()));
+    }
+}
+
+both! {
+    fn lesson_8_a_returner_gets_back_what_the_groups_grant_now(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+        app.play(&[event("e6", "dsync.user.updated", 6, person("u1", "inactive", 6))]);
+        assert!(!grants(app).contains(&"u1 admin".to_owned()));
+
+        // Meanwhile the group has become another one.
+        app.play(&[event("e7", "dsync.group.updated", 7, named("g_docs", "Docs", 7))]);
+        app.play(&[event("e8", "dsync.user.updated", 8, person("u1", "active", 8))]);
+
+        assert!(grants(app).contains(&"u1 admin".to_owned()));
+    }
+}
+
+both! {
+    fn lesson_29_a_blank_role_takes_nothing_that_was_given_by_hand(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        give(app, "u3", "admin").unwrap();
+        assert!(grants(app).contains(&"u3 admin".to_owned()));
+
+        let blank = with(user("u3", "active", 5), json!({"role": null, "roles": []}));
+        app.play(&[event("e5", "dsync.user.updated", 5, blank)]);
+
+        assert_eq!(grants(app), ["u2 editor", "u2 member", "u3 admin"]);
+    }
+}
+
+both! {
+    fn what_is_given_by_hand_falls_with_access_and_returns_with_it(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        give(app, "u1", "editor").unwrap();
+
+        app.play(&[event("e5", "dsync.user.updated", 5, person("u1", "suspended", 5))]);
+        assert!(!grants(app).contains(&"u1 editor".to_owned()));
+        app.play(&[event("e6", "dsync.user.updated", 6, person("u1", "active", 6))]);
+
+        let shown = app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"]);
+        assert!(shown.contains(&"u1 editor by hand: on call".to_owned()), "{shown:?}");
+        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u1" }, "editor", now()).unwrap();
+        assert!(!grants(app).contains(&"u1 editor".to_owned()));
+    }
+}
+
+both! {
+    fn only_roles_of_the_tenant_can_be_given_and_only_to_its_users(app) {
+        beginning(app);
+        apply(app, GROUPS);
+
+        let refused = give(app, "u1", "emperor").unwrap_err().to_string();
+        let unknown = give(app, "nobody", "admin").unwrap_err().to_string();
+
+        assert_eq!(refused, "org_1 has no role emperor; there is admin, editor, member, viewer. Declare it in the mapping first");
+        assert!(unknown.starts_with("org_1 has no user nobody"), "{unknown}");
+    }
+}
+
+both! {
+    fn lesson_31_unmapped_is_a_policy(app) {
+        beginning(app);
+        let with = |unmapped: &str| format!("unknown_roles = \"ignore\"\nunmapped = {unmapped}\n{GROUPS}");
+
+        apply(app, &with("{ role = \"member\" }"));
+        assert_eq!(grants(app), ["u1 member", "u2 editor", "u2 member", "u3 member"]);
+
+        apply(app, &with("\"no_access\""));
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive", "u2 active", "u3 inactive"]);
+        assert_eq!(app.notices(), ["u1", "u3"]);
+
+        apply(app, &with("\"none\""));
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 active", "u2 active", "u3 active"]);
+        assert_eq!(grants(app), ["u2 editor", "u2 member"]);
+    }
+}
+
+both! {
+    fn lesson_33_no_directory_grants_what_is_above_its_ceiling(app) {
+        beginning(app);
+        apply(app, &format!("never_from_directory = [\"owner\"]\n[roles.owner]\n{GROUPS}"));
+
+        let owner = with(person("u1", "active", 5), json!({"role": {"slug": "owner"}, "roles": [{"slug": "owner"}]}));
+        app.play(&[event("e5", "dsync.user.updated", 5, owner)]);
+        assert!(!grants(app).contains(&"u1 owner".to_owned()));
+
+        give(app, "u1", "owner").unwrap();
+        assert!(grants(app).contains(&"u1 owner".to_owned()));
+    }
+}
+
+both! {
+    fn a_tenants_section_holds_for_that_tenant_alone(app) {
+        beginning(app);
+        app.play(&[
+            event("o2", "organization.created", 0, organization("org_2", 0)),
+            event("d2", "dsync.activated", 0, directory("dir_2", "org_2", 0)),
+            event("c9", "dsync.user.created", 1, with(user("u9", "active", 1), json!({
+                "directory_id": "dir_2", "organization_id": "org_2", "role": {"slug": "viewer"}, "roles": []}))),
+        ]);
+
+        apply(app, "[roles.guest]\n[tenants.org_2]\nunknown_roles = { map_to = \"guest\" }");
+
+        assert_eq!(grants(app), ["u3 viewer", "u9 guest"]);
+        assert_eq!(app.brief(ROLES, &["tenant_id", "slug"]), ["org_1 guest", "org_1 viewer", "org_2 guest"]);
+    }
+}
+
+both! {
+    fn the_highest_role_alone_is_a_strategy(app) {
+        beginning(app);
+        app.play(&[joins("u2", named("g_admins", "Admins", 1), 5)]);
+
+        let ranked = GROUPS
+            .replace("[roles.member]", "[roles.member]\npriority = 1")
+            .replace("[roles.editor]", "[roles.editor]\npriority = 2")
+            .replace("[roles.admin]", "[roles.admin]\npriority = 3");
+        apply(app, &format!("strategy = \"highest\"\n{ranked}"));
+
+        assert_eq!(grants(app), ["u2 admin", "u3 viewer"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! What is shown before, and what is told after.
+
+use rosterd::{
+    explain::explain,
+    plan::{self, By, PlanError},
+};
+
+use super::{GROUPS, apply, beginning, grants, joins, named, now, person, plan_of};
+use crate::harness::{both, broker::event};
+
+both! {
+    fn lesson_34_a_plan_shows_what_applying_then_does(app) {
+        beginning(app);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+        let before = grants(app);
+
+        let planned = plan_of(app, GROUPS);
+
+        assert_eq!(grants(app), before);
+        let shown: Vec<String> = planned.tenants["org_1"].iter().map(|(id, user)| format!("{id} +{:?} -{:?}", user.gains, user.loses)).collect();
+        assert_eq!(shown, [
+            "u1 +{\"admin\": \"rule admins: group Admins (g_admins)\"} -{}",
+            "u2 +{\"editor\": \"rule writers: department_name = \\\"Docs\\\"\", \"member\": \"rule writers: department_name = \\\"Docs\\\"\"} -{}",
+        ]);
+        assert_eq!((planned.counts().privileged_gained, planned.counts().users), (1, 2));
+        let by = By { name: "ada", now: now() };
+        plan::apply(app.database(), &app.config.rules(), GROUPS, Some(&planned), &by).unwrap();
+        app.drain();
+        assert_eq!(grants(app), ["u1 admin", "u2 editor", "u2 member", "u3 viewer"]);
+        assert!(plan_of(app, GROUPS).is_empty());
+    }
+}
+
+both! {
+    fn a_saved_plan_that_is_not_what_would_happen_now_is_refused(app) {
+        beginning(app);
+        let planned = plan_of(app, GROUPS);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+
+        let by = By { name: "ada", now: now() };
+        let refused = plan::apply(app.database(), &app.config.rules(), GROUPS, Some(&planned), &by);
+
+        assert!(matches!(refused, Err(PlanError::Stale)));
+        assert_eq!(grants(app), ["u3 viewer"]);
+    }
+}
+
+both! {
+    fn a_plan_warns_of_rules_that_do_nothing_and_of_groups_that_do_not_exist(app) {
+        beginning(app);
+
+        let planned = plan_of(app, r#"
+[roles.member]
+[[rules]]
+name = "nobody"
+grants = ["member"]
+when.group.name = "Nowhere"
+[[rules]]
+name = "viewers"
+grants = ["member"]
+when.role = "viewer"
+[[rules]]
+name = "hidden"
+grants = ["member"]
+when.role = ["viewer"]
+"#);
+
+        let warnings: Vec<&str> = planned.warnings.iter().map(String::as_str).collect();
+        assert_eq!(warnings, [
+            "rule \"hidden\" is hidden: what it grants to its 1 users is decided by other rules",
+            "rule \"nobody\" matches nobody",
+            "rule \"nobody\": there is no group named \"Nowhere\"",
+        ]);
+    }
+}
+
+both! {
+    fn every_role_is_explained_by_a_rule_a_fact_and_an_event(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+
+        let explained = explain(app.database(), &app.config.rules(), "org_1", "u1").unwrap();
+
+        let [explained] = explained.as_slice() else { panic!("{explained:?}") };
+        let role = &explained.roles[0];
+        assert_eq!((role.role.as_str(), role.rule.as_deref()), ("admin", Some("admins")));
+        assert_eq!((role.facts[0].fact.as_str(), role.facts[0].event.as_str()), ("group Admins (g_admins)", "joins_u1_5"));
+        let missed: Vec<&str> = explained.not_matched.iter().map(|rule| rule.looks_for.as_str()).collect();
+        assert_eq!(missed, ["(in a group with id g_docs) or (department_name is \"Docs\")"]);
+    }
+}
+
+both! {
+    fn an_explanation_of_somebody_without_access_tells_why_and_since_when(app) {
+        beginning(app);
+        app.play(&[event("e5", "dsync.user.updated", 5, person("u1", "inactive", 5))]);
+
+        let explained = explain(app.database(), &app.config.rules(), "org_1", "u1").unwrap();
+
+        let why = explained[0].no_access.as_ref().unwrap();
+        assert_eq!((why.because.as_str(), why.event.as_str()), ("the directory says deleted, or not active", "e5"));
+        assert!(explain(app.database(), &app.config.rules(), "org_2", "u1").is_err());
+    }
+}
