@@ -10,18 +10,18 @@ use crate::harness::{
     process::{Served, eventually, get, output, rosterd, stdout},
 };
 
-fn simulate(served: &Served, arguments: &[&str]) -> Value {
+pub(crate) fn simulate(served: &Served, arguments: &[&str]) -> Value {
     let mut command = rosterd();
     command.args(["simulate", "--json", "--url", &served.webhook(), "--secret", SECRET]).args(arguments);
     serde_json::from_str(&stdout(&output(&mut command))).unwrap()
 }
 
-fn drained(served: &Served) -> bool {
+pub(crate) fn drained(served: &Served) -> bool {
     let ready: Value = serde_json::from_str(&get(served.address, "/readyz")).unwrap();
     ready["inbox"]["count"] == 0 && ready["refreshes"] == 0
 }
 
-fn list(store: &TestDatabase, what: &str, tenant: &str) -> Vec<Value> {
+pub(crate) fn list(store: &TestDatabase, what: &str, tenant: &str) -> Vec<Value> {
     let mut command = rosterd();
     command.env("DATABASE_URL", store.url()).args([what, "list", "--tenant", tenant, "--format", "json"]);
     serde_json::from_str(&stdout(&output(&mut command))).unwrap()
@@ -62,7 +62,7 @@ fn a_simulated_broker_ends_in_the_tables_it_expects_and_in_equal_ones_on_both_da
 }
 
 /// As the deliveries tell, since there is no verb for it.
-fn tenants(store: &TestDatabase) -> Vec<String> {
+pub(crate) fn tenants(store: &TestDatabase) -> Vec<String> {
     use rosterd::{db, tables::host::TENANTS};
     let database = db::Database::new(&db::Url::parse(&store.url()).unwrap(), 1);
     let rows = database.read::<_, db::DbError>(|conn| Ok(TENANTS.rows(conn, None)?)).unwrap();
@@ -296,72 +296,4 @@ fn lists_are_tables_json_and_csv_with_the_columns_names() {
     assert!(list("csv").contains(",'=1+1,"));
     let table = list("table");
     assert!(table.contains("=1+1") && !table.contains('\u{1b}'), "{table}");
-}
-
-const MAPPING: &str = r#"
-unknown_roles = "ignore"
-[roles.member]
-[roles.staff]
-[[rules]]
-name = "everybody"
-grants = ["staff"]
-when.role = "member"
-"#;
-
-#[test]
-fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
-    for backend in Backend::offered() {
-        let (store, home) = (TestDatabase::create(backend), tempfile::tempdir().unwrap());
-        let file = |name: &str, text: &str| {
-            std::fs::write(home.path().join(name), text).unwrap();
-            home.path().join(name).display().to_string()
-        };
-        let mapping = file("mapping.toml", MAPPING);
-        let run = |arguments: &[&str]| output(rosterd().env("DATABASE_URL", store.url()).args(arguments));
-        let served = Served::on(&store);
-        simulate(&served, &["--users", "30", "--events", "0"]);
-        eventually("everything applied", || drained(&served));
-
-        let faulty = file("faulty.toml", &MAPPING.replace("[roles.staff]\n", ""));
-        let refused = run(&["mapping", "check", &faulty]);
-        assert_eq!(refused.status.code(), Some(1));
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(said.contains("faulty.toml:6: staff is not declared (there is member)"), "{said}");
-        assert!(run(&["mapping", "check", &mapping]).status.success());
-
-        let plan = home.path().join("plan.json").display().to_string();
-        let planned = run(&["mapping", "plan", &mapping, "--out", &plan, "--detailed-exitcode"]);
-        assert_eq!(planned.status.code(), Some(2));
-        assert!(run(&["mapping", "plan", &mapping]).status.success());
-        stdout(&run(&["mapping", "apply", &plan, "--by", "ada"]));
-        assert!(!run(&["mapping", "apply", &plan]).status.success(), "a plan that has been applied is stale");
-        let nothing = run(&["mapping", "plan", &mapping, "--detailed-exitcode"]);
-        assert_eq!(nothing.status.code(), Some(0));
-        assert!(stdout(&run(&["mapping", "show"])).starts_with("# version 1, applied by ada at "));
-
-        let tenant = tenants(&store).remove(0);
-        let roles = list(&store, "roles", &tenant);
-        assert_eq!(
-            roles.iter().map(|role| role["slug"].as_str().unwrap()).collect::<Vec<_>>(),
-            ["member", "staff"]
-        );
-        let someone = list(&store, "users", &tenant).remove(0);
-        let address = someone["email"].as_str().unwrap();
-        stdout(&run(&[
-            "roles", "grant", "--tenant", &tenant, address, "member", "--reason", "on call", "--by", "ada",
-        ]));
-        let told = stdout(&run(&["explain", "--tenant", &tenant, address, "--format", "json"]));
-        let told: Value = serde_json::from_str(&told).unwrap();
-        let given =
-            told[0]["roles"].as_array().unwrap().iter().find(|role| role["role"] == "member").unwrap();
-        assert_eq!(given["because"], "by hand: on call");
-
-        // Whoever was asked meanwhile goes on by the new mapping.
-        simulate(&served, &["--users", "30", "--events", "300"]);
-        eventually("everything applied", || drained(&served));
-        let again = run(&["mapping", "plan", &mapping, "--detailed-exitcode"]);
-        assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stdout));
-        served.signal("-TERM");
-        assert!(served.end().0.success());
-    }
 }

@@ -1,5 +1,6 @@
 //! Roles by rules, through the service: mapped, previewed, explained.
 
+mod commands;
 mod granted;
 mod planned;
 
@@ -98,4 +99,22 @@ pub(super) fn beginning(app: &TestApp) {
         created("u2"),
         created("u3"),
     ]);
+}
+
+/// Each example of the README is a mapping.
+#[test]
+fn the_readmes_mappings_are_mappings() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<&str> =
+        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let mappings: Vec<&str> = blocks.into_iter().filter(|block| block.contains("rules]]")).collect();
+
+    assert_eq!(mappings.len(), 3);
+    for mapping in mappings {
+        assert!(
+            rosterd::mapping::check(mapping).is_ok(),
+            "{:?} in\n{mapping}",
+            rosterd::mapping::check(mapping)
+        );
+    }
 }

@@ -1,0 +1,79 @@
+//! From the command line, beside a service that runs.
+
+use serde_json::Value;
+
+use crate::{
+    binary::{drained, list, simulate, tenants},
+    harness::{
+        Backend, TestDatabase,
+        process::{Served, eventually, output, rosterd, stdout},
+    },
+};
+
+const MAPPING: &str = r#"
+unknown_roles = "ignore"
+[roles.member]
+[roles.staff]
+[[rules]]
+name = "everybody"
+grants = ["staff"]
+when.role = "member"
+"#;
+
+#[test]
+fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
+    for backend in Backend::offered() {
+        let (store, home) = (TestDatabase::create(backend), tempfile::tempdir().unwrap());
+        let file = |name: &str, text: &str| {
+            std::fs::write(home.path().join(name), text).unwrap();
+            home.path().join(name).display().to_string()
+        };
+        let mapping = file("mapping.toml", MAPPING);
+        let run = |arguments: &[&str]| output(rosterd().env("DATABASE_URL", store.url()).args(arguments));
+        let served = Served::on(&store);
+        simulate(&served, &["--users", "30", "--events", "0"]);
+        eventually("everything applied", || drained(&served));
+
+        let faulty = file("faulty.toml", &MAPPING.replace("[roles.staff]\n", ""));
+        let refused = run(&["mapping", "check", &faulty]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains("faulty.toml:6: staff is not declared (there is member)"), "{said}");
+        assert!(run(&["mapping", "check", &mapping]).status.success());
+
+        let plan = home.path().join("plan.json").display().to_string();
+        let planned = run(&["mapping", "plan", &mapping, "--out", &plan, "--detailed-exitcode"]);
+        assert_eq!(planned.status.code(), Some(2));
+        assert!(run(&["mapping", "plan", &mapping]).status.success());
+        stdout(&run(&["mapping", "apply", &plan, "--by", "ada"]));
+        assert!(!run(&["mapping", "apply", &plan]).status.success(), "a plan that has been applied is stale");
+        let nothing = run(&["mapping", "plan", &mapping, "--detailed-exitcode"]);
+        assert_eq!(nothing.status.code(), Some(0));
+        assert!(stdout(&run(&["mapping", "show"])).starts_with("# version 1, applied by ada at "));
+
+        let tenant = tenants(&store).remove(0);
+        let roles = list(&store, "roles", &tenant);
+        assert_eq!(
+            roles.iter().map(|role| role["slug"].as_str().unwrap()).collect::<Vec<_>>(),
+            ["member", "staff"]
+        );
+        let someone = list(&store, "users", &tenant).remove(0);
+        let address = someone["email"].as_str().unwrap();
+        stdout(&run(&[
+            "roles", "grant", "--tenant", &tenant, address, "member", "--reason", "on call", "--by", "ada",
+        ]));
+        let told = stdout(&run(&["explain", "--tenant", &tenant, address, "--format", "json"]));
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let given =
+            told[0]["roles"].as_array().unwrap().iter().find(|role| role["role"] == "member").unwrap();
+        assert_eq!(given["because"], "by hand: on call");
+
+        // Whoever was asked meanwhile goes on by the new mapping.
+        simulate(&served, &["--users", "30", "--events", "300"]);
+        eventually("everything applied", || drained(&served));
+        let again = run(&["mapping", "plan", &mapping, "--detailed-exitcode"]);
+        assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stdout));
+        served.signal("-TERM");
+        assert!(served.end().0.success());
+    }
+}
