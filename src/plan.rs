@@ -21,7 +21,7 @@ use crate::{
     tables::{
         claims,
         mappings::{self, Applied, InForceError},
-        refreshes, role_list,
+        refreshes, role_list, tenants,
     },
 };
 
@@ -131,6 +131,9 @@ fn planned(
     let walked = walk::walk(conn, &rules, tenant)?;
     let mut warnings = rules::warnings(&rules.mapping, &walked.matches);
     warnings.extend(groups::warnings(conn, &rules.mapping)?);
+    let ignored =
+        |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
+    warnings.extend(walked.ignored.into_iter().map(ignored));
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 
@@ -160,15 +163,13 @@ pub fn apply(
         let applied = Applied { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
         mappings::insert(conn, &applied)?;
         let mapping = mapping.as_version(version);
-        let (mut tenants, mut directories) = (BTreeSet::new(), Vec::new());
-        for (tenant_id, directory_id) in claims::homes(conn, None)? {
-            if was.of(&tenant_id) != mapping.of(&tenant_id) {
-                tenants.insert(tenant_id);
-                directories.push(directory_id);
-            }
-        }
+        let concerned = |tenant_id: &str| was.of(tenant_id) != mapping.of(tenant_id);
+        let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
+        tenants.retain(|tenant_id| concerned(tenant_id));
         role_list::settle(conn, &mapping, &tenants)?;
-        refreshes::request(conn, &directories)?;
+        let homes = claims::homes(conn, None)?.into_iter();
+        let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
+        refreshes::request(conn, &directories.collect::<Vec<_>>())?;
         Ok(plan)
     })
 }

@@ -28,6 +28,8 @@ pub(super) struct Walked {
     pub(super) tenants: BTreeMap<String, BTreeMap<String, UserPlan>>,
     /// Only tenants that exist.
     pub(super) matches: BTreeMap<String, Vec<Matches>>,
+    /// Slugs in the broker's role field that the mapping ignores, and of how many users.
+    pub(super) ignored: BTreeMap<String, usize>,
 }
 
 /// What one rule does in one tenant.
@@ -115,6 +117,9 @@ fn count(examined: &Examined, rules: &Rules, walked: &mut Walked) {
     let Some(matches) = walked.matches.get_mut(&examined.tenant_id) else { return };
     if !examined.access.is_active() {
         return;
+    }
+    for slug in &examined.derived.ignored {
+        *walked.ignored.entry(slug.clone()).or_default() += 1;
     }
     let policy = rules.mapping.of(&examined.tenant_id);
     for ((rule, matched), matches) in policy.rules.iter().zip(&examined.rules).zip(matches) {

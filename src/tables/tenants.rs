@@ -1,9 +1,9 @@
 //! Table `tenants`.
 
-use diesel::QueryResult;
+use diesel::{QueryDsl, QueryResult, RunQueryDsl};
 
 use crate::{
-    db::{Conn, bulk::Rows},
+    db::{Conn, bulk::Rows, schema::tenants},
     decide::directories::TenantRow,
 };
 
@@ -30,4 +30,8 @@ pub fn remove(conn: &mut Conn, ids: &[String]) -> QueryResult<()> {
         .text("id", String::as_str)
         .execute(conn, "DELETE FROM tenants WHERE id IN (SELECT r.id FROM {rows})")?;
     Ok(())
+}
+
+pub fn ids(conn: &mut Conn) -> QueryResult<Vec<String>> {
+    tenants::table.order(tenants::id).select(tenants::id).load(conn)
 }

@@ -7,6 +7,7 @@ mod history;
 mod mapped;
 mod model;
 mod people;
+mod planned;
 mod poison;
 mod reach;
 mod steps;
@@ -71,6 +72,12 @@ property!(
     (60, 30),
     case,
     notices
+);
+property!(
+    a_plan_is_what_applying_does_and_every_grant_is_explained,
+    (60, 20),
+    case,
+    planned::a_plan_comes_true
 );
 property!(what_is_wrong_with_an_event_stays_with_it, (60, 30), poison::poisoned, poison::stays_with_itself);
 

@@ -46,7 +46,7 @@ const AT_ONCE: Retention = Retention { delivery_days: 1, event_id_days: 0 };
 pub type User = [String; 2];
 
 pub struct World {
-    database: Database,
+    pub database: Database,
     url: Url,
     clear: String,
     // Dropped last: it takes the database away.

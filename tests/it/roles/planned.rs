@@ -46,6 +46,17 @@ both! {
 }
 
 both! {
+    fn a_plan_warns_of_slugs_that_it_ignores(app) {
+        beginning(app);
+
+        let planned = plan_of(app, "unknown_roles = \"ignore\"");
+
+        let warnings: Vec<&str> = planned.warnings.iter().map(String::as_str).collect();
+        assert_eq!(warnings, ["role viewer of the broker's, which 1 users have, is ignored"]);
+    }
+}
+
+both! {
     fn a_plan_warns_of_rules_that_do_nothing_and_of_groups_that_do_not_exist(app) {
         beginning(app);
 
