@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("rosterd: {error}");
+            eprintln!("rosterd: {}", output::printable(&error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -169,7 +169,7 @@ pub fn apply(
         role_list::settle(conn, &mapping, &tenants)?;
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
-        refreshes::request(conn, &directories.collect::<Vec<_>>())?;
+        refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;
         Ok(plan)
     })
 }

@@ -58,7 +58,16 @@ fn around_group<'a>(
     shown: &'a HashMap<String, Vec<ShownGroup>>,
 ) -> Vec<(&'a str, &'a str)> {
     let (id, now) = match change {
-        GroupChange::Put { group_id, directory_id, .. } => (group_id, Some(directory_id.as_str())),
+        GroupChange::Put { tenant_id, group_id, directory_id, content, .. } => {
+            // A newer snapshot that says the same is nothing to its members.
+            let same = |row: &ShownGroup| {
+                (&row.tenant_id, &row.directory_id, &row.name) == (tenant_id, directory_id, &content.name)
+            };
+            if rows(shown, group_id).iter().any(same) {
+                return Vec::new();
+            }
+            (group_id, Some(directory_id.as_str()))
+        }
         GroupChange::Remove { group_id, .. } => (group_id, None),
     };
     let before = rows(shown, id).iter().map(|row| row.directory_id.as_str());

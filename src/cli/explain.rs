@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, Format, output::say};
+use super::{
+    Failure, Format,
+    output::{printable, say},
+};
 use crate::{
     config::Config,
     db::Database,
@@ -56,13 +59,18 @@ fn text(explained: &Explanation) -> String {
         text += "  no role\n";
     }
     for role in &explained.roles {
-        text += &format!("  {}  {}\n", role.role, role.because);
+        text += &format!("  {}  {}\n", role.role, line(&role.because));
         for fact in &role.facts {
-            text += &format!("      {}, since {}, by event {}\n", fact.fact, fact.since, fact.event);
+            text += &format!(
+                "      {}, since {}, by event {}\n",
+                line(&fact.fact),
+                fact.since,
+                line(&fact.event)
+            );
         }
     }
     for slug in &explained.ignored_slugs {
-        text += &format!("  the directory names role {slug}, which the mapping ignores\n");
+        text += &format!("  the directory names role {}, which the mapping ignores\n", line(slug));
     }
     for rule in &explained.not_matched {
         text += &format!(
@@ -72,6 +80,10 @@ fn text(explained: &Explanation) -> String {
             rule.looks_for
         );
     }
-    // Names come from other people's directories: they must not steer the operator's terminal.
-    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text
+}
+
+/// Names come from other people's directories: they must not steer the operator's terminal, nor forge a line.
+fn line(text: &str) -> String {
+    printable(text).replace('\n', " ")
 }

@@ -80,7 +80,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Names come from other people's directories: they must not steer the operator's terminal.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 

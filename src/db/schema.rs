@@ -99,6 +99,7 @@ table! {
         group_id -> Text,
         id_after -> Text,
         kind_after -> SmallInt,
+        rank -> SmallInt,
     }
 }
 

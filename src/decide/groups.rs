@@ -11,6 +11,7 @@ pub struct ShownGroup {
     pub tenant_id: String,
     pub id: String,
     pub directory_id: String,
+    pub name: String,
     pub digest: i64,
 }
 

@@ -40,6 +40,13 @@ pub enum Because {
     Manual(Manual),
 }
 
+/// The later of what is told: a time, and the newest word on the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    pub at: Option<Timestamp>,
+    pub newest_word: bool,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Derived {
     pub held: BTreeMap<String, Because>,
@@ -78,6 +85,7 @@ pub fn derive(policy: &Policy, facts: Facts<'_>, manual: &[Manual]) -> Derived {
         match &policy.unmapped {
             Unmapped::None => {}
             Unmapped::NoAccess => derived.shut_out = manual.is_empty(),
+            Unmapped::Role(role) if policy.never_from_directory.contains(role) => {}
             Unmapped::Role(role) => drop(derived.held.insert(role.clone(), Because::Unmapped)),
         }
     }
@@ -96,18 +104,19 @@ fn keep_highest(policy: &Policy, held: &mut BTreeMap<String, Because>) {
 }
 
 impl Because {
-    /// Since when, in the broker's time, where that is told by something else than the newest word on the user.
-    pub fn since(&self) -> Option<Timestamp> {
+    /// Since when, in the broker's time.
+    pub fn since(&self) -> Since {
+        let group = |one: &Evidence| match one {
+            Evidence::Group(group) => Some(group.since),
+            Evidence::Role(_) | Evidence::Attribute { .. } => None,
+        };
         match self {
-            Self::Rule { evidence, .. } => evidence
-                .iter()
-                .filter_map(|one| match one {
-                    Evidence::Group(group) => Some(group.since),
-                    Evidence::Role(_) | Evidence::Attribute { .. } => None,
-                })
-                .max(),
-            Self::Manual(grant) => Some(grant.since),
-            Self::BrokerRole(_) | Self::Unmapped => None,
+            Self::Rule { evidence, .. } => Since {
+                at: evidence.iter().filter_map(group).max(),
+                newest_word: evidence.iter().any(|one| group(one).is_none()),
+            },
+            Self::Manual(grant) => Since { at: Some(grant.since), newest_word: false },
+            Self::BrokerRole(_) | Self::Unmapped => Since { at: None, newest_word: true },
         }
     }
 }

@@ -62,14 +62,23 @@ impl Faults<'_> {
 /// What the section says, and for the rest `general`; `roles` are joined, `rules` replaced as a whole.
 fn policy(section: &Section, general: &Policy, faults: &mut Faults<'_>) -> Policy {
     let mut policy = general.clone();
+    let before = faults.found.len();
     for (slug, role) in section.roles.iter().flatten() {
+        let name = role.get_ref().name.as_deref().unwrap_or("a name");
+        if !is_printable(slug) || !is_printable(name) {
+            faults
+                .at(role.span(), format!("role {slug:?} needs a slug and a name without control characters"));
+        }
         let document::Role { name, priority, privileged } = role.get_ref();
         let name = name.clone().unwrap_or_else(|| slug.clone());
         policy.roles.insert(slug.clone(), Role { name, priority: *priority, privileged: *privileged });
     }
     for (slug, role) in section.roles.iter().flatten() {
         let Some(priority) = role.get_ref().priority else { continue };
-        let like = policy.roles.iter().find(|(other, role)| *other < slug && role.priority == Some(priority));
+        let own = |other: &String| section.roles.iter().flatten().any(|(slug, _)| slug == other);
+        let like = policy.roles.iter().find(|(other, role)| {
+            role.priority == Some(priority) && if own(other) { *other < slug } else { *other != slug }
+        });
         if let Some((other, _)) = like {
             faults.at(
                 role.span(),
@@ -116,16 +125,44 @@ fn policy(section: &Section, general: &Policy, faults: &mut Faults<'_>) -> Polic
     }
     if let Some(rules) = &section.rules {
         policy.rules = self::rules(rules, &policy, faults);
-    } else if section.never_from_directory.is_some() {
-        // Rules that are inherited must keep to a ceiling that is not.
-        let above = policy.rules.iter().flat_map(|rule| rule.grants.iter().map(move |role| (rule, role)));
-        for (rule, role) in above.filter(|(_, role)| policy.never_from_directory.contains(*role)) {
-            let span =
-                section.never_from_directory.iter().flatten().next().map(Spanned::span).unwrap_or_default();
-            faults.at(span, format!("rule {:?} grants {role}: give the tenant rules of its own", rule.name));
-        }
+    }
+    if faults.found.len() == before {
+        inherited(section, &policy, faults);
     }
     policy
+}
+
+/// What is inherited must go together with what is not.
+fn inherited(section: &Section, policy: &Policy, faults: &mut Faults<'_>) {
+    let ceiling = section.never_from_directory.iter().flatten().next().map(Spanned::span);
+    let strategy = section.strategy.as_ref().map(Spanned::span);
+    let role = section.roles.iter().flatten().next().map(|(_, role)| role.span());
+    let span = ceiling.or(strategy).or(role).unwrap_or_default();
+    let above = |role: &String| policy.never_from_directory.contains(role);
+    if let Unmapped::Role(role) = &policy.unmapped
+        && above(role)
+    {
+        faults.at(span.clone(), format!("unmapped grants {role}: give the tenant an unmapped of its own"));
+    }
+    if let UnknownRoles::MapTo(role) = &policy.unknown_roles
+        && above(role)
+    {
+        faults.at(span.clone(), format!("unknown_roles maps to {role}: give the tenant its own"));
+    }
+    for (rule, role) in policy.rules.iter().flat_map(|rule| rule.grants.iter().map(move |role| (rule, role)))
+    {
+        if above(role) {
+            faults.at(
+                span.clone(),
+                format!("rule {:?} grants {role}: give the tenant rules of its own", rule.name),
+            );
+        }
+        let unranked = policy.roles.get(role).is_none_or(|role| role.priority.is_none());
+        if policy.strategy == Strategy::Highest && unranked {
+            let what = format!("strategy \"highest\" needs a priority for {role}");
+            faults.at(span.clone(), format!("{what}: write it in [roles.{role}]"));
+        }
+    }
 }
 
 fn rules(rules: &[Spanned<document::Rule>], policy: &Policy, faults: &mut Faults<'_>) -> Vec<Rule> {
@@ -133,8 +170,11 @@ fn rules(rules: &[Spanned<document::Rule>], policy: &Policy, faults: &mut Faults
     let mut checked = Vec::new();
     for rule in rules {
         let document::Rule { name, grants, when } = rule.get_ref();
-        if name.get_ref().trim().is_empty() {
-            faults.at(name.span(), "a rule needs a name: it is what an explanation tells");
+        if !is_printable(name.get_ref()) {
+            faults.at(
+                name.span(),
+                "a rule needs a name without control characters: it is what an explanation tells",
+            );
         }
         if !names.insert(name.get_ref()) {
             faults.at(
@@ -148,11 +188,6 @@ fn rules(rules: &[Spanned<document::Rule>], policy: &Policy, faults: &mut Faults
         }
         for role in grants {
             grantable(role.get_ref(), role.span(), policy, faults);
-            let unranked = policy.roles.get(role.get_ref()).is_some_and(|role| role.priority.is_none());
-            if policy.strategy == Strategy::Highest && unranked {
-                let what = format!("strategy \"highest\" needs a priority for {}", role.get_ref());
-                faults.at(role.span(), format!("{what}: write it in [roles.{}]", role.get_ref()));
-            }
         }
         if let Some(when) = condition(when, faults) {
             let grants = grants.iter().map(|role| role.get_ref().clone()).collect();
@@ -160,6 +195,11 @@ fn rules(rules: &[Spanned<document::Rule>], policy: &Policy, faults: &mut Faults
         }
     }
     checked
+}
+
+/// It ends in tables, in mails and on terminals.
+fn is_printable(name: &str) -> bool {
+    !name.trim().is_empty() && !name.chars().any(char::is_control)
 }
 
 fn declared(role: &str, span: Range<usize>, policy: &Policy, faults: &mut Faults<'_>) -> bool {

@@ -95,7 +95,7 @@ fn the_highest_strategy_needs_a_priority_for_what_rules_grant() {
         "strategy = \"highest\"\n[roles.a]\n[[rules]]\nname = \"a\"\ngrants = [\"a\"]\nwhen.role = \"a\"\n",
     );
 
-    assert_eq!(told, ["5: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
+    assert_eq!(told, ["1: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
 }
 
 #[test]
@@ -105,4 +105,38 @@ fn a_tenants_ceiling_holds_for_the_rules_it_inherits() {
     );
 
     assert_eq!(told, ["7: rule \"x\" grants a: give the tenant rules of its own"]);
+}
+
+#[test]
+fn what_a_tenant_inherits_must_go_together_with_its_own_ceiling_and_strategy() {
+    let general = "unmapped = { role = \"a\" }\nunknown_roles = { map_to = \"a\" }\n[roles.a]\n[[rules]]\nname = \"x\"\n\
+         grants = [\"a\"]\nwhen.role = \"a\"\n[tenants.t]\n";
+
+    assert_eq!(
+        faults(&format!("{general}never_from_directory = [\"a\"]\n")),
+        [
+            "9: unmapped grants a: give the tenant an unmapped of its own",
+            "9: unknown_roles maps to a: give the tenant its own",
+            "9: rule \"x\" grants a: give the tenant rules of its own",
+        ]
+    );
+    let told = faults(&format!("{general}strategy = \"highest\"\n"));
+    assert_eq!(told, ["9: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
+}
+
+#[test]
+fn what_no_attribute_can_be_and_no_table_can_hold_is_refused() {
+    let told = faults(
+        "[roles.a]\nname = \"x\\u0000\"\n[[rules]]\nname = \"\\u0007\"\ngrants = [\"a\"]\n\
+         when.attribute = { path = \"n\", equals = nan }\n",
+    );
+
+    assert_eq!(
+        told,
+        [
+            "1: role \"a\" needs a slug and a name without control characters",
+            "4: a rule needs a name without control characters: it is what an explanation tells",
+            "6: a value is a text, a number, or true or false",
+        ]
+    );
 }

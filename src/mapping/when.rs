@@ -117,9 +117,9 @@ fn scalar(value: &Value) -> Result<Json, String> {
     match value {
         Value::String(text) => Ok(Json::from(text.as_str())),
         Value::Integer(number) => Ok(Json::from(*number)),
-        Value::Float(number) => Ok(Json::from(*number)),
+        Value::Float(number) if number.is_finite() => Ok(Json::from(*number)),
         Value::Boolean(boolean) => Ok(Json::from(*boolean)),
-        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+        Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
             Err("a value is a text, a number, or true or false".to_owned())
         }
     }

@@ -20,6 +20,8 @@ struct Shown {
     id: String,
     #[diesel(sql_type = Text)]
     directory_id: String,
+    #[diesel(sql_type = Text)]
+    name: String,
     #[diesel(sql_type = BigInt)]
     digest: i64,
 }
@@ -27,11 +29,16 @@ struct Shown {
 pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownGroup>> {
     let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
-        "SELECT g.tenant_id, g.id, g.directory_id, g.digest FROM {rows} \
+        "SELECT g.tenant_id, g.id, g.directory_id, g.name, g.digest FROM {rows} \
          JOIN groups g ON g.tenant_id = r.tenant_id AND g.id = r.id",
     )?;
-    let group =
-        |Shown { tenant_id, id, directory_id, digest }| ShownGroup { tenant_id, id, directory_id, digest };
+    let group = |Shown { tenant_id, id, directory_id, name, digest }| ShownGroup {
+        tenant_id,
+        id,
+        directory_id,
+        name,
+        digest,
+    };
     Ok(rows.into_iter().map(group).collect())
 }
 

@@ -4,6 +4,11 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQue
 
 use crate::db::{Conn, bulk::Rows, on_each, schema::refreshes};
 
+/// Who goes first: leavers wait for nobody's roles (promise 5).
+const DIRECTORY: i64 = 0;
+const GROUP: i64 = 1;
+const MAPPING: i64 = 2;
+
 /// Where the next step of a refresh begins: after this (id, kind).
 pub struct Refresh {
     pub directory_id: String,
@@ -14,37 +19,53 @@ pub struct Refresh {
 
 /// Everybody in these directories. What is under way begins again: whoever was visited may have changed once more.
 pub fn request(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<()> {
-    let all: Vec<(&str, &str)> = directory_ids.iter().map(|id| (id.as_str(), "")).collect();
-    request_members(conn, &all)
+    enter(conn, &everybody(directory_ids), DIRECTORY)
+}
+
+/// Everybody in these directories, because another mapping holds.
+pub fn request_mapped(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<()> {
+    enter(conn, &everybody(directory_ids), MAPPING)
 }
 
 /// The members of these groups, by (directory, group).
 pub fn request_members(conn: &mut Conn, groups: &[(&str, &str)]) -> QueryResult<()> {
+    enter(conn, groups, GROUP)
+}
+
+fn everybody(directory_ids: &[String]) -> Vec<(&str, &str)> {
+    directory_ids.iter().map(|id| (id.as_str(), "")).collect()
+}
+
+fn enter(conn: &mut Conn, groups: &[(&str, &str)], rank: i64) -> QueryResult<()> {
     Rows::of(groups)
         .text("directory_id", |(directory_id, _)| directory_id)
         .text("group_id", |(_, id)| id)
+        .integer("rank", |_| rank)
         .execute(
             conn,
-            "INSERT INTO refreshes (directory_id, group_id, id_after, kind_after) \
-         SELECT r.directory_id, r.group_id, '', -1 FROM {rows} WHERE true \
-         ON CONFLICT (directory_id, group_id) DO UPDATE SET id_after = '', kind_after = -1",
+            "INSERT INTO refreshes (directory_id, group_id, id_after, kind_after, rank) \
+             SELECT r.directory_id, r.group_id, '', -1, r.rank FROM {rows} WHERE true \
+             ON CONFLICT (directory_id, group_id) DO UPDATE SET id_after = '', kind_after = -1, \
+             rank = CASE WHEN excluded.rank < refreshes.rank THEN excluded.rank ELSE refreshes.rank END",
         )?;
     Ok(())
 }
 
 /// Everybody in a directory that is shown as deleted.
 pub fn request_deleted(conn: &mut Conn) -> QueryResult<()> {
-    let sql = "INSERT INTO refreshes (directory_id, group_id, id_after, kind_after) \
-         SELECT DISTINCT d.id, '', '', -1 FROM directories d WHERE d.deleted_at IS NOT NULL \
+    let sql = "INSERT INTO refreshes (directory_id, group_id, id_after, kind_after, rank) \
+         SELECT DISTINCT d.id, '', '', -1, 0 FROM directories d WHERE d.deleted_at IS NOT NULL \
          ON CONFLICT (directory_id, group_id) DO UPDATE SET id_after = '', kind_after = -1";
     on_each!(conn, |c| diesel::sql_query(sql).execute(c))?;
     Ok(())
 }
 
 pub fn next(conn: &mut Conn) -> QueryResult<Option<Refresh>> {
-    let row: Option<(String, String, String, i16)> =
-        refreshes::table.order((refreshes::directory_id, refreshes::group_id)).first(conn).optional()?;
-    Ok(row.map(|(directory_id, group_id, id, kind)| {
+    let row: Option<(String, String, String, i16, i16)> = refreshes::table
+        .order((refreshes::rank, refreshes::directory_id, refreshes::group_id))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|(directory_id, group_id, id, kind, _)| {
         let group_id = (!group_id.is_empty()).then_some(group_id);
         Refresh { directory_id, group_id, after: (id, kind) }
     }))
@@ -71,4 +92,24 @@ impl Refresh {
 /// How many wait.
 pub fn count(conn: &mut Conn) -> QueryResult<i64> {
     refreshes::table.count().get_result(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{next, request, request_mapped, request_members};
+    use crate::outbox::testing::each_database;
+
+    #[test]
+    fn promise_5_a_directory_that_is_gone_waits_for_nobodys_roles() {
+        each_database(|database| {
+            let first = database.write::<_, crate::db::DbError>(|conn| {
+                request_mapped(conn, &["a".into()])?;
+                request_members(conn, &[("b", "g")])?;
+                request(conn, &["z".into()])?;
+                Ok(next(conn)?.unwrap().directory_id)
+            });
+
+            assert_eq!(first.unwrap(), "z");
+        });
+    }
 }

@@ -9,8 +9,8 @@ use diesel::{
 
 use super::Key;
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows},
+    decide::roles::Since,
 };
 
 #[derive(QueryableByName)]
@@ -99,8 +99,7 @@ pub fn revoke(conn: &mut Conn, assignments: &[Assignment<'_>]) -> QueryResult<()
 pub struct Grant<'a> {
     pub assignment: Assignment<'a>,
     pub by: String,
-    /// Absent where the newest word on the user says so.
-    pub since: Option<Timestamp>,
+    pub since: Since,
 }
 
 pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
@@ -109,11 +108,13 @@ pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
         .text("user_id", |grant| grant.assignment.user_id)
         .text("role_slug", |grant| grant.assignment.role_slug)
         .text("granted_by", |grant| &grant.by)
-        .time("since", |grant| grant.since)
+        .time("since", |grant| grant.since.at)
+        .boolean("newest_word", |grant| grant.since.newest_word)
         .execute(
             conn,
             "INSERT INTO user_roles (tenant_id, user_id, role_slug, granted_by, granted_at) \
-             SELECT r.tenant_id, r.user_id, r.role_slug, r.granted_by, COALESCE(r.since, u.updated_at) FROM {rows} \
+             SELECT r.tenant_id, r.user_id, r.role_slug, r.granted_by, CASE WHEN r.since IS NULL \
+             OR (r.newest_word AND u.updated_at > r.since) THEN u.updated_at ELSE r.since END FROM {rows} \
              JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id WHERE true \
              ON CONFLICT (tenant_id, user_id, role_slug) DO UPDATE \
              SET granted_by = excluded.granted_by, granted_at = excluded.granted_at \

@@ -354,9 +354,10 @@ fn derive(state: &State, rules: &Rules, rows: &mut Rows) {
                 GroupChange::Remove { tenant_id, group_id } => {
                     assert!(rows.groups.remove(&(tenant_id, group_id)).is_some());
                 }
-                GroupChange::Put { tenant_id, group_id: id, directory_id, digest, .. } => {
+                GroupChange::Put { tenant_id, group_id: id, directory_id, digest, content } => {
                     let key = (tenant_id.clone(), id.clone());
-                    rows.groups.insert(key, ShownGroup { tenant_id, id, directory_id, digest });
+                    rows.groups
+                        .insert(key, ShownGroup { tenant_id, id, directory_id, name: content.name, digest });
                 }
             }
         }

@@ -103,6 +103,8 @@ CREATE TABLE refreshes (
     group_id     TEXT COLLATE "C" NOT NULL,
     id_after     TEXT COLLATE "C" NOT NULL,
     kind_after   SMALLINT         NOT NULL,
+    -- 0 before all others: somebody may lose access by it; 1 the members of a group, 2 another mapping
+    rank         SMALLINT         NOT NULL,
     PRIMARY KEY (directory_id, group_id)
 );
 

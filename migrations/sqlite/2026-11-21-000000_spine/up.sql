@@ -103,6 +103,8 @@ CREATE TABLE refreshes (
     group_id     TEXT    NOT NULL,
     id_after     TEXT    NOT NULL,
     kind_after   INTEGER NOT NULL,
+    -- 0 before all others: somebody may lose access by it; 1 the members of a group, 2 another mapping
+    rank         INTEGER NOT NULL,
     PRIMARY KEY (directory_id, group_id)
 ) STRICT, WITHOUT ROWID;
 

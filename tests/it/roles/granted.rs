@@ -2,14 +2,18 @@
 
 use rosterd::{
     by_hand::{self, Whom},
-    tables::host::{ROLES, USER_ROLES, USERS},
+    db::DbError,
+    tables::{
+        host::{ROLES, USER_ROLES, USERS},
+        refreshes,
+    },
 };
 use serde_json::json;
 
 use super::{GROUPS, apply, beginning, give, grants, joins, leaves, named, now, person};
 use crate::harness::{
     both,
-    broker::{directory, event, organization, user, with},
+    broker::{at, directory, event, organization, user, with},
 };
 
 both! {
@@ -163,5 +167,32 @@ both! {
         apply(app, &format!("strategy = \"highest\"\n{ranked}"));
 
         assert_eq!(grants(app), ["u2 admin", "u3 viewer"]);
+    }
+}
+
+both! {
+    fn a_newer_snapshot_of_a_group_that_says_the_same_visits_nobody(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+
+        app.deliver(&event("e9", "dsync.group.updated", 9, named("g_admins", "Admins", 9)));
+        app.applier.step().unwrap();
+        let waiting = app.database().read::<_, DbError>(|conn| Ok(refreshes::count(conn)?)).unwrap();
+
+        assert_eq!(waiting, 0);
+    }
+}
+
+both! {
+    fn a_role_by_group_and_attribute_is_as_young_as_the_younger_of_both(app) {
+        beginning(app);
+        apply(app, "[roles.a]\n[[rules]]\nname = \"x\"\ngrants = [\"a\"]\nwhen.all = [{ group.id = \"g_docs\" }, { attribute = { path = \"d\", equals = 1 } }]");
+        app.play(&[joins("u1", named("g_docs", "Docs", 1), 5)]);
+
+        app.play(&[event("e9", "dsync.user.updated", 9, with(person("u1", "active", 9), json!({"custom_attributes": {"d": 1}})))]);
+
+        let shown = app.brief(USER_ROLES, &["user_id", "granted_at"]);
+        assert_eq!(shown[0], format!("u1 {}", at(9)));
     }
 }

@@ -145,7 +145,13 @@ fn member((tenant, group, user): (&str, &str, &str)) -> Value {
 
 fn assignments((tenant, user): Key<'_>, word: &Word<'_>, grants: &Grants) -> Vec<Value> {
     let assignment = |(slug, (by, since)): (&String, &(String, Option<String>))| {
-        let since = since.as_ref().map_or(word.data["updated_at"].clone(), |since| json!(since));
+        let updated = word.data["updated_at"].as_str().unwrap();
+        // A rule that looks at an attribute as well cannot have held before that was said.
+        let since = match since.as_deref() {
+            Some(since) if by.contains(", look") => since.max(updated),
+            Some(since) => since,
+            None => updated,
+        };
         json!({"tenant_id": tenant, "user_id": user, "role_slug": slug, "granted_by": by, "granted_at": since})
     };
     grants.iter().map(assignment).collect()
