@@ -24,7 +24,11 @@
 //!   the outcome, and a removal that comes first is a row like any other.
 //! - Whoever changes the directory takes turns: one transaction at a time over the whole database (an advisory lock on
 //!   PostgreSQL, the write lock on SQLite). Receivers do not queue there; they only append.
-//! - A change around many people (a directory deleted) is one row in `refreshes`, worked off in small steps.
+//! - A change around many people (a directory deleted, a group renamed, another mapping) is one row in `refreshes`,
+//!   worked off in small steps.
+//!
+//! Roles: `mapping` is the document and what it means (pure), `decide::roles` grants by it, `plan` shows beforehand what
+//! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it.
 
 pub mod app;
 pub mod apply;
