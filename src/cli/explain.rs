@@ -47,19 +47,24 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
 fn text(explained: &Explanation) -> String {
     let Explanation { tenant_id, user_id, person_id, directory_id, mapping_version, .. } = explained;
     let mut text = format!(
-        "{user_id} of {tenant_id}, {person_id}, from {directory_id}; mapping version {mapping_version}\n"
+        "{} of {}, {person_id}, from {}; mapping version {mapping_version}\n",
+        line(user_id),
+        line(tenant_id),
+        line(directory_id)
     );
     if let Some(no_access) = &explained.no_access {
         text += &format!(
             "no access since {}: {} (event {})\nwith access again they would hold:\n",
-            no_access.since, no_access.because, no_access.event
+            no_access.since,
+            no_access.because,
+            line(&no_access.event)
         );
     }
     if explained.roles.is_empty() {
         text += "  no role\n";
     }
     for role in &explained.roles {
-        text += &format!("  {}  {}\n", role.role, line(&role.because));
+        text += &format!("  {}  {}\n", line(&role.role), line(&role.because));
         for fact in &role.facts {
             text += &format!(
                 "      {}, since {}, by event {}\n",

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, Format, output::List};
+use super::{Failure, Format, output};
 use crate::{
     db::{Database, DbError},
     tables::host::{GROUPS, HostTable, USERS},
@@ -19,28 +19,37 @@ pub struct Verbs {
 #[derive(Subcommand)]
 enum Verb {
     /// All of one tenant
-    List {
-        /// The tenant's id: the broker's organization id, or `default`
-        #[arg(long)]
-        tenant: String,
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-        /// Every column, in the table form too
-        #[arg(long)]
-        wide: bool,
-    },
+    List(List),
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// The tenant's id: the broker's organization id, or `default`
+    #[arg(long)]
+    tenant: String,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Every column, in the table form too
+    #[arg(long)]
+    wide: bool,
 }
 
 pub(super) fn users(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
-    list(database, verbs, USERS, &["id", "name", "email", "job_title", "status", "deprovisioned_at"])
+    let Verb::List(of) = &verbs.verb;
+    list(database, of, USERS, &["id", "name", "email", "job_title", "status", "deprovisioned_at"])
 }
 
 pub(super) fn groups(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
-    list(database, verbs, GROUPS, &["id", "name", "directory_id", "updated_at"])
+    let Verb::List(of) = &verbs.verb;
+    list(database, of, GROUPS, &["id", "name", "directory_id", "updated_at"])
 }
 
-fn list(database: &Database, verbs: &Verbs, table: HostTable, brief: &[&str]) -> Result<ExitCode, Failure> {
-    let Verb::List { tenant, format, wide } = &verbs.verb;
+pub(super) fn list(
+    database: &Database,
+    List { tenant, format, wide }: &List,
+    table: HostTable,
+    brief: &[&str],
+) -> Result<ExitCode, Failure> {
     let columns = if *wide || *format != Format::Table { None } else { Some(brief) };
     read(database, table, Some(tenant), columns)?.print(*format)?;
     Ok(ExitCode::SUCCESS)
@@ -52,14 +61,14 @@ pub(super) fn read(
     table: HostTable,
     tenant: Option<&str>,
     only: Option<&[&str]>,
-) -> Result<List, DbError> {
+) -> Result<output::List, DbError> {
     let rows = database.read::<_, DbError>(|conn| Ok(table.rows(conn, tenant)?))?;
     let wanted = |name: &str| only.is_none_or(|only| only.contains(&name));
     let keep: Vec<bool> = table.names().map(wanted).collect();
     let kept = |row: Vec<serde_json::Value>| {
         row.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| value).collect()
     };
-    Ok(List {
+    Ok(output::List {
         columns: table.names().filter(|name| wanted(name)).collect(),
         rows: rows.into_iter().map(kept).collect(),
     })

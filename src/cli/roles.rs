@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, Format, lists};
+use super::{Failure, lists};
 use crate::{
     by_hand::{self, Whom},
     clock::Clock,
@@ -23,13 +23,7 @@ pub struct Verbs {
 #[derive(Subcommand)]
 enum Verb {
     /// All of one tenant
-    List {
-        /// The tenant's id: the broker's organization id, or `default`
-        #[arg(long)]
-        tenant: String,
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
+    List(lists::List),
     /// Give a role by hand; no event takes it away, and it shows while the person has access
     Grant {
         #[command(flatten)]
@@ -61,10 +55,7 @@ struct Person {
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let (rules, now) = (config.rules(), Clock::System.now());
     match &verbs.verb {
-        Verb::List { tenant, format } => {
-            let brief = if *format == Format::Table { Some(&["slug", "name"][..]) } else { None };
-            lists::read(database, ROLES, Some(tenant), brief)?.print(*format)?;
-        }
+        Verb::List(of) => return lists::list(database, of, ROLES, &["slug", "name"]),
         Verb::Grant { whom, role, reason, by } => {
             let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
             let by = by.clone().unwrap_or_else(login);
