@@ -8,7 +8,7 @@ use rosterd::{
     clock::Timestamp,
     decide::{
         Rules,
-        around::{Around, ByHand, Groups},
+        around::Around,
         fold::{claim_of, fold},
         place::{place, settle},
         state::{Claim, FirstWord, State, UNSPOKEN},
@@ -113,12 +113,7 @@ fn decide(bencher: Bencher<'_, '_>) {
                 .directories()
                 .map(|id| (id.clone(), Home { place: place(&state, id, &rules), provider: None }))
                 .collect();
-            let around = Around {
-                homes: &homes,
-                mapping: &rules.mapping,
-                groups: Groups::new(),
-                by_hand: ByHand::new(),
-            };
+            let around = Around::new(&homes, &rules.mapping);
             let users = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::User);
             users.map(|(_, id)| users::derive(&state, id, &[], &around).changes.len()).sum::<usize>()
         });

@@ -112,7 +112,7 @@ pub fn around<'a>(
     let persons: BTreeSet<Key> =
         ids.iter().flat_map(|id| said::persons(state, id, rows(&shown, id), homes)).collect();
     let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
-    Ok((shown, Around { homes, mapping: &rules.mapping, groups, by_hand }))
+    Ok((shown, Around { groups, by_hand, ..Around::new(homes, &rules.mapping) }))
 }
 
 fn touched(state: &State, kind: Kind) -> BTreeSet<String> {

@@ -1,6 +1,6 @@
 //! What else a user's row depends on: directories, groups, the mapping, and what was given by hand.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{roles::Manual, winner::Homes};
 use crate::mapping::{Mapping, condition::Membership};
@@ -9,17 +9,38 @@ use crate::mapping::{Mapping, condition::Membership};
 pub type Groups = HashMap<(String, String), Vec<Membership>>;
 pub type ByHand = HashMap<(String, String), Vec<Manual>>;
 
+/// By (tenant, user).
+pub type Stays = HashMap<(String, String), Stay>;
+
+/// What a user keeps of what is shown, whatever is derived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stay {
+    pub access: bool,
+    pub roles: BTreeSet<String>,
+}
+
 pub struct Around<'a> {
     pub homes: &'a Homes,
     pub mapping: &'a Mapping,
     pub groups: Groups,
     pub by_hand: ByHand,
+    pub stays: Stays,
 }
 
-impl Around<'_> {
+impl<'a> Around<'a> {
+    /// No groups, nothing given by hand, nothing that stays.
+    pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
+        let (groups, by_hand, stays) = (Groups::new(), ByHand::new(), Stays::new());
+        Self { homes, mapping, groups, by_hand, stays }
+    }
+
     /// Sorted by id; none where no rule asks for groups.
     pub fn groups(&self, tenant_id: &str, user_id: &str) -> &[Membership] {
         self.groups.get(&(tenant_id.to_owned(), user_id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn stay(&self, tenant_id: &str, user_id: &str) -> Option<&Stay> {
+        self.stays.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 
     pub fn manual(&self, tenant_id: &str, person_id: &str) -> &[Manual] {

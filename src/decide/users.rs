@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     access::{Access, Cause, access},
-    around::Around,
+    around::{Around, Stay},
     roles::{self, Because},
     said::{Said, attributes, facts, said},
     state::State,
@@ -41,6 +41,8 @@ pub struct Seat {
     /// Roles taken away and roles that hold now; the latter empty for the inactive.
     pub lost: BTreeSet<String>,
     pub held: BTreeMap<String, Because>,
+    /// Roles shown that nothing grants any more and that are left as they are ([`super::around::Stay`]).
+    pub staying: BTreeSet<String>,
     /// Access shrank or changed: the host must look again (`access_epoch`).
     pub changed: bool,
 }
@@ -144,18 +146,38 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> 
         access => access,
     };
     let held = if access.is_active() { derived.held } else { BTreeMap::new() };
+    let (access, staying) = match (said.row, around.stay(tenant_id, id)) {
+        (Some(row), Some(stay)) => stayed(row, stay, access, &held),
+        _ => (access, BTreeSet::new()),
+    };
+    let holds = |role: &String| held.contains_key(role) || staying.contains(role);
     let lost =
-        said.row.map(|row| row.held.iter().filter(|role| !held.contains_key(*role)).cloned().collect());
-    let changed = |row: &ShownUser| row.active != access.is_active() || !row.held.iter().eq(held.keys());
+        said.row.map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
+    let gains = |row: &ShownUser| held.keys().any(|role| !row.held.contains(role));
+    let loses = lost.as_ref().is_some_and(|lost| !lost.is_empty());
     Seat {
         access,
+        changed: said.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
         lost: lost.unwrap_or_default(),
-        changed: said.row.is_some_and(changed),
         held,
+        staying,
         person_id,
         user_id: id.to_owned(),
         tenant_id: tenant_id.to_owned(),
     }
+}
+
+/// Nobody comes in by it: access stays only where it is shown.
+fn stayed(
+    row: &ShownUser,
+    stay: &Stay,
+    access: Access,
+    held: &BTreeMap<String, Because>,
+) -> (Access, BTreeSet<String>) {
+    let access = if stay.access && row.active { Access::Active } else { access };
+    let left = row.held.iter().filter(|role| stay.roles.contains(*role) && !held.contains_key(*role));
+    let staying = if access.is_active() { left.cloned().collect() } else { BTreeSet::new() };
+    (access, staying)
 }
 
 fn leaver(

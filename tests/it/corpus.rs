@@ -10,7 +10,7 @@ use rosterd::{
     clock::Timestamp,
     decide::{
         DirectoryDeleted, People, Rules, Tenancy,
-        around::{Around, ByHand, Groups},
+        around::Around,
         directories::{DirectoryRow, TenantRow, directory_row, tenant_row},
         fold::{claim_of, fold},
         groups::{self, GroupChange, ShownGroup},
@@ -337,8 +337,7 @@ fn of_id<T: Clone>(rows: &BTreeMap<Pair, T>, id: &str) -> Vec<T> {
 /// Derives everybody over `rows`, and does to these what a table would do.
 fn derive(state: &State, rules: &Rules, rows: &mut Rows) {
     let homes = homes(state, rules);
-    let around =
-        Around { homes: &homes, mapping: &rules.mapping, groups: Groups::new(), by_hand: ByHand::new() };
+    let around = Around::new(&homes, &rules.mapping);
     for id in ids(state, Kind::User) {
         let outcome = users::derive(state, &id, &of_id(&rows.users, &id), &around);
         for leaver in &outcome.leavers {
