@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::{
     apply::{ApplyError, load, people::people, refresh},
+    audit::{self, Actor, Entry, kinds, people::Cause},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{Rules, roles::Manual},
@@ -49,6 +52,13 @@ pub struct Whom<'a> {
     pub user: &'a str,
 }
 
+/// Who does it, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    pub name: &'a str,
+    pub now: Timestamp,
+}
+
 pub fn grant(
     database: &Database,
     rules: &Rules,
@@ -56,7 +66,8 @@ pub fn grant(
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, person_id| {
+    let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), Some(grant.reason.as_str()));
+    change(database, rules, whom, By { name: &grant.by, now }, entry, |conn, person_id| {
         let known = role_list::of(conn, whom.tenant)?;
         if !known.contains(&grant.role) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -75,9 +86,9 @@ pub fn revoke(
     rules: &Rules,
     whom: Whom<'_>,
     role: &str,
-    now: Timestamp,
+    by: By<'_>,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, person_id| {
+    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, person_id| {
         match manual_grants::revoke(conn, whom.tenant, person_id, role)? {
             true => Ok(()),
             false => Err(ByHandError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
@@ -90,7 +101,8 @@ fn change(
     database: &Database,
     rules: &Rules,
     whom: Whom<'_>,
-    now: Timestamp,
+    By { name, now }: By<'_>,
+    (kind, role, reason): (&'static str, &str, Option<&str>),
     change: impl FnOnce(&mut Conn, &str) -> Result<(), ByHandError>,
 ) -> Result<(), ByHandError> {
     database.write_in_turn(|conn| {
@@ -105,11 +117,20 @@ fn change(
             _ => return Err(ByHandError::Several { tenant, user }),
         };
         change(conn, &person_id)?;
+        // By the user, whose entries an erasure looks for; the reason may be personal.
+        for user_id in &named {
+            let entry = Entry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
+            let entry = match reason {
+                Some(reason) => entry.with_personal(&json!({"reason": reason})),
+                None => entry,
+            };
+            audit::record(conn, &[entry], now)?;
+        }
         let ids = lookup::of_person(conn, whom.tenant, &person_id)?;
         let mut state = load::entities(conn, "", ids.clone())?;
         let homes = refresh::homes(conn, &state, &rules)?;
         state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-        let leavers = people(conn, &mut state, &homes, &rules)?;
+        let leavers = people(conn, &mut state, &homes, &rules, Cause::Operator(name), now)?;
         outbox::enqueue(conn, &leavers, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })

@@ -134,3 +134,8 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
 fn open(config: &Config) -> Database {
     Database::new(&config.database_url, 2)
 }
+
+/// Who is named for the record.
+fn operator(by: Option<&str>) -> String {
+    by.map_or_else(|| std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()), str::to_owned)
+}

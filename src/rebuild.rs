@@ -6,6 +6,7 @@
 
 mod compare;
 mod exchange;
+mod record;
 mod shadow;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use diesel::connection::SimpleConnection;
 
 use crate::{
     apply::ApplyError,
+    audit,
     clock::Timestamp,
     db::{Conn, Database, DbError, migrate::MigrateError},
     decide::Rules,
@@ -48,6 +50,8 @@ pub struct Rebuild<'a> {
     /// Only this tenant's rows are compared and exchanged.
     pub tenant: Option<&'a str>,
     pub dry_run: bool,
+    /// Who mends, for the record.
+    pub by: &'a str,
 }
 
 /// Returns the rows that differed, in the order of tables and keys.
@@ -66,6 +70,7 @@ pub fn rebuild(
         }
         let (shadow, differences) = fold_and_compare(conn, rebuild, now)?;
         exchange::exchange(conn, &shadow.database, rebuild.tenant, &differences)?;
+        audit::record(conn, &record::entries(&differences, rebuild.by), now)?;
         Ok(differences)
     })
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::load;
 use crate::{
+    audit::{self, Entry, people::Cause},
+    clock::Timestamp,
     db::{Conn, DbError},
     decide::{
         Rules,
@@ -25,16 +27,26 @@ pub fn people(
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
+    cause: Cause<'_>,
+    now: Timestamp,
 ) -> Result<Vec<Leaver>, DbError> {
-    groups(conn, state, homes, rules)?;
+    let mut entries = groups(conn, state, homes, rules, cause)?;
     let ids = touched(state, Kind::User);
     let (shown, outcome) = derived(conn, state, &ids, homes, rules)?;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &outcome.changes, known)?;
+    entries.extend(audit::people::users(conn, state, &shown, &outcome.changes, cause)?);
+    audit::record(conn, &entries, now)?;
     Ok(outcome.leavers)
 }
 
-fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> Result<(), DbError> {
+fn groups(
+    conn: &mut Conn,
+    state: &mut State,
+    homes: &Homes,
+    rules: &Rules,
+    cause: Cause<'_>,
+) -> Result<Vec<Entry>, DbError> {
     let ids = touched(state, Kind::Group);
     let shown = tables::groups::shown(conn, &load::keys(state, Kind::Group, ids.iter()))?;
     let shown = load::by_id(shown, |row| &row.id);
@@ -49,7 +61,7 @@ fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> R
             changes.iter().flat_map(|change| around_group(change, &shown)).collect();
         refreshes::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
     }
-    Ok(())
+    Ok(audit::people::groups(conn, state, &shown, &changes, cause)?)
 }
 
 /// (directory, group), before and after.
@@ -101,7 +113,7 @@ pub fn around<'a>(
     rules: &'a Rules,
 ) -> Result<(HashMap<String, Vec<ShownUser>>, Around<'a>), DbError> {
     let keys: Vec<Key> = load::keys(state, Kind::User, ids.iter());
-    let shown = tables::users::shown(conn, &keys, rules.mapping.uses_attributes())?;
+    let shown = tables::users::shown(conn, &keys)?;
     let shown = load::by_id(shown, |row| &row.id);
     let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
     load::contents(conn, state, &wanted)?;

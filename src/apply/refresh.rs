@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::{ApplyError, Batch, expect_mapping, load, people};
 use crate::{
+    audit::people::Cause,
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
@@ -61,7 +62,12 @@ fn refresh(
     let homes = homes(conn, &state, rules)?;
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
-    let leavers = people::people(conn, &mut state, &homes, rules)?;
+    let cause = match &refresh.group_id {
+        _ if refresh.by_mapping => Cause::Mapping(rules.mapping.version),
+        Some(group_id) => Cause::Group(group_id),
+        None => Cause::Directory(&refresh.directory_id),
+    };
+    let leavers = people::people(conn, &mut state, &homes, rules, cause, now)?;
     outbox::enqueue(conn, &leavers, now)?;
     failpoint::reach("refreshed");
     refresh.advance(conn, (&last_id, last_kind))?;

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, lists};
+use super::{Failure, lists, operator};
 use crate::{
-    by_hand::{self, Whom},
+    by_hand::{self, By, Whom},
     clock::Clock,
     config::Config,
     db::Database,
@@ -41,6 +41,9 @@ enum Verb {
         #[command(flatten)]
         whom: Person,
         role: String,
+        /// Who takes it, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
     },
 }
 
@@ -57,12 +60,14 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
     match &verbs.verb {
         Verb::List(of) => return lists::list(database, of, ROLES, &["slug", "name"]),
         Verb::Grant { whom, role, reason, by } => {
-            let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-            let by = by.clone().unwrap_or_else(login);
+            let by = operator(by.as_deref());
             let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
             by_hand::grant(database, &rules, whom.named(), &grant, now)?;
         }
-        Verb::Revoke { whom, role } => by_hand::revoke(database, &rules, whom.named(), role, now)?,
+        Verb::Revoke { whom, role, by } => {
+            let by = By { name: &operator(by.as_deref()), now };
+            by_hand::revoke(database, &rules, whom.named(), role, by)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

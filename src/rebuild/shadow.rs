@@ -68,7 +68,8 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                         inbox::body.eq(&body),
                     ))
                     .execute(shadow)?;
-                queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, body });
+                let received_at = Timestamp::from_micros(received_at);
+                queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, received_at, body });
             }
             apply(shadow, rules, reading::read(queued), now)
         })?;

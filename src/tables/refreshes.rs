@@ -14,6 +14,8 @@ pub struct Refresh {
     pub directory_id: String,
     /// Only its members.
     pub group_id: Option<String>,
+    /// Because another mapping holds.
+    pub by_mapping: bool,
     pub after: (String, i16),
 }
 
@@ -65,9 +67,10 @@ pub fn next(conn: &mut Conn) -> QueryResult<Option<Refresh>> {
         .order((refreshes::rank, refreshes::directory_id, refreshes::group_id))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(directory_id, group_id, id, kind, _)| {
+    Ok(row.map(|(directory_id, group_id, id, kind, rank)| {
         let group_id = (!group_id.is_empty()).then_some(group_id);
-        Refresh { directory_id, group_id, after: (id, kind) }
+        let by_mapping = i64::from(rank) == MAPPING;
+        Refresh { directory_id, group_id, by_mapping, after: (id, kind) }
     }))
 }
 
