@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    apply::{ApplyError, load, people::people, refresh},
+    apply::{ApplyError, people::again},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{Rules, roles::Manual},
-    fact::Kind,
     outbox,
     tables::{
         lookup, manual_grants,
@@ -106,10 +105,7 @@ fn change(
         };
         change(conn, &person_id)?;
         let ids = lookup::of_person(conn, whom.tenant, &person_id)?;
-        let mut state = load::entities(conn, "", ids.clone())?;
-        let homes = refresh::homes(conn, &state, &rules)?;
-        state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-        let leavers = people(conn, &mut state, &homes, &rules)?;
+        let leavers = again(conn, ids, &rules)?;
         outbox::enqueue(conn, &leavers, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })
