@@ -11,7 +11,7 @@ use crate::{
     tables::{
         lookup, manual_grants,
         mappings::{self, InForceError},
-        role_list,
+        protected_seats, role_list,
     },
 };
 
@@ -27,6 +27,10 @@ pub enum ByHandError {
     UnknownRole { tenant: String, role: String, known: String },
     #[error("{user} was not given {role} by hand; `rosterd explain` tells why they hold it")]
     NotGiven { user: String, role: String },
+    #[error(
+        "nobody of {tenant} keeps {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` who holds them"
+    )]
+    NobodyKeeps { tenant: String, role: String },
     #[error("{0}")]
     Database(#[from] DbError),
     #[error("{0}")]
@@ -81,6 +85,26 @@ pub fn revoke(
             true => Ok(()),
             false => Err(ByHandError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
         }
+    })
+}
+
+/// Lets the loss of a protected role come true, for everybody who lost it so far: also for the last holder.
+pub fn release(
+    database: &Database,
+    rules: &Rules,
+    tenant: &str,
+    role: &str,
+    now: Timestamp,
+) -> Result<Vec<String>, ByHandError> {
+    database.write_in_turn(|conn| {
+        let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
+        let released = protected_seats::release(conn, tenant, role)?;
+        if released.is_empty() {
+            return Err(ByHandError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
+        }
+        let leavers = again(conn, released.iter().cloned().collect(), &rules)?;
+        outbox::enqueue(conn, &leavers, now)?;
+        Ok(released)
     })
 }
 

@@ -16,7 +16,7 @@ use crate::{
     fact::Kind,
     tables::{
         Key, memberships,
-        protected_seats::{self, Change, Seats},
+        protected_seats::{self, Change, Seats, Taken},
     },
 };
 
@@ -43,8 +43,7 @@ pub fn settle(
     }
     let keys: Vec<Key> = load::keys(state, Kind::User, ids.iter());
     let seats = protected_seats::of(conn, &keys)?;
-    let examined: Vec<Examined> =
-        ids.iter().flat_map(|id| examine(state, id, rows(shown, id), around)).collect();
+    let examined = examined(state, ids, shown, around);
     let newest = memberships::newest_around(conn, &losers(&examined, shown))?;
     let changes = changes(&examined, shown, &seats, &newest, around);
     protected_seats::put(conn, &changes)?;
@@ -65,6 +64,37 @@ pub fn settle(
         around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);
     }
     Ok(settled)
+}
+
+/// The seats that these users would have, if what is derived were applied; nothing is written.
+pub fn foreseen(
+    conn: &mut Conn,
+    state: &State,
+    ids: &BTreeSet<String>,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    around: &Around<'_>,
+) -> Result<Seats, DbError> {
+    let mut seats = protected_seats::of(conn, &load::keys(state, Kind::User, ids.iter()))?;
+    let examined = examined(state, ids, shown, around);
+    let newest = memberships::newest_around(conn, &losers(&examined, shown))?;
+    let before = seats.clone();
+    for ((tenant_id, user_id, role), seat) in changes(&examined, shown, &before, &newest, around) {
+        let of_user = seats.entry((tenant_id.to_owned(), user_id.to_owned())).or_default();
+        match seat {
+            Some(seat) => drop(of_user.insert(role.to_owned(), Taken { seat, kept: false })),
+            None => drop(of_user.remove(role)),
+        }
+    }
+    Ok(seats)
+}
+
+fn examined(
+    state: &State,
+    ids: &BTreeSet<String>,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    around: &Around<'_>,
+) -> Vec<Examined> {
+    ids.iter().flat_map(|id| examine(state, id, rows(shown, id), around)).collect()
 }
 
 fn row<'a>(examined: &Examined, shown: &'a HashMap<String, Vec<ShownUser>>) -> Option<&'a ShownUser> {

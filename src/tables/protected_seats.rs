@@ -18,6 +18,7 @@ use crate::{
         around::Kept,
         protect::{Loss, Seat},
     },
+    mapping::Mapping,
 };
 
 /// A seat, and whether its loss is kept from coming true.
@@ -157,6 +158,19 @@ pub fn release(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Vec<
         .set((seats::kept.eq(false), seats::released.eq(true)))
         .execute(conn)?;
     Ok(kept)
+}
+
+/// Without those of roles that are not protected any more.
+pub fn retain(conn: &mut Conn, mapping: &Mapping) -> QueryResult<()> {
+    let roles: Vec<(String, String)> =
+        seats::table.select((seats::tenant_id, seats::role_slug)).distinct().load(conn)?;
+    for (tenant_id, role) in roles {
+        if !mapping.of(&tenant_id).protected().any(|protected| protected == role) {
+            let of_role = seats::tenant_id.eq(&tenant_id).and(seats::role_slug.eq(&role));
+            diesel::delete(seats::table.filter(of_role)).execute(conn)?;
+        }
+    }
+    Ok(())
 }
 
 type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool);
