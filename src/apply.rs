@@ -9,6 +9,7 @@ pub mod directories;
 pub mod load;
 pub mod people;
 pub mod poison;
+pub mod protect;
 pub mod reading;
 pub mod refresh;
 

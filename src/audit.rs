@@ -35,6 +35,8 @@ pub mod kinds {
     pub const ROLES_CHANGED: &str = "roles.changed";
     pub const ROLE_GIVEN: &str = "role.given";
     pub const ROLE_TAKEN: &str = "role.taken";
+    /// The last holder of a protected role may lose it; the subject is the role.
+    pub const ROLE_RELEASED: &str = "role.released";
     pub const GROUP_CREATED: &str = "group.created";
     pub const GROUP_CHANGED: &str = "group.changed";
     pub const GROUP_REMOVED: &str = "group.removed";

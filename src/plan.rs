@@ -23,7 +23,7 @@ use crate::{
     tables::{
         claims,
         mappings::{self, Applied, InForceError},
-        refreshes, role_list, tenants,
+        protected_seats, refreshes, role_list, tenants,
     },
 };
 
@@ -65,7 +65,10 @@ pub struct UserPlan {
     /// Role, and why.
     pub gains: BTreeMap<String, String>,
     pub loses: BTreeSet<String>,
-    /// Of those, the privileged ones.
+    /// Protected roles that nothing would grant any more and that stay, as nobody else would hold them.
+    #[serde(default)]
+    pub keeps: BTreeSet<String>,
+    /// Of those gained and lost, the privileged ones.
     pub privileged: BTreeSet<String>,
     pub loses_access: bool,
     pub gains_access: bool,
@@ -169,6 +172,7 @@ pub fn apply(
         let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
         tenants.retain(|tenant_id| concerned(tenant_id));
         role_list::settle(conn, &mapping, &tenants)?;
+        protected_seats::retain(conn, &mapping)?;
         audit::record(conn, &entries(&plan, &tenants, version, by.name), by.now)?;
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);

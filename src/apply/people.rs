@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::load;
+use super::{load, protect, refresh};
 use crate::{
     audit::{self, Entry, people::Cause},
     clock::Timestamp,
@@ -18,7 +18,7 @@ use crate::{
         winner::Homes,
     },
     fact::Kind,
-    tables::{self, Key, manual_grants, memberships, refreshes},
+    tables::{self, Key, manual_grants, memberships, protected_seats, refreshes},
 };
 
 /// Brings the rows of touched users and groups up to date, and returns who lost access.
@@ -32,12 +32,31 @@ pub fn people(
 ) -> Result<Vec<Leaver>, DbError> {
     let mut entries = groups(conn, state, homes, rules, cause)?;
     let ids = touched(state, Kind::User);
-    let (shown, outcome) = derived(conn, state, &ids, homes, rules)?;
+    let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
+    let settled = protect::settle(conn, state, &ids, &shown, &mut around)?;
+    let UserOutcome { changes, mut leavers } = outcome(state, &ids, &shown, &around);
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
-    tables::users::apply(conn, &outcome.changes, known)?;
-    entries.extend(audit::people::users(conn, state, &shown, &outcome.changes, cause)?);
+    tables::users::apply(conn, &changes, known)?;
+    entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
     audit::record(conn, &entries, now)?;
-    Ok(outcome.leavers)
+    if !settled.others.is_empty() {
+        leavers.extend(again(conn, settled.others, rules, Cause::AnotherHolds, now)?);
+    }
+    Ok(leavers)
+}
+
+/// The same for users alone, whatever concerns them.
+pub fn again(
+    conn: &mut Conn,
+    ids: BTreeSet<String>,
+    rules: &Rules,
+    cause: Cause<'_>,
+    now: Timestamp,
+) -> Result<Vec<Leaver>, DbError> {
+    let mut state = load::entities(conn, "", ids.clone())?;
+    let homes = refresh::homes(conn, &state, rules)?;
+    state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
+    people(conn, &mut state, &homes, rules, cause, now)
 }
 
 fn groups(
@@ -86,22 +105,19 @@ fn around_group<'a>(
     before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
 }
 
-/// What becomes of these users, and what is shown of them; nothing is written.
-pub fn derived(
-    conn: &mut Conn,
-    state: &mut State,
+fn outcome(
+    state: &State,
     ids: &BTreeSet<String>,
-    homes: &Homes,
-    rules: &Rules,
-) -> Result<(HashMap<String, Vec<ShownUser>>, UserOutcome), DbError> {
-    let (shown, around) = around(conn, state, ids, homes, rules)?;
+    shown: &HashMap<String, Vec<ShownUser>>,
+    around: &Around<'_>,
+) -> UserOutcome {
     let mut whole = UserOutcome::default();
     for id in ids {
-        let UserOutcome { changes, leavers } = users::derive(state, id, rows(&shown, id), &around);
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), around);
         whole.changes.extend(changes);
         whole.leavers.extend(leavers);
     }
-    Ok((shown, whole))
+    whole
 }
 
 /// What is shown of these users, and all that counts for their rows.
@@ -124,7 +140,11 @@ pub fn around<'a>(
     let persons: BTreeSet<Key> =
         ids.iter().flat_map(|id| said::persons(state, id, rows(&shown, id), homes)).collect();
     let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
-    Ok((shown, Around { groups, by_hand, ..Around::new(homes, &rules.mapping) }))
+    let mut around = Around { groups, by_hand, ..Around::new(homes, &rules.mapping) };
+    if rules.mapping.protects() {
+        around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);
+    }
+    Ok((shown, around))
 }
 
 fn touched(state: &State, kind: Kind) -> BTreeSet<String> {

@@ -35,6 +35,8 @@ pub enum Cause<'a> {
     Group(&'a str),
     Mapping(i64),
     Operator(&'a str),
+    /// A protected role that was kept for its last holder has another.
+    AnotherHolds,
     /// By this operator. The entry says that it happened, and nothing of what is erased.
     Erasure(&'a str),
 }
@@ -193,7 +195,7 @@ fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResul
             let groups = words.iter().filter(|(kind, ..)| *kind == Kind::Group).map(|(.., word)| word);
             groups.max_by(|a, b| a.version.cmp(&b.version)).map(Spoken::from).into_iter().collect()
         }
-        Cause::Mapping(_) | Cause::Operator(_) | Cause::Erasure(_) => Vec::new(),
+        Cause::Mapping(_) | Cause::Operator(_) | Cause::Erasure(_) | Cause::AnotherHolds => Vec::new(),
     })
 }
 
@@ -213,6 +215,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: Cause<'_>) -> QueryResult<Vec<
         elsewhere.into_iter().map(|(id, key, received_at)| (id, (key, received_at))).collect();
     let actor = |spoken: Option<Spoken>| match cause {
         Cause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
+        Cause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
         Cause::Operator(name) | Cause::Erasure(name) => Actor::operator(name),
         _ => {
             let found = spoken.and_then(|Spoken { inbox_id, .. }| {

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, lists, operator};
+use super::{
+    Failure, lists, operator,
+    output::{printable, say},
+};
 use crate::{
     by_hand::{self, By, Whom},
     clock::Clock,
@@ -45,6 +48,15 @@ enum Verb {
         #[arg(long)]
         by: Option<String>,
     },
+    /// Let the last holder of a protected role lose it after all, as the directory or the mapping says
+    Release {
+        #[arg(long)]
+        tenant: String,
+        role: String,
+        /// Who lets them, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
+    },
 }
 
 #[derive(Args)]
@@ -63,6 +75,12 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             let by = operator(by.as_deref());
             let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
             by_hand::grant(database, &rules, whom.named(), &grant, now)?;
+        }
+        Verb::Release { tenant, role, by } => {
+            let by = By { name: &operator(by.as_deref()), now };
+            for user in by_hand::release(database, &rules, tenant, role, by)? {
+                say(&format!("{} keeps {} no longer\n", printable(&user), printable(role)))?;
+            }
         }
         Verb::Revoke { whom, role, by } => {
             let by = By { name: &operator(by.as_deref()), now };

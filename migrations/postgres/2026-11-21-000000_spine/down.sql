@@ -10,6 +10,7 @@ DROP TABLE users;
 DROP TABLE directories;
 DROP TABLE tenants;
 DROP TABLE role_mentions;
+DROP TABLE protected_seats;
 DROP TABLE refreshes;
 DROP TABLE memberships;
 DROP TABLE facts;
