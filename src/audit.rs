@@ -7,7 +7,10 @@
 pub mod chain;
 pub mod change;
 pub mod log;
+pub mod page;
 pub mod people;
+pub mod receipt;
+pub mod report;
 pub mod verify;
 
 use std::collections::HashMap;

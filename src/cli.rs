@@ -1,5 +1,6 @@
 //! The verbs. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod audit;
 mod demo;
 mod doctor;
 mod explain;
@@ -65,6 +66,8 @@ enum Verb {
     Inbox(inbox::Verbs),
     /// Fold the tables again from the inbox and show, and mend, the difference
     Rebuild(rebuild::Arguments),
+    /// Who changed what, its proof, receipts of leavers, access reviews
+    Audit(audit::Verbs),
     /// Check settings, database, clock and mail, and say what to do
     Doctor(doctor::Options),
     /// Print every setting with its meaning and default
@@ -126,6 +129,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let config = config()?;
             rebuild::run(&open(&config), &config, arguments)
         }
+        Verb::Audit(verbs) => audit::run(&open(&config()?), verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
     }

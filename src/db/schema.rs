@@ -214,4 +214,5 @@ table! {
 }
 
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
+allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);

@@ -5,6 +5,8 @@ mod clean;
 mod html;
 mod text;
 
+pub(crate) use html::Escaped;
+
 use crate::clock::Timestamp;
 
 /// What one mail tells, to the administrators of one tenant.
