@@ -116,7 +116,11 @@ pub fn explain(
     })
 }
 
-fn examined(conn: &mut Conn, rules: &Rules, ids: &BTreeSet<String>) -> Result<Vec<Examined>, DbError> {
+pub(crate) fn examined(
+    conn: &mut Conn,
+    rules: &Rules,
+    ids: &BTreeSet<String>,
+) -> Result<Vec<Examined>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     let (shown, around) = around(conn, &mut state, ids, &homes, rules)?;

@@ -29,7 +29,7 @@
 //!   worked off in small steps.
 //!
 //! Roles: `mapping` is the document and what it means (pure), `decide::roles` grants by it, `plan` shows beforehand what
-//! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it.
+//! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it. `erase` takes a leaver's name out of all of it.
 
 pub mod app;
 pub mod apply;
@@ -41,6 +41,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod decide;
+pub mod erase;
 pub mod explain;
 pub mod fact;
 mod failpoint;

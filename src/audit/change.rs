@@ -106,8 +106,9 @@ fn changed(
     let since = seat.access.since();
     let facets = Facets {
         status: moved(status(row.active), seat.access.status()),
-        deprovisioned_at: (row.deprovisioned_at != since)
-            .then(|| (row.deprovisioned_at.as_ref().map(Timestamp::to_string), since.map(|at| at.to_string()))),
+        deprovisioned_at: (row.deprovisioned_at != since).then(|| {
+            (row.deprovisioned_at.as_ref().map(Timestamp::to_string), since.map(|at| at.to_string()))
+        }),
         access_epoch: seat.changed.then(|| (row.access_epoch, row.access_epoch.saturating_add(1))),
         fields: personal.fields.iter().map(|(name, ..)| name.clone()).collect(),
         gained: gained(Some(row), seat, &mut personal),
@@ -253,7 +254,8 @@ fn compare<'a>(row: &'a ShownUser, content: &'a fact::User, personal: &mut Perso
 
 /// PostgreSQL writes JSON in its own way, so texts that differ may still say the same.
 fn attributes<'a>(from: &'a str, to: &'a str, personal: &mut Personal<'a>) {
-    let read = |text: &'a str| -> BTreeMap<String, &'a RawValue> { serde_json::from_str(text).unwrap_or_default() };
+    let read =
+        |text: &'a str| -> BTreeMap<String, &'a RawValue> { serde_json::from_str(text).unwrap_or_default() };
     let (mut from, to) = (read(from), read(to));
     let value = |json: &RawValue| serde_json::from_str::<serde_json::Value>(json.get()).ok();
     for (name, to) in to {

@@ -1,8 +1,8 @@
 //! Reading the trail: pages of a chain, and entries by subject, kind and time.
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, Queryable, RunQueryDsl, TextExpressionMethods,
-    dsl::exists,
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, Queryable, RunQueryDsl,
+    TextExpressionMethods, dsl::exists,
 };
 
 use super::chain::Link;
@@ -128,7 +128,9 @@ pub fn knows(conn: &mut Conn, tenant_id: &str) -> QueryResult<bool> {
 
 /// Takes away what is personal in the entries about these users.
 pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String]) -> QueryResult<usize> {
-    diesel::update(audit::table.filter(audit::tenant_id.eq(tenant_id)).filter(audit::subject.eq_any(user_ids)))
-        .set((audit::personal.eq(None::<String>), audit::salt.eq(None::<Vec<u8>>)))
-        .execute(conn)
+    diesel::update(
+        audit::table.filter(audit::tenant_id.eq(tenant_id)).filter(audit::subject.eq_any(user_ids)),
+    )
+    .set((audit::personal.eq(None::<String>), audit::salt.eq(None::<Vec<u8>>)))
+    .execute(conn)
 }

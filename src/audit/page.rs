@@ -9,7 +9,8 @@ use crate::notify::render::Escaped;
 
 pub fn write(report: &Report) -> String {
     let tenant = report.tenant_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&report.tenant_id);
-    let since = report.since.as_deref().map_or("All on record.".to_owned(), |at| format!("Since {}.", minute(at)));
+    let since =
+        report.since.as_deref().map_or("All on record.".to_owned(), |at| format!("Since {}.", minute(at)));
     format!(
         include_str!("page/page.html"),
         style = include_str!("page/page.css"),
@@ -38,7 +39,8 @@ fn or_nobody(rows: String, columns: usize) -> String {
 
 /// Cells are labelled, for where the table's head is not shown.
 fn cell(label: &str, text: &str, small: Option<&str>) -> String {
-    let small = small.map(|small| format!("<small><bdi>{}</bdi></small>", Escaped(small))).unwrap_or_default();
+    let small =
+        small.map(|small| format!("<small><bdi>{}</bdi></small>", Escaped(small))).unwrap_or_default();
     format!("<td data-label=\"{}\"><div><bdi>{}</bdi>{small}</div></td>", Escaped(label), Escaped(text))
 }
 
@@ -64,14 +66,16 @@ fn holds(holds: &Holds) -> String {
 
 fn left(receipt: &Receipt) -> String {
     let time = |at: Option<&str>| at.map_or("–".to_owned(), minute);
-    let after = |minutes: Option<i64>, of: &str| minutes.map(|minutes| format!("{} after {of}", span(minutes)));
+    let after =
+        |minutes: Option<i64>, of: &str| minutes.map(|minutes| format!("{} after {of}", span(minutes)));
     let told = match (&receipt.told_at, receipt.mail.as_deref()) {
         (Some(at), _) => minute(at),
         (None, Some("waiting")) | (None, None) => "not yet".to_owned(),
         (None, Some(state)) => state.to_owned(),
     };
     let back = receipt.returned_at.as_deref().map(|at| format!("came back {}", minute(at)));
-    let lost = if receipt.roles_lost.is_empty() { "no roles".to_owned() } else { receipt.roles_lost.join(", ") };
+    let lost =
+        if receipt.roles_lost.is_empty() { "no roles".to_owned() } else { receipt.roles_lost.join(", ") };
     let lost = back.map_or(lost.clone(), |back| format!("{lost}; {back}"));
     let by = format!("{} · entry {}", receipt.because, receipt.entry);
     format!(
@@ -80,7 +84,11 @@ fn left(receipt: &Receipt) -> String {
         cell("Lost", &lost, None),
         cell("Said", &time(receipt.said_at.as_deref()), Some(&by)),
         cell("Received", &time(receipt.received_at.as_deref()), None),
-        cell("Applied", &minute(&receipt.applied_at), after(receipt.minutes_said_to_applied, "the word").as_deref()),
+        cell(
+            "Applied",
+            &minute(&receipt.applied_at),
+            after(receipt.minutes_said_to_applied, "the word").as_deref()
+        ),
         cell("Told", &told, after(receipt.minutes_applied_to_told, "that").as_deref()),
     )
 }
@@ -146,6 +154,9 @@ mod tests {
     #[test]
     fn times_and_spans_are_short() {
         assert_eq!(minute("2026-01-15T12:00:59.000001Z"), "2026-01-15 12:00");
-        assert_eq!((span(0), span(125), span(3_000)), ("0 min".to_owned(), "2 h".to_owned(), "2 days".to_owned()));
+        assert_eq!(
+            (span(0), span(125), span(3_000)),
+            ("0 min".to_owned(), "2 h".to_owned(), "2 days".to_owned())
+        );
     }
 }

@@ -7,7 +7,6 @@ use diesel::QueryResult;
 use super::{
     Actor, Entry,
     change::{Changed, of_group, of_user},
-    kinds,
 };
 use crate::{
     clock::Timestamp,
@@ -37,8 +36,8 @@ pub enum Cause<'a> {
     Operator(&'a str),
     /// A protected role that was kept for its last holder has another.
     AnotherHolds,
-    /// By this operator. The entry says that it happened, and nothing of what is erased.
-    Erasure(&'a str),
+    /// Which has an entry of its own, that says nothing of what is erased.
+    Erasure,
 }
 
 /// The deliveries of a batch, in the order of their ids.
@@ -84,6 +83,9 @@ pub fn users(
     changes: &[UserChange],
     cause: Cause<'_>,
 ) -> QueryResult<Vec<Entry>> {
+    if matches!(cause, Cause::Erasure) {
+        return Ok(Vec::new());
+    }
     let around = spoken_around(conn, state, cause)?;
     let mut memberships: Option<HashMap<&str, Spoken>> = None;
     let mut open = Vec::new();
@@ -95,15 +97,15 @@ pub fn users(
             UserChange::Remove { tenant_id, user_id, .. } => (tenant_id, user_id, None),
         };
         let row = shown.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
-        let Some(mut changed) = of_user(row, change) else { continue };
-        if matches!(cause, Cause::Erasure(_)) {
-            (changed.kind, changed.personal) = (kinds::USER_ERASED, None);
-        }
+        let Some(changed) = of_user(row, change) else { continue };
         let spoken = match cause {
             Cause::Deliveries(batch) => {
                 let words = state.words(Kind::User, user_id);
                 spoken_in(batch, state, tenant_id, words).or_else(|| {
-                    memberships.get_or_insert_with(|| newest_memberships(state)).get(user_id.as_str()).copied()
+                    memberships
+                        .get_or_insert_with(|| newest_memberships(state))
+                        .get(user_id.as_str())
+                        .copied()
                 })
             }
             // Of several reasons the one that counts.
@@ -130,7 +132,8 @@ pub fn groups(
     let around = spoken_around(conn, state, cause)?;
     let mut open = Vec::new();
     for change in changes {
-        let (GroupChange::Put { tenant_id, group_id, .. } | GroupChange::Remove { tenant_id, group_id }) = change;
+        let (GroupChange::Put { tenant_id, group_id, .. } | GroupChange::Remove { tenant_id, group_id }) =
+            change;
         let row = shown.get(group_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_group(row, change) else { continue };
         let spoken = match cause {
@@ -155,9 +158,8 @@ fn spoken_in(batch: Deliveries<'_>, state: &State, tenant_id: &str, words: &[Sta
         })
         .max_by(|a, b| a.version.cmp(&b.version));
     let spoken = newest.into_iter().chain(words).find(|word| of_batch(word.inbox_id)).map(Spoken::from);
-    let revealing = || {
-        newest.and_then(|word| Some(Spoken { inbox_id: word.revealed_by?, at: word.version.at }))
-    };
+    let revealing =
+        || newest.and_then(|word| Some(Spoken { inbox_id: word.revealed_by?, at: word.version.at }));
     spoken.or_else(|| revealing().filter(|spoken| of_batch(spoken.inbox_id)))
 }
 
@@ -176,18 +178,25 @@ fn newest_memberships(state: &State) -> HashMap<&str, Spoken> {
 /// Words on what stands around the rows; the likeliest reason first.
 fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResult<Vec<Spoken>> {
     let of_directory = |id: &str| {
-        let organization = owner(state, id).and_then(|owner| organization_word(state, &owner.organization_id));
+        let organization =
+            owner(state, id).and_then(|owner| organization_word(state, &owner.organization_id));
         let mut words: Vec<&Standing> = directory_word(state, id).into_iter().chain(organization).collect();
         words.sort_by(|a, b| (a.live, &b.version).cmp(&(b.live, &a.version)));
         words.into_iter().map(Spoken::from).collect::<Vec<_>>()
     };
     Ok(match cause {
         Cause::Deliveries(batch) => {
-            let told = state.touched.entities.iter().filter(|(kind, _)| {
-                matches!(kind, Kind::Directory | Kind::Organization)
-            });
+            let told = state
+                .touched
+                .entities
+                .iter()
+                .filter(|(kind, _)| matches!(kind, Kind::Directory | Kind::Organization));
             let words = told.flat_map(|(kind, id)| state.words(*kind, id));
-            words.filter(|word| batch.ids.binary_search(&word.inbox_id).is_ok()).map(Spoken::from).take(1).collect()
+            words
+                .filter(|word| batch.ids.binary_search(&word.inbox_id).is_ok())
+                .map(Spoken::from)
+                .take(1)
+                .collect()
         }
         Cause::Directory(id) => of_directory(id),
         Cause::Group(id) => {
@@ -195,7 +204,7 @@ fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResul
             let groups = words.iter().filter(|(kind, ..)| *kind == Kind::Group).map(|(.., word)| word);
             groups.max_by(|a, b| a.version.cmp(&b.version)).map(Spoken::from).into_iter().collect()
         }
-        Cause::Mapping(_) | Cause::Operator(_) | Cause::Erasure(_) | Cause::AnotherHolds => Vec::new(),
+        Cause::Mapping(_) | Cause::Operator(_) | Cause::Erasure | Cause::AnotherHolds => Vec::new(),
     })
 }
 
@@ -216,7 +225,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: Cause<'_>) -> QueryResult<Vec<
     let actor = |spoken: Option<Spoken>| match cause {
         Cause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
         Cause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
-        Cause::Operator(name) | Cause::Erasure(name) => Actor::operator(name),
+        Cause::Operator(name) => Actor::operator(name),
         _ => {
             let found = spoken.and_then(|Spoken { inbox_id, .. }| {
                 at_hand(inbox_id).or_else(|| {

@@ -77,14 +77,8 @@ pub fn receipts(
     users: Option<&[String]>,
     since: Option<Timestamp>,
 ) -> QueryResult<Vec<Receipt>> {
-    let wanted = Wanted {
-        tenant_id,
-        subjects: users,
-        kind: Some("access"),
-        since,
-        until: None,
-        limit: i64::MAX,
-    };
+    let wanted =
+        Wanted { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
     let entries = log::entries(conn, wanted)?;
     let told = told(conn, tenant_id, users)?;
     let mut receipts: Vec<Receipt> = Vec::new();

@@ -51,7 +51,10 @@ pub fn report(
     for row in named(conn, USERS, tenant_id)? {
         let text = |column: &str| row.get(column).and_then(Value::as_str).map(str::to_owned);
         let active = text("status").as_deref() == Some("active");
-        people.push((text("id").unwrap_or_default(), Person { name: text("name"), email: text("email"), active }));
+        people.push((
+            text("id").unwrap_or_default(),
+            Person { name: text("name"), email: text("email"), active },
+        ));
     }
     let mut roles: HashMap<String, Vec<[Option<String>; 3]>> = HashMap::new();
     for row in named(conn, USER_ROLES, tenant_id)? {

@@ -119,8 +119,17 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                 Ok(log::entries(conn, wanted)?)
             })?;
             let columns = vec![
-                "seq", "applied_at", "kind", "subject", "change", "personal", "actor", "said_at", "received_at",
-                "inbox_id", "hash",
+                "seq",
+                "applied_at",
+                "kind",
+                "subject",
+                "change",
+                "personal",
+                "actor",
+                "said_at",
+                "received_at",
+                "inbox_id",
+                "hash",
             ];
             let list = List { columns, rows: entries.iter().map(row).collect() };
             let brief = ["seq", "applied_at", "kind", "subject", "change", "actor"];
@@ -149,7 +158,9 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                 ReportFormat::Html => page::write(&report),
             };
             match out {
-                Some(out) => std::fs::write(out, text).map_err(|error| format!("{}: {error}", out.display()))?,
+                Some(out) => {
+                    std::fs::write(out, text).map_err(|error| format!("{}: {error}", out.display()))?
+                }
                 None => say(&text)?,
             }
         }
@@ -166,7 +177,8 @@ fn subjects(conn: &mut Conn, tenant: &str, user: &str) -> Result<Vec<String>, Db
 fn row(entry: &Kept) -> Vec<Value> {
     let time = |at: Option<i64>| Value::from(at.map(|at| Timestamp::from_micros(at).to_string()));
     let json = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-    let personal = if entry.is_erased() { Value::from("erased") } else { entry.personal.as_deref().map(json).into() };
+    let personal =
+        if entry.is_erased() { Value::from("erased") } else { entry.personal.as_deref().map(json).into() };
     vec![
         entry.seq.into(),
         entry.applied_at().to_string().into(),
@@ -194,7 +206,13 @@ fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<E
     let row = |chain: &Verified| -> Vec<Value> {
         let verdict = if chain.faults.is_empty() { "ok" } else { "altered" };
         let head = format!("{} {}", chain.head.seq, hex::encode(&chain.head.hash));
-        vec![chain.tenant_id.as_str().into(), chain.entries.into(), chain.erased.into(), head.into(), verdict.into()]
+        vec![
+            chain.tenant_id.as_str().into(),
+            chain.entries.into(),
+            chain.erased.into(),
+            head.into(),
+            verdict.into(),
+        ]
     };
     List { columns, rows: verified.iter().map(row).collect() }.print(format)?;
     let mut code = ExitCode::SUCCESS;
@@ -234,7 +252,8 @@ fn receipt_row(receipt: &Receipt) -> Vec<Value> {
 /// For a reader one below the other, as a receipt; as data, in rows.
 fn print_receipts(receipts: &[Receipt], format: Format) -> std::io::Result<()> {
     if format != Format::Table {
-        return List { columns: RECEIPT.to_vec(), rows: receipts.iter().map(receipt_row).collect() }.print(format);
+        return List { columns: RECEIPT.to_vec(), rows: receipts.iter().map(receipt_row).collect() }
+            .print(format);
     }
     for receipt in receipts {
         let pairs = RECEIPT.iter().zip(receipt_row(receipt)).filter(|(_, value)| !value.is_null());

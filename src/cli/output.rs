@@ -34,7 +34,8 @@ impl List {
     pub fn only(self, columns: &[&str]) -> Self {
         let keep: Vec<bool> = self.columns.iter().map(|name| columns.contains(name)).collect();
         let mut kept = keep.iter().cycle();
-        let row = |row: Vec<Value>| row.into_iter().filter(|_| kept.next().copied().unwrap_or_default()).collect();
+        let row =
+            |row: Vec<Value>| row.into_iter().filter(|_| kept.next().copied().unwrap_or_default()).collect();
         let rows = self.rows.into_iter().map(row).collect();
         Self { columns: self.columns.into_iter().filter(|name| columns.contains(name)).collect(), rows }
     }

@@ -29,8 +29,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let wanted =
-        Rebuild {
+    let wanted = Rebuild {
         rules: &config.rules(),
         tenant: arguments.tenant.as_deref(),
         dry_run: arguments.dry_run,

@@ -59,9 +59,10 @@ pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> Quer
     });
     let attempts: BTreeMap<i64, i16> = fitting.map(|(id, attempts, _)| (id, attempts)).collect();
     let ids: Vec<i64> = attempts.keys().copied().collect();
-    let mut rows: Vec<Row> = Rows::of(&ids)
-        .integer("id", |id| *id)
-        .load(conn, "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id")?;
+    let mut rows: Vec<Row> = Rows::of(&ids).integer("id", |id| *id).load(
+        conn,
+        "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id",
+    )?;
     rows.sort_unstable_by_key(|row| row.id);
     let queued = |Row { id: inbox_id, event_key, source, received_at, body }| {
         let attempts = attempts.get(&inbox_id).copied().unwrap_or_default();
@@ -73,9 +74,10 @@ pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> Quer
 
 /// Bodies by id, of whatever state: contents that a derivation needs once more.
 pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String, Vec<u8>)>> {
-    let rows: Vec<Row> = Rows::of(inbox_ids)
-        .integer("id", |id| *id)
-        .load(conn, "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id")?;
+    let rows: Vec<Row> = Rows::of(inbox_ids).integer("id", |id| *id).load(
+        conn,
+        "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id",
+    )?;
     Ok(rows.into_iter().map(|row| (row.id, row.source, row.body)).collect())
 }
 

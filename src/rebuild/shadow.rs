@@ -81,7 +81,13 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
     while refresh::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
     shadow.database.write::<_, DbError>(|shadow| {
         let kept = protected_seats::copy(conn, shadow)?;
-        people::again(shadow, kept.into_iter().map(|(_, user_id)| user_id).collect(), rules, Cause::AnotherHolds, now)?;
+        people::again(
+            shadow,
+            kept.into_iter().map(|(_, user_id)| user_id).collect(),
+            rules,
+            Cause::AnotherHolds,
+            now,
+        )?;
         Ok(())
     })?;
     Ok(shadow)
