@@ -9,7 +9,8 @@ use crate::{
     decide::{Rules, roles::Manual},
     outbox,
     tables::{
-        lookup, manual_grants,
+        lookup,
+        manual_grants::{self, Whose},
         mappings::{self, InForceError},
         protected_seats, role_list,
     },
@@ -59,7 +60,7 @@ pub fn grant(
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, person_id| {
+    change(database, rules, whom, now, |conn, whose| {
         let known = role_list::of(conn, whom.tenant)?;
         if !known.contains(&grant.role) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -69,7 +70,7 @@ pub fn grant(
                 known,
             });
         }
-        Ok(manual_grants::grant(conn, whom.tenant, person_id, grant)?)
+        Ok(manual_grants::grant(conn, whose, grant)?)
     })
 }
 
@@ -80,8 +81,8 @@ pub fn revoke(
     role: &str,
     now: Timestamp,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, person_id| {
-        match manual_grants::revoke(conn, whom.tenant, person_id, role)? {
+    change(database, rules, whom, now, |conn, whose| {
+        match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
             true => Ok(()),
             false => Err(ByHandError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
         }
@@ -114,7 +115,7 @@ fn change(
     rules: &Rules,
     whom: Whom<'_>,
     now: Timestamp,
-    change: impl FnOnce(&mut Conn, &str) -> Result<(), ByHandError>,
+    change: impl FnOnce(&mut Conn, &Whose) -> Result<(), ByHandError>,
 ) -> Result<(), ByHandError> {
     database.write_in_turn(|conn| {
         let mapping = mappings::in_force(conn)?;
@@ -127,8 +128,10 @@ fn change(
             1 => persons.first().cloned().unwrap_or_default(),
             _ => return Err(ByHandError::Several { tenant, user }),
         };
-        change(conn, &person_id)?;
-        let ids = lookup::of_person(conn, whom.tenant, &person_id)?;
+        let user_id = named.into_iter().next().unwrap_or_default();
+        let whose = Whose { tenant_id: tenant.clone(), user_id, person_id };
+        change(conn, &whose)?;
+        let ids = lookup::of_person(conn, whom.tenant, &whose.person_id)?;
         let leavers = again(conn, ids, &rules)?;
         outbox::enqueue(conn, &leavers, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)

@@ -137,6 +137,10 @@ fn planned(
     let ignored =
         |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
     warnings.extend(walked.ignored.into_iter().map(ignored));
+    let known: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
+    let unknown = rules.mapping.tenants().filter(|tenant_id| !known.contains(*tenant_id));
+    warnings
+        .extend(unknown.map(|tenant_id| format!("there is no tenant {tenant_id} yet, which has a section")));
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 
@@ -147,20 +151,31 @@ pub struct By<'a> {
 }
 
 /// Makes `document` the mapping that holds. With a saved plan, only if exactly that would happen. What it changes is
-/// derived in steps afterwards (`apply::refresh`), by whichever process is first.
+/// derived in steps afterwards (`apply::refresh`), by whichever process is first. Returns the plan and the new version.
 pub fn apply(
     database: &Database,
     rules: &Rules,
     document: &str,
     saved: Option<&Plan>,
     by: &By<'_>,
-) -> Result<Plan, PlanError> {
+) -> Result<(Plan, i64), PlanError> {
     let mapping = check(document).map_err(PlanError::Faulty)?;
+    // Without a promise to keep, everybody is derived before the turn: it takes seconds, and leavers need not wait for it.
+    let shown = match saved {
+        Some(_) => None,
+        None => Some(plan(database, rules, document, None)?),
+    };
     database.write_in_turn(|conn| {
-        let plan = planned(conn, rules, mapping.clone(), document, None)?;
-        if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
-            return Err(PlanError::Stale);
-        }
+        let plan = match (&shown, saved) {
+            (Some(shown), _) => shown.clone(),
+            (None, saved) => {
+                let plan = planned(conn, rules, mapping.clone(), document, None)?;
+                if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
+                    return Err(PlanError::Stale);
+                }
+                plan
+            }
+        };
         let was = mappings::in_force(conn)?;
         let version = was.version + 1;
         let applied = Applied { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
@@ -174,6 +189,6 @@ pub fn apply(
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
         refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;
-        Ok(plan)
+        Ok((plan, version))
     })
 }

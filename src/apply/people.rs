@@ -16,7 +16,11 @@ use crate::{
         winner::Homes,
     },
     fact::Kind,
-    tables::{self, Key, manual_grants, memberships, protected_seats, refreshes},
+    tables::{
+        self, Key,
+        manual_grants::{self, Whose},
+        memberships, protected_seats, refreshes,
+    },
 };
 
 /// Brings the rows of touched users and groups up to date, and returns who lost access.
@@ -33,6 +37,9 @@ pub fn people(
     let UserOutcome { changes, mut leavers } = outcome(state, &ids, &shown, &around);
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
+    if !around.by_hand.is_empty() {
+        manual_grants::follow(conn, &load::keys(state, Kind::User, ids.iter()))?;
+    }
     if !settled.others.is_empty() {
         leavers.extend(again(conn, settled.others, rules)?);
     }
@@ -119,9 +126,11 @@ pub fn around<'a>(
         true => memberships::groups_of(conn, &keys)?,
         false => Groups::new(),
     };
-    let persons: BTreeSet<Key> =
-        ids.iter().flat_map(|id| said::persons(state, id, rows(&shown, id), homes)).collect();
-    let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
+    let whose = |id: &String| {
+        let of = |(tenant_id, person_id)| Whose { tenant_id, user_id: id.clone(), person_id };
+        said::persons(state, id, rows(&shown, id), homes).into_iter().map(of).collect::<Vec<_>>()
+    };
+    let by_hand: ByHand = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
     let mut around = Around { groups, by_hand, ..Around::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
         around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);

@@ -115,11 +115,11 @@ fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> R
     let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
     let by = by.map_or_else(login, str::to_owned);
     let by = By { name: &by, now: Clock::System.now() };
-    let plan = plan::apply(database, rules, document, saved.as_ref(), &by)
+    let (plan, version) = plan::apply(database, rules, document, saved.as_ref(), &by)
         .map_err(|error| with_file(file, error))?;
     print(&plan, Format::Table)?;
     settle(database, rules)?;
-    say(&format!("applied as version {}\n", plan.instead_of + 1))?;
+    say(&format!("applied as version {version}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -125,8 +125,9 @@ table! {
 }
 
 table! {
-    manual_grants (tenant_id, person_id, role_slug) {
+    manual_grants (tenant_id, user_id, role_slug) {
         tenant_id -> Text,
+        user_id -> Text,
         person_id -> Text,
         role_slug -> Text,
         reason -> Text,

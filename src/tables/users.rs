@@ -185,6 +185,16 @@ fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
     Ok(())
 }
 
+/// Hosts must look again.
+pub fn move_epoch(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
+    Rows::of(users).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
+        conn,
+        "UPDATE users SET access_epoch = users.access_epoch + 1 FROM {rows} \
+         WHERE users.tenant_id = r.tenant_id AND users.id = r.id",
+    )?;
+    Ok(())
+}
+
 fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
     Rows::of(keys)
         .text("tenant_id", |key| key.0)

@@ -116,16 +116,19 @@ CREATE TABLE mappings (
     applied_at INTEGER NOT NULL
 ) STRICT;
 
--- Roles given by hand, to people and not to the broker's ids for them; no event changes these.
+-- Roles given by hand, to people and not to the broker's ids for them; no event changes these. Who the person is may be
+-- learnt late (with the directory's kind of provider), so the user they were given to is kept too.
 CREATE TABLE manual_grants (
     tenant_id  TEXT    NOT NULL,
+    user_id    TEXT    NOT NULL,
     person_id  TEXT    NOT NULL,
     role_slug  TEXT    NOT NULL,
     reason     TEXT    NOT NULL,
     granted_by TEXT    NOT NULL,
     granted_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, person_id, role_slug)
+    PRIMARY KEY (tenant_id, user_id, role_slug)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
 
 -- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
 -- kept from coming true while nobody holds the role; released is one that an operator forced.
