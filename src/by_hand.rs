@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    apply::{ApplyError, load, people::people, refresh},
+    apply::{ApplyError, guard::Turn, load, people::people, refresh},
     clock::Timestamp,
     db::{Conn, Database, DbError},
-    decide::{Rules, roles::Manual},
+    decide::{Rules, guard::Extent, roles::Manual},
     fact::Kind,
     outbox,
     tables::{
@@ -109,7 +109,7 @@ fn change(
         let mut state = load::entities(conn, "", ids.clone())?;
         let homes = refresh::homes(conn, &state, &rules)?;
         state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-        let leavers = people(conn, &mut state, &homes, &rules)?;
+        let leavers = people(conn, &mut state, &homes, &rules, Turn::of(now, Extent::ByHand))?;
         outbox::enqueue(conn, &leavers, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })

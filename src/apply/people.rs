@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::load;
+use super::{
+    guard::{self, Turn},
+    load,
+};
 use crate::{
     db::{Conn, DbError},
     decide::{
@@ -25,10 +28,17 @@ pub fn people(
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
+    turn: Turn,
 ) -> Result<Vec<Leaver>, DbError> {
     groups(conn, state, homes, rules)?;
     let ids = touched(state, Kind::User);
-    let (shown, outcome) = derived(conn, state, &ids, homes, rules)?;
+    let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
+    let mut outcome = derived(state, &ids, &shown, &around);
+    let stays = guard::weigh(conn, &shown, &outcome, rules, turn)?;
+    if !stays.is_empty() {
+        around.stays = stays;
+        outcome = derived(state, &ids, &shown, &around);
+    }
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &outcome.changes, known)?;
     Ok(outcome.leavers)
@@ -74,22 +84,20 @@ fn around_group<'a>(
     before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
 }
 
-/// What becomes of these users, and what is shown of them; nothing is written.
-pub fn derived(
-    conn: &mut Conn,
-    state: &mut State,
+/// What becomes of these users.
+fn derived(
+    state: &State,
     ids: &BTreeSet<String>,
-    homes: &Homes,
-    rules: &Rules,
-) -> Result<(HashMap<String, Vec<ShownUser>>, UserOutcome), DbError> {
-    let (shown, around) = around(conn, state, ids, homes, rules)?;
+    shown: &HashMap<String, Vec<ShownUser>>,
+    around: &Around<'_>,
+) -> UserOutcome {
     let mut whole = UserOutcome::default();
     for id in ids {
-        let UserOutcome { changes, leavers } = users::derive(state, id, rows(&shown, id), &around);
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), around);
         whole.changes.extend(changes);
         whole.leavers.extend(leavers);
     }
-    Ok((shown, whole))
+    whole
 }
 
 /// What is shown of these users, and all that counts for their rows.
