@@ -134,6 +134,15 @@ fn planned(
     let ignored =
         |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
     warnings.extend(walked.ignored.into_iter().map(ignored));
+    let held = |((tenant_id, directory_id), (losses, active)): (&(String, String), &(u64, u64))| {
+        rules.guard.of(tenant_id)?.trips(*losses, *active).then(|| {
+            format!(
+                "in directory {directory_id} of {tenant_id} {losses} of {active} people lose access or a privileged role: \
+                 the guard will hold that until somebody decides"
+            )
+        })
+    };
+    warnings.extend(walked.losses.iter().filter_map(held));
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 

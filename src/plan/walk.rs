@@ -30,6 +30,8 @@ pub(super) struct Walked {
     pub(super) matches: BTreeMap<String, Vec<Matches>>,
     /// Slugs in the broker's role field that the mapping ignores, and of how many users.
     pub(super) ignored: BTreeMap<String, usize>,
+    /// By (tenant, directory): who would lose access or a privileged role, of how many with access.
+    pub(super) losses: BTreeMap<(String, String), (u64, u64)>,
 }
 
 /// What one rule does in one tenant.
@@ -81,7 +83,16 @@ fn look_at(
             let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == seat.tenant_id)) else {
                 continue;
             };
-            let Some(user) = difference(row, &seat, rules) else { continue };
+            let user = difference(row, &seat, rules);
+            if row.active {
+                let (losses, active) =
+                    walked.losses.entry((row.tenant_id.clone(), row.directory_id.clone())).or_default();
+                let privileged =
+                    |user: &UserPlan| user.loses.iter().any(|role| user.privileged.contains(role));
+                *losses += u64::from(user.as_ref().is_some_and(|user| user.loses_access || privileged(user)));
+                *active += 1;
+            }
+            let Some(user) = user else { continue };
             walked.tenants.entry(seat.tenant_id).or_default().insert(id.clone(), user);
         }
         for examined in examine(&state, id, shown, &around) {
