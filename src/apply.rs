@@ -10,6 +10,7 @@ pub mod guard;
 pub mod load;
 pub mod people;
 pub mod poison;
+pub mod protect;
 pub mod reading;
 pub mod refresh;
 

@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    apply::{ApplyError, guard::Turn, load, people::people, refresh},
+    apply::{ApplyError, guard::Turn, people::again},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{Rules, guard::Extent, roles::Manual},
-    fact::Kind,
     outbox,
     tables::{
         lookup, manual_grants,
         mappings::{self, InForceError},
-        role_list,
+        protected_seats, role_list,
     },
 };
 
@@ -28,6 +27,10 @@ pub enum ByHandError {
     UnknownRole { tenant: String, role: String, known: String },
     #[error("{user} was not given {role} by hand; `rosterd explain` tells why they hold it")]
     NotGiven { user: String, role: String },
+    #[error(
+        "nobody of {tenant} keeps {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` who holds them"
+    )]
+    NobodyKeeps { tenant: String, role: String },
     #[error("{0}")]
     Database(#[from] DbError),
     #[error("{0}")]
@@ -85,6 +88,26 @@ pub fn revoke(
     })
 }
 
+/// Lets the loss of a protected role come true, for everybody who lost it so far: also for the last holder.
+pub fn release(
+    database: &Database,
+    rules: &Rules,
+    tenant: &str,
+    role: &str,
+    now: Timestamp,
+) -> Result<Vec<String>, ByHandError> {
+    database.write_in_turn(|conn| {
+        let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
+        let released = protected_seats::release(conn, tenant, role)?;
+        if released.is_empty() {
+            return Err(ByHandError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
+        }
+        let leavers = again(conn, released.iter().cloned().collect(), &rules, Turn::of(now, Extent::ByHand))?;
+        outbox::enqueue(conn, &leavers, now)?;
+        Ok(released)
+    })
+}
+
 /// The change and what follows from it for all the person's users, in one transaction.
 fn change(
     database: &Database,
@@ -106,10 +129,7 @@ fn change(
         };
         change(conn, &person_id)?;
         let ids = lookup::of_person(conn, whom.tenant, &person_id)?;
-        let mut state = load::entities(conn, "", ids.clone())?;
-        let homes = refresh::homes(conn, &state, &rules)?;
-        state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-        let leavers = people(conn, &mut state, &homes, &rules, Turn::of(now, Extent::ByHand))?;
+        let leavers = again(conn, ids, &rules, Turn::of(now, Extent::ByHand))?;
         outbox::enqueue(conn, &leavers, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })

@@ -162,6 +162,10 @@ fn explanation(examined: &Examined, policy: &Policy, mapping_version: i64) -> Ex
         },
         facts: facts(examined, because),
     };
+    let mut held = examined.derived.held.clone();
+    for (role, loss) in &examined.kept {
+        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    }
     let not_matched = policy.rules.iter().zip(&examined.rules).filter(|(_, found)| found.is_none());
     Explanation {
         tenant_id: examined.tenant_id.clone(),
@@ -171,7 +175,7 @@ fn explanation(examined: &Examined, policy: &Policy, mapping_version: i64) -> Ex
         mapping_version,
         held: None,
         no_access: no_access(examined),
-        roles: examined.derived.held.iter().map(granted).collect(),
+        roles: held.iter().map(granted).collect(),
         not_matched: not_matched
             .map(|(rule, _)| NotMatched {
                 rule: rule.name.clone(),
@@ -184,6 +188,9 @@ fn explanation(examined: &Examined, policy: &Policy, mapping_version: i64) -> Ex
 }
 
 fn no_access(examined: &Examined) -> Option<NoAccess> {
+    if !examined.kept.is_empty() {
+        return None;
+    }
     let (because, since) = match examined.access {
         Access::Inactive(since, Cause::Person) => ("the directory says deleted, or not active", since),
         Access::Inactive(since, Cause::Directory) => {
@@ -216,6 +223,7 @@ fn facts(examined: &Examined, because: &Because) -> Vec<FoundFact> {
             .collect(),
         Because::BrokerRole(slug) => vec![found(format!("role {slug}"), &examined.event, examined.since)],
         Because::Unmapped => Vec::new(),
+        Because::Kept(loss) => vec![found("nothing grants it since then".to_owned(), &loss.event, loss.at)],
         Because::Manual(grant) => {
             vec![found(format!("given by {}: {}", grant.by, grant.reason), "none", grant.since)]
         }

@@ -6,14 +6,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    apply::{ApplyError, Batch, expect_mapping, guard::Turn, load, people::people, refresh},
+    apply::{ApplyError, Batch, expect_mapping, guard::Turn, people::again},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
         Rules,
         guard::{Extent, Guard},
     },
-    fact::Kind,
     failpoint, outbox,
     tables::{
         Key,
@@ -131,10 +130,7 @@ fn release(
         return Ok(None);
     }
     let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let mut state = load::entities(conn, "", ids.clone())?;
-    let homes = refresh::homes(conn, &state, rules)?;
-    state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-    let leavers = people(conn, &mut state, &homes, rules, Turn::of(now, Extent::ByHand))?;
+    let leavers = again(conn, ids, rules, Turn::of(now, Extent::ByHand))?;
     outbox::enqueue(conn, &leavers, now)?;
     held_users::finish(conn, &approved)?;
     failpoint::reach("releasing");

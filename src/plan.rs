@@ -21,7 +21,7 @@ use crate::{
     tables::{
         claims,
         mappings::{self, Applied, InForceError},
-        refreshes, role_list, tenants,
+        protected_seats, refreshes, role_list, tenants,
     },
 };
 
@@ -63,7 +63,10 @@ pub struct UserPlan {
     /// Role, and why.
     pub gains: BTreeMap<String, String>,
     pub loses: BTreeSet<String>,
-    /// Of those, the privileged ones.
+    /// Protected roles that nothing would grant any more and that stay, as nobody else would hold them.
+    #[serde(default)]
+    pub keeps: BTreeSet<String>,
+    /// Of those gained and lost, the privileged ones.
     pub privileged: BTreeSet<String>,
     pub loses_access: bool,
     pub gains_access: bool,
@@ -79,6 +82,13 @@ pub struct Counts {
     pub gain_access: usize,
     pub privileged_gained: usize,
     pub privileged_lost: usize,
+}
+
+impl UserPlan {
+    /// What the guard counts.
+    fn is_a_loss(&self) -> bool {
+        self.loses_access || self.loses.iter().any(|role| self.privileged.contains(role))
+    }
 }
 
 impl Plan {
@@ -133,6 +143,7 @@ fn planned(
     warnings.extend(groups::warnings(conn, &rules.mapping)?);
     let ignored =
         |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
+    let losses = walked.losses();
     warnings.extend(walked.ignored.into_iter().map(ignored));
     let held = |((tenant_id, directory_id), (losses, active)): (&(String, String), &(u64, u64))| {
         rules.guard.of(tenant_id)?.trips(*losses, *active).then(|| {
@@ -142,7 +153,7 @@ fn planned(
             )
         })
     };
-    warnings.extend(walked.losses.iter().filter_map(held));
+    warnings.extend(losses.iter().filter_map(held));
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 
@@ -176,6 +187,7 @@ pub fn apply(
         let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
         tenants.retain(|tenant_id| concerned(tenant_id));
         role_list::settle(conn, &mapping, &tenants)?;
+        protected_seats::retain(conn, &mapping)?;
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
         refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;

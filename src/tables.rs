@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod manual_grants;
 pub mod mappings;
 pub mod memberships;
+pub mod protected_seats;
 pub mod refreshes;
 pub mod role_list;
 pub mod roles;

@@ -9,7 +9,7 @@ use crate::{
     db::{Conn, DbError},
     decide::{
         Rules,
-        around::Stays,
+        around::{Stay, Stays},
         guard::{self, Entry, Extent, Limits, Loss, Lost, Sorted, Undecided},
         users::{ShownUser, UserOutcome},
     },
@@ -70,6 +70,21 @@ pub fn weigh(
     holds::settle(conn, &left.into_iter().collect::<Vec<_>>(), held_users::ENDED)?;
     let stay = |loss: Loss| ((loss.tenant_id, loss.user_id), loss.stay);
     Ok(staying.into_iter().map(|(loss, _)| loss).chain(held).map(stay).collect())
+}
+
+/// What stays of the rows shown by what is held already, whatever will be derived.
+pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<ShownUser>>) -> Result<Stays, DbError> {
+    let keys: Vec<Key> =
+        shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
+    let stay = |entry: Entry| {
+        let row = rows(shown, &entry.user_id).iter().find(|row| row.tenant_id == entry.tenant_id)?;
+        let stay = match entry.lost {
+            Lost::Roles(roles) => Stay { access: false, roles },
+            _ => Stay { access: true, roles: row.held.clone() },
+        };
+        Some(((entry.tenant_id, entry.user_id), stay))
+    };
+    Ok(held_users::live(conn, &keys)?.into_iter().filter_map(stay).collect())
 }
 
 /// A role is privileged too when only the mapping before this one said so: dropping it from the document takes it from

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     guard::{self, Turn},
-    load,
+    load, protect, refresh,
 };
 use crate::{
     db::{Conn, DbError},
@@ -19,7 +19,7 @@ use crate::{
         winner::Homes,
     },
     fact::Kind,
-    tables::{self, Key, manual_grants, memberships, refreshes},
+    tables::{self, Key, manual_grants, memberships, protected_seats, refreshes},
 };
 
 /// Brings the rows of touched users and groups up to date, and returns who lost access.
@@ -33,15 +33,33 @@ pub fn people(
     groups(conn, state, homes, rules)?;
     let ids = touched(state, Kind::User);
     let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
-    let mut outcome = derived(state, &ids, &shown, &around);
-    let stays = guard::weigh(conn, &shown, &outcome, rules, turn)?;
+    let settled = protect::settle(conn, state, &ids, &shown, &mut around)?;
+    let mut derived = outcome(state, &ids, &shown, &around);
+    let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
     if !stays.is_empty() {
         around.stays = stays;
-        outcome = derived(state, &ids, &shown, &around);
+        derived = outcome(state, &ids, &shown, &around);
     }
+    let UserOutcome { changes, mut leavers } = derived;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
-    tables::users::apply(conn, &outcome.changes, known)?;
-    Ok(outcome.leavers)
+    tables::users::apply(conn, &changes, known)?;
+    if !settled.others.is_empty() {
+        leavers.extend(again(conn, settled.others, rules, turn)?);
+    }
+    Ok(leavers)
+}
+
+/// The same for users alone, whatever concerns them.
+pub fn again(
+    conn: &mut Conn,
+    ids: BTreeSet<String>,
+    rules: &Rules,
+    turn: Turn,
+) -> Result<Vec<Leaver>, DbError> {
+    let mut state = load::entities(conn, "", ids.clone())?;
+    let homes = refresh::homes(conn, &state, rules)?;
+    state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
+    people(conn, &mut state, &homes, rules, turn)
 }
 
 fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> Result<(), DbError> {
@@ -84,8 +102,7 @@ fn around_group<'a>(
     before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
 }
 
-/// What becomes of these users.
-fn derived(
+fn outcome(
     state: &State,
     ids: &BTreeSet<String>,
     shown: &HashMap<String, Vec<ShownUser>>,
@@ -120,7 +137,11 @@ pub fn around<'a>(
     let persons: BTreeSet<Key> =
         ids.iter().flat_map(|id| said::persons(state, id, rows(&shown, id), homes)).collect();
     let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
-    Ok((shown, Around { groups, by_hand, ..Around::new(homes, &rules.mapping) }))
+    let mut around = Around { groups, by_hand, ..Around::new(homes, &rules.mapping) };
+    if rules.mapping.protects() {
+        around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);
+    }
+    Ok((shown, around))
 }
 
 fn touched(state: &State, kind: Kind) -> BTreeSet<String> {

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, lists};
+use super::{
+    Failure, lists,
+    output::{printable, say},
+};
 use crate::{
     by_hand::{self, Whom},
     clock::Clock,
@@ -42,6 +45,12 @@ enum Verb {
         whom: Person,
         role: String,
     },
+    /// Let the last holder of a protected role lose it after all, as the directory or the mapping says
+    Release {
+        #[arg(long)]
+        tenant: String,
+        role: String,
+    },
 }
 
 #[derive(Args)]
@@ -61,6 +70,11 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             let by = by.clone().unwrap_or_else(login);
             let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
             by_hand::grant(database, &rules, whom.named(), &grant, now)?;
+        }
+        Verb::Release { tenant, role } => {
+            for user in by_hand::release(database, &rules, tenant, role, now)? {
+                say(&format!("{} keeps {} no longer\n", printable(&user), printable(role)))?;
+            }
         }
         Verb::Revoke { whom, role } => by_hand::revoke(database, &rules, whom.named(), role, now)?,
     }

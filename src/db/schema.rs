@@ -113,6 +113,18 @@ table! {
 }
 
 table! {
+    protected_seats (tenant_id, user_id, role_slug) {
+        tenant_id -> Text,
+        user_id -> Text,
+        role_slug -> Text,
+        lost_at -> Nullable<BigInt>,
+        lost_event -> Nullable<Text>,
+        kept -> Bool,
+        released -> Bool,
+    }
+}
+
+table! {
     manual_grants (tenant_id, person_id, role_slug) {
         tenant_id -> Text,
         person_id -> Text,

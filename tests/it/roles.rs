@@ -3,6 +3,7 @@
 mod commands;
 mod granted;
 mod planned;
+mod protected;
 
 use rosterd::{
     by_hand::{self, ByHandError, Whom},

@@ -8,6 +8,7 @@ DROP TABLE users;
 DROP TABLE directories;
 DROP TABLE tenants;
 DROP TABLE role_mentions;
+DROP TABLE protected_seats;
 DROP TABLE held_users;
 DROP TABLE holds;
 DROP TABLE guard_counts;

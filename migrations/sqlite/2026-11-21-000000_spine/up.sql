@@ -172,6 +172,20 @@ CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE sta
 CREATE INDEX held_users_hold ON held_users (hold_id, state);
 CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved';
 
+-- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
+-- kept from coming true while nobody holds the role; released is one that an operator forced.
+CREATE TABLE protected_seats (
+    tenant_id  TEXT NOT NULL,
+    user_id    TEXT NOT NULL,
+    role_slug  TEXT NOT NULL,
+    lost_at    INTEGER,
+    lost_event TEXT,
+    kept       INTEGER NOT NULL CHECK (kept IN (0, 1)),
+    released   INTEGER NOT NULL CHECK (released IN (0, 1)),
+    PRIMARY KEY (tenant_id, user_id, role_slug)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX protected_seats_role ON protected_seats (tenant_id, role_slug, lost_at);
+
 -- Role slugs that a claim's facts have ever named: what `roles` lists.
 CREATE TABLE role_mentions (
     claim_id INTEGER NOT NULL,
