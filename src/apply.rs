@@ -6,6 +6,7 @@
 //! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
 
 pub mod directories;
+pub mod guard;
 pub mod load;
 pub mod people;
 pub mod poison;
@@ -21,6 +22,7 @@ use crate::{
     decide::{
         Rules,
         fold::{claim_of, fold},
+        guard::Extent,
         place::{Place, place, settle},
         state::State,
     },
@@ -152,7 +154,7 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
         let members: Vec<_> = members.collect();
         state.touched.entities.extend(members);
     }
-    let leavers = people::people(conn, &mut state, &homes, rules)?;
+    let leavers = people::people(conn, &mut state, &homes, rules, guard::Turn::of(now, Extent::Touched))?;
     outbox::enqueue(conn, &leavers, now)?;
     failpoint::reach("noticed");
     applied.leavers = leavers.len();

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    apply::{ApplyError, people::again},
+    apply::{ApplyError, guard::Turn, people::again},
     clock::Timestamp,
     db::{Conn, Database, DbError},
-    decide::{Rules, roles::Manual},
+    decide::{Rules, guard::Extent, roles::Manual},
     outbox,
     tables::{
         lookup,
@@ -103,7 +103,7 @@ pub fn release(
         if released.is_empty() {
             return Err(ByHandError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
         }
-        let leavers = again(conn, released.iter().cloned().collect(), &rules)?;
+        let leavers = again(conn, released.iter().cloned().collect(), &rules, Turn::of(now, Extent::ByHand))?;
         outbox::enqueue(conn, &leavers, now)?;
         Ok(released)
     })
@@ -132,7 +132,7 @@ fn change(
         let whose = Whose { tenant_id: tenant.clone(), user_id, person_id };
         change(conn, &whose)?;
         let ids = lookup::of_person(conn, whom.tenant, &whose.person_id)?;
-        let leavers = again(conn, ids, &rules)?;
+        let leavers = again(conn, ids, &rules, Turn::of(now, Extent::ByHand))?;
         outbox::enqueue(conn, &leavers, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })

@@ -3,6 +3,7 @@
 mod demo;
 mod doctor;
 mod explain;
+mod holds;
 mod inbox;
 mod lists;
 mod mapping;
@@ -61,6 +62,8 @@ enum Verb {
     Mapping(mapping::Verbs),
     /// Why somebody holds what they hold
     Explain(explain::Arguments),
+    /// Mass changes that wait for a decision
+    Holds(holds::Verbs),
     /// Deliveries and dead letters
     Inbox(inbox::Verbs),
     /// Fold the tables again from the inbox and show, and mend, the difference
@@ -121,6 +124,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Explain(arguments) => {
             let config = config()?;
             explain::run(&open(&config), &config, arguments)
+        }
+        Verb::Holds(verbs) => {
+            let config = config()?;
+            holds::run(&open(&config), &config, verbs)
         }
         Verb::Rebuild(arguments) => {
             let config = config()?;

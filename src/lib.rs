@@ -29,6 +29,8 @@
 //!
 //! Roles: `mapping` is the document and what it means (pure), `decide::roles` grants by it, `plan` shows beforehand what
 //! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it.
+//!
+//! Mass changes: `decide::guard` tells them from ordinary ones (pure), `apply::guard` holds them, `holds` decides.
 
 pub mod app;
 pub mod apply;
@@ -42,6 +44,7 @@ pub mod decide;
 pub mod explain;
 pub mod fact;
 mod failpoint;
+pub mod holds;
 mod http;
 pub mod inbox;
 pub mod mapping;

@@ -84,6 +84,13 @@ pub struct Counts {
     pub privileged_lost: usize,
 }
 
+impl UserPlan {
+    /// What the guard counts.
+    fn is_a_loss(&self) -> bool {
+        self.loses_access || self.loses.iter().any(|role| self.privileged.contains(role))
+    }
+}
+
 impl Plan {
     pub fn is_empty(&self) -> bool {
         self.tenants.is_empty()
@@ -136,11 +143,21 @@ fn planned(
     warnings.extend(groups::warnings(conn, &rules.mapping)?);
     let ignored =
         |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
+    let losses = walked.losses();
     warnings.extend(walked.ignored.into_iter().map(ignored));
     let known: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
     let unknown = rules.mapping.tenants().filter(|tenant_id| !known.contains(*tenant_id));
     warnings
         .extend(unknown.map(|tenant_id| format!("there is no tenant {tenant_id} yet, which has a section")));
+    let held = |((tenant_id, directory_id), (losses, active)): (&(String, String), &(u64, u64))| {
+        rules.guard.of(tenant_id)?.trips(*losses, *active).then(|| {
+            format!(
+                "in directory {directory_id} of {tenant_id} {losses} of {active} people lose access or a privileged role: \
+                 the guard will hold that until somebody decides"
+            )
+        })
+    };
+    warnings.extend(losses.iter().filter_map(held));
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 

@@ -6,6 +6,7 @@
 
 mod compare;
 mod exchange;
+mod held;
 mod shadow;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::{
     apply::ApplyError,
     clock::Timestamp,
     db::{Conn, Database, DbError, migrate::MigrateError},
-    decide::Rules,
+    decide::{Rules, guard::Guard},
     tables::mappings,
 };
 
@@ -76,8 +77,10 @@ fn fold_and_compare(
     now: Timestamp,
 ) -> Result<(shadow::Shadow, Vec<Difference>), RebuildError> {
     let mapping = mappings::in_force(conn).map_err(ApplyError::from)?;
-    let rules = Rules { mapping: Arc::new(mapping), ..rebuild.rules.clone() };
+    let guard = Guard::default();
+    let rules = Rules { mapping: Arc::new(mapping), guard, ..rebuild.rules.clone() };
     let shadow = shadow::fold(conn, &rules, now)?;
+    held::keep(conn, &shadow.database)?;
     let differences = compare::compare(conn, &shadow.database, rebuild.tenant)?;
     Ok((shadow, differences))
 }

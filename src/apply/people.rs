@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{load, protect, refresh};
+use super::{
+    guard::{self, Turn},
+    load, protect, refresh,
+};
 use crate::{
     db::{Conn, DbError},
     decide::{
@@ -29,29 +32,41 @@ pub fn people(
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
+    turn: Turn,
 ) -> Result<Vec<Leaver>, DbError> {
     groups(conn, state, homes, rules)?;
     let ids = touched(state, Kind::User);
     let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
     let settled = protect::settle(conn, state, &ids, &shown, &mut around)?;
-    let UserOutcome { changes, mut leavers } = outcome(state, &ids, &shown, &around);
+    let mut derived = outcome(state, &ids, &shown, &around);
+    let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
+    if !stays.is_empty() {
+        around.stays = stays;
+        derived = outcome(state, &ids, &shown, &around);
+    }
+    let UserOutcome { changes, mut leavers } = derived;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
     if !around.by_hand.is_empty() {
         manual_grants::follow(conn, &load::keys(state, Kind::User, ids.iter()))?;
     }
     if !settled.others.is_empty() {
-        leavers.extend(again(conn, settled.others, rules)?);
+        leavers.extend(again(conn, settled.others, rules, turn)?);
     }
     Ok(leavers)
 }
 
 /// The same for users alone, whatever concerns them.
-pub fn again(conn: &mut Conn, ids: BTreeSet<String>, rules: &Rules) -> Result<Vec<Leaver>, DbError> {
+pub fn again(
+    conn: &mut Conn,
+    ids: BTreeSet<String>,
+    rules: &Rules,
+    turn: Turn,
+) -> Result<Vec<Leaver>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-    people(conn, &mut state, &homes, rules)
+    people(conn, &mut state, &homes, rules, turn)
 }
 
 fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> Result<(), DbError> {

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, Batch, expect_mapping, load, people};
+use super::{ApplyError, Batch, expect_mapping, guard::Turn, load, people};
 use crate::{
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
         Rules,
+        guard::Extent,
         place::place,
         state::State,
         winner::{Home, Homes},
@@ -61,7 +62,8 @@ fn refresh(
     let homes = homes(conn, &state, rules)?;
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
-    let leavers = people::people(conn, &mut state, &homes, rules)?;
+    let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
+    let leavers = people::people(conn, &mut state, &homes, rules, Turn::of(now, extent))?;
     outbox::enqueue(conn, &leavers, now)?;
     failpoint::reach("refreshed");
     refresh.advance(conn, (&last_id, last_kind))?;

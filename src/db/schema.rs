@@ -137,6 +137,44 @@ table! {
 }
 
 table! {
+    guard_counts (directory_id, minute) {
+        directory_id -> Text,
+        minute -> BigInt,
+        losses -> BigInt,
+        applied -> BigInt,
+    }
+}
+
+table! {
+    holds (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        directory_id -> Text,
+        cause -> Text,
+        state -> Text,
+        opened_at -> BigInt,
+        due_at -> Nullable<BigInt>,
+        applied_before -> BigInt,
+        active_before -> BigInt,
+        decided_at -> Nullable<BigInt>,
+        decided_by -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    held_users (tenant_id, user_id, hold_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        hold_id -> BigInt,
+        lost -> Text,
+        roles -> Text,
+        said -> BigInt,
+        state -> Text,
+    }
+}
+
+table! {
     tenants (id) {
         id -> Text,
         name -> Text,
@@ -189,3 +227,4 @@ table! {
 
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
+allow_tables_to_appear_in_same_query!(holds, held_users);

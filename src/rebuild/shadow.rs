@@ -9,14 +9,14 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 
 use super::RebuildError;
 use crate::{
-    apply::{Batch, apply, people, reading, refresh},
+    apply::{Batch, apply, guard::Turn, people, reading, refresh},
     clock::Timestamp,
     db::{
         Conn, Database, DbError, Url,
         migrate::migrate,
         schema::{dead_letters, inbox, inbox_queue},
     },
-    decide::Rules,
+    decide::{Rules, guard::Extent},
     inbox::{dead, queue::Queued},
     tables::{manual_grants, mappings, protected_seats},
 };
@@ -77,9 +77,10 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
         })?;
     }
     while refresh::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
+    let turn = Turn::of(now, Extent::Touched);
     shadow.database.write::<_, DbError>(|shadow| {
         let kept = protected_seats::copy(conn, shadow)?;
-        people::again(shadow, kept.into_iter().map(|(_, user_id)| user_id).collect(), rules)?;
+        people::again(shadow, kept.into_iter().map(|(_, user_id)| user_id).collect(), rules, turn)?;
         Ok(())
     })?;
     Ok(shadow)

@@ -23,6 +23,8 @@ mod duplicates;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod holds;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod lifecycles;

@@ -130,6 +130,51 @@ CREATE TABLE manual_grants (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
 
+-- Losses of access and of privileged roles lately, by directory and minute: what the guard weighs. applied are those
+-- that were not held.
+CREATE TABLE guard_counts (
+    directory_id TEXT NOT NULL,
+    minute       INTEGER NOT NULL,
+    losses       INTEGER NOT NULL,
+    applied      INTEGER NOT NULL,
+    PRIMARY KEY (directory_id, minute)
+) STRICT, WITHOUT ROWID;
+
+-- Mass changes that are held, or were; a directory has one open at most. applied_before of active_before people had
+-- lost access, or a privileged role, in the window before it tripped.
+CREATE TABLE holds (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id      TEXT NOT NULL,
+    directory_id   TEXT NOT NULL,
+    cause          TEXT NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'ended')),
+    opened_at      INTEGER NOT NULL,
+    due_at         INTEGER,
+    applied_before INTEGER NOT NULL,
+    active_before  INTEGER NOT NULL,
+    decided_at     INTEGER,
+    decided_by     TEXT,
+    reason         TEXT
+) STRICT;
+CREATE UNIQUE INDEX holds_open ON holds (tenant_id, directory_id) WHERE state = 'open';
+CREATE INDEX holds_due ON holds (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
+
+-- Whom a hold concerns. While a row is open, approved or rejected the user keeps what is shown: lost, roles and said are
+-- what the directory wants, and by which word. done came true, ended was overtaken by what the directory said later.
+CREATE TABLE held_users (
+    tenant_id TEXT NOT NULL,
+    user_id   TEXT NOT NULL,
+    hold_id   INTEGER NOT NULL,
+    lost      TEXT NOT NULL,
+    roles     TEXT NOT NULL,
+    said      INTEGER NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    PRIMARY KEY (tenant_id, user_id, hold_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE state IN ('open', 'approved', 'rejected');
+CREATE INDEX held_users_hold ON held_users (hold_id, state);
+CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved';
+
 -- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
 -- kept from coming true while nobody holds the role; released is one that an operator forced.
 CREATE TABLE protected_seats (
