@@ -109,8 +109,8 @@ fn change(
         let mut state = load::entities(conn, "", ids.clone())?;
         let homes = refresh::homes(conn, &state, &rules)?;
         state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-        let leavers = people(conn, &mut state, &homes, &rules)?;
-        outbox::enqueue(conn, &leavers, now)?;
+        let notices = people(conn, &mut state, &homes, &rules)?;
+        outbox::enqueue(conn, &notices, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })
 }

@@ -14,6 +14,7 @@ pub mod groups;
 pub mod needed;
 pub mod person;
 pub mod place;
+pub mod privileges;
 pub mod roles;
 pub mod said;
 pub mod state;

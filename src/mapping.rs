@@ -139,6 +139,10 @@ impl Policy {
         listed
     }
 
+    pub fn has_privileged(&self) -> bool {
+        self.roles.values().any(|role| role.privileged)
+    }
+
     pub fn is_privileged(&self, slug: &str) -> bool {
         self.roles.get(slug).is_some_and(|role| role.privileged)
     }

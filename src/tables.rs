@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod directories;
 pub mod groups;
+pub mod heard;
 pub mod host;
 pub mod lookup;
 pub mod manual_grants;

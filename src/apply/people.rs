@@ -10,28 +10,32 @@ use crate::{
         Rules,
         around::{Around, ByHand, Groups},
         groups::{self, GroupChange, ShownGroup},
-        said,
+        privileges, said,
         state::State,
-        users::{self, Leaver, ShownUser, UserOutcome},
+        users::{self, ShownUser, UserOutcome},
         winner::Homes,
     },
     fact::Kind,
+    outbox::Notice,
     tables::{self, Key, manual_grants, memberships, refreshes},
 };
 
-/// Brings the rows of touched users and groups up to date, and returns who lost access.
+/// Brings the rows of touched users and groups up to date, and returns what is to be told: who lost access, and who gained
+/// or lost a privileged role.
 pub fn people(
     conn: &mut Conn,
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
-) -> Result<Vec<Leaver>, DbError> {
+) -> Result<Vec<Notice>, DbError> {
     groups(conn, state, homes, rules)?;
     let ids = touched(state, Kind::User);
     let (shown, outcome) = derived(conn, state, &ids, homes, rules)?;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &outcome.changes, known)?;
-    Ok(outcome.leavers)
+    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &outcome.changes);
+    let leavers = outcome.leavers.into_iter().map(Notice::Deprovisioned);
+    Ok(leavers.chain(privileged.into_iter().map(Notice::Privileged)).collect())
 }
 
 fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> Result<(), DbError> {
