@@ -103,8 +103,8 @@ pub fn release(
         if released.is_empty() {
             return Err(ByHandError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
         }
-        let leavers = again(conn, released.iter().cloned().collect(), &rules, Turn::of(now, Extent::ByHand))?;
-        outbox::enqueue(conn, &leavers, now)?;
+        let notices = again(conn, released.iter().cloned().collect(), &rules, Turn::of(now, Extent::ByHand))?;
+        outbox::enqueue(conn, &notices, now)?;
         Ok(released)
     })
 }
@@ -132,8 +132,8 @@ fn change(
         let whose = Whose { tenant_id: tenant.clone(), user_id, person_id };
         change(conn, &whose)?;
         let ids = lookup::of_person(conn, whom.tenant, &whose.person_id)?;
-        let leavers = again(conn, ids, &rules, Turn::of(now, Extent::ByHand))?;
-        outbox::enqueue(conn, &leavers, now)?;
+        let notices = again(conn, ids, &rules, Turn::of(now, Extent::ByHand))?;
+        outbox::enqueue(conn, &notices, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })
 }

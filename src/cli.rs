@@ -7,6 +7,7 @@ mod holds;
 mod inbox;
 mod lists;
 mod mapping;
+mod notices;
 mod output;
 mod rebuild;
 mod roles;
@@ -66,6 +67,8 @@ enum Verb {
     Holds(holds::Verbs),
     /// Deliveries and dead letters
     Inbox(inbox::Verbs),
+    /// Mails to administrators: listed, shown, sent again, previewed
+    Notices(notices::Verbs),
     /// Fold the tables again from the inbox and show, and mend, the difference
     Rebuild(rebuild::Arguments),
     /// Check settings, database, clock and mail, and say what to do
@@ -133,6 +136,8 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let config = config()?;
             rebuild::run(&open(&config), &config, arguments)
         }
+        Verb::Notices(verbs) if notices::is_offline(verbs) => notices::preview_only(&config()?, verbs),
+        Verb::Notices(verbs) => notices::run(&open(&config()?), verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
     }

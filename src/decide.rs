@@ -15,6 +15,7 @@ pub mod guard;
 pub mod needed;
 pub mod person;
 pub mod place;
+pub mod privileges;
 pub mod protect;
 pub mod roles;
 pub mod said;

@@ -130,11 +130,11 @@ fn release(
         return Ok(None);
     }
     let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let leavers = again(conn, ids, rules, Turn::of(now, Extent::ByHand))?;
-    outbox::enqueue(conn, &leavers, now)?;
+    let notices = again(conn, ids, rules, Turn::of(now, Extent::ByHand))?;
+    outbox::enqueue(conn, &notices, now)?;
     held_users::finish(conn, &approved)?;
     failpoint::reach("releasing");
-    Ok(Some(Released { people: approved.len(), leavers: leavers.len() }))
+    Ok(Some(Released { people: approved.len(), leavers: outbox::leavers(&notices) }))
 }
 
 fn approve_by_policy(conn: &mut Conn, id: i64, why: &str, now: Timestamp) -> Result<(), DbError> {
@@ -161,33 +161,6 @@ pub fn show(conn: &mut Conn, id: i64) -> Result<Option<(Hold, Vec<Held>)>, DbErr
     let Some(hold) = holds::find(conn, id)? else { return Ok(None) };
     let held = held_users::of_hold(conn, id)?;
     Ok(Some((hold, held)))
-}
-
-/// What a notice says of a hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldForNotice {
-    pub hold: Hold,
-    pub directory: Option<String>,
-    /// How many would lose access, how many a privileged role only.
-    pub removals: usize,
-    pub privileged_losses: usize,
-    /// The first by name: name or id, address, and what the directory wants.
-    pub people: Vec<(String, Option<String>, String)>,
-}
-
-/// `None` when there is no such hold. Counts are of those who wait for a decision now.
-pub fn held_for_notice(conn: &mut Conn, id: i64, most: usize) -> Result<Option<HeldForNotice>, DbError> {
-    let Some((hold, held)) = show(conn, id)? else { return Ok(None) };
-    let key = (hold.tenant_id.clone(), hold.directory_id.clone());
-    let directory = crate::tables::directories::name(conn, &key)?;
-    let open: Vec<&Held> = held.iter().filter(|held| held.state == OPEN).collect();
-    let removals = open.iter().filter(|held| held.lost().is_access()).count();
-    let person = |held: &&Held| {
-        let name = held.name.clone().unwrap_or_else(|| held.user_id.clone());
-        (name, held.email.clone(), held.lost().to_string())
-    };
-    let people = open.iter().take(most).map(person).collect();
-    Ok(Some(HeldForNotice { directory, removals, privileged_losses: open.len() - removals, people, hold }))
 }
 
 /// What became of somebody of a hold, in words.

@@ -55,6 +55,7 @@ pub mod plan;
 pub mod rebuild;
 pub mod retention;
 pub mod simulate;
+mod spreadsheet;
 pub mod tables;
 mod telemetry;
 pub mod worker;

@@ -43,7 +43,8 @@ pub struct Metrics {
     pub set_aside: Family<Reason, Counter>,
     pub apply_failures: Counter,
     pub deprovisioned: Counter,
-    /// `sent`, `failed`, `dead`, `needless` (everybody was back), `no_recipient`, `recipient_refused`.
+    /// `sent`, `failed`, `dead`, `needless` (everybody was back), `no_recipient`, `recipient_refused`, `fell_back` (none of its
+    /// tenant's recipients was taken).
     pub mails: Family<Outcome, Counter>,
     pub inbox_waiting: Gauge,
     pub inbox_oldest_seconds: Gauge<f64, AtomicU64>,

@@ -5,6 +5,7 @@
 
 mod groups;
 mod rules;
+mod told;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use crate::{
     db::{Conn, Database, DbError},
     decide::Rules,
     mapping::{Fault, Mapping, check},
+    outbox,
     tables::{
         claims,
         mappings::{self, Applied, InForceError},
@@ -97,18 +99,7 @@ impl Plan {
     }
 
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for user in self.tenants.values().flat_map(BTreeMap::values) {
-            let privileged = |role: &&String| user.privileged.contains(*role);
-            counts.users += 1;
-            counts.gain += usize::from(!user.gains.is_empty());
-            counts.lose += usize::from(!user.loses.is_empty());
-            counts.lose_access += usize::from(user.loses_access);
-            counts.gain_access += usize::from(user.gains_access);
-            counts.privileged_gained += user.gains.keys().filter(privileged).count();
-            counts.privileged_lost += user.loses.iter().filter(privileged).count();
-        }
-        counts
+        counts(self.tenants.values().flat_map(BTreeMap::values))
     }
 
     /// Of everything but the warnings: equal for equal effects.
@@ -116,6 +107,21 @@ impl Plan {
         let effect = (self.instead_of, &self.document, &self.tenants);
         hex::encode(Sha256::digest(serde_json::to_vec(&effect).unwrap_or_default()))
     }
+}
+
+fn counts<'a>(users: impl Iterator<Item = &'a UserPlan>) -> Counts {
+    let mut counts = Counts::default();
+    for user in users {
+        let privileged = |role: &&String| user.privileged.contains(*role);
+        counts.users += 1;
+        counts.gain += usize::from(!user.gains.is_empty());
+        counts.lose += usize::from(!user.loses.is_empty());
+        counts.lose_access += usize::from(user.loses_access);
+        counts.gain_access += usize::from(user.gains_access);
+        counts.privileged_gained += user.gains.keys().filter(privileged).count();
+        counts.privileged_lost += user.loses.iter().filter(privileged).count();
+    }
+    counts
 }
 
 /// What `document` would change, for one tenant or for all.
@@ -206,6 +212,7 @@ pub fn apply(
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
         refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;
+        outbox::enqueue(conn, &told::notices(&plan, version, by.now), by.now)?;
         Ok((plan, version))
     })
 }

@@ -7,6 +7,7 @@ pub mod claims;
 pub mod directories;
 pub mod groups;
 pub mod guard_counts;
+pub mod heard;
 pub mod held_users;
 pub mod holds;
 pub mod host;

@@ -13,6 +13,7 @@ use crate::{
         guard::{self, Entry, Extent, Limits, Loss, Lost, Sorted, Undecided},
         users::{ShownUser, UserOutcome},
     },
+    outbox::{self, Notice},
     tables::{
         Key,
         guard_counts::{self, Added, Recent},
@@ -227,7 +228,8 @@ fn open(
         applied_before = recent.applied,
         "a mass change is held; look at it with `rosterd holds show {id}`, then approve or reject it"
     );
-    // Here the notice `mass_change_held` is enqueued, once for each hold: it is read by `holds::held_for_notice`.
+    let (tenant_id, directory_id) = directory.clone();
+    outbox::enqueue(conn, &[Notice::MassChangeHeld { tenant_id, directory_id, hold_id: id }], now)?;
     Ok(id)
 }
 

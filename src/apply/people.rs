@@ -13,12 +13,13 @@ use crate::{
         Rules,
         around::{Around, ByHand, Groups},
         groups::{self, GroupChange, ShownGroup},
-        said,
+        privileges, said,
         state::State,
-        users::{self, Leaver, ShownUser, UserOutcome},
+        users::{self, ShownUser, UserOutcome},
         winner::Homes,
     },
     fact::Kind,
+    outbox::Notice,
     tables::{
         self, Key,
         manual_grants::{self, Whose},
@@ -26,14 +27,15 @@ use crate::{
     },
 };
 
-/// Brings the rows of touched users and groups up to date, and returns who lost access.
+/// Brings the rows of touched users and groups up to date, and returns what is to be told: who lost access, and who gained
+/// or lost a privileged role.
 pub fn people(
     conn: &mut Conn,
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
     turn: Turn,
-) -> Result<Vec<Leaver>, DbError> {
+) -> Result<Vec<Notice>, DbError> {
     groups(conn, state, homes, rules)?;
     let ids = touched(state, Kind::User);
     let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
@@ -44,16 +46,20 @@ pub fn people(
         around.stays = stays;
         derived = outcome(state, &ids, &shown, &around);
     }
-    let UserOutcome { changes, mut leavers } = derived;
+    let UserOutcome { changes, leavers } = derived;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
     if !around.by_hand.is_empty() {
         manual_grants::follow(conn, &load::keys(state, Kind::User, ids.iter()))?;
     }
+    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
+    let mut notices: Vec<Notice> = leavers.into_iter().map(Notice::Deprovisioned).collect();
+    notices.extend(privileged.into_iter().map(Notice::Privileged));
     if !settled.others.is_empty() {
-        leavers.extend(again(conn, settled.others, rules, turn)?);
+        notices.extend(again(conn, settled.others, rules, turn)?);
     }
-    Ok(leavers)
+    notices.extend(protect::told(conn, &settled.kept)?);
+    Ok(notices)
 }
 
 /// The same for users alone, whatever concerns them.
@@ -62,7 +68,7 @@ pub fn again(
     ids: BTreeSet<String>,
     rules: &Rules,
     turn: Turn,
-) -> Result<Vec<Leaver>, DbError> {
+) -> Result<Vec<Notice>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));

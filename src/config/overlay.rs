@@ -58,7 +58,14 @@ fn wrong(error: &toml::de::Error) -> ConfigError {
 
 fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(), ConfigError> {
     // The tables whose keys are the operator's own.
-    let free = ["mail.recipients.", "directories.deleted_of.", "guard.of."].contains(&prefix);
+    let free = [
+        "directories.deleted_of.",
+        "guard.of.",
+        "mail.recipients.",
+        "mail.recipient_roles_of.",
+        "mail.kinds_of.",
+    ]
+    .contains(&prefix);
     for (key, value) in ours {
         let name = format!("{prefix}{key}");
         match (base.get_mut(&key), value) {

@@ -202,6 +202,7 @@ table! {
         id -> BigInt,
         tenant_id -> Text,
         kind -> Text,
+        bundle -> Text,
         user_id -> Text,
         person_id -> Text,
         payload -> Text,
@@ -215,6 +216,7 @@ table! {
     mails (id) {
         id -> BigInt,
         tenant_id -> Text,
+        bundle -> Text,
         message_id -> Text,
         state -> Text,
         attempts -> SmallInt,
@@ -222,6 +224,17 @@ table! {
         created_at -> BigInt,
         finished_at -> Nullable<BigInt>,
         last_error -> Nullable<Text>,
+        refused -> Integer,
+        refusal -> Nullable<Text>,
+        fell_back -> Bool,
+    }
+}
+
+table! {
+    heard (directory_id) {
+        directory_id -> Text,
+        heard_at -> BigInt,
+        told_at -> Nullable<BigInt>,
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Refresh {
     /// Only its members.
     pub group_id: Option<String>,
     pub after: (String, i16),
+    /// Because another mapping holds.
+    pub mapped: bool,
 }
 
 /// Everybody in these directories. What is under way begins again: whoever was visited may have changed once more.
@@ -65,9 +67,9 @@ pub fn next(conn: &mut Conn) -> QueryResult<Option<Refresh>> {
         .order((refreshes::rank, refreshes::directory_id, refreshes::group_id))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(directory_id, group_id, id, kind, _)| {
+    Ok(row.map(|(directory_id, group_id, id, kind, rank)| {
         let group_id = (!group_id.is_empty()).then_some(group_id);
-        Refresh { directory_id, group_id, after: (id, kind) }
+        Refresh { directory_id, group_id, after: (id, kind), mapped: i64::from(rank) == MAPPING }
     }))
 }
 

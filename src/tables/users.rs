@@ -76,6 +76,31 @@ pub fn shown(conn: &mut Conn, keys: &[Key], with_attributes: bool) -> QueryResul
     Ok(rows.into_iter().map(user).collect())
 }
 
+/// Of whoever has access and holds one of these roles.
+pub fn addresses_of_holders(
+    conn: &mut Conn,
+    tenant_id: &str,
+    roles: &[String],
+    most: usize,
+) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Holder {
+        #[diesel(sql_type = Text)]
+        email: String,
+    }
+    let held: Vec<Holder> = Rows::of(roles).text("tenant_id", |_| tenant_id).text("role", String::as_str).load(
+        conn,
+        "SELECT u.email FROM {rows} JOIN user_roles h ON h.tenant_id = r.tenant_id AND h.role_slug = r.role \
+         JOIN users u ON u.tenant_id = h.tenant_id AND u.id = h.user_id \
+         WHERE u.status = 'active' AND u.email IS NOT NULL",
+    )?;
+    let mut emails: Vec<String> = held.into_iter().map(|holder| holder.email).collect();
+    emails.sort_unstable();
+    emails.dedup();
+    emails.truncate(most);
+    Ok(emails)
+}
+
 struct Put<'a> {
     seat: &'a Seat,
     directory_id: &'a str,

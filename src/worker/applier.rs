@@ -132,7 +132,7 @@ impl Applier {
             leavers = refreshed.leavers,
             "refreshed part of a directory"
         );
-        self.tell(refreshed.leavers);
+        self.tell(refreshed.notices);
         Ok(true)
     }
 
@@ -173,7 +173,7 @@ impl Applier {
             duration_ms = begun.elapsed().as_millis(),
             "applied a batch"
         );
-        self.tell(applied.leavers);
+        self.tell(applied.notices + applied.set_aside.len());
         Ok(applied.deliveries)
     }
 
@@ -193,7 +193,7 @@ impl Applier {
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
         self.log_set_aside(&outcome.set_aside);
-        self.tell(outcome.leavers);
+        self.tell(outcome.notices + outcome.set_aside.len());
         Ok(outcome.applied + outcome.postponed + outcome.set_aside.len())
     }
 
@@ -210,8 +210,8 @@ impl Applier {
         }
     }
 
-    fn tell(&self, leavers: usize) {
-        if leavers > 0 {
+    fn tell(&self, notices: usize) {
+        if notices > 0 {
             self.notices.ring();
         }
     }

@@ -1,4 +1,5 @@
 DROP VIEW group_members;
+DROP TABLE heard;
 DROP TABLE mails;
 DROP TABLE outbox;
 DROP TABLE user_roles;

@@ -287,11 +287,14 @@ WHERE m.added = 1
         AND (n.at, n.event) > (m.at, m.event)
   );
 
--- Notices waiting to be told: one row for each passage from active to inactive, written in its transaction.
+-- Notices waiting to be told: one row for each piece of news, written in the transaction that makes it true.
 CREATE TABLE outbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_id  TEXT    NOT NULL,
     kind       TEXT    NOT NULL,
+    -- what may share a mail, of one tenant ('' = the operator)
+    bundle     TEXT    NOT NULL,
+    -- '' for news of nobody in particular
     user_id    TEXT    NOT NULL,
     person_id  TEXT    NOT NULL,
     payload    TEXT    NOT NULL,
@@ -300,7 +303,7 @@ CREATE TABLE outbox (
     mail_id    INTEGER,
     told_at    INTEGER
 ) STRICT;
-CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
+CREATE INDEX outbox_waiting ON outbox (tenant_id, bundle, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
 CREATE INDEX outbox_person ON outbox (tenant_id, person_id);
 CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
@@ -309,12 +312,26 @@ CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
 CREATE TABLE mails (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_id    TEXT    NOT NULL,
+    bundle       TEXT    NOT NULL,
     message_id   TEXT    NOT NULL UNIQUE,
     state        TEXT    NOT NULL CHECK (state IN ('waiting', 'sent', 'needless', 'dead')),
     attempts     INTEGER NOT NULL,
     due_at       INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     finished_at  INTEGER,
-    last_error   TEXT
+    last_error   TEXT,
+    -- recipients that the mail server refused for good, and why; whether it went to mail.fallback for that
+    refused      INTEGER NOT NULL DEFAULT 0,
+    refusal      TEXT,
+    fell_back    INTEGER NOT NULL DEFAULT 0 CHECK (fell_back IN (0, 1))
 ) STRICT;
 CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';
+-- How many mails a tenant had of late.
+CREATE INDEX mails_recent ON mails (tenant_id, created_at);
+
+-- When a directory was last heard of, give or take an hour, and whether its silence since then has been told.
+CREATE TABLE heard (
+    directory_id TEXT    PRIMARY KEY,
+    heard_at     INTEGER NOT NULL,
+    told_at      INTEGER
+) STRICT, WITHOUT ROWID;
