@@ -4,6 +4,9 @@
 //! A loss is the end of access, or of a privileged role (lesson 22). Its wanted state is remembered as [`Lost`] and as
 //! what said so, so that a later word that says something else ends a hold by itself.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,

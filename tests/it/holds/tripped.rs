@@ -95,6 +95,27 @@ both! {
 }
 
 both! {
+    fn lesson_23_a_rebuild_does_not_end_what_the_guard_would_have_held(app) {
+        use diesel::connection::SimpleConnection;
+        beginning(app, 30);
+        let forgets = "DELETE FROM inbox WHERE event_key LIKE 'created_1%'";
+        app.database().write::<_, rosterd::db::DbError>(|conn| Ok(conn.batch_execute(forgets)?)).unwrap();
+        let rebuild = |rules: &rosterd::decide::Rules| {
+            let wanted = rosterd::rebuild::Rebuild { rules, tenant: None, dry_run: false };
+            rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now())
+        };
+
+        let refused = rebuild(&app.config.rules()).unwrap_err().to_string();
+
+        assert!(refused.starts_with("this would end the access, or a privileged role, of 11 of 30 active people"), "{refused}");
+        assert_eq!(app.rows(USERS).len(), 30);
+        app.config.guard.on = false;
+        assert!(!rebuild(&app.config.rules()).unwrap().is_empty());
+        assert_eq!(app.rows(USERS).len(), 19);
+    }
+}
+
+both! {
     fn lesson_24_newcomers_grants_and_other_directories_are_never_held(app) {
         beginning(app, 30);
         app.play(&[event("d2", "dsync.activated", 0, directory("dir_2", "org_1", 0)), elsewhere(1, "active", 2), elsewhere(2, "active", 2)]);
