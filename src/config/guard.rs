@@ -78,3 +78,46 @@ fn undecided(policy: Policy) -> Undecided {
         Policy::ApproveAfterHours(hours) => Undecided::ApproveAfterHours(hours),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::load,
+        decide::guard::{Limits, Undecided},
+    };
+
+    fn told(text: &str, variable: Option<&str>) -> Result<crate::config::Config, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let variable = |name: &str| variable.filter(|_| name == "ROSTERD_GUARD").map(str::to_owned);
+        load(Some(file.path()), variable).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn tenants_have_what_they_say_and_otherwise_what_all_have() {
+        let text = "[guard]\npercent = 30\n[guard.of.a]\nminimum = 3\nundecided = { approve_after_hours = 4 }\n\
+                    [guard.of.b]\nmode = \"off\"\n";
+        let guard = told(text, None).unwrap().guard;
+
+        let undecided = Undecided::ApproveAfterHours(4);
+        assert_eq!(guard.of("a"), Some(&Limits { minimum: 3, percent: 30, undecided, ..Limits::default() }));
+        assert_eq!(guard.of("b"), None);
+        assert_eq!(guard.of("c"), Some(&Limits { percent: 30, ..Limits::default() }));
+        assert_eq!(told("", None).unwrap().guard.of("c"), Some(&Limits::default()));
+    }
+
+    #[test]
+    fn the_variable_switches_it_off_for_all() {
+        let guard = told("[guard.of.a]\nmode = \"on\"\n", Some("off")).unwrap().guard;
+
+        assert_eq!((guard.of("a"), guard.of("b")), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_setting_is_refused() {
+        for text in ["percent = 101", "window_minutes = 0", "mode = \"maybe\"", "undecided = \"never\""] {
+            assert!(told(&format!("[guard]\n{text}\n"), None).is_err(), "{text}");
+        }
+        assert!(told("[guard.of.a]\nshare = 3\n", None).is_err());
+    }
+}

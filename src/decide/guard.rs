@@ -4,6 +4,9 @@
 //! A loss is the end of access, or of a privileged role (lesson 22). Its wanted state is remembered as [`Lost`] and as
 //! what said so, so that a later word that says something else ends a hold by itself.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
@@ -65,12 +68,8 @@ impl Limits {
         }
         // More than so many per cent of the active: losses * 100 > percent * active, without a fraction.
         let percent = u64::from(self.percent);
-        Some(
-            losses
-                .saturating_mul(100)
-                .checked_add(percent.saturating_sub(1))
-                .map_or(u64::MAX, |sum| if percent == 0 { u64::MAX } else { sum / percent }),
-        )
+        let rounded_up = losses.saturating_mul(100).saturating_add(percent.saturating_sub(1));
+        Some(rounded_up.checked_div(percent).unwrap_or(u64::MAX))
     }
 
     pub fn trips(&self, losses: u64, active: u64) -> bool {

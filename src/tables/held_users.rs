@@ -163,7 +163,8 @@ pub fn decide(
 /// Some who are to lose now what they kept.
 pub fn approved(conn: &mut Conn, limit: usize) -> QueryResult<Vec<Key>> {
     held_users::table
-        .filter(held_users::state.eq(APPROVED))
+        // A literal, so that the partial index serves.
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("held_users.state = 'approved'"))
         .select((held_users::tenant_id, held_users::user_id))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(conn)

@@ -1,6 +1,11 @@
 //! Whether there is anything to do.
 
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, dsl::exists, select};
+use diesel::{
+    ExpressionMethods, QueryDsl, RunQueryDsl,
+    dsl::{exists, sql},
+    select,
+    sql_types::Bool,
+};
 
 use crate::{
     clock::Timestamp,
@@ -8,8 +13,10 @@ use crate::{
         Database, DbError,
         schema::{held_users, holds, inbox_queue, refreshes},
     },
-    tables::held_users as marks,
 };
+
+const APPROVED: &str = "held_users.state = 'approved'";
+const OPEN: &str = "holds.state = 'open'";
 
 pub(super) struct Waiting {
     pub(super) deliveries: bool,
@@ -25,14 +32,10 @@ pub(super) fn waiting(database: &Database, now: Timestamp) -> Result<Waiting, Db
             inbox_queue::table.select(inbox_queue::inbox_id).filter(inbox_queue::due_at.le(now.micros())),
         );
         let refresh = exists(refreshes::table.select(refreshes::directory_id));
-        let approved = exists(
-            held_users::table.select(held_users::hold_id).filter(held_users::state.eq(marks::APPROVED)),
-        );
+        // Literals, so that the partial indexes serve.
+        let approved = exists(held_users::table.select(held_users::hold_id).filter(sql::<Bool>(APPROVED)));
         let undecided = exists(
-            holds::table
-                .select(holds::id)
-                .filter(holds::state.eq(marks::OPEN))
-                .filter(holds::due_at.le(now.micros())),
+            holds::table.select(holds::id).filter(sql::<Bool>(OPEN)).filter(holds::due_at.le(now.micros())),
         );
         let (deliveries, refreshes, approved, undecided) =
             select((due, refresh, approved, undecided)).get_result::<(bool, bool, bool, bool)>(conn)?;

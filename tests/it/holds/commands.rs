@@ -39,3 +39,29 @@ fn a_hold_is_listed_shown_rejected_and_approved_from_the_command_line() {
         assert!(String::from_utf8_lossy(&over.stderr).contains("keeps nobody any more"));
     }
 }
+
+/// In the transaction that applies what was approved, and right after it.
+#[test]
+fn an_approval_that_dies_half_way_is_finished_by_the_next_and_repeats_nothing() {
+    use std::os::unix::process::ExitStatusExt;
+    for backend in Backend::offered() {
+        for (point, gone_by_then) in [("releasing", 0), ("released", 12)] {
+            let app = TestApp::start(backend, |_config| {});
+            beginning(&app, 12);
+            app.play(&(0..12).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+
+            let mut doomed = rosterd();
+            let died = output(
+                doomed
+                    .env("DATABASE_URL", app.store.url())
+                    .env("ROSTERD_FAIL_AT", point)
+                    .args(["holds", "approve", "1"]),
+            );
+
+            assert_eq!((died.status.signal(), gone(&app).len()), (Some(6), gone_by_then), "{point}");
+            app.drain();
+            assert_eq!((gone(&app).len(), app.notices().len()), (12, 12), "{point}");
+            app.assert_rebuilds();
+        }
+    }
+}

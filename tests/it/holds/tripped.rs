@@ -1,7 +1,7 @@
 //! What is held, and what is not.
 
 use rosterd::{
-    decide::guard::Limits,
+    decide::guard::{Guard, Limits},
     plan::{self, By},
     tables::host::{USER_ROLES, USERS},
 };
@@ -91,6 +91,27 @@ both! {
 
         assert!(mended.is_empty());
         assert_eq!(gone(app), Vec::<String>::new());
+    }
+}
+
+both! {
+    fn lesson_23_a_rebuild_does_not_end_what_the_guard_would_have_held(app) {
+        use diesel::connection::SimpleConnection;
+        beginning(app, 30);
+        let forgets = "DELETE FROM inbox WHERE event_key LIKE 'created_1%'";
+        app.database().write::<_, rosterd::db::DbError>(|conn| Ok(conn.batch_execute(forgets)?)).unwrap();
+        let rebuild = |rules: &rosterd::decide::Rules| {
+            let wanted = rosterd::rebuild::Rebuild { rules, tenant: None, dry_run: false };
+            rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now())
+        };
+
+        let refused = rebuild(&app.config.rules()).unwrap_err().to_string();
+
+        assert!(refused.starts_with("this would end the access, or a privileged role, of 11 of 30 active people"), "{refused}");
+        assert_eq!(app.rows(USERS).len(), 30);
+        let unguarded = rosterd::decide::Rules { guard: Guard::default(), ..app.config.rules() };
+        assert!(!rebuild(&unguarded).unwrap().is_empty());
+        assert_eq!(app.rows(USERS).len(), 19);
     }
 }
 
