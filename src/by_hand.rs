@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::{
     apply::{ApplyError, guard::Turn, people::again},
+    audit::{self, Actor, Entry, kinds, people::Cause},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{Rules, guard::Extent, roles::Manual},
@@ -53,6 +56,13 @@ pub struct Whom<'a> {
     pub user: &'a str,
 }
 
+/// Who does it, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    pub name: &'a str,
+    pub now: Timestamp,
+}
+
 pub fn grant(
     database: &Database,
     rules: &Rules,
@@ -60,7 +70,8 @@ pub fn grant(
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, whose| {
+    let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), Some(grant.reason.as_str()));
+    change(database, rules, whom, By { name: &grant.by, now }, entry, |conn, whose| {
         let known = role_list::of(conn, whom.tenant)?;
         if !known.contains(&grant.role) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -79,9 +90,9 @@ pub fn revoke(
     rules: &Rules,
     whom: Whom<'_>,
     role: &str,
-    now: Timestamp,
+    by: By<'_>,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, whose| {
+    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, whose| {
         match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
             true => Ok(()),
             false => Err(ByHandError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
@@ -95,7 +106,7 @@ pub fn release(
     rules: &Rules,
     tenant: &str,
     role: &str,
-    now: Timestamp,
+    By { name, now }: By<'_>,
 ) -> Result<Vec<String>, ByHandError> {
     database.write_in_turn(|conn| {
         let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
@@ -103,7 +114,10 @@ pub fn release(
         if released.is_empty() {
             return Err(ByHandError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
         }
-        let notices = again(conn, released.iter().cloned().collect(), &rules, Turn::of(now, Extent::ByHand))?;
+        let entry = Entry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
+        audit::record(conn, &[entry], now)?;
+        let (ids, turn) = (released.iter().cloned().collect(), Turn::of(now, Extent::ByHand));
+        let notices = again(conn, ids, &rules, Cause::Operator(name), turn)?;
         outbox::enqueue(conn, &notices, now)?;
         Ok(released)
     })
@@ -114,7 +128,8 @@ fn change(
     database: &Database,
     rules: &Rules,
     whom: Whom<'_>,
-    now: Timestamp,
+    By { name, now }: By<'_>,
+    (kind, role, reason): (&'static str, &str, Option<&str>),
     change: impl FnOnce(&mut Conn, &Whose) -> Result<(), ByHandError>,
 ) -> Result<(), ByHandError> {
     database.write_in_turn(|conn| {
@@ -128,11 +143,20 @@ fn change(
             1 => persons.first().cloned().unwrap_or_default(),
             _ => return Err(ByHandError::Several { tenant, user }),
         };
-        let user_id = named.into_iter().next().unwrap_or_default();
+        let user_id = named.first().cloned().unwrap_or_default();
         let whose = Whose { tenant_id: tenant.clone(), user_id, person_id };
         change(conn, &whose)?;
+        // By the user, whose entries an erasure looks for; the reason may be personal.
+        for user_id in &named {
+            let entry = Entry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
+            let entry = match reason {
+                Some(reason) => entry.with_personal(&json!({"reason": reason})),
+                None => entry,
+            };
+            audit::record(conn, &[entry], now)?;
+        }
         let ids = lookup::of_person(conn, whom.tenant, &whose.person_id)?;
-        let notices = again(conn, ids, &rules, Turn::of(now, Extent::ByHand))?;
+        let notices = again(conn, ids, &rules, Cause::Operator(name), Turn::of(now, Extent::ByHand))?;
         outbox::enqueue(conn, &notices, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })

@@ -1,5 +1,6 @@
 //! The verbs. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod audit;
 mod demo;
 mod doctor;
 mod explain;
@@ -71,6 +72,8 @@ enum Verb {
     Notices(notices::Verbs),
     /// Fold the tables again from the inbox and show, and mend, the difference
     Rebuild(rebuild::Arguments),
+    /// Who changed what, its proof, receipts of leavers, access reviews
+    Audit(audit::Verbs),
     /// Check settings, database, clock and mail, and say what to do
     Doctor(doctor::Options),
     /// Print every setting with its meaning and default
@@ -138,6 +141,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         }
         Verb::Notices(verbs) if notices::is_offline(verbs) => notices::preview_only(&config()?, verbs),
         Verb::Notices(verbs) => notices::run(&open(&config()?), verbs),
+        Verb::Audit(verbs) => audit::run(&open(&config()?), verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
     }
@@ -145,4 +149,9 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
 
 fn open(config: &Config) -> Database {
     Database::new(&config.database_url, 2)
+}
+
+/// Who is named for the record.
+fn operator(by: Option<&str>) -> String {
+    by.map_or_else(|| std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()), str::to_owned)
 }

@@ -5,8 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::{
     apply::{ApplyError, Batch, expect_mapping, guard::Turn, people::again},
+    audit::{self, Actor, Entry, kinds, people::Cause},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
@@ -64,9 +67,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<usize, HoldError> {
     database.write_in_turn(|conn| {
-        if holds::find(conn, id)?.is_none() {
-            return Err(HoldError::Unknown(id));
-        }
+        let Some(hold) = holds::find(conn, id)? else { return Err(HoldError::Unknown(id)) };
         let (from, to): (&[&str], _) = match verdict {
             Verdict::Approve => (&[OPEN, REJECTED], APPROVED),
             Verdict::Reject => (&[OPEN], REJECTED),
@@ -89,7 +90,13 @@ pub fn decide(
         }
         holds::settle(conn, &[id], to)?;
         holds::sign(conn, id, by.name, by.reason, now)?;
-        // Here the decision goes into the audit trail.
+        let kind = match verdict {
+            Verdict::Approve => kinds::HOLD_APPROVED,
+            Verdict::Reject => kinds::HOLD_REJECTED,
+        };
+        let change = json!({"directory_id": hold.directory_id, "people": decided, "users": by.users, "reason": by.reason});
+        let entry = Entry::new(&hold.tenant_id, kind, id, &change, Actor::operator(by.name));
+        audit::record(conn, &[entry], now)?;
         Ok(decided)
     })
 }
@@ -130,7 +137,7 @@ fn release(
         return Ok(None);
     }
     let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let notices = again(conn, ids, rules, Turn::of(now, Extent::ByHand))?;
+    let notices = again(conn, ids, rules, Cause::HoldApproved, Turn::of(now, Extent::ByHand))?;
     outbox::enqueue(conn, &notices, now)?;
     held_users::finish(conn, &approved)?;
     failpoint::reach("releasing");
@@ -138,11 +145,13 @@ fn release(
 }
 
 fn approve_by_policy(conn: &mut Conn, id: i64, why: &str, now: Timestamp) -> Result<(), DbError> {
-    held_users::decide(conn, id, None, &[OPEN], APPROVED)?;
+    let people = held_users::decide(conn, id, None, &[OPEN], APPROVED)?;
     holds::settle(conn, &[id], APPROVED)?;
     holds::sign(conn, id, "rosterd", Some(why), now)?;
-    // And here the policy's.
-    Ok(())
+    let Some(hold) = holds::find(conn, id)? else { return Ok(()) };
+    let change = json!({"directory_id": hold.directory_id, "people": people});
+    let entry = Entry::new(&hold.tenant_id, kinds::HOLD_APPROVED, id, &change, Actor::Rule(why.to_owned()));
+    Ok(audit::record(conn, &[entry], now)?)
 }
 
 /// Where the guard is off nobody is held: what was is approved, and what was rejected too.

@@ -10,6 +10,7 @@
 //!   ▶ apply     one write transaction a batch:
 //!       decide    fold facts into standing words, derive what the host sees                         pure
 //!       tables    the rows, set-based
+//!       audit     what changed, because of what, in each tenant's chain
 //!       outbox    who is to be told
 //!   ▶ notify    bundle, render (pure), send
 //! ```
@@ -34,6 +35,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod audit;
 pub mod broker;
 pub mod by_hand;
 pub mod cli;

@@ -11,10 +11,12 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
     apply::ApplyError,
+    audit::{self, Actor, Entry, kinds},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::Rules,
@@ -209,10 +211,22 @@ pub fn apply(
         tenants.retain(|tenant_id| concerned(tenant_id));
         role_list::settle(conn, &mapping, &tenants)?;
         protected_seats::retain(conn, &mapping)?;
+        audit::record(conn, &entries(&plan, &tenants, version, by.name), by.now)?;
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
         refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;
         outbox::enqueue(conn, &told::notices(&plan, version, by.now), by.now)?;
         Ok((plan, version))
     })
+}
+
+/// For all, and for each tenant whose policy is another now; what it changes is told in each user's own entry.
+fn entries(plan: &Plan, tenants: &BTreeSet<String>, version: i64, by: &str) -> Vec<Entry> {
+    let entry = |tenant_id: &str, users: usize| {
+        let change = json!({"version": [plan.instead_of, version], "users": users});
+        Entry::new(tenant_id, kinds::MAPPING_APPLIED, version, &change, Actor::operator(by))
+    };
+    let of_tenant = |tenant_id: &String| plan.tenants.get(tenant_id).map_or(0, BTreeMap::len);
+    let everybody = entry(audit::NO_TENANT, plan.counts().users);
+    tenants.iter().map(|tenant_id| entry(tenant_id, of_tenant(tenant_id))).chain([everybody]).collect()
 }

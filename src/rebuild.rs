@@ -8,6 +8,7 @@ mod compare;
 mod exchange;
 mod guarded;
 mod held;
+mod record;
 mod shadow;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use diesel::connection::SimpleConnection;
 
 use crate::{
     apply::ApplyError,
+    audit,
     clock::Timestamp,
     db::{Conn, Database, DbError, migrate::MigrateError},
     decide::{Rules, guard::Guard},
@@ -54,6 +56,8 @@ pub struct Rebuild<'a> {
     /// Only this tenant's rows are compared and exchanged.
     pub tenant: Option<&'a str>,
     pub dry_run: bool,
+    /// Who mends, for the record.
+    pub by: &'a str,
 }
 
 /// Returns the rows that differed, in the order of tables and keys.
@@ -77,6 +81,7 @@ pub fn rebuild(
         let (shadow, differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
         guarded::check(conn, &rules, &differences)?;
         exchange::exchange(conn, &shadow.database, rebuild.tenant, &differences)?;
+        audit::record(conn, &record::entries(&differences, rebuild.by), now)?;
         Ok(differences)
     })
 }

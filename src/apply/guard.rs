@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde_json::json;
+
 use super::people::rows;
 use crate::{
+    audit::{self, Actor, kinds},
     clock::Timestamp,
     db::{Conn, DbError},
     decide::{
@@ -229,6 +232,11 @@ fn open(
         "a mass change is held; look at it with `rosterd holds show {id}`, then approve or reject it"
     );
     let (tenant_id, directory_id) = directory.clone();
+    let change = json!({"directory_id": directory_id, "people": losses.len(), "cause": cause(losses),
+        "applied_before": recent.applied, "active_before": active + recent.applied});
+    let entry =
+        audit::Entry::new(&tenant_id, kinds::HOLD_OPENED, id, &change, Actor::Rule("guard".to_owned()));
+    audit::record(conn, &[entry], now)?;
     outbox::enqueue(conn, &[Notice::MassChangeHeld { tenant_id, directory_id, hold_id: id }], now)?;
     Ok(id)
 }

@@ -8,6 +8,7 @@ use super::{
     load, protect, refresh,
 };
 use crate::{
+    audit::{self, Entry, people::Cause},
     db::{Conn, DbError},
     decide::{
         Rules,
@@ -34,9 +35,10 @@ pub fn people(
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
+    cause: Cause<'_>,
     turn: Turn,
 ) -> Result<Vec<Notice>, DbError> {
-    groups(conn, state, homes, rules)?;
+    let mut entries = groups(conn, state, homes, rules, cause)?;
     let ids = touched(state, Kind::User);
     let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
     let settled = protect::settle(conn, state, &ids, &shown, &mut around)?;
@@ -52,11 +54,13 @@ pub fn people(
     if !around.by_hand.is_empty() {
         manual_grants::follow(conn, &load::keys(state, Kind::User, ids.iter()))?;
     }
+    entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
+    audit::record(conn, &entries, turn.now)?;
     let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
     let mut notices: Vec<Notice> = leavers.into_iter().map(Notice::Deprovisioned).collect();
     notices.extend(privileged.into_iter().map(Notice::Privileged));
     if !settled.others.is_empty() {
-        notices.extend(again(conn, settled.others, rules, turn)?);
+        notices.extend(again(conn, settled.others, rules, Cause::AnotherHolds, turn)?);
     }
     notices.extend(protect::told(conn, &settled.kept)?);
     Ok(notices)
@@ -67,15 +71,22 @@ pub fn again(
     conn: &mut Conn,
     ids: BTreeSet<String>,
     rules: &Rules,
+    cause: Cause<'_>,
     turn: Turn,
 ) -> Result<Vec<Notice>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-    people(conn, &mut state, &homes, rules, turn)
+    people(conn, &mut state, &homes, rules, cause, turn)
 }
 
-fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> Result<(), DbError> {
+fn groups(
+    conn: &mut Conn,
+    state: &mut State,
+    homes: &Homes,
+    rules: &Rules,
+    cause: Cause<'_>,
+) -> Result<Vec<Entry>, DbError> {
     let ids = touched(state, Kind::Group);
     let shown = tables::groups::shown(conn, &load::keys(state, Kind::Group, ids.iter()))?;
     let shown = load::by_id(shown, |row| &row.id);
@@ -90,7 +101,7 @@ fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> R
             changes.iter().flat_map(|change| around_group(change, &shown)).collect();
         refreshes::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
     }
-    Ok(())
+    Ok(audit::people::groups(conn, state, &shown, &changes, cause)?)
 }
 
 /// (directory, group), before and after.
@@ -139,7 +150,7 @@ pub fn around<'a>(
     rules: &'a Rules,
 ) -> Result<(HashMap<String, Vec<ShownUser>>, Around<'a>), DbError> {
     let keys: Vec<Key> = load::keys(state, Kind::User, ids.iter());
-    let shown = tables::users::shown(conn, &keys, rules.mapping.uses_attributes())?;
+    let shown = tables::users::shown(conn, &keys)?;
     let shown = load::by_id(shown, |row| &row.id);
     let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
     load::contents(conn, state, &wanted)?;

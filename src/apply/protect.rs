@@ -74,7 +74,7 @@ pub fn settle(
 pub fn told(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
     let users: Vec<Key> =
         kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
-    let shown = tables::users::shown(conn, &users, false)?;
+    let shown = tables::users::shown(conn, &users)?;
     let seats = protected_seats::of(conn, &users)?;
     let words = tables::words::on(conn, &users.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>())?;
     let notice = |(tenant_id, user_id, role): &(String, String, String)| {

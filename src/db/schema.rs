@@ -238,6 +238,34 @@ table! {
     }
 }
 
+table! {
+    audit (tenant_id, seq) {
+        tenant_id -> Text,
+        seq -> BigInt,
+        kind -> Text,
+        subject -> Text,
+        change -> Text,
+        personal -> Nullable<Text>,
+        salt -> Nullable<Binary>,
+        commitment -> Nullable<Binary>,
+        actor -> Text,
+        inbox_id -> Nullable<BigInt>,
+        received_at -> Nullable<BigInt>,
+        said_at -> Nullable<BigInt>,
+        applied_at -> BigInt,
+        hash -> Binary,
+    }
+}
+
+table! {
+    audit_heads (tenant_id) {
+        tenant_id -> Text,
+        seq -> BigInt,
+        hash -> Binary,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
+allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
 allow_tables_to_appear_in_same_query!(holds, held_users);

@@ -22,10 +22,16 @@ pub struct ShownUser {
     pub directory_id: String,
     pub idp_id: Option<String>,
     pub email: Option<String>,
+    pub username: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
     pub name: Option<String>,
+    pub job_title: Option<String>,
     pub active: bool,
+    pub access_epoch: i64,
+    pub deprovisioned_at: Option<Timestamp>,
     pub role_slugs: Vec<String>,
-    /// JSON, as the row keeps it; empty where no rule asks for attributes.
+    /// JSON, as the row keeps it.
     pub custom_attributes: String,
     pub digest: i64,
     /// The roles shown.

@@ -22,7 +22,7 @@ pub(super) fn check(conn: &mut Conn, rules: &Rules, differences: &[Difference]) 
     let losers: BTreeSet<Key> =
         differences.iter().filter_map(|difference| loser(rules, difference)).collect();
     let mut directories: BTreeMap<Key, u64> = BTreeMap::new();
-    for row in tables::users::shown(conn, &losers.into_iter().collect::<Vec<_>>(), false)? {
+    for row in tables::users::shown(conn, &losers.into_iter().collect::<Vec<_>>())? {
         *directories.entry((row.tenant_id, row.directory_id)).or_default() += 1;
     }
     for (directory, losses) in directories {

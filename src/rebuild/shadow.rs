@@ -10,6 +10,7 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 use super::RebuildError;
 use crate::{
     apply::{Batch, apply, guard::Turn, people, reading, refresh},
+    audit::people::Cause,
     clock::Timestamp,
     db::{
         Conn, Database, DbError, Url,
@@ -71,7 +72,8 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                         inbox::body.eq(&body),
                     ))
                     .execute(shadow)?;
-                queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, body });
+                let received_at = Timestamp::from_micros(received_at);
+                queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, received_at, body });
             }
             apply(shadow, &folding, reading::read(queued), now)
         })?;
@@ -80,7 +82,8 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
     let turn = Turn::of(now, Extent::Touched);
     shadow.database.write::<_, DbError>(|shadow| {
         let kept = protected_seats::copy(conn, shadow)?;
-        people::again(shadow, kept.into_iter().map(|(_, user_id)| user_id).collect(), rules, turn)?;
+        let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
+        people::again(shadow, kept, rules, Cause::AnotherHolds, turn)?;
         Ok(())
     })?;
     Ok(shadow)

@@ -17,7 +17,7 @@ use crate::harness::{
 const DAYS: Retention = Retention { delivery_days: 90, event_id_days: 90 };
 
 fn rebuilt(app: &TestApp, dry_run: bool) -> Vec<Difference> {
-    let wanted = Rebuild { rules: &app.config.rules(), tenant: None, dry_run };
+    let wanted = Rebuild { rules: &app.config.rules(), tenant: None, dry_run, by: "test" };
     rebuild(app.database(), wanted, app.clock.now()).unwrap()
 }
 

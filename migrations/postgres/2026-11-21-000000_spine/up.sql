@@ -334,3 +334,33 @@ CREATE TABLE heard (
     heard_at     BIGINT           NOT NULL,
     told_at      BIGINT
 );
+
+-- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
+-- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a
+-- person can be erased and the chain holds. Nothing ever deletes a row.
+CREATE TABLE audit (
+    tenant_id   TEXT COLLATE "C" NOT NULL,
+    seq         BIGINT           NOT NULL,
+    kind        TEXT COLLATE "C" NOT NULL,
+    subject     TEXT COLLATE "C" NOT NULL,
+    change      TEXT             NOT NULL,
+    -- names, addresses, attributes; NULL with a commitment: erased
+    personal    TEXT,
+    salt        BYTEA,
+    commitment  BYTEA,
+    actor       TEXT             NOT NULL,
+    inbox_id    BIGINT,
+    received_at BIGINT,
+    said_at     BIGINT,
+    applied_at  BIGINT           NOT NULL,
+    hash        BYTEA            NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+);
+CREATE INDEX audit_subject ON audit (tenant_id, subject);
+
+-- The last entry of each chain, so that one cut off at its end is found.
+CREATE TABLE audit_heads (
+    tenant_id TEXT COLLATE "C" PRIMARY KEY,
+    seq       BIGINT           NOT NULL,
+    hash      BYTEA            NOT NULL
+);

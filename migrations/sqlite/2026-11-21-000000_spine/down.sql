@@ -1,4 +1,6 @@
 DROP VIEW group_members;
+DROP TABLE audit_heads;
+DROP TABLE audit;
 DROP TABLE heard;
 DROP TABLE mails;
 DROP TABLE outbox;

@@ -335,3 +335,33 @@ CREATE TABLE heard (
     heard_at     INTEGER NOT NULL,
     told_at      INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
+-- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a
+-- person can be erased and the chain holds. Nothing ever deletes a row.
+CREATE TABLE audit (
+    tenant_id   TEXT    NOT NULL,
+    seq         INTEGER NOT NULL,
+    kind        TEXT    NOT NULL,
+    subject     TEXT    NOT NULL,
+    change      TEXT    NOT NULL,
+    -- names, addresses, attributes; NULL with a commitment: erased
+    personal    TEXT,
+    salt        BLOB,
+    commitment  BLOB,
+    actor       TEXT    NOT NULL,
+    inbox_id    INTEGER,
+    received_at INTEGER,
+    said_at     INTEGER,
+    applied_at  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_subject ON audit (tenant_id, subject);
+
+-- The last entry of each chain, so that one cut off at its end is found.
+CREATE TABLE audit_heads (
+    tenant_id TEXT    PRIMARY KEY,
+    seq       INTEGER NOT NULL,
+    hash      BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -86,7 +86,7 @@ both! {
         app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
 
         app.assert_rebuilds();
-        let wanted = rosterd::rebuild::Rebuild { rules: &app.config.rules(), tenant: None, dry_run: false };
+        let wanted = rosterd::rebuild::Rebuild { rules: &app.config.rules(), tenant: None, dry_run: false, by: "ada" };
         let mended = rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now()).unwrap();
 
         assert!(mended.is_empty());
@@ -101,7 +101,7 @@ both! {
         let forgets = "DELETE FROM inbox WHERE event_key LIKE 'created_1%'";
         app.database().write::<_, rosterd::db::DbError>(|conn| Ok(conn.batch_execute(forgets)?)).unwrap();
         let rebuild = |rules: &rosterd::decide::Rules| {
-            let wanted = rosterd::rebuild::Rebuild { rules, tenant: None, dry_run: false };
+            let wanted = rosterd::rebuild::Rebuild { rules, tenant: None, dry_run: false, by: "ada" };
             rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now())
         };
 

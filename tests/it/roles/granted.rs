@@ -88,7 +88,7 @@ both! {
 
         let shown = app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"]);
         assert!(shown.contains(&"u1 editor by hand: on call".to_owned()), "{shown:?}");
-        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u1" }, "editor", now()).unwrap();
+        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u1" }, "editor", by_hand::By { name: "ada", now: now() }).unwrap();
         assert!(!grants(app).contains(&"u1 editor".to_owned()));
     }
 }
@@ -105,7 +105,7 @@ both! {
 
         assert_ne!(app.brief(USERS, &["person_id"]), before);
         assert!(grants(app).contains(&"u3 admin".to_owned()), "{:?}", grants(app));
-        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u3" }, "admin", now()).unwrap();
+        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u3" }, "admin", by_hand::By { name: "ada", now: now() }).unwrap();
         assert!(!grants(app).contains(&"u3 admin".to_owned()));
     }
 }

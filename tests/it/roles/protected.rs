@@ -167,7 +167,7 @@ both! {
     fn an_operator_can_force_the_loss_and_nobody_else_is_brought_back_by_it(app) {
         owned(app);
         app.play(&[is("u1", "owner", "inactive", 5), is("u2", "owner", "inactive", 6)]);
-        let release = || by_hand::release(app.database(), &app.config.rules(), "org_1", "owner", now());
+        let release = || by_hand::release(app.database(), &app.config.rules(), "org_1", "owner", by_hand::By { name: "ada", now: now() });
 
         assert_eq!(release().unwrap(), ["u2"]);
 
