@@ -14,6 +14,7 @@ mod rebuild;
 mod roles;
 mod serve;
 mod simulate;
+mod users;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -54,8 +55,8 @@ enum Verb {
     Migrate,
     /// Play a broker at a running rosterd, for trials and load
     Simulate(simulate::Arguments),
-    /// Users as the host application sees them
-    Users(lists::Verbs),
+    /// Users as the host application sees them, and the erasure of who has left
+    Users(users::Verbs),
     /// Groups as the host application sees them
     Groups(lists::Verbs),
     /// Roles as the host application sees them, and those given by hand
@@ -116,7 +117,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             );
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Users(verbs) => lists::users(&open(&config()?), verbs),
+        Verb::Users(verbs) => {
+            let config = config()?;
+            users::run(&open(&config), &config, verbs)
+        }
         Verb::Groups(verbs) => lists::groups(&open(&config()?), verbs),
         Verb::Roles(verbs) => {
             let config = config()?;

@@ -145,7 +145,11 @@ fn held_back(conn: &mut Conn, tenant: &str, user_id: &str) -> Result<Option<Held
     }))
 }
 
-fn examined(conn: &mut Conn, rules: &Rules, ids: &BTreeSet<String>) -> Result<Vec<Examined>, DbError> {
+pub(crate) fn examined(
+    conn: &mut Conn,
+    rules: &Rules,
+    ids: &BTreeSet<String>,
+) -> Result<Vec<Examined>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     let (shown, around) = around(conn, &mut state, ids, &homes, rules)?;

@@ -32,6 +32,8 @@
 //! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it.
 //!
 //! Mass changes: `decide::guard` tells them from ordinary ones (pure), `apply::guard` holds them, `holds` decides.
+//!
+//! Every change is an entry in `audit`; `erase` takes a leaver's name out of all of it and leaves the proof.
 
 pub mod app;
 pub mod apply;
@@ -43,6 +45,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod decide;
+pub mod erase;
 pub mod explain;
 pub mod fact;
 mod failpoint;

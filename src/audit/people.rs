@@ -7,7 +7,6 @@ use diesel::QueryResult;
 use super::{
     Actor, Entry,
     change::{Changed, of_group, of_user},
-    kinds,
 };
 use crate::{
     clock::Timestamp,
@@ -39,8 +38,8 @@ pub enum Cause<'a> {
     AnotherHolds,
     /// A held loss that was approved, by an operator or by policy; the entry of the decision tells by whom.
     HoldApproved,
-    /// By this operator. The entry says that it happened, and nothing of what is erased.
-    Erasure(&'a str),
+    /// Which has an entry of its own, that says nothing of what is erased.
+    Erasure,
 }
 
 /// The deliveries of a batch, in the order of their ids.
@@ -86,6 +85,9 @@ pub fn users(
     changes: &[UserChange],
     cause: Cause<'_>,
 ) -> QueryResult<Vec<Entry>> {
+    if matches!(cause, Cause::Erasure) {
+        return Ok(Vec::new());
+    }
     let around = spoken_around(conn, state, cause)?;
     let mut memberships: Option<HashMap<&str, Spoken>> = None;
     let mut open = Vec::new();
@@ -97,10 +99,7 @@ pub fn users(
             UserChange::Remove { tenant_id, user_id, .. } => (tenant_id, user_id, None),
         };
         let row = shown.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
-        let Some(mut changed) = of_user(row, change) else { continue };
-        if matches!(cause, Cause::Erasure(_)) {
-            (changed.kind, changed.personal) = (kinds::USER_ERASED, None);
-        }
+        let Some(changed) = of_user(row, change) else { continue };
         let spoken = match cause {
             Cause::Deliveries(batch) => {
                 let words = state.words(Kind::User, user_id);
@@ -209,7 +208,7 @@ fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResul
         }
         Cause::Mapping(_)
         | Cause::Operator(_)
-        | Cause::Erasure(_)
+        | Cause::Erasure
         | Cause::AnotherHolds
         | Cause::HoldApproved => Vec::new(),
     })
@@ -233,7 +232,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: Cause<'_>) -> QueryResult<Vec<
         Cause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
         Cause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
         Cause::HoldApproved => Actor::Rule("held mass change, approved".to_owned()),
-        Cause::Operator(name) | Cause::Erasure(name) => Actor::operator(name),
+        Cause::Operator(name) => Actor::operator(name),
         _ => {
             let found = spoken.and_then(|Spoken { inbox_id, .. }| {
                 at_hand(inbox_id).or_else(|| {

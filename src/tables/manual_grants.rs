@@ -106,6 +106,15 @@ pub fn follow(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
     Ok(())
 }
 
+/// All of a person's.
+pub fn revoke_all(conn: &mut Conn, tenant_id: &str, person_id: &str) -> QueryResult<()> {
+    let of_person = manual_grants::table
+        .filter(manual_grants::tenant_id.eq(tenant_id))
+        .filter(manual_grants::person_id.eq(person_id));
+    diesel::delete(of_person).execute(conn)?;
+    Ok(())
+}
+
 /// All, for a fold somewhere else.
 pub fn copy(from: &mut Conn, to: &mut Conn) -> QueryResult<()> {
     let rows: Vec<(String, String, String, String, String, String, i64)> = manual_grants::table.load(from)?;

@@ -4,7 +4,7 @@ CREATE TABLE properties (
     value TEXT NOT NULL
 );
 
--- What was delivered, as it was delivered. Rows are never changed: the log from which everything else follows.
+-- What was delivered, as it was delivered. Rows are never changed, but for the erasure of a person: the log from which everything else follows.
 CREATE TABLE inbox (
     id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     source      TEXT COLLATE "C" NOT NULL,
