@@ -6,6 +6,7 @@
 //! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
 
 pub mod directories;
+pub mod guard;
 pub mod load;
 pub mod people;
 pub mod poison;
@@ -22,6 +23,7 @@ use crate::{
     decide::{
         Rules,
         fold::{claim_of, fold},
+        guard::Extent,
         place::{Place, place, settle},
         state::State,
     },
@@ -32,7 +34,9 @@ use crate::{
         queue,
     },
     outbox,
-    tables::{claims, mappings, memberships, memberships::NewMembership, refreshes, role_list, roles, words},
+    tables::{
+        claims, heard, mappings, memberships, memberships::NewMembership, refreshes, role_list, roles, words,
+    },
 };
 use reading::Batched;
 
@@ -57,6 +61,8 @@ pub struct Applied {
     pub deliveries: usize,
     pub set_aside: Vec<DeadLetter>,
     pub leavers: usize,
+    /// News for administrators, leavers among them.
+    pub notices: usize,
     /// Whether directories are to be refreshed now.
     pub refreshes: usize,
     /// When the oldest delivery of the batch was received is not known here; its key is, for the log.
@@ -125,6 +131,7 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
         spoken.extend(claim_of(&observation).map(|(d, o)| (inbox_id, attempts, d.to_owned(), o.to_owned())));
         fold(&mut state, inbox_id, observation);
     }
+    heard::note(conn, &spoken.iter().map(|(_, _, directory_id, _)| directory_id.as_str()).collect(), now)?;
     let moved = settle(&mut state, rules);
     for (inbox_id, attempts, directory_id, organization_id) in spoken {
         let lost =
@@ -140,7 +147,8 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     concerned.extend(left.iter().cloned());
     concerned.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
 
-    let (homes, mut changed, tenants) = directories::directories(conn, &mut state, rules, &before, &left)?;
+    let (homes, mut changed, tenants, mut notices) =
+        directories::directories(conn, &mut state, rules, &before, &left)?;
     concerned.extend(tenants);
     role_list::settle(conn, &rules.mapping, &concerned)?;
     changed.extend(moved.into_iter().map(|moved| moved.directory_id));
@@ -154,10 +162,12 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
         state.touched.entities.extend(members);
     }
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
-    let leavers = people::people(conn, &mut state, &homes, rules, Cause::Deliveries(batch), now)?;
-    outbox::enqueue(conn, &leavers, now)?;
+    let turn = guard::Turn::of(now, Extent::Touched);
+    notices.extend(people::people(conn, &mut state, &homes, rules, Cause::Deliveries(batch), turn)?);
+    outbox::enqueue(conn, &notices, now)?;
     failpoint::reach("noticed");
-    (applied.leavers, applied.event_keys) = (leavers.len(), event_keys);
+    applied.leavers = outbox::leavers(&notices);
+    (applied.notices, applied.event_keys) = (notices.len(), event_keys);
     dead::bury(conn, &applied.set_aside, now)?;
     Ok(applied)
 }

@@ -43,6 +43,10 @@ pub mod kinds {
     pub const GROUP_CREATED: &str = "group.created";
     pub const GROUP_CHANGED: &str = "group.changed";
     pub const GROUP_REMOVED: &str = "group.removed";
+    /// The subject of these is the hold.
+    pub const HOLD_OPENED: &str = "hold.opened";
+    pub const HOLD_APPROVED: &str = "hold.approved";
+    pub const HOLD_REJECTED: &str = "hold.rejected";
     pub const MAPPING_APPLIED: &str = "mapping.applied";
     pub const DELIVERY_RETRIED: &str = "delivery.retried";
     pub const DELIVERY_DISCARDED: &str = "delivery.discarded";

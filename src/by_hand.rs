@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, people::again},
+    apply::{ApplyError, guard::Turn, people::again},
     audit::{self, Actor, Entry, kinds, people::Cause},
     clock::Timestamp,
     db::{Conn, Database, DbError},
-    decide::{Rules, roles::Manual},
+    decide::{Rules, guard::Extent, roles::Manual},
     outbox,
     tables::{
-        lookup, manual_grants,
+        lookup,
+        manual_grants::{self, Whose},
         mappings::{self, InForceError},
         protected_seats, role_list,
     },
@@ -70,7 +71,7 @@ pub fn grant(
     now: Timestamp,
 ) -> Result<(), ByHandError> {
     let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), Some(grant.reason.as_str()));
-    change(database, rules, whom, By { name: &grant.by, now }, entry, |conn, person_id| {
+    change(database, rules, whom, By { name: &grant.by, now }, entry, |conn, whose| {
         let known = role_list::of(conn, whom.tenant)?;
         if !known.contains(&grant.role) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -80,7 +81,7 @@ pub fn grant(
                 known,
             });
         }
-        Ok(manual_grants::grant(conn, whom.tenant, person_id, grant)?)
+        Ok(manual_grants::grant(conn, whose, grant)?)
     })
 }
 
@@ -91,8 +92,8 @@ pub fn revoke(
     role: &str,
     by: By<'_>,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, person_id| {
-        match manual_grants::revoke(conn, whom.tenant, person_id, role)? {
+    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, whose| {
+        match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
             true => Ok(()),
             false => Err(ByHandError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
         }
@@ -115,9 +116,9 @@ pub fn release(
         }
         let entry = Entry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
         audit::record(conn, &[entry], now)?;
-        let ids = released.iter().cloned().collect();
-        let leavers = again(conn, ids, &rules, Cause::Operator(name), now)?;
-        outbox::enqueue(conn, &leavers, now)?;
+        let (ids, turn) = (released.iter().cloned().collect(), Turn::of(now, Extent::ByHand));
+        let notices = again(conn, ids, &rules, Cause::Operator(name), turn)?;
+        outbox::enqueue(conn, &notices, now)?;
         Ok(released)
     })
 }
@@ -129,7 +130,7 @@ fn change(
     whom: Whom<'_>,
     By { name, now }: By<'_>,
     (kind, role, reason): (&'static str, &str, Option<&str>),
-    change: impl FnOnce(&mut Conn, &str) -> Result<(), ByHandError>,
+    change: impl FnOnce(&mut Conn, &Whose) -> Result<(), ByHandError>,
 ) -> Result<(), ByHandError> {
     database.write_in_turn(|conn| {
         let mapping = mappings::in_force(conn)?;
@@ -142,7 +143,9 @@ fn change(
             1 => persons.first().cloned().unwrap_or_default(),
             _ => return Err(ByHandError::Several { tenant, user }),
         };
-        change(conn, &person_id)?;
+        let user_id = named.first().cloned().unwrap_or_default();
+        let whose = Whose { tenant_id: tenant.clone(), user_id, person_id };
+        change(conn, &whose)?;
         // By the user, whose entries an erasure looks for; the reason may be personal.
         for user_id in &named {
             let entry = Entry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
@@ -152,9 +155,9 @@ fn change(
             };
             audit::record(conn, &[entry], now)?;
         }
-        let ids = lookup::of_person(conn, whom.tenant, &person_id)?;
-        let leavers = again(conn, ids, &rules, Cause::Operator(name), now)?;
-        outbox::enqueue(conn, &leavers, now)?;
+        let ids = lookup::of_person(conn, whom.tenant, &whose.person_id)?;
+        let notices = again(conn, ids, &rules, Cause::Operator(name), Turn::of(now, Extent::ByHand))?;
+        outbox::enqueue(conn, &notices, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })
 }

@@ -4,9 +4,11 @@ mod audit;
 mod demo;
 mod doctor;
 mod explain;
+mod holds;
 mod inbox;
 mod lists;
 mod mapping;
+mod notices;
 mod output;
 mod rebuild;
 mod roles;
@@ -63,8 +65,12 @@ enum Verb {
     Mapping(mapping::Verbs),
     /// Why somebody holds what they hold
     Explain(explain::Arguments),
+    /// Mass changes that wait for a decision
+    Holds(holds::Verbs),
     /// Deliveries and dead letters
     Inbox(inbox::Verbs),
+    /// Mails to administrators: listed, shown, sent again, previewed
+    Notices(notices::Verbs),
     /// Fold the tables again from the inbox and show, and mend, the difference
     Rebuild(rebuild::Arguments),
     /// Who changed what, its proof, receipts of leavers, access reviews
@@ -129,10 +135,16 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let config = config()?;
             explain::run(&open(&config), &config, arguments)
         }
+        Verb::Holds(verbs) => {
+            let config = config()?;
+            holds::run(&open(&config), &config, verbs)
+        }
         Verb::Rebuild(arguments) => {
             let config = config()?;
             rebuild::run(&open(&config), &config, arguments)
         }
+        Verb::Notices(verbs) if notices::is_offline(verbs) => notices::preview_only(&config()?, verbs),
+        Verb::Notices(verbs) => notices::run(&open(&config()?), verbs),
         Verb::Audit(verbs) => audit::run(&open(&config()?), verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),

@@ -1,6 +1,7 @@
 //! Settings: the commented default file, then `rosterd.toml`, then the environment. Read once, checked once; what is
 //! wrong is one sentence that names the key and the remedy.
 
+mod guard;
 mod overlay;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -10,7 +11,8 @@ use serde::{Deserialize, Deserializer};
 use crate::{
     broker::Secret,
     db::Url,
-    decide::{DirectoryDeleted, People, Rules, Tenancy},
+    decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
+    outbox::{Kind, bundle::Pace},
     retention::Retention,
 };
 
@@ -31,6 +33,8 @@ pub struct Config {
     pub http: Http,
     pub workos: WorkOs,
     pub apply: Apply,
+    #[serde(deserialize_with = "guard::read")]
+    pub guard: Guard,
     #[serde(deserialize_with = "retention")]
     pub retention: Retention,
     pub mail: Mail,
@@ -83,19 +87,44 @@ pub struct Mail {
     #[serde(deserialize_with = "mailbox")]
     pub from: lettre::message::Mailbox,
     pub window_seconds: u32,
+    pub most_per_hour: u32,
     pub max_named: usize,
+    pub silent_days: u32,
     pub timeout_seconds: u64,
     #[serde(deserialize_with = "addresses")]
     pub fallback: Vec<lettre::Address>,
     #[serde(deserialize_with = "recipients")]
     pub recipients: BTreeMap<String, Vec<lettre::Address>>,
+    pub recipient_roles: Vec<String>,
+    pub recipient_roles_of: BTreeMap<String, Vec<String>>,
+    #[serde(deserialize_with = "kinds")]
+    pub kinds: BTreeMap<&'static str, bool>,
+    #[serde(deserialize_with = "kinds_of_tenants")]
+    pub kinds_of: BTreeMap<String, BTreeMap<&'static str, bool>>,
+}
+
+impl Mail {
+    /// Whether this kind of news is told to this tenant.
+    pub fn tells(&self, kind: Kind, tenant_id: &str) -> bool {
+        let own = self.kinds_of.get(tenant_id).and_then(|kinds| kinds.get(kind.name()));
+        own.or_else(|| self.kinds.get(kind.name())).copied().unwrap_or(true)
+    }
+
+    /// The roles whose holders are told of this tenant.
+    pub fn roles_told(&self, tenant_id: &str) -> &[String] {
+        self.recipient_roles_of.get(tenant_id).unwrap_or(&self.recipient_roles)
+    }
+
+    pub fn pace(&self) -> Pace {
+        Pace { window_seconds: self.window_seconds, most_per_hour: self.most_per_hour }
+    }
 }
 
 impl Config {
     pub fn rules(&self) -> Rules {
         let Directories { deleted, deleted_of } = self.directories.clone();
         let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };
-        Rules { tenancy: self.tenancy, directory_deleted, ..Rules::default() }
+        Rules { tenancy: self.tenancy, directory_deleted, guard: self.guard.clone(), ..Rules::default() }
     }
 }
 
@@ -220,5 +249,29 @@ fn recipients<'de, D: Deserializer<'de>>(
     BTreeMap::<String, Vec<String>>::deserialize(from)?
         .into_iter()
         .map(|(tenant, list)| Ok((tenant, list.iter().map(|text| address(text)).collect::<Result<_, _>>()?)))
+        .collect()
+}
+
+fn switches<E: serde::de::Error>(kinds: &BTreeMap<String, bool>) -> Result<BTreeMap<&'static str, bool>, E> {
+    let known = |(name, on): (&String, &bool)| match Kind::named(name) {
+        Some(kind) => Ok((kind.name(), *on)),
+        None => {
+            let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            Err(wrong(format_args!("there are no notices of kind \"{name}\"; there is {}", known.join(", "))))
+        }
+    };
+    kinds.iter().map(known).collect()
+}
+
+fn kinds<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<&'static str, bool>, D::Error> {
+    switches(&BTreeMap::deserialize(from)?)
+}
+
+fn kinds_of_tenants<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, BTreeMap<&'static str, bool>>, D::Error> {
+    BTreeMap::<String, BTreeMap<String, bool>>::deserialize(from)?
+        .into_iter()
+        .map(|(tenant, kinds)| Ok((tenant, switches(&kinds)?)))
         .collect()
 }

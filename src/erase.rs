@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, people::again},
+    apply::{ApplyError, guard::Turn, people::again},
     audit::{self, Actor, Entry, kinds, people::Cause},
     broker::Source,
     by_hand::By,
     db::{Conn, Database, DbError},
-    decide::{Rules, access::Access, digest::digest},
+    decide::{Rules, access::Access, digest::digest, guard::Extent},
     explain::examined,
     fact::{Observation, Reading, User, Word},
     inbox::{self, queue},
@@ -100,7 +100,7 @@ pub fn erase(
         erased.user_ids = ids.iter().cloned().collect();
         erased.entries = audit::log::erase(conn, tenant, &erased.user_ids)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids)?;
-        again(conn, ids.clone(), &rules, Cause::Erasure, by.now)?;
+        again(conn, ids.clone(), &rules, Cause::Erasure, Turn::of(by.now, Extent::ByHand))?;
         let change =
             json!({"deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices});
         let entry = |id| Entry::new(tenant, kinds::USER_ERASED, id, &change, Actor::operator(by.name));

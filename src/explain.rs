@@ -17,11 +17,12 @@ use crate::{
         Rules,
         access::{Access, Cause},
         examine::{Examined, examine},
+        guard::Decision,
         roles::Because,
     },
     mapping::{Policy, condition::Evidence},
     tables::{
-        lookup,
+        held_users, holds, lookup,
         mappings::{self, InForceError},
     },
 };
@@ -54,12 +55,23 @@ pub struct Explanation {
     pub mapping_version: i64,
     /// `None` for somebody who has access.
     pub no_access: Option<NoAccess>,
+    /// They keep what is shown, though the directory wants something else: which hold, since when, and what it wants.
+    pub held: Option<HeldBack>,
     /// Those shown; for somebody without access, those that come back with it.
     pub roles: Vec<Granted>,
     /// Rules of the tenant's mapping that grant this user nothing, and what they look for.
     pub not_matched: Vec<NotMatched>,
     /// Slugs in the broker's role field that the mapping ignores.
     pub ignored_slugs: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldBack {
+    pub hold_id: i64,
+    pub since: String,
+    pub wanted: String,
+    /// Whether they keep it by decision.
+    pub rejected: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -112,8 +124,25 @@ pub fn explain(
         let examined = examined(conn, &rules, &ids)?;
         let policy = rules.mapping.of(tenant);
         let here = examined.iter().filter(|examined| examined.tenant_id == tenant);
-        Ok(here.map(|examined| explanation(examined, policy, rules.mapping.version)).collect())
+        let mut explanations: Vec<Explanation> =
+            here.map(|examined| explanation(examined, policy, rules.mapping.version)).collect();
+        for explanation in &mut explanations {
+            explanation.held = held_back(conn, tenant, &explanation.user_id)?;
+        }
+        Ok(explanations)
     })
+}
+
+fn held_back(conn: &mut Conn, tenant: &str, user_id: &str) -> Result<Option<HeldBack>, DbError> {
+    let entries = held_users::live(conn, &[(tenant.to_owned(), user_id.to_owned())])?;
+    let Some(entry) = entries.into_iter().next() else { return Ok(None) };
+    let Some(hold) = holds::find(conn, entry.hold_id)? else { return Ok(None) };
+    Ok(Some(HeldBack {
+        hold_id: hold.id,
+        since: hold.opened_at().to_string(),
+        wanted: entry.lost.to_string(),
+        rejected: entry.decision == Decision::Rejected,
+    }))
 }
 
 pub(crate) fn examined(
@@ -148,6 +177,7 @@ fn explanation(examined: &Examined, policy: &Policy, mapping_version: i64) -> Ex
         person_id: examined.person_id.clone(),
         directory_id: examined.directory_id.clone(),
         mapping_version,
+        held: None,
         no_access: no_access(examined),
         roles: held.iter().map(granted).collect(),
         not_matched: not_matched

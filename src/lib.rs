@@ -29,7 +29,11 @@
 //!   worked off in small steps.
 //!
 //! Roles: `mapping` is the document and what it means (pure), `decide::roles` grants by it, `plan` shows beforehand what
-//! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it. `erase` takes a leaver's name out of all of it.
+//! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it.
+//!
+//! Mass changes: `decide::guard` tells them from ordinary ones (pure), `apply::guard` holds them, `holds` decides.
+//!
+//! Every change is an entry in `audit`; `erase` takes a leaver's name out of all of it and leaves the proof.
 
 pub mod app;
 pub mod apply;
@@ -45,6 +49,7 @@ pub mod erase;
 pub mod explain;
 pub mod fact;
 mod failpoint;
+pub mod holds;
 mod http;
 pub mod inbox;
 pub mod mapping;
@@ -55,6 +60,7 @@ pub mod plan;
 pub mod rebuild;
 pub mod retention;
 pub mod simulate;
+mod spreadsheet;
 pub mod tables;
 mod telemetry;
 pub mod worker;

@@ -164,6 +164,10 @@ impl Policy {
         self.roles.iter().filter(|(_, role)| role.protected).map(|(slug, _)| slug.as_str())
     }
 
+    pub fn has_privileged(&self) -> bool {
+        self.roles.values().any(|role| role.privileged)
+    }
+
     pub fn is_privileged(&self, slug: &str) -> bool {
         self.roles.get(slug).is_some_and(|role| role.privileged)
     }

@@ -7,8 +7,11 @@
 pub mod digest;
 pub mod letter;
 pub mod mailer;
+pub mod preview;
+pub mod recipients;
 pub mod render;
 pub mod retry;
+mod silence;
 
 use std::sync::Once;
 
@@ -22,15 +25,19 @@ use crate::{
     metrics::{self, Metrics},
     outbox::{
         bundle,
-        mails::{self, Claimed, Outcome},
+        mails::{self, Claimed, Outcome, Refused},
     },
 };
 
 pub use mailer::{Failure, Mailer, NotifyError};
 
+use mailer::Receipt;
+use recipients::Recipients;
+use render::News;
 use retry::Next;
+use silence::Watch;
 
-/// Tenants bundled in one transaction.
+/// Mails made in one transaction.
 const BUNDLES: usize = 100;
 
 /// What one SMTP session may take, in time-outs: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT and their like.
@@ -48,8 +55,17 @@ pub struct Notifier {
     settings: config::Mail,
     lease_seconds: i64,
     /// The end of an attempt that the database did not take. Kept, so that an outage just then does not send twice.
-    unrecorded: Mutex<Option<(Claimed, Outcome)>>,
+    unrecorded: Mutex<Option<(Claimed, Outcome, Option<Refused>)>>,
+    watch: Watch,
     warned: Once,
+}
+
+/// What is to be sent, and to whom.
+struct Outgoing {
+    mail: Claimed,
+    /// None when there is nothing to tell any more.
+    news: Option<News>,
+    recipients: Recipients,
 }
 
 impl Notifier {
@@ -60,15 +76,12 @@ impl Notifier {
     /// As `new`, by another way than the settings say.
     pub fn with(mailer: Mailer, settings: &config::Mail) -> Self {
         let most = settings.recipients.values().chain([&settings.fallback]).map(Vec::len).max().unwrap_or(0);
-        // Longer than any attempt can take, the one for each recipient alone included: a mail that is still on its
-        // way must not be taken for one that a crash has left.
-        let sessions = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-        let timeout = i64::try_from(settings.timeout_seconds.max(1)).unwrap_or(i64::MAX);
         Self {
             mailer,
             settings: settings.clone(),
-            lease_seconds: timeout.saturating_mul(WAITS_PER_SESSION).saturating_mul(sessions),
+            lease_seconds: lease_seconds(settings, most),
             unrecorded: Mutex::new(None),
+            watch: Watch::new(settings.silent_days),
             warned: Once::new(),
         }
     }
@@ -87,124 +100,200 @@ impl Notifier {
             return Ok(Step::Idle);
         }
         self.record_what_was_left(database, now)?;
+        self.watch.look(database, now)?;
         let bundled = self.bundle(database, now)?;
         let claimed = self.claim(database, now)?;
-        let Some((mail, digest)) = claimed else {
+        let Some(Outgoing { mail, news, recipients }) = claimed else {
             return Ok(if bundled { Step::Worked } else { Step::Idle });
         };
         failpoint::reach("claimed");
-        let outcome = if mail.told.is_empty() {
-            count(metrics, "needless");
-            Outcome::Needless
-        } else {
-            self.tell(&mail, &digest, now, metrics)
+        let (outcome, refused) = match news {
+            Some(news) => self.tell(&mail, &news, &recipients, now, metrics),
+            None => {
+                count(metrics, "needless");
+                (Outcome::Needless, None)
+            }
         };
-        *self.unrecorded.lock() = Some((mail, outcome));
+        *self.unrecorded.lock() = Some((mail, outcome, refused));
         self.record_what_was_left(database, now)?;
         Ok(Step::Worked)
     }
 
     fn bundle(&self, database: &Database, now: Timestamp) -> Result<bool, DbError> {
-        let window = self.settings.window_seconds;
+        let pace = self.settings.pace();
         // Asked without the write lock first: that is all it costs when nothing waits.
-        if database.read(|conn| bundle::due(conn, now, window, 1).map_err(DbError::from))?.is_empty() {
+        if database.read(|conn| bundle::due(conn, now, pace, 1).map_err(DbError::from))?.is_empty() {
             return Ok(false);
         }
         let domain = letter::domain(&self.settings.from);
-        let made = database
-            .write(|conn| bundle::bundle(conn, now, window, BUNDLES, domain).map_err(DbError::from))?;
+        let made =
+            database.write(|conn| bundle::bundle(conn, now, pace, BUNDLES, domain).map_err(DbError::from))?;
         failpoint::reach("bundled");
         Ok(made > 0)
     }
 
-    fn claim(
-        &self,
-        database: &Database,
-        now: Timestamp,
-    ) -> Result<Option<(Claimed, render::Digest)>, DbError> {
+    fn claim(&self, database: &Database, now: Timestamp) -> Result<Option<Outgoing>, DbError> {
         if !database.read(|conn| mails::is_due(conn, now).map_err(DbError::from))? {
             return Ok(None);
         }
+        let most_named = self.settings.max_named;
         database.write(|conn| {
-            let Some(mail) = mails::claim(conn, now, self.lease_seconds, self.settings.max_named)? else {
+            let Some(mut mail) = mails::claim(conn, now, self.lease_seconds, most_named)? else {
                 return Ok(None);
             };
-            let digest = digest::of(conn, &mail)?;
-            Ok(Some((mail, digest)))
+            let tenant_id = mail.tenant_id.clone();
+            mail.only(|kind| self.settings.tells(kind, &tenant_id));
+            let news = if mail.is_needless() { None } else { digest::of(conn, &mail, most_named)? };
+            let recipients = recipients::of(conn, &mail, &self.settings)?;
+            let lease = lease_seconds(&self.settings, recipients.to.len());
+            if lease > self.lease_seconds {
+                mails::extend(conn, &mail, now.plus_seconds(lease))?;
+            }
+            Ok(Some(Outgoing { mail, news, recipients }))
         })
     }
 
     /// No connection and no lock is held here.
-    fn tell(&self, mail: &Claimed, digest: &render::Digest, now: Timestamp, metrics: &Metrics) -> Outcome {
-        let own = self.settings.recipients.get(&mail.tenant_id).filter(|list| !list.is_empty());
-        let recipients = own.unwrap_or(&self.settings.fallback);
+    fn tell(
+        &self,
+        mail: &Claimed,
+        news: &News,
+        recipients: &Recipients,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> (Outcome, Option<Refused>) {
         let attempt = u16::try_from(mail.attempt).unwrap_or(1);
-        let sent = if recipients.is_empty() {
-            count(metrics, "no_recipient");
-            Err(Failure::nobody(&mail.tenant_id))
-        } else {
-            letter::compose(&self.settings.from, recipients, mail, now, &render::render(digest))
+        let rendered = render::news(news);
+        let send = |to: &[lettre::Address]| {
+            letter::compose(&self.settings.from, to, mail, now, &rendered)
                 .and_then(|letter| self.mailer.send(&letter, &letter::file_name(&mail.message_id), attempt))
         };
-        let (mail_id, tenant, people) = (mail.id, mail.tenant_id.as_str(), mail.told.len());
-        match sent {
-            Ok(receipt) => {
+        let sent = match recipients.to.as_slice() {
+            [] => {
+                count(metrics, "no_recipient");
+                Err(Failure::nobody(&mail.tenant_id))
+            }
+            to => send(to),
+        };
+        let (sent, refused) = self.fall_back(mail, recipients, sent, metrics, send);
+        (self.outcome(mail, attempt, sent, now, metrics), refused)
+    }
+
+    /// When none of a tenant's own recipients is taken, somebody else is told at once.
+    fn fall_back(
+        &self,
+        mail: &Claimed,
+        recipients: &Recipients,
+        sent: Result<Receipt, Failure>,
+        metrics: &Metrics,
+        send: impl Fn(&[lettre::Address]) -> Result<Receipt, Failure>,
+    ) -> (Result<Receipt, Failure>, Option<Refused>) {
+        let (count_refused, why) = match &sent {
+            Ok(Receipt { refused, refusal: Some(refusal) }) => (*refused, refusal.to_string()),
+            Err(failure) if failure.refused() > 0 => (failure.refused(), failure.to_string()),
+            _ => return (sent, None),
+        };
+        count(metrics, "recipient_refused");
+        let mut refused = Refused { recipients: count_refused, why, fell_back: false };
+        let (mail_id, tenant) = (mail.id, mail.tenant_id.as_str());
+        tracing::warn!(
+            mail.id = mail_id,
+            tenant.id = tenant,
+            refused = refused.recipients,
+            error = %refused.why,
+            "recipients were refused; correct mail.recipients, or the addresses of those who hold mail.recipient_roles"
+        );
+        if sent.is_ok() || recipients.otherwise.is_empty() {
+            return (sent, Some(refused));
+        }
+        let again = send(&recipients.otherwise);
+        refused.fell_back = again.is_ok();
+        if refused.fell_back {
+            count(metrics, "fell_back");
+        }
+        (again.map(|_| Receipt::default()), Some(refused))
+    }
+
+    fn outcome(
+        &self,
+        mail: &Claimed,
+        attempt: u16,
+        sent: Result<Receipt, Failure>,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> Outcome {
+        let (mail_id, tenant, about) = (mail.id, mail.tenant_id.as_str(), mail.family.name());
+        let (people, news) = (mail.told.len(), mail.news.len());
+        let failure = match sent {
+            Ok(_) => {
                 failpoint::reach("told");
                 count(metrics, "sent");
-                tracing::info!(mail.id = mail_id, tenant.id = tenant, people, attempt, "notice sent");
-                if let Some(refusal) = receipt.refusal {
-                    count(metrics, "recipient_refused");
-                    tracing::warn!(
-                        mail.id = mail_id,
-                        tenant.id = tenant,
-                        refused = receipt.refused,
-                        error = %refusal,
-                        "notice sent, but some of its recipients were refused; correct mail.recipients"
-                    );
-                }
-                Outcome::Sent
+                tracing::info!(
+                    mail.id = mail_id,
+                    tenant.id = tenant,
+                    about,
+                    people,
+                    news,
+                    attempt,
+                    "notice sent"
+                );
+                return Outcome::Sent;
             }
-            Err(failure) => {
-                let error = failure.to_string();
-                match retry::after(attempt) {
-                    Next::Again { after_seconds } => {
-                        count(metrics, "failed");
-                        tracing::error!(
-                            mail.id = mail_id,
-                            tenant.id = tenant,
-                            people,
-                            attempt,
-                            after_seconds,
-                            error,
-                            "notice not sent; it is tried again"
-                        );
-                        Outcome::Later { due_at: now.plus_seconds(after_seconds), error }
-                    }
-                    Next::GiveUp => {
-                        count(metrics, "dead");
-                        tracing::error!(
-                            mail.id = mail_id,
-                            tenant.id = tenant,
-                            people,
-                            attempt,
-                            error,
-                            "notice given up: these people's administrators have not been told"
-                        );
-                        Outcome::Dead { error }
-                    }
-                }
+            Err(failure) => failure,
+        };
+        let error = failure.to_string();
+        match retry::after(attempt) {
+            Next::Again { after_seconds } => {
+                count(metrics, "failed");
+                tracing::error!(
+                    mail.id = mail_id,
+                    tenant.id = tenant,
+                    about,
+                    people,
+                    attempt,
+                    after_seconds,
+                    error,
+                    "notice not sent; it is tried again"
+                );
+                Outcome::Later { due_at: now.plus_seconds(after_seconds), error }
+            }
+            Next::GiveUp => {
+                count(metrics, "dead");
+                tracing::error!(
+                    mail.id = mail_id,
+                    tenant.id = tenant,
+                    about,
+                    people,
+                    attempt,
+                    error,
+                    "notice given up: nobody has been told. When the cause is mended, `rosterd notices retry {mail_id}`"
+                );
+                Outcome::Dead { error }
             }
         }
     }
 
     fn record_what_was_left(&self, database: &Database, now: Timestamp) -> Result<(), DbError> {
         let mut unrecorded = self.unrecorded.lock();
-        if let Some((mail, outcome)) = unrecorded.as_ref() {
-            database.write(|conn| mails::record(conn, mail, outcome, now).map_err(DbError::from))?;
+        if let Some((mail, outcome, refused)) = unrecorded.as_ref() {
+            database.write::<_, DbError>(|conn| {
+                if let Some(refused) = refused {
+                    mails::record_refused(conn, mail.id, refused)?;
+                }
+                Ok(mails::record(conn, mail, outcome, now)?)
+            })?;
         }
         *unrecorded = None;
         Ok(())
     }
+}
+
+/// Longer than any attempt can take, the one for each recipient alone and those of the fallback included: a mail that is
+/// still on its way must not be taken for one that a crash has left.
+fn lease_seconds(settings: &config::Mail, recipients: usize) -> i64 {
+    let sessions = i64::try_from(recipients + settings.fallback.len()).unwrap_or(i64::MAX).saturating_add(2);
+    let timeout = i64::try_from(settings.timeout_seconds.max(1)).unwrap_or(i64::MAX);
+    timeout.saturating_mul(WAITS_PER_SESSION).saturating_mul(sessions)
 }
 
 fn count(metrics: &Metrics, outcome: &'static str) {

@@ -1,10 +1,17 @@
-//! The outbox: who is to be told, written in the transaction of the change, so that no news is lost and none is told
-//! that did not happen. A tenant's window is bundled into one mail (`bundle`), and mails are claimed, told and ended
-//! one by one (`mails`).
+//! The outbox: who is to be told of what, written in the transaction of the change, so that no news is lost and none is
+//! told that did not happen. What a tenant's window gathers of one kind is bundled into one mail (`bundle`), and mails are
+//! claimed, told and ended one by one (`mails`).
 
 pub mod bundle;
+pub mod held;
+pub mod kind;
+pub mod list;
 pub mod mails;
 pub mod names;
+mod news;
+pub mod notice;
+mod privileges;
+pub mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -12,80 +19,50 @@ use diesel::{
     QueryResult, QueryableByName, RunQueryDsl, sql_query,
     sql_types::{BigInt, Nullable},
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
     db::{Conn, bulk::Rows, on_each},
-    decide::{access::Cause, users::Leaver},
 };
 
-/// Somebody lost access.
-pub const DEPROVISIONED: &str = "deprovisioned";
+pub use kind::Kind;
+pub use notice::{DIRECTORY, MAPPING, Notice, PERSON, Payload};
 
-/// Causes in a [`Payload`]: the directory says so of the person, the directory itself is gone, or no role is mapped.
-pub const PERSON: &str = "person";
-pub const DIRECTORY: &str = "directory";
-pub const MAPPING: &str = "mapping";
-
-/// What a notice must know later, whatever becomes of the rows it speaks of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payload {
-    pub name: Option<String>,
-    pub email: Option<String>,
-    pub directory_id: String,
-    /// Microseconds, the broker's time.
-    pub since: i64,
-    /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
-    pub cause: String,
-    /// The broker's word on the person, such as `suspended`.
-    pub state: Option<String>,
-    /// The delivery that says so, as `rosterd inbox show` names it.
-    pub inbox_id: i64,
+/// One row for each piece of news, and none for what is only the past (`news`). Which of them are still to be told is
+/// decided when the mail leaves.
+pub fn enqueue(conn: &mut Conn, notices: &[Notice], now: Timestamp) -> QueryResult<()> {
+    let news = notices.iter().filter(|notice| news::is_news(notice, now));
+    let (once, each): (Vec<&Notice>, Vec<&Notice>) = news.partition(|notice| notice.is_told_once());
+    insert(conn, &each, now, "")?;
+    let known =
+        "NOT EXISTS (SELECT 1 FROM outbox o WHERE o.tenant_id = r.tenant_id AND o.bundle = r.bundle) AND ";
+    insert(conn, &once, now, known)
 }
 
-struct NewNotice<'a> {
-    leaver: &'a Leaver,
-    payload: String,
+/// How many of them are of people who lost access.
+pub fn leavers(notices: &[Notice]) -> usize {
+    notices.iter().filter(|notice| matches!(notice, Notice::Deprovisioned(_))).count()
 }
 
-/// One row for each leaver. Which of them are still to be told is decided when the mail leaves.
-pub fn enqueue(conn: &mut Conn, leavers: &[Leaver], now: Timestamp) -> QueryResult<()> {
-    let notices: Vec<NewNotice<'_>> = leavers.iter().map(notice).collect();
-    Rows::of(&notices)
-        .text("tenant_id", |notice| &notice.leaver.tenant_id)
-        .text("user_id", |notice| &notice.leaver.user_id)
-        .text("person_id", |notice| &notice.leaver.person_id)
-        .text("payload", |notice| &notice.payload)
+fn insert(conn: &mut Conn, notices: &[&Notice], now: Timestamp, unless: &str) -> QueryResult<()> {
+    let rows: Vec<notice::Row<'_>> = notices.iter().map(|notice| notice.row(now)).collect();
+    Rows::of(&rows)
+        .text("tenant_id", |row| row.tenant_id)
+        .text("kind", |row| row.kind.name())
+        .text("bundle", |row| &row.bundle)
+        .text("user_id", |row| row.user_id)
+        .text("person_id", |row| row.person_id)
+        .text("payload", |row| &row.payload)
         .integer("created_at", |_| now.micros())
         .execute(
             conn,
             &format!(
-                "INSERT INTO outbox (tenant_id, kind, user_id, person_id, payload, created_at, mail_id) \
-                 SELECT r.tenant_id, '{DEPROVISIONED}', r.user_id, r.person_id, r.payload, r.created_at, NULL \
-                 FROM {{rows}} WHERE true"
+                "INSERT INTO outbox (tenant_id, kind, bundle, user_id, person_id, payload, created_at, mail_id) \
+                 SELECT r.tenant_id, r.kind, r.bundle, r.user_id, r.person_id, r.payload, r.created_at, NULL \
+                 FROM {{rows}} WHERE {unless}true"
             ),
         )?;
     Ok(())
-}
-
-fn notice(leaver: &Leaver) -> NewNotice<'_> {
-    let payload = Payload {
-        name: leaver.name.clone(),
-        email: leaver.email.clone(),
-        directory_id: leaver.directory_id.clone(),
-        since: leaver.since.micros(),
-        cause: match leaver.cause {
-            Cause::Person => PERSON,
-            Cause::Directory => DIRECTORY,
-            Cause::Mapping => MAPPING,
-        }
-        .to_owned(),
-        state: leaver.state.clone(),
-        inbox_id: leaver.inbox_id,
-    };
-    // A struct of texts and numbers: writing it cannot fail.
-    NewNotice { leaver, payload: serde_json::to_string(&payload).unwrap_or_default() }
 }
 
 #[derive(QueryableByName)]

@@ -5,6 +5,7 @@
 
 mod groups;
 mod rules;
+mod told;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use crate::{
     db::{Conn, Database, DbError},
     decide::Rules,
     mapping::{Fault, Mapping, check},
+    outbox,
     tables::{
         claims,
         mappings::{self, Applied, InForceError},
@@ -86,24 +88,20 @@ pub struct Counts {
     pub privileged_lost: usize,
 }
 
+impl UserPlan {
+    /// What the guard counts.
+    fn is_a_loss(&self) -> bool {
+        self.loses_access || self.loses.iter().any(|role| self.privileged.contains(role))
+    }
+}
+
 impl Plan {
     pub fn is_empty(&self) -> bool {
         self.tenants.is_empty()
     }
 
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for user in self.tenants.values().flat_map(BTreeMap::values) {
-            let privileged = |role: &&String| user.privileged.contains(*role);
-            counts.users += 1;
-            counts.gain += usize::from(!user.gains.is_empty());
-            counts.lose += usize::from(!user.loses.is_empty());
-            counts.lose_access += usize::from(user.loses_access);
-            counts.gain_access += usize::from(user.gains_access);
-            counts.privileged_gained += user.gains.keys().filter(privileged).count();
-            counts.privileged_lost += user.loses.iter().filter(privileged).count();
-        }
-        counts
+        counts(self.tenants.values().flat_map(BTreeMap::values))
     }
 
     /// Of everything but the warnings: equal for equal effects.
@@ -111,6 +109,21 @@ impl Plan {
         let effect = (self.instead_of, &self.document, &self.tenants);
         hex::encode(Sha256::digest(serde_json::to_vec(&effect).unwrap_or_default()))
     }
+}
+
+fn counts<'a>(users: impl Iterator<Item = &'a UserPlan>) -> Counts {
+    let mut counts = Counts::default();
+    for user in users {
+        let privileged = |role: &&String| user.privileged.contains(*role);
+        counts.users += 1;
+        counts.gain += usize::from(!user.gains.is_empty());
+        counts.lose += usize::from(!user.loses.is_empty());
+        counts.lose_access += usize::from(user.loses_access);
+        counts.gain_access += usize::from(user.gains_access);
+        counts.privileged_gained += user.gains.keys().filter(privileged).count();
+        counts.privileged_lost += user.loses.iter().filter(privileged).count();
+    }
+    counts
 }
 
 /// What `document` would change, for one tenant or for all.
@@ -138,7 +151,21 @@ fn planned(
     warnings.extend(groups::warnings(conn, &rules.mapping)?);
     let ignored =
         |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
+    let losses = walked.losses();
     warnings.extend(walked.ignored.into_iter().map(ignored));
+    let known: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
+    let unknown = rules.mapping.tenants().filter(|tenant_id| !known.contains(*tenant_id));
+    warnings
+        .extend(unknown.map(|tenant_id| format!("there is no tenant {tenant_id} yet, which has a section")));
+    let held = |((tenant_id, directory_id), (losses, active)): (&(String, String), &(u64, u64))| {
+        rules.guard.of(tenant_id)?.trips(*losses, *active).then(|| {
+            format!(
+                "in directory {directory_id} of {tenant_id} {losses} of {active} people lose access or a privileged role: \
+                 the guard will hold that until somebody decides"
+            )
+        })
+    };
+    warnings.extend(losses.iter().filter_map(held));
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 
@@ -149,20 +176,31 @@ pub struct By<'a> {
 }
 
 /// Makes `document` the mapping that holds. With a saved plan, only if exactly that would happen. What it changes is
-/// derived in steps afterwards (`apply::refresh`), by whichever process is first.
+/// derived in steps afterwards (`apply::refresh`), by whichever process is first. Returns the plan and the new version.
 pub fn apply(
     database: &Database,
     rules: &Rules,
     document: &str,
     saved: Option<&Plan>,
     by: &By<'_>,
-) -> Result<Plan, PlanError> {
+) -> Result<(Plan, i64), PlanError> {
     let mapping = check(document).map_err(PlanError::Faulty)?;
+    // Without a promise to keep, everybody is derived before the turn: it takes seconds, and leavers need not wait for it.
+    let shown = match saved {
+        Some(_) => None,
+        None => Some(plan(database, rules, document, None)?),
+    };
     database.write_in_turn(|conn| {
-        let plan = planned(conn, rules, mapping.clone(), document, None)?;
-        if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
-            return Err(PlanError::Stale);
-        }
+        let plan = match (&shown, saved) {
+            (Some(shown), _) => shown.clone(),
+            (None, saved) => {
+                let plan = planned(conn, rules, mapping.clone(), document, None)?;
+                if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
+                    return Err(PlanError::Stale);
+                }
+                plan
+            }
+        };
         let was = mappings::in_force(conn)?;
         let version = was.version + 1;
         let applied = Applied { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
@@ -177,7 +215,8 @@ pub fn apply(
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
         refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;
-        Ok(plan)
+        outbox::enqueue(conn, &told::notices(&plan, version, by.now), by.now)?;
+        Ok((plan, version))
     })
 }
 

@@ -6,6 +6,10 @@
 pub mod claims;
 pub mod directories;
 pub mod groups;
+pub mod guard_counts;
+pub mod heard;
+pub mod held_users;
+pub mod holds;
 pub mod host;
 pub mod lookup;
 pub mod manual_grants;

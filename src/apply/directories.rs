@@ -3,29 +3,32 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
+    clock::Timestamp,
     db::{Conn, DbError},
     decide::{
         DEFAULT_TENANT, Rules, Tenancy,
-        directories::{DirectoryRow, directory_row, tenant_row},
+        directories::{DELETED, DirectoryRow, UNKNOWN, directory_row, tenant_row},
         place::{Place, directory_word, organization_word, owner, place},
         state::State,
         winner::{Home, Homes},
     },
     fact::Kind,
+    outbox::{Notice, notice},
     tables::{self, Key, claims},
 };
 
 use super::load;
 
 /// Brings the rows of directories and tenants up to date. Returns every directory's home, those directories whose
-/// people must be derived again because tenant, deletion or provider changed, and the tenants that were touched.
+/// people must be derived again because tenant, deletion or provider changed, the tenants that were touched, and what is
+/// to be told of directories.
 pub fn directories(
     conn: &mut Conn,
     state: &mut State,
     rules: &Rules,
     before: &HashMap<String, Place>,
     left: &BTreeSet<String>,
-) -> Result<(Homes, BTreeSet<String>, Vec<String>), DbError> {
+) -> Result<(Homes, BTreeSet<String>, Vec<String>, Vec<Notice>), DbError> {
     let after: HashMap<String, Place> =
         state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
     let touched = touched_directories(state, before, &after);
@@ -57,6 +60,7 @@ pub fn directories(
         })
         .cloned()
         .collect();
+    let notices = passages(&tables::directories::states(conn, &rows)?, &rows, state, &after);
     tables::directories::upsert(conn, &rows)?;
     tables::directories::remove(conn, &misplaced)?;
     let tenants = tenants(conn, state, rules, &touched, left)?;
@@ -81,7 +85,44 @@ pub fn directories(
         }
         homes.insert(id, Home { place, provider });
     }
-    Ok((homes, changed, tenants))
+    Ok((homes, changed, tenants, notices))
+}
+
+/// Directories that are shown for the first time by their own word, and those that are deleted now.
+fn passages(
+    was: &HashMap<Key, String>,
+    rows: &[DirectoryRow],
+    state: &State,
+    after: &HashMap<String, Place>,
+) -> Vec<Notice> {
+    let passage = |row: &DirectoryRow| {
+        let before = was.get(&(row.tenant_id.clone(), row.id.clone())).map(String::as_str);
+        let (own, place) = (directory_word(state, &row.id), after.get(&row.id)?);
+        let unknown = matches!(before, None | Some(UNKNOWN));
+        let directory = |since: Timestamp, inbox_id: Option<i64>| notice::Directory {
+            id: row.id.clone(),
+            name: row.name.clone(),
+            provider: row.provider.clone(),
+            since: since.micros(),
+            inbox_id: inbox_id.unwrap_or_default(),
+            people_stay: place.dismissed_since.is_none(),
+        };
+        let tenant_id = row.tenant_id.clone();
+        match (row.deleted_at, own) {
+            (None, Some(word)) if unknown && row.state != UNKNOWN => {
+                let directory = directory(word.version.at, Some(word.inbox_id));
+                Some(Notice::DirectoryConnected { tenant_id, directory })
+            }
+            (Some(since), _) if before.is_some_and(|before| before != DELETED) => {
+                let ended =
+                    own.filter(|word| !word.live).or_else(|| organization_word(state, &row.tenant_id));
+                let directory = directory(since, ended.map(|word| word.inbox_id));
+                Some(Notice::DirectoryDeleted { tenant_id, directory })
+            }
+            _ => None,
+        }
+    };
+    rows.iter().filter_map(passage).collect()
 }
 
 /// Directories whose own row may differ now.

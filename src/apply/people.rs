@@ -3,46 +3,67 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{load, protect, refresh};
+use super::{
+    guard::{self, Turn},
+    load, protect, refresh,
+};
 use crate::{
     audit::{self, Entry, people::Cause},
-    clock::Timestamp,
     db::{Conn, DbError},
     decide::{
         Rules,
         around::{Around, ByHand, Groups},
         groups::{self, GroupChange, ShownGroup},
-        said,
+        privileges, said,
         state::State,
-        users::{self, Leaver, ShownUser, UserOutcome},
+        users::{self, ShownUser, UserOutcome},
         winner::Homes,
     },
     fact::Kind,
-    tables::{self, Key, manual_grants, memberships, protected_seats, refreshes},
+    outbox::Notice,
+    tables::{
+        self, Key,
+        manual_grants::{self, Whose},
+        memberships, protected_seats, refreshes,
+    },
 };
 
-/// Brings the rows of touched users and groups up to date, and returns who lost access.
+/// Brings the rows of touched users and groups up to date, and returns what is to be told: who lost access, and who gained
+/// or lost a privileged role.
 pub fn people(
     conn: &mut Conn,
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
     cause: Cause<'_>,
-    now: Timestamp,
-) -> Result<Vec<Leaver>, DbError> {
+    turn: Turn,
+) -> Result<Vec<Notice>, DbError> {
     let mut entries = groups(conn, state, homes, rules, cause)?;
     let ids = touched(state, Kind::User);
     let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
     let settled = protect::settle(conn, state, &ids, &shown, &mut around)?;
-    let UserOutcome { changes, mut leavers } = outcome(state, &ids, &shown, &around);
+    let mut derived = outcome(state, &ids, &shown, &around);
+    let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
+    if !stays.is_empty() {
+        around.stays = stays;
+        derived = outcome(state, &ids, &shown, &around);
+    }
+    let UserOutcome { changes, leavers } = derived;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
-    entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
-    audit::record(conn, &entries, now)?;
-    if !settled.others.is_empty() {
-        leavers.extend(again(conn, settled.others, rules, Cause::AnotherHolds, now)?);
+    if !around.by_hand.is_empty() {
+        manual_grants::follow(conn, &load::keys(state, Kind::User, ids.iter()))?;
     }
-    Ok(leavers)
+    entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
+    audit::record(conn, &entries, turn.now)?;
+    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
+    let mut notices: Vec<Notice> = leavers.into_iter().map(Notice::Deprovisioned).collect();
+    notices.extend(privileged.into_iter().map(Notice::Privileged));
+    if !settled.others.is_empty() {
+        notices.extend(again(conn, settled.others, rules, Cause::AnotherHolds, turn)?);
+    }
+    notices.extend(protect::told(conn, &settled.kept)?);
+    Ok(notices)
 }
 
 /// The same for users alone, whatever concerns them.
@@ -51,12 +72,12 @@ pub fn again(
     ids: BTreeSet<String>,
     rules: &Rules,
     cause: Cause<'_>,
-    now: Timestamp,
-) -> Result<Vec<Leaver>, DbError> {
+    turn: Turn,
+) -> Result<Vec<Notice>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-    people(conn, &mut state, &homes, rules, cause, now)
+    people(conn, &mut state, &homes, rules, cause, turn)
 }
 
 fn groups(
@@ -137,9 +158,11 @@ pub fn around<'a>(
         true => memberships::groups_of(conn, &keys)?,
         false => Groups::new(),
     };
-    let persons: BTreeSet<Key> =
-        ids.iter().flat_map(|id| said::persons(state, id, rows(&shown, id), homes)).collect();
-    let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
+    let whose = |id: &String| {
+        let of = |(tenant_id, person_id)| Whose { tenant_id, user_id: id.clone(), person_id };
+        said::persons(state, id, rows(&shown, id), homes).into_iter().map(of).collect::<Vec<_>>()
+    };
+    let by_hand: ByHand = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
     let mut around = Around { groups, by_hand, ..Around::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
         around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);

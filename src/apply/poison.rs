@@ -30,6 +30,7 @@ pub struct Separated {
     pub postponed: usize,
     pub set_aside: Vec<DeadLetter>,
     pub leavers: usize,
+    pub notices: usize,
 }
 
 /// Applies the oldest deliveries that are due, each in its own transaction. An error means that the database itself
@@ -61,6 +62,7 @@ pub fn separate(
             (Ok(applied), Some(_)) => {
                 outcome.applied += 1;
                 outcome.leavers += applied.leavers;
+                outcome.notices += applied.notices;
                 outcome.set_aside.extend(applied.set_aside);
             }
             (Err(error), None) => return Err(error.into()),

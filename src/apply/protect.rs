@@ -14,8 +14,12 @@ use crate::{
         users::ShownUser,
     },
     fact::Kind,
+    outbox::{
+        Notice,
+        notice::{Kept, Whom},
+    },
     tables::{
-        Key, memberships,
+        self, Key, memberships,
         protected_seats::{self, Change, Seats, Taken},
     },
 };
@@ -64,6 +68,36 @@ pub fn settle(
         around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);
     }
     Ok(settled)
+}
+
+/// The tenant's administrators are told of whoever is kept from now on.
+pub fn told(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
+    let users: Vec<Key> =
+        kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
+    let shown = tables::users::shown(conn, &users)?;
+    let seats = protected_seats::of(conn, &users)?;
+    let words = tables::words::on(conn, &users.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>())?;
+    let notice = |(tenant_id, user_id, role): &(String, String, String)| {
+        let row = shown.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
+        let taken = seats.get(&(tenant_id.clone(), user_id.clone()))?.get(role)?;
+        let Seat::Lost { loss, .. } = &taken.seat else { return None };
+        let of_user = words.iter().filter(|(kind, id, _)| *kind == Kind::User && id == user_id);
+        let newest = of_user.map(|(_, _, word)| word).max_by(|a, b| a.version.cmp(&b.version));
+        let whom =
+            Whom { tenant_id: tenant_id.clone(), user_id: user_id.clone(), person_id: row.person_id.clone() };
+        let kept = Kept {
+            user_id: user_id.clone(),
+            name: row.name.clone(),
+            email: row.email.clone(),
+            directory_id: row.directory_id.clone(),
+            role: role.clone(),
+            access: newest.is_some_and(|word| !word.live),
+            since: loss.at.micros(),
+            inbox_id: newest.map_or(0, |word| word.inbox_id),
+        };
+        Some(Notice::LastHolderKept { whom, kept })
+    };
+    Ok(kept.iter().filter_map(notice).collect())
 }
 
 /// The seats that these users would have, if what is derived were applied; nothing is written.

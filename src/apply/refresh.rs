@@ -7,18 +7,21 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, Batch, expect_mapping, load, people};
+use super::{ApplyError, Batch, expect_mapping, guard::Turn, load, people};
 use crate::{
     audit::people::Cause,
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
         Rules,
+        guard::Extent,
         place::place,
         state::State,
         winner::{Home, Homes},
     },
-    failpoint, outbox, tables,
+    failpoint,
+    outbox::{self, Notice},
+    tables,
     tables::{
         Key,
         refreshes::{self, Refresh},
@@ -30,6 +33,7 @@ use crate::{
 pub struct Refreshed {
     pub entities: usize,
     pub leavers: usize,
+    pub notices: usize,
 }
 
 /// `None` when nothing waits for a refresh.
@@ -55,7 +59,7 @@ fn refresh(
     let visited = visited(conn, &refresh, batch.entities)?;
     let Some((last_id, last_kind)) = visited.last().cloned() else {
         refresh.finish(conn)?;
-        return Ok(Some(Refreshed { entities: 0, leavers: 0 }));
+        return Ok(Some(Refreshed { entities: 0, leavers: 0, notices: 0 }));
     };
     let ids: BTreeSet<String> = visited.iter().map(|(id, _)| id.clone()).collect();
     let mut state = load::entities(conn, &refresh.directory_id, ids)?;
@@ -63,15 +67,20 @@ fn refresh(
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
     let cause = match &refresh.group_id {
-        _ if refresh.by_mapping => Cause::Mapping(rules.mapping.version),
+        _ if refresh.mapped => Cause::Mapping(rules.mapping.version),
         Some(group_id) => Cause::Group(group_id),
         None => Cause::Directory(&refresh.directory_id),
     };
-    let leavers = people::people(conn, &mut state, &homes, rules, cause, now)?;
-    outbox::enqueue(conn, &leavers, now)?;
+    let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
+    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Turn::of(now, extent))?;
+    if refresh.mapped {
+        // Told all at once when the mapping was applied.
+        notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
+    }
+    outbox::enqueue(conn, &notices, now)?;
     failpoint::reach("refreshed");
     refresh.advance(conn, (&last_id, last_kind))?;
-    Ok(Some(Refreshed { entities, leavers: leavers.len() }))
+    Ok(Some(Refreshed { entities, leavers: outbox::leavers(&notices), notices: notices.len() }))
 }
 
 fn visited(conn: &mut Conn, refresh: &Refresh, limit: usize) -> Result<Vec<(String, i16)>, DbError> {

@@ -36,6 +36,8 @@ pub enum Cause<'a> {
     Operator(&'a str),
     /// A protected role that was kept for its last holder has another.
     AnotherHolds,
+    /// A held loss that was approved, by an operator or by policy; the entry of the decision tells by whom.
+    HoldApproved,
     /// Which has an entry of its own, that says nothing of what is erased.
     Erasure,
 }
@@ -204,7 +206,11 @@ fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResul
             let groups = words.iter().filter(|(kind, ..)| *kind == Kind::Group).map(|(.., word)| word);
             groups.max_by(|a, b| a.version.cmp(&b.version)).map(Spoken::from).into_iter().collect()
         }
-        Cause::Mapping(_) | Cause::Operator(_) | Cause::Erasure | Cause::AnotherHolds => Vec::new(),
+        Cause::Mapping(_)
+        | Cause::Operator(_)
+        | Cause::Erasure
+        | Cause::AnotherHolds
+        | Cause::HoldApproved => Vec::new(),
     })
 }
 
@@ -225,6 +231,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: Cause<'_>) -> QueryResult<Vec<
     let actor = |spoken: Option<Spoken>| match cause {
         Cause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
         Cause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
+        Cause::HoldApproved => Actor::Rule("held mass change, approved".to_owned()),
         Cause::Operator(name) => Actor::operator(name),
         _ => {
             let found = spoken.and_then(|Spoken { inbox_id, .. }| {

@@ -17,7 +17,7 @@ use crate::{
         Conn,
         schema::{mails, outbox},
     },
-    outbox::DEPROVISIONED,
+    outbox::Kind,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ fn told(conn: &mut Conn, tenant_id: &str, users: Option<&[String]>) -> QueryResu
     let mut query = outbox::table
         .left_join(mails::table.on(mails::id.nullable().eq(outbox::mail_id)))
         .filter(outbox::tenant_id.eq(tenant_id))
-        .filter(outbox::kind.eq(DEPROVISIONED))
+        .filter(outbox::kind.eq(Kind::Deprovisioned.name()))
         .select((
             outbox::user_id,
             outbox::created_at,

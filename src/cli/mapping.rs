@@ -114,11 +114,11 @@ fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> R
     let document = saved.as_ref().map_or(text.as_str(), |plan| &plan.document);
     let by = operator(by);
     let by = By { name: &by, now: Clock::System.now() };
-    let plan = plan::apply(database, rules, document, saved.as_ref(), &by)
+    let (plan, version) = plan::apply(database, rules, document, saved.as_ref(), &by)
         .map_err(|error| with_file(file, error))?;
     print(&plan, Format::Table)?;
     settle(database, rules)?;
-    say(&format!("applied as version {}\n", plan.instead_of + 1))?;
+    say(&format!("applied as version {version}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

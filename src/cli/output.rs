@@ -5,6 +5,8 @@ use std::io::Write;
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value};
 
+use crate::spreadsheet::cell;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     #[default]
@@ -65,7 +67,7 @@ impl List {
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(&self.columns)?;
         for row in &self.rows {
-            csv.write_record(row.iter().map(|value| spreadsheet_safe(text(value))))?;
+            csv.write_record(row.iter().map(|value| cell(text(value))))?;
         }
         let bytes = csv.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -92,9 +94,4 @@ fn text(value: &Value) -> String {
 /// Names come from other people's directories: they must not steer the operator's terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// Nor run as formulas in the operator's spreadsheet (OWASP, CSV injection).
-fn spreadsheet_safe(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }

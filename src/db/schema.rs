@@ -125,13 +125,52 @@ table! {
 }
 
 table! {
-    manual_grants (tenant_id, person_id, role_slug) {
+    manual_grants (tenant_id, user_id, role_slug) {
         tenant_id -> Text,
+        user_id -> Text,
         person_id -> Text,
         role_slug -> Text,
         reason -> Text,
         granted_by -> Text,
         granted_at -> BigInt,
+    }
+}
+
+table! {
+    guard_counts (directory_id, minute) {
+        directory_id -> Text,
+        minute -> BigInt,
+        losses -> BigInt,
+        applied -> BigInt,
+    }
+}
+
+table! {
+    holds (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        directory_id -> Text,
+        cause -> Text,
+        state -> Text,
+        opened_at -> BigInt,
+        due_at -> Nullable<BigInt>,
+        applied_before -> BigInt,
+        active_before -> BigInt,
+        decided_at -> Nullable<BigInt>,
+        decided_by -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    held_users (tenant_id, user_id, hold_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        hold_id -> BigInt,
+        lost -> Text,
+        roles -> Text,
+        said -> BigInt,
+        state -> Text,
     }
 }
 
@@ -163,6 +202,7 @@ table! {
         id -> BigInt,
         tenant_id -> Text,
         kind -> Text,
+        bundle -> Text,
         user_id -> Text,
         person_id -> Text,
         payload -> Text,
@@ -176,6 +216,7 @@ table! {
     mails (id) {
         id -> BigInt,
         tenant_id -> Text,
+        bundle -> Text,
         message_id -> Text,
         state -> Text,
         attempts -> SmallInt,
@@ -183,6 +224,17 @@ table! {
         created_at -> BigInt,
         finished_at -> Nullable<BigInt>,
         last_error -> Nullable<Text>,
+        refused -> Integer,
+        refusal -> Nullable<Text>,
+        fell_back -> Bool,
+    }
+}
+
+table! {
+    heard (directory_id) {
+        directory_id -> Text,
+        heard_at -> BigInt,
+        told_at -> Nullable<BigInt>,
     }
 }
 
@@ -216,3 +268,4 @@ table! {
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
 allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
+allow_tables_to_appear_in_same_query!(holds, held_users);

@@ -7,6 +7,11 @@ use super::{
 };
 use crate::{clock::Timestamp, fact::Kind};
 
+/// States that are not the broker's words: of a directory that others mention and that has not spoken, and of one that
+/// is gone.
+pub const UNKNOWN: &str = "unknown";
+pub const DELETED: &str = "deleted";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryRow {
     pub tenant_id: String,
@@ -40,14 +45,14 @@ pub fn directory_row(state: &State, id: &str, rules: &Rules) -> Option<Directory
         Some(Content::Directory(d)) => {
             (d.name.clone(), d.provider.clone(), d.state.as_str(), Some(d.created_at), Some(d.updated_at))
         }
-        _ => (None, None, "unknown", None, None),
+        _ => (None, None, UNKNOWN, None, None),
     };
     Some(DirectoryRow {
         tenant_id: place.tenant_id,
         id: id.to_owned(),
         name,
         provider,
-        state: if place.gone_since.is_some() { "deleted" } else { word_state }.to_owned(),
+        state: if place.gone_since.is_some() { DELETED } else { word_state }.to_owned(),
         created_at,
         updated_at,
         deleted_at: place.gone_since,

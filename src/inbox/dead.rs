@@ -7,6 +7,7 @@ use super::queue;
 use crate::{
     clock::Timestamp,
     db::{Conn, bulk::Rows, schema::dead_letters},
+    outbox::{self, Notice, notice::GivenUp},
 };
 
 /// The body is not what its type promises.
@@ -38,7 +39,14 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
              ON CONFLICT (inbox_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
              attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL",
         )?;
-    Ok(())
+    // Who claims another's directory may do so all day long; it is counted and listed, and nobody is woken for it.
+    let given_up = letters.iter().filter(|letter| letter.reason != OTHER_TENANT).map(|letter| GivenUp {
+        inbox_id: letter.inbox_id,
+        reason: letter.reason.to_owned(),
+        detail: letter.detail.clone(),
+        at: now.micros(),
+    });
+    outbox::enqueue(conn, &given_up.map(Notice::DeliveryGivenUp).collect::<Vec<_>>(), now)
 }
 
 /// Back into the queue; false when there is no such dead letter.

@@ -1,45 +1,117 @@
 //! From a claimed mail to what it tells: payloads joined with the names of their tenant and directories.
 
-use diesel::QueryResult;
+use std::collections::HashMap;
 
-use super::render::{Digest, Leaver, Reason};
+use diesel::QueryResult;
+use serde::de::DeserializeOwned;
+
+use super::render::{self, Digest, Leaver, News, Tenant};
 use crate::{
     clock::Timestamp,
     db::Conn,
     outbox::{
-        self, Payload,
+        Payload, held,
+        kind::Family,
         mails::Claimed,
         names::{self, Named},
+        notice::{self, ChangeHeld, Kept, Privilege, Silence},
+        standing::{self, Stored},
     },
 };
 
-pub fn of(conn: &mut Conn, mail: &Claimed) -> QueryResult<Digest> {
-    let tenant = names::of_tenant(conn, &mail.tenant_id)?;
-    let mut ids: Vec<String> = mail.named.iter().map(|notice| notice.directory_id.clone()).collect();
+/// Most people in the attached list.
+const MOST_LISTED: usize = 10_000;
+
+/// `None` when what it would tell has become untrue while it was read.
+pub fn of(conn: &mut Conn, mail: &Claimed, most: usize) -> QueryResult<Option<News>> {
+    let named = names::of_tenant(conn, &mail.tenant_id)?;
+    let name = named.and_then(|tenant| tenant.name);
+    let tenant = |directories| Tenant { id: mail.tenant_id.clone(), name: name.clone(), directories };
+    let first = |n: usize| mail.news.get(..n.min(mail.news.len())).unwrap_or(&mail.news);
+    Ok(Some(match mail.family {
+        Family::Leavers => News::Leavers(leavers(conn, mail, name, most)?),
+        Family::Connected => News::Connected(tenant(HashMap::new()), read(&mail.news)),
+        Family::Silent => {
+            let silences: Vec<Silence> = read(&mail.news);
+            let names = names_of(conn, mail, silences.iter().map(|one| &one.directory_id))?;
+            News::Silent(tenant(names), silences)
+        }
+        Family::Privileges => {
+            let changes: Vec<Privilege> = first(most)
+                .iter()
+                .map(|one| Privilege { user_id: one.user_id.clone(), ..notice::read(&one.payload) })
+                .collect();
+            let names = names_of(conn, mail, changes.iter().map(|one| &one.directory_id))?;
+            News::Privileges(tenant(names), changes, mail.news.len())
+        }
+        Family::Kept => {
+            let kept: Vec<Kept> = mail
+                .news
+                .iter()
+                .map(|one| Kept { user_id: one.user_id.clone(), ..notice::read(&one.payload) })
+                .collect();
+            let names = names_of(conn, mail, kept.iter().map(|one| &one.directory_id))?;
+            News::Kept(tenant(names), kept)
+        }
+        Family::Held => {
+            let change: ChangeHeld =
+                mail.news.first().map(|one| notice::read(&one.payload)).unwrap_or_default();
+            let Some(mut held) = held::of(conn, &mail.tenant_id, change.hold_id, most)? else {
+                return Ok(None);
+            };
+            let names = names_of(conn, mail, std::iter::once(&change.directory_id))?;
+            held.directory = held.directory.or_else(|| names.get(&change.directory_id).cloned());
+            News::Held(tenant(names), held)
+        }
+        Family::Mapping => News::Mapping(tenant(HashMap::new()), read(&mail.news)),
+        Family::GivenUp => News::GivenUp(read(first(most)), mail.news.len()),
+    }))
+}
+
+fn read<T: DeserializeOwned + Default>(news: &[Stored]) -> Vec<T> {
+    news.iter().map(|one| notice::read(&one.payload)).collect()
+}
+
+fn names_of<'a>(
+    conn: &mut Conn,
+    mail: &Claimed,
+    ids: impl Iterator<Item = &'a String>,
+) -> QueryResult<HashMap<String, String>> {
+    let mut ids: Vec<String> = ids.cloned().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let named = names::of_directories(conn, &mail.tenant_id, &ids)?;
+    Ok(named.into_iter().filter_map(|(id, named)| Some((id, named.name?))).collect())
+}
+
+fn leavers(conn: &mut Conn, mail: &Claimed, name: Option<String>, most: usize) -> QueryResult<Digest> {
+    let listed = match mail.told.len() > most {
+        true => standing::payloads(conn, mail.told.get(..MOST_LISTED).unwrap_or(&mail.told))?,
+        false => Vec::new(),
+    };
+    let mut ids: Vec<String> =
+        mail.named.iter().chain(&listed).map(|notice| notice.directory_id.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
     let directories = names::of_directories(conn, &mail.tenant_id, &ids)?;
     let leaver = |notice: &Payload| leaver(notice, directories.get(&notice.directory_id));
     Ok(Digest {
         leavers: mail.named.iter().map(leaver).collect(),
+        listed: listed.iter().map(leaver).collect(),
         total: mail.told.len(),
+        gone: read(&mail.news),
         tenant_id: mail.tenant_id.clone(),
-        tenant_name: tenant.and_then(|tenant| tenant.name),
+        tenant_name: name,
     })
 }
 
 fn leaver(notice: &Payload, directory: Option<&Named>) -> Leaver {
-    let because = match (notice.cause.as_str(), directory) {
-        (outbox::DIRECTORY, Some(directory)) if !directory.gone => Reason::OrganizationDeleted,
-        (outbox::DIRECTORY, _) => Reason::DirectoryDeleted,
-        (outbox::MAPPING, _) => Reason::NoRole,
-        _ => Reason::Person { state: notice.state.clone() },
-    };
     Leaver {
+        user_id: notice.user_id.clone(),
         name: notice.name.clone(),
         email: notice.email.clone(),
         since: Timestamp::from_micros(notice.since),
-        because,
+        because: render::reason(notice, directory.map(|directory| directory.gone)),
         directory: directory.and_then(|directory| directory.name.clone()),
         inbox_id: notice.inbox_id,
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, MultiPart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Mailbox, MultiPart,
+        header::{ContentType, HeaderName, HeaderValue},
     },
 };
 
@@ -16,6 +16,8 @@ use crate::{clock::Timestamp, outbox::mails::Claimed};
 /// No automatic reply, please (RFC 3834), and the same in the dialect of Exchange.
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 const SUPPRESS: HeaderName = HeaderName::new_from_ascii_str("X-Auto-Response-Suppress");
+/// What waits for somebody's decision, to those mail programs that show it.
+const IMPORTANCE: HeaderName = HeaderName::new_from_ascii_str("Importance");
 /// To sort and to search by.
 const TENANT: HeaderName = HeaderName::new_from_ascii_str("X-Rosterd-Tenant");
 
@@ -36,8 +38,14 @@ pub fn compose(
         .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .raw_header(HeaderValue::new(SUPPRESS, "All".to_owned()));
     // Others' text: in a header only when it is plainly an id.
-    if mail.tenant_id.len() <= 64 && mail.tenant_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !mail.tenant_id.is_empty()
+        && mail.tenant_id.len() <= 64
+        && mail.tenant_id.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         message = message.raw_header(HeaderValue::new(TENANT, mail.tenant_id.clone()));
+    }
+    if rendered.urgent {
+        message = message.raw_header(HeaderValue::new(IMPORTANCE, "high".to_owned()));
     }
     let mut known: Vec<&Address> = Vec::with_capacity(recipients.len());
     for address in recipients {
@@ -46,9 +54,16 @@ pub fn compose(
             message = message.to(Mailbox::new(None, address.clone()));
         }
     }
-    message
-        .multipart(MultiPart::alternative_plain_html(rendered.text.clone(), rendered.html.clone()))
-        .map_err(|error| Failure::new(format!("the mail could not be composed: {error}")))
+    let both = MultiPart::alternative_plain_html(rendered.text.clone(), rendered.html.clone());
+    let csv = ContentType::parse("text/csv; charset=utf-8")
+        .map_err(|error| Failure::new(format!("the mail could not be composed: {error}")))?;
+    let whole = match &rendered.attachment {
+        None => both,
+        Some(list) => MultiPart::mixed()
+            .multipart(both)
+            .singlepart(Attachment::new(list.file_name.to_owned()).body(list.csv.clone().into_bytes(), csv)),
+    };
+    message.multipart(whole).map_err(|error| Failure::new(format!("the mail could not be composed: {error}")))
 }
 
 /// The right-hand side of our Message-IDs, which must be ASCII.

@@ -39,8 +39,12 @@ pub struct Receipt {
 
 /// Why a mail did not leave, as a sentence without addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{sentence}")]
+pub struct Failure {
+    sentence: String,
+    /// How many recipients the server refused for good (5xx), when it took nobody.
+    refused: usize,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
@@ -97,7 +101,16 @@ impl Failure {
         let blank = |c: char| c.is_whitespace() || c.is_control();
         let words: Vec<String> =
             sentence.as_ref().split(blank).filter(|part| !part.is_empty()).map(word).collect();
-        Self(words.join(" ").chars().take(500).collect())
+        Self { sentence: words.join(" ").chars().take(500).collect(), refused: 0 }
+    }
+
+    /// None of so many recipients was taken.
+    pub(super) fn of_recipients(self, refused: usize) -> Self {
+        Self { refused, ..self }
+    }
+
+    pub fn refused(&self) -> usize {
+        self.refused
     }
 
     pub(super) fn nobody(tenant_id: &str) -> Self {

@@ -1,46 +1,50 @@
-//! A digest as subject, text and HTML; pure. Names come from strangers: see `clean` for what they may contain and
-//! `html` for how they are written.
+//! News as subject, text and HTML, all of one look; pure. Names come from strangers: see `clean` for what they may contain
+//! and `html` for how they are written.
 
+mod changes;
 mod clean;
+mod csv;
+mod directories;
+mod held;
 mod html;
+mod leavers;
+mod operator;
 mod text;
+
+use std::collections::HashMap;
 
 pub(crate) use html::Escaped;
 
-use crate::clock::Timestamp;
-
-/// What one mail tells, to the administrators of one tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Digest {
-    pub tenant_id: String,
-    pub tenant_name: Option<String>,
-    /// Those who are named.
-    pub leavers: Vec<Leaver>,
-    /// All of them.
-    pub total: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaver {
-    pub name: Option<String>,
-    pub email: Option<String>,
-    /// The broker's time.
-    pub since: Timestamp,
-    pub because: Reason,
-    pub directory: Option<String>,
-    pub inbox_id: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The directory's word on the person.
-    Person {
-        state: Option<String>,
+use crate::{
+    clock::Timestamp,
+    outbox::{
+        held::Held,
+        notice::{Directory, GivenUp, Kept, MappingNews, Payload, Privilege, Silence},
     },
-    DirectoryDeleted,
-    OrganizationDeleted,
-    /// The mapping lets nobody in to whom it grants no role.
-    NoRole,
+};
+
+pub use leavers::{Digest, Leaver, Reason};
+
+/// What one mail tells, to the administrators of one tenant, or to the operator.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    Leavers(Digest),
+    Connected(Tenant, Vec<Directory>),
+    Silent(Tenant, Vec<Silence>),
+    /// The named ones, and how many there are.
+    Privileges(Tenant, Vec<Privilege>, usize),
+    Kept(Tenant, Vec<Kept>),
+    Held(Tenant, Held),
+    Mapping(Tenant, Vec<MappingNews>),
+    GivenUp(Vec<GivenUp>, usize),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: String,
+    pub name: Option<String>,
+    /// Names of the directories that are spoken of.
+    pub directories: HashMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,134 +52,136 @@ pub struct Rendered {
     pub subject: String,
     pub text: String,
     pub html: String,
+    pub attachment: Option<Attachment>,
+    /// Somebody has to decide.
+    pub urgent: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub file_name: &'static str,
+    pub csv: String,
 }
 
 pub fn render(digest: &Digest) -> Rendered {
-    let notice = Notice::of(digest);
-    Rendered { subject: notice.subject.clone(), text: text::write(&notice), html: html::write(&notice) }
+    let page = leavers::page(digest);
+    Rendered { attachment: csv::people(digest), ..written(&page) }
+}
+
+pub fn news(news: &News) -> Rendered {
+    match news {
+        News::Leavers(digest) => render(digest),
+        News::Connected(tenant, directories) => written(&directories::connected(tenant, directories)),
+        News::Silent(tenant, silences) => written(&directories::silent(tenant, silences)),
+        News::Privileges(tenant, changes, total) => written(&changes::privileges(tenant, changes, *total)),
+        News::Kept(tenant, kept) => written(&changes::kept(tenant, kept)),
+        News::Mapping(tenant, mappings) => written(&changes::mapping(tenant, mappings)),
+        News::Held(tenant, held) => Rendered { urgent: true, ..written(&held::page(tenant, held)) },
+        News::GivenUp(given_up, total) => written(&operator::given_up(given_up, *total)),
+    }
+}
+
+fn written(page: &Page) -> Rendered {
+    Rendered {
+        subject: page.subject.clone(),
+        text: text::write(page),
+        html: html::write(page),
+        attachment: None,
+        urgent: false,
+    }
 }
 
 /// What both forms say, in clean words.
-struct Notice {
+struct Page {
     subject: String,
     headline: String,
-    tenant: String,
-    people: Vec<Person>,
+    /// `Organization`, and which.
+    audience: (&'static str, String),
+    items: Vec<Item>,
     more: Option<String>,
-    next: String,
-    wrong: String,
-    reference: String,
+    /// Title and text, in the order of reading.
+    sections: Vec<(&'static str, String)>,
 }
 
-struct Person {
-    name: String,
-    email: Option<String>,
-    since: String,
-    because: String,
-    reference: String,
+struct Item {
+    title: String,
+    /// Their address.
+    subtitle: Option<String>,
+    terms: Vec<(&'static str, String)>,
 }
 
-impl Notice {
-    fn of(digest: &Digest) -> Self {
-        let named = digest.tenant_name.as_deref().map(|name| clean::name(name, 80));
-        let tenant_id = clean::line(&digest.tenant_id, 64);
-        let label = named.clone().filter(|name| !name.is_empty());
-        let people: Vec<Person> = digest.leavers.iter().map(Person::of).collect();
-        let who = match people.as_slice() {
-            [only] if digest.total == 1 => only.name.clone(),
-            _ => count(digest.total, "person", "people"),
-        };
-        let one = digest.total == 1;
-        let rest = digest.total.saturating_sub(people.len());
-        Self {
-            subject: format!("Access removed: {who} ({})", label.as_deref().unwrap_or(&tenant_id)),
-            headline: format!("{who} no longer {} access", if one { "has" } else { "have" }),
-            more: (rest > 0).then(|| match people.as_slice() {
-                [] => format!("{}, not named here.", count(rest, "person", "people")),
-                _ => format!("And {}, not named here.", count(rest, "more person", "more people")),
-            }),
-            next: "Nothing is needed from you. Access, roles and group memberships are withdrawn already; the record \
-                   of them is kept."
-                .to_owned(),
-            wrong: wrong(digest, if one { "this person" } else { "these people" }),
-            reference: reference(digest),
-            tenant: label.map_or_else(|| tenant_id.clone(), |label| format!("{label} ({tenant_id})")),
-            people,
-        }
+impl Tenant {
+    fn id(&self) -> String {
+        clean::line(&self.id, 64)
+    }
+
+    /// As people call it.
+    fn label(&self) -> String {
+        let name = self.name.as_deref().map(|name| clean::name(name, 80));
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| self.id())
+    }
+
+    fn audience(&self) -> (&'static str, String) {
+        let (id, label) = (self.id(), self.label());
+        ("Organization", if id == label { id } else { format!("{label} ({id})") })
+    }
+
+    /// `the directory "Acme Okta"`
+    fn directory(&self, id: &str) -> String {
+        the_directory(self.directories.get(id).map(String::as_str))
     }
 }
 
-impl Person {
-    fn of(leaver: &Leaver) -> Self {
-        let clean = |text: &Option<String>, most| {
-            text.as_deref().map(|text| clean::name(text, most)).filter(|text| !text.is_empty())
-        };
-        let email =
-            leaver.email.as_deref().map(|text| clean::line(text, 254)).filter(|text| !text.is_empty());
-        let name = clean(&leaver.name, 80);
-        let directory = clean(&leaver.directory, 80)
-            .map_or_else(|| "the directory".to_owned(), |name| format!("the directory \"{name}\""));
-        let because = match &leaver.because {
-            Reason::DirectoryDeleted => format!("{directory} was deleted"),
-            Reason::OrganizationDeleted => "the organization was deleted".to_owned(),
-            Reason::NoRole => format!("nothing in {directory} grants a role any more"),
-            Reason::Person { state } => match state.as_deref() {
-                Some("inactive") => format!("deactivated in {directory}"),
-                Some(word @ ("suspended" | "deleted")) => format!("{word} in {directory}"),
-                Some(word) => format!("\"{}\" in {directory}", clean::line(word, 40)),
-                None => format!("no longer active in {directory}"),
-            },
-        };
-        Self {
-            // Without a name the address stands for it, once.
-            email: name.as_ref().and(email.clone()),
-            name: name.or(email).unwrap_or_else(|| "A person without a name".to_owned()),
-            since: leaver.since.to_utc().format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            because,
-            reference: format!("inbox {}", leaver.inbox_id),
-        }
+fn the_directory(name: Option<&str>) -> String {
+    let name = name.map(|name| clean::name(name, 80)).filter(|name| !name.is_empty());
+    name.map_or_else(|| "the directory".to_owned(), |name| format!("the directory \"{name}\""))
+}
+
+/// A person's name, and the address where it does not stand for the name already.
+fn person(name: Option<&str>, email: Option<&str>) -> (String, Option<String>) {
+    let name = name.map(|text| clean::name(text, 80)).filter(|text| !text.is_empty());
+    let email = email.map(|text| clean::line(text, 254)).filter(|text| !text.is_empty());
+    let shown = name.as_ref().and(email.clone());
+    (name.or(email).unwrap_or_else(|| "A person without a name".to_owned()), shown)
+}
+
+fn time(micros: i64) -> String {
+    Timestamp::from_micros(micros).to_utc().format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn inbox(inbox_id: i64) -> String {
+    format!("inbox {inbox_id}")
+}
+
+/// Where a number leads, for whoever runs the service.
+fn reference(inbox_id: i64, person: Option<(&str, &str)>) -> String {
+    let shows = format!(
+        "Give the reference to whoever runs this service: there, \"rosterd inbox show {inbox_id}\" shows the message \
+         that came from the directory"
+    );
+    match person {
+        Some((tenant_id, user_id)) if !user_id.is_empty() => format!(
+            "{shows}, and \"rosterd audit log --tenant {} --user {}\" everything that was done for this person.",
+            clean::line(tenant_id, 64),
+            clean::line(user_id, 64)
+        ),
+        _ => format!("{shows}."),
     }
 }
 
-fn wrong(digest: &Digest, them: &str) -> String {
-    let person = digest.leavers.iter().any(|leaver| matches!(leaver.because, Reason::Person { .. }));
-    let mapped = digest.leavers.iter().any(|leaver| leaver.because == Reason::NoRole);
-    let gone = digest
-        .leavers
-        .iter()
-        .any(|leaver| matches!(leaver.because, Reason::DirectoryDeleted | Reason::OrganizationDeleted));
-    let mut sentences = Vec::new();
-    if person || (!gone && !mapped) {
-        sentences.push(format!(
-            "Activate {them} again in the directory; it is the one that decides. Access, groups and roles come back \
-             by themselves."
-        ));
-    }
-    if gone {
-        sentences.push(
-            "If a directory was deleted by mistake, connect it again: its people get back what it then says of them."
-                .to_owned(),
-        );
-    }
-    if mapped {
-        sentences.push(
-            "Who has no role is not let in here: give back the group or role in the directory that grants one.".to_owned(),
-        );
-    }
-    sentences.join(" ")
-}
-
-fn reference(digest: &Digest) -> String {
-    let example =
-        digest.leavers.first().map_or_else(|| "NUMBER".to_owned(), |leaver| leaver.inbox_id.to_string());
-    format!(
-        "Give the reference to whoever runs this service: there, \"rosterd inbox show {example}\" shows the message \
-         that came from the directory."
-    )
+fn more(rest: usize, named: usize, one: &str, many: &str) -> Option<String> {
+    (rest > 0).then(|| match named {
+        0 => format!("{}, not named here.", count(rest, one, many)),
+        _ => format!("And {}, not named here.", count(rest, &format!("more {one}"), &format!("more {many}"))),
+    })
 }
 
 /// `1 person`, `49,950 people`.
 fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -184,8 +190,21 @@ fn count(number: usize, one: &str, many: &str) -> String {
         }
         grouped.push(digit);
     }
-    format!("{grouped} {}", if number == 1 { one } else { many })
+    grouped
 }
 
+/// A cause in a [`Payload`], for a directory that is known to be gone or not.
+pub fn reason(notice: &Payload, gone: Option<bool>) -> Reason {
+    use crate::outbox::{DIRECTORY, MAPPING};
+    match (notice.cause.as_str(), gone) {
+        (DIRECTORY, Some(false)) => Reason::OrganizationDeleted,
+        (DIRECTORY, _) => Reason::DirectoryDeleted,
+        (MAPPING, _) => Reason::NoRole,
+        _ => Reason::Person { state: notice.state.clone() },
+    }
+}
+
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,9 @@ fn settings(url: Option<MailUrl>) -> config::Mail {
         url,
         from: "rosterd <rosterd@rosterd.example>".parse().unwrap(),
         window_seconds: 60,
+        most_per_hour: 0,
         max_named: 2,
+        silent_days: 0,
         timeout_seconds: 1,
         fallback: vec!["all@rosterd.example".parse().unwrap()],
         recipients: [(
@@ -27,6 +29,10 @@ fn settings(url: Option<MailUrl>) -> config::Mail {
             vec!["it@a.example".parse().unwrap(), "security@a.example".parse().unwrap()],
         )]
         .into(),
+        recipient_roles: Vec::new(),
+        recipient_roles_of: [].into(),
+        kinds: [].into(),
+        kinds_of: [].into(),
     }
 }
 

@@ -1,11 +1,17 @@
-//! Bundling: the notices that a tenant has gathered in a window become one mail, with a Message-ID that is kept before
-//! the first attempt. However many processes bundle, a notice is in one mail.
+//! Bundling: the notices of one family that a tenant has gathered in a window become one mail, with a Message-ID that is
+//! kept before the first attempt. However many processes bundle, a notice is in one mail.
+//!
+//! A tenant that had its mails of an hour waits for the next, and what gathers until then is one mail again; what is
+//! urgent waits for nothing.
+
+use std::collections::HashMap;
 
 use diesel::{
     QueryResult, QueryableByName, RunQueryDsl, sql_query,
     sql_types::{BigInt, Bool, Text},
 };
 
+use super::kind::Family;
 use crate::{
     clock::Timestamp,
     db::{Conn, bulk::Rows, on_each},
@@ -19,67 +25,106 @@ const REFRESH_SECONDS: i64 = 600;
 /// One bundler at a time: "bundle" in ASCII, for nobody else in this database.
 const TURN: i64 = 0x6275_6e64_6c65;
 
-struct NewMail {
-    tenant_id: String,
-    message_id: String,
+/// How mails of one tenant follow each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub window_seconds: u32,
+    /// 0 for as many as there are.
+    pub most_per_hour: u32,
 }
 
-#[derive(QueryableByName)]
-struct Due {
+struct NewMail {
+    due: Due,
+    message_id: String,
+    due_at: Timestamp,
+}
+
+#[derive(Debug, QueryableByName)]
+pub struct Due {
     #[diesel(sql_type = Text)]
     tenant_id: String,
+    #[diesel(sql_type = Text)]
+    bundle: String,
+    /// Mails of the tenant in the last hour.
+    #[diesel(sql_type = BigInt)]
+    recent: i64,
 }
 
-/// Tenants whose oldest notice is as old as the window, at most `most` of them. Costs nothing when no notice waits.
-pub fn due(conn: &mut Conn, now: Timestamp, window_seconds: u32, most: usize) -> QueryResult<Vec<String>> {
-    let window = i64::from(window_seconds);
+/// Bundles whose oldest notice is as old as the window, at most `most` of them. Costs nothing when no notice waits.
+pub fn due(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize) -> QueryResult<Vec<Due>> {
+    let window = i64::from(pace.window_seconds);
     let patience = window.saturating_mul(REFRESH_WINDOWS).max(REFRESH_SECONDS);
+    let urgent = format!("o.bundle LIKE '{}:%'", Family::Held.name());
     // CROSS JOIN, so that SQLite starts from the few refreshes and not from all claims.
     let sql = format!(
-        "SELECT o.tenant_id FROM outbox o WHERE o.mail_id IS NULL GROUP BY o.tenant_id \
-         HAVING MIN(o.created_at) <= {} AND (MIN(o.created_at) <= {} OR o.tenant_id NOT IN (\
+        "SELECT w.tenant_id, w.bundle, CASE WHEN w.urgent THEN 0 ELSE (SELECT COUNT(*) FROM mails m \
+         WHERE m.tenant_id = w.tenant_id AND m.created_at > {} AND m.state <> 'needless' \
+         AND m.bundle NOT LIKE '{}:%') END AS recent FROM (\
+         SELECT o.tenant_id, o.bundle, {urgent} AS urgent, MIN(o.created_at) AS oldest FROM outbox o \
+         WHERE o.mail_id IS NULL GROUP BY o.tenant_id, o.bundle \
+         HAVING {urgent} OR (MIN(o.created_at) <= {} AND (MIN(o.created_at) <= {} OR o.tenant_id NOT IN (\
          SELECT c.tenant_id FROM refreshes f CROSS JOIN claims c \
-         WHERE c.directory_id = f.directory_id AND c.tenant_id IS NOT NULL)) \
-         ORDER BY MIN(o.created_at), o.tenant_id LIMIT {most}",
+         WHERE c.directory_id = f.directory_id AND c.tenant_id IS NOT NULL)))) w \
+         ORDER BY w.oldest, w.tenant_id, w.bundle",
+        now.plus_seconds(-3_600).micros(),
+        Family::Held.name(),
         now.plus_seconds(-window).micros(),
         now.plus_seconds(-patience).micros(),
     );
     let due: Vec<Due> = on_each!(conn, |c| sql_query(&sql).load(c))?;
-    Ok(due.into_iter().map(|due| due.tenant_id).collect())
+    let mut due = within(due, pace.most_per_hour);
+    due.truncate(most);
+    Ok(due)
 }
 
-/// One mail for each tenant that is due, with all its waiting notices. Returns how many mails were made.
-pub fn bundle(
-    conn: &mut Conn,
-    now: Timestamp,
-    window_seconds: u32,
-    most: usize,
-    domain: &str,
-) -> QueryResult<usize> {
+/// Those for which the tenant's hour has room.
+fn within(due: Vec<Due>, most_per_hour: u32) -> Vec<Due> {
+    let mut made: HashMap<String, i64> = HashMap::new();
+    let fits = |due: &Due| {
+        if most_per_hour == 0 || Family::of_bundle(&due.bundle).is_some_and(Family::is_urgent) {
+            return true;
+        }
+        let made = made.entry(due.tenant_id.clone()).or_default();
+        let fits = due.recent + *made < i64::from(most_per_hour);
+        *made += i64::from(fits);
+        fits
+    };
+    let mut fits = fits;
+    due.into_iter().filter(|due| fits(due)).collect()
+}
+
+/// One mail for each bundle that is due, with all its waiting notices. Returns how many mails were made.
+pub fn bundle(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize, domain: &str) -> QueryResult<usize> {
     if !take_turn(conn)? {
         return Ok(0);
     }
-    let mails: Vec<NewMail> = due(conn, now, window_seconds, most)?
-        .into_iter()
-        .map(|tenant_id| NewMail { tenant_id, message_id: message_id(domain) })
-        .collect();
+    let new = |due: Due| NewMail {
+        message_id: message_id(domain),
+        // What is urgent goes before all that waits for a slow mail server.
+        due_at: match Family::of_bundle(&due.bundle) {
+            Some(family) if family.is_urgent() => Timestamp::from_micros(0),
+            _ => now,
+        },
+        due,
+    };
+    let mails: Vec<NewMail> = due(conn, now, pace, most)?.into_iter().map(new).collect();
     Rows::of(&mails)
-        .text("tenant_id", |mail| &mail.tenant_id)
+        .text("tenant_id", |mail| &mail.due.tenant_id)
+        .text("bundle", |mail| &mail.due.bundle)
         .text("message_id", |mail| &mail.message_id)
+        .integer("due_at", |mail| mail.due_at.micros())
         .integer("created_at", |_| now.micros())
         .execute(
             conn,
-            "INSERT INTO mails (tenant_id, message_id, state, attempts, due_at, created_at) \
-             SELECT r.tenant_id, r.message_id, 'waiting', 0, r.created_at, r.created_at FROM {rows} WHERE true",
+            "INSERT INTO mails (tenant_id, bundle, message_id, state, attempts, due_at, created_at) \
+             SELECT r.tenant_id, r.bundle, r.message_id, 'waiting', 0, r.due_at, r.created_at \
+             FROM {rows} WHERE true",
         )?;
-    Rows::of(&mails)
-        .text("tenant_id", |mail| &mail.tenant_id)
-        .text("message_id", |mail| &mail.message_id)
-        .execute(
-            conn,
-            "UPDATE outbox SET mail_id = m.id FROM {rows} JOIN mails m ON m.message_id = r.message_id \
-             WHERE outbox.tenant_id = r.tenant_id AND outbox.mail_id IS NULL",
-        )?;
+    Rows::of(&mails).text("message_id", |mail| &mail.message_id).execute(
+        conn,
+        "UPDATE outbox SET mail_id = m.id FROM {rows} JOIN mails m ON m.message_id = r.message_id \
+         WHERE outbox.tenant_id = m.tenant_id AND outbox.bundle = m.bundle AND outbox.mail_id IS NULL",
+    )?;
     Ok(mails.len())
 }
 
@@ -108,13 +153,13 @@ mod tests {
         db::{Database, DbError},
         outbox::{
             mails,
-            testing::{at, each_database, leave, leave_tenant, mail_of},
+            testing::{PACE, at, each_database, leave, leave_tenant, mail_of},
         },
     };
 
     fn bundle_at(database: &Database, seconds: i64) -> usize {
         database
-            .write(|conn| bundle(conn, at(seconds), 60, 10, "rosterd.example").map_err(DbError::from))
+            .write(|conn| bundle(conn, at(seconds), PACE, 10, "rosterd.example").map_err(DbError::from))
             .unwrap()
     }
 
@@ -191,7 +236,7 @@ mod tests {
                 let bundlers: Vec<_> = (0..4)
                     .map(|_| {
                         scope.spawn(|| {
-                            let run = |conn: &mut Conn| bundle(conn, at(60), 60, 7, "rosterd.example");
+                            let run = |conn: &mut Conn| bundle(conn, at(60), PACE, 7, "rosterd.example");
                             (0..20)
                                 .map(|_| database.write(|c| run(c).map_err(DbError::from)).unwrap())
                                 .sum::<usize>()

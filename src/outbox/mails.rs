@@ -7,15 +7,14 @@ use diesel::{
     sql_types::{BigInt, SmallInt, Text},
 };
 
-use super::Payload;
+use super::{
+    Kind, Payload,
+    kind::Family,
+    standing::{self, Stored},
+};
 use crate::{
     clock::Timestamp,
-    db::{
-        Conn,
-        bulk::Rows,
-        on_each,
-        schema::{mails, outbox},
-    },
+    db::{Conn, bulk::Rows, on_each, schema::mails},
 };
 
 /// A mail in the hands of one process until its lease is over.
@@ -26,10 +25,37 @@ pub struct Claimed {
     pub message_id: String,
     /// 1 for the first.
     pub attempt: i16,
-    /// Every notice that still holds, one for each person; none: there is nothing to tell any more.
+    pub family: Family,
+    /// Every leaver's notice that still holds, one for each person.
     pub told: Vec<i64>,
     /// The first of them, as many as a mail names.
     pub named: Vec<Payload>,
+    /// All other notices that still hold.
+    pub news: Vec<Stored>,
+}
+
+impl Claimed {
+    /// There is nothing to tell any more.
+    pub fn is_needless(&self) -> bool {
+        self.told.is_empty() && self.news.is_empty()
+    }
+
+    /// Leaves out the kinds that somebody has switched off.
+    pub fn only(&mut self, wanted: impl Fn(Kind) -> bool) {
+        self.news.retain(|notice| wanted(notice.kind));
+        if !wanted(Kind::Deprovisioned) {
+            self.told.clear();
+            self.named.clear();
+        }
+    }
+}
+
+/// Recipients that the mail server refused for good, and what became of the mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub recipients: usize,
+    pub why: String,
+    pub fell_back: bool,
 }
 
 /// What became of an attempt.
@@ -55,6 +81,8 @@ struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
+    bundle: String,
+    #[diesel(sql_type = Text)]
     message_id: String,
     #[diesel(sql_type = SmallInt)]
     attempts: i16,
@@ -75,7 +103,7 @@ fn due(now: Timestamp) -> String {
 pub fn is_due(conn: &mut Conn, now: Timestamp) -> QueryResult<bool> {
     let sql = format!("SELECT id FROM mails WHERE {} LIMIT 1", due(now));
     let found: Option<Id> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
-    Ok(found.is_some())
+    Ok(found.map(|mail| mail.id).is_some())
 }
 
 /// Takes the mail that has been due the longest and puts it out of others' reach for `lease_seconds`. The attempt is
@@ -94,46 +122,20 @@ pub fn claim(
     let sql = format!(
         "UPDATE mails SET due_at = {}, attempts = attempts + 1 \
          WHERE id = (SELECT id FROM mails WHERE {due} ORDER BY due_at, id LIMIT 1 {skip}) AND {due} \
-         RETURNING id, tenant_id, message_id, attempts",
+         RETURNING id, tenant_id, bundle, message_id, attempts",
         now.plus_seconds(lease_seconds).micros(),
     );
     let row: Option<Row> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
     let Some(row) = row else { return Ok(None) };
-    let told = standing(conn, row.id)?;
-    let named = payloads(conn, told.get(..most_named).unwrap_or(&told))?;
-    let Row { id, tenant_id, message_id, attempts } = row;
-    Ok(Some(Claimed { id, tenant_id, message_id, attempt: attempts, told, named }))
-}
-
-/// Notices of the mail whose person has no active row, and for each person only the last word: a later notice means
-/// that the person had come back in between, and tells it all.
-///
-/// Who the person is may have been learnt since the notice was written (a directory that spoke late, and with it the
-/// kind of provider), so it is read from the user's row, and a later notice is looked for by the user too.
-fn standing(conn: &mut Conn, mail_id: i64) -> QueryResult<Vec<i64>> {
-    let sql = format!(
-        "SELECT o.id FROM (SELECT w.id, w.tenant_id, w.user_id, COALESCE(c.person_id, w.person_id) AS person_id \
-         FROM outbox w LEFT JOIN users c ON c.tenant_id = w.tenant_id AND c.id = w.user_id \
-         WHERE w.mail_id = {mail_id}) o \
-         WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = o.tenant_id AND u.person_id = o.person_id \
-         AND u.status = 'active') \
-         AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.tenant_id = o.tenant_id AND n.person_id = o.person_id \
-         AND n.id > o.id) \
-         AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.tenant_id = o.tenant_id AND n.user_id = o.user_id \
-         AND n.id > o.id) ORDER BY o.id"
-    );
-    let rows: Vec<Id> = on_each!(conn, |c| sql_query(&sql).load(c))?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-fn payloads(conn: &mut Conn, notice_ids: &[i64]) -> QueryResult<Vec<Payload>> {
-    let texts: Vec<String> = outbox::table
-        .filter(outbox::id.eq_any(notice_ids))
-        .order(outbox::id)
-        .select(outbox::payload)
-        .load(conn)?;
-    // What cannot be read is told without its particulars: better than not at all.
-    Ok(texts.iter().map(|text| serde_json::from_str(text).unwrap_or_default()).collect())
+    let Row { id, tenant_id, bundle, message_id, attempts } = row;
+    let family = Family::of_bundle(&bundle).unwrap_or(Family::Leavers);
+    let (mut told, mut named) = (Vec::new(), Vec::new());
+    if family == Family::Leavers {
+        told = standing::leavers(conn, id)?;
+        named = standing::payloads(conn, told.get(..most_named).unwrap_or(&told))?;
+    }
+    let news = standing::news(conn, &tenant_id, id, family)?;
+    Ok(Some(Claimed { id, tenant_id, message_id, attempt: attempts, family, told, named, news }))
 }
 
 /// Ends an attempt. A process that comes back after its lease undoes nothing that another has done since; but what was
@@ -149,7 +151,9 @@ pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp
             diesel::update(mails::table.find(mail.id))
                 .set((mails::state.eq("sent"), finished_at, mails::last_error.eq(None::<String>)))
                 .execute(conn)?;
-            Rows::of(&mail.told).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
+            let told: Vec<i64> =
+                mail.told.iter().copied().chain(mail.news.iter().map(|one| one.id)).collect();
+            Rows::of(&told).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
                 conn,
                 "UPDATE outbox SET told_at = r.told_at FROM {rows} WHERE outbox.id = r.id AND outbox.told_at IS NULL",
             )?;
@@ -171,6 +175,24 @@ pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp
     Ok(())
 }
 
+/// Puts the mail further out of others' reach: it has more recipients than its claim could know.
+pub fn extend(conn: &mut Conn, mail: &Claimed, until: Timestamp) -> QueryResult<()> {
+    diesel::update(mails::table.find(mail.id)).set(mails::due_at.eq(until.micros())).execute(conn)?;
+    Ok(())
+}
+
+pub fn record_refused(conn: &mut Conn, mail_id: i64, refused: &Refused) -> QueryResult<()> {
+    let recipients = i32::try_from(refused.recipients).unwrap_or(i32::MAX);
+    diesel::update(mails::table.find(mail_id))
+        .set((
+            mails::refused.eq(recipients),
+            mails::refusal.eq(&refused.why),
+            mails::fell_back.eq(refused.fell_back),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +200,7 @@ mod tests {
         db::{Database, DbError},
         outbox::{
             bundle::bundle,
-            testing::{at, each_database, leave, show, state_of, told},
+            testing::{PACE, at, each_database, leave, show, state_of, told},
             waiting,
         },
     };
@@ -187,7 +209,7 @@ mod tests {
         database
             .write(|conn| {
                 leave(conn, people, at(0))?;
-                bundle(conn, at(60), 60, 10, "rosterd.example").map_err(DbError::from)
+                bundle(conn, at(60), PACE, 10, "rosterd.example").map_err(DbError::from)
             })
             .unwrap();
     }
@@ -297,7 +319,9 @@ mod tests {
                     .write(|conn| crate::outbox::testing::leave_tenant(conn, &tenant, &["ada"], at(0)))
                     .unwrap();
             }
-            database.write(|conn| bundle(conn, at(60), 60, 50, "x.example").map_err(DbError::from)).unwrap();
+            database
+                .write(|conn| bundle(conn, at(60), PACE, 50, "x.example").map_err(DbError::from))
+                .unwrap();
 
             let mut taken: Vec<i64> = std::thread::scope(|scope| {
                 let claimers: Vec<_> = (0..4)

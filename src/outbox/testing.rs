@@ -2,7 +2,7 @@
 
 use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnection};
 
-use super::enqueue;
+use super::{Notice, bundle::Pace, enqueue};
 use crate::{
     clock::Timestamp,
     db::{
@@ -13,6 +13,9 @@ use crate::{
     },
     decide::{access::Cause, users::Leaver},
 };
+
+/// A mail a minute, and as many as there are.
+pub(crate) const PACE: Pace = Pace { window_seconds: 60, most_per_hour: 0 };
 
 /// Seconds after noon of a fixed day.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -50,7 +53,8 @@ pub(crate) fn leave_tenant(
     people: &[&str],
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let leavers: Vec<Leaver> = people.iter().map(|person| leaver(tenant, person, now)).collect();
+    let leaver = |person: &&str| Notice::Deprovisioned(leaver(tenant, person, now));
+    let leavers: Vec<Notice> = people.iter().map(leaver).collect();
     Ok(enqueue(conn, &leavers, now)?)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{PlanError, UserPlan};
 use crate::{
     apply::{
-        load,
+        guard, load,
         people::{around, rows},
         protect::foreseen,
         refresh,
@@ -35,6 +35,23 @@ pub(super) struct Walked {
     pub(super) ignored: BTreeMap<String, usize>,
     /// By (tenant, role), protected ones only.
     protected: BTreeMap<(String, String), Left>,
+    /// (tenant, user) of those who would lose access or a privileged role, and their directory.
+    losers: BTreeMap<(String, String), String>,
+    /// By (tenant, directory): how many have access.
+    active: BTreeMap<(String, String), u64>,
+}
+
+impl Walked {
+    /// By (tenant, directory): who would lose access or a privileged role, of how many with access.
+    pub(super) fn losses(&self) -> BTreeMap<(String, String), (u64, u64)> {
+        let mut losses: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+        for ((tenant_id, _), directory_id) in &self.losers {
+            let key = (tenant_id.clone(), directory_id.clone());
+            let active = self.active.get(&key).copied().unwrap_or_default();
+            losses.entry(key).or_insert((0, active)).0 += 1;
+        }
+        losses
+    }
 }
 
 /// What one rule does in one tenant.
@@ -102,6 +119,7 @@ fn look_at(
     let mut state = load::entities(conn, directory_id, ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     let (shown, mut around) = around(conn, &mut state, ids, &homes, rules)?;
+    around.stays = guard::staying(conn, &shown)?;
     let keeps_already = std::mem::replace(&mut around.kept, kept.cloned().unwrap_or_default());
     if rules.mapping.protects() && kept.is_none() {
         for ((tenant_id, user_id), seats) in foreseen(conn, &state, ids, &shown, &around)? {
@@ -118,8 +136,17 @@ fn look_at(
             let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == seat.tenant_id)) else {
                 continue;
             };
+            let key = (seat.tenant_id.clone(), id.clone());
+            let user = difference(row, &seat, rules, keeps_already.get(&key));
+            if kept.is_none() && row.active {
+                *walked.active.entry((key.0.clone(), row.directory_id.clone())).or_default() += 1;
+            }
+            match user.as_ref().is_some_and(UserPlan::is_a_loss) {
+                true => drop(walked.losers.insert(key, row.directory_id.clone())),
+                false => drop(walked.losers.remove(&key)),
+            }
             let users = walked.tenants.entry(seat.tenant_id.clone()).or_default();
-            match difference(row, &seat, rules, keeps_already.get(&(seat.tenant_id.clone(), id.clone()))) {
+            match user {
                 Some(user) => drop(users.insert(id.clone(), user)),
                 None => drop(users.remove(id)),
             }

@@ -9,7 +9,7 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 
 use super::RebuildError;
 use crate::{
-    apply::{Batch, apply, people, reading, refresh},
+    apply::{Batch, apply, guard::Turn, people, reading, refresh},
     audit::people::Cause,
     clock::Timestamp,
     db::{
@@ -17,7 +17,7 @@ use crate::{
         migrate::migrate,
         schema::{dead_letters, inbox, inbox_queue},
     },
-    decide::Rules,
+    decide::{Rules, guard::Extent},
     inbox::{dead, queue::Queued},
     tables::{manual_grants, mappings, protected_seats},
 };
@@ -79,15 +79,11 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
         })?;
     }
     while refresh::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
+    let turn = Turn::of(now, Extent::Touched);
     shadow.database.write::<_, DbError>(|shadow| {
         let kept = protected_seats::copy(conn, shadow)?;
-        people::again(
-            shadow,
-            kept.into_iter().map(|(_, user_id)| user_id).collect(),
-            rules,
-            Cause::AnotherHolds,
-            now,
-        )?;
+        let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
+        people::again(shadow, kept, rules, Cause::AnotherHolds, turn)?;
         Ok(())
     })?;
     Ok(shadow)

@@ -14,9 +14,9 @@ pub struct Refresh {
     pub directory_id: String,
     /// Only its members.
     pub group_id: Option<String>,
-    /// Because another mapping holds.
-    pub by_mapping: bool,
     pub after: (String, i16),
+    /// Because another mapping holds.
+    pub mapped: bool,
 }
 
 /// Everybody in these directories. What is under way begins again: whoever was visited may have changed once more.
@@ -69,8 +69,7 @@ pub fn next(conn: &mut Conn) -> QueryResult<Option<Refresh>> {
         .optional()?;
     Ok(row.map(|(directory_id, group_id, id, kind, rank)| {
         let group_id = (!group_id.is_empty()).then_some(group_id);
-        let by_mapping = i64::from(rank) == MAPPING;
-        Refresh { directory_id, group_id, by_mapping, after: (id, kind) }
+        Refresh { directory_id, group_id, after: (id, kind), mapped: i64::from(rank) == MAPPING }
     }))
 }
 

@@ -97,6 +97,31 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
     Ok(rows.into_iter().map(user).collect())
 }
 
+/// Of whoever has access and holds one of these roles.
+pub fn addresses_of_holders(
+    conn: &mut Conn,
+    tenant_id: &str,
+    roles: &[String],
+    most: usize,
+) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Holder {
+        #[diesel(sql_type = Text)]
+        email: String,
+    }
+    let held: Vec<Holder> = Rows::of(roles).text("tenant_id", |_| tenant_id).text("role", String::as_str).load(
+        conn,
+        "SELECT u.email FROM {rows} JOIN user_roles h ON h.tenant_id = r.tenant_id AND h.role_slug = r.role \
+         JOIN users u ON u.tenant_id = h.tenant_id AND u.id = h.user_id \
+         WHERE u.status = 'active' AND u.email IS NOT NULL",
+    )?;
+    let mut emails: Vec<String> = held.into_iter().map(|holder| holder.email).collect();
+    emails.sort_unstable();
+    emails.dedup();
+    emails.truncate(most);
+    Ok(emails)
+}
+
 struct Put<'a> {
     seat: &'a Seat,
     directory_id: &'a str,
@@ -203,6 +228,16 @@ fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
              OR users.person_id <> r.person_id OR users.deprovisioned_at IS DISTINCT FROM r.deprovisioned_at \
              OR r.epoch > 0)",
         )?;
+    Ok(())
+}
+
+/// Hosts must look again.
+pub fn move_epoch(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
+    Rows::of(users).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
+        conn,
+        "UPDATE users SET access_epoch = users.access_epoch + 1 FROM {rows} \
+         WHERE users.tenant_id = r.tenant_id AND users.id = r.id",
+    )?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, Timestamp},
     db::{Database, DbError, Fault},
     decide::Rules,
+    holds,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
     retention::Retention,
@@ -107,8 +108,9 @@ impl Applier {
         let waits = waiting(&self.database, now)?;
         let applied = if waits.deliveries { self.apply(now)? } else { 0 };
         let refreshed = waits.refreshes && self.refresh(now)?;
+        let released = waits.holds && self.release(now)?;
         Ok(match applied {
-            _ if refreshed || applied >= self.batch.deliveries => Step::Full,
+            _ if released || refreshed || applied >= self.batch.deliveries => Step::Full,
             0 => Step::Idle,
             _ => Step::Worked,
         })
@@ -130,7 +132,17 @@ impl Applier {
             leavers = refreshed.leavers,
             "refreshed part of a directory"
         );
-        self.tell(refreshed.leavers);
+        self.tell(refreshed.notices);
+        Ok(true)
+    }
+
+    fn release(&self, now: Timestamp) -> Result<bool, ApplyError> {
+        let Some(released) = holds::step(&self.database, &self.rules(), self.batch, now)? else {
+            return Ok(false);
+        };
+        self.metrics.deprovisioned.inc_by(released.leavers as u64);
+        tracing::info!(people = released.people, leavers = released.leavers, "released people who were held");
+        self.tell(released.leavers);
         Ok(true)
     }
 
@@ -161,7 +173,7 @@ impl Applier {
             duration_ms = begun.elapsed().as_millis(),
             "applied a batch"
         );
-        self.tell(applied.leavers);
+        self.tell(applied.notices + applied.set_aside.len());
         Ok(applied.deliveries)
     }
 
@@ -181,7 +193,7 @@ impl Applier {
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
         self.log_set_aside(&outcome.set_aside);
-        self.tell(outcome.leavers);
+        self.tell(outcome.notices + outcome.set_aside.len());
         Ok(outcome.applied + outcome.postponed + outcome.set_aside.len())
     }
 
@@ -198,8 +210,8 @@ impl Applier {
         }
     }
 
-    fn tell(&self, leavers: usize) {
-        if leavers > 0 {
+    fn tell(&self, notices: usize) {
+        if notices > 0 {
             self.notices.ring();
         }
     }

@@ -202,13 +202,17 @@ impl TestApp {
         entries.into_iter().map(|entry| (entry.event, entry.state)).collect()
     }
 
-    /// User ids of the notices in the outbox, in order.
+    /// User ids of the leavers' notices in the outbox, in order.
     pub fn notices(&self) -> Vec<String> {
-        use diesel::{QueryDsl, RunQueryDsl};
+        use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
         use rosterd::db::schema::outbox;
         self.database()
             .read::<_, DbError>(|conn| {
-                Ok(outbox::table.order(outbox::id).select(outbox::user_id).load(conn)?)
+                Ok(outbox::table
+                    .filter(outbox::kind.eq("deprovisioned"))
+                    .order(outbox::id)
+                    .select(outbox::user_id)
+                    .load(conn)?)
             })
             .unwrap()
     }

@@ -25,6 +25,8 @@ mod duplicates;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod holds;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod lifecycles;

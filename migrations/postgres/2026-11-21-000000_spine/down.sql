@@ -1,6 +1,7 @@
 DROP VIEW group_members;
 DROP TABLE audit_heads;
 DROP TABLE audit;
+DROP TABLE heard;
 DROP TABLE mails;
 DROP TABLE outbox;
 DROP TABLE user_roles;
@@ -11,6 +12,9 @@ DROP TABLE directories;
 DROP TABLE tenants;
 DROP TABLE role_mentions;
 DROP TABLE protected_seats;
+DROP TABLE held_users;
+DROP TABLE holds;
+DROP TABLE guard_counts;
 DROP TABLE refreshes;
 DROP TABLE memberships;
 DROP TABLE facts;

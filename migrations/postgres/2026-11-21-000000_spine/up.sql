@@ -116,16 +116,64 @@ CREATE TABLE mappings (
     applied_at BIGINT NOT NULL
 );
 
--- Roles given by hand, to people and not to the broker's ids for them; no event changes these.
+-- Roles given by hand, to people and not to the broker's ids for them; no event changes these. Who the person is may be
+-- learnt late (with the directory's kind of provider), so the user they were given to is kept too.
 CREATE TABLE manual_grants (
     tenant_id  TEXT COLLATE "C" NOT NULL,
+    user_id    TEXT COLLATE "C" NOT NULL,
     person_id  TEXT COLLATE "C" NOT NULL,
     role_slug  TEXT COLLATE "C" NOT NULL,
     reason     TEXT             NOT NULL,
     granted_by TEXT             NOT NULL,
     granted_at BIGINT           NOT NULL,
-    PRIMARY KEY (tenant_id, person_id, role_slug)
+    PRIMARY KEY (tenant_id, user_id, role_slug)
 );
+CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
+
+-- Losses of access and of privileged roles lately, by directory and minute: what the guard weighs. applied are those
+-- that were not held.
+CREATE TABLE guard_counts (
+    directory_id TEXT COLLATE "C" NOT NULL,
+    minute       BIGINT NOT NULL,
+    losses       BIGINT NOT NULL,
+    applied      BIGINT NOT NULL,
+    PRIMARY KEY (directory_id, minute)
+);
+
+-- Mass changes that are held, or were; a directory has one open at most. applied_before of active_before people had
+-- lost access, or a privileged role, in the window before it tripped.
+CREATE TABLE holds (
+    id             BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    tenant_id      TEXT COLLATE "C" NOT NULL,
+    directory_id   TEXT COLLATE "C" NOT NULL,
+    cause          TEXT NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'ended')),
+    opened_at      BIGINT NOT NULL,
+    due_at         BIGINT,
+    applied_before BIGINT NOT NULL,
+    active_before  BIGINT NOT NULL,
+    decided_at     BIGINT,
+    decided_by     TEXT,
+    reason         TEXT
+);
+CREATE UNIQUE INDEX holds_open ON holds (tenant_id, directory_id) WHERE state = 'open';
+CREATE INDEX holds_due ON holds (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
+
+-- Whom a hold concerns. While a row is open, approved or rejected the user keeps what is shown: lost, roles and said are
+-- what the directory wants, and by which word. done came true, ended was overtaken by what the directory said later.
+CREATE TABLE held_users (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    user_id   TEXT COLLATE "C" NOT NULL,
+    hold_id   BIGINT NOT NULL,
+    lost      TEXT NOT NULL,
+    roles     TEXT NOT NULL,
+    said      BIGINT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    PRIMARY KEY (tenant_id, user_id, hold_id)
+);
+CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE state IN ('open', 'approved', 'rejected');
+CREATE INDEX held_users_hold ON held_users (hold_id, state);
+CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved';
 
 -- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
 -- kept from coming true while nobody holds the role; released is one that an operator forced.
@@ -238,11 +286,14 @@ WHERE m.added
         AND (n.at, n.event) > (m.at, m.event)
   );
 
--- Notices waiting to be told: one row for each passage from active to inactive, written in its transaction.
+-- Notices waiting to be told: one row for each piece of news, written in the transaction that makes it true.
 CREATE TABLE outbox (
     id         BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     tenant_id  TEXT COLLATE "C" NOT NULL,
     kind       TEXT COLLATE "C" NOT NULL,
+    -- what may share a mail, of one tenant ('' = the operator)
+    bundle     TEXT COLLATE "C" NOT NULL,
+    -- '' for news of nobody in particular
     user_id    TEXT COLLATE "C" NOT NULL,
     person_id  TEXT COLLATE "C" NOT NULL,
     payload    TEXT             NOT NULL,
@@ -251,7 +302,7 @@ CREATE TABLE outbox (
     mail_id    BIGINT,
     told_at    BIGINT
 );
-CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
+CREATE INDEX outbox_waiting ON outbox (tenant_id, bundle, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
 CREATE INDEX outbox_person ON outbox (tenant_id, person_id);
 CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
@@ -260,15 +311,29 @@ CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
 CREATE TABLE mails (
     id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     tenant_id   TEXT COLLATE "C" NOT NULL,
+    bundle      TEXT COLLATE "C" NOT NULL,
     message_id  TEXT COLLATE "C" NOT NULL UNIQUE,
     state       TEXT             NOT NULL CHECK (state IN ('waiting', 'sent', 'needless', 'dead')),
     attempts    SMALLINT         NOT NULL,
     due_at      BIGINT           NOT NULL,
     created_at  BIGINT           NOT NULL,
     finished_at BIGINT,
-    last_error  TEXT
+    last_error  TEXT,
+    -- recipients that the mail server refused for good, and why; whether it went to mail.fallback for that
+    refused     INTEGER          NOT NULL DEFAULT 0,
+    refusal     TEXT,
+    fell_back   BOOLEAN          NOT NULL DEFAULT false
 );
 CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';
+-- How many mails a tenant had of late.
+CREATE INDEX mails_recent ON mails (tenant_id, created_at);
+
+-- When a directory was last heard of, give or take an hour, and whether its silence since then has been told.
+CREATE TABLE heard (
+    directory_id TEXT COLLATE "C" PRIMARY KEY,
+    heard_at     BIGINT           NOT NULL,
+    told_at      BIGINT
+);
 
 -- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
 -- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a

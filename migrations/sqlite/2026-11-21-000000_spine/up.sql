@@ -116,16 +116,64 @@ CREATE TABLE mappings (
     applied_at INTEGER NOT NULL
 ) STRICT;
 
--- Roles given by hand, to people and not to the broker's ids for them; no event changes these.
+-- Roles given by hand, to people and not to the broker's ids for them; no event changes these. Who the person is may be
+-- learnt late (with the directory's kind of provider), so the user they were given to is kept too.
 CREATE TABLE manual_grants (
     tenant_id  TEXT    NOT NULL,
+    user_id    TEXT    NOT NULL,
     person_id  TEXT    NOT NULL,
     role_slug  TEXT    NOT NULL,
     reason     TEXT    NOT NULL,
     granted_by TEXT    NOT NULL,
     granted_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, person_id, role_slug)
+    PRIMARY KEY (tenant_id, user_id, role_slug)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
+
+-- Losses of access and of privileged roles lately, by directory and minute: what the guard weighs. applied are those
+-- that were not held.
+CREATE TABLE guard_counts (
+    directory_id TEXT NOT NULL,
+    minute       INTEGER NOT NULL,
+    losses       INTEGER NOT NULL,
+    applied      INTEGER NOT NULL,
+    PRIMARY KEY (directory_id, minute)
+) STRICT, WITHOUT ROWID;
+
+-- Mass changes that are held, or were; a directory has one open at most. applied_before of active_before people had
+-- lost access, or a privileged role, in the window before it tripped.
+CREATE TABLE holds (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id      TEXT NOT NULL,
+    directory_id   TEXT NOT NULL,
+    cause          TEXT NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'ended')),
+    opened_at      INTEGER NOT NULL,
+    due_at         INTEGER,
+    applied_before INTEGER NOT NULL,
+    active_before  INTEGER NOT NULL,
+    decided_at     INTEGER,
+    decided_by     TEXT,
+    reason         TEXT
+) STRICT;
+CREATE UNIQUE INDEX holds_open ON holds (tenant_id, directory_id) WHERE state = 'open';
+CREATE INDEX holds_due ON holds (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
+
+-- Whom a hold concerns. While a row is open, approved or rejected the user keeps what is shown: lost, roles and said are
+-- what the directory wants, and by which word. done came true, ended was overtaken by what the directory said later.
+CREATE TABLE held_users (
+    tenant_id TEXT NOT NULL,
+    user_id   TEXT NOT NULL,
+    hold_id   INTEGER NOT NULL,
+    lost      TEXT NOT NULL,
+    roles     TEXT NOT NULL,
+    said      INTEGER NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    PRIMARY KEY (tenant_id, user_id, hold_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE state IN ('open', 'approved', 'rejected');
+CREATE INDEX held_users_hold ON held_users (hold_id, state);
+CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved';
 
 -- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
 -- kept from coming true while nobody holds the role; released is one that an operator forced.
@@ -239,11 +287,14 @@ WHERE m.added = 1
         AND (n.at, n.event) > (m.at, m.event)
   );
 
--- Notices waiting to be told: one row for each passage from active to inactive, written in its transaction.
+-- Notices waiting to be told: one row for each piece of news, written in the transaction that makes it true.
 CREATE TABLE outbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_id  TEXT    NOT NULL,
     kind       TEXT    NOT NULL,
+    -- what may share a mail, of one tenant ('' = the operator)
+    bundle     TEXT    NOT NULL,
+    -- '' for news of nobody in particular
     user_id    TEXT    NOT NULL,
     person_id  TEXT    NOT NULL,
     payload    TEXT    NOT NULL,
@@ -252,7 +303,7 @@ CREATE TABLE outbox (
     mail_id    INTEGER,
     told_at    INTEGER
 ) STRICT;
-CREATE INDEX outbox_waiting ON outbox (tenant_id, created_at) WHERE mail_id IS NULL;
+CREATE INDEX outbox_waiting ON outbox (tenant_id, bundle, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
 CREATE INDEX outbox_person ON outbox (tenant_id, person_id);
 CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
@@ -261,15 +312,29 @@ CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
 CREATE TABLE mails (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_id    TEXT    NOT NULL,
+    bundle       TEXT    NOT NULL,
     message_id   TEXT    NOT NULL UNIQUE,
     state        TEXT    NOT NULL CHECK (state IN ('waiting', 'sent', 'needless', 'dead')),
     attempts     INTEGER NOT NULL,
     due_at       INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     finished_at  INTEGER,
-    last_error   TEXT
+    last_error   TEXT,
+    -- recipients that the mail server refused for good, and why; whether it went to mail.fallback for that
+    refused      INTEGER NOT NULL DEFAULT 0,
+    refusal      TEXT,
+    fell_back    INTEGER NOT NULL DEFAULT 0 CHECK (fell_back IN (0, 1))
 ) STRICT;
 CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';
+-- How many mails a tenant had of late.
+CREATE INDEX mails_recent ON mails (tenant_id, created_at);
+
+-- When a directory was last heard of, give or take an hour, and whether its silence since then has been told.
+CREATE TABLE heard (
+    directory_id TEXT    PRIMARY KEY,
+    heard_at     INTEGER NOT NULL,
+    told_at      INTEGER
+) STRICT, WITHOUT ROWID;
 
 -- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
 -- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a

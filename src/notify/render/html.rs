@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{Notice, Person, text::sections};
+use super::{Item, Page};
 
 /// Text that stands in markup, inside an element or a quoted attribute.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
@@ -26,14 +26,15 @@ impl Display for Escaped<'_> {
 /// Inline styles say how it looks; this is what they cannot say. Class names are short, the mail repeats them.
 const STYLE: &str = include_str!("notice.css");
 
-pub(super) fn write(notice: &Notice) -> String {
-    let people: String = notice.people.iter().map(person).collect();
-    let more = notice
+pub(super) fn write(page: &Page) -> String {
+    let items: String = page.items.iter().map(item).collect();
+    let more = page
         .more
         .iter()
         .map(|text| format!(include_str!("more.html"), text = Escaped(text)))
         .collect::<String>();
-    let sections: String = sections(notice)
+    let sections: String = page
+        .sections
         .iter()
         .map(|(title, text)| {
             format!(include_str!("section.html"), title = Escaped(title), text = Escaped(text))
@@ -42,27 +43,25 @@ pub(super) fn write(notice: &Notice) -> String {
     format!(
         include_str!("notice.html"),
         style = STYLE,
-        subject = Escaped(&notice.subject),
-        headline = Escaped(&notice.headline),
-        tenant = Escaped(&notice.tenant),
-        people = people,
+        subject = Escaped(&page.subject),
+        headline = Escaped(&page.headline),
+        audience = Escaped(&page.audience.1),
+        items = items,
         more = more,
         sections = sections,
     )
 }
 
-fn person(person: &Person) -> String {
-    let email: String = person
-        .email
+fn item(item: &Item) -> String {
+    let subtitle: String = item
+        .subtitle
         .iter()
         .map(|email| format!(include_str!("email.html"), email = Escaped(email)))
         .collect();
-    format!(
-        include_str!("person.html"),
-        name = Escaped(&person.name),
-        email = email,
-        since = Escaped(&person.since),
-        because = Escaped(&person.because),
-        reference = Escaped(&person.reference),
-    )
+    let terms: String = item
+        .terms
+        .iter()
+        .map(|(term, text)| format!(include_str!("term.html"), term = Escaped(term), text = Escaped(text)))
+        .collect();
+    format!(include_str!("item.html"), title = Escaped(&item.title), subtitle = subtitle, terms = terms)
 }

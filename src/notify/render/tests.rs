@@ -4,6 +4,7 @@ use super::*;
 
 fn ada() -> Leaver {
     Leaver {
+        user_id: "directory_user_01".into(),
         name: Some("Ada Lovelace".into()),
         email: Some("ada@acme.example".into()),
         since: Timestamp::from_millis(1_768_478_400_000),
@@ -19,6 +20,7 @@ fn digest(leavers: Vec<Leaver>) -> Digest {
         tenant_name: Some("Acme Corp".into()),
         total: leavers.len(),
         leavers,
+        ..Digest::default()
     }
 }
 
@@ -234,8 +236,10 @@ fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
         tenant_id: digest.tenant_id.clone(),
         message_id: "<rosterd.1@rosterd.example>".into(),
         attempt: 1,
+        family: crate::outbox::kind::Family::Leavers,
         told: vec![1],
         named: Vec::new(),
+        news: Vec::new(),
     };
     let message = crate::notify::letter::compose(
         &"rosterd <rosterd@rosterd.example>".parse().unwrap(),

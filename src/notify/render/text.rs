@@ -1,49 +1,45 @@
 //! The plain form: at most 78 columns, for readers that show no HTML.
 
-use super::{Notice, Person};
+use super::{Item, Page};
 
 const COLUMNS: usize = 78;
 
-pub(super) fn write(notice: &Notice) -> String {
-    let mut page = Page::default();
-    page.paragraph("", &format!("{}.", notice.headline));
-    page.paragraph("", &format!("Organization: {}", notice.tenant));
-    for person in &notice.people {
-        page.person(person);
-    }
-    if let Some(more) = &notice.more {
-        page.paragraph("  ", more);
-    }
-    for (title, text) in sections(notice) {
-        page.title(title);
-        page.paragraph("", text);
-    }
-    page.text
-}
+/// The widest term and two blanks.
+const TERM: usize = 11;
 
-/// In the order of reading; the HTML form has the same.
-pub(super) fn sections(notice: &Notice) -> [(&'static str, &str); 3] {
-    [
-        ("What happens next", &notice.next),
-        ("If this is wrong", &notice.wrong),
-        ("Questions", &notice.reference),
-    ]
+pub(super) fn write(page: &Page) -> String {
+    let mut paper = Paper::default();
+    paper.paragraph("", &format!("{}.", page.headline));
+    let (label, audience) = &page.audience;
+    paper.paragraph("", &format!("{label}: {audience}"));
+    for item in &page.items {
+        paper.item(item);
+    }
+    if let Some(more) = &page.more {
+        paper.paragraph("  ", more);
+    }
+    for (title, text) in &page.sections {
+        paper.title(title);
+        paper.paragraph("", text);
+    }
+    paper.text
 }
 
 #[derive(Default)]
-struct Page {
+struct Paper {
     text: String,
 }
 
-impl Page {
-    fn person(&mut self, person: &Person) {
-        self.lines("  ", "  ", &person.name);
-        if let Some(email) = &person.email {
-            self.lines("    ", "    ", email);
+impl Paper {
+    fn item(&mut self, item: &Item) {
+        self.lines("  ", "  ", &item.title);
+        if let Some(subtitle) = &item.subtitle {
+            self.lines("    ", "    ", subtitle);
         }
-        self.lines("    Since      ", "               ", &person.since);
-        self.lines("    Because    ", "               ", &person.because);
-        self.lines("    Reference  ", "               ", &person.reference);
+        let rest = " ".repeat(4 + TERM);
+        for (term, text) in &item.terms {
+            self.lines(&format!("    {term:<TERM$}"), &rest, text);
+        }
         self.text.push('\n');
     }
 

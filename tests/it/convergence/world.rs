@@ -196,8 +196,9 @@ impl World {
 
     /// The users of the notices, sorted.
     pub fn told(&self) -> Vec<User> {
-        use schema::outbox::{table, tenant_id, user_id};
-        let users = table.select((tenant_id, user_id)).order((tenant_id, user_id));
+        use schema::outbox::{kind, table, tenant_id, user_id};
+        let users =
+            table.filter(kind.eq("deprovisioned")).select((tenant_id, user_id)).order((tenant_id, user_id));
         let users: Vec<(String, String)> =
             self.database.read::<_, DbError>(|conn| Ok(users.load(conn)?)).unwrap();
         users.into_iter().map(<[String; 2]>::from).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::{QueryDsl, QueryResult, RunQueryDsl};
+use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 use rosterd::{
     db::{
         Conn,
@@ -48,8 +48,12 @@ impl Outbox {
     pub fn load(conn: &mut Conn) -> QueryResult<Self> {
         type Columns = (String, String, String, Option<i64>, Option<i64>);
         let rows: Vec<Columns> = {
-            use outbox::{id, mail_id, payload, table, tenant_id, told_at, user_id};
-            table.order(id).select((tenant_id, user_id, payload, mail_id, told_at)).load(conn)?
+            use outbox::{id, kind, mail_id, payload, table, tenant_id, told_at, user_id};
+            table
+                .filter(kind.eq("deprovisioned"))
+                .order(id)
+                .select((tenant_id, user_id, payload, mail_id, told_at))
+                .load(conn)?
         };
         let notice = |(tenant, user, payload, mail, told_at): Columns| {
             let payload = serde_json::from_str(&payload).unwrap();

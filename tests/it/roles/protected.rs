@@ -89,7 +89,7 @@ both! {
 }
 
 both! {
-    fn lesson_27_who_stays_is_the_one_whose_loss_is_newest_whatever_came_first(app) {
+    fn lesson_27_who_stays_is_the_one_whose_loss_is_newest_whatever_came_first(app, |config| config.guard.on = false) {
         let losses = [is("u1", "owner", "inactive", 6), is("u2", "member", "active", 5), is("u3", "owner", "deleted", 7)];
         owned(app);
         app.play(&[is("u3", "owner", "active", 4)]);

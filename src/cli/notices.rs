@@ -1,0 +1,182 @@
+//! `notices list | show | retry | preview`.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{
+    Failure, Format,
+    output::{List, printable, say},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    config::Config,
+    db::{Database, DbError},
+    notify::preview,
+    outbox::{
+        Kind,
+        list::{self, Mail, State},
+    },
+};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Mails, the newest first
+    List {
+        #[arg(long, value_enum)]
+        state: Option<State>,
+        #[arg(long)]
+        tenant: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// One mail: where it stands, why, and what it tells
+    Show { id: i64 },
+    /// Send a mail that was given up, with all its attempts before it
+    Retry { id: i64 },
+    /// What a kind of notice looks like, with invented people; needs no database
+    Preview {
+        #[arg(value_parser = kind)]
+        kind: Kind,
+        #[arg(long, value_enum, default_value_t)]
+        format: Form,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    #[default]
+    Text,
+    Html,
+    /// The whole mail
+    Eml,
+}
+
+/// Most notices of a mail that are listed.
+const MOST: i64 = 100;
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let known = || Kind::ALL.map(Kind::name).join(", ");
+    Kind::named(text).ok_or_else(|| format!("there is no such kind; there is {}", known()))
+}
+
+pub fn is_offline(verbs: &Verbs) -> bool {
+    matches!(verbs.verb, Verb::Preview { .. })
+}
+
+pub(super) fn preview_only(config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    let Verb::Preview { kind, format } = verbs.verb else { return Ok(ExitCode::SUCCESS) };
+    let rendered = preview::rendered(kind);
+    match format {
+        Form::Text => say(&format!("Subject: {}\n\n{}", rendered.subject, rendered.text))?,
+        Form::Html => say(&rendered.html)?,
+        Form::Eml => std::io::stdout().lock().write_all(&preview::eml(kind, &config.mail.from)?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    match &verbs.verb {
+        Verb::List { state, tenant, limit, format } => {
+            let read = |conn: &mut _| Ok(list::list(conn, *state, tenant.as_deref(), (*limit).into())?);
+            let mails = database.read::<_, DbError>(read)?;
+            let columns = vec![
+                "id",
+                "tenant_id",
+                "about",
+                "state",
+                "attempts",
+                "created_at",
+                "due_at",
+                "finished_at",
+                "refused",
+                "fell_back",
+                "error",
+            ];
+            List { columns, rows: mails.iter().map(row).collect() }.print(*format)?;
+        }
+        Verb::Show { id } => {
+            let found = database.read::<_, DbError>(|conn| Ok(list::show(conn, *id, MOST)?))?;
+            let (mail, notices, count) =
+                found.ok_or_else(|| format!("there is no mail {id}; see `rosterd notices list`"))?;
+            show(&mail, &notices, count)?;
+        }
+        Verb::Retry { id } => {
+            let now = Clock::System.now();
+            if !database.write::<_, DbError>(|conn| Ok(list::retry(conn, *id, now)?))? {
+                return Err(format!(
+                    "{id} is no mail that was given up; see `rosterd notices list --state dead`"
+                )
+                .into());
+            }
+            println!("mail {id} is due again; a running `rosterd serve` sends it within seconds");
+        }
+        Verb::Preview { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn time(micros: i64) -> String {
+    Timestamp::from_micros(micros).to_string()
+}
+
+fn row(mail: &Mail) -> Vec<Value> {
+    vec![
+        mail.id.into(),
+        mail.tenant_id.as_str().into(),
+        mail.bundle.as_str().into(),
+        mail.state.as_str().into(),
+        mail.attempts.into(),
+        time(mail.created_at).into(),
+        (mail.state == "waiting").then(|| time(mail.due_at)).into(),
+        mail.finished_at.map(time).into(),
+        mail.refused.into(),
+        mail.fell_back.into(),
+        mail.last_error.as_deref().into(),
+    ]
+}
+
+fn show(mail: &Mail, notices: &[list::Notice], count: i64) -> std::io::Result<()> {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable(value)));
+    line("id", &mail.id.to_string());
+    line("tenant_id", if mail.tenant_id.is_empty() { "(the operator)" } else { &mail.tenant_id });
+    line("about", &mail.bundle);
+    line("message_id", &mail.message_id);
+    line("state", &mail.state);
+    line("attempts", &mail.attempts.to_string());
+    line("created_at", &time(mail.created_at));
+    match mail.finished_at {
+        Some(finished_at) => line("finished_at", &time(finished_at)),
+        None => line("due_at", &time(mail.due_at)),
+    }
+    if let Some(error) = &mail.last_error {
+        line("error", error);
+    }
+    if let Some(refusal) = &mail.refusal {
+        let fell_back = if mail.fell_back { "; sent to mail.fallback instead" } else { "" };
+        line("refused", &format!("{} recipients: {refusal}{fell_back}", mail.refused));
+    }
+    line("notices", &count.to_string());
+    say(&text)?;
+    let columns = vec!["id", "kind", "user_id", "created_at", "told_at"];
+    let row = |notice: &list::Notice| -> Vec<Value> {
+        vec![
+            notice.id.into(),
+            notice.kind.as_str().into(),
+            notice.user_id.as_str().into(),
+            time(notice.created_at).into(),
+            notice.told_at.map(time).into(),
+        ]
+    };
+    List { columns, rows: notices.iter().map(row).collect() }.print(Format::Table)
+}

@@ -1,0 +1,106 @@
+//! Who gained or lost a privileged role, told from what was shown before and what is shown now; pure.
+//!
+//! Whoever loses access is told of as a leaver, not role by role.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    place::owner,
+    roles::Because,
+    state::State,
+    users::{Seat, ShownUser, UserChange},
+    winner::{Homes, Winner, winners},
+};
+use crate::{clock::Timestamp, fact::Kind, mapping::Mapping};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrivilegeChange {
+    pub tenant_id: String,
+    pub user_id: String,
+    pub person_id: String,
+    pub directory_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub role: String,
+    pub granted: bool,
+    /// Why it is held, as `user_roles.granted_by` has it; of a loss nothing.
+    pub because: Option<String>,
+    /// The fact that came just now, in the broker's time; none where something around the user changed.
+    pub fact: Option<Timestamp>,
+    /// The first word of the directory: what is said soon after it is its first sync. None for what is given by hand.
+    pub connected: Option<Timestamp>,
+    /// The newest delivery about the user.
+    pub inbox_id: i64,
+}
+
+pub fn changes(
+    state: &State,
+    homes: &Homes,
+    mapping: &Mapping,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    changes: &[UserChange],
+) -> Vec<PrivilegeChange> {
+    let mut found = Vec::new();
+    for change in changes {
+        let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
+        let policy = mapping.of(&seat.tenant_id);
+        if !policy.has_privileged() || !seat.access.is_active() {
+            continue;
+        }
+        let row = shown.get(&seat.user_id).into_iter().flatten().find(|row| row.tenant_id == seat.tenant_id);
+        let nothing = BTreeSet::new();
+        let before = row.filter(|row| row.active).map_or(&nothing, |row| &row.held);
+        let gained = seat.held.iter().filter(|(role, _)| !before.contains(*role));
+        let gained = gained.map(|(role, because)| (role, Some(because)));
+        let lost = seat.lost.iter().map(|role| (role, None));
+        let mut privileged = gained.chain(lost).filter(|(role, _)| policy.is_privileged(role)).peekable();
+        if privileged.peek().is_none() {
+            continue;
+        }
+        let winners = winners(state, Kind::User, &seat.user_id, homes);
+        let Some(winner) = winners.iter().find(|winner| winner.tenant_id() == seat.tenant_id) else {
+            continue;
+        };
+        found.extend(privileged.map(|(role, because)| one(state, winner, change, seat, row, role, because)));
+    }
+    found
+}
+
+fn one(
+    state: &State,
+    winner: &Winner<'_>,
+    change: &UserChange,
+    seat: &Seat,
+    row: Option<&ShownUser>,
+    role: &str,
+    because: Option<&Because>,
+) -> PrivilegeChange {
+    let content = match change {
+        UserChange::Put { content, .. } => Some(content),
+        UserChange::Restate(_) | UserChange::Remove { .. } => None,
+    };
+    let by_hand = matches!(because, Some(Because::Manual(_)));
+    let connected = owner(state, winner.directory_id).map(|claim| claim.first.at);
+    PrivilegeChange {
+        tenant_id: seat.tenant_id.clone(),
+        user_id: seat.user_id.clone(),
+        person_id: seat.person_id.clone(),
+        directory_id: winner.directory_id.to_owned(),
+        name: content.map_or_else(|| row.and_then(|row| row.name.clone()), |content| content.name.clone()),
+        email: content.map_or_else(|| row.and_then(|row| row.email.clone()), |content| content.email.clone()),
+        role: role.to_owned(),
+        granted: because.is_some(),
+        because: because.map(ToString::to_string),
+        fact: fact(state, &seat.user_id, winner),
+        connected: connected.filter(|_| !by_hand),
+        inbox_id: winner.word.inbox_id,
+    }
+}
+
+/// The newest of what this batch says of the user.
+fn fact(state: &State, user_id: &str, winner: &Winner<'_>) -> Option<Timestamp> {
+    let word = ((Kind::User, user_id.to_owned()), winner.word.claim_id);
+    let spoken = state.touched.words.contains(&word).then_some(winner.word.version.at);
+    let memberships = state.touched.memberships.iter().filter(|((_, user, _), _)| user == user_id);
+    memberships.map(|(_, (membership, _))| membership.version.at).chain(spoken).max()
+}

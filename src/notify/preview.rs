@@ -1,0 +1,189 @@
+//! Notices of every kind with invented people, to be looked at: needs no database.
+
+use lettre::message::Mailbox;
+
+use super::{
+    Failure, letter,
+    render::{self, Digest, Leaver, News, Reason, Rendered, Tenant},
+};
+use crate::{
+    clock::Timestamp,
+    outbox::{
+        Kind,
+        held::{Held, HeldPerson, Undecided},
+        mails::Claimed,
+        notice::{Directory, GivenUp, Kept, MappingNews, Privilege, Privileged, Silence},
+    },
+};
+
+const DIRECTORY: &str = "directory_01ECAZ4NV9QMV47GW873HDCX74";
+const USER: &str = "directory_user_01E1JG7J09H96KYP8HM9B0G5SJ";
+
+/// 2026-01-15T12:00:00Z and so many seconds.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_768_478_400_000).plus_seconds(seconds)
+}
+
+fn tenant() -> Tenant {
+    Tenant {
+        id: "org_01EHZNVPK3SFK441A1RGBFSHRT".into(),
+        name: Some("Acme Corp".into()),
+        directories: [(DIRECTORY.to_owned(), "Acme Okta".to_owned())].into(),
+    }
+}
+
+fn directory() -> Directory {
+    Directory {
+        id: DIRECTORY.into(),
+        name: Some("Acme Okta".into()),
+        provider: Some("okta scim v2.0".into()),
+        since: at(0).micros(),
+        inbox_id: 40,
+        people_stay: false,
+    }
+}
+
+fn leaver(name: &str, email: &str, seconds: i64, because: Reason) -> Leaver {
+    Leaver {
+        user_id: USER.into(),
+        name: Some(name.into()),
+        email: Some(email.into()),
+        since: at(seconds),
+        because,
+        directory: Some("Acme Okta".into()),
+        inbox_id: 42 + seconds,
+    }
+}
+
+fn privilege(granted: bool) -> Privilege {
+    Privilege {
+        user_id: USER.into(),
+        name: Some("Grace Hopper".into()),
+        email: Some("grace.hopper@acme.example".into()),
+        directory_id: DIRECTORY.into(),
+        role: "admin".into(),
+        granted,
+        because: granted
+            .then(|| "rule administrators: group IT Admins (directory_group_01E64QTDNS0EGJ)".into()),
+        since: at(0).micros(),
+        inbox_id: 57,
+    }
+}
+
+pub fn example(kind: Kind) -> News {
+    let (name, email) = (Some("Grace Hopper".to_owned()), Some("grace.hopper@acme.example".to_owned()));
+    let digest = Digest { tenant_id: tenant().id, tenant_name: tenant().name, ..Digest::default() };
+    match kind {
+        Kind::Deprovisioned => {
+            let state = |state: &str| Reason::Person { state: Some(state.into()) };
+            let leavers = vec![
+                leaver("Ada Lovelace", "ada.lovelace@acme.example", 0, state("suspended")),
+                leaver("Alan Turing", "alan.turing@acme.example", 20, state("deleted")),
+            ];
+            News::Leavers(Digest { total: leavers.len(), leavers, ..digest })
+        }
+        Kind::DirectoryConnected => News::Connected(tenant(), vec![directory()]),
+        Kind::DirectoryDeleted => {
+            let gone = |name: &str, email: &str| leaver(name, email, 0, Reason::DirectoryDeleted);
+            let leavers = vec![
+                gone("Ada Lovelace", "ada.lovelace@acme.example"),
+                gone("Alan Turing", "alan.turing@acme.example"),
+            ];
+            let listed = leavers.iter().cycle().take(1_204).cloned().collect();
+            News::Leavers(Digest { gone: vec![directory()], total: 1_204, leavers, listed, ..digest })
+        }
+        Kind::DirectorySilent => {
+            let heard_at = at(-31 * 86_400).micros();
+            News::Silent(tenant(), vec![Silence { directory_id: DIRECTORY.into(), heard_at, days: 30 }])
+        }
+        Kind::PrivilegedGranted => News::Privileges(tenant(), vec![privilege(true)], 1),
+        Kind::PrivilegedLost => News::Privileges(tenant(), vec![privilege(false)], 1),
+        Kind::LastHolderKept => News::Kept(
+            tenant(),
+            vec![Kept {
+                user_id: USER.into(),
+                name,
+                email,
+                directory_id: DIRECTORY.into(),
+                role: "owner".into(),
+                access: true,
+                since: at(0).micros(),
+                inbox_id: 61,
+            }],
+        ),
+        Kind::MassChangeHeld => News::Held(tenant(), held()),
+        Kind::MappingApplied => News::Mapping(
+            tenant(),
+            vec![MappingNews {
+                version: 3,
+                at: at(0).micros(),
+                users: 212,
+                gain: 200,
+                lose: 14,
+                gain_access: 0,
+                lose_access: 2,
+                privileged: vec![Privileged {
+                    user_id: USER.into(),
+                    name,
+                    email,
+                    gains: vec!["admin".into()],
+                    loses: vec!["owner".into()],
+                }],
+                privileged_users: 3,
+            }],
+        ),
+        Kind::DeliveryGivenUp => News::GivenUp(
+            vec![GivenUp {
+                inbox_id: 63,
+                reason: "not_understood".into(),
+                detail: "data.state is missing in dsync.user.updated".into(),
+                at: at(0).micros(),
+            }],
+            1,
+        ),
+    }
+}
+
+fn held() -> Held {
+    let person = |name: &str, email: &str, roles: &[&str]| HeldPerson {
+        user_id: USER.into(),
+        name: Some(name.into()),
+        email: Some(email.into()),
+        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+    };
+    Held {
+        hold_id: 17,
+        directory: Some("Acme Okta".into()),
+        since: at(0),
+        removals: 118,
+        privileged_losses: 2,
+        active_before: 240,
+        applied_before: 9,
+        cause: "the directory removes them, one by one, within 4 minutes".into(),
+        people: vec![
+            person("Ada Lovelace", "ada.lovelace@acme.example", &[]),
+            person("Grace Hopper", "grace.hopper@acme.example", &["admin"]),
+        ],
+        undecided: Undecided::Stay,
+    }
+}
+
+pub fn rendered(kind: Kind) -> Rendered {
+    render::news(&example(kind))
+}
+
+/// The whole mail, as it would leave.
+pub fn eml(kind: Kind, from: &Mailbox) -> Result<Vec<u8>, Failure> {
+    let mail = Claimed {
+        id: 1,
+        tenant_id: if kind == Kind::DeliveryGivenUp { String::new() } else { tenant().id },
+        message_id: "<rosterd.preview@rosterd.example>".into(),
+        attempt: 1,
+        family: kind.family(),
+        told: Vec::new(),
+        named: Vec::new(),
+        news: Vec::new(),
+    };
+    let to = "it@acme.example".parse().map_err(|_| Failure::new("no address"))?;
+    Ok(letter::compose(from, &[to], &mail, at(60), &rendered(kind))?.formatted())
+}

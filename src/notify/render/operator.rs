@@ -1,0 +1,43 @@
+//! For whoever runs the service: deliveries that were set aside.
+
+use super::{Item, Page, clean, count, inbox, more, time};
+use crate::outbox::notice::GivenUp;
+
+pub(super) fn given_up(given_up: &[GivenUp], total: usize) -> Page {
+    let item = |one: &GivenUp| Item {
+        title: format!("Delivery {}", one.inbox_id),
+        subtitle: None,
+        terms: vec![
+            ("Since", time(one.at)),
+            ("Because", format!("{}: {}", clean::line(&one.reason, 40), clean::name(&one.detail, 300))),
+            ("Reference", inbox(one.inbox_id)),
+        ],
+    };
+    let items: Vec<Item> = given_up.iter().map(item).collect();
+    let all = count(total, "delivery", "deliveries");
+    let example = given_up.first().map_or(0, |one| one.inbox_id);
+    Page {
+        subject: format!("Set aside: {all}"),
+        headline: format!("{all} could not be applied and {} set aside", if total == 1 { "was" } else { "were" }),
+        audience: ("For", "whoever runs rosterd".to_owned()),
+        more: more(total.saturating_sub(items.len()), items.len(), "delivery", "deliveries"),
+        items,
+        sections: vec![
+            (
+                "What happens next",
+                "What they say is not in the tables: somebody may have an access that their directory has ended. \
+                 Everything else goes on. They are kept until you decide."
+                    .to_owned(),
+            ),
+            (
+                "What to do",
+                format!(
+                    "\"rosterd inbox show {example}\" shows what came and why it was set aside. When the cause is mended, \
+                     \"rosterd inbox retry {example}\"; when it is worth nothing, \"rosterd inbox discard {example} \
+                     --reason ...\"."
+                ),
+            ),
+            ("Questions", "\"rosterd inbox list --state dead\" lists all that is set aside.".to_owned()),
+        ],
+    }
+}

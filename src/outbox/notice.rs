@@ -1,0 +1,272 @@
+//! Notices as they are enqueued, and what each must know later, whatever becomes of the rows it speaks of.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::kind::{Family, Kind};
+use crate::{
+    clock::Timestamp,
+    decide::{access::Cause, privileges::PrivilegeChange, users::Leaver},
+};
+
+/// One piece of news.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    Deprovisioned(Leaver),
+    /// A directory is shown for the first time by its own word.
+    DirectoryConnected {
+        tenant_id: String,
+        directory: Directory,
+    },
+    DirectoryDeleted {
+        tenant_id: String,
+        directory: Directory,
+    },
+    DirectorySilent {
+        tenant_id: String,
+        silence: Silence,
+    },
+    /// Granted or lost, by the change.
+    Privileged(PrivilegeChange),
+    /// Somebody keeps a protected role, and with it their access, because nobody else of the tenant holds it.
+    LastHolderKept {
+        whom: Whom,
+        kept: Kept,
+    },
+    /// One mail for each hold, whatever is enqueued about it again; names and counts are read when it is composed.
+    MassChangeHeld {
+        tenant_id: String,
+        directory_id: String,
+        hold_id: i64,
+    },
+    MappingApplied {
+        tenant_id: String,
+        mapping: MappingNews,
+    },
+    /// For the operator.
+    DeliveryGivenUp(GivenUp),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whom {
+    pub tenant_id: String,
+    pub user_id: String,
+    pub person_id: String,
+}
+
+/// Causes in a [`Payload`]: the directory says so of the person, the directory itself is gone, or no role is mapped.
+pub const PERSON: &str = "person";
+pub const DIRECTORY: &str = "directory";
+pub const MAPPING: &str = "mapping";
+
+/// Of a leaver. Times here and below are microseconds, the broker's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// The row's own; not in the text.
+    #[serde(skip)]
+    pub user_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub directory_id: String,
+    pub since: i64,
+    /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
+    pub cause: String,
+    /// The broker's word on the person, such as `suspended`.
+    pub state: Option<String>,
+    /// The delivery that says so, as `rosterd inbox show` names it.
+    pub inbox_id: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    pub id: String,
+    pub name: Option<String>,
+    pub provider: Option<String>,
+    pub since: i64,
+    pub inbox_id: i64,
+    /// Of one that is deleted: the tenant's policy lets its people stay.
+    pub people_stay: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    pub directory_id: String,
+    /// When it was last heard of, by this service's clock.
+    pub heard_at: i64,
+    pub days: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Privilege {
+    #[serde(skip)]
+    pub user_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub directory_id: String,
+    pub role: String,
+    pub granted: bool,
+    /// The rule and the fact; of a loss nothing.
+    pub because: Option<String>,
+    pub since: i64,
+    pub inbox_id: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    #[serde(skip)]
+    pub user_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub directory_id: String,
+    pub role: String,
+    /// The directory ended their access, not only the role.
+    pub access: bool,
+    pub since: i64,
+    pub inbox_id: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeHeld {
+    pub directory_id: String,
+    pub hold_id: i64,
+}
+
+/// How much another mapping changes for one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappingNews {
+    pub version: i64,
+    pub at: i64,
+    pub users: usize,
+    pub gain: usize,
+    pub lose: usize,
+    pub gain_access: usize,
+    pub lose_access: usize,
+    /// The first of those who gain or lose a privileged role, and how many there are in all.
+    pub privileged: Vec<Privileged>,
+    pub privileged_users: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Privileged {
+    pub user_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub gains: Vec<String>,
+    pub loses: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    pub inbox_id: i64,
+    pub reason: String,
+    pub detail: String,
+    pub at: i64,
+}
+
+/// A row of the outbox before it is one.
+pub(super) struct Row<'a> {
+    pub(super) tenant_id: &'a str,
+    pub(super) kind: Kind,
+    pub(super) bundle: String,
+    pub(super) user_id: &'a str,
+    pub(super) person_id: &'a str,
+    pub(super) payload: String,
+}
+
+impl Notice {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Deprovisioned(_) => Kind::Deprovisioned,
+            Self::DirectoryConnected { .. } => Kind::DirectoryConnected,
+            Self::DirectoryDeleted { .. } => Kind::DirectoryDeleted,
+            Self::DirectorySilent { .. } => Kind::DirectorySilent,
+            Self::Privileged(change) if change.granted => Kind::PrivilegedGranted,
+            Self::Privileged(_) => Kind::PrivilegedLost,
+            Self::LastHolderKept { .. } => Kind::LastHolderKept,
+            Self::MassChangeHeld { .. } => Kind::MassChangeHeld,
+            Self::MappingApplied { .. } => Kind::MappingApplied,
+            Self::DeliveryGivenUp(_) => Kind::DeliveryGivenUp,
+        }
+    }
+
+    pub(super) fn row(&self, now: Timestamp) -> Row<'_> {
+        let kind = self.kind();
+        let (tenant_id, user_id, person_id, payload) = match self {
+            Self::Deprovisioned(l) => {
+                (l.tenant_id.as_str(), l.user_id.as_str(), l.person_id.as_str(), json(&leaver(l)))
+            }
+            Self::DirectoryConnected { tenant_id, directory }
+            | Self::DirectoryDeleted { tenant_id, directory } => of_tenant(tenant_id, json(directory)),
+            Self::DirectorySilent { tenant_id, silence } => of_tenant(tenant_id, json(silence)),
+            Self::Privileged(c) => {
+                (c.tenant_id.as_str(), c.user_id.as_str(), c.person_id.as_str(), json(&privilege(c, now)))
+            }
+            Self::LastHolderKept { whom, kept } => {
+                (whom.tenant_id.as_str(), whom.user_id.as_str(), whom.person_id.as_str(), json(kept))
+            }
+            Self::MassChangeHeld { tenant_id, directory_id, hold_id } => {
+                let held = ChangeHeld { directory_id: directory_id.clone(), hold_id: *hold_id };
+                of_tenant(tenant_id, json(&held))
+            }
+            Self::MappingApplied { tenant_id, mapping } => of_tenant(tenant_id, json(mapping)),
+            Self::DeliveryGivenUp(given_up) => of_tenant("", json(given_up)),
+        };
+        let family = kind.family();
+        let bundle = match self {
+            Self::MassChangeHeld { hold_id, .. } => format!("{}:{hold_id}", family.name()),
+            _ => family.name().to_owned(),
+        };
+        Row { tenant_id, kind, bundle, user_id, person_id, payload }
+    }
+
+    /// Once is enough, however often it is enqueued.
+    pub(super) fn is_told_once(&self) -> bool {
+        self.kind().family() == Family::Held
+    }
+}
+
+/// News of nobody in particular.
+fn of_tenant(tenant_id: &str, payload: String) -> (&str, &str, &str, String) {
+    (tenant_id, "", "", payload)
+}
+
+/// Structs of texts and numbers: writing them cannot fail.
+fn json(payload: &impl Serialize) -> String {
+    serde_json::to_string(payload).unwrap_or_default()
+}
+
+/// What cannot be read is told without its particulars: better than not at all.
+pub fn read<T: DeserializeOwned + Default>(payload: &str) -> T {
+    serde_json::from_str(payload).unwrap_or_default()
+}
+
+fn leaver(leaver: &Leaver) -> Payload {
+    Payload {
+        user_id: String::new(),
+        name: leaver.name.clone(),
+        email: leaver.email.clone(),
+        directory_id: leaver.directory_id.clone(),
+        since: leaver.since.micros(),
+        cause: match leaver.cause {
+            Cause::Person => PERSON,
+            Cause::Directory => DIRECTORY,
+            Cause::Mapping => MAPPING,
+        }
+        .to_owned(),
+        state: leaver.state.clone(),
+        inbox_id: leaver.inbox_id,
+    }
+}
+
+fn privilege(change: &PrivilegeChange, now: Timestamp) -> Privilege {
+    Privilege {
+        user_id: String::new(),
+        name: change.name.clone(),
+        email: change.email.clone(),
+        directory_id: change.directory_id.clone(),
+        role: change.role.clone(),
+        granted: change.granted,
+        because: change.because.clone(),
+        since: change.fact.unwrap_or(now).micros(),
+        inbox_id: change.inbox_id,
+    }
+}
