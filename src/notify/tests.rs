@@ -291,6 +291,11 @@ fn a_check_connects_and_sends_nothing() {
     let gone = Notifier::new(&settings(Some(MailUrl::Smtp("smtp://127.0.0.1:1".into())))).unwrap();
 
     assert_eq!((server.connections(), server.received().len()), (1, 0));
+    server.next([Behaviour::RefuseCredentials]);
+    let wrong = Notifier::new(&settings(Some(MailUrl::Smtp(server.url_with_password())))).unwrap();
+    assert!(wrong.check().unwrap_err().to_string().contains("refuses the credentials"));
+    let strange = SmtpServer::start_self_signed().unwrap();
+    assert!(by_smtp(&strange).check().unwrap_err().to_string().contains("certificate is not trusted"));
     assert!(gone.check().is_err());
     assert!(Notifier::new(&settings(Some(MailUrl::Smtp("smtp://".into())))).is_err());
 }

@@ -396,6 +396,7 @@ fn put_user(rows: &mut BTreeMap<Pair, ShownUser>, change: UserChange) {
         UserChange::Restate(seat) => {
             check(&seat);
             let row = rows.get_mut(&(seat.tenant_id, seat.user_id)).unwrap();
+            row.deprovisioned_at = seat.access.since();
             (row.active, row.person_id) = (seat.access.is_active(), seat.person_id);
             row.held = seat.held.into_keys().collect();
         }

@@ -1,5 +1,9 @@
 //! Who is told that somebody lost access: from an event on the wire to a mail on the wire.
 
+mod delivery;
+mod kinds;
+mod recipients;
+
 use std::time::Duration;
 
 use rosterd::{

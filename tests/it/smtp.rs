@@ -5,7 +5,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
@@ -15,6 +15,15 @@ use std::{
     time::Duration,
 };
 
+use openssl::{
+    asn1::Asn1Time,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::PKey,
+    ssl::{SslAcceptor, SslMethod},
+    x509::{X509, X509Name},
+};
 use parking_lot::Mutex;
 
 /// What one connection meets.
@@ -27,8 +36,12 @@ pub enum Behaviour {
     TemporaryFail,
     /// Takes the mail and is gone before it says so.
     DropAfterData,
+    /// Is gone when it has heard half of it.
+    DropInData,
     /// Waits before each answer.
     Slow(Duration),
+    /// 535 for every password.
+    RefuseCredentials,
 }
 
 /// A mail that was taken; `answered` is false where the client could not know.
@@ -59,12 +72,22 @@ struct Shared {
 
 pub struct SmtpServer {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl SmtpServer {
     pub fn start() -> io::Result<Self> {
+        Self::with("smtp", None)
+    }
+
+    /// Speaks TLS from the first byte on, with a certificate that nobody has signed but itself.
+    pub fn start_self_signed() -> io::Result<Self> {
+        Self::with("smtps", Some(self_signed().map_err(io::Error::other)?))
+    }
+
+    fn with(scheme: &'static str, tls: Option<SslAcceptor>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
@@ -77,16 +100,28 @@ impl SmtpServer {
                 serving.connections.fetch_add(1, Ordering::SeqCst);
                 let behaviour = serving.script.lock().pop_front().unwrap_or(Behaviour::Accept);
                 let shared = serving.clone();
+                let tls = tls.clone();
                 // A client that goes away ends its session, and that is all.
-                thread::spawn(move || session(stream, behaviour, &shared).ok());
+                thread::spawn(move || -> Option<()> {
+                    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+                    match tls {
+                        None => session(stream, behaviour, &shared).ok(),
+                        Some(tls) => session(tls.accept(stream).ok()?, behaviour, &shared).ok(),
+                    }
+                });
             }
         });
-        Ok(Self { address, shared, thread: Some(thread) })
+        Ok(Self { address, scheme, shared, thread: Some(thread) })
     }
 
     /// For SMTP_URL.
     pub fn url(&self) -> String {
-        format!("smtp://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// The same with credentials.
+    pub fn url_with_password(&self) -> String {
+        format!("{}://ada:secret-word@{}", self.scheme, self.address)
     }
 
     /// The next connections meet these, one each; those after them are accepted.
@@ -114,18 +149,40 @@ impl Drop for SmtpServer {
     }
 }
 
-fn session(stream: TcpStream, behaviour: Behaviour, shared: &Shared) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let mut answers = stream.try_clone()?;
-    let mut answer = move |text: &str| {
-        if let Behaviour::Slow(pause) = behaviour {
-            thread::sleep(pause);
-        }
-        answers.write_all(format!("{text}\r\n").as_bytes())
-    };
+/// For 127.0.0.1, as good as any but for its signature.
+fn self_signed() -> Result<SslAcceptor, openssl::error::ErrorStack> {
+    let key = PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)?;
+    let mut name = X509Name::builder()?;
+    name.append_entry_by_text("CN", "127.0.0.1")?;
+    let name = name.build();
+    let (from, until) = (Asn1Time::days_from_now(0)?, Asn1Time::days_from_now(1)?);
+    let mut certificate = X509::builder()?;
+    certificate.set_version(2)?;
+    certificate.set_subject_name(&name)?;
+    certificate.set_issuer_name(&name)?;
+    certificate.set_not_before(&from)?;
+    certificate.set_not_after(&until)?;
+    certificate.set_pubkey(&key)?;
+    certificate.sign(&key, MessageDigest::sha256())?;
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
+    acceptor.set_private_key(&key)?;
+    acceptor.set_certificate(&certificate.build())?;
+    Ok(acceptor.build())
+}
+
+fn answer(lines: &mut BufReader<impl Read + Write>, behaviour: Behaviour, text: &str) -> io::Result<()> {
+    if let Behaviour::Slow(pause) = behaviour {
+        thread::sleep(pause);
+    }
+    let stream = lines.get_mut();
+    stream.write_all(format!("{text}\r\n").as_bytes())?;
+    stream.flush()
+}
+
+fn session(stream: impl Read + Write, behaviour: Behaviour, shared: &Shared) -> io::Result<()> {
     let mut lines = BufReader::new(stream);
     let mut mail = Received::default();
-    answer("220 localhost ESMTP for tests")?;
+    answer(&mut lines, behaviour, "220 localhost ESMTP for tests")?;
     loop {
         let mut line = String::new();
         if lines.read_line(&mut line)? == 0 {
@@ -134,32 +191,47 @@ fn session(stream: TcpStream, behaviour: Behaviour, shared: &Shared) -> io::Resu
         let line = line.trim_end();
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
-            "EHLO" => answer("250-localhost\r\n250-8BITMIME\r\n250 SMTPUTF8")?,
-            "HELO" | "NOOP" => answer("250 OK")?,
+            "EHLO" => answer(
+                &mut lines,
+                behaviour,
+                "250-localhost\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 SMTPUTF8",
+            )?,
+            "AUTH" if behaviour == Behaviour::RefuseCredentials => {
+                answer(&mut lines, behaviour, "535 5.7.8 the password of ada@customer.example is wrong")?;
+            }
+            "AUTH" => answer(&mut lines, behaviour, "235 2.7.0 welcome")?,
+            "HELO" | "NOOP" => answer(&mut lines, behaviour, "250 OK")?,
             "RSET" => {
                 mail = Received::default();
-                answer("250 OK")?;
+                answer(&mut lines, behaviour, "250 OK")?;
             }
-            "MAIL" if behaviour == Behaviour::TemporaryFail => answer("451 4.3.0 try again later")?,
+            "MAIL" if behaviour == Behaviour::TemporaryFail => {
+                answer(&mut lines, behaviour, "451 4.3.0 try again later")?
+            }
             "MAIL" => {
                 mail = Received { from: address(line), ..Received::default() };
-                answer("250 OK")?;
+                answer(&mut lines, behaviour, "250 OK")?;
             }
             "RCPT" => {
                 let to = address(line);
                 match behaviour {
                     Behaviour::RefuseRecipient(part) if to.contains(part) => {
-                        answer(&format!("550 5.1.1 <{to}>: no such user"))?;
+                        answer(&mut lines, behaviour, &format!("550 5.1.1 <{to}>: no such user"))?;
                     }
                     _ => {
                         mail.to.push(to);
-                        answer("250 OK")?;
+                        answer(&mut lines, behaviour, "250 OK")?;
                     }
                 }
             }
-            "DATA" if mail.to.is_empty() => answer("503 5.5.1 no recipient")?,
+            "DATA" if mail.to.is_empty() => answer(&mut lines, behaviour, "503 5.5.1 no recipient")?,
             "DATA" => {
-                answer("354 go on")?;
+                answer(&mut lines, behaviour, "354 go on")?;
+                if behaviour == Behaviour::DropInData {
+                    let mut half = String::new();
+                    lines.read_line(&mut half)?;
+                    return Ok(());
+                }
                 mail.raw = data(&mut lines)?;
                 mail.answered = behaviour != Behaviour::DropAfterData;
                 let answered = mail.answered;
@@ -167,10 +239,10 @@ fn session(stream: TcpStream, behaviour: Behaviour, shared: &Shared) -> io::Resu
                 if !answered {
                     return Ok(());
                 }
-                answer("250 OK")?;
+                answer(&mut lines, behaviour, "250 OK")?;
             }
-            "QUIT" => return answer("221 bye"),
-            _ => answer("502 5.5.1 not here")?,
+            "QUIT" => return answer(&mut lines, behaviour, "221 bye"),
+            _ => answer(&mut lines, behaviour, "502 5.5.1 not here")?,
         }
     }
 }

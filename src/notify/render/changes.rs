@@ -58,7 +58,7 @@ pub(super) fn privileges(tenant: &Tenant, changes: &[Privilege], total: usize) -
         sections: vec![
             (
                 "What happens next",
-                "It holds already. Roles follow the directory and the mapping of roles; nothing is needed from you."
+                "The change is made already. Roles follow the directory and the mapping of roles; nothing is needed from you."
                     .to_owned(),
             ),
             (
@@ -141,13 +141,15 @@ pub(super) fn mapping(tenant: &Tenant, mappings: &[MappingNews]) -> Page {
         let mut terms = vec![("Since", time(mapping.at))];
         terms.push(("Because", "the operator of this service applied other rules for roles".to_owned()));
         let lines = [
-            ("Gain roles", mapping.gain),
-            ("Lose roles", mapping.lose),
-            ("Get access", mapping.gain_access),
-            ("Lose it", mapping.lose_access),
+            ("Gained", mapping.gain, "gains roles", "gain roles"),
+            ("Lost", mapping.lose, "loses roles", "lose roles"),
+            ("Let in", mapping.gain_access, "gets access", "get access"),
+            ("Shut out", mapping.lose_access, "loses access", "lose access"),
         ];
-        let people = |number: usize| count(number, "person", "people");
-        terms.extend(lines.into_iter().filter(|(_, n)| *n > 0).map(|(term, n)| (term, people(n))));
+        let lines = lines.into_iter().filter(|(_, number, ..)| *number > 0);
+        terms.extend(lines.map(|(term, number, one, many)| {
+            (term, count(number, &format!("person {one}"), &format!("people {many}")))
+        }));
         terms.push(("Reference", format!("mapping {}", mapping.version)));
         items.push(Item { title: format!("Mapping {}", mapping.version), subtitle: None, terms });
         items.extend(mapping.privileged.iter().map(change));

@@ -31,7 +31,7 @@ pub(super) fn connected(tenant: &Tenant, directories: &[Directory]) -> Page {
             (
                 "If this is wrong",
                 "If nobody of yours connected it, disconnect it at your identity provider and tell whoever runs \
-                 this service at once: its administrator decides who gets in."
+                 this service at once: whoever controls it decides who gets in."
                     .to_owned(),
             ),
             ("Questions", reference(directories.first().map_or(0, |first| first.inbox_id), None)),
@@ -45,7 +45,7 @@ fn item(directory: &Directory, tenant: &Tenant) -> Item {
     if let Some(provider) = &directory.provider {
         terms.push(("Provider", clean::name(provider, 60)));
     }
-    terms.push(("Because", format!("it was connected for {}", tenant.label())));
+    terms.push(("Because", format!("it was connected at the identity provider of {}", tenant.label())));
     terms.push(("Reference", inbox(directory.inbox_id)));
     Item { title: name.unwrap_or_else(|| clean::line(&directory.id, 64)), subtitle: None, terms }
 }

@@ -25,7 +25,7 @@ pub(super) fn page(tenant: &Tenant, held: &Held) -> Page {
         ));
     }
     terms.push((
-        "Done",
+        "Already",
         match held.applied_before {
             0 => "nobody had lost access before it was held".to_owned(),
             n => format!("{} had lost access before it was held", count(n, "person", "people")),

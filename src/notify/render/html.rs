@@ -40,12 +40,16 @@ pub(super) fn write(page: &Page) -> String {
             format!(include_str!("section.html"), title = Escaped(title), text = Escaped(text))
         })
         .collect();
+    let audience = match &page.audience {
+        ("Organization", name) => name.clone(),
+        (label, name) => format!("{label} {name}"),
+    };
     format!(
         include_str!("notice.html"),
         style = STYLE,
         subject = Escaped(&page.subject),
         headline = Escaped(&page.headline),
-        audience = Escaped(&page.audience.1),
+        audience = Escaped(&audience),
         items = items,
         more = more,
         sections = sections,

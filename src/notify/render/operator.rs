@@ -19,14 +19,14 @@ pub(super) fn given_up(given_up: &[GivenUp], total: usize) -> Page {
     Page {
         subject: format!("Set aside: {all}"),
         headline: format!("{all} could not be applied and {} set aside", if total == 1 { "was" } else { "were" }),
-        audience: ("For", "whoever runs rosterd".to_owned()),
+        audience: ("For", "the operator of rosterd".to_owned()),
         more: more(total.saturating_sub(items.len()), items.len(), "delivery", "deliveries"),
         items,
         sections: vec![
             (
                 "What happens next",
-                "What they say is not in the tables: somebody may have an access that their directory has ended. \
-                 Everything else goes on. They are kept until you decide."
+                "What was set aside is not in the tables: somebody may have an access that their directory has ended. \
+                 Everything else goes on, and nothing is lost until you decide."
                     .to_owned(),
             ),
             (

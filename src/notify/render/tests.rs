@@ -62,7 +62,9 @@ fn one_leaver_is_told_by_name_time_cause_and_reference() {
 
     QUESTIONS
     Give the reference to whoever runs this service: there, "rosterd inbox show
-    42" shows the message that came from the directory.
+    42" shows the message that came from the directory, and "rosterd audit log
+    --tenant org_01ACME --user directory_user_01" everything that was done for
+    this person.
     "#);
     for told in [
         "<bdi>Ada Lovelace</bdi>",
@@ -137,7 +139,9 @@ fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
 
     QUESTIONS
     Give the reference to whoever runs this service: there, "rosterd inbox show
-    42" shows the message that came from the directory.
+    42" shows the message that came from the directory, and "rosterd audit log
+    --tenant org_01ACME --user directory_user_01" everything that was done for
+    this person.
     "#);
 }
 
@@ -181,7 +185,9 @@ fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
 
     QUESTIONS
     Give the reference to whoever runs this service: there, "rosterd inbox show
-    42" shows the message that came from the directory.
+    42" shows the message that came from the directory, and "rosterd audit log
+    --tenant org_01ACME --user directory_user_01" everything that was done for
+    this person.
     "#);
     assert!(!rendered.html.contains("<script>") && !rendered.html.contains("<b>"));
     assert!(rendered.html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));

@@ -1,0 +1,270 @@
+//! Each kind of news, from what happens to the mail that tells it; and what is no news.
+
+use rosterd::{
+    db::DbError,
+    outbox::{self, Notice, notice::Kept, notice::Whom},
+    plan::{self, By},
+    rebuild::{Rebuild, rebuild},
+};
+use serde_json::json;
+
+use super::{Office, created, deleted, later};
+use crate::{
+    harness::{
+        TestApp, both,
+        broker::{directory, event, user, with},
+    },
+    roles::{GROUPS, beginning, joins, leaves, named},
+    smtp::Received,
+};
+
+/// Shortly before the service's clock, in the seconds of the events.
+pub(super) const RECENT: i64 = 151 * 86_400 - 60;
+
+fn subjects(mails: &[Received]) -> Vec<&str> {
+    mails.iter().filter_map(|mail| mail.header("Subject")).collect()
+}
+
+fn enqueue(app: &TestApp, notices: &[Notice]) {
+    let now = app.clock.now();
+    app.database().write::<_, DbError>(|conn| Ok(outbox::enqueue(conn, notices, now)?)).unwrap();
+}
+
+fn map(app: &TestApp, document: &str) {
+    let by = By { name: "ada", now: app.clock.now() };
+    plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
+    app.drain();
+}
+
+both! {
+    fn a_directory_that_comes_is_told_and_one_that_goes_is_told_with_its_people_in_one_mail(app) {
+        let office = Office::of(app);
+        app.play(&[event("d1", "dsync.activated", RECENT, directory("dir_1", "org_1", RECENT)), created("u1"), created("u2")]);
+        later(app);
+        office.send(app);
+        app.play(&[event("x1", "dsync.deleted", RECENT + 70, directory("dir_1", "org_1", RECENT))]);
+        later(app);
+        office.send(app);
+
+        let mails = office.mails();
+        assert_eq!(subjects(&mails), [
+            "Directory connected: Directory dir_1 (org_1)",
+            "Directory deleted: Directory dir_1, 2 people without access (org_1)",
+        ]);
+        assert!(mails[1].raw.contains("Given u1") && mails[1].raw.contains("People     2 lost access"));
+        for mail in &mails {
+            assert!(mail.raw.contains("rosterd inbox show"), "{}", mail.raw);
+        }
+    }
+}
+
+both! {
+    fn what_is_read_long_after_it_happened_is_no_news_but_whoever_loses_access_now_is(app) {
+        let office = Office::of(app);
+        app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)), created("u1")]);
+        app.play(&[event("x1", "dsync.deleted", 20, directory("dir_1", "org_1", 0))]);
+        later(app);
+
+        office.send(app);
+
+        assert_eq!(subjects(&office.mails()), ["Access removed: Given u1 (org_1)"]);
+    }
+}
+
+both! {
+    fn a_privileged_role_is_told_when_it_is_granted_and_when_it_is_lost(app) {
+        let office = Office::of(app);
+        beginning(app);
+        map(app, GROUPS);
+        later(app);
+        office.send(app);
+        let before = office.mails().len();
+
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), RECENT)]);
+        later(app);
+        office.send(app);
+        app.play(&[leaves("u1", named("g_admins", "Admins", 1), RECENT + 70)]);
+        later(app);
+        office.send(app);
+
+        let mails = office.mails().split_off(before);
+        assert_eq!(subjects(&mails), [
+            "Privileged role granted: Given u1, admin (Org org_1)",
+            "Privileged role lost: Given u1, admin (Org org_1)",
+        ]);
+        assert!(mails[0].raw.contains("rule admins: group Admins (g_admins)"), "{}", mails[0].raw);
+    }
+}
+
+both! {
+    fn a_role_that_comes_and_goes_within_the_window_is_not_told(app) {
+        let office = Office::of(app);
+        beginning(app);
+        map(app, GROUPS);
+        later(app);
+        office.send(app);
+        let before = office.mails().len();
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), RECENT)]);
+        app.play(&[leaves("u1", named("g_admins", "Admins", 1), RECENT + 10)]);
+        later(app);
+
+        office.send(app);
+
+        assert_eq!(office.mails().len(), before);
+    }
+}
+
+both! {
+    fn a_first_sync_says_nothing_of_the_roles_it_brings(app) {
+        let office = Office::of(app);
+        map(app, GROUPS);
+        app.play(&[event("d1", "dsync.activated", RECENT - 600, directory("dir_1", "org_1", RECENT - 600))]);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), RECENT - 500), joins("u2", named("g_admins", "Admins", 1), RECENT)]);
+        later(app);
+
+        office.send(app);
+
+        assert_eq!(subjects(&office.mails()), ["Directory connected: Directory dir_1 (org_1)"]);
+    }
+}
+
+both! {
+    fn another_mapping_is_told_to_the_tenants_it_concerns_with_privileged_roles_by_name(app) {
+        let office = Office::of(app);
+        beginning(app);
+        let other = with(user("u9", "active", 1), json!({"directory_id": "dir_2", "organization_id": "org_2",
+            "role": {"slug": "viewer"}, "roles": []}));
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5), event("c9", "dsync.user.created", 1, other)]);
+
+        map(app, GROUPS);
+        later(app);
+        office.send(app);
+
+        let mails = office.mails();
+        assert_eq!(subjects(&mails), ["Roles mapped anew: 2 people concerned (Org org_1)"]);
+        assert!(mails[0].raw.contains("Gains      admin") && mails[0].raw.contains("Gained     2 people gain roles"));
+        assert!(!mails[0].raw.contains("Given u2"), "only privileged roles are told by name");
+    }
+}
+
+both! {
+    fn a_delivery_that_was_set_aside_is_told_to_the_operator_and_one_of_another_tenant_is_not(app) {
+        let office = Office::with(app, |config| {
+            config.mail.recipients.insert("org_1".to_owned(), vec!["it@acme.example".parse().unwrap()]);
+        });
+        app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0))]);
+        app.deliver(&event("bad", "dsync.user.created", 1, json!({"id": "u1"})));
+        let thief = with(user("u2", "active", 1), json!({"organization_id": "org_2"}));
+        app.play(&[event("thief", "dsync.user.created", 2, thief)]);
+        later(app);
+
+        office.send(app);
+
+        let mails = office.mails();
+        assert_eq!(subjects(&mails), ["Set aside: 1 delivery"]);
+        assert_eq!(mails[0].to, ["fallback@host.example"]);
+        assert!(mails[0].header("X-Rosterd-Tenant").is_none());
+    }
+}
+
+both! {
+    fn a_silent_directory_is_told_once_until_it_speaks_again(app) {
+        let office = Office::of(app);
+        app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)), created("u1")]);
+        let days = |days: i64| {
+            app.clock.advance_seconds(days * 86_400);
+            office.send(app);
+            later(app);
+            office.send(app);
+            office.mails().len()
+        };
+
+        assert_eq!((days(29), days(2), days(40)), (0, 1, 1));
+        app.play(&[event("e5", "dsync.user.updated", 5, user("u1", "active", 5))]);
+        assert_eq!((days(29), days(2)), (1, 2));
+
+        assert_eq!(subjects(&office.mails()), ["Directory silent: Directory dir_1 (org_1)"; 2]);
+    }
+}
+
+both! {
+    fn a_hold_is_told_at_once_by_itself_and_only_once(app) {
+        let office = Office::of(app);
+        let held = |hold_id| Notice::MassChangeHeld { tenant_id: "org_1".into(), directory_id: "dir_1".into(), hold_id };
+        app.play(&[created("u1")]);
+        app.play(&[deleted("u1", 9)]);
+        enqueue(app, &[held(7), held(8)]);
+        enqueue(app, &[held(7)]);
+
+        office.send(app);
+        enqueue(app, &[held(7)]);
+        office.send(app);
+
+        let mails = office.mails();
+        assert_eq!(mails.len(), 2);
+        for (mail, hold) in mails.iter().zip([7, 8]) {
+            assert_eq!(mail.header("Importance"), Some("high"));
+            assert!(mail.raw.contains(&format!("rosterd holds approve {hold}")), "{}", mail.raw);
+        }
+    }
+}
+
+both! {
+    fn a_last_holder_who_stays_is_told_once_in_a_mail(app) {
+        let office = Office::of(app);
+        let whom = Whom { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
+        let kept = Kept { name: Some("Ada".into()), role: "owner".into(), access: true, ..Kept::default() };
+        let notice = Notice::LastHolderKept { whom, kept };
+        enqueue(app, &[notice.clone(), notice]);
+        later(app);
+
+        office.send(app);
+
+        let mails = office.mails();
+        assert_eq!(subjects(&mails), ["Last owner kept: Ada (org_1)"]);
+        assert!(mails[0].raw.contains("rosterd audit log"));
+    }
+}
+
+both! {
+    fn a_kind_can_be_switched_off_for_all_and_for_one_tenant(app) {
+        let office = Office::with(app, |config| {
+            config.mail.kinds.insert("directory_connected", false);
+            config.mail.kinds_of.insert("org_1".to_owned(), [("deprovisioned", false)].into());
+        });
+        let other = |state: &str, seconds| with(user("u2", state, seconds), json!({"organization_id": "org_2", "directory_id": "dir_2"}));
+        app.play(&[
+            event("d1", "dsync.activated", RECENT, directory("dir_1", "org_1", RECENT)),
+            created("u1"),
+            event("c2", "dsync.user.created", 1, other("active", 1)),
+        ]);
+        app.play(&[deleted("u1", 9), event("e2", "dsync.user.updated", 9, other("inactive", 9))]);
+        later(app);
+
+        office.send(app);
+
+        assert_eq!(subjects(&office.mails()), ["Access removed: Given u2 (org_2)"]);
+        assert_eq!(app.get("/readyz").json()["outbox"]["count"], 0, "what is switched off does not wait either");
+    }
+}
+
+both! {
+    fn a_rebuild_tells_nothing(app) {
+        let office = Office::of(app);
+        beginning(app);
+        map(app, GROUPS);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), RECENT)]);
+        app.play(&[event("d2", "dsync.activated", RECENT, directory("dir_2", "org_1", RECENT)), deleted("u2", RECENT)]);
+        later(app);
+        office.send(app);
+        let told = office.mails().len();
+        assert!(told >= 4, "{told}");
+
+        let rules = app.config.rules();
+        rebuild(app.database(), Rebuild { rules: &rules, tenant: None, dry_run: false }, app.clock.now()).unwrap();
+        later(app);
+        office.send(app);
+
+        assert_eq!(office.mails().len(), told);
+    }
+}

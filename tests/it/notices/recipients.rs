@@ -1,0 +1,118 @@
+//! Who gets the mail, resolved when it leaves.
+
+use diesel::{QueryDsl, RunQueryDsl};
+use rosterd::db::{DbError, schema::mails};
+use serde_json::json;
+
+use super::{Office, created, deleted, later};
+use crate::{
+    harness::{
+        TestApp, both,
+        broker::{event, user, with},
+    },
+    smtp::Behaviour,
+};
+
+fn admin(id: &str, state: &str, seconds: i64) -> serde_json::Value {
+    let data =
+        with(user(id, state, seconds), json!({"role": {"slug": "admin"}, "roles": [{"slug": "admin"}]}));
+    event(&format!("a_{id}_{seconds}"), "dsync.user.updated", seconds, data)
+}
+
+fn acme(app: &TestApp) -> Office {
+    Office::with(app, |config| {
+        config.mail.recipients.insert("org_1".to_owned(), vec!["it@acme.example".parse().unwrap()]);
+    })
+}
+
+both! {
+    fn lesson_40_holders_of_a_role_are_told_and_when_none_is_left_the_fallback_is(app) {
+        let office = Office::with(app, |config| config.mail.recipient_roles = vec!["admin".to_owned()]);
+        app.play(&[admin("u1", "active", 1), admin("u2", "active", 1), created("u3")]);
+
+        for (n, leaver) in ["u3", "u1", "u2"].into_iter().enumerate() {
+            app.play(&[deleted(leaver, 10 + n as i64)]);
+            later(app);
+            office.send(app);
+        }
+
+        let to: Vec<Vec<String>> = office.mails().into_iter().map(|mail| mail.to).collect();
+        assert_eq!(to, [vec!["u1@acme.example", "u2@acme.example"], vec!["u2@acme.example"], vec!["fallback@host.example"]]);
+    }
+}
+
+both! {
+    fn roles_can_be_chosen_for_one_tenant(app) {
+        let office = Office::with(app, |config| {
+            config.mail.recipient_roles_of.insert("org_1".to_owned(), vec!["admin".to_owned()]);
+        });
+        let other = |state: &str, seconds| {
+            let mut event = admin("u8", state, seconds);
+            event["data"] = with(event["data"].clone(), json!({"organization_id": "org_2", "directory_id": "dir_2"}));
+            event
+        };
+        let third = with(user("u9", "active", 1), json!({"organization_id": "org_2", "directory_id": "dir_2"}));
+        app.play(&[admin("u1", "active", 1), created("u2"), other("active", 1), event("c9", "dsync.user.created", 1, third.clone())]);
+        app.play(&[deleted("u2", 9), event("d9", "dsync.user.deleted", 9, third)]);
+        later(app);
+
+        office.send(app);
+
+        let mut to: Vec<Vec<String>> = office.mails().into_iter().map(|mail| mail.to).collect();
+        to.sort();
+        assert_eq!(to, [["fallback@host.example"], ["u1@acme.example"]]);
+    }
+}
+
+both! {
+    fn whoever_left_in_the_mail_is_not_told_of_it(app) {
+        let office = Office::with(app, |config| {
+            let recipients = ["U1@acme.example", "it@acme.example"].map(|address| address.parse().unwrap());
+            config.mail.recipients.insert("org_1".to_owned(), recipients.to_vec());
+        });
+        app.play(&[created("u1")]);
+        app.play(&[deleted("u1", 9)]);
+        later(app);
+
+        office.send(app);
+
+        assert_eq!(office.mails()[0].to, ["it@acme.example"]);
+    }
+}
+
+both! {
+    fn a_mail_that_none_of_the_tenants_recipients_takes_goes_to_the_fallback_at_once_and_on_record(app) {
+        let office = acme(app);
+        office.smtp.next([Behaviour::RefuseRecipient("it@")]);
+        app.play(&[created("u1")]);
+        app.play(&[deleted("u1", 9)]);
+        later(app);
+
+        office.send(app);
+
+        let received = office.mails();
+        assert_eq!((received.len(), &received[0].to), (1, &vec!["fallback@host.example".to_owned()]));
+        let columns = (mails::state, mails::refused, mails::fell_back, mails::refusal);
+        let (state, refused, fell_back, why): (String, i32, bool, Option<String>) =
+            app.database().read::<_, DbError>(|conn| Ok(mails::table.select(columns).first(conn)?)).unwrap();
+        assert_eq!((state.as_str(), refused, fell_back), ("sent", 1, true));
+        let why = why.unwrap();
+        assert!(why.contains("550") && !why.contains('@'), "{why}");
+    }
+}
+
+both! {
+    fn a_server_that_is_away_is_no_refusal_and_nobody_else_is_told(app) {
+        let office = acme(app);
+        office.smtp.next([Behaviour::TemporaryFail, Behaviour::DropInData]);
+        app.play(&[created("u1")]);
+        app.play(&[deleted("u1", 9)]);
+        for _ in 0..3 {
+            app.clock.advance_seconds(3_600);
+            office.send(app);
+        }
+
+        let to: Vec<Vec<String>> = office.mails().into_iter().map(|mail| mail.to).collect();
+        assert_eq!((to, office.smtp.connections()), (vec![vec!["it@acme.example".to_owned()]], 3));
+    }
+}
