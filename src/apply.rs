@@ -147,7 +147,7 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     concerned.extend(left.iter().cloned());
     concerned.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
 
-    let (homes, mut changed, tenants, mut notices) =
+    let directories::Settled { homes, mut changed, tenants, mut notices } =
         directories::directories(conn, &mut state, rules, &before, &left)?;
     concerned.extend(tenants);
     role_list::settle(conn, &rules.mapping, &concerned)?;

@@ -19,16 +19,25 @@ use crate::{
 
 use super::load;
 
-/// Brings the rows of directories and tenants up to date. Returns every directory's home, those directories whose
-/// people must be derived again because tenant, deletion or provider changed, the tenants that were touched, and what is
-/// to be told of directories.
+/// What became of the directories of a batch.
+pub struct Settled {
+    /// Of every directory.
+    pub homes: Homes,
+    /// Those whose people must be derived again because tenant, deletion or provider changed.
+    pub changed: BTreeSet<String>,
+    /// Tenants that were touched.
+    pub tenants: Vec<String>,
+    pub notices: Vec<Notice>,
+}
+
+/// Brings the rows of directories and tenants up to date.
 pub fn directories(
     conn: &mut Conn,
     state: &mut State,
     rules: &Rules,
     before: &HashMap<String, Place>,
     left: &BTreeSet<String>,
-) -> Result<(Homes, BTreeSet<String>, Vec<String>, Vec<Notice>), DbError> {
+) -> Result<Settled, DbError> {
     let after: HashMap<String, Place> =
         state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
     let touched = touched_directories(state, before, &after);
@@ -85,7 +94,7 @@ pub fn directories(
         }
         homes.insert(id, Home { place, provider });
     }
-    Ok((homes, changed, tenants, notices))
+    Ok(Settled { homes, changed, tenants, notices })
 }
 
 /// Directories that are shown for the first time by their own word, and those that are deleted now.

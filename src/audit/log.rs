@@ -98,7 +98,7 @@ pub fn entries(conn: &mut Conn, wanted: Wanted<'_>) -> QueryResult<Vec<Kept>> {
 
 /// Kinds are lower-case words with dots: what else somebody writes matches nothing, and no pattern.
 fn plain(kind: &str) -> String {
-    kind.chars().filter(|c| c.is_ascii_lowercase()).collect()
+    kind.chars().filter(char::is_ascii_lowercase).collect()
 }
 
 /// The next entries of a chain after `seq`.

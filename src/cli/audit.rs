@@ -159,7 +159,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             };
             match out {
                 Some(out) => {
-                    std::fs::write(out, text).map_err(|error| format!("{}: {error}", out.display()))?
+                    std::fs::write(out, text).map_err(|error| format!("{}: {error}", out.display()))?;
                 }
                 None => say(&text)?,
             }

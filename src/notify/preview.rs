@@ -184,6 +184,6 @@ pub fn eml(kind: Kind, from: &Mailbox) -> Result<Vec<u8>, Failure> {
         named: Vec::new(),
         news: Vec::new(),
     };
-    let to = "it@acme.example".parse().map_err(|_| Failure::new("no address"))?;
+    let to = "it@acme.example".parse().map_err(|error| Failure::new(format!("{error}")))?;
     Ok(letter::compose(from, &[to], &mail, at(60), &rendered(kind))?.formatted())
 }

@@ -54,7 +54,8 @@ fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback
     let mut fresh = |address: &Address| met.insert(address.to_string().to_lowercase());
     let stays = |address: &Address| !left.contains(&address.to_string().to_lowercase());
     let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
-    let all: Vec<Address> = own.iter().cloned().filter(stays).chain(holders).filter(|a| fresh(a)).collect();
+    let own = own.iter().filter(|address| stays(address)).cloned();
+    let all: Vec<Address> = own.chain(holders).filter(|address| fresh(address)).collect();
     match all.is_empty() {
         true => Recipients { to: fallback.to_vec(), otherwise: Vec::new() },
         false => Recipients { to: all, otherwise: fallback.to_vec() },

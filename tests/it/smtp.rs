@@ -206,7 +206,7 @@ fn session(stream: impl Read + Write, behaviour: Behaviour, shared: &Shared) -> 
                 answer(&mut lines, behaviour, "250 OK")?;
             }
             "MAIL" if behaviour == Behaviour::TemporaryFail => {
-                answer(&mut lines, behaviour, "451 4.3.0 try again later")?
+                answer(&mut lines, behaviour, "451 4.3.0 try again later")?;
             }
             "MAIL" => {
                 mail = Received { from: address(line), ..Received::default() };
