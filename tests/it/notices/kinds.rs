@@ -261,7 +261,7 @@ both! {
         assert!(told >= 4, "{told}");
 
         let rules = app.config.rules();
-        rebuild(app.database(), Rebuild { rules: &rules, tenant: None, dry_run: false }, app.clock.now()).unwrap();
+        rebuild(app.database(), Rebuild { rules: &rules, tenant: None, dry_run: false, by: "ada" }, app.clock.now()).unwrap();
         later(app);
         office.send(app);
 
