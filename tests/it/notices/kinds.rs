@@ -2,6 +2,7 @@
 
 use rosterd::{
     db::DbError,
+    holds,
     outbox::{self, Notice, notice::Kept, notice::Whom},
     plan::{self, By},
     rebuild::{Rebuild, rebuild},
@@ -190,22 +191,37 @@ both! {
 both! {
     fn a_hold_is_told_at_once_by_itself_and_only_once(app) {
         let office = Office::of(app);
-        let held = |hold_id| Notice::MassChangeHeld { tenant_id: "org_1".into(), directory_id: "dir_1".into(), hold_id };
-        app.play(&[created("u1")]);
-        app.play(&[deleted("u1", 9)]);
-        enqueue(app, &[held(7), held(8)]);
-        enqueue(app, &[held(7)]);
+        let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
+        app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
+        app.play(&ids[..12].iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
+        assert!(app.notices().iter().all(String::is_empty), "nobody has left: {:?}", app.notices());
 
         office.send(app);
-        enqueue(app, &[held(7)]);
+        // One more joins the hold.
+        app.play(&[deleted(&ids[12], 10)]);
+        later(app);
         office.send(app);
 
         let mails = office.mails();
-        assert_eq!(mails.len(), 2);
-        for (mail, hold) in mails.iter().zip([7, 8]) {
-            assert_eq!(mail.header("Importance"), Some("high"));
-            assert!(mail.raw.contains(&format!("rosterd holds approve {hold}")), "{}", mail.raw);
-        }
+        let held: Vec<&Received> = mails.iter().filter(|mail| mail.header("Importance") == Some("high")).collect();
+        let [mail] = held.as_slice() else { panic!("{:?}", subjects(&mails)) };
+        assert!(mail.raw.contains("rosterd holds approve 1"), "{}", mail.raw);
+        assert!(mail.raw.contains("12 people") && mail.raw.contains("u10"), "{}", mail.raw);
+    }
+}
+
+both! {
+    fn a_hold_that_is_decided_before_its_mail_leaves_is_not_told(app) {
+        let office = Office::of(app);
+        let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
+        app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
+        app.play(&ids[..12].iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
+
+        let by = holds::By { name: "ada", reason: None, users: &[] };
+        holds::decide(app.database(), 1, holds::Verdict::Reject, by, app.clock.now()).unwrap();
+        office.send(app);
+
+        assert!(office.mails().iter().all(|mail| mail.header("Importance").is_none()));
     }
 }
 
