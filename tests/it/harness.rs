@@ -204,12 +204,17 @@ impl TestApp {
 
     /// User ids of the leavers' notices in the outbox, in order.
     pub fn notices(&self) -> Vec<String> {
+        self.noticed("deprovisioned")
+    }
+
+    /// The same for notices of another kind.
+    pub fn noticed(&self, kind: &str) -> Vec<String> {
         use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
         use rosterd::db::schema::outbox;
         self.database()
             .read::<_, DbError>(|conn| {
                 Ok(outbox::table
-                    .filter(outbox::kind.eq("deprovisioned"))
+                    .filter(outbox::kind.eq(kind))
                     .order(outbox::id)
                     .select(outbox::user_id)
                     .load(conn)?)

@@ -59,9 +59,12 @@ both! {
         app.play(&[is("u2", "owner", "inactive", 6)]);
         assert_eq!(people(app), ["u1 inactive", "u2 active", "u3 active"]);
         assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"])[0], "u2 owner rule owners: role owner");
+        // The same said again is no news.
+        app.play(&[is("u2", "owner", "deleted", 7)]);
+        assert_eq!(app.noticed("last_holder_kept"), ["u2"]);
         app.assert_rebuilds();
 
-        app.play(&[is("u3", "owner", "active", 7)]);
+        app.play(&[is("u3", "owner", "active", 8)]);
         assert_eq!(people(app), ["u1 inactive", "u2 inactive", "u3 active"]);
         assert_eq!(grants(app), ["u3 owner"]);
         assert_eq!(app.notices(), ["u1", "u2"]);
