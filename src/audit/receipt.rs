@@ -1,7 +1,7 @@
 //! Receipts: the evidence for each leaver (lesson 43). When the directory said so, when that was received, when it was
 //! applied, when administrators were told, and the minutes between.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 use serde::Serialize;
@@ -17,7 +17,9 @@ use crate::{
         Conn,
         schema::{mails, outbox},
     },
+    decide::users::ShownUser,
     outbox::Kind,
+    tables::{Key, users},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,7 +93,22 @@ pub fn receipts(
             receipt.returned_at = Some(entry.applied_at().to_string());
         }
     }
+    name(conn, tenant_id, &mut receipts)?;
     Ok(receipts)
+}
+
+/// As they are shown now; an erased person has no name here either.
+fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResult<()> {
+    let keys: BTreeSet<Key> =
+        receipts.iter().map(|receipt| (tenant_id.to_owned(), receipt.user_id.clone())).collect();
+    let shown = users::shown(conn, &keys.into_iter().collect::<Vec<_>>())?;
+    let shown: HashMap<String, ShownUser> = shown.into_iter().map(|user| (user.id.clone(), user)).collect();
+    for receipt in receipts {
+        if let Some(user) = shown.get(&receipt.user_id) {
+            (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());
+        }
+    }
+    Ok(())
 }
 
 fn receipt(entry: &Kept, told: &Told) -> Receipt {

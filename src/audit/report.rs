@@ -74,13 +74,7 @@ pub fn report(
             since,
         }));
     }
-    let people: HashMap<&str, &Person> = people.iter().map(|(id, person)| (id.as_str(), person)).collect();
-    let mut left = receipts(conn, tenant_id, None, since)?;
-    for receipt in &mut left {
-        if let Some(person) = people.get(receipt.user_id.as_str()) {
-            (receipt.name, receipt.email) = (person.name.clone(), person.email.clone());
-        }
-    }
+    let left = receipts(conn, tenant_id, None, since)?;
     let tenant = named(conn, TENANTS, tenant_id)?;
     let tenant_name = tenant.first().and_then(|row| row.get("name")?.as_str().map(str::to_owned));
     Ok(Report {
