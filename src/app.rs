@@ -20,6 +20,7 @@ use crate::{
         schema::properties,
     },
     decide::{Rules, Tenancy},
+    holds,
     http::{self, Health, Receiver},
     inbox::appender::Appender,
     metrics::Metrics,
@@ -90,6 +91,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     migrate(&database)?;
     settle_tenancy(&database, config.tenancy)?;
     settle_policy(&database, &config.rules())?;
+    database.write_in_turn(|conn| holds::release_unguarded(conn, &config.guard, clock.now()))?;
     let public = listen(config.http.listen, "ROSTERD_LISTEN")?;
     let admin = listen(config.http.admin_listen, "ROSTERD_ADMIN_LISTEN")?;
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);

@@ -6,20 +6,24 @@
 //! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
 
 pub mod directories;
+pub mod guard;
 pub mod load;
 pub mod people;
 pub mod poison;
+pub mod protect;
 pub mod reading;
 pub mod refresh;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
+    audit::people::{Cause, Deliveries},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
         Rules,
         fold::{claim_of, fold},
+        guard::Extent,
         place::{Place, place, settle},
         state::State,
     },
@@ -115,8 +119,8 @@ pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), Apply
 
 /// Applies deliveries that are out of the queue, inside the caller's transaction.
 pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -> Result<Applied, DbError> {
-    let Batched { inbox_ids, event_keys, observations, set_aside } = batched;
-    let mut applied = Applied { deliveries: inbox_ids.len(), set_aside, event_keys, ..Applied::default() };
+    let Batched { inbox_ids, event_keys, received_at, observations, set_aside } = batched;
+    let mut applied = Applied { deliveries: inbox_ids.len(), set_aside, ..Applied::default() };
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
@@ -157,11 +161,13 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
         let members: Vec<_> = members.collect();
         state.touched.entities.extend(members);
     }
-    notices.extend(people::people(conn, &mut state, &homes, rules)?);
+    let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
+    let turn = guard::Turn::of(now, Extent::Touched);
+    notices.extend(people::people(conn, &mut state, &homes, rules, Cause::Deliveries(batch), turn)?);
     outbox::enqueue(conn, &notices, now)?;
     failpoint::reach("noticed");
     applied.leavers = outbox::leavers(&notices);
-    applied.notices = notices.len();
+    (applied.notices, applied.event_keys) = (notices.len(), event_keys);
     dead::bury(conn, &applied.set_aside, now)?;
     Ok(applied)
 }

@@ -58,6 +58,14 @@ impl Source {
         }
     }
 
+    /// The body without what it says of this user but ids, times, state and, if they are to stay, role slugs; `None`
+    /// when it says nothing of them. Pure.
+    pub fn redact(self, body: &[u8], user_id: &str, with_roles: bool) -> Option<Vec<u8>> {
+        match self {
+            Self::WorkOs => workos::redact::redact(body, user_id, with_roles),
+        }
+    }
+
     /// What a kept body says. Pure and total.
     pub fn read(self, body: &[u8]) -> Result<Reading, NotUnderstood> {
         match self {

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::{
-    apply::{ApplyError, load, people::people, refresh},
+    apply::{ApplyError, guard::Turn, people::again},
+    audit::{self, Actor, Entry, kinds, people::Cause},
     clock::Timestamp,
     db::{Conn, Database, DbError},
-    decide::{Rules, roles::Manual},
-    fact::Kind,
+    decide::{Rules, guard::Extent, roles::Manual},
     outbox,
     tables::{
-        lookup, manual_grants,
+        lookup,
+        manual_grants::{self, Whose},
         mappings::{self, InForceError},
-        role_list,
+        protected_seats, role_list,
     },
 };
 
@@ -28,6 +31,10 @@ pub enum ByHandError {
     UnknownRole { tenant: String, role: String, known: String },
     #[error("{user} was not given {role} by hand; `rosterd explain` tells why they hold it")]
     NotGiven { user: String, role: String },
+    #[error(
+        "nobody of {tenant} keeps {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` who holds them"
+    )]
+    NobodyKeeps { tenant: String, role: String },
     #[error("{0}")]
     Database(#[from] DbError),
     #[error("{0}")]
@@ -49,6 +56,13 @@ pub struct Whom<'a> {
     pub user: &'a str,
 }
 
+/// Who does it, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    pub name: &'a str,
+    pub now: Timestamp,
+}
+
 pub fn grant(
     database: &Database,
     rules: &Rules,
@@ -56,7 +70,8 @@ pub fn grant(
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, person_id| {
+    let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), Some(grant.reason.as_str()));
+    change(database, rules, whom, By { name: &grant.by, now }, entry, |conn, whose| {
         let known = role_list::of(conn, whom.tenant)?;
         if !known.contains(&grant.role) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -66,7 +81,7 @@ pub fn grant(
                 known,
             });
         }
-        Ok(manual_grants::grant(conn, whom.tenant, person_id, grant)?)
+        Ok(manual_grants::grant(conn, whose, grant)?)
     })
 }
 
@@ -75,13 +90,36 @@ pub fn revoke(
     rules: &Rules,
     whom: Whom<'_>,
     role: &str,
-    now: Timestamp,
+    by: By<'_>,
 ) -> Result<(), ByHandError> {
-    change(database, rules, whom, now, |conn, person_id| {
-        match manual_grants::revoke(conn, whom.tenant, person_id, role)? {
+    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, whose| {
+        match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
             true => Ok(()),
             false => Err(ByHandError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
         }
+    })
+}
+
+/// Lets the loss of a protected role come true, for everybody who lost it so far: also for the last holder.
+pub fn release(
+    database: &Database,
+    rules: &Rules,
+    tenant: &str,
+    role: &str,
+    By { name, now }: By<'_>,
+) -> Result<Vec<String>, ByHandError> {
+    database.write_in_turn(|conn| {
+        let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
+        let released = protected_seats::release(conn, tenant, role)?;
+        if released.is_empty() {
+            return Err(ByHandError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
+        }
+        let entry = Entry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
+        audit::record(conn, &[entry], now)?;
+        let (ids, turn) = (released.iter().cloned().collect(), Turn::of(now, Extent::ByHand));
+        let notices = again(conn, ids, &rules, Cause::Operator(name), turn)?;
+        outbox::enqueue(conn, &notices, now)?;
+        Ok(released)
     })
 }
 
@@ -90,8 +128,9 @@ fn change(
     database: &Database,
     rules: &Rules,
     whom: Whom<'_>,
-    now: Timestamp,
-    change: impl FnOnce(&mut Conn, &str) -> Result<(), ByHandError>,
+    By { name, now }: By<'_>,
+    (kind, role, reason): (&'static str, &str, Option<&str>),
+    change: impl FnOnce(&mut Conn, &Whose) -> Result<(), ByHandError>,
 ) -> Result<(), ByHandError> {
     database.write_in_turn(|conn| {
         let mapping = mappings::in_force(conn)?;
@@ -104,12 +143,20 @@ fn change(
             1 => persons.first().cloned().unwrap_or_default(),
             _ => return Err(ByHandError::Several { tenant, user }),
         };
-        change(conn, &person_id)?;
-        let ids = lookup::of_person(conn, whom.tenant, &person_id)?;
-        let mut state = load::entities(conn, "", ids.clone())?;
-        let homes = refresh::homes(conn, &state, &rules)?;
-        state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
-        let notices = people(conn, &mut state, &homes, &rules)?;
+        let user_id = named.first().cloned().unwrap_or_default();
+        let whose = Whose { tenant_id: tenant.clone(), user_id, person_id };
+        change(conn, &whose)?;
+        // By the user, whose entries an erasure looks for; the reason may be personal.
+        for user_id in &named {
+            let entry = Entry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
+            let entry = match reason {
+                Some(reason) => entry.with_personal(&json!({"reason": reason})),
+                None => entry,
+            };
+            audit::record(conn, &[entry], now)?;
+        }
+        let ids = lookup::of_person(conn, whom.tenant, &whose.person_id)?;
+        let notices = again(conn, ids, &rules, Cause::Operator(name), Turn::of(now, Extent::ByHand))?;
         outbox::enqueue(conn, &notices, now)?;
         Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
     })

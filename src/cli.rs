@@ -1,8 +1,10 @@
 //! The verbs. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod audit;
 mod demo;
 mod doctor;
 mod explain;
+mod holds;
 mod inbox;
 mod lists;
 mod mapping;
@@ -12,6 +14,7 @@ mod rebuild;
 mod roles;
 mod serve;
 mod simulate;
+mod users;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -52,8 +55,8 @@ enum Verb {
     Migrate,
     /// Play a broker at a running rosterd, for trials and load
     Simulate(simulate::Arguments),
-    /// Users as the host application sees them
-    Users(lists::Verbs),
+    /// Users as the host application sees them, and the erasure of who has left
+    Users(users::Verbs),
     /// Groups as the host application sees them
     Groups(lists::Verbs),
     /// Roles as the host application sees them, and those given by hand
@@ -62,12 +65,16 @@ enum Verb {
     Mapping(mapping::Verbs),
     /// Why somebody holds what they hold
     Explain(explain::Arguments),
+    /// Mass changes that wait for a decision
+    Holds(holds::Verbs),
     /// Deliveries and dead letters
     Inbox(inbox::Verbs),
     /// Mails to administrators: listed, shown, sent again, previewed
     Notices(notices::Verbs),
     /// Fold the tables again from the inbox and show, and mend, the difference
     Rebuild(rebuild::Arguments),
+    /// Who changed what, its proof, receipts of leavers, access reviews
+    Audit(audit::Verbs),
     /// Check settings, database, clock and mail, and say what to do
     Doctor(doctor::Options),
     /// Print every setting with its meaning and default
@@ -110,7 +117,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             );
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Users(verbs) => lists::users(&open(&config()?), verbs),
+        Verb::Users(verbs) => {
+            let config = config()?;
+            users::run(&open(&config), &config, verbs)
+        }
         Verb::Groups(verbs) => lists::groups(&open(&config()?), verbs),
         Verb::Roles(verbs) => {
             let config = config()?;
@@ -125,12 +135,17 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let config = config()?;
             explain::run(&open(&config), &config, arguments)
         }
+        Verb::Holds(verbs) => {
+            let config = config()?;
+            holds::run(&open(&config), &config, verbs)
+        }
         Verb::Rebuild(arguments) => {
             let config = config()?;
             rebuild::run(&open(&config), &config, arguments)
         }
         Verb::Notices(verbs) if notices::is_offline(verbs) => notices::preview_only(&config()?, verbs),
         Verb::Notices(verbs) => notices::run(&open(&config()?), verbs),
+        Verb::Audit(verbs) => audit::run(&open(&config()?), verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
     }
@@ -138,4 +153,9 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
 
 fn open(config: &Config) -> Database {
     Database::new(&config.database_url, 2)
+}
+
+/// Who is named for the record.
+fn operator(by: Option<&str>) -> String {
+    by.map_or_else(|| std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()), str::to_owned)
 }

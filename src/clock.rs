@@ -45,6 +45,11 @@ impl Timestamp {
         self.0.div_euclid(1_000)
     }
 
+    /// Whole minutes since 1970.
+    pub const fn minute(self) -> i64 {
+        self.0.div_euclid(60_000_000)
+    }
+
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }

@@ -1,6 +1,7 @@
 //! Settings: the commented default file, then `rosterd.toml`, then the environment. Read once, checked once; what is
 //! wrong is one sentence that names the key and the remedy.
 
+mod guard;
 mod overlay;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use crate::{
     broker::Secret,
     db::Url,
-    decide::{DirectoryDeleted, People, Rules, Tenancy},
+    decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
     outbox::{Kind, bundle::Pace},
     retention::Retention,
 };
@@ -32,6 +33,8 @@ pub struct Config {
     pub http: Http,
     pub workos: WorkOs,
     pub apply: Apply,
+    #[serde(deserialize_with = "guard::read")]
+    pub guard: Guard,
     #[serde(deserialize_with = "retention")]
     pub retention: Retention,
     pub mail: Mail,
@@ -121,7 +124,7 @@ impl Config {
     pub fn rules(&self) -> Rules {
         let Directories { deleted, deleted_of } = self.directories.clone();
         let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };
-        Rules { tenancy: self.tenancy, directory_deleted, ..Rules::default() }
+        Rules { tenancy: self.tenancy, directory_deleted, guard: self.guard.clone(), ..Rules::default() }
     }
 }
 

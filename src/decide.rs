@@ -11,10 +11,12 @@ pub mod directories;
 pub mod examine;
 pub mod fold;
 pub mod groups;
+pub mod guard;
 pub mod needed;
 pub mod person;
 pub mod place;
 pub mod privileges;
+pub mod protect;
 pub mod roles;
 pub mod said;
 pub mod state;
@@ -43,6 +45,8 @@ pub struct Rules {
     pub tenancy: Tenancy,
     pub directory_deleted: DirectoryDeleted,
     pub mapping: Arc<Mapping>,
+    /// Off unless settings say otherwise.
+    pub guard: guard::Guard,
 }
 
 /// What becomes of the people when a directory is deleted; its groups go in any case (lesson 7).
@@ -63,7 +67,8 @@ pub enum People {
 impl Default for Rules {
     fn default() -> Self {
         let mapping = Arc::new(Mapping::built_in());
-        Self { tenancy: Tenancy::default(), directory_deleted: DirectoryDeleted::default(), mapping }
+        let directory_deleted = DirectoryDeleted::default();
+        Self { tenancy: Tenancy::default(), directory_deleted, mapping, guard: guard::Guard::default() }
     }
 }
 

@@ -17,11 +17,12 @@ use crate::{
         Rules,
         access::{Access, Cause},
         examine::{Examined, examine},
+        guard::Decision,
         roles::Because,
     },
     mapping::{Policy, condition::Evidence},
     tables::{
-        lookup,
+        held_users, holds, lookup,
         mappings::{self, InForceError},
     },
 };
@@ -54,12 +55,23 @@ pub struct Explanation {
     pub mapping_version: i64,
     /// `None` for somebody who has access.
     pub no_access: Option<NoAccess>,
+    /// They keep what is shown, though the directory wants something else: which hold, since when, and what it wants.
+    pub held: Option<HeldBack>,
     /// Those shown; for somebody without access, those that come back with it.
     pub roles: Vec<Granted>,
     /// Rules of the tenant's mapping that grant this user nothing, and what they look for.
     pub not_matched: Vec<NotMatched>,
     /// Slugs in the broker's role field that the mapping ignores.
     pub ignored_slugs: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldBack {
+    pub hold_id: i64,
+    pub since: String,
+    pub wanted: String,
+    /// Whether they keep it by decision.
+    pub rejected: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -112,11 +124,32 @@ pub fn explain(
         let examined = examined(conn, &rules, &ids)?;
         let policy = rules.mapping.of(tenant);
         let here = examined.iter().filter(|examined| examined.tenant_id == tenant);
-        Ok(here.map(|examined| explanation(examined, policy, rules.mapping.version)).collect())
+        let mut explanations: Vec<Explanation> =
+            here.map(|examined| explanation(examined, policy, rules.mapping.version)).collect();
+        for explanation in &mut explanations {
+            explanation.held = held_back(conn, tenant, &explanation.user_id)?;
+        }
+        Ok(explanations)
     })
 }
 
-fn examined(conn: &mut Conn, rules: &Rules, ids: &BTreeSet<String>) -> Result<Vec<Examined>, DbError> {
+fn held_back(conn: &mut Conn, tenant: &str, user_id: &str) -> Result<Option<HeldBack>, DbError> {
+    let entries = held_users::live(conn, &[(tenant.to_owned(), user_id.to_owned())])?;
+    let Some(entry) = entries.into_iter().next() else { return Ok(None) };
+    let Some(hold) = holds::find(conn, entry.hold_id)? else { return Ok(None) };
+    Ok(Some(HeldBack {
+        hold_id: hold.id,
+        since: hold.opened_at().to_string(),
+        wanted: entry.lost.to_string(),
+        rejected: entry.decision == Decision::Rejected,
+    }))
+}
+
+pub(crate) fn examined(
+    conn: &mut Conn,
+    rules: &Rules,
+    ids: &BTreeSet<String>,
+) -> Result<Vec<Examined>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
     let (shown, around) = around(conn, &mut state, ids, &homes, rules)?;
@@ -133,6 +166,10 @@ fn explanation(examined: &Examined, policy: &Policy, mapping_version: i64) -> Ex
         },
         facts: facts(examined, because),
     };
+    let mut held = examined.derived.held.clone();
+    for (role, loss) in &examined.kept {
+        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    }
     let not_matched = policy.rules.iter().zip(&examined.rules).filter(|(_, found)| found.is_none());
     Explanation {
         tenant_id: examined.tenant_id.clone(),
@@ -140,8 +177,9 @@ fn explanation(examined: &Examined, policy: &Policy, mapping_version: i64) -> Ex
         person_id: examined.person_id.clone(),
         directory_id: examined.directory_id.clone(),
         mapping_version,
+        held: None,
         no_access: no_access(examined),
-        roles: examined.derived.held.iter().map(granted).collect(),
+        roles: held.iter().map(granted).collect(),
         not_matched: not_matched
             .map(|(rule, _)| NotMatched {
                 rule: rule.name.clone(),
@@ -154,6 +192,9 @@ fn explanation(examined: &Examined, policy: &Policy, mapping_version: i64) -> Ex
 }
 
 fn no_access(examined: &Examined) -> Option<NoAccess> {
+    if !examined.kept.is_empty() {
+        return None;
+    }
     let (because, since) = match examined.access {
         Access::Inactive(since, Cause::Person) => ("the directory says deleted, or not active", since),
         Access::Inactive(since, Cause::Directory) => {
@@ -186,6 +227,7 @@ fn facts(examined: &Examined, because: &Because) -> Vec<FoundFact> {
             .collect(),
         Because::BrokerRole(slug) => vec![found(format!("role {slug}"), &examined.event, examined.since)],
         Because::Unmapped => Vec::new(),
+        Because::Kept(loss) => vec![found("nothing grants it since then".to_owned(), &loss.event, loss.at)],
         Because::Manual(grant) => {
             vec![found(format!("given by {}: {}", grant.by, grant.reason), "none", grant.since)]
         }

@@ -7,6 +7,7 @@
 pub mod append;
 pub mod appender;
 pub mod dead;
+pub mod erase;
 pub mod forgotten;
 pub mod log;
 pub mod queue;

@@ -10,6 +10,7 @@
 //!   ▶ apply     one write transaction a batch:
 //!       decide    fold facts into standing words, derive what the host sees                         pure
 //!       tables    the rows, set-based
+//!       audit     what changed, because of what, in each tenant's chain
 //!       outbox    who is to be told
 //!   ▶ notify    bundle, render (pure), send
 //! ```
@@ -29,9 +30,14 @@
 //!
 //! Roles: `mapping` is the document and what it means (pure), `decide::roles` grants by it, `plan` shows beforehand what
 //! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it.
+//!
+//! Mass changes: `decide::guard` tells them from ordinary ones (pure), `apply::guard` holds them, `holds` decides.
+//!
+//! Every change is an entry in `audit`; `erase` takes a leaver's name out of all of it and leaves the proof.
 
 pub mod app;
 pub mod apply;
+pub mod audit;
 pub mod broker;
 pub mod by_hand;
 pub mod cli;
@@ -39,9 +45,11 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod decide;
+pub mod erase;
 pub mod explain;
 pub mod fact;
 mod failpoint;
+pub mod holds;
 mod http;
 pub mod inbox;
 pub mod mapping;

@@ -80,6 +80,8 @@ pub struct Role {
     pub priority: Option<i64>,
     /// Worth telling when somebody gains or loses it.
     pub privileged: bool,
+    /// Its last holder in a tenant keeps it (`decide::protect`).
+    pub protected: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +118,25 @@ impl Mapping {
         self.policies().any(|policy| policy.rules.iter().any(|rule| rule.when.uses_attributes()))
     }
 
+    pub fn protects(&self) -> bool {
+        self.policies().any(|policy| policy.protected().next().is_some())
+    }
+
+    /// The same, protecting nothing: for a fold of the log, which does not tell who was ever shown (`rebuild`).
+    pub fn unprotected(&self) -> Self {
+        let unprotected = |policy: &Arc<Policy>| {
+            let mut policy = Policy::clone(policy);
+            policy.roles.values_mut().for_each(|role| role.protected = false);
+            Arc::new(policy)
+        };
+        let of_tenant = self.of_tenant.iter().map(|(tenant, policy)| (tenant.clone(), unprotected(policy)));
+        Self {
+            version: self.version,
+            otherwise: unprotected(&self.otherwise),
+            of_tenant: of_tenant.collect(),
+        }
+    }
+
     fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.of_tenant.values().chain([&self.otherwise]).map(Arc::as_ref)
     }
@@ -137,6 +158,10 @@ impl Policy {
             }
         }
         listed
+    }
+
+    pub fn protected(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().filter(|(_, role)| role.protected).map(|(slug, _)| slug.as_str())
     }
 
     pub fn has_privileged(&self) -> bool {

@@ -51,6 +51,7 @@ pub struct Metrics {
     pub dead_letters: Gauge,
     pub dead_letters_oldest_seconds: Gauge<f64, AtomicU64>,
     pub outbox_waiting: Gauge<i64, AtomicI64>,
+    pub held: Gauge,
 }
 
 impl Default for Metrics {
@@ -73,6 +74,7 @@ impl Default for Metrics {
             dead_letters: Gauge::default(),
             dead_letters_oldest_seconds: Gauge::default(),
             outbox_waiting: Gauge::default(),
+            held: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -112,6 +114,7 @@ impl Metrics {
             self.dead_letters_oldest_seconds.clone(),
         );
         r.register("outbox_waiting", "Notices not yet told", self.outbox_waiting.clone());
+        r.register("held", "People whose loss of access or of a privileged role is held", self.held.clone());
     }
 
     /// The exposition text.

@@ -11,10 +11,12 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
     apply::ApplyError,
+    audit::{self, Actor, Entry, kinds},
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::Rules,
@@ -23,7 +25,7 @@ use crate::{
     tables::{
         claims,
         mappings::{self, Applied, InForceError},
-        refreshes, role_list, tenants,
+        protected_seats, refreshes, role_list, tenants,
     },
 };
 
@@ -65,7 +67,10 @@ pub struct UserPlan {
     /// Role, and why.
     pub gains: BTreeMap<String, String>,
     pub loses: BTreeSet<String>,
-    /// Of those, the privileged ones.
+    /// Protected roles that nothing would grant any more and that stay, as nobody else would hold them.
+    #[serde(default)]
+    pub keeps: BTreeSet<String>,
+    /// Of those gained and lost, the privileged ones.
     pub privileged: BTreeSet<String>,
     pub loses_access: bool,
     pub gains_access: bool,
@@ -81,6 +86,13 @@ pub struct Counts {
     pub gain_access: usize,
     pub privileged_gained: usize,
     pub privileged_lost: usize,
+}
+
+impl UserPlan {
+    /// What the guard counts.
+    fn is_a_loss(&self) -> bool {
+        self.loses_access || self.loses.iter().any(|role| self.privileged.contains(role))
+    }
 }
 
 impl Plan {
@@ -139,7 +151,21 @@ fn planned(
     warnings.extend(groups::warnings(conn, &rules.mapping)?);
     let ignored =
         |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
+    let losses = walked.losses();
     warnings.extend(walked.ignored.into_iter().map(ignored));
+    let known: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
+    let unknown = rules.mapping.tenants().filter(|tenant_id| !known.contains(*tenant_id));
+    warnings
+        .extend(unknown.map(|tenant_id| format!("there is no tenant {tenant_id} yet, which has a section")));
+    let held = |((tenant_id, directory_id), (losses, active)): (&(String, String), &(u64, u64))| {
+        rules.guard.of(tenant_id)?.trips(*losses, *active).then(|| {
+            format!(
+                "in directory {directory_id} of {tenant_id} {losses} of {active} people lose access or a privileged role: \
+                 the guard will hold that until somebody decides"
+            )
+        })
+    };
+    warnings.extend(losses.iter().filter_map(held));
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 
@@ -150,20 +176,31 @@ pub struct By<'a> {
 }
 
 /// Makes `document` the mapping that holds. With a saved plan, only if exactly that would happen. What it changes is
-/// derived in steps afterwards (`apply::refresh`), by whichever process is first.
+/// derived in steps afterwards (`apply::refresh`), by whichever process is first. Returns the plan and the new version.
 pub fn apply(
     database: &Database,
     rules: &Rules,
     document: &str,
     saved: Option<&Plan>,
     by: &By<'_>,
-) -> Result<Plan, PlanError> {
+) -> Result<(Plan, i64), PlanError> {
     let mapping = check(document).map_err(PlanError::Faulty)?;
+    // Without a promise to keep, everybody is derived before the turn: it takes seconds, and leavers need not wait for it.
+    let shown = match saved {
+        Some(_) => None,
+        None => Some(plan(database, rules, document, None)?),
+    };
     database.write_in_turn(|conn| {
-        let plan = planned(conn, rules, mapping.clone(), document, None)?;
-        if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
-            return Err(PlanError::Stale);
-        }
+        let plan = match (&shown, saved) {
+            (Some(shown), _) => shown.clone(),
+            (None, saved) => {
+                let plan = planned(conn, rules, mapping.clone(), document, None)?;
+                if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
+                    return Err(PlanError::Stale);
+                }
+                plan
+            }
+        };
         let was = mappings::in_force(conn)?;
         let version = was.version + 1;
         let applied = Applied { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
@@ -173,10 +210,23 @@ pub fn apply(
         let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
         tenants.retain(|tenant_id| concerned(tenant_id));
         role_list::settle(conn, &mapping, &tenants)?;
+        protected_seats::retain(conn, &mapping)?;
+        audit::record(conn, &entries(&plan, &tenants, version, by.name), by.now)?;
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
         refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;
         outbox::enqueue(conn, &told::notices(&plan, version, by.now), by.now)?;
-        Ok(plan)
+        Ok((plan, version))
     })
+}
+
+/// For all, and for each tenant whose policy is another now; what it changes is told in each user's own entry.
+fn entries(plan: &Plan, tenants: &BTreeSet<String>, version: i64, by: &str) -> Vec<Entry> {
+    let entry = |tenant_id: &str, users: usize| {
+        let change = json!({"version": [plan.instead_of, version], "users": users});
+        Entry::new(tenant_id, kinds::MAPPING_APPLIED, version, &change, Actor::operator(by))
+    };
+    let of_tenant = |tenant_id: &String| plan.tenants.get(tenant_id).map_or(0, BTreeMap::len);
+    let everybody = entry(audit::NO_TENANT, plan.counts().users);
+    tenants.iter().map(|tenant_id| entry(tenant_id, of_tenant(tenant_id))).chain([everybody]).collect()
 }

@@ -6,6 +6,9 @@
 
 mod compare;
 mod exchange;
+mod guarded;
+mod held;
+mod record;
 mod shadow;
 
 use std::sync::Arc;
@@ -14,9 +17,10 @@ use diesel::connection::SimpleConnection;
 
 use crate::{
     apply::ApplyError,
+    audit,
     clock::Timestamp,
     db::{Conn, Database, DbError, migrate::MigrateError},
-    decide::Rules,
+    decide::{Rules, guard::Guard},
     tables::mappings,
 };
 
@@ -30,6 +34,10 @@ pub enum RebuildError {
     Apply(#[from] ApplyError),
     #[error("the shadow database could not be made: {0}; is the temporary directory writable (TMPDIR)?")]
     Shadow(#[from] std::io::Error),
+    #[error(
+        "this would end the access, or a privileged role, of {losses} of {active} active people of directory {directory} of {tenant}, and nothing was changed: look at it with --dry-run; if the log is right, run it with ROSTERD_GUARD=off"
+    )]
+    MassChange { tenant: String, directory: String, losses: u64, active: u64 },
     #[error("the shadow database could not be made: {0}")]
     ShadowSchema(#[from] MigrateError),
 }
@@ -48,6 +56,8 @@ pub struct Rebuild<'a> {
     /// Only this tenant's rows are compared and exchanged.
     pub tenant: Option<&'a str>,
     pub dry_run: bool,
+    /// Who mends, for the record.
+    pub by: &'a str,
 }
 
 /// Returns the rows that differed, in the order of tables and keys.
@@ -57,27 +67,40 @@ pub fn rebuild(
     now: Timestamp,
 ) -> Result<Vec<Difference>, RebuildError> {
     if rebuild.dry_run {
-        return database.snapshot(|conn| Ok(fold_and_compare(conn, rebuild, now)?.1));
+        return database.snapshot(|conn| {
+            let rules = in_force(conn, rebuild.rules)?;
+            Ok(fold_and_compare(conn, &rules, rebuild.tenant, now)?.1)
+        });
     }
     database.write_in_turn(|conn| {
         if let Conn::Postgres(pg) = conn {
             // Folding takes as long as it takes; meanwhile this session is idle in its transaction.
             pg.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")?;
         }
-        let (shadow, differences) = fold_and_compare(conn, rebuild, now)?;
+        let rules = in_force(conn, rebuild.rules)?;
+        let (shadow, differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
+        guarded::check(conn, &rules, &differences)?;
         exchange::exchange(conn, &shadow.database, rebuild.tenant, &differences)?;
+        audit::record(conn, &record::entries(&differences, rebuild.by), now)?;
         Ok(differences)
     })
 }
 
+fn in_force(conn: &mut Conn, rules: &Rules) -> Result<Rules, RebuildError> {
+    let mapping = mappings::in_force(conn).map_err(ApplyError::from)?;
+    Ok(Rules { mapping: Arc::new(mapping), ..rules.clone() })
+}
+
+/// Folds without a guard; what it has held is then taken as it is shown.
 fn fold_and_compare(
     conn: &mut Conn,
-    rebuild: Rebuild<'_>,
+    rules: &Rules,
+    tenant: Option<&str>,
     now: Timestamp,
 ) -> Result<(shadow::Shadow, Vec<Difference>), RebuildError> {
-    let mapping = mappings::in_force(conn).map_err(ApplyError::from)?;
-    let rules = Rules { mapping: Arc::new(mapping), ..rebuild.rules.clone() };
-    let shadow = shadow::fold(conn, &rules, now)?;
-    let differences = compare::compare(conn, &shadow.database, rebuild.tenant)?;
+    let unguarded = Rules { guard: Guard::default(), ..rules.clone() };
+    let shadow = shadow::fold(conn, &unguarded, now)?;
+    held::keep(conn, &shadow.database)?;
+    let differences = compare::compare(conn, &shadow.database, tenant)?;
     Ok((shadow, differences))
 }

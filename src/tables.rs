@@ -6,12 +6,16 @@
 pub mod claims;
 pub mod directories;
 pub mod groups;
+pub mod guard_counts;
 pub mod heard;
+pub mod held_users;
+pub mod holds;
 pub mod host;
 pub mod lookup;
 pub mod manual_grants;
 pub mod mappings;
 pub mod memberships;
+pub mod protected_seats;
 pub mod refreshes;
 pub mod role_list;
 pub mod roles;

@@ -3,8 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::load;
+use super::{
+    guard::{self, Turn},
+    load, protect, refresh,
+};
 use crate::{
+    audit::{self, Entry, people::Cause},
     db::{Conn, DbError},
     decide::{
         Rules,
@@ -17,7 +21,11 @@ use crate::{
     },
     fact::Kind,
     outbox::Notice,
-    tables::{self, Key, manual_grants, memberships, refreshes},
+    tables::{
+        self, Key,
+        manual_grants::{self, Whose},
+        memberships, protected_seats, refreshes,
+    },
 };
 
 /// Brings the rows of touched users and groups up to date, and returns what is to be told: who lost access, and who gained
@@ -27,18 +35,58 @@ pub fn people(
     state: &mut State,
     homes: &Homes,
     rules: &Rules,
+    cause: Cause<'_>,
+    turn: Turn,
 ) -> Result<Vec<Notice>, DbError> {
-    groups(conn, state, homes, rules)?;
+    let mut entries = groups(conn, state, homes, rules, cause)?;
     let ids = touched(state, Kind::User);
-    let (shown, outcome) = derived(conn, state, &ids, homes, rules)?;
+    let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
+    let settled = protect::settle(conn, state, &ids, &shown, &mut around)?;
+    let mut derived = outcome(state, &ids, &shown, &around);
+    let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
+    if !stays.is_empty() {
+        around.stays = stays;
+        derived = outcome(state, &ids, &shown, &around);
+    }
+    let UserOutcome { changes, leavers } = derived;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
-    tables::users::apply(conn, &outcome.changes, known)?;
-    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &outcome.changes);
-    let leavers = outcome.leavers.into_iter().map(Notice::Deprovisioned);
-    Ok(leavers.chain(privileged.into_iter().map(Notice::Privileged)).collect())
+    tables::users::apply(conn, &changes, known)?;
+    if !around.by_hand.is_empty() {
+        manual_grants::follow(conn, &load::keys(state, Kind::User, ids.iter()))?;
+    }
+    entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
+    audit::record(conn, &entries, turn.now)?;
+    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
+    let mut notices: Vec<Notice> = leavers.into_iter().map(Notice::Deprovisioned).collect();
+    notices.extend(privileged.into_iter().map(Notice::Privileged));
+    if !settled.others.is_empty() {
+        notices.extend(again(conn, settled.others, rules, Cause::AnotherHolds, turn)?);
+    }
+    notices.extend(protect::told(conn, &settled.kept)?);
+    Ok(notices)
 }
 
-fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> Result<(), DbError> {
+/// The same for users alone, whatever concerns them.
+pub fn again(
+    conn: &mut Conn,
+    ids: BTreeSet<String>,
+    rules: &Rules,
+    cause: Cause<'_>,
+    turn: Turn,
+) -> Result<Vec<Notice>, DbError> {
+    let mut state = load::entities(conn, "", ids.clone())?;
+    let homes = refresh::homes(conn, &state, rules)?;
+    state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
+    people(conn, &mut state, &homes, rules, cause, turn)
+}
+
+fn groups(
+    conn: &mut Conn,
+    state: &mut State,
+    homes: &Homes,
+    rules: &Rules,
+    cause: Cause<'_>,
+) -> Result<Vec<Entry>, DbError> {
     let ids = touched(state, Kind::Group);
     let shown = tables::groups::shown(conn, &load::keys(state, Kind::Group, ids.iter()))?;
     let shown = load::by_id(shown, |row| &row.id);
@@ -53,7 +101,7 @@ fn groups(conn: &mut Conn, state: &mut State, homes: &Homes, rules: &Rules) -> R
             changes.iter().flat_map(|change| around_group(change, &shown)).collect();
         refreshes::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
     }
-    Ok(())
+    Ok(audit::people::groups(conn, state, &shown, &changes, cause)?)
 }
 
 /// (directory, group), before and after.
@@ -78,22 +126,19 @@ fn around_group<'a>(
     before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
 }
 
-/// What becomes of these users, and what is shown of them; nothing is written.
-pub fn derived(
-    conn: &mut Conn,
-    state: &mut State,
+fn outcome(
+    state: &State,
     ids: &BTreeSet<String>,
-    homes: &Homes,
-    rules: &Rules,
-) -> Result<(HashMap<String, Vec<ShownUser>>, UserOutcome), DbError> {
-    let (shown, around) = around(conn, state, ids, homes, rules)?;
+    shown: &HashMap<String, Vec<ShownUser>>,
+    around: &Around<'_>,
+) -> UserOutcome {
     let mut whole = UserOutcome::default();
     for id in ids {
-        let UserOutcome { changes, leavers } = users::derive(state, id, rows(&shown, id), &around);
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), around);
         whole.changes.extend(changes);
         whole.leavers.extend(leavers);
     }
-    Ok((shown, whole))
+    whole
 }
 
 /// What is shown of these users, and all that counts for their rows.
@@ -105,7 +150,7 @@ pub fn around<'a>(
     rules: &'a Rules,
 ) -> Result<(HashMap<String, Vec<ShownUser>>, Around<'a>), DbError> {
     let keys: Vec<Key> = load::keys(state, Kind::User, ids.iter());
-    let shown = tables::users::shown(conn, &keys, rules.mapping.uses_attributes())?;
+    let shown = tables::users::shown(conn, &keys)?;
     let shown = load::by_id(shown, |row| &row.id);
     let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
     load::contents(conn, state, &wanted)?;
@@ -113,10 +158,16 @@ pub fn around<'a>(
         true => memberships::groups_of(conn, &keys)?,
         false => Groups::new(),
     };
-    let persons: BTreeSet<Key> =
-        ids.iter().flat_map(|id| said::persons(state, id, rows(&shown, id), homes)).collect();
-    let by_hand: ByHand = manual_grants::of(conn, &persons.into_iter().collect::<Vec<_>>())?;
-    Ok((shown, Around { groups, by_hand, ..Around::new(homes, &rules.mapping) }))
+    let whose = |id: &String| {
+        let of = |(tenant_id, person_id)| Whose { tenant_id, user_id: id.clone(), person_id };
+        said::persons(state, id, rows(&shown, id), homes).into_iter().map(of).collect::<Vec<_>>()
+    };
+    let by_hand: ByHand = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
+    let mut around = Around { groups, by_hand, ..Around::new(homes, &rules.mapping) };
+    if rules.mapping.protects() {
+        around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);
+    }
+    Ok((shown, around))
 }
 
 fn touched(state: &State, kind: Kind) -> BTreeSet<String> {

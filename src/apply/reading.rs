@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     broker::Source,
+    clock::Timestamp,
     fact::{Observation, Reading},
     inbox::{
         dead::{self, DeadLetter},
@@ -17,6 +18,7 @@ pub struct Batched {
     pub inbox_ids: Vec<i64>,
     /// For the log.
     pub event_keys: Vec<String>,
+    pub received_at: Vec<Timestamp>,
     /// With the delivery, and how often that was tried.
     pub observations: Vec<(i64, i16, Observation)>,
     /// What cannot be read does not hold up the rest (lesson 16).
@@ -28,8 +30,10 @@ impl Batched {
     pub fn still_queued(mut self, queued: &[i64]) -> Self {
         if queued.len() < self.inbox_ids.len() {
             let queued: HashSet<i64> = queued.iter().copied().collect();
-            let mut keys = self.inbox_ids.iter().map(|id| queued.contains(id));
-            self.event_keys.retain(|_| keys.next().unwrap_or_default());
+            let kept: Vec<bool> = self.inbox_ids.iter().map(|id| queued.contains(id)).collect();
+            let (mut keys, mut times) = (kept.iter(), kept.iter());
+            self.event_keys.retain(|_| keys.next().copied().unwrap_or_default());
+            self.received_at.retain(|_| times.next().copied().unwrap_or_default());
             self.inbox_ids.retain(|id| queued.contains(id));
             self.observations.retain(|(id, _, _)| queued.contains(id));
             self.set_aside.retain(|letter| queued.contains(&letter.inbox_id));
@@ -40,7 +44,7 @@ impl Batched {
 
 pub fn read(queued: Vec<Queued>) -> Batched {
     let mut batched = Batched::default();
-    for Queued { inbox_id, event_key, source, attempts, body } in queued {
+    for Queued { inbox_id, event_key, source, attempts, received_at, body } in queued {
         let not_understood = |detail| DeadLetter { inbox_id, reason: dead::NOT_UNDERSTOOD, detail, attempts };
         match Source::named(&source).map(|source| source.read(&body)) {
             Some(Ok(Reading::Fact(observation))) => {
@@ -52,6 +56,7 @@ pub fn read(queued: Vec<Queued>) -> Batched {
         }
         batched.inbox_ids.push(inbox_id);
         batched.event_keys.push(event_key);
+        batched.received_at.push(received_at);
     }
     batched
 }

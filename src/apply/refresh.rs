@@ -7,12 +7,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, Batch, expect_mapping, load, people};
+use super::{ApplyError, Batch, expect_mapping, guard::Turn, load, people};
 use crate::{
+    audit::people::Cause,
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
         Rules,
+        guard::Extent,
         place::place,
         state::State,
         winner::{Home, Homes},
@@ -64,7 +66,13 @@ fn refresh(
     let homes = homes(conn, &state, rules)?;
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
-    let mut notices = people::people(conn, &mut state, &homes, rules)?;
+    let cause = match &refresh.group_id {
+        _ if refresh.mapped => Cause::Mapping(rules.mapping.version),
+        Some(group_id) => Cause::Group(group_id),
+        None => Cause::Directory(&refresh.directory_id),
+    };
+    let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
+    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Turn::of(now, extent))?;
     if refresh.mapped {
         // Told all at once when the mapping was applied.
         notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));

@@ -4,6 +4,7 @@ pub mod envelope;
 pub mod event;
 pub mod json;
 mod membership;
+pub mod redact;
 pub mod signature;
 mod snapshot;
 pub mod user;

@@ -52,6 +52,15 @@ fn text(explained: &Explanation) -> String {
         line(tenant_id),
         line(directory_id)
     );
+    if let Some(held) = &explained.held {
+        let kept = if held.rejected { "rejected, so they keep what they have" } else { "undecided" };
+        text += &format!(
+            "held in hold {} since {} ({kept}): the directory wants {}\n",
+            held.hold_id,
+            held.since,
+            line(&held.wanted)
+        );
+    }
     if let Some(no_access) = &explained.no_access {
         text += &format!(
             "no access since {}: {} (event {})\nwith access again they would hold:\n",

@@ -3,12 +3,14 @@
 use std::{io::Write, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use diesel::QueryResult;
+use serde_json::{Value, json};
 
-use super::{Failure, Format, output::List};
+use super::{Failure, Format, operator, output::List};
 use crate::{
-    clock::Clock,
-    db::{Database, DbError},
+    audit::{self, kinds},
+    clock::{Clock, Timestamp},
+    db::{Conn, Database, DbError},
     inbox::{
         dead,
         log::{self, Entry, State},
@@ -35,12 +37,20 @@ enum Verb {
     /// One delivery: where it stands, why, and its body as it came
     Show { id: i64 },
     /// Put a dead letter back into the queue
-    Retry { id: i64 },
+    Retry {
+        id: i64,
+        /// Who does it, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
+    },
     /// Give a dead letter up; it stays on record with the reason
     Discard {
         id: i64,
         #[arg(long)]
         reason: String,
+        /// Who does it, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
     },
 }
 
@@ -59,8 +69,9 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                 found.ok_or_else(|| format!("there is no delivery {id}; see `rosterd inbox list`"))?;
             show(&entry, &body)?;
         }
-        Verb::Retry { id } => {
-            let found = database.write_in_turn::<_, DbError>(|conn| Ok(dead::retry(conn, *id)?))?;
+        Verb::Retry { id, by } => {
+            let entry = entry(kinds::DELIVERY_RETRIED, *id, None, by.as_deref());
+            let found = recorded(database, &entry, Clock::System.now(), |conn| dead::retry(conn, *id))?;
             if !found {
                 return Err(format!("{id} is no dead letter; see `rosterd inbox list --state dead`").into());
             }
@@ -68,10 +79,10 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                 "delivery {id} is in the queue again; a running `rosterd serve` applies it within seconds"
             );
         }
-        Verb::Discard { id, reason } => {
+        Verb::Discard { id, reason, by } => {
             let now = Clock::System.now();
-            let found =
-                database.write_in_turn::<_, DbError>(|conn| Ok(dead::discard(conn, *id, reason, now)?))?;
+            let entry = entry(kinds::DELIVERY_DISCARDED, *id, Some(reason), by.as_deref());
+            let found = recorded(database, &entry, now, |conn| dead::discard(conn, *id, reason, now))?;
             if !found {
                 return Err(
                     format!("{id} is no open dead letter; see `rosterd inbox list --state dead`").into()
@@ -81,6 +92,27 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn entry(kind: &'static str, id: i64, reason: Option<&str>, by: Option<&str>) -> audit::Entry {
+    let change = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
+    audit::Entry::new(audit::NO_TENANT, kind, id, &change, audit::Actor::Operator(operator(by)))
+}
+
+/// Nothing is recorded of what did not happen.
+fn recorded(
+    database: &Database,
+    entry: &audit::Entry,
+    now: Timestamp,
+    change: impl FnOnce(&mut Conn) -> QueryResult<bool>,
+) -> Result<bool, DbError> {
+    database.write_in_turn(|conn| {
+        let changed = change(conn)?;
+        if changed {
+            audit::record(conn, std::slice::from_ref(entry), now)?;
+        }
+        Ok(changed)
+    })
 }
 
 fn row(entry: &Entry) -> Vec<Value> {

@@ -1,4 +1,4 @@
-//! `users list`, `groups list`: what the host sees.
+//! `users list`, `groups list` and the like: what the host sees.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Failure, Format, output};
 use crate::{
     db::{Database, DbError},
-    tables::host::{GROUPS, HostTable, USERS},
+    tables::host::{GROUPS, HostTable},
 };
 
 #[derive(Args)]
@@ -32,11 +32,6 @@ pub(super) struct List {
     /// Every column, in the table form too
     #[arg(long)]
     wide: bool,
-}
-
-pub(super) fn users(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
-    let Verb::List(of) = &verbs.verb;
-    list(database, of, USERS, &["id", "name", "email", "job_title", "status", "deprovisioned_at"])
 }
 
 pub(super) fn groups(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {

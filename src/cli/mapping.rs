@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use print::print;
 
-use super::{Failure, Format, output::say};
+use super::{Failure, Format, operator, output::say};
 use crate::{
     apply::{Batch, refresh},
     clock::Clock,
@@ -112,14 +112,13 @@ fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> R
     // A saved plan is JSON, which no mapping is.
     let saved: Option<Plan> = serde_json::from_str(&text).ok();
     let document = saved.as_ref().map_or(text.as_str(), |plan| &plan.document);
-    let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    let by = by.map_or_else(login, str::to_owned);
+    let by = operator(by);
     let by = By { name: &by, now: Clock::System.now() };
-    let plan = plan::apply(database, rules, document, saved.as_ref(), &by)
+    let (plan, version) = plan::apply(database, rules, document, saved.as_ref(), &by)
         .map_err(|error| with_file(file, error))?;
     print(&plan, Format::Table)?;
     settle(database, rules)?;
-    say(&format!("applied as version {}\n", plan.instead_of + 1))?;
+    say(&format!("applied as version {version}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

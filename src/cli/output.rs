@@ -32,6 +32,16 @@ impl List {
         say(&text)
     }
 
+    /// The same with these columns.
+    pub fn only(self, columns: &[&str]) -> Self {
+        let keep: Vec<bool> = self.columns.iter().map(|name| columns.contains(name)).collect();
+        let mut kept = keep.iter().cycle();
+        let row =
+            |row: Vec<Value>| row.into_iter().filter(|_| kept.next().copied().unwrap_or_default()).collect();
+        let rows = self.rows.into_iter().map(row).collect();
+        Self { columns: self.columns.into_iter().filter(|name| columns.contains(name)).collect(), rows }
+    }
+
     fn table(&self) -> String {
         if self.rows.is_empty() {
             return "none\n".to_owned();
@@ -53,7 +63,7 @@ impl List {
         format!("{rows:#}\n")
     }
 
-    fn csv(&self) -> std::io::Result<String> {
+    pub fn csv(&self) -> std::io::Result<String> {
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(&self.columns)?;
         for row in &self.rows {

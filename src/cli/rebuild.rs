@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::{Failure, Format, output::List};
+use super::{Failure, Format, operator, output::List};
 use crate::{
     clock::Clock,
     config::Config,
     db::Database,
-    rebuild::{Change, Difference, Rebuild, rebuild},
+    rebuild::{Difference, Rebuild, rebuild},
 };
 
 #[derive(Args)]
@@ -21,13 +21,20 @@ pub struct Arguments {
     /// Show the difference and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Who mends, for the record; the login name when not given
+    #[arg(long)]
+    by: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let wanted =
-        Rebuild { rules: &config.rules(), tenant: arguments.tenant.as_deref(), dry_run: arguments.dry_run };
+    let wanted = Rebuild {
+        rules: &config.rules(),
+        tenant: arguments.tenant.as_deref(),
+        dry_run: arguments.dry_run,
+        by: &operator(arguments.by.as_deref()),
+    };
     let differences = rebuild(database, wanted, Clock::System.now())?;
     let columns = vec!["table", "key", "change", "shown", "log"];
     List { columns, rows: differences.iter().map(row).collect() }.print(arguments.format)?;
@@ -40,11 +47,7 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
 }
 
 fn row(difference: &Difference) -> Vec<Value> {
-    let change = match difference.change {
-        Change::Missing => "missing",
-        Change::Extra => "extra",
-        Change::Changed => "changed",
-    };
+    let change = difference.change.name();
     let side = |of: fn(&(&'static str, Value, Value)) -> Value| -> Value {
         let columns: Map<String, Value> =
             difference.columns.iter().map(|column| (column.0.to_owned(), of(column))).collect();

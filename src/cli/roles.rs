@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, lists};
+use super::{
+    Failure, lists, operator,
+    output::{printable, say},
+};
 use crate::{
-    by_hand::{self, Whom},
+    by_hand::{self, By, Whom},
     clock::Clock,
     config::Config,
     db::Database,
@@ -41,6 +44,18 @@ enum Verb {
         #[command(flatten)]
         whom: Person,
         role: String,
+        /// Who takes it, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Let the last holder of a protected role lose it after all, as the directory or the mapping says
+    Release {
+        #[arg(long)]
+        tenant: String,
+        role: String,
+        /// Who lets them, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
     },
 }
 
@@ -57,12 +72,20 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
     match &verbs.verb {
         Verb::List(of) => return lists::list(database, of, ROLES, &["slug", "name"]),
         Verb::Grant { whom, role, reason, by } => {
-            let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-            let by = by.clone().unwrap_or_else(login);
+            let by = operator(by.as_deref());
             let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
             by_hand::grant(database, &rules, whom.named(), &grant, now)?;
         }
-        Verb::Revoke { whom, role } => by_hand::revoke(database, &rules, whom.named(), role, now)?,
+        Verb::Release { tenant, role, by } => {
+            let by = By { name: &operator(by.as_deref()), now };
+            for user in by_hand::release(database, &rules, tenant, role, by)? {
+                say(&format!("{} keeps {} no longer\n", printable(&user), printable(role)))?;
+            }
+        }
+        Verb::Revoke { whom, role, by } => {
+            let by = By { name: &operator(by.as_deref()), now };
+            by_hand::revoke(database, &rules, whom.named(), role, by)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

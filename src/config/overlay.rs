@@ -19,13 +19,14 @@ pub enum ConfigError {
 }
 
 /// Environment variable → where its value goes. A list is given with commas.
-const ENVIRONMENT: [(&str, &[&str]); 8] = [
+const ENVIRONMENT: [(&str, &[&str]); 9] = [
     ("DATABASE_URL", &["database_url"]),
     ("ROSTERD_LISTEN", &["http", "listen"]),
     ("ROSTERD_ADMIN_LISTEN", &["http", "admin_listen"]),
     ("WORKOS_WEBHOOK_SECRET", &["workos", "webhook_secrets"]),
     ("WORKOS_API_KEY", &["workos", "api_key"]),
     ("WORKOS_API_URL", &["workos", "api_url"]),
+    ("ROSTERD_GUARD", &["guard", "mode"]),
     ("SMTP_URL", &["mail", "url"]),
     ("MAIL_FROM", &["mail", "from"]),
 ];
@@ -57,8 +58,14 @@ fn wrong(error: &toml::de::Error) -> ConfigError {
 
 fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(), ConfigError> {
     // The tables whose keys are the operator's own.
-    let free = ["directories.deleted_of.", "mail.recipients.", "mail.recipient_roles_of.", "mail.kinds_of."]
-        .contains(&prefix);
+    let free = [
+        "directories.deleted_of.",
+        "guard.of.",
+        "mail.recipients.",
+        "mail.recipient_roles_of.",
+        "mail.kinds_of.",
+    ]
+    .contains(&prefix);
     for (key, value) in ours {
         let name = format!("{prefix}{key}");
         match (base.get_mut(&key), value) {

@@ -20,6 +20,7 @@ enum Values<'a> {
     OptionalInteger(Vec<Option<i64>>),
     Boolean(Vec<bool>),
     Bytes(Vec<&'a [u8]>),
+    OptionalBytes(Vec<Option<&'a [u8]>>),
     /// For PostgreSQL a time, for SQLite its text.
     Time(Vec<Option<Timestamp>>),
 }
@@ -79,6 +80,11 @@ impl<'a, R> Rows<'a, R> {
 
     pub fn bytes(self, name: &'static str, of: impl Fn(&'a R) -> &'a [u8]) -> Self {
         let values = Values::Bytes(self.rows.iter().map(of).collect());
+        self.with(name, values)
+    }
+
+    pub fn optional_bytes(self, name: &'static str, of: impl Fn(&'a R) -> Option<&'a [u8]>) -> Self {
+        let values = Values::OptionalBytes(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 

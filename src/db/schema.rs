@@ -113,13 +113,64 @@ table! {
 }
 
 table! {
-    manual_grants (tenant_id, person_id, role_slug) {
+    protected_seats (tenant_id, user_id, role_slug) {
         tenant_id -> Text,
+        user_id -> Text,
+        role_slug -> Text,
+        lost_at -> Nullable<BigInt>,
+        lost_event -> Nullable<Text>,
+        kept -> Bool,
+        released -> Bool,
+    }
+}
+
+table! {
+    manual_grants (tenant_id, user_id, role_slug) {
+        tenant_id -> Text,
+        user_id -> Text,
         person_id -> Text,
         role_slug -> Text,
         reason -> Text,
         granted_by -> Text,
         granted_at -> BigInt,
+    }
+}
+
+table! {
+    guard_counts (directory_id, minute) {
+        directory_id -> Text,
+        minute -> BigInt,
+        losses -> BigInt,
+        applied -> BigInt,
+    }
+}
+
+table! {
+    holds (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        directory_id -> Text,
+        cause -> Text,
+        state -> Text,
+        opened_at -> BigInt,
+        due_at -> Nullable<BigInt>,
+        applied_before -> BigInt,
+        active_before -> BigInt,
+        decided_at -> Nullable<BigInt>,
+        decided_by -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    held_users (tenant_id, user_id, hold_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        hold_id -> BigInt,
+        lost -> Text,
+        roles -> Text,
+        said -> BigInt,
+        state -> Text,
     }
 }
 
@@ -187,5 +238,34 @@ table! {
     }
 }
 
+table! {
+    audit (tenant_id, seq) {
+        tenant_id -> Text,
+        seq -> BigInt,
+        kind -> Text,
+        subject -> Text,
+        change -> Text,
+        personal -> Nullable<Text>,
+        salt -> Nullable<Binary>,
+        commitment -> Nullable<Binary>,
+        actor -> Text,
+        inbox_id -> Nullable<BigInt>,
+        received_at -> Nullable<BigInt>,
+        said_at -> Nullable<BigInt>,
+        applied_at -> BigInt,
+        hash -> Binary,
+    }
+}
+
+table! {
+    audit_heads (tenant_id) {
+        tenant_id -> Text,
+        seq -> BigInt,
+        hash -> Binary,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
+allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
+allow_tables_to_appear_in_same_query!(holds, held_users);

@@ -1,8 +1,8 @@
 //! What else a user's row depends on: directories, groups, the mapping, and what was given by hand.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{roles::Manual, winner::Homes};
+use super::{protect::Loss, roles::Manual, winner::Homes};
 use crate::mapping::{Mapping, condition::Membership};
 
 /// By (tenant, user), and by (tenant, person).
@@ -19,24 +19,32 @@ pub struct Stay {
     pub roles: BTreeSet<String>,
 }
 
+/// By (tenant, user): protected roles that they keep, since when nothing grants them (`super::protect`).
+pub type Kept = HashMap<(String, String), BTreeMap<String, Loss>>;
+
 pub struct Around<'a> {
     pub homes: &'a Homes,
     pub mapping: &'a Mapping,
     pub groups: Groups,
     pub by_hand: ByHand,
     pub stays: Stays,
+    pub kept: Kept,
 }
 
 impl<'a> Around<'a> {
-    /// No groups, nothing given by hand, nothing that stays.
+    /// No groups, nothing given by hand, nothing that stays or is kept.
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
-        let (groups, by_hand, stays) = (Groups::new(), ByHand::new(), Stays::new());
-        Self { homes, mapping, groups, by_hand, stays }
+        let (groups, by_hand) = (Groups::new(), ByHand::new());
+        Self { homes, mapping, groups, by_hand, stays: Stays::new(), kept: Kept::new() }
     }
 
     /// Sorted by id; none where no rule asks for groups.
     pub fn groups(&self, tenant_id: &str, user_id: &str) -> &[Membership] {
         self.groups.get(&(tenant_id.to_owned(), user_id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn kept(&self, tenant_id: &str, user_id: &str) -> Option<&BTreeMap<String, Loss>> {
+        self.kept.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 
     pub fn stay(&self, tenant_id: &str, user_id: &str) -> Option<&Stay> {

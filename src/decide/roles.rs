@@ -6,6 +6,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt};
 
+use super::protect::Loss;
 use crate::{
     clock::Timestamp,
     mapping::{
@@ -16,6 +17,8 @@ use crate::{
 
 /// What grants the broker's own slugs where no rule names them.
 pub const PASS_THROUGH: &str = "broker role";
+
+pub const KEPT: &str = "protected: nobody else holds it";
 
 /// A role that an operator gave by hand; it stays through whatever the directory says, and shows while the person has
 /// access.
@@ -38,6 +41,8 @@ pub enum Because {
     BrokerRole(String),
     Unmapped,
     Manual(Manual),
+    /// Nothing grants it since then; but it is protected, and nobody else of the tenant holds it.
+    Kept(Loss),
 }
 
 /// The later of what is told: a time, and the newest word on the user.
@@ -116,6 +121,7 @@ impl Because {
                 newest_word: evidence.iter().any(|one| group(one).is_none()),
             },
             Self::Manual(grant) => Since { at: Some(grant.since), newest_word: false },
+            Self::Kept(loss) => Since { at: Some(loss.at), newest_word: false },
             Self::BrokerRole(_) | Self::Unmapped => Since { at: None, newest_word: true },
         }
     }
@@ -135,6 +141,7 @@ impl fmt::Display for Because {
             Self::BrokerRole(_) => f.write_str(PASS_THROUGH),
             Self::Unmapped => f.write_str("default role: nothing else is granted"),
             Self::Manual(grant) => write!(f, "by hand: {}", grant.reason),
+            Self::Kept(_) => f.write_str(KEPT),
         }
     }
 }

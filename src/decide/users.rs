@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     access::{Access, Cause, access},
     around::{Around, Stay},
+    protect::Loss,
     roles::{self, Because},
     said::{Said, attributes, facts, said},
     state::State,
@@ -21,10 +22,16 @@ pub struct ShownUser {
     pub directory_id: String,
     pub idp_id: Option<String>,
     pub email: Option<String>,
+    pub username: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
     pub name: Option<String>,
+    pub job_title: Option<String>,
     pub active: bool,
+    pub access_epoch: i64,
+    pub deprovisioned_at: Option<Timestamp>,
     pub role_slugs: Vec<String>,
-    /// JSON, as the row keeps it; empty where no rule asks for attributes.
+    /// JSON, as the row keeps it.
     pub custom_attributes: String,
     pub digest: i64,
     /// The roles shown.
@@ -145,7 +152,11 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> 
         Access::Active if derived.shut_out => Access::Inactive(winner.word.version.at, Cause::Mapping),
         access => access,
     };
-    let held = if access.is_active() { derived.held } else { BTreeMap::new() };
+    let (access, held) = match around.kept(tenant_id, id) {
+        Some(kept) => (Access::Active, keeping(derived.held, kept)),
+        None if access.is_active() => (access, derived.held),
+        None => (access, BTreeMap::new()),
+    };
     let (access, staying) = match (said.row, around.stay(tenant_id, id)) {
         (Some(row), Some(stay)) => stayed(row, stay, access, &held),
         _ => (access, BTreeSet::new()),
@@ -165,6 +176,14 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> 
         user_id: id.to_owned(),
         tenant_id: tenant_id.to_owned(),
     }
+}
+
+/// Access is kept with the role, and with access whatever else the facts grant.
+fn keeping(mut held: BTreeMap<String, Because>, kept: &BTreeMap<String, Loss>) -> BTreeMap<String, Because> {
+    for (role, loss) in kept {
+        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    }
+    held
 }
 
 /// Nobody comes in by it: access stays only where it is shown.

@@ -13,7 +13,7 @@ use crate::{
     db::{Database, DbError},
     inbox::{dead, queue},
     outbox,
-    tables::refreshes,
+    tables::{holds, refreshes},
 };
 
 /// What readiness is read from.
@@ -37,6 +37,14 @@ pub(super) struct Standing {
     pub(super) outbox: Heap,
     /// Directories whose people are being derived again.
     pub(super) refreshes: i64,
+    pub(super) holds: Holds,
+}
+
+/// Mass changes that wait for a decision.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Holds {
+    pub(super) open: i64,
+    pub(super) people: i64,
 }
 
 impl Health {
@@ -50,7 +58,9 @@ impl Health {
                 oldest_seconds: oldest.map(|oldest| now.seconds_since(oldest).max(0)),
             };
             database.read::<_, DbError>(|conn| {
+                let (open, people) = holds::waiting(conn)?;
                 Ok(Standing {
+                    holds: Holds { open, people },
                     inbox: heap(queue::backlog(conn)?),
                     dead_letters: heap(dead::open(conn)?),
                     outbox: heap(outbox::waiting(conn)?),
@@ -79,6 +89,7 @@ pub(super) async fn ready(health: Data<Health>) -> HttpResponse {
                 "dead_letters": standing.dead_letters,
                 "outbox": standing.outbox,
                 "refreshes": standing.refreshes,
+                "holds": standing.holds,
             });
             HttpResponse::Ok().content_type("application/json").body(body.to_string())
         }

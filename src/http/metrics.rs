@@ -15,6 +15,7 @@ pub(super) async fn metrics(metrics: Data<Metrics>, health: Data<Health>) -> Res
             .dead_letters_oldest_seconds
             .set(standing.dead_letters.oldest_seconds.unwrap_or_default() as f64);
         metrics.outbox_waiting.set(standing.outbox.count);
+        metrics.held.set(standing.holds.people);
     }
     let Ok(text) = metrics.encode() else { return Err(Problem::NotReady) };
     Ok(HttpResponse::Ok()

@@ -23,6 +23,7 @@ pub struct Queued {
     pub event_key: String,
     pub source: String,
     pub attempts: i16,
+    pub received_at: Timestamp,
     pub body: Vec<u8>,
 }
 
@@ -34,6 +35,8 @@ struct Row {
     event_key: String,
     #[diesel(sql_type = Text)]
     source: String,
+    #[diesel(sql_type = BigInt)]
+    received_at: i64,
     #[diesel(sql_type = Binary)]
     body: Vec<u8>,
 }
@@ -56,23 +59,44 @@ pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> Quer
     });
     let attempts: BTreeMap<i64, i16> = fitting.map(|(id, attempts, _)| (id, attempts)).collect();
     let ids: Vec<i64> = attempts.keys().copied().collect();
-    let mut rows: Vec<Row> = Rows::of(&ids)
-        .integer("id", |id| *id)
-        .load(conn, "SELECT i.id, i.event_key, i.source, i.body FROM {rows} JOIN inbox i ON i.id = r.id")?;
+    let mut rows: Vec<Row> = Rows::of(&ids).integer("id", |id| *id).load(
+        conn,
+        "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id",
+    )?;
     rows.sort_unstable_by_key(|row| row.id);
-    let queued = |Row { id: inbox_id, event_key, source, body }| {
+    let queued = |Row { id: inbox_id, event_key, source, received_at, body }| {
         let attempts = attempts.get(&inbox_id).copied().unwrap_or_default();
-        Queued { inbox_id, event_key, source, attempts, body }
+        let received_at = Timestamp::from_micros(received_at);
+        Queued { inbox_id, event_key, source, attempts, received_at, body }
     };
     Ok(rows.into_iter().map(queued).collect())
 }
 
 /// Bodies by id, of whatever state: contents that a derivation needs once more.
 pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String, Vec<u8>)>> {
-    let rows: Vec<Row> = Rows::of(inbox_ids)
-        .integer("id", |id| *id)
-        .load(conn, "SELECT i.id, i.event_key, i.source, i.body FROM {rows} JOIN inbox i ON i.id = r.id")?;
+    let rows: Vec<Row> = Rows::of(inbox_ids).integer("id", |id| *id).load(
+        conn,
+        "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id",
+    )?;
     Ok(rows.into_iter().map(|row| (row.id, row.source, row.body)).collect())
+}
+
+#[derive(QueryableByName)]
+struct Named {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    event_key: String,
+    #[diesel(sql_type = BigInt)]
+    received_at: i64,
+}
+
+/// (id, event key, received) of deliveries, of whatever state.
+pub fn named(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String, Timestamp)>> {
+    let rows: Vec<Named> = Rows::of(inbox_ids)
+        .integer("id", |id| *id)
+        .load(conn, "SELECT i.id, i.event_key, i.received_at FROM {rows} JOIN inbox i ON i.id = r.id")?;
+    Ok(rows.into_iter().map(|row| (row.id, row.event_key, Timestamp::from_micros(row.received_at))).collect())
 }
 
 /// New deliveries, due at once: each with the size of its body.

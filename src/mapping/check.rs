@@ -69,9 +69,10 @@ fn policy(section: &Section, general: &Policy, faults: &mut Faults<'_>) -> Polic
             faults
                 .at(role.span(), format!("role {slug:?} needs a slug and a name without control characters"));
         }
-        let document::Role { name, priority, privileged } = role.get_ref();
+        let document::Role { name, priority, privileged, protected } = role.get_ref();
         let name = name.clone().unwrap_or_else(|| slug.clone());
-        policy.roles.insert(slug.clone(), Role { name, priority: *priority, privileged: *privileged });
+        let (priority, privileged, protected) = (*priority, *privileged, *protected);
+        policy.roles.insert(slug.clone(), Role { name, priority, privileged, protected });
     }
     for (slug, role) in section.roles.iter().flatten() {
         let Some(priority) = role.get_ref().priority else { continue };

@@ -46,6 +46,8 @@ pub(super) struct Role {
     pub(super) priority: Option<i64>,
     #[serde(default)]
     pub(super) privileged: bool,
+    #[serde(default)]
+    pub(super) protected: bool,
 }
 
 #[derive(Deserialize)]

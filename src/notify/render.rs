@@ -13,6 +13,8 @@ mod text;
 
 use std::collections::HashMap;
 
+pub(crate) use html::Escaped;
+
 use crate::{
     clock::Timestamp,
     outbox::{

@@ -2,7 +2,14 @@
 
 use diesel::QueryResult;
 
-use crate::{clock::Timestamp, db::Conn};
+use crate::{
+    clock::Timestamp,
+    db::Conn,
+    tables::{
+        directories, held_users,
+        holds::{self, Hold},
+    },
+};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -42,7 +49,50 @@ pub enum Undecided {
     ApprovedAfterHours(u32),
 }
 
-/// `None` for a hold that is decided, or gone: then there is nothing to tell any more.
-pub fn of(_conn: &mut Conn, _tenant_id: &str, hold_id: i64, _most: usize) -> QueryResult<Option<Held>> {
-    Ok(Some(Held { hold_id, ..Held::default() }))
+/// `None` for a hold that keeps nobody any more who waits for a decision: then there is nothing to tell.
+pub fn of(conn: &mut Conn, tenant_id: &str, hold_id: i64, most: usize) -> QueryResult<Option<Held>> {
+    let Some(hold) = holds::find(conn, hold_id)?.filter(|hold| hold.tenant_id == tenant_id) else {
+        return Ok(None);
+    };
+    let mut open = held_users::of_hold(conn, hold_id)?;
+    open.retain(|held| held.state == held_users::OPEN);
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let removals = open.iter().filter(|held| held.lost().is_access()).count();
+    let person = |held: &held_users::Held| HeldPerson {
+        user_id: held.user_id.clone(),
+        name: held.name.clone(),
+        email: held.email.clone(),
+        roles: held.lost().roles().into_iter().map(str::to_owned).collect(),
+    };
+    let directory = (hold.tenant_id.clone(), hold.directory_id.clone());
+    Ok(Some(Held {
+        hold_id,
+        directory: directories::name(conn, &directory)?,
+        since: hold.opened_at(),
+        removals,
+        privileged_losses: open.len() - removals,
+        active_before: usize::try_from(hold.active_before).unwrap_or_default(),
+        applied_before: usize::try_from(hold.applied_before).unwrap_or_default(),
+        cause: cause(&hold.cause).to_owned(),
+        people: open.iter().take(most).map(person).collect(),
+        undecided: undecided(&hold),
+    }))
+}
+
+fn cause(code: &str) -> &'static str {
+    match code {
+        "deleted" => "the directory deletes them",
+        "directory" => "the directory, or the organization, was deleted",
+        "mapping" => "other rules for roles let nobody in to whom they grant none",
+        "roles" => "a group, an attribute, a role field or the rules for roles changed",
+        _ => "the directory says that they are not active any more",
+    }
+}
+
+fn undecided(hold: &Hold) -> Undecided {
+    let hours =
+        |due: Timestamp| u32::try_from(due.seconds_since(hold.opened_at()) / 3_600).unwrap_or(u32::MAX);
+    hold.due_at().map_or(Undecided::Stay, |due| Undecided::ApprovedAfterHours(hours(due)))
 }

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{PlanError, UserPlan};
 use crate::{
     apply::{
-        load,
+        guard, load,
         people::{around, rows},
+        protect::foreseen,
         refresh,
     },
     db::Conn,
     decide::{
         Rules,
+        around::Kept,
         examine::{Examined, examine},
+        protect::{self, Loss},
         roles::Because,
         users::{self, Seat, ShownUser, UserChange},
     },
@@ -30,6 +33,25 @@ pub(super) struct Walked {
     pub(super) matches: BTreeMap<String, Vec<Matches>>,
     /// Slugs in the broker's role field that the mapping ignores, and of how many users.
     pub(super) ignored: BTreeMap<String, usize>,
+    /// By (tenant, role), protected ones only.
+    protected: BTreeMap<(String, String), Left>,
+    /// (tenant, user) of those who would lose access or a privileged role, and their directory.
+    losers: BTreeMap<(String, String), String>,
+    /// By (tenant, directory): how many have access.
+    active: BTreeMap<(String, String), u64>,
+}
+
+impl Walked {
+    /// By (tenant, directory): who would lose access or a privileged role, of how many with access.
+    pub(super) fn losses(&self) -> BTreeMap<(String, String), (u64, u64)> {
+        let mut losses: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+        for ((tenant_id, _), directory_id) in &self.losers {
+            let key = (tenant_id.clone(), directory_id.clone());
+            let active = self.active.get(&key).copied().unwrap_or_default();
+            losses.entry(key).or_insert((0, active)).0 += 1;
+        }
+        losses
+    }
 }
 
 /// What one rule does in one tenant.
@@ -38,6 +60,28 @@ pub(super) struct Matches {
     pub(super) users: usize,
     /// Users of whom one of its roles is explained by it.
     pub(super) explains: usize,
+}
+
+/// Whom a protected role would be left to.
+#[derive(Default)]
+enum Left {
+    #[default]
+    Nobody,
+    Holders,
+    /// The newest loss, and whose.
+    Lost(Loss, String),
+}
+
+impl Left {
+    fn join(&mut self, seat: &protect::Seat, user_id: &str) {
+        let later = |known: &(&Loss, &str), loss: &Loss| (loss, user_id) > (known.0, known.1);
+        match (&*self, seat) {
+            (Self::Holders, _) | (_, protect::Seat::Lost { released: true, .. }) => {}
+            (_, protect::Seat::Holds) => *self = Self::Holders,
+            (Self::Lost(known, of), protect::Seat::Lost { loss, .. }) if !later(&(known, of), loss) => {}
+            (_, protect::Seat::Lost { loss, .. }) => *self = Self::Lost(loss.clone(), user_id.to_owned()),
+        }
+    }
 }
 
 pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Result<Walked, PlanError> {
@@ -55,9 +99,10 @@ pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Resu
             after = last;
             let users = page.into_iter().filter(|(_, kind)| tables::kind(*kind) == Kind::User);
             let ids: BTreeSet<String> = users.map(|(id, _)| id).filter(|id| met.insert(id.clone())).collect();
-            look_at(conn, rules, &directory_id, &ids, tenant, &mut walked)?;
+            look_at(conn, rules, &directory_id, &ids, tenant, None, &mut walked)?;
         }
     }
+    keep_the_last(conn, rules, tenant, &mut walked)?;
     walked.tenants.retain(|_, users| !users.is_empty());
     Ok(walked)
 }
@@ -68,11 +113,21 @@ fn look_at(
     directory_id: &str,
     ids: &BTreeSet<String>,
     tenant: Option<&str>,
+    kept: Option<&Kept>,
     walked: &mut Walked,
 ) -> Result<(), PlanError> {
     let mut state = load::entities(conn, directory_id, ids.clone())?;
     let homes = refresh::homes(conn, &state, rules)?;
-    let (shown, around) = around(conn, &mut state, ids, &homes, rules)?;
+    let (shown, mut around) = around(conn, &mut state, ids, &homes, rules)?;
+    around.stays = guard::staying(conn, &shown)?;
+    let keeps_already = std::mem::replace(&mut around.kept, kept.cloned().unwrap_or_default());
+    if rules.mapping.protects() && kept.is_none() {
+        for ((tenant_id, user_id), seats) in foreseen(conn, &state, ids, &shown, &around)? {
+            for (role, taken) in seats {
+                walked.protected.entry((tenant_id.clone(), role)).or_default().join(&taken.seat, &user_id);
+            }
+        }
+    }
     for id in ids {
         let shown = rows(&shown, id);
         for change in users::derive(&state, id, shown, &around).changes {
@@ -81,8 +136,23 @@ fn look_at(
             let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == seat.tenant_id)) else {
                 continue;
             };
-            let Some(user) = difference(row, &seat, rules) else { continue };
-            walked.tenants.entry(seat.tenant_id).or_default().insert(id.clone(), user);
+            let key = (seat.tenant_id.clone(), id.clone());
+            let user = difference(row, &seat, rules, keeps_already.get(&key));
+            if kept.is_none() && row.active {
+                *walked.active.entry((key.0.clone(), row.directory_id.clone())).or_default() += 1;
+            }
+            match user.as_ref().is_some_and(UserPlan::is_a_loss) {
+                true => drop(walked.losers.insert(key, row.directory_id.clone())),
+                false => drop(walked.losers.remove(&key)),
+            }
+            let users = walked.tenants.entry(seat.tenant_id.clone()).or_default();
+            match user {
+                Some(user) => drop(users.insert(id.clone(), user)),
+                None => drop(users.remove(id)),
+            }
+        }
+        if kept.is_some() {
+            continue;
         }
         for examined in examine(&state, id, shown, &around) {
             count(&examined, rules, walked);
@@ -91,12 +161,40 @@ fn look_at(
     Ok(())
 }
 
-fn difference(row: &ShownUser, seat: &Seat, rules: &Rules) -> Option<UserPlan> {
+/// Whoever would be the last to lose a protected role is looked at again as somebody who keeps it.
+fn keep_the_last(
+    conn: &mut Conn,
+    rules: &Rules,
+    tenant: Option<&str>,
+    walked: &mut Walked,
+) -> Result<(), PlanError> {
+    let mut kept = Kept::new();
+    for ((tenant_id, role), left) in std::mem::take(&mut walked.protected) {
+        let protected = rules.mapping.of(&tenant_id).protected().any(|protected| protected == role);
+        if let (Left::Lost(loss, user_id), true) = (left, protected) {
+            kept.entry((tenant_id, user_id)).or_default().insert(role, loss);
+        }
+    }
+    let ids: BTreeSet<String> = kept.keys().map(|(_, user_id)| user_id.clone()).collect();
+    match ids.is_empty() {
+        true => Ok(()),
+        false => look_at(conn, rules, "", &ids, tenant, Some(&kept), walked),
+    }
+}
+
+fn difference(
+    row: &ShownUser,
+    seat: &Seat,
+    rules: &Rules,
+    keeps_already: Option<&BTreeMap<String, Loss>>,
+) -> Option<UserPlan> {
+    let mut keeps = keeps(seat);
+    keeps.retain(|role| keeps_already.is_none_or(|already| !already.contains_key(role)));
     let active = seat.access.is_active();
     let gained = seat.held.iter().filter(|(role, _)| !row.held.contains(*role));
     let gains: BTreeMap<String, String> =
         gained.map(|(role, because)| (role.clone(), because.to_string())).collect();
-    if gains.is_empty() && seat.lost.is_empty() && row.active == active {
+    if gains.is_empty() && seat.lost.is_empty() && keeps.is_empty() && row.active == active {
         return None;
     }
     let policy = rules.mapping.of(&seat.tenant_id);
@@ -109,8 +207,14 @@ fn difference(row: &ShownUser, seat: &Seat, rules: &Rules) -> Option<UserPlan> {
         loses_access: row.active && !active,
         gains_access: !row.active && active,
         gains,
+        keeps,
         privileged,
     })
+}
+
+fn keeps(seat: &Seat) -> BTreeSet<String> {
+    let kept = seat.held.iter().filter(|(_, because)| matches!(because, Because::Kept(_)));
+    kept.map(|(role, _)| role.clone()).collect()
 }
 
 fn count(examined: &Examined, rules: &Rules, walked: &mut Walked) {

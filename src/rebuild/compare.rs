@@ -19,6 +19,16 @@ pub enum Change {
     Changed,
 }
 
+impl Change {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Changed => "changed",
+        }
+    }
+}
+
 /// One row that differs.
 #[derive(Clone, Debug)]
 pub struct Difference {

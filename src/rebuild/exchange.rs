@@ -1,6 +1,6 @@
 //! Exchanging: rows that differ, and all the machinery behind them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::{QueryDsl, QueryResult, RunQueryDsl};
 use serde_json::Value;
@@ -12,7 +12,11 @@ use crate::{
         bulk::Rows,
         schema::{claims, facts, memberships, role_mentions},
     },
-    tables::host::{GROUP_MEMBERS, HostTable, TABLES},
+    tables::{
+        Key,
+        host::{GROUP_MEMBERS, HostTable, TABLES, USER_ROLES, USERS},
+        users,
+    },
 };
 
 /// Rows copied in one statement.
@@ -35,7 +39,22 @@ pub(super) fn exchange(
         let put: Vec<Vec<Value>> = of_table().filter_map(|difference| wanted(table, difference)).collect();
         table.put(conn, &put)?;
     }
-    Ok(())
+    Ok(users::move_epoch(conn, &reassigned(differences))?)
+}
+
+/// (tenant, user) whose roles differ while their own row tells no change of access: hosts must look again all the same.
+fn reassigned(differences: &[Difference]) -> Vec<Key> {
+    let of = |table: HostTable| differences.iter().filter(move |one| one.table.name == table.name);
+    let user = |one: &Difference| Some((one.key.first()?.clone(), one.key.get(1)?.clone()));
+    let moved: BTreeSet<Key> =
+        of(USERS).filter(|one| one.shown.is_none() || changes_access(one)).filter_map(user).collect();
+    let roles: BTreeSet<Key> = of(USER_ROLES).filter_map(user).collect();
+    roles.difference(&moved).cloned().collect()
+}
+
+fn changes_access(difference: &Difference) -> bool {
+    let access = ["status", "role_slugs"];
+    difference.columns.iter().any(|(name, ..)| access.contains(name))
 }
 
 /// The row to be written: as the log says it, but `access_epoch` goes on from what hosts have seen.
@@ -44,8 +63,7 @@ fn wanted(table: &HostTable, difference: &Difference) -> Option<Vec<Value>> {
     let epoch = table.all_columns().iter().position(|(name, _)| *name == "access_epoch");
     if let (Some(epoch), Some(shown)) = (epoch, &difference.shown) {
         let seen = shown.get(epoch).and_then(Value::as_i64).unwrap_or(0);
-        let access = ["status", "role_slugs"];
-        let changed = difference.columns.iter().any(|(name, ..)| access.contains(name));
+        let changed = changes_access(difference);
         if let Some(value) = row.get_mut(epoch) {
             *value = Value::from(seen + i64::from(changed));
         }

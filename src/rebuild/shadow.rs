@@ -9,16 +9,17 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 
 use super::RebuildError;
 use crate::{
-    apply::{Batch, apply, reading, refresh},
+    apply::{Batch, apply, guard::Turn, people, reading, refresh},
+    audit::people::Cause,
     clock::Timestamp,
     db::{
         Conn, Database, DbError, Url,
         migrate::migrate,
         schema::{dead_letters, inbox, inbox_queue},
     },
-    decide::Rules,
+    decide::{Rules, guard::Extent},
     inbox::{dead, queue::Queued},
-    tables::{manual_grants, mappings},
+    tables::{manual_grants, mappings, protected_seats},
 };
 
 /// Deliveries in one step of the fold.
@@ -41,6 +42,9 @@ type Row = (i64, String, String, String, i16, i64, Vec<u8>);
 /// Everything that was applied, as `conn` sees it: not what waits, nor what was set aside before it was folded.
 pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Shadow, RebuildError> {
     let shadow = create()?;
+    // Who was ever shown with a protected role does not follow from the log: seats are copied, and whoever is kept by one is
+    // derived again in the end.
+    let folding = Rules { mapping: rules.mapping.unprotected().into(), ..rules.clone() };
     shadow.database.write::<_, DbError>(|shadow| {
         manual_grants::copy(conn, shadow)?;
         if let Some(mapping) = mappings::newest(conn)? {
@@ -68,12 +72,20 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                         inbox::body.eq(&body),
                     ))
                     .execute(shadow)?;
-                queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, body });
+                let received_at = Timestamp::from_micros(received_at);
+                queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, received_at, body });
             }
-            apply(shadow, rules, reading::read(queued), now)
+            apply(shadow, &folding, reading::read(queued), now)
         })?;
     }
-    while refresh::step(&shadow.database, rules, Batch::default(), now)?.is_some() {}
+    while refresh::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
+    let turn = Turn::of(now, Extent::Touched);
+    shadow.database.write::<_, DbError>(|shadow| {
+        let kept = protected_seats::copy(conn, shadow)?;
+        let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
+        people::again(shadow, kept, rules, Cause::AnotherHolds, turn)?;
+        Ok(())
+    })?;
     Ok(shadow)
 }
 

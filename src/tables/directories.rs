@@ -33,6 +33,16 @@ pub fn providers(conn: &mut Conn, keys: &[Key]) -> QueryResult<HashMap<Key, Opti
     Ok(shown.into_iter().map(|row| ((row.tenant_id, row.id), row.provider)).collect())
 }
 
+pub fn name(conn: &mut Conn, key: &Key) -> QueryResult<Option<String>> {
+    let shown: Vec<Shown> =
+        Rows::of(std::slice::from_ref(key)).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+            conn,
+            "SELECT d.tenant_id, d.id, d.name AS provider FROM {rows} \
+             JOIN directories d ON d.tenant_id = r.tenant_id AND d.id = r.id",
+        )?;
+    Ok(shown.into_iter().find_map(|row| row.provider))
+}
+
 /// The state of each that is shown.
 pub fn states(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<HashMap<Key, String>> {
     #[derive(QueryableByName)]

@@ -250,8 +250,17 @@ impl HostTable {
 
 fn expression((name, kind): (&str, Type), postgres: bool) -> String {
     match (kind, postgres) {
-        (Time, true) => format!("to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
+        (Time, true) => postgres_time(name),
         (Json, false) => format!("json({name})"),
         _ => name.to_owned(),
     }
+}
+
+fn postgres_time(column: &str) -> String {
+    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+}
+
+/// A time column as SQLite keeps it and [`crate::clock::Timestamp`] reads it.
+pub(crate) fn time_as_text(conn: &Conn, column: &str) -> String {
+    if matches!(conn, Conn::Postgres(_)) { postgres_time(column) } else { column.to_owned() }
 }

@@ -43,3 +43,11 @@ pub fn of_person(conn: &mut Conn, tenant_id: &str, person_id: &str) -> QueryResu
         "SELECT u.id AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.person_id = r.named";
     texts(conn, &[(tenant_id, person_id)], sql)
 }
+
+/// Whether any of these users has access.
+pub fn any_active(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<bool> {
+    let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
+    let sql = "SELECT u.id AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.named \
+         WHERE u.status = 'active'";
+    Ok(!texts(conn, &keys, sql)?.is_empty())
+}

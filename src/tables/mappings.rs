@@ -32,6 +32,13 @@ pub fn newest(conn: &mut Conn) -> QueryResult<Option<Applied>> {
     }))
 }
 
+/// The mapping that held as this version; `None` where there was none, or it cannot be read any more.
+pub fn at(conn: &mut Conn, version: i64) -> QueryResult<Option<Mapping>> {
+    let document: Option<String> =
+        mappings::table.find(version).select(mappings::document).first(conn).optional()?;
+    Ok(document.and_then(|document| check(&document).ok()))
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum InForceError {
     #[error("{0}")]

@@ -1,6 +1,8 @@
 //! Table `memberships`: the newest word on each membership. What shows of it is the view `group_members`, so a
 //! membership waits for its user and group without being looked at again (lesson 13).
 
+use std::collections::HashMap;
+
 use diesel::{
     ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
     sql_types::{BigInt, Text},
@@ -10,7 +12,7 @@ use super::{Key, code};
 use crate::{
     clock::Timestamp,
     db::{Conn, bulk::Rows, schema::memberships},
-    decide::around::Groups,
+    decide::{around::Groups, protect::Loss},
     fact::{Kind, Membership},
     mapping::condition,
 };
@@ -99,6 +101,38 @@ pub fn groups_of(conn: &mut Conn, users: &[Key]) -> QueryResult<Groups> {
         of_user.dedup_by(|a, b| a.group_id == b.group_id);
     }
     Ok(groups)
+}
+
+#[derive(QueryableByName)]
+struct Newest {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = BigInt)]
+    at: i64,
+    #[diesel(sql_type = Text)]
+    event: String,
+}
+
+/// The newest word on the groups of each of these (tenant, user): on being in one or not, or on the group itself.
+pub fn newest_around(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, Loss>> {
+    let words: Vec<Newest> =
+        Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
+            conn,
+            "SELECT r.tenant_id, r.user_id, CASE WHEN f.at > m.at THEN f.at ELSE m.at END AS at, \
+             CASE WHEN f.at > m.at THEN f.event ELSE m.event END AS event FROM {rows} \
+             JOIN memberships m ON m.user_id = r.user_id \
+             JOIN claims c ON c.id = m.claim_id AND c.tenant_id = r.tenant_id \
+             LEFT JOIN facts f ON f.id = m.group_id AND f.kind = 3 AND f.claim_id = m.claim_id",
+        )?;
+    let mut newest: HashMap<Key, Loss> = HashMap::new();
+    for Newest { tenant_id, user_id, at, event } in words {
+        let word = Loss { at: Timestamp::from_micros(at), event };
+        let kept = newest.entry((tenant_id, user_id)).or_insert_with(|| word.clone());
+        *kept = word.max(kept.clone());
+    }
+    Ok(newest)
 }
 
 /// Users who are or were in a group, in order, after one of them.

@@ -7,9 +7,11 @@ use diesel::{
 
 use super::{
     Key,
+    host::time_as_text,
     roles::{self, Assignment, Grant},
 };
 use crate::{
+    clock::Timestamp,
     db::{Conn, bulk::Rows},
     decide::users::{Seat, ShownUser, UserChange},
     fact,
@@ -30,9 +32,21 @@ struct Shown {
     #[diesel(sql_type = Nullable<Text>)]
     email: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
+    username: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    first_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    last_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    job_title: Option<String>,
     #[diesel(sql_type = Text)]
     status: String,
+    #[diesel(sql_type = BigInt)]
+    access_epoch: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    deprovisioned_at: Option<String>,
     #[diesel(sql_type = Text)]
     role_slugs: String,
     #[diesel(sql_type = Text)]
@@ -41,14 +55,15 @@ struct Shown {
     digest: i64,
 }
 
-/// With their roles, and with their attributes where these are asked for.
-pub fn shown(conn: &mut Conn, keys: &[Key], with_attributes: bool) -> QueryResult<Vec<ShownUser>> {
-    let attributes = if with_attributes { "CAST(u.custom_attributes AS text)" } else { "''" };
+/// With their roles.
+pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
+    let since = time_as_text(conn, "u.deprovisioned_at");
     let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         &format!(
-            "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.name, u.status, \
-             u.role_slugs, {attributes} AS custom_attributes, u.digest FROM {{rows}} \
+            "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.username, u.first_name, \
+             u.last_name, u.name, u.job_title, u.status, u.access_epoch, {since} AS deprovisioned_at, u.role_slugs, \
+             CAST(u.custom_attributes AS text) AS custom_attributes, u.digest FROM {{rows}} \
              JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.id"
         ),
     )?;
@@ -69,7 +84,13 @@ pub fn shown(conn: &mut Conn, keys: &[Key], with_attributes: bool) -> QueryResul
         directory_id: row.directory_id,
         idp_id: row.idp_id,
         email: row.email,
+        username: row.username,
+        first_name: row.first_name,
+        last_name: row.last_name,
         name: row.name,
+        job_title: row.job_title,
+        access_epoch: row.access_epoch,
+        deprovisioned_at: row.deprovisioned_at.as_deref().and_then(Timestamp::parse),
         custom_attributes: row.custom_attributes,
         digest: row.digest,
     };
@@ -207,6 +228,16 @@ fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
              OR users.person_id <> r.person_id OR users.deprovisioned_at IS DISTINCT FROM r.deprovisioned_at \
              OR r.epoch > 0)",
         )?;
+    Ok(())
+}
+
+/// Hosts must look again.
+pub fn move_epoch(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
+    Rows::of(users).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
+        conn,
+        "UPDATE users SET access_epoch = users.access_epoch + 1 FROM {rows} \
+         WHERE users.tenant_id = r.tenant_id AND users.id = r.id",
+    )?;
     Ok(())
 }
 

@@ -86,3 +86,18 @@ pub fn upsert(conn: &mut Conn, words: &[(&str, Kind, &Standing)]) -> QueryResult
         )?;
     Ok(())
 }
+
+/// Other digests of the words on users that these deliveries hold: (user, delivery, digest).
+pub fn move_digests(conn: &mut Conn, digests: &[(String, i64, i64)]) -> QueryResult<()> {
+    Rows::of(digests)
+        .text("id", |row| &row.0)
+        .integer("inbox_id", |row| row.1)
+        .integer("digest", |row| row.2)
+        .integer("kind", |_| code(Kind::User).into())
+        .execute(
+            conn,
+            "UPDATE facts SET digest = r.digest FROM {rows} \
+             WHERE facts.id = r.id AND facts.kind = r.kind AND facts.inbox_id = r.inbox_id",
+        )?;
+    Ok(())
+}

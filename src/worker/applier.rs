@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, Timestamp},
     db::{Database, DbError, Fault},
     decide::Rules,
+    holds,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
     retention::Retention,
@@ -107,8 +108,9 @@ impl Applier {
         let waits = waiting(&self.database, now)?;
         let applied = if waits.deliveries { self.apply(now)? } else { 0 };
         let refreshed = waits.refreshes && self.refresh(now)?;
+        let released = waits.holds && self.release(now)?;
         Ok(match applied {
-            _ if refreshed || applied >= self.batch.deliveries => Step::Full,
+            _ if released || refreshed || applied >= self.batch.deliveries => Step::Full,
             0 => Step::Idle,
             _ => Step::Worked,
         })
@@ -131,6 +133,16 @@ impl Applier {
             "refreshed part of a directory"
         );
         self.tell(refreshed.notices);
+        Ok(true)
+    }
+
+    fn release(&self, now: Timestamp) -> Result<bool, ApplyError> {
+        let Some(released) = holds::step(&self.database, &self.rules(), self.batch, now)? else {
+            return Ok(false);
+        };
+        self.metrics.deprovisioned.inc_by(released.leavers as u64);
+        tracing::info!(people = released.people, leavers = released.leavers, "released people who were held");
+        self.tell(released.leavers);
         Ok(true)
     }
 

@@ -3,6 +3,7 @@
 
 mod damage;
 mod examples;
+mod guarded;
 mod history;
 mod mapped;
 mod model;
@@ -78,6 +79,12 @@ property!(
     (60, 20),
     case,
     planned::a_plan_comes_true
+);
+property!(
+    whatever_the_guard_holds_all_approved_ends_in_the_tables_of_the_set,
+    (150, 30),
+    case,
+    guarded::all_approved
 );
 property!(what_is_wrong_with_an_event_stays_with_it, (60, 30), poison::poisoned, poison::stays_with_itself);
 

@@ -125,7 +125,7 @@ impl TestApp {
 
     /// What the log says now must be what the tables show (`rebuild`).
     pub fn assert_rebuilds(&self) {
-        let wanted = Rebuild { rules: &self.config.rules(), tenant: None, dry_run: true };
+        let wanted = Rebuild { rules: &self.config.rules(), tenant: None, dry_run: true, by: "test" };
         let differences = rebuild(self.database(), wanted, self.clock.now()).unwrap();
         assert!(differences.is_empty(), "{differences:#?}");
     }

@@ -9,6 +9,8 @@ mod harness;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod binary;
@@ -22,6 +24,8 @@ mod crash;
 mod duplicates;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod holds;
 #[cfg(test)]
 mod http;
 #[cfg(test)]

@@ -193,7 +193,7 @@ both! {
 }
 
 both! {
-    fn lesson_7_a_deleted_directory_is_one_mail(app) {
+    fn lesson_7_a_deleted_directory_is_one_mail(app, |config| config.guard.on = false) {
         let office = Office::of(app);
         let people: Vec<Value> = (0..60).map(|n| created(&format!("u{n}"))).collect();
         app.play(&people);

@@ -17,7 +17,7 @@ use crate::harness::{
 const DAYS: Retention = Retention { delivery_days: 90, event_id_days: 90 };
 
 fn rebuilt(app: &TestApp, dry_run: bool) -> Vec<Difference> {
-    let wanted = Rebuild { rules: &app.config.rules(), tenant: None, dry_run };
+    let wanted = Rebuild { rules: &app.config.rules(), tenant: None, dry_run, by: "test" };
     rebuild(app.database(), wanted, app.clock.now()).unwrap()
 }
 
@@ -75,6 +75,21 @@ both! {
 }
 
 both! {
+    fn lesson_6_a_rebuild_that_mends_somebodys_roles_makes_hosts_look_again(app) {
+        app.play(&life());
+        let epochs = |app: &TestApp| app.brief(USERS, &["id", "access_epoch"]);
+        let before = epochs(app);
+        assert_eq!(before[0], "u1 1");
+        execute(app, "DELETE FROM user_roles WHERE user_id = 'u1' AND role_slug = 'member'");
+
+        rebuilt(app, false);
+
+        assert_eq!(epochs(app)[0], "u1 2");
+        assert_eq!(epochs(app)[1..], before[1..]);
+    }
+}
+
+both! {
     fn what_was_tampered_with_is_shown_by_a_dry_run_and_mended_by_a_rebuild_and_nobody_is_told(app) {
         app.play(&life());
         let (before, notices) = (tables(app), app.notices());
@@ -99,6 +114,9 @@ both! {
         // The epoch went on from what hosts had seen.
         assert_eq!(after[2][0]["access_epoch"], 42);
         after[2][0]["access_epoch"] = before[2][0]["access_epoch"].clone();
+        // Whoever got roles back is looked at again.
+        assert_eq!((&after[2][2]["id"], &after[2][2]["access_epoch"]), (&json!("u3"), &json!(2)));
+        after[2][2]["access_epoch"] = before[2][2]["access_epoch"].clone();
         assert_eq!(after, before);
         assert_eq!(app.notices(), notices);
         assert!(rebuilt(app, true).is_empty());

@@ -3,6 +3,7 @@
 mod commands;
 mod granted;
 mod planned;
+mod protected;
 
 use rosterd::{
     by_hand::{self, ByHandError, Whom},
@@ -47,7 +48,7 @@ pub(super) fn plan_of(app: &TestApp, document: &str) -> Plan {
 
 pub(super) fn apply(app: &TestApp, document: &str) -> Plan {
     let by = By { name: "ada", now: now() };
-    let plan = plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
+    let (plan, _) = plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
     app.drain();
     plan
 }

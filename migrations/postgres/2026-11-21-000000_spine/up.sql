@@ -4,7 +4,7 @@ CREATE TABLE properties (
     value TEXT NOT NULL
 );
 
--- What was delivered, as it was delivered. Rows are never changed: the log from which everything else follows.
+-- What was delivered, as it was delivered. Rows are never changed, but for the erasure of a person: the log from which everything else follows.
 CREATE TABLE inbox (
     id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     source      TEXT COLLATE "C" NOT NULL,
@@ -116,16 +116,78 @@ CREATE TABLE mappings (
     applied_at BIGINT NOT NULL
 );
 
--- Roles given by hand, to people and not to the broker's ids for them; no event changes these.
+-- Roles given by hand, to people and not to the broker's ids for them; no event changes these. Who the person is may be
+-- learnt late (with the directory's kind of provider), so the user they were given to is kept too.
 CREATE TABLE manual_grants (
     tenant_id  TEXT COLLATE "C" NOT NULL,
+    user_id    TEXT COLLATE "C" NOT NULL,
     person_id  TEXT COLLATE "C" NOT NULL,
     role_slug  TEXT COLLATE "C" NOT NULL,
     reason     TEXT             NOT NULL,
     granted_by TEXT             NOT NULL,
     granted_at BIGINT           NOT NULL,
-    PRIMARY KEY (tenant_id, person_id, role_slug)
+    PRIMARY KEY (tenant_id, user_id, role_slug)
 );
+CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
+
+-- Losses of access and of privileged roles lately, by directory and minute: what the guard weighs. applied are those
+-- that were not held.
+CREATE TABLE guard_counts (
+    directory_id TEXT COLLATE "C" NOT NULL,
+    minute       BIGINT NOT NULL,
+    losses       BIGINT NOT NULL,
+    applied      BIGINT NOT NULL,
+    PRIMARY KEY (directory_id, minute)
+);
+
+-- Mass changes that are held, or were; a directory has one open at most. applied_before of active_before people had
+-- lost access, or a privileged role, in the window before it tripped.
+CREATE TABLE holds (
+    id             BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    tenant_id      TEXT COLLATE "C" NOT NULL,
+    directory_id   TEXT COLLATE "C" NOT NULL,
+    cause          TEXT NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'ended')),
+    opened_at      BIGINT NOT NULL,
+    due_at         BIGINT,
+    applied_before BIGINT NOT NULL,
+    active_before  BIGINT NOT NULL,
+    decided_at     BIGINT,
+    decided_by     TEXT,
+    reason         TEXT
+);
+CREATE UNIQUE INDEX holds_open ON holds (tenant_id, directory_id) WHERE state = 'open';
+CREATE INDEX holds_due ON holds (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
+
+-- Whom a hold concerns. While a row is open, approved or rejected the user keeps what is shown: lost, roles and said are
+-- what the directory wants, and by which word. done came true, ended was overtaken by what the directory said later.
+CREATE TABLE held_users (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    user_id   TEXT COLLATE "C" NOT NULL,
+    hold_id   BIGINT NOT NULL,
+    lost      TEXT NOT NULL,
+    roles     TEXT NOT NULL,
+    said      BIGINT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    PRIMARY KEY (tenant_id, user_id, hold_id)
+);
+CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE state IN ('open', 'approved', 'rejected');
+CREATE INDEX held_users_hold ON held_users (hold_id, state);
+CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved';
+
+-- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
+-- kept from coming true while nobody holds the role; released is one that an operator forced.
+CREATE TABLE protected_seats (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    user_id    TEXT COLLATE "C" NOT NULL,
+    role_slug  TEXT COLLATE "C" NOT NULL,
+    lost_at    BIGINT,
+    lost_event TEXT COLLATE "C",
+    kept       BOOLEAN NOT NULL,
+    released   BOOLEAN NOT NULL,
+    PRIMARY KEY (tenant_id, user_id, role_slug)
+);
+CREATE INDEX protected_seats_role ON protected_seats (tenant_id, role_slug, lost_at);
 
 -- Role slugs that a claim's facts have ever named: what `roles` lists.
 CREATE TABLE role_mentions (
@@ -271,4 +333,34 @@ CREATE TABLE heard (
     directory_id TEXT COLLATE "C" PRIMARY KEY,
     heard_at     BIGINT           NOT NULL,
     told_at      BIGINT
+);
+
+-- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
+-- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a
+-- person can be erased and the chain holds. Nothing ever deletes a row.
+CREATE TABLE audit (
+    tenant_id   TEXT COLLATE "C" NOT NULL,
+    seq         BIGINT           NOT NULL,
+    kind        TEXT COLLATE "C" NOT NULL,
+    subject     TEXT COLLATE "C" NOT NULL,
+    change      TEXT             NOT NULL,
+    -- names, addresses, attributes; NULL with a commitment: erased
+    personal    TEXT,
+    salt        BYTEA,
+    commitment  BYTEA,
+    actor       TEXT             NOT NULL,
+    inbox_id    BIGINT,
+    received_at BIGINT,
+    said_at     BIGINT,
+    applied_at  BIGINT           NOT NULL,
+    hash        BYTEA            NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+);
+CREATE INDEX audit_subject ON audit (tenant_id, subject);
+
+-- The last entry of each chain, so that one cut off at its end is found.
+CREATE TABLE audit_heads (
+    tenant_id TEXT COLLATE "C" PRIMARY KEY,
+    seq       BIGINT           NOT NULL,
+    hash      BYTEA            NOT NULL
 );

@@ -1,4 +1,6 @@
 DROP VIEW group_members;
+DROP TABLE audit_heads;
+DROP TABLE audit;
 DROP TABLE heard;
 DROP TABLE mails;
 DROP TABLE outbox;
@@ -9,6 +11,10 @@ DROP TABLE users;
 DROP TABLE directories;
 DROP TABLE tenants;
 DROP TABLE role_mentions;
+DROP TABLE protected_seats;
+DROP TABLE held_users;
+DROP TABLE holds;
+DROP TABLE guard_counts;
 DROP TABLE refreshes;
 DROP TABLE memberships;
 DROP TABLE facts;

@@ -4,7 +4,7 @@ CREATE TABLE properties (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What was delivered, as it was delivered. Rows are never changed: the log from which everything else follows.
+-- What was delivered, as it was delivered. Rows are never changed, but for the erasure of a person: the log from which everything else follows.
 CREATE TABLE inbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     source      TEXT    NOT NULL,
@@ -116,16 +116,78 @@ CREATE TABLE mappings (
     applied_at INTEGER NOT NULL
 ) STRICT;
 
--- Roles given by hand, to people and not to the broker's ids for them; no event changes these.
+-- Roles given by hand, to people and not to the broker's ids for them; no event changes these. Who the person is may be
+-- learnt late (with the directory's kind of provider), so the user they were given to is kept too.
 CREATE TABLE manual_grants (
     tenant_id  TEXT    NOT NULL,
+    user_id    TEXT    NOT NULL,
     person_id  TEXT    NOT NULL,
     role_slug  TEXT    NOT NULL,
     reason     TEXT    NOT NULL,
     granted_by TEXT    NOT NULL,
     granted_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, person_id, role_slug)
+    PRIMARY KEY (tenant_id, user_id, role_slug)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
+
+-- Losses of access and of privileged roles lately, by directory and minute: what the guard weighs. applied are those
+-- that were not held.
+CREATE TABLE guard_counts (
+    directory_id TEXT NOT NULL,
+    minute       INTEGER NOT NULL,
+    losses       INTEGER NOT NULL,
+    applied      INTEGER NOT NULL,
+    PRIMARY KEY (directory_id, minute)
+) STRICT, WITHOUT ROWID;
+
+-- Mass changes that are held, or were; a directory has one open at most. applied_before of active_before people had
+-- lost access, or a privileged role, in the window before it tripped.
+CREATE TABLE holds (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id      TEXT NOT NULL,
+    directory_id   TEXT NOT NULL,
+    cause          TEXT NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'ended')),
+    opened_at      INTEGER NOT NULL,
+    due_at         INTEGER,
+    applied_before INTEGER NOT NULL,
+    active_before  INTEGER NOT NULL,
+    decided_at     INTEGER,
+    decided_by     TEXT,
+    reason         TEXT
+) STRICT;
+CREATE UNIQUE INDEX holds_open ON holds (tenant_id, directory_id) WHERE state = 'open';
+CREATE INDEX holds_due ON holds (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
+
+-- Whom a hold concerns. While a row is open, approved or rejected the user keeps what is shown: lost, roles and said are
+-- what the directory wants, and by which word. done came true, ended was overtaken by what the directory said later.
+CREATE TABLE held_users (
+    tenant_id TEXT NOT NULL,
+    user_id   TEXT NOT NULL,
+    hold_id   INTEGER NOT NULL,
+    lost      TEXT NOT NULL,
+    roles     TEXT NOT NULL,
+    said      INTEGER NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    PRIMARY KEY (tenant_id, user_id, hold_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE state IN ('open', 'approved', 'rejected');
+CREATE INDEX held_users_hold ON held_users (hold_id, state);
+CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved';
+
+-- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
+-- kept from coming true while nobody holds the role; released is one that an operator forced.
+CREATE TABLE protected_seats (
+    tenant_id  TEXT NOT NULL,
+    user_id    TEXT NOT NULL,
+    role_slug  TEXT NOT NULL,
+    lost_at    INTEGER,
+    lost_event TEXT,
+    kept       INTEGER NOT NULL CHECK (kept IN (0, 1)),
+    released   INTEGER NOT NULL CHECK (released IN (0, 1)),
+    PRIMARY KEY (tenant_id, user_id, role_slug)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX protected_seats_role ON protected_seats (tenant_id, role_slug, lost_at);
 
 -- Role slugs that a claim's facts have ever named: what `roles` lists.
 CREATE TABLE role_mentions (
@@ -272,4 +334,34 @@ CREATE TABLE heard (
     directory_id TEXT    PRIMARY KEY,
     heard_at     INTEGER NOT NULL,
     told_at      INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
+-- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a
+-- person can be erased and the chain holds. Nothing ever deletes a row.
+CREATE TABLE audit (
+    tenant_id   TEXT    NOT NULL,
+    seq         INTEGER NOT NULL,
+    kind        TEXT    NOT NULL,
+    subject     TEXT    NOT NULL,
+    change      TEXT    NOT NULL,
+    -- names, addresses, attributes; NULL with a commitment: erased
+    personal    TEXT,
+    salt        BLOB,
+    commitment  BLOB,
+    actor       TEXT    NOT NULL,
+    inbox_id    INTEGER,
+    received_at INTEGER,
+    said_at     INTEGER,
+    applied_at  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_subject ON audit (tenant_id, subject);
+
+-- The last entry of each chain, so that one cut off at its end is found.
+CREATE TABLE audit_heads (
+    tenant_id TEXT    PRIMARY KEY,
+    seq       INTEGER NOT NULL,
+    hash      BLOB    NOT NULL
 ) STRICT, WITHOUT ROWID;

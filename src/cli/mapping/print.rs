@@ -65,6 +65,9 @@ fn rows(plan: &Plan) -> List {
             for role in &user.loses {
                 row("-", role, "");
             }
+            for role in &user.keeps {
+                row("keeps", role, "protected: nobody else would hold it");
+            }
         }
     }
     List { columns, rows }

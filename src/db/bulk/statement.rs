@@ -54,6 +54,7 @@ impl QueryFragment<Pg> for AllRows<'_> {
                 Values::OptionalInteger(v) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(v)?,
                 Values::Boolean(v) => out.push_bind_param::<Array<Bool>, _>(v)?,
                 Values::Bytes(v) => out.push_bind_param::<Array<Binary>, _>(v)?,
+                Values::OptionalBytes(v) => out.push_bind_param::<Array<Nullable<Binary>>, _>(v)?,
                 Values::Time(v) => out.push_bind_param::<Array<Nullable<Timestamptz>>, _>(v)?,
             }
             out.push_sql(match values {
@@ -62,7 +63,7 @@ impl QueryFragment<Pg> for AllRows<'_> {
                 Values::Json(_) => "::text[]::jsonb[]",
                 Values::Integer(_) | Values::OptionalInteger(_) => "::int8[]",
                 Values::Boolean(_) => "::bool[]",
-                Values::Bytes(_) => "::bytea[]",
+                Values::Bytes(_) | Values::OptionalBytes(_) => "::bytea[]",
                 Values::Time(_) => "::timestamptz[]",
             });
         }
@@ -123,6 +124,7 @@ fn bind<'b>(values: &'b Values<'_>, place: usize, mut out: AstPass<'_, 'b, Sqlit
         Values::OptionalInteger(v) => out.push_bind_param::<Nullable<BigInt>, _>(at(v, place)?),
         Values::Boolean(v) => out.push_bind_param::<Bool, _>(at(v, place)?),
         Values::Bytes(v) => out.push_bind_param::<Binary, _>(at(v, place)?),
+        Values::OptionalBytes(v) => out.push_bind_param::<Nullable<Binary>, _>(at(v, place)?),
         Values::Time(v) => out.push_bind_param::<Nullable<Text>, _>(at(v, place)?),
     }
 }

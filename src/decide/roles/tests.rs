@@ -62,7 +62,12 @@ fn policy() -> impl Generate<Value = Policy> {
             let ranked = |(n, slug): (usize, &&str)| {
                 (
                     (*slug).to_owned(),
-                    Role { name: (*slug).to_owned(), priority: Some(n as i64), privileged: false },
+                    Role {
+                        name: (*slug).to_owned(),
+                        priority: Some(n as i64),
+                        privileged: false,
+                        protected: false,
+                    },
                 )
             };
             Policy {
@@ -134,6 +139,7 @@ proptest! {
                 }
                 Because::BrokerRole(slug) => prop_assert!(known.slugs.contains(slug) && !policy.knows(slug)),
                 Because::Unmapped => prop_assert_eq!(&policy.unmapped, &Unmapped::Role(role.clone())),
+                Because::Kept(_) => prop_assert!(false, "a derivation keeps nothing"),
                 Because::Manual(grant) => prop_assert!(known.manual.contains(grant) && grant.role == *role),
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use super::{Item, Page};
 
 /// Text that stands in markup, inside an element or a quoted attribute.
-struct Escaped<'a>(&'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -64,7 +64,7 @@ impl Case {
             Some(mapped) => check(&mapped.document()).unwrap().as_version(1),
             None => Mapping::built_in(),
         };
-        Rules { tenancy, directory_deleted, mapping: mapping.into() }
+        Rules { tenancy, directory_deleted, mapping: mapping.into(), ..Rules::default() }
     }
 
     /// Each event once.

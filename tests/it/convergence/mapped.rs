@@ -12,6 +12,7 @@ never_from_directory = ["billing"]
 [roles.guest]
 [roles.billing]
 [roles.admin]
+privileged = true
 [roles.boss]
 [roles.editor]
 [roles.local]

@@ -151,7 +151,8 @@ impl World {
     /// What a rebuild from the log would change.
     pub fn rebuilt(&self, rules: &Rules) -> Outcome {
         let differences =
-            rebuild(&self.database, Rebuild { rules, tenant: None, dry_run: true }, NOW).map_err(failed)?;
+            rebuild(&self.database, Rebuild { rules, tenant: None, dry_run: true, by: "test" }, NOW)
+                .map_err(failed)?;
         if differences.is_empty() {
             Ok(())
         } else {

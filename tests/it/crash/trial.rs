@@ -104,6 +104,7 @@ impl Trial {
     fn settle(&self, command: &mut Command) {
         command
             .env("DATABASE_URL", &self.url)
+            .env("ROSTERD_GUARD", "off")
             .env("ROSTERD_CONFIG", self.home.path().join("rosterd.toml"))
             .env("SMTP_URL", self.smtp.url())
             .env("MAIL_FROM", "rosterd <rosterd@host.example>");

@@ -88,8 +88,25 @@ both! {
 
         let shown = app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"]);
         assert!(shown.contains(&"u1 editor by hand: on call".to_owned()), "{shown:?}");
-        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u1" }, "editor", now()).unwrap();
+        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u1" }, "editor", by_hand::By { name: "ada", now: now() }).unwrap();
         assert!(!grants(app).contains(&"u1 editor".to_owned()));
+    }
+}
+
+both! {
+    fn what_was_given_by_hand_stays_with_the_person_when_the_kind_of_provider_is_learnt_late(app) {
+        let mentioned = |id: &str, name: &str| event(name, "dsync.user.created", 1, person(id, "active", 1));
+        app.play(&[event("o1", "organization.created", 0, organization("org_1", 0)), mentioned("u3", "c3")]);
+        apply(app, GROUPS);
+        give(app, "u3", "admin").unwrap();
+        let before = app.brief(USERS, &["person_id"]);
+
+        app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0))]);
+
+        assert_ne!(app.brief(USERS, &["person_id"]), before);
+        assert!(grants(app).contains(&"u3 admin".to_owned()), "{:?}", grants(app));
+        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u3" }, "admin", by_hand::By { name: "ada", now: now() }).unwrap();
+        assert!(!grants(app).contains(&"u3 admin".to_owned()));
     }
 }
 

@@ -1,0 +1,251 @@
+//! The guard at work, inside the transaction of the change: what somebody is about to lose is weighed against what was
+//! lost lately in the directory, and held or let through. Costs one look-up a batch, and more only for losses.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::json;
+
+use super::people::rows;
+use crate::{
+    audit::{self, Actor, kinds},
+    clock::Timestamp,
+    db::{Conn, DbError},
+    decide::{
+        Rules,
+        around::{Stay, Stays},
+        guard::{self, Entry, Extent, Limits, Loss, Lost, Sorted, Undecided},
+        users::{ShownUser, UserOutcome},
+    },
+    outbox::{self, Notice},
+    tables::{
+        Key,
+        guard_counts::{self, Added, Recent},
+        held_users, holds, mappings,
+    },
+};
+
+/// When, and what is derived together.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    pub now: Timestamp,
+    pub extent: Extent,
+}
+
+impl Turn {
+    pub fn of(now: Timestamp, extent: Extent) -> Self {
+        Self { now, extent }
+    }
+}
+
+/// What stays of the rows shown, whatever was derived. Remembers what is held and why, and ends what was held and is
+/// not any more.
+pub fn weigh(
+    conn: &mut Conn,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    outcome: &UserOutcome,
+    rules: &Rules,
+    turn: Turn,
+) -> Result<Stays, DbError> {
+    if !rules.guard.on {
+        return Ok(Stays::new());
+    }
+    let keys: Vec<Key> =
+        shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
+    let entries = held_users::live(conn, &keys)?;
+    let losses = losses(conn, shown, outcome, rules, turn)?;
+    if losses.is_empty() && entries.is_empty() {
+        return Ok(Stays::new());
+    }
+    let Sorted { staying, fresh, applied, overtaken } = guard::sort(losses, entries, &rules.guard);
+    let restated: Vec<(&Loss, i64)> = staying
+        .iter()
+        .filter(|(loss, entry)| loss.said != entry.said)
+        .map(|(loss, entry)| (loss, entry.hold_id))
+        .collect();
+    held_users::restate(conn, &restated)?;
+    held_users::end(conn, &applied.iter().collect::<Vec<_>>(), held_users::DONE)?;
+    held_users::end(conn, &overtaken.iter().collect::<Vec<_>>(), held_users::ENDED)?;
+
+    let held = match turn.extent {
+        Extent::ByHand => Vec::new(),
+        Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, rules, turn)?,
+    };
+    let left: BTreeSet<i64> = applied.iter().chain(&overtaken).map(|entry: &Entry| entry.hold_id).collect();
+    holds::settle(conn, &left.into_iter().collect::<Vec<_>>(), held_users::ENDED)?;
+    let stay = |loss: Loss| ((loss.tenant_id, loss.user_id), loss.stay);
+    Ok(staying.into_iter().map(|(loss, _)| loss).chain(held).map(stay).collect())
+}
+
+/// What stays of the rows shown by what is held already, whatever will be derived.
+pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<ShownUser>>) -> Result<Stays, DbError> {
+    let keys: Vec<Key> =
+        shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
+    let stay = |entry: Entry| {
+        let row = rows(shown, &entry.user_id).iter().find(|row| row.tenant_id == entry.tenant_id)?;
+        let stay = match entry.lost {
+            Lost::Roles(roles) => Stay { access: false, roles },
+            _ => Stay { access: true, roles: row.held.clone() },
+        };
+        Some(((entry.tenant_id, entry.user_id), stay))
+    };
+    Ok(held_users::live(conn, &keys)?.into_iter().filter_map(stay).collect())
+}
+
+/// A role is privileged too when only the mapping before this one said so: dropping it from the document takes it from
+/// everybody (lesson 22).
+fn losses(
+    conn: &mut Conn,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    outcome: &UserOutcome,
+    rules: &Rules,
+    turn: Turn,
+) -> Result<Vec<Loss>, DbError> {
+    let version = rules.mapping.version;
+    let before = match turn.extent {
+        Extent::Directory if version > 0 => mappings::at(conn, version - 1)?,
+        _ => None,
+    };
+    let is_privileged = |tenant_id: &str, role: &str| {
+        let privileged = |mapping: &crate::mapping::Mapping| mapping.of(tenant_id).is_privileged(role);
+        privileged(&rules.mapping) || before.as_ref().is_some_and(privileged)
+    };
+    Ok(guard::losses(shown, &outcome.changes, version, is_privileged))
+}
+
+/// Those that are held, of losses on which nobody has decided.
+fn weigh_fresh(
+    conn: &mut Conn,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    fresh: Vec<Loss>,
+    rules: &Rules,
+    turn: Turn,
+) -> Result<Vec<Loss>, DbError> {
+    let mut directories: BTreeMap<Key, Vec<Loss>> = BTreeMap::new();
+    for loss in fresh {
+        let directory = (loss.tenant_id.clone(), loss.directory_id.clone());
+        directories.entry(directory).or_default().push(loss);
+    }
+    let minute = turn.now.minute();
+    // Whole minutes: never shorter than the window, and up to one longer.
+    let since = |limits: &Limits| minute - i64::from(limits.window_minutes);
+    let weighed: Vec<(&Key, &Limits)> =
+        directories.keys().filter_map(|key| Some((key, rules.guard.of(&key.0)?))).collect();
+    let windows: Vec<(&str, i64)> =
+        weighed.iter().map(|(key, limits)| (key.1.as_str(), since(limits))).collect();
+    let recent = guard_counts::recent(conn, &windows)?;
+    let mut held: Vec<Loss> = Vec::new();
+    let mut added = Vec::new();
+    for (directory, limits) in weighed {
+        let losses = directories.get(directory).map_or(&[][..], Vec::as_slice);
+        let recent = recent.get(&directory.1).copied().unwrap_or_default();
+        let is_held = is_anomalous(conn, shown, directory, losses, limits, recent, turn.extent)?;
+        let applied = if is_held { 0 } else { losses.len() };
+        added.push(Added { directory_id: &directory.1, since: since(limits), losses: losses.len(), applied });
+        if is_held {
+            hold(conn, directory, losses, limits, recent, turn.now)?;
+            held.extend(losses.iter().cloned());
+        }
+    }
+    guard_counts::add(conn, minute, &added)?;
+    Ok(held)
+}
+
+fn is_anomalous(
+    conn: &mut Conn,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    directory: &Key,
+    losses: &[Loss],
+    limits: &Limits,
+    recent: Recent,
+    extent: Extent,
+) -> Result<bool, DbError> {
+    let count = losses.len() as u64;
+    // All of its people at once, however few are visited here.
+    if losses.iter().any(|loss| loss.lost == Lost::Directory) {
+        let active = guard_counts::active(conn, directory, u64::from(limits.minimum))?;
+        if limits.trips(active, active) {
+            return Ok(true);
+        }
+    }
+    if extent == Extent::Directory {
+        let here = |row: &&ShownUser| {
+            row.active && (&row.tenant_id, &row.directory_id) == (&directory.0, &directory.1)
+        };
+        let active = shown.keys().flat_map(|id| rows(shown, id)).filter(here).count();
+        if limits.trips(count, active as u64) {
+            return Ok(true);
+        }
+    }
+    // Those who went lately were active before.
+    let below =
+        limits.anomalous_below(recent.losses + count).and_then(|below| below.checked_sub(recent.applied));
+    match below {
+        None | Some(0) => Ok(false),
+        Some(below) => Ok(guard_counts::active(conn, directory, below)? < below),
+    }
+}
+
+/// Into the directory's open hold, or a new one.
+fn hold(
+    conn: &mut Conn,
+    directory: &Key,
+    losses: &[Loss],
+    limits: &Limits,
+    recent: Recent,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let id = match holds::open_of(conn, directory)? {
+        Some(id) => id,
+        None => open(conn, directory, losses, limits, recent, now)?,
+    };
+    Ok(held_users::hold(conn, &losses.iter().map(|loss| (loss, id)).collect::<Vec<_>>())?)
+}
+
+fn open(
+    conn: &mut Conn,
+    directory: &Key,
+    losses: &[Loss],
+    limits: &Limits,
+    recent: Recent,
+    now: Timestamp,
+) -> Result<i64, DbError> {
+    let due_at = match limits.undecided {
+        Undecided::Stay => None,
+        Undecided::ApproveAfterHours(hours) => Some(now.plus_seconds(i64::from(hours) * 3_600)),
+    };
+    let active = guard_counts::active(conn, directory, u64::MAX)?;
+    let new = holds::NewHold {
+        directory,
+        cause: cause(losses),
+        opened_at: now,
+        due_at,
+        applied_before: recent.applied,
+        active_before: active + recent.applied,
+    };
+    let id = holds::open(conn, &new)?;
+    tracing::error!(
+        hold.id = id,
+        tenant.id = %directory.0,
+        directory.id = %directory.1,
+        people = losses.len(),
+        applied_before = recent.applied,
+        "a mass change is held; look at it with `rosterd holds show {id}`, then approve or reject it"
+    );
+    let (tenant_id, directory_id) = directory.clone();
+    let change = json!({"directory_id": directory_id, "people": losses.len(), "cause": cause(losses),
+        "applied_before": recent.applied, "active_before": active + recent.applied});
+    let entry =
+        audit::Entry::new(&tenant_id, kinds::HOLD_OPENED, id, &change, Actor::Rule("guard".to_owned()));
+    audit::record(conn, &[entry], now)?;
+    outbox::enqueue(conn, &[Notice::MassChangeHeld { tenant_id, directory_id, hold_id: id }], now)?;
+    Ok(id)
+}
+
+/// What most of the batch is about.
+fn cause(losses: &[Loss]) -> &'static str {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for loss in losses {
+        *counts.entry(loss.lost.code()).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map_or("inactive", |(code, _)| code)
+}

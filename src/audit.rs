@@ -1,0 +1,246 @@
+//! The audit trail: an entry for each change, written in the transaction of the change (lesson 41).
+//!
+//! Each tenant has a chain of its own; what belongs to no tenant is in the chain of tenant ''. Writers are in turn
+//! (`Database::write_in_turn`), so a chain cannot fork (lesson 42). Names, addresses and attributes stand beside the
+//! chain, which holds only a commitment to them, so that a person can be erased. Retention never drops an entry.
+
+pub mod chain;
+pub mod change;
+pub mod log;
+pub mod page;
+pub mod people;
+pub mod receipt;
+pub mod report;
+pub mod verify;
+
+use std::collections::HashMap;
+
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{BigInt, Binary, Text},
+};
+use serde::Serialize;
+
+use crate::{
+    clock::Timestamp,
+    db::{Conn, bulk::Rows},
+};
+use chain::{Hash, Link};
+
+/// What an entry is about; the subject is a user's id, a group's, a mapping's version, a delivery's id.
+pub mod kinds {
+    pub const USER_CREATED: &str = "user.created";
+    pub const USER_CHANGED: &str = "user.changed";
+    pub const USER_REMOVED: &str = "user.removed";
+    pub const USER_ERASED: &str = "user.erased";
+    pub const ACCESS_LOST: &str = "access.lost";
+    pub const ACCESS_RETURNED: &str = "access.returned";
+    pub const ROLES_CHANGED: &str = "roles.changed";
+    pub const ROLE_GIVEN: &str = "role.given";
+    pub const ROLE_TAKEN: &str = "role.taken";
+    /// The last holder of a protected role may lose it; the subject is the role.
+    pub const ROLE_RELEASED: &str = "role.released";
+    pub const GROUP_CREATED: &str = "group.created";
+    pub const GROUP_CHANGED: &str = "group.changed";
+    pub const GROUP_REMOVED: &str = "group.removed";
+    /// The subject of these is the hold.
+    pub const HOLD_OPENED: &str = "hold.opened";
+    pub const HOLD_APPROVED: &str = "hold.approved";
+    pub const HOLD_REJECTED: &str = "hold.rejected";
+    pub const MAPPING_APPLIED: &str = "mapping.applied";
+    pub const DELIVERY_RETRIED: &str = "delivery.retried";
+    pub const DELIVERY_DISCARDED: &str = "delivery.discarded";
+    pub const TABLES_REBUILT: &str = "tables.rebuilt";
+}
+
+/// The chain of what belongs to no tenant.
+pub const NO_TENANT: &str = "";
+
+/// Who or what made the change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    Event { key: String, inbox_id: i64, received_at: Timestamp },
+    Rule(String),
+    Operator(String),
+}
+
+/// An entry to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub tenant_id: String,
+    pub kind: &'static str,
+    pub subject: String,
+    /// JSON, without anything that an erasure must take away.
+    pub change: String,
+    /// JSON: what concerns the person who is the subject. Nobody else's: an erasure goes by the subject.
+    pub personal: Option<String>,
+    pub actor: Actor,
+    /// The time of the directory's word.
+    pub said_at: Option<Timestamp>,
+}
+
+impl Entry {
+    pub fn new(
+        tenant_id: &str,
+        kind: &'static str,
+        subject: impl ToString,
+        change: &impl Serialize,
+        actor: Actor,
+    ) -> Self {
+        Self {
+            tenant_id: tenant_id.to_owned(),
+            kind,
+            subject: subject.to_string(),
+            // Structs of texts and numbers: writing them cannot fail.
+            change: serde_json::to_string(change).unwrap_or_default(),
+            personal: None,
+            actor,
+            said_at: None,
+        }
+    }
+
+    pub fn with_personal(mut self, personal: &impl Serialize) -> Self {
+        self.personal = serde_json::to_string(personal).ok();
+        self
+    }
+}
+
+impl Actor {
+    pub fn operator(name: &str) -> Self {
+        Self::Operator(name.to_owned())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Event { key, .. } => format!("event {key}"),
+            Self::Rule(what) => format!("rule {what}"),
+            Self::Operator(name) => format!("operator {name}"),
+        }
+    }
+
+    fn inbox_id(&self) -> Option<i64> {
+        match self {
+            Self::Event { inbox_id, .. } => Some(*inbox_id),
+            Self::Rule(_) | Self::Operator(_) => None,
+        }
+    }
+
+    fn received_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Event { received_at, .. } => Some(*received_at),
+            Self::Rule(_) | Self::Operator(_) => None,
+        }
+    }
+}
+
+/// An entry in its place in the chain.
+struct Placed<'a> {
+    entry: &'a Entry,
+    seq: i64,
+    actor: String,
+    salt: Option<[u8; 16]>,
+    commitment: Option<Hash>,
+    hash: Hash,
+}
+
+/// Appends to the tenants' chains. The caller's transaction must be in turn.
+pub fn record(conn: &mut Conn, entries: &[Entry], now: Timestamp) -> QueryResult<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut tenants: Vec<&str> = entries.iter().map(|entry| entry.tenant_id.as_str()).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    let mut heads = heads(conn, &tenants)?;
+    let mut placed = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let head = heads.entry(entry.tenant_id.clone()).or_default();
+        let next = place(entry, head, now);
+        *head = Head { seq: next.seq, hash: next.hash.to_vec() };
+        placed.push(next);
+    }
+    insert(conn, &placed, now)?;
+    let heads: Vec<(String, Head)> = heads.into_iter().collect();
+    Rows::of(&heads)
+        .text("tenant_id", |(tenant_id, _)| tenant_id)
+        .integer("seq", |(_, head)| head.seq)
+        .bytes("hash", |(_, head)| &head.hash)
+        .execute(
+            conn,
+            "INSERT INTO audit_heads (tenant_id, seq, hash) SELECT r.tenant_id, r.seq, r.hash FROM {rows} WHERE true \
+             ON CONFLICT (tenant_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
+        )?;
+    Ok(())
+}
+
+fn place<'a>(entry: &'a Entry, head: &Head, now: Timestamp) -> Placed<'a> {
+    let salt: Option<[u8; 16]> = entry.personal.is_some().then(rand::random);
+    let commitment = salt.zip(entry.personal.as_deref()).map(|(salt, text)| chain::commitment(&salt, text));
+    let (seq, actor) = (head.seq + 1, entry.actor.text());
+    let link = Link {
+        tenant_id: &entry.tenant_id,
+        seq,
+        kind: entry.kind,
+        subject: &entry.subject,
+        change: &entry.change,
+        commitment: commitment.as_ref().map(<[u8; 32]>::as_slice),
+        actor: &actor,
+        inbox_id: entry.actor.inbox_id(),
+        received_at: entry.actor.received_at().map(Timestamp::micros),
+        said_at: entry.said_at.map(Timestamp::micros),
+        applied_at: now.micros(),
+    };
+    let hash = chain::hash(&head.hash, &link);
+    Placed { entry, seq, actor, salt, commitment, hash }
+}
+
+fn insert(conn: &mut Conn, placed: &[Placed<'_>], now: Timestamp) -> QueryResult<()> {
+    Rows::of(placed)
+        .text("tenant_id", |row| &row.entry.tenant_id)
+        .integer("seq", |row| row.seq)
+        .text("kind", |row| row.entry.kind)
+        .text("subject", |row| &row.entry.subject)
+        .text("change", |row| &row.entry.change)
+        .optional_text("personal", |row| row.entry.personal.as_deref())
+        .optional_bytes("salt", |row| row.salt.as_ref().map(<[u8; 16]>::as_slice))
+        .optional_bytes("commitment", |row| row.commitment.as_ref().map(<[u8; 32]>::as_slice))
+        .text("actor", |row| &row.actor)
+        .optional_integer("inbox_id", |row| row.entry.actor.inbox_id())
+        .optional_integer("received_at", |row| row.entry.actor.received_at().map(Timestamp::micros))
+        .optional_integer("said_at", |row| row.entry.said_at.map(Timestamp::micros))
+        .integer("applied_at", |_| now.micros())
+        .bytes("hash", |row| &row.hash)
+        .execute(
+            conn,
+            "INSERT INTO audit (tenant_id, seq, kind, subject, change, personal, salt, commitment, actor, inbox_id, \
+             received_at, said_at, applied_at, hash) \
+             SELECT r.tenant_id, r.seq, r.kind, r.subject, r.change, r.personal, r.salt, r.commitment, r.actor, \
+             r.inbox_id, r.received_at, r.said_at, r.applied_at, r.hash FROM {rows}",
+        )?;
+    Ok(())
+}
+
+/// Where a chain ends; an empty hash before the first entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    pub seq: i64,
+    pub hash: Vec<u8>,
+}
+
+#[derive(QueryableByName)]
+struct HeadRow {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+    #[diesel(sql_type = Binary)]
+    hash: Vec<u8>,
+}
+
+pub fn heads(conn: &mut Conn, tenants: &[&str]) -> QueryResult<HashMap<String, Head>> {
+    let rows: Vec<HeadRow> = Rows::of(tenants).text("tenant_id", |tenant| tenant).load(
+        conn,
+        "SELECT h.tenant_id, h.seq, h.hash FROM {rows} JOIN audit_heads h ON h.tenant_id = r.tenant_id",
+    )?;
+    Ok(rows.into_iter().map(|row| (row.tenant_id, Head { seq: row.seq, hash: row.hash })).collect())
+}

@@ -1,0 +1,136 @@
+//! Reading the trail: pages of a chain, and entries by subject, kind and time.
+
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, Queryable, RunQueryDsl,
+    TextExpressionMethods, dsl::exists,
+};
+
+use super::chain::Link;
+use crate::{
+    clock::Timestamp,
+    db::{
+        Conn,
+        schema::{audit, audit_heads},
+    },
+};
+
+/// An entry as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Kept {
+    pub tenant_id: String,
+    pub seq: i64,
+    pub kind: String,
+    pub subject: String,
+    pub change: String,
+    pub personal: Option<String>,
+    pub salt: Option<Vec<u8>>,
+    pub commitment: Option<Vec<u8>>,
+    pub actor: String,
+    pub inbox_id: Option<i64>,
+    pub received_at: Option<i64>,
+    pub said_at: Option<i64>,
+    pub applied_at: i64,
+    pub hash: Vec<u8>,
+}
+
+impl Kept {
+    /// As it would stand at `seq`.
+    pub fn link_at(&self, seq: i64) -> Link<'_> {
+        Link {
+            tenant_id: &self.tenant_id,
+            seq,
+            kind: &self.kind,
+            subject: &self.subject,
+            change: &self.change,
+            commitment: self.commitment.as_deref(),
+            actor: &self.actor,
+            inbox_id: self.inbox_id,
+            received_at: self.received_at,
+            said_at: self.said_at,
+            applied_at: self.applied_at,
+        }
+    }
+
+    pub fn is_erased(&self) -> bool {
+        self.commitment.is_some() && self.personal.is_none()
+    }
+
+    pub fn applied_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.applied_at)
+    }
+}
+
+/// Which entries; the newest of them where there are more than `limit`.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub tenant_id: &'a str,
+    pub subjects: Option<&'a [String]>,
+    /// A kind, or the beginning of several (`access`).
+    pub kind: Option<&'a str>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    pub limit: i64,
+}
+
+/// In the order in which they were written.
+pub fn entries(conn: &mut Conn, wanted: Wanted<'_>) -> QueryResult<Vec<Kept>> {
+    let mut query = audit::table
+        .filter(audit::tenant_id.eq(wanted.tenant_id))
+        .order(audit::seq.desc())
+        .limit(wanted.limit)
+        .into_boxed();
+    if let Some(subjects) = wanted.subjects {
+        query = query.filter(audit::subject.eq_any(subjects));
+    }
+    if let Some(kind) = wanted.kind {
+        query = query.filter(audit::kind.eq(kind).or(audit::kind.like(format!("{}.%", plain(kind)))));
+    }
+    if let Some(since) = wanted.since {
+        query = query.filter(audit::applied_at.ge(since.micros()));
+    }
+    if let Some(until) = wanted.until {
+        query = query.filter(audit::applied_at.lt(until.micros()));
+    }
+    let mut entries: Vec<Kept> = query.load(conn)?;
+    entries.reverse();
+    Ok(entries)
+}
+
+/// Kinds are lower-case words with dots: what else somebody writes matches nothing, and no pattern.
+fn plain(kind: &str) -> String {
+    kind.chars().filter(|c| c.is_ascii_lowercase()).collect()
+}
+
+/// The next entries of a chain after `seq`.
+pub fn page(conn: &mut Conn, tenant_id: &str, after: i64, limit: i64) -> QueryResult<Vec<Kept>> {
+    audit::table
+        .filter(audit::tenant_id.eq(tenant_id))
+        .filter(audit::seq.gt(after))
+        .order(audit::seq)
+        .limit(limit)
+        .load(conn)
+}
+
+/// Every tenant that has a chain, or a head without one.
+pub fn tenants(conn: &mut Conn) -> QueryResult<Vec<String>> {
+    let mut tenants: Vec<String> = audit_heads::table.select(audit_heads::tenant_id).load(conn)?;
+    let headless: Vec<String> = audit::table.select(audit::tenant_id).distinct().load(conn)?;
+    tenants.extend(headless);
+    tenants.sort_unstable();
+    tenants.dedup();
+    Ok(tenants)
+}
+
+/// Whether the trail knows this tenant.
+pub fn knows(conn: &mut Conn, tenant_id: &str) -> QueryResult<bool> {
+    diesel::select(exists(audit_heads::table.find(tenant_id))).get_result(conn)
+}
+
+/// Takes away what is personal in the entries about these users.
+pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String]) -> QueryResult<usize> {
+    diesel::update(
+        audit::table.filter(audit::tenant_id.eq(tenant_id)).filter(audit::subject.eq_any(user_ids)),
+    )
+    .set((audit::personal.eq(None::<String>), audit::salt.eq(None::<Vec<u8>>)))
+    .execute(conn)
+}

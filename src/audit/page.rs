@@ -1,0 +1,162 @@
+//! The access review as one page that needs nothing else: to read on any screen, and to print. Pure. Others' words get in
+//! through [`Escaped`] only.
+
+use super::{
+    receipt::Receipt,
+    report::{Holds, Report},
+};
+use crate::notify::render::Escaped;
+
+pub fn write(report: &Report) -> String {
+    let tenant = report.tenant_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&report.tenant_id);
+    let since =
+        report.since.as_deref().map_or("All on record.".to_owned(), |at| format!("Since {}.", minute(at)));
+    format!(
+        include_str!("page/page.html"),
+        style = include_str!("page/page.css"),
+        tenant = Escaped(tenant),
+        tenant_id = Escaped(&report.tenant_id),
+        made_at = Escaped(&minute(&report.made_at)),
+        people = people(&report.holds),
+        assignments = report.holds.iter().filter(|holds| holds.role.is_some()).count(),
+        leavers = report.left.len(),
+        since = Escaped(&since),
+        holds = or_nobody(report.holds.iter().map(holds).collect(), 4),
+        left = or_nobody(report.left.iter().map(left).collect(), 6),
+    )
+}
+
+/// Rows of one user stand together.
+fn people(holds: &[Holds]) -> usize {
+    let mut ids: Vec<&str> = holds.iter().map(|holds| holds.user_id.as_str()).collect();
+    ids.dedup();
+    ids.len()
+}
+
+fn or_nobody(rows: String, columns: usize) -> String {
+    if rows.is_empty() { format!("<tr><td colspan=\"{columns}\">Nobody.</td></tr>\n") } else { rows }
+}
+
+/// Cells are labelled, for where the table's head is not shown.
+fn cell(label: &str, text: &str, small: Option<&str>) -> String {
+    let small =
+        small.map(|small| format!("<small><bdi>{}</bdi></small>", Escaped(small))).unwrap_or_default();
+    format!("<td data-label=\"{}\"><div><bdi>{}</bdi>{small}</div></td>", Escaped(label), Escaped(text))
+}
+
+fn who(name: Option<&str>, email: Option<&str>, user_id: &str) -> String {
+    let known = name.or(email).unwrap_or(user_id);
+    let small = match (name, email) {
+        (Some(_), Some(email)) => format!("{email} · {user_id}"),
+        (None, None) => "no name on record".to_owned(),
+        _ => user_id.to_owned(),
+    };
+    cell("Who", known, Some(&small))
+}
+
+fn holds(holds: &Holds) -> String {
+    format!(
+        "<tr>{}{}{}{}</tr>\n",
+        who(holds.name.as_deref(), holds.email.as_deref(), &holds.user_id),
+        cell("Role", holds.role.as_deref().unwrap_or("access, no role"), None),
+        cell("Because of", holds.because.as_deref().unwrap_or("–"), None),
+        cell("Since", &holds.since.as_deref().map_or("–".to_owned(), minute), None),
+    )
+}
+
+fn left(receipt: &Receipt) -> String {
+    let time = |at: Option<&str>| at.map_or("–".to_owned(), minute);
+    let after =
+        |minutes: Option<i64>, of: &str| minutes.map(|minutes| format!("{} after {of}", span(minutes)));
+    let told = match (&receipt.told_at, receipt.mail.as_deref()) {
+        (Some(at), _) => minute(at),
+        (None, Some("waiting")) | (None, None) => "not yet".to_owned(),
+        (None, Some(state)) => state.to_owned(),
+    };
+    let back = receipt.returned_at.as_deref().map(|at| format!("came back {}", minute(at)));
+    let lost =
+        if receipt.roles_lost.is_empty() { "no roles".to_owned() } else { receipt.roles_lost.join(", ") };
+    let lost = back.map_or(lost.clone(), |back| format!("{lost}; {back}"));
+    let by = format!("{} · entry {}", receipt.because, receipt.entry);
+    format!(
+        "<tr>{}{}{}{}{}{}</tr>\n",
+        who(receipt.name.as_deref(), receipt.email.as_deref(), &receipt.user_id),
+        cell("Lost", &lost, None),
+        cell("Said", &time(receipt.said_at.as_deref()), Some(&by)),
+        cell("Received", &time(receipt.received_at.as_deref()), None),
+        cell(
+            "Applied",
+            &minute(&receipt.applied_at),
+            after(receipt.minutes_said_to_applied, "the word").as_deref()
+        ),
+        cell("Told", &told, after(receipt.minutes_applied_to_told, "that").as_deref()),
+    )
+}
+
+/// `2026-01-15 12:00`, of what a timestamp writes.
+fn minute(at: &str) -> String {
+    at.get(..16).unwrap_or(at).replace('T', " ")
+}
+
+fn span(minutes: i64) -> String {
+    match minutes {
+        ..=119 => format!("{minutes} min"),
+        120..=2_879 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_directories_call_people_is_never_markup() {
+        let evil = "<script>alert(1)</script>\"'&".to_owned();
+        let receipt = Receipt {
+            user_id: evil.clone(),
+            name: Some(evil.clone()),
+            email: None,
+            entry: 1,
+            because: evil.clone(),
+            roles_lost: vec![evil.clone()],
+            said_at: None,
+            received_at: None,
+            applied_at: evil.clone(),
+            told_at: None,
+            message_id: None,
+            mail: Some(evil.clone()),
+            minutes_said_to_applied: None,
+            minutes_received_to_applied: None,
+            minutes_applied_to_told: None,
+            returned_at: Some(evil.clone()),
+        };
+        let holds = Holds {
+            user_id: evil.clone(),
+            name: None,
+            email: Some(evil.clone()),
+            role: Some(evil.clone()),
+            because: Some(evil.clone()),
+            since: Some(evil.clone()),
+        };
+        let page = write(&Report {
+            tenant_id: evil.clone(),
+            tenant_name: Some(evil.clone()),
+            made_at: evil.clone(),
+            since: Some(evil),
+            holds: vec![holds],
+            left: vec![receipt],
+        });
+
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn times_and_spans_are_short() {
+        assert_eq!(minute("2026-01-15T12:00:59.000001Z"), "2026-01-15 12:00");
+        assert_eq!(
+            (span(0), span(125), span(3_000)),
+            ("0 min".to_owned(), "2 h".to_owned(), "2 days".to_owned())
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! Receipts: the evidence for each leaver (lesson 43). When the directory said so, when that was received, when it was
+//! applied, when administrators were told, and the minutes between.
+
+use std::collections::HashMap;
+
+use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    kinds,
+    log::{self, Kept, Wanted},
+};
+use crate::{
+    clock::Timestamp,
+    db::{
+        Conn,
+        schema::{mails, outbox},
+    },
+    outbox::Kind,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    pub user_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// The entry in the tenant's chain.
+    pub entry: i64,
+    /// `event …`, `rule …` or `operator …`.
+    pub because: String,
+    pub roles_lost: Vec<String>,
+    pub said_at: Option<String>,
+    pub received_at: Option<String>,
+    pub applied_at: String,
+    /// `None` while nobody was told, and for who was back before.
+    pub told_at: Option<String>,
+    /// Of the mail, and where it stands.
+    pub message_id: Option<String>,
+    pub mail: Option<String>,
+    pub minutes_said_to_applied: Option<i64>,
+    pub minutes_received_to_applied: Option<i64>,
+    pub minutes_applied_to_told: Option<i64>,
+    /// When access came back, if it did.
+    pub returned_at: Option<String>,
+}
+
+/// (user, when the notice was written): the notice is of the same transaction as the entry.
+type Told = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
+
+type Notice = (String, i64, Option<i64>, Option<String>, Option<String>);
+
+fn told(conn: &mut Conn, tenant_id: &str, users: Option<&[String]>) -> QueryResult<Told> {
+    let mut query = outbox::table
+        .left_join(mails::table.on(mails::id.nullable().eq(outbox::mail_id)))
+        .filter(outbox::tenant_id.eq(tenant_id))
+        .filter(outbox::kind.eq(Kind::Deprovisioned.name()))
+        .select((
+            outbox::user_id,
+            outbox::created_at,
+            outbox::told_at,
+            mails::message_id.nullable(),
+            mails::state.nullable(),
+        ))
+        .into_boxed();
+    if let Some(users) = users {
+        query = query.filter(outbox::user_id.eq_any(users));
+    }
+    let notices: Vec<Notice> = query.load(conn)?;
+    Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
+}
+
+/// Of all leavers of a tenant, or of these; the earliest first.
+pub fn receipts(
+    conn: &mut Conn,
+    tenant_id: &str,
+    users: Option<&[String]>,
+    since: Option<Timestamp>,
+) -> QueryResult<Vec<Receipt>> {
+    let wanted =
+        Wanted { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
+    let entries = log::entries(conn, wanted)?;
+    let told = told(conn, tenant_id, users)?;
+    let mut receipts: Vec<Receipt> = Vec::new();
+    let mut last: HashMap<&str, usize> = HashMap::new();
+    for entry in &entries {
+        if entry.kind == kinds::ACCESS_LOST {
+            last.insert(&entry.subject, receipts.len());
+            receipts.push(receipt(entry, &told));
+        } else if let Some(receipt) = last.get(entry.subject.as_str()).and_then(|n| receipts.get_mut(*n)) {
+            receipt.returned_at = Some(entry.applied_at().to_string());
+        }
+    }
+    Ok(receipts)
+}
+
+fn receipt(entry: &Kept, told: &Told) -> Receipt {
+    let (told_at, message_id, mail) =
+        told.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
+    let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
+    let minutes = |from: Option<i64>, to: Option<i64>| Some((to? - from?).div_euclid(60_000_000));
+    let change: Value = serde_json::from_str(&entry.change).unwrap_or_default();
+    let lost = change.get("lost").and_then(Value::as_array);
+    let role = |role: &Value| role.as_str().map(str::to_owned);
+    Receipt {
+        user_id: entry.subject.clone(),
+        name: None,
+        email: None,
+        entry: entry.seq,
+        because: entry.actor.clone(),
+        roles_lost: lost.into_iter().flatten().filter_map(role).collect(),
+        said_at: time(entry.said_at),
+        received_at: time(entry.received_at),
+        applied_at: entry.applied_at().to_string(),
+        told_at: time(told_at),
+        message_id,
+        mail,
+        minutes_said_to_applied: minutes(entry.said_at, Some(entry.applied_at)),
+        minutes_received_to_applied: minutes(entry.received_at, Some(entry.applied_at)),
+        minutes_applied_to_told: minutes(Some(entry.applied_at), told_at),
+        returned_at: None,
+    }
+}

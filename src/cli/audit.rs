@@ -1,0 +1,293 @@
+//! `audit log | verify | receipt | report`: the trail, its proof, and what auditors ask for.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{
+    Failure, Format,
+    output::{List, say},
+};
+use crate::{
+    audit::{
+        log::{self, Kept, Wanted},
+        page,
+        receipt::{self, Receipt},
+        report::{self, Report},
+        verify::{self, Verified},
+    },
+    clock::{Clock, Timestamp},
+    db::{Conn, Database, DbError},
+    tables::lookup,
+};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Entries, the newest last
+    Log {
+        /// The tenant's id; '' for what belongs to no tenant, as deliveries retried and mappings applied
+        #[arg(long)]
+        tenant: String,
+        /// A user's id or address, or another subject: a group, a mapping's version, a delivery
+        #[arg(long)]
+        user: Option<String>,
+        /// Applied at this time or later, as in 2026-06-01 or 2026-06-01T12:00:00Z
+        #[arg(long, value_parser = time)]
+        since: Option<Timestamp>,
+        /// Applied before this time
+        #[arg(long, value_parser = time)]
+        until: Option<Timestamp>,
+        /// A kind, as in access.lost, or all that begin so, as in access
+        #[arg(long)]
+        kind: Option<String>,
+        /// At most so many, the newest
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Whether every entry is what was written: finds the changed, missing, exchanged and cut off. Exits with 1 if not.
+    /// Keep the heads it prints elsewhere: whoever may write to the database could make a whole chain anew
+    Verify {
+        /// Only this tenant's chain
+        #[arg(long)]
+        tenant: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// The evidence for one leaver: said, received, applied, told, and the minutes between
+    Receipt {
+        #[arg(long)]
+        tenant: String,
+        /// An id or an address
+        #[arg(long)]
+        user: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// An access review: who has what and why, who left when
+    Report {
+        #[arg(long)]
+        tenant: String,
+        /// Leavers since then only
+        #[arg(long, value_parser = time)]
+        since: Option<Timestamp>,
+        #[arg(long, value_enum, default_value_t)]
+        format: ReportFormat,
+        /// Instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ReportFormat {
+    /// One row for each role held and each leaver
+    #[default]
+    Csv,
+    Json,
+    /// One page to print
+    Html,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text)
+        .or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))
+        .ok_or_else(|| "write it as 2026-06-01 or 2026-06-01T12:00:00Z".to_owned())
+}
+
+pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    match &verbs.verb {
+        Verb::Log { tenant, user, since, until, kind, limit, format } => {
+            let entries = database.snapshot::<_, DbError>(|conn| {
+                let subjects = user.as_deref().map(|user| subjects(conn, tenant, user)).transpose()?;
+                let wanted = Wanted {
+                    tenant_id: tenant,
+                    subjects: subjects.as_deref(),
+                    kind: kind.as_deref(),
+                    since: *since,
+                    until: *until,
+                    limit: i64::from(*limit),
+                };
+                Ok(log::entries(conn, wanted)?)
+            })?;
+            let columns = vec![
+                "seq",
+                "applied_at",
+                "kind",
+                "subject",
+                "change",
+                "personal",
+                "actor",
+                "said_at",
+                "received_at",
+                "inbox_id",
+                "hash",
+            ];
+            let list = List { columns, rows: entries.iter().map(row).collect() };
+            let brief = ["seq", "applied_at", "kind", "subject", "change", "actor"];
+            if *format == Format::Table { list.only(&brief).print(*format)? } else { list.print(*format)? }
+        }
+        Verb::Verify { tenant, format } => return verify(database, tenant.as_deref(), *format),
+        Verb::Receipt { tenant, user, format } => {
+            let receipts = database.snapshot::<_, DbError>(|conn| {
+                let subjects = subjects(conn, tenant, user)?;
+                Ok(receipt::receipts(conn, tenant, Some(&subjects), None)?)
+            })?;
+            if receipts.is_empty() {
+                return Err(format!(
+                    "{tenant} has no record that {user} lost access; see `rosterd audit log --tenant {tenant} --user {user}`"
+                )
+                .into());
+            }
+            print_receipts(&receipts, *format)?;
+        }
+        Verb::Report { tenant, since, format, out } => {
+            let now = Clock::System.now();
+            let report = database.snapshot(|conn| report::report(conn, tenant, *since, now))?;
+            let text = match format {
+                ReportFormat::Csv => csv(&report).csv()?,
+                ReportFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+                ReportFormat::Html => page::write(&report),
+            };
+            match out {
+                Some(out) => {
+                    std::fs::write(out, text).map_err(|error| format!("{}: {error}", out.display()))?
+                }
+                None => say(&text)?,
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Somebody who is in the tables, by id or address; or any subject by its own name.
+fn subjects(conn: &mut Conn, tenant: &str, user: &str) -> Result<Vec<String>, DbError> {
+    let named = lookup::named(conn, tenant, user)?;
+    Ok(if named.is_empty() { vec![user.to_owned()] } else { named.into_iter().collect() })
+}
+
+fn row(entry: &Kept) -> Vec<Value> {
+    let time = |at: Option<i64>| Value::from(at.map(|at| Timestamp::from_micros(at).to_string()));
+    let json = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    let personal =
+        if entry.is_erased() { Value::from("erased") } else { entry.personal.as_deref().map(json).into() };
+    vec![
+        entry.seq.into(),
+        entry.applied_at().to_string().into(),
+        entry.kind.as_str().into(),
+        entry.subject.as_str().into(),
+        json(&entry.change),
+        personal,
+        entry.actor.as_str().into(),
+        time(entry.said_at),
+        time(entry.received_at),
+        entry.inbox_id.into(),
+        hex::encode(&entry.hash).into(),
+    ]
+}
+
+fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<ExitCode, Failure> {
+    let verified: Vec<Verified> = database.snapshot::<_, DbError>(|conn| {
+        let tenants = match tenant {
+            Some(tenant) => vec![tenant.to_owned()],
+            None => log::tenants(conn)?,
+        };
+        tenants.iter().map(|tenant| verify::verify(conn, tenant)).collect()
+    })?;
+    let columns = vec!["tenant", "entries", "erased", "head", "verdict"];
+    let row = |chain: &Verified| -> Vec<Value> {
+        let verdict = if chain.faults.is_empty() { "ok" } else { "altered" };
+        let head = format!("{} {}", chain.head.seq, hex::encode(&chain.head.hash));
+        vec![
+            chain.tenant_id.as_str().into(),
+            chain.entries.into(),
+            chain.erased.into(),
+            head.into(),
+            verdict.into(),
+        ]
+    };
+    List { columns, rows: verified.iter().map(row).collect() }.print(format)?;
+    let mut code = ExitCode::SUCCESS;
+    for fault in verified.iter().flat_map(|chain| &chain.faults) {
+        eprintln!("tenant {:?}, entry {}: {}", fault.tenant_id, fault.seq, fault.wrong);
+        code = ExitCode::FAILURE;
+    }
+    Ok(code)
+}
+
+const RECEIPT: [&str; 15] = [
+    "user_id",
+    "name",
+    "email",
+    "roles_lost",
+    "because",
+    "said_at",
+    "received_at",
+    "applied_at",
+    "told_at",
+    "mail",
+    "message_id",
+    "minutes_said_to_applied",
+    "minutes_received_to_applied",
+    "minutes_applied_to_told",
+    "returned_at",
+];
+
+fn receipt_row(receipt: &Receipt) -> Vec<Value> {
+    let mut row = serde_json::to_value(receipt).unwrap_or_default();
+    if let Some(roles) = row.get_mut("roles_lost") {
+        *roles = receipt.roles_lost.join(" ").into();
+    }
+    RECEIPT.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
+}
+
+/// For a reader one below the other, as a receipt; as data, in rows.
+fn print_receipts(receipts: &[Receipt], format: Format) -> std::io::Result<()> {
+    if format != Format::Table {
+        return List { columns: RECEIPT.to_vec(), rows: receipts.iter().map(receipt_row).collect() }
+            .print(format);
+    }
+    for receipt in receipts {
+        let pairs = RECEIPT.iter().zip(receipt_row(receipt)).filter(|(_, value)| !value.is_null());
+        let rows = pairs.map(|(name, value)| vec![Value::from(*name), value]).collect();
+        List { columns: vec!["", ""], rows }.print(format)?;
+    }
+    Ok(())
+}
+
+fn csv(report: &Report) -> List {
+    let mut columns = vec!["record", "role", "since"];
+    columns.extend(RECEIPT);
+    let place = |name: &str| RECEIPT.iter().position(|column| *column == name);
+    let holds = report.holds.iter().map(|holds| {
+        let mut row = vec!["holds".into(), holds.role.as_deref().into(), holds.since.as_deref().into()];
+        let mut rest = vec![Value::Null; RECEIPT.len()];
+        let known = [
+            ("user_id", Some(holds.user_id.as_str())),
+            ("name", holds.name.as_deref()),
+            ("email", holds.email.as_deref()),
+            ("because", holds.because.as_deref()),
+        ];
+        for (name, text) in known {
+            if let Some(value) = place(name).and_then(|n| rest.get_mut(n)) {
+                *value = text.into();
+            }
+        }
+        row.extend(rest);
+        row
+    });
+    let left = report.left.iter().map(|receipt| {
+        let mut row = vec!["left".into(), Value::Null, Value::Null];
+        row.extend(receipt_row(receipt));
+        row
+    });
+    List { rows: holds.chain(left).collect(), columns }
+}

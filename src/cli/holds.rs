@@ -1,0 +1,203 @@
+//! `holds list | show | approve | reject`: mass changes that the guard has held.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
+
+use super::{
+    Failure, Format,
+    output::{List, say},
+};
+use crate::{
+    apply::{ApplyError, Batch},
+    clock::{Clock, Timestamp},
+    config::Config,
+    db::{Database, DbError},
+    decide::Rules,
+    holds::{self, By, Verdict},
+    tables::{self, held_users::Held, holds::Hold, mappings},
+};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Holds, the newest first
+    List {
+        #[arg(long)]
+        tenant: Option<String>,
+        #[arg(long, value_enum)]
+        state: Option<State>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// One hold: what happened, what was committed before, and everybody in it
+    Show {
+        id: i64,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Apply what the directory says of them by now
+    Approve(Decision),
+    /// Let them keep what they have, until the directory says something else of them
+    Reject(Decision),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum State {
+    Open,
+    Approved,
+    Rejected,
+    Ended,
+}
+
+#[derive(Args)]
+struct Decision {
+    id: i64,
+    /// Only this user, by id; may be given several times
+    #[arg(long = "user", value_name = "ID")]
+    users: Vec<String>,
+    /// Who decides, for the record; the login name when not given
+    #[arg(long)]
+    by: Option<String>,
+    /// Why, for the record
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    match &verbs.verb {
+        Verb::List { tenant, state, format } => {
+            let state = state.map(|state| match state {
+                State::Open => "open",
+                State::Approved => "approved",
+                State::Rejected => "rejected",
+                State::Ended => "ended",
+            });
+            let found = database
+                .read::<_, DbError>(|conn| Ok(tables::holds::list(conn, tenant.as_deref(), state)?))?;
+            let columns = vec![
+                "id",
+                "tenant_id",
+                "directory_id",
+                "state",
+                "cause",
+                "opened_at",
+                "due_at",
+                "applied_before",
+                "active_before",
+                "decided_by",
+                "decided_at",
+                "reason",
+            ];
+            List { columns, rows: found.iter().map(row).collect() }.print(*format)?;
+        }
+        Verb::Show { id, format } => {
+            let (hold, held) = database
+                .read::<_, DbError>(|conn| holds::show(conn, *id))?
+                .ok_or(holds::HoldError::Unknown(*id))?;
+            show(&hold, &held, *format)?;
+        }
+        Verb::Approve(decision) => decide(database, config, Verdict::Approve, decision)?,
+        Verb::Reject(decision) => decide(database, config, Verdict::Reject, decision)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn decide(database: &Database, config: &Config, verdict: Verdict, of: &Decision) -> Result<(), Failure> {
+    let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let name = of.by.clone().unwrap_or_else(login);
+    let by = By { name: &name, reason: of.reason.as_deref(), users: &of.users };
+    let decided = holds::decide(database, of.id, verdict, by, Clock::System.now())?;
+    match verdict {
+        Verdict::Reject => say(&format!("{decided} people of hold {} keep what they have\n", of.id))?,
+        Verdict::Approve => {
+            let ended = settle(database, &config.rules())?;
+            say(&format!("hold {} is applied to {decided} people; {ended} have lost access\n", of.id))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whatever runs beside this does the same; a step is done once.
+fn settle(database: &Database, rules: &Rules) -> Result<usize, Failure> {
+    let mapping = database.read::<_, ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
+    let rules = Rules { mapping: mapping.into(), ..rules.clone() };
+    let mut ended = 0;
+    while let Some(released) = holds::step(database, &rules, Batch::default(), Clock::System.now())? {
+        ended += released.leavers;
+    }
+    Ok(ended)
+}
+
+fn time(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, |at| at.to_string().into())
+}
+
+fn row(hold: &Hold) -> Vec<Value> {
+    vec![
+        hold.id.into(),
+        hold.tenant_id.as_str().into(),
+        hold.directory_id.as_str().into(),
+        hold.state.as_str().into(),
+        hold.cause.as_str().into(),
+        hold.opened_at().to_string().into(),
+        time(hold.due_at()),
+        hold.applied_before.into(),
+        hold.active_before.into(),
+        hold.decided_by.as_deref().into(),
+        time(hold.decided_at()),
+        hold.reason.as_deref().into(),
+    ]
+}
+
+fn show(hold: &Hold, held: &[Held], format: Format) -> std::io::Result<()> {
+    if format == Format::Table {
+        say(&told(hold))?;
+    }
+    let columns = vec!["user_id", "name", "email", "directory_wants", "state", "outcome"];
+    let row = |held: &Held| -> Vec<Value> {
+        vec![
+            held.user_id.as_str().into(),
+            held.name.as_deref().into(),
+            held.email.as_deref().into(),
+            held.lost().to_string().into(),
+            held.state.as_str().into(),
+            holds::outcome(&held.state).into(),
+        ]
+    };
+    List { columns, rows: held.iter().map(row).collect() }.print(format)
+}
+
+fn told(hold: &Hold) -> String {
+    let Hold { id, tenant_id, directory_id, state, applied_before, active_before, .. } = hold;
+    let undecided = match (state.as_str(), hold.due_at()) {
+        ("open", Some(due)) => format!("Undecided, it is approved at {due}.\n"),
+        ("open", None) => "Undecided, it stays.\n".to_owned(),
+        _ => String::new(),
+    };
+    let decided = match (&hold.decided_by, hold.decided_at()) {
+        (Some(by), Some(at)) => {
+            format!(
+                "Decided by {by} at {at}{}.\n",
+                hold.reason.as_ref().map_or(String::new(), |why| format!(": {why}"))
+            )
+        }
+        _ => String::new(),
+    };
+    let text = format!(
+        "Hold {id} of {tenant_id}, directory {directory_id}, {state} since {}.\n\
+         Before it, {applied_before} of {active_before} people had lost access or a privileged role in the window; that is \
+         committed and not part of it.\n{undecided}{decided}\
+         Apply what the directory says by now: rosterd holds approve {id}\n\
+         Let them keep what they have: rosterd holds reject {id}\n\
+         Either for single people with --user ID.\n\n",
+        hold.opened_at()
+    );
+    super::output::printable(&text)
+}

@@ -1,0 +1,63 @@
+//! `users`: what the host sees, and the erasure of who has left.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, lists, operator, output::say};
+use crate::{by_hand::By, clock::Clock, config::Config, db::Database, erase::erase, tables::host::USERS};
+
+#[derive(Args)]
+pub struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// All of one tenant
+    List(lists::List),
+    /// Erase a person who has left
+    ///
+    /// Only after the directory has removed or deactivated them. Of the person, under all ids that the broker gave them,
+    /// go: every profile field and custom attribute of the users row, what names them in the audit trail and in notices,
+    /// the profile in the bodies of their deliveries, and roles given by hand. There stay: the broker's ids, times,
+    /// states and role slugs, the tombstone (so no late event revives them), and the audit trail with its proof.
+    /// There stay too, outside rosterd's tables: mails that were sent, logs, backups. A new event of the directory about the
+    /// person brings data again.
+    Erase {
+        #[arg(long)]
+        tenant: String,
+        /// An id or an address
+        user: String,
+        /// Who erases, for the record; the login name when not given
+        #[arg(long)]
+        by: Option<String>,
+    },
+}
+
+pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    match &verbs.verb {
+        Verb::List(of) => {
+            let brief = ["id", "name", "email", "job_title", "status", "deprovisioned_at"];
+            return lists::list(database, of, USERS, &brief);
+        }
+        Verb::Erase { tenant, user, by } => {
+            let by = By { name: &operator(by.as_deref()), now: Clock::System.now() };
+            let erased = erase(database, &config.rules(), tenant, user, by)?;
+            say(&format!(
+                "erased {}: {} deliveries, {} audit entries, {} notices\n",
+                erased.user_ids.join(", "),
+                erased.deliveries,
+                erased.entries,
+                erased.notices
+            ))?;
+            for id in erased.left {
+                say(&format!(
+                    "delivery {id} names the id and says nothing about the person that can be read; look at it with `rosterd inbox show {id}`\n"
+                ))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

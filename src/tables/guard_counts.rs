@@ -1,0 +1,103 @@
+//! Table `guard_counts`: losses lately, by directory and minute. A directory's old rows go when new ones come.
+
+use std::collections::HashMap;
+
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{BigInt, Text},
+};
+
+use super::Key;
+use crate::db::{Conn, bulk::Rows};
+
+/// Losses in a directory's window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// Held ones included.
+    pub losses: u64,
+    pub applied: u64,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    directory_id: String,
+    #[diesel(sql_type = BigInt)]
+    losses: i64,
+    #[diesel(sql_type = BigInt)]
+    applied: i64,
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// Of these directories, each from its minute on.
+pub fn recent(conn: &mut Conn, since: &[(&str, i64)]) -> QueryResult<HashMap<String, Recent>> {
+    let rows: Vec<Row> = Rows::of(since).text("directory_id", |row| row.0).integer("minute", |row| row.1).load(
+        conn,
+        "SELECT g.directory_id, CAST(SUM(g.losses) AS bigint) AS losses, CAST(SUM(g.applied) AS bigint) AS applied \
+         FROM {rows} JOIN guard_counts g ON g.directory_id = r.directory_id AND g.minute >= r.minute \
+         GROUP BY g.directory_id",
+    )?;
+    let recent =
+        |row: Row| (row.directory_id, Recent { losses: count(row.losses), applied: count(row.applied) });
+    Ok(rows.into_iter().map(recent).collect())
+}
+
+pub struct Added<'a> {
+    pub directory_id: &'a str,
+    /// Where its window begins: what is older goes.
+    pub since: i64,
+    pub losses: usize,
+    pub applied: usize,
+}
+
+pub fn add(conn: &mut Conn, minute: i64, added: &[Added<'_>]) -> QueryResult<()> {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    Rows::of(added).text("directory_id", |row| row.directory_id).integer("since", |row| row.since).execute(
+        conn,
+        "DELETE FROM guard_counts WHERE (directory_id, minute) IN (SELECT g.directory_id, g.minute FROM {rows} \
+         JOIN guard_counts g ON g.directory_id = r.directory_id AND g.minute < r.since)",
+    )?;
+    Rows::of(added)
+        .text("directory_id", |row| row.directory_id)
+        .integer("minute", |_| minute)
+        .integer("losses", |row| number(row.losses))
+        .integer("applied", |row| number(row.applied))
+        .execute(
+            conn,
+            "INSERT INTO guard_counts (directory_id, minute, losses, applied) \
+             SELECT r.directory_id, r.minute, r.losses, r.applied FROM {rows} WHERE true \
+             ON CONFLICT (directory_id, minute) DO UPDATE SET losses = guard_counts.losses + excluded.losses, \
+             applied = guard_counts.applied + excluded.applied",
+        )?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// How many are shown as active in a (tenant, directory), counted up to `at_most`. By the words that stand there, so
+/// that no index has to be kept for a question that is hardly ever asked.
+pub fn active(conn: &mut Conn, directory: &Key, at_most: u64) -> QueryResult<u64> {
+    // Few limits, and so few statements to prepare.
+    let limit = at_most.clamp(16, 1 << 40).next_power_of_two();
+    let sql = format!(
+        "SELECT COUNT(*) AS number FROM (SELECT 1 FROM {{rows}} \
+         JOIN claims c ON c.directory_id = r.directory_id AND c.tenant_id = r.tenant_id \
+         JOIN facts f ON f.claim_id = c.id AND f.kind = 2 \
+         JOIN users u ON u.tenant_id = c.tenant_id AND u.id = f.id AND u.directory_id = c.directory_id \
+         WHERE u.status = 'active' AND NOT EXISTS (SELECT 1 FROM claims d JOIN facts g ON g.claim_id = d.id \
+         AND g.id = f.id AND g.kind = 2 WHERE d.directory_id = c.directory_id AND d.tenant_id = c.tenant_id \
+         AND d.id < c.id) LIMIT {limit}) AS active"
+    );
+    let found: Vec<Number> = Rows::of(std::slice::from_ref(directory))
+        .text("tenant_id", |key| &key.0)
+        .text("directory_id", |key| &key.1)
+        .load(conn, &sql)?;
+    Ok(found.first().map_or(0, |row| count(row.number)))
+}

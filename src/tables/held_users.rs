@@ -1,0 +1,215 @@
+//! Table `held_users`: whom a hold concerns, what the directory wants of them, and what became of it.
+
+use std::collections::BTreeSet;
+
+use diesel::{
+    ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    sql_types::{BigInt, Text},
+};
+
+use super::Key;
+use crate::{
+    db::{Conn, bulk::Rows, schema::held_users},
+    decide::guard::{Decision, Entry, Loss, Lost},
+};
+
+/// What a row may be in; while it is one of the first three, the user keeps what is shown.
+pub const OPEN: &str = "open";
+pub const APPROVED: &str = "approved";
+pub const REJECTED: &str = "rejected";
+pub const DONE: &str = "done";
+pub const ENDED: &str = "ended";
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = BigInt)]
+    hold_id: i64,
+    #[diesel(sql_type = Text)]
+    lost: String,
+    #[diesel(sql_type = Text)]
+    roles: String,
+    #[diesel(sql_type = BigInt)]
+    said: i64,
+    #[diesel(sql_type = Text)]
+    state: String,
+}
+
+fn lost(code: &str, roles: &str) -> Lost {
+    // Written below as a JSON list, so it reads as one.
+    let roles: BTreeSet<String> = serde_json::from_str(roles).unwrap_or_default();
+    Lost::read(code, roles)
+}
+
+fn entry(row: Row) -> Entry {
+    Entry {
+        hold_id: row.hold_id,
+        lost: lost(&row.lost, &row.roles),
+        said: row.said,
+        decision: match row.state.as_str() {
+            APPROVED => Decision::Approved,
+            REJECTED => Decision::Rejected,
+            _ => Decision::Open,
+        },
+        tenant_id: row.tenant_id,
+        user_id: row.user_id,
+    }
+}
+
+/// Those of these (tenant, user) who are held.
+pub fn live(conn: &mut Conn, users: &[Key]) -> QueryResult<Vec<Entry>> {
+    let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
+        conn,
+        "SELECT h.tenant_id, h.user_id, h.hold_id, h.lost, h.roles, h.said, h.state FROM {rows} \
+         JOIN held_users h ON h.tenant_id = r.tenant_id AND h.user_id = r.user_id \
+         WHERE h.state IN ('open', 'approved', 'rejected')",
+    )?;
+    Ok(rows.into_iter().map(entry).collect())
+}
+
+/// Everybody who is held, in order, after this (tenant, user).
+pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Entry>> {
+    use diesel::BoolExpressionMethods;
+    type Columns = (String, String, i64, String, String, i64, String);
+    let rows: Vec<Columns> = held_users::table
+        .filter(held_users::state.eq_any([OPEN, APPROVED, REJECTED]))
+        .filter(
+            held_users::tenant_id
+                .gt(&after.0)
+                .or(held_users::tenant_id.eq(&after.0).and(held_users::user_id.gt(&after.1))),
+        )
+        .order((held_users::tenant_id, held_users::user_id))
+        .limit(limit)
+        .load(conn)?;
+    let row = |(tenant_id, user_id, hold_id, lost, roles, said, state)| {
+        entry(Row { tenant_id, user_id, hold_id, lost, roles, said, state })
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Losses that join a hold, by its id.
+pub fn hold(conn: &mut Conn, losses: &[(&Loss, i64)]) -> QueryResult<()> {
+    let roles: Vec<String> =
+        losses.iter().map(|(loss, _)| serde_json::Value::from(loss.lost.roles()).to_string()).collect();
+    let rows: Vec<(&Loss, i64, &String)> =
+        losses.iter().zip(&roles).map(|((loss, id), roles)| (*loss, *id, roles)).collect();
+    Rows::of(&rows)
+        .text("tenant_id", |row| &row.0.tenant_id)
+        .text("user_id", |row| &row.0.user_id)
+        .integer("hold_id", |row| row.1)
+        .text("lost", |row| row.0.lost.code())
+        .text("roles", |row| row.2)
+        .integer("said", |row| row.0.said)
+        .execute(
+            conn,
+            "INSERT INTO held_users (tenant_id, user_id, hold_id, lost, roles, said, state) \
+             SELECT r.tenant_id, r.user_id, r.hold_id, r.lost, r.roles, r.said, 'open' FROM {rows} WHERE true \
+             ON CONFLICT (tenant_id, user_id, hold_id) DO UPDATE SET lost = excluded.lost, roles = excluded.roles, \
+             said = excluded.said, state = excluded.state",
+        )?;
+    Ok(())
+}
+
+/// The same loss in newer words.
+pub fn restate(conn: &mut Conn, losses: &[(&Loss, i64)]) -> QueryResult<()> {
+    Rows::of(losses)
+        .text("tenant_id", |row| &row.0.tenant_id)
+        .text("user_id", |row| &row.0.user_id)
+        .integer("hold_id", |row| row.1)
+        .integer("said", |row| row.0.said)
+        .execute(
+            conn,
+            "UPDATE held_users SET said = r.said FROM {rows} WHERE held_users.tenant_id = r.tenant_id \
+             AND held_users.user_id = r.user_id AND held_users.hold_id = r.hold_id",
+        )?;
+    Ok(())
+}
+
+pub fn end(conn: &mut Conn, entries: &[&Entry], state: &'static str) -> QueryResult<()> {
+    Rows::of(entries)
+        .text("tenant_id", |entry| &entry.tenant_id)
+        .text("user_id", |entry| &entry.user_id)
+        .integer("hold_id", |entry| entry.hold_id)
+        .text("state", |_| state)
+        .execute(
+            conn,
+            "UPDATE held_users SET state = r.state FROM {rows} WHERE held_users.tenant_id = r.tenant_id \
+             AND held_users.user_id = r.user_id AND held_users.hold_id = r.hold_id",
+        )?;
+    Ok(())
+}
+
+/// Decides on everybody of a hold who is in one of these states, or on some of them; returns how many.
+pub fn decide(
+    conn: &mut Conn,
+    hold_id: i64,
+    users: Option<&[String]>,
+    from: &[&str],
+    to: &str,
+) -> QueryResult<usize> {
+    let all = diesel::update(held_users::table)
+        .filter(held_users::hold_id.eq(hold_id))
+        .filter(held_users::state.eq_any(from))
+        .set(held_users::state.eq(to));
+    match users {
+        None => all.execute(conn),
+        Some(users) => all.filter(held_users::user_id.eq_any(users)).execute(conn),
+    }
+}
+
+/// Some who are to lose now what they kept.
+pub fn approved(conn: &mut Conn, limit: usize) -> QueryResult<Vec<Key>> {
+    held_users::table
+        // A literal, so that the partial index serves.
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("held_users.state = 'approved'"))
+        .select((held_users::tenant_id, held_users::user_id))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .load(conn)
+}
+
+/// Whatever became of them, they wait no more.
+pub fn finish(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
+    Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).execute(
+        conn,
+        "UPDATE held_users SET state = 'done' FROM {rows} WHERE held_users.tenant_id = r.tenant_id \
+         AND held_users.user_id = r.user_id AND held_users.state = 'approved'",
+    )?;
+    Ok(())
+}
+
+/// Somebody of a hold, as their row shows them.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct Held {
+    #[diesel(sql_type = Text)]
+    pub user_id: String,
+    #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
+    pub name: Option<String>,
+    #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
+    pub email: Option<String>,
+    #[diesel(sql_type = Text)]
+    lost: String,
+    #[diesel(sql_type = Text)]
+    roles: String,
+    #[diesel(sql_type = Text)]
+    pub state: String,
+}
+
+impl Held {
+    pub fn lost(&self) -> Lost {
+        lost(&self.lost, &self.roles)
+    }
+}
+
+pub fn of_hold(conn: &mut Conn, hold_id: i64) -> QueryResult<Vec<Held>> {
+    let mut held: Vec<Held> = Rows::of(&[hold_id]).integer("hold_id", |id| *id).load(
+        conn,
+        "SELECT h.user_id, u.name, u.email, h.lost, h.roles, h.state FROM {rows} \
+         JOIN held_users h ON h.hold_id = r.hold_id \
+         LEFT JOIN users u ON u.tenant_id = h.tenant_id AND u.id = h.user_id",
+    )?;
+    held.sort_unstable_by(|a, b| (&a.name, &a.user_id).cmp(&(&b.name, &b.user_id)));
+    Ok(held)
+}

@@ -1,0 +1,158 @@
+//! Table `holds`: mass changes that wait for a decision, and those on which one was made.
+
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, QueryableByName, RunQueryDsl,
+    sql_query, sql_types::BigInt,
+};
+
+use super::{Key, held_users};
+use crate::{
+    clock::Timestamp,
+    db::{
+        Conn,
+        bulk::Rows,
+        on_each,
+        schema::{held_users as users, holds},
+    },
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Hold {
+    pub id: i64,
+    pub tenant_id: String,
+    pub directory_id: String,
+    pub cause: String,
+    /// `open`, `approved`, `rejected`, or `ended` by what the directory said later.
+    pub state: String,
+    opened_at: i64,
+    due_at: Option<i64>,
+    pub applied_before: i64,
+    pub active_before: i64,
+    decided_at: Option<i64>,
+    pub decided_by: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl Hold {
+    pub fn opened_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.opened_at)
+    }
+
+    /// When it is approved if nobody decides.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.due_at.map(Timestamp::from_micros)
+    }
+
+    pub fn decided_at(&self) -> Option<Timestamp> {
+        self.decided_at.map(Timestamp::from_micros)
+    }
+}
+
+pub fn open_of(conn: &mut Conn, (tenant_id, directory_id): &Key) -> QueryResult<Option<i64>> {
+    holds::table
+        .filter(holds::tenant_id.eq(tenant_id))
+        .filter(holds::directory_id.eq(directory_id))
+        .filter(holds::state.eq(held_users::OPEN))
+        .select(holds::id)
+        .first(conn)
+        .optional()
+}
+
+/// What is known when one opens.
+pub struct NewHold<'a> {
+    pub directory: &'a Key,
+    pub cause: &'a str,
+    pub opened_at: Timestamp,
+    pub due_at: Option<Timestamp>,
+    pub applied_before: u64,
+    pub active_before: u64,
+}
+
+pub fn open(conn: &mut Conn, new: &NewHold<'_>) -> QueryResult<i64> {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    diesel::insert_into(holds::table)
+        .values((
+            holds::tenant_id.eq(&new.directory.0),
+            holds::directory_id.eq(&new.directory.1),
+            holds::cause.eq(new.cause),
+            holds::state.eq(held_users::OPEN),
+            holds::opened_at.eq(new.opened_at.micros()),
+            holds::due_at.eq(new.due_at.map(Timestamp::micros)),
+            holds::applied_before.eq(number(new.applied_before)),
+            holds::active_before.eq(number(new.active_before)),
+        ))
+        .returning(holds::id)
+        .get_result(conn)
+}
+
+/// Open ones in which nobody waits for a decision any more become `state`.
+pub fn settle(conn: &mut Conn, ids: &[i64], state: &'static str) -> QueryResult<()> {
+    Rows::of(ids).integer("id", |id| *id).text("state", |_| state).execute(
+        conn,
+        "UPDATE holds SET state = r.state FROM {rows} WHERE holds.id = r.id AND holds.state = 'open' \
+         AND NOT EXISTS (SELECT 1 FROM held_users h WHERE h.hold_id = holds.id AND h.state = 'open')",
+    )?;
+    Ok(())
+}
+
+/// Who decided, when and why; of several decisions on one hold the last.
+pub fn sign(conn: &mut Conn, id: i64, by: &str, reason: Option<&str>, now: Timestamp) -> QueryResult<()> {
+    diesel::update(holds::table.find(id))
+        .set((
+            holds::decided_at.eq(Some(now.micros())),
+            holds::decided_by.eq(Some(by)),
+            holds::reason.eq(reason),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Hold>> {
+    holds::table.find(id).first(conn).optional()
+}
+
+/// The newest first.
+pub fn list(conn: &mut Conn, tenant: Option<&str>, state: Option<&str>) -> QueryResult<Vec<Hold>> {
+    let mut found = holds::table.order(holds::id.desc()).into_boxed();
+    if let Some(tenant) = tenant {
+        found = found.filter(holds::tenant_id.eq(tenant));
+    }
+    if let Some(state) = state {
+        found = found.filter(holds::state.eq(state));
+    }
+    found.load(conn)
+}
+
+/// Undecided for as long as they may be.
+pub fn due(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<i64>> {
+    holds::table
+        .filter(holds::state.eq(held_users::OPEN))
+        .filter(holds::due_at.le(now.micros()))
+        .select(holds::id)
+        .load(conn)
+}
+
+/// (hold, tenant) of every hold that still keeps somebody.
+pub fn keeping(conn: &mut Conn) -> QueryResult<Vec<(i64, String)>> {
+    users::table
+        .filter(users::state.eq_any([held_users::OPEN, held_users::REJECTED]))
+        .select((users::hold_id, users::tenant_id))
+        .distinct()
+        .load(conn)
+}
+
+#[derive(QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = BigInt)]
+    holds: i64,
+    #[diesel(sql_type = BigInt)]
+    people: i64,
+}
+
+/// Holds that wait for a decision, and the people in them.
+pub fn waiting(conn: &mut Conn) -> QueryResult<(i64, i64)> {
+    const WAITING: &str = "SELECT COUNT(DISTINCT h.id) AS holds, COUNT(*) AS people FROM holds h \
+         JOIN held_users e ON e.hold_id = h.id AND e.state = 'open' WHERE h.state = 'open'";
+    let waiting: Waiting = on_each!(conn, |c| sql_query(WAITING).get_result(c))?;
+    Ok((waiting.holds, waiting.people))
+}

@@ -1,0 +1,59 @@
+//! With a guard that trips at once: what is held, decided in the middle of a history in whatever way, and at its end
+//! approved, ends as if there were no guard.
+
+use rosterd::{
+    db::DbError,
+    decide::{
+        Rules,
+        guard::{Guard, Limits},
+    },
+    holds::{self, By, Verdict},
+    tables,
+    worker::applier::Applier,
+};
+
+use super::{
+    equals_the_model,
+    history::Case,
+    trial::{Outcome, failed},
+    world::{World, drain},
+};
+
+/// Two of a directory are a mass, if they are more than a fifth of it.
+fn guarded(rules: Rules) -> Rules {
+    let otherwise = Limits { minimum: 2, ..Limits::default() };
+    Rules { guard: Guard { on: true, otherwise, ..Guard::default() }, ..rules }
+}
+
+/// Every hold that keeps somebody; whether there was one.
+fn decide(applier: &Applier, verdict: impl Fn(i64) -> Verdict) -> Result<bool, DbError> {
+    let keeping = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::keeping(conn)?))?;
+    let by = By { name: "history", reason: None, users: &[] };
+    for (id, _) in &keeping {
+        // One that was rejected already is over for another rejection.
+        drop(holds::decide(&applier.database, *id, verdict(*id), by, applier.clock.now()));
+    }
+    Ok(!keeping.is_empty())
+}
+
+pub fn all_approved(world: &World, case: &Case) -> Outcome {
+    world.begin(case.mapped);
+    let rules = guarded(case.rules());
+    let applier = world.applier(rules.clone(), case.batch);
+    for (n, part) in case.deliveries().iter().enumerate() {
+        world.deliver(part);
+        drain(&applier, || Ok(()))?;
+        match n % 4 {
+            1 => applier.clock.advance_seconds(20 * 60),
+            2 => drop(decide(&applier, |id| if id % 2 == 0 { Verdict::Approve } else { Verdict::Reject })),
+            _ => {}
+        }
+    }
+    drain(&applier, || Ok(()))?;
+    world.rebuilt(&rules)?;
+
+    while decide(&applier, |_| Verdict::Approve).map_err(failed)? {
+        drain(&applier, || Ok(()))?;
+    }
+    equals_the_model(world, case)
+}

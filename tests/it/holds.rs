@@ -1,0 +1,82 @@
+//! Mass changes: held, told apart from ordinary ones, decided.
+
+mod commands;
+mod decided;
+mod tripped;
+
+use rosterd::{
+    db::DbError,
+    holds::{self, By, Verdict},
+    tables::host::USERS,
+};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    TestApp,
+    broker::{directory, event, organization, user, with},
+};
+
+pub(super) fn named(n: usize) -> String {
+    format!("u{n:02}")
+}
+
+pub(super) fn created(n: usize) -> Value {
+    event(&format!("created_{n}"), "dsync.user.created", 1, user(&named(n), "active", 1))
+}
+
+pub(super) fn said(n: usize, state: &str, seconds: i64) -> Value {
+    let id = format!("{state}_{n}_{seconds}");
+    event(&id, "dsync.user.updated", seconds, user(&named(n), state, seconds))
+}
+
+pub(super) fn deleted(n: usize, seconds: i64) -> Value {
+    event(&format!("deleted_{n}_{seconds}"), "dsync.user.deleted", seconds, user(&named(n), "active", 1))
+}
+
+/// A directory of so many people, long ago.
+pub(super) fn beginning(app: &TestApp, people: usize) {
+    app.play(&[
+        event("o1", "organization.created", 0, organization("org_1", 0)),
+        event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)),
+    ]);
+    app.play(&(0..people).map(created).collect::<Vec<_>>());
+}
+
+/// The ids of those without access.
+pub(super) fn gone(app: &TestApp) -> Vec<String> {
+    let rows = app.rows(USERS);
+    let gone = rows.iter().filter(|row| row["status"] == "inactive");
+    gone.map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+pub(super) fn range(people: std::ops::Range<usize>) -> Vec<String> {
+    people.map(named).collect()
+}
+
+/// Each hold, the oldest first: state, people who wait, committed before, active before.
+pub(super) fn held(app: &TestApp) -> Vec<(String, usize, i64, i64)> {
+    app.database()
+        .read::<_, DbError>(|conn| {
+            let mut told = Vec::new();
+            for hold in rosterd::tables::holds::list(conn, None, None)?.into_iter().rev() {
+                let (_, people) = holds::show(conn, hold.id)?.unwrap();
+                let open = people.iter().filter(|held| held.state == "open").count();
+                told.push((hold.state, open, hold.applied_before, hold.active_before));
+            }
+            Ok(told)
+        })
+        .unwrap()
+}
+
+pub(super) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String]) -> usize {
+    let by = By { name: "ada", reason: Some("asked"), users };
+    let decided = holds::decide(app.database(), id, verdict, by, app.clock.now()).unwrap();
+    app.drain();
+    decided
+}
+
+/// Somebody of another directory of the same tenant.
+pub(super) fn elsewhere(n: usize, state: &str, seconds: i64) -> Value {
+    let data = with(user(&format!("v{n:02}"), state, seconds), json!({"directory_id": "dir_2"}));
+    event(&format!("elsewhere_{state}_{n}"), "dsync.user.updated", seconds, data)
+}

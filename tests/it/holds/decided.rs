@@ -1,0 +1,146 @@
+//! What becomes of those who are held.
+
+use rosterd::{
+    app::{self, Workers},
+    decide::guard::Undecided,
+    holds::Verdict,
+    tables::host::{USER_ROLES, USERS},
+};
+use serde_json::json;
+
+use super::{beginning, decide, deleted, gone, held, named, range, said};
+use crate::harness::{
+    TestApp, both,
+    broker::{event, user, with},
+};
+
+/// Twenty of thirty are held.
+fn tripped(app: &TestApp) {
+    beginning(app, 30);
+    app.play(&(0..20).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+    assert_eq!((gone(app).len(), held(app)), (0, vec![("open".to_owned(), 20, 0, 30)]));
+}
+
+both! {
+    fn lesson_21_this_batch_can_be_approved_as_one_and_applies_what_the_directory_says_by_then(app) {
+        tripped(app);
+        // Two are back, one has become somebody else's name meanwhile.
+        app.play(&[said(0, "active", 12), said(1, "active", 12)]);
+        app.play(&[event("n", "dsync.user.updated", 12, with(user("u02", "inactive", 12), json!({"job_title": "Late"})))]);
+
+        assert_eq!(decide(app, 1, Verdict::Approve, &[]), 18);
+
+        assert_eq!(gone(app), range(2..20));
+        assert_eq!(held(app), [("approved".to_owned(), 0, 0, 30)]);
+        assert_eq!(app.notices(), range(2..20));
+        assert_eq!(app.rows(USER_ROLES).len(), 12);
+        // Once the window is calm, what was approved is not counted.
+        app.clock.advance_seconds(3_600);
+        app.play(&[said(2, "active", 20), deleted(20, 21)]);
+        assert_eq!(gone(app), range(3..21));
+    }
+}
+
+both! {
+    fn lesson_26_a_hold_is_rejected_as_one_and_later_words_count_again(app) {
+        tripped(app);
+
+        assert_eq!(decide(app, 1, Verdict::Reject, &[]), 20);
+        assert_eq!((gone(app).len(), held(app)[0].0.as_str()), (0, "rejected"));
+
+        // Said again in the same words it is nothing new; in others it is.
+        app.clock.advance_seconds(3_600);
+        app.play(&[event("again", "dsync.user.updated", 10, user(&named(0), "inactive", 9)), said(1, "inactive", 30), deleted(2, 30)]);
+        assert_eq!(gone(app), ["u01", "u02"]);
+        app.play(&[said(3, "active", 31)]);
+        app.play(&[said(3, "inactive", 32)]);
+        assert_eq!(gone(app), ["u01", "u02", "u03"]);
+    }
+}
+
+both! {
+    fn lesson_26_single_people_are_decided_alone_and_what_was_rejected_can_be_approved(app) {
+        tripped(app);
+
+        assert_eq!(decide(app, 1, Verdict::Approve, &[named(0), named(1)]), 2);
+        assert_eq!(decide(app, 1, Verdict::Reject, &[named(2)]), 1);
+        assert_eq!((gone(app), held(app)[0].1), (range(0..2), 17));
+
+        assert_eq!(decide(app, 1, Verdict::Approve, &[]), 18);
+        assert_eq!(gone(app), range(0..20));
+    }
+}
+
+both! {
+    fn a_return_or_a_later_deletion_ends_the_hold_of_a_person_by_itself(app) {
+        tripped(app);
+        app.clock.advance_seconds(3_600);
+
+        app.play(&[said(0, "active", 30), deleted(1, 30)]);
+
+        assert_eq!(gone(app), ["u01"]);
+        assert_eq!(held(app)[0].1, 18);
+        app.play(&(2..20).map(|n| said(n, "active", 31)).collect::<Vec<_>>());
+        assert_eq!((gone(app), held(app)[0].0.as_str()), (vec!["u01".to_owned()], "ended"));
+    }
+}
+
+both! {
+    fn those_who_are_suspended_and_then_deleted_in_one_sweep_stay_held(app) {
+        tripped(app);
+
+        app.play(&(0..20).map(|n| deleted(n, 12)).collect::<Vec<_>>());
+
+        assert_eq!((gone(app).len(), held(app)), (0, vec![("open".to_owned(), 20, 0, 30)]));
+    }
+}
+
+both! {
+    fn nobody_decides_and_the_policy_does(app, |config| {
+        config.guard.otherwise.undecided = Undecided::ApproveAfterHours(4);
+    }) {
+        tripped(app);
+
+        app.clock.advance_seconds(4 * 3_600 - 1);
+        app.drain();
+        assert_eq!(gone(app).len(), 0);
+        app.clock.advance_seconds(1);
+        app.drain();
+
+        assert_eq!(gone(app), range(0..20));
+        assert_eq!(held(app)[0].0, "approved");
+    }
+}
+
+both! {
+    fn switched_off_the_guard_releases_everybody_and_holds_nobody(app) {
+        tripped(app);
+        decide(app, 1, Verdict::Reject, &[named(0)]);
+
+        assert!(app.app.take().unwrap().stop());
+        app.config.guard.on = false;
+        app.applier.rules = app.config.rules().into();
+        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::ByHand).unwrap());
+        app.drain();
+        assert_eq!(gone(app), range(0..20));
+
+        app.play(&(20..30).map(|n| said(n, "inactive", 15)).collect::<Vec<_>>());
+        assert_eq!(gone(app), range(0..30));
+    }
+}
+
+both! {
+    fn whoever_is_held_can_be_approved_once_and_others_not_at_all(app) {
+        tripped(app);
+        let refused = |id: i64, users: &[String]| {
+            let by = rosterd::holds::By { name: "ada", reason: None, users };
+            rosterd::holds::decide(app.database(), id, Verdict::Approve, by, app.clock.now()).unwrap_err().to_string()
+        };
+
+        assert_eq!(refused(7, &[]), "there is no hold 7; see `rosterd holds list`");
+        assert_eq!(refused(1, &[named(25)]), "hold 1 does not keep u25; see `rosterd holds show 1`");
+        decide(app, 1, Verdict::Approve, &[]);
+        assert_eq!(refused(1, &[]), "hold 1 keeps nobody any more; see `rosterd holds show 1`");
+        assert_eq!(app.rows(USERS).len(), 30);
+    }
+}

@@ -1,0 +1,213 @@
+//! What is held, and what is not.
+
+use rosterd::{
+    decide::guard::{Guard, Limits},
+    plan::{self, By},
+    tables::host::{USER_ROLES, USERS},
+};
+use serde_json::{Value, json};
+
+use super::{beginning, created, deleted, elsewhere, gone, held, named, range, said};
+use crate::harness::{
+    both,
+    broker::{at, directory, event, organization, user, with},
+};
+
+both! {
+    fn lesson_21_when_everybody_looks_deleted_they_keep_access_and_one_hold_waits(app) {
+        beginning(app, 30);
+        let epochs = app.brief(USERS, &["id", "access_epoch"]);
+
+        app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+
+        assert_eq!(gone(app), Vec::<String>::new());
+        assert_eq!(app.brief(USERS, &["id", "access_epoch"]), epochs);
+        assert_eq!(app.brief(USER_ROLES, &["role_slug"]).len(), 30);
+        assert_eq!(held(app), [("open".to_owned(), 30, 0, 30)]);
+        assert_eq!(app.notices(), Vec::<String>::new());
+        let ready = app.get("/readyz").json();
+        assert_eq!(ready["holds"], json!({"open": 1, "people": 30}));
+        assert!(app.get("/metrics").body.contains("rosterd_held 30"));
+    }
+}
+
+both! {
+    fn lesson_21_an_honest_clean_up_below_either_limit_is_not_held(app) {
+        // Nine of nine are too few; ten of fifty are no more than a fifth.
+        beginning(app, 50);
+        app.play(&(0..10).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+
+        assert_eq!(gone(app), range(0..10));
+        assert_eq!(held(app), []);
+    }
+}
+
+both! {
+    fn lesson_22_a_demotion_counts_like_a_removal(app) {
+        let admin = |n: usize, seconds: i64, role: &str| {
+            event(&format!("{role}_{n}"), "dsync.user.updated", seconds, with(user(&named(n), "active", seconds), json!({"role": {"slug": role}, "roles": []})))
+        };
+        beginning(app, 40);
+        app.play(&(0..20).map(|n| admin(n, 5, "admin")).collect::<Vec<_>>());
+        let by = By { name: "ada", now: app.clock.now() };
+        plan::apply(app.database(), &app.config.rules(), "[roles.admin]\nprivileged = true\n", None, &by).unwrap();
+        app.drain();
+
+        app.play(&(0..15).map(|n| admin(n, 9, "viewer")).collect::<Vec<_>>());
+
+        // They keep what is privileged, and get what is new.
+        let roles = app.brief(USER_ROLES, &["user_id", "role_slug"]);
+        assert!(roles.contains(&"u00 admin".to_owned()) && roles.contains(&"u00 viewer".to_owned()), "{roles:?}");
+        assert_eq!(held(app), [("open".to_owned(), 15, 0, 40)]);
+    }
+}
+
+both! {
+    fn lesson_22_a_mapping_that_forgets_a_privileged_role_is_held(app) {
+        let admin = |n: usize| with(user(&named(n), "active", 1), json!({"role": {"slug": "admin"}, "roles": []}));
+        app.play(&(0..20).map(|n| event(&format!("c{n}"), "dsync.user.created", 1, admin(n))).collect::<Vec<_>>());
+        let apply = |document: &str| {
+            let by = By { name: "ada", now: app.clock.now() };
+            plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
+            app.drain();
+        };
+        apply("[roles.admin]\nprivileged = true\n");
+
+        apply("unknown_roles = \"ignore\"\n[roles.member]\n");
+
+        assert_eq!(app.brief(USER_ROLES, &["role_slug"]), vec!["admin"; 20]);
+        assert_eq!(held(app), [("open".to_owned(), 20, 0, 20)]);
+    }
+}
+
+both! {
+    fn lesson_23_a_rebuild_while_people_are_held_finds_nothing_to_mend(app) {
+        beginning(app, 30);
+        app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+
+        app.assert_rebuilds();
+        let wanted = rosterd::rebuild::Rebuild { rules: &app.config.rules(), tenant: None, dry_run: false, by: "ada" };
+        let mended = rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now()).unwrap();
+
+        assert!(mended.is_empty());
+        assert_eq!(gone(app), Vec::<String>::new());
+    }
+}
+
+both! {
+    fn lesson_23_a_rebuild_does_not_end_what_the_guard_would_have_held(app) {
+        use diesel::connection::SimpleConnection;
+        beginning(app, 30);
+        let forgets = "DELETE FROM inbox WHERE event_key LIKE 'created_1%'";
+        app.database().write::<_, rosterd::db::DbError>(|conn| Ok(conn.batch_execute(forgets)?)).unwrap();
+        let rebuild = |rules: &rosterd::decide::Rules| {
+            let wanted = rosterd::rebuild::Rebuild { rules, tenant: None, dry_run: false, by: "ada" };
+            rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now())
+        };
+
+        let refused = rebuild(&app.config.rules()).unwrap_err().to_string();
+
+        assert!(refused.starts_with("this would end the access, or a privileged role, of 11 of 30 active people"), "{refused}");
+        assert_eq!(app.rows(USERS).len(), 30);
+        let unguarded = rosterd::decide::Rules { guard: Guard::default(), ..app.config.rules() };
+        assert!(!rebuild(&unguarded).unwrap().is_empty());
+        assert_eq!(app.rows(USERS).len(), 19);
+    }
+}
+
+both! {
+    fn lesson_24_newcomers_grants_and_other_directories_are_never_held(app) {
+        beginning(app, 30);
+        app.play(&[event("d2", "dsync.activated", 0, directory("dir_2", "org_1", 0)), elsewhere(1, "active", 2), elsewhere(2, "active", 2)]);
+        app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+
+        let renamed = with(user(&named(40), "active", 10), json!({"role": {"slug": "editor"}}));
+        app.play(&[created(40), elsewhere(1, "inactive", 10), event("r", "dsync.user.updated", 10, renamed)]);
+        // A profile of somebody who is held is kept up too.
+        app.play(&[event("p", "dsync.user.updated", 11, with(user("u00", "inactive", 11), json!({"job_title": "Pilot"})))]);
+
+        assert_eq!(gone(app), ["v01"]);
+        assert!(app.brief(USER_ROLES, &["user_id", "role_slug"]).contains(&"u40 editor".to_owned()));
+        assert!(app.brief(USERS, &["id", "status", "job_title"]).contains(&"u00 active Pilot".to_owned()));
+        assert_eq!(held(app)[0].1, 30);
+    }
+}
+
+both! {
+    fn lesson_25_what_was_committed_before_it_tripped_is_told_exactly(app) {
+        beginning(app, 40);
+        for n in 0..20 {
+            app.play(&[deleted(n, 10)]);
+        }
+
+        // The first nine are too few; with the tenth a quarter of forty is gone.
+        assert_eq!(gone(app), range(0..9));
+        assert_eq!(held(app), [("open".to_owned(), 11, 9, 40)]);
+        assert_eq!(app.notices(), range(0..9));
+    }
+}
+
+both! {
+    fn when_the_window_is_calm_again_a_single_removal_goes_on_while_the_hold_waits(app) {
+        beginning(app, 30);
+        app.play(&(0..20).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.clock.advance_seconds(5 * 60);
+        app.play(&[deleted(25, 20)]);
+        assert_eq!((gone(app), held(app)[0].1), (vec![], 21));
+
+        app.clock.advance_seconds(20 * 60);
+        app.play(&[deleted(26, 30)]);
+
+        assert_eq!((gone(app), held(app)[0].1), (vec!["u26".to_owned()], 21));
+    }
+}
+
+both! {
+    fn a_deleted_directory_is_a_removal_of_all_its_people_from_its_first_step(app) {
+        let many: Vec<Value> = (0..1_203)
+            .map(|n| event(&format!("c{n}"), "dsync.user.created", 1, user(&format!("u{n:04}"), "active", 1)))
+            .collect();
+        app.play(&many);
+
+        app.play(&[event("gone", "dsync.deleted", 20, directory("dir_1", "org_1", 0))]);
+
+        assert_eq!(gone(app).len(), 0);
+        assert_eq!(held(app), [("open".to_owned(), 1_203, 0, 1_203)]);
+        // The directory comes back: nobody is held any more.
+        app.play(&[event("back", "dsync.activated", 30, directory("dir_1", "org_1", 30))]);
+        assert_eq!((gone(app).len(), held(app)), (0, vec![("ended".to_owned(), 0, 0, 1_203)]));
+    }
+}
+
+both! {
+    fn a_deleted_organization_is_held_too_and_a_small_directory_goes_on(app) {
+        beginning(app, 30);
+        app.play(&[
+            event("o2", "organization.created", 0, organization("org_2", 0)),
+            event("w", "dsync.user.created", 1, with(user("w1", "active", 1), json!({"directory_id": "dir_9", "organization_id": "org_2"}))),
+        ]);
+
+        app.play(&[
+            event("gone1", "organization.deleted", 20, organization("org_1", 0)),
+            event("gone2", "organization.deleted", 20, organization("org_2", 0)),
+        ]);
+
+        assert_eq!(gone(app), ["w1"]);
+        assert_eq!(held(app), [("open".to_owned(), 30, 0, 30)]);
+        assert_eq!(app.brief(USERS, &["deprovisioned_at"])[30], at(20));
+    }
+}
+
+both! {
+    fn a_tenant_can_have_limits_of_its_own(app, |config| {
+        config.guard.of_tenant.insert("org_1".to_owned(), Limits { minimum: 2, percent: 50, ..Limits::default() });
+    }) {
+        beginning(app, 4);
+
+        app.play(&[said(0, "inactive", 9), said(1, "inactive", 9)]);
+        assert_eq!((gone(app).len(), held(app).len()), (2, 0));
+        app.play(&[said(2, "inactive", 9)]);
+
+        assert_eq!((gone(app).len(), held(app)), (2, vec![("open".to_owned(), 1, 2, 4)]));
+    }
+}
