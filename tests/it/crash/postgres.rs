@@ -115,6 +115,17 @@ impl Server {
             kill.arg("-KILL").arg(postmaster.id().to_string()).args(children).stderr(Stdio::null()).status(),
         );
         postmaster.wait().unwrap();
+        // One that was born since they were listed may wait for a lock of the dead for ever.
+        drop(Command::new("kill").arg("-KILL").args(self.left()).stderr(Stdio::null()).status());
+    }
+
+    /// Processes that work in this server's directory.
+    fn left(&self) -> Vec<String> {
+        let data = self.home.path().join("data");
+        let works_there =
+            |process: &fs::DirEntry| fs::read_link(process.path().join("cwd")).ok() == Some(data.clone());
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten().filter(works_there);
+        processes.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// What `pg_ctl stop -m immediate` does: no checkpoint, nobody is waited for.
