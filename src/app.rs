@@ -162,7 +162,7 @@ fn start_workers(
 }
 
 fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Listen { address, variable, error })
+    http::listen(address).map_err(|error| StartError::Listen { address, variable, error })
 }
 
 /// Both servers on one thread's runtime; it ends when both have stopped.

@@ -1,6 +1,7 @@
 //! HTTP: the whole route table, and the servers that carry it.
 
 mod health;
+mod listener;
 mod metrics;
 mod problem;
 mod webhook;
@@ -14,6 +15,7 @@ use actix_web::{
 };
 
 pub use health::Health;
+pub use listener::listen;
 pub use webhook::Receiver;
 
 use crate::metrics::Metrics;
@@ -37,7 +39,6 @@ pub fn public(
     });
     Ok(server
         .workers(2)
-        .backlog(2_048)
         .client_request_timeout(Duration::from_secs(10))
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(stop_timeout.as_secs())

@@ -39,6 +39,10 @@ impl Contender {
 
     /// Empty, with the tables that the contender does not make itself.
     pub fn store(self, options: &Options) -> Outcome<Store> {
+        // Nobody waits for the disk because of what was built or measured before.
+        if !Command::new("sync").status()?.success() {
+            return Err("sync(1) failed".into());
+        }
         if self == Self::RosterdSqlite {
             return Store::sqlite();
         }
@@ -57,6 +61,9 @@ impl Contender {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
                 command.arg("serve").env("ROSTERD_LISTEN", format!("127.0.0.1:{port}"));
                 command.env("ROSTERD_ADMIN_LISTEN", "127.0.0.1:0");
+                command
+                    .arg("--config")
+                    .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/rosterd.toml"));
                 command
             }
             Self::Rust => Command::new(options.peers.join("rust/release/handler")),
