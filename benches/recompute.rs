@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use rosterd::{
-    apply::{self, Batch, refresh},
+    apply::{self, Batch, ahead::Ahead, refresh},
     broker::Source,
     clock::{Clock, Timestamp},
     db::{Database, Url, migrate::migrate},
@@ -98,7 +98,8 @@ fn deliver(database: &Database, rules: &Rules, events: impl Iterator<Item = Valu
     for some in deliveries.chunks(1_000) {
         append(database, some)?;
     }
-    while apply::step(database, rules, Batch::default(), Clock::System.now())?.deliveries > 0 {}
+    let ahead = Ahead::default();
+    while apply::step(database, rules, Batch::default(), &ahead, Clock::System.now())?.deliveries > 0 {}
     Ok(())
 }
 

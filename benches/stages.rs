@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use rosterd::{
-    apply::{self, Batch},
+    apply::{self, Batch, ahead::Ahead},
     broker::Source,
     clock::Clock,
     db::{Database, Url, migrate::migrate},
@@ -46,7 +46,8 @@ fn main() -> Outcome<()> {
 
     let batch = Batch { deliveries: batch, ..Batch::default() };
     let begun = Instant::now();
-    while apply::step(&database, &Rules::default(), batch, Clock::System.now())?.deliveries > 0 {}
+    let ahead = Ahead::default();
+    while apply::step(&database, &Rules::default(), batch, &ahead, Clock::System.now())?.deliveries > 0 {}
     tell("apply", begun.elapsed(), deliveries.len());
     Ok(())
 }

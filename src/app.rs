@@ -11,7 +11,7 @@ use actix_web::dev::ServerHandle;
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
 use crate::{
-    apply::Batch,
+    apply::{Batch, ahead::Ahead},
     clock::Clock,
     config::Config,
     db::{
@@ -149,6 +149,7 @@ fn start_workers(
             bytes: config.apply.batch_bytes,
             ..Batch::default()
         },
+        ahead: Ahead::default(),
         retention: config.retention,
         clock: clock.clone(),
         metrics: metrics.clone(),

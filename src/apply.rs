@@ -5,6 +5,7 @@
 //! over the whole database (`Database::write_in_turn`), however many processes there are, so each decides on what the
 //! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
 
+pub mod ahead;
 pub mod directories;
 pub mod guard;
 pub mod load;
@@ -38,6 +39,7 @@ use crate::{
         claims, heard, mappings, memberships, memberships::NewMembership, refreshes, role_list, roles, words,
     },
 };
+use ahead::Ahead;
 use reading::Batched;
 
 /// How much one transaction takes on.
@@ -87,26 +89,47 @@ impl From<diesel::result::Error> for ApplyError {
 }
 
 /// Applies the oldest deliveries that are due. `Ok` with none applied means that the queue is empty.
-pub fn step(database: &Database, rules: &Rules, batch: Batch, now: Timestamp) -> Result<Applied, ApplyError> {
-    let take = |conn: &mut Conn| queue::take(conn, now, batch.deliveries, batch.bytes);
+pub fn step(
+    database: &Database,
+    rules: &Rules,
+    batch: Batch,
+    ahead: &Ahead,
+    now: Timestamp,
+) -> Result<Applied, ApplyError> {
     // Taken and read before the turn: the log never changes, and whoever waits for the turn need not wait for that.
-    let batched = reading::read(database.read::<_, DbError>(|conn| Ok(take(conn)?))?);
+    let batched = ahead.take(database, batch, now)?;
     if batched.inbox_ids.is_empty() {
         return Ok(Applied::default());
     }
-    let applied = database.write_in_turn::<_, ApplyError>(|conn| {
+    let applied = match batched.is_full {
+        true => {
+            let in_hand = batched.inbox_ids.clone();
+            ahead.during(database, batch, now, &in_hand, || in_turn(database, rules, batch, batched, now))
+        }
+        false => in_turn(database, rules, batch, batched, now),
+    }?;
+    failpoint::reach("applied");
+    Ok(applied)
+}
+
+fn in_turn(
+    database: &Database,
+    rules: &Rules,
+    batch: Batch,
+    batched: Batched,
+    now: Timestamp,
+) -> Result<Applied, ApplyError> {
+    database.write_in_turn(|conn| {
         expect_mapping(conn, rules)?;
         let queued = queue::done(conn, &batched.inbox_ids)?;
         let mut batched = batched.still_queued(&queued);
         if batched.inbox_ids.is_empty() {
             // Another process was faster. It is our turn now, so nobody else takes what is taken here.
-            batched = reading::read(take(conn)?);
+            batched = reading::read(queue::take(conn, now, batch.deliveries, batch.bytes, &[])?);
             queue::done(conn, &batched.inbox_ids)?;
         }
         Ok(apply(conn, rules, batched, now)?)
-    })?;
-    failpoint::reach("applied");
-    Ok(applied)
+    })
 }
 
 /// In the turn nobody changes the mapping, so what is derived after this is derived by the one that holds.
@@ -119,7 +142,7 @@ pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), Apply
 
 /// Applies deliveries that are out of the queue, inside the caller's transaction.
 pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -> Result<Applied, DbError> {
-    let Batched { inbox_ids, event_keys, received_at, observations, set_aside } = batched;
+    let Batched { inbox_ids, event_keys, received_at, observations, set_aside, is_full: _ } = batched;
     let mut applied = Applied { deliveries: inbox_ids.len(), set_aside, ..Applied::default() };
     if inbox_ids.is_empty() {
         return Ok(applied);

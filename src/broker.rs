@@ -21,8 +21,10 @@ pub enum Source {
 }
 
 impl Source {
+    pub const ALL: [Self; 1] = [Self::WorkOs];
+
     pub fn named(name: &str) -> Option<Self> {
-        (name == "workos").then_some(Self::WorkOs)
+        Self::ALL.into_iter().find(|source| source.name() == name)
     }
 
     pub const fn name(self) -> &'static str {

@@ -18,7 +18,7 @@ pub use health::Health;
 pub use listener::listen;
 pub use webhook::Receiver;
 
-use crate::metrics::Metrics;
+use crate::{broker::Source, metrics::Metrics};
 
 /// The public side. Handlers only verify, keep and answer, so two threads fill a machine's network.
 pub fn public(
@@ -29,10 +29,14 @@ pub fn public(
 ) -> std::io::Result<Server> {
     let (receiver, health) = (Data::new(receiver), Data::new(health));
     let server = HttpServer::new(move || {
-        App::new()
-            .app_data(receiver.clone())
-            .app_data(health.clone())
-            .route("/webhooks/{source}", web::post().to(webhook::receive))
+        let app = App::new().app_data(receiver.clone()).app_data(health.clone());
+        // Spelled out, since a pattern costs as much as the signature of a small body.
+        let app = Source::ALL.into_iter().fold(app, |app, source| {
+            let receive =
+                move |request, payload, receiver| webhook::receive(source, request, payload, receiver);
+            app.route(&format!("/webhooks/{}", source.name()), web::post().to(receive))
+        });
+        app.route("/webhooks/{source}", web::post().to(webhook::unknown_source))
             .route("/healthz", web::get().to(health::alive))
             .route("/readyz", web::get().to(health::ready))
             .default_service(web::to(problem::no_such_page))

@@ -47,9 +47,9 @@ pub fn separate(
         let mut current = None;
         let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
-            let queued = queue::take(conn, now, 1, batch.bytes)?;
-            current = queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
-            let batched = reading::read(queued);
+            let taken = queue::take(conn, now, 1, batch.bytes, &[])?;
+            current = taken.queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
+            let batched = reading::read(taken);
             queue::done(conn, &batched.inbox_ids)?;
             Ok(apply(conn, rules, batched, now)?)
         });

@@ -8,7 +8,7 @@ use crate::{
     fact::{Observation, Reading},
     inbox::{
         dead::{self, DeadLetter},
-        queue::Queued,
+        queue::{Queued, Taken},
     },
 };
 
@@ -23,6 +23,8 @@ pub struct Batched {
     pub observations: Vec<(i64, i16, Observation)>,
     /// What cannot be read does not hold up the rest (lesson 16).
     pub set_aside: Vec<DeadLetter>,
+    /// As large as a batch may be.
+    pub is_full: bool,
 }
 
 impl Batched {
@@ -42,9 +44,9 @@ impl Batched {
     }
 }
 
-pub fn read(queued: Vec<Queued>) -> Batched {
-    let mut batched = Batched::default();
-    for Queued { inbox_id, event_key, source, attempts, received_at, body } in queued {
+pub fn read(taken: Taken) -> Batched {
+    let mut batched = Batched { is_full: taken.is_full, ..Batched::default() };
+    for Queued { inbox_id, event_key, source, attempts, received_at, body } in taken.queued {
         let not_understood = |detail| DeadLetter { inbox_id, reason: dead::NOT_UNDERSTOOD, detail, attempts };
         match Source::named(&source).map(|source| source.read(&body)) {
             Some(Ok(Reading::Fact(observation))) => {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::CONTENT_LENGTH,
-    web::{Bytes, BytesMut, Data, Path, Payload},
+    web::{Bytes, BytesMut, Data, Payload},
 };
 use futures_core::Stream;
 use tokio::time::{Instant, timeout};
@@ -38,17 +38,14 @@ pub struct Receiver {
 }
 
 pub(super) async fn receive(
-    source: Path<String>,
+    source: Source,
     request: HttpRequest,
     payload: Payload,
     receiver: Data<Receiver>,
 ) -> Result<HttpResponse, Problem> {
-    let kept = accept(&source, &request, payload, &receiver).await.inspect_err(|problem| {
-        receiver.metrics.refused.get_or_create(&Reason { reason: problem.name() }).inc();
-        if let Some(deliveries) = receiver.refusals.due(problem.name(), 1, std::time::Instant::now()) {
-            tracing::warn!(problem = problem.name(), deliveries, "deliveries were refused");
-        }
-    })?;
+    let kept = accept(source, &request, payload, &receiver)
+        .await
+        .inspect_err(|problem| count_refused(&receiver, problem))?;
     let status = match kept {
         Kept::Accepted => "accepted",
         Kept::Duplicate => "duplicate",
@@ -60,13 +57,24 @@ pub(super) async fn receive(
     }))
 }
 
+pub(super) async fn unknown_source(receiver: Data<Receiver>) -> Result<HttpResponse, Problem> {
+    count_refused(&receiver, &Problem::UnknownSource);
+    Err(Problem::UnknownSource)
+}
+
+fn count_refused(receiver: &Receiver, problem: &Problem) {
+    receiver.metrics.refused.get_or_create(&Reason { reason: problem.name() }).inc();
+    if let Some(deliveries) = receiver.refusals.due(problem.name(), 1, std::time::Instant::now()) {
+        tracing::warn!(problem = problem.name(), deliveries, "deliveries were refused");
+    }
+}
+
 async fn accept(
-    source: &str,
+    source: Source,
     request: &HttpRequest,
     payload: Payload,
     receiver: &Receiver,
 ) -> Result<Kept, Problem> {
-    let source = Source::named(source).ok_or(Problem::UnknownSource)?;
     let body = read(request, payload, receiver.max_body_bytes).await?;
     let begun = Instant::now();
     let now = receiver.clock.now();

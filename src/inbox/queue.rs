@@ -41,23 +41,40 @@ struct Row {
     body: Vec<u8>,
 }
 
-/// The oldest deliveries that are due, at most `limit` of them and, past the first, at most `bytes` of bodies, so that
-/// a batch of huge bodies does not fill the memory.
-pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> QueryResult<Vec<Queued>> {
-    let due: Vec<(i64, i16, i32)> = inbox_queue::table
+/// Deliveries in the order of their ids.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub queued: Vec<Queued>,
+    /// As many as may be: there are likely more.
+    pub is_full: bool,
+}
+
+/// The oldest deliveries that are due, but for those `in_hand` (in order), at most `limit` of them and, past the first, at
+/// most `bytes` of bodies, so that a batch of huge bodies does not fill the memory.
+pub fn take(
+    conn: &mut Conn,
+    now: Timestamp,
+    limit: usize,
+    bytes: usize,
+    in_hand: &[i64],
+) -> QueryResult<Taken> {
+    let mut due: Vec<(i64, i16, i32)> = inbox_queue::table
         .filter(inbox_queue::due_at.le(now.micros()))
         .order(inbox_queue::inbox_id)
         .select((inbox_queue::inbox_id, inbox_queue::attempts, inbox_queue::bytes))
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .limit(i64::try_from(limit.saturating_add(in_hand.len())).unwrap_or(i64::MAX))
         .load(conn)?;
+    due.retain(|(id, _, _)| in_hand.binary_search(id).is_err());
+    due.truncate(limit);
     let mut total = 0;
-    let fitting = due.into_iter().take_while(|(_, _, size)| {
+    let fitting = due.iter().take_while(|(_, _, size)| {
         let size = usize::try_from(*size).unwrap_or(0);
         let fits = total == 0 || total + size <= bytes;
         total += size.max(1);
         fits
     });
-    let attempts: BTreeMap<i64, i16> = fitting.map(|(id, attempts, _)| (id, attempts)).collect();
+    let attempts: BTreeMap<i64, i16> = fitting.map(|(id, attempts, _)| (*id, *attempts)).collect();
+    let is_full = due.len() >= limit || attempts.len() < due.len();
     let ids: Vec<i64> = attempts.keys().copied().collect();
     let mut rows: Vec<Row> = Rows::of(&ids).integer("id", |id| *id).load(
         conn,
@@ -69,7 +86,7 @@ pub fn take(conn: &mut Conn, now: Timestamp, limit: usize, bytes: usize) -> Quer
         let received_at = Timestamp::from_micros(received_at);
         Queued { inbox_id, event_key, source, attempts, received_at, body }
     };
-    Ok(rows.into_iter().map(queued).collect())
+    Ok(Taken { queued: rows.into_iter().map(queued).collect(), is_full })
 }
 
 /// Bodies by id, of whatever state: contents that a derivation needs once more.

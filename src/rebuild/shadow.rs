@@ -18,7 +18,10 @@ use crate::{
         schema::{dead_letters, inbox, inbox_queue},
     },
     decide::{Rules, guard::Extent},
-    inbox::{dead, queue::Queued},
+    inbox::{
+        dead,
+        queue::{Queued, Taken},
+    },
     tables::{manual_grants, mappings, protected_seats},
 };
 
@@ -75,7 +78,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                 let received_at = Timestamp::from_micros(received_at);
                 queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, received_at, body });
             }
-            apply(shadow, &folding, reading::read(queued), now)
+            apply(shadow, &folding, reading::read(Taken { queued, is_full: false }), now)
         })?;
     }
     while refresh::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}

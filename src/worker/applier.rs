@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 
 use super::{Wake, compaction::Compaction, waiting::waiting};
 use crate::{
-    apply::{self, ApplyError, Batch, poison, refresh},
+    apply::{self, ApplyError, Batch, ahead::Ahead, poison, refresh},
     clock::{Clock, Timestamp},
     db::{Database, DbError, Fault},
     decide::Rules,
@@ -38,6 +38,7 @@ pub struct Applier {
     /// With the mapping that held when last looked.
     pub rules: RwLock<Rules>,
     pub batch: Batch,
+    pub ahead: Ahead,
     pub retention: Retention,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -148,7 +149,7 @@ impl Applier {
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
         let begun = Instant::now();
-        let applied = match apply::step(&self.database, &self.rules(), self.batch, now) {
+        let applied = match apply::step(&self.database, &self.rules(), self.batch, &self.ahead, now) {
             Err(ApplyError::Database(error)) if self.is_to_be_separated(&error) => {
                 return self.separate(&error, now);
             }

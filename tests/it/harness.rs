@@ -9,7 +9,7 @@ use std::sync::{Arc, atomic::AtomicU32};
 use reqwest::{Response, StatusCode};
 use rosterd::{
     app::{self, App, Workers},
-    apply::Batch,
+    apply::{Batch, ahead::Ahead},
     clock::{Clock, Timestamp},
     config::{self, Config},
     db::{Database, DbError},
@@ -104,6 +104,7 @@ impl TestApp {
                 bytes: config.apply.batch_bytes,
                 ..Batch::default()
             },
+            ahead: Ahead::default(),
             retention: config.retention,
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),

@@ -102,7 +102,8 @@ both! {
                 scope.spawn(|| {
                     let rules = app.config.rules();
                     let batch = rosterd::apply::Batch { deliveries: 17, ..Default::default() };
-                    while rosterd::apply::step(app.database(), &rules, batch, app.clock.now()).unwrap().deliveries > 0 {}
+                    let ahead = rosterd::apply::ahead::Ahead::default();
+                    while rosterd::apply::step(app.database(), &rules, batch, &ahead, app.clock.now()).unwrap().deliveries > 0 {}
                 });
             }
         });

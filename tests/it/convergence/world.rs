@@ -12,7 +12,7 @@ use diesel::{
     sql_types::Text,
 };
 use rosterd::{
-    apply::Batch,
+    apply::{Batch, ahead::Ahead},
     broker::Source,
     clock::Clock,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
@@ -94,6 +94,7 @@ impl World {
             database,
             rules: rules.into(),
             batch,
+            ahead: Ahead::default(),
             retention: AT_ONCE,
             clock: Clock::fixed(NOW),
             metrics: Arc::new(Metrics::default()),
