@@ -1,39 +1,37 @@
 //! The join: an observation into the standing words. Order, repetition and grouping make no difference to the result.
 
-use serde::Serialize;
-
 use super::{
     digest::digest,
-    state::{Claim, Content, FirstWord, NO_CLAIM, Standing, State},
+    state::{Claim, FirstWord, NO_CLAIM, Said, Standing, State},
 };
-use crate::fact::{Kind, Membership, Observation, Scope, User, Version, Word};
+use crate::fact::{Membership, Observation, Scope, User, Version, Word};
 
 /// Every claim named by `observation` must be in `state`: [`claim_of`] tells which.
 pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
     match observation {
         Observation::Organization(word) => {
-            join(state, inbox_id, NO_CLAIM, Kind::Organization, word, Content::Organization);
+            join(state, inbox_id, NO_CLAIM, word);
         }
         Observation::Directory { scope, word } => {
             let Some(claim) = speak(state, inbox_id, &scope, 0, &word.version, word.reveals) else { return };
-            join(state, inbox_id, claim, Kind::Directory, word, Content::Directory);
+            join(state, inbox_id, claim, word);
         }
         Observation::User { scope, word } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
             mention_roles(state, inbox_id, claim, &word);
-            join(state, inbox_id, claim, Kind::User, word, Content::User);
+            join(state, inbox_id, claim, word);
         }
         Observation::Group { scope, word } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
-            join(state, inbox_id, claim, Kind::Group, word, Content::Group);
+            join(state, inbox_id, claim, word);
         }
         Observation::Membership { scope, membership, user, group } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else {
                 return;
             };
             mention_roles(state, inbox_id, claim, &user);
-            join(state, inbox_id, claim, Kind::User, user, Content::User);
-            join(state, inbox_id, claim, Kind::Group, group, Content::Group);
+            join(state, inbox_id, claim, user);
+            join(state, inbox_id, claim, group);
             join_membership(state, inbox_id, claim, membership);
         }
     }
@@ -76,15 +74,8 @@ fn speak(
     Some(id)
 }
 
-fn join<T: Serialize>(
-    state: &mut State,
-    inbox_id: i64,
-    claim_id: i64,
-    kind: Kind,
-    word: Word<T>,
-    content: impl FnOnce(T) -> Content,
-) {
-    let words = state.words_mut(kind, &word.id);
+fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>) {
+    let (words, contents) = state.words_mut(T::KIND, &word.id);
     // Of several, under claims of several directories, any newer one may come to count instead of another.
     let alone = words.len() == 1;
     let (newer, news) = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
@@ -105,7 +96,12 @@ fn join<T: Serialize>(
             }
             let mut differs = false;
             if newer {
-                let digest = digest(&word);
+                let known = contents.get(&(T::KIND, standing.inbox_id)).and_then(T::of);
+                let digest = match known == Some(&word.content) && standing.live && word.live {
+                    // Every member's event repeats the group, and to compare is cheaper than to digest.
+                    true => standing.digest,
+                    false => digest(&word),
+                };
                 differs = !alone || (digest, word.live) != (standing.digest, standing.live);
                 (standing.version, standing.live) = (word.version, word.live);
                 (standing.digest, standing.inbox_id) = (digest, inbox_id);
@@ -113,9 +109,9 @@ fn join<T: Serialize>(
             (newer, differs || reveals)
         }
     };
-    let entity = (kind, word.id);
+    let entity = (T::KIND, word.id);
     if newer {
-        state.insert_content(inbox_id, content(word.content));
+        state.insert_content(inbox_id, word.content.into_content());
     }
     if news {
         state.touched.entities.insert(entity.clone());

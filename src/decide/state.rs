@@ -1,11 +1,15 @@
 //! What is known: claims, standing words, and the contents at hand. A slice of the database, loaded for one batch.
 
-use std::collections::{HashMap, HashSet};
+use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
     fact::{self, Kind, Membership, Version},
 };
+
+/// Keys are looked up many times for each event, and a broker that signs them does not craft collisions.
+pub type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+pub type HashSet<K> = std::collections::HashSet<K, foldhash::fast::RandomState>;
 
 /// Organizations stand outside any directory.
 pub const NO_CLAIM: i64 = 0;
@@ -135,8 +139,13 @@ impl State {
         self.words.get(&(kind, id.to_owned())).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn words_mut(&mut self, kind: Kind, id: &str) -> &mut Vec<Standing> {
-        self.words.entry((kind, id.to_owned())).or_default()
+    /// The words on an entity, to be changed, with the contents at hand.
+    pub(super) fn words_mut(
+        &mut self,
+        kind: Kind,
+        id: &str,
+    ) -> (&mut Vec<Standing>, &HashMap<(Kind, i64), Content>) {
+        (self.words.entry((kind, id.to_owned())).or_default(), &self.contents)
     }
 
     pub fn all_words(&self) -> impl Iterator<Item = (&Entity, &Standing)> {
@@ -147,6 +156,34 @@ impl State {
         self.contents.get(&(kind, standing.inbox_id))
     }
 }
+
+/// What a word may be about.
+pub trait Said: Serialize + PartialEq {
+    const KIND: Kind;
+    fn into_content(self) -> Content;
+    fn of(content: &Content) -> Option<&Self>;
+}
+
+macro_rules! said {
+    ($($kind:ident)*) => {$(
+        impl Said for fact::$kind {
+            const KIND: Kind = Kind::$kind;
+
+            fn into_content(self) -> Content {
+                Content::$kind(self)
+            }
+
+            fn of(content: &Content) -> Option<&Self> {
+                match content {
+                    Content::$kind(said) => Some(said),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+said!(Organization Directory User Group);
 
 impl Content {
     pub fn kind(&self) -> Kind {

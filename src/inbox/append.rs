@@ -93,7 +93,7 @@ fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row
             conn,
             "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
              SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} \
-             WHERE NOT EXISTS (SELECT FROM forgotten f \
+             WHERE NOT EXISTS (SELECT FROM forgotten) OR NOT EXISTS (SELECT FROM forgotten f \
              WHERE f.source = r.source AND f.key_high = r.key_high AND f.key_low = r.key_low) \
              ON CONFLICT (source, event_key) DO NOTHING \
              RETURNING id, source, event_key, disposition, length(body) AS bytes), \
