@@ -18,7 +18,10 @@ pub mod refresh;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    audit::people::{Cause, Deliveries},
+    audit::{
+        self,
+        people::{Cause, Deliveries},
+    },
     clock::Timestamp,
     db::{Conn, Database, DbError},
     decide::{
@@ -173,7 +176,9 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     let directories::Settled { homes, mut changed, tenants, mut notices } =
         directories::directories(conn, &mut state, rules, &before, &left)?;
     concerned.extend(tenants);
-    role_list::settle(conn, &rules.mapping, &concerned)?;
+    let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
+    let relisted = role_list::settle(conn, &rules.mapping, &concerned)?;
+    audit::record(conn, &audit::roles::heard(&relisted, &state, batch), now)?;
     changed.extend(moved.into_iter().map(|moved| moved.directory_id));
     let changed: Vec<String> = changed.into_iter().collect();
     refreshes::request(conn, &changed)?;
@@ -184,7 +189,6 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
         let members: Vec<_> = members.collect();
         state.touched.entities.extend(members);
     }
-    let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
     let turn = guard::Turn::of(now, Extent::Touched);
     notices.extend(people::people(conn, &mut state, &homes, rules, Cause::Deliveries(batch), turn)?);
     outbox::enqueue(conn, &notices, now)?;

@@ -11,6 +11,7 @@ pub mod page;
 pub mod people;
 pub mod receipt;
 pub mod report;
+pub mod roles;
 pub mod verify;
 
 use std::collections::HashMap;
@@ -27,7 +28,8 @@ use crate::{
 };
 use chain::{Hash, Link};
 
-/// What an entry is about; the subject is a user's id, a group's, a mapping's version, a delivery's id.
+/// What an entry is about; the subject is a user's id where nothing else is said, a group's, a mapping's version, a
+/// delivery's id.
 pub mod kinds {
     pub const USER_CREATED: &str = "user.created";
     pub const USER_CHANGED: &str = "user.changed";
@@ -40,6 +42,10 @@ pub mod kinds {
     pub const ROLE_TAKEN: &str = "role.taken";
     /// The last holder of a protected role may lose it; the subject is the role.
     pub const ROLE_RELEASED: &str = "role.released";
+    /// A tenant's list of roles; the subject is the role.
+    pub const ROLE_LISTED: &str = "role.listed";
+    pub const ROLE_RENAMED: &str = "role.renamed";
+    pub const ROLE_UNLISTED: &str = "role.unlisted";
     pub const GROUP_CREATED: &str = "group.created";
     pub const GROUP_CHANGED: &str = "group.changed";
     pub const GROUP_REMOVED: &str = "group.removed";

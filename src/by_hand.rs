@@ -158,6 +158,8 @@ fn change(
         let ids = lookup::of_person(conn, whom.tenant, &whose.person_id)?;
         let notices = again(conn, ids, &rules, Cause::Operator(name), Turn::of(now, Extent::ByHand))?;
         outbox::enqueue(conn, &notices, now)?;
-        Ok(role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?)
+        let relisted = role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?;
+        let entries = audit::roles::entries(&relisted, |_| Actor::operator(name));
+        Ok(audit::record(conn, &entries, now)?)
     })
 }

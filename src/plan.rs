@@ -209,9 +209,11 @@ pub fn apply(
         let concerned = |tenant_id: &str| was.of(tenant_id) != mapping.of(tenant_id);
         let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
         tenants.retain(|tenant_id| concerned(tenant_id));
-        role_list::settle(conn, &mapping, &tenants)?;
+        let relisted = role_list::settle(conn, &mapping, &tenants)?;
         protected_seats::retain(conn, &mapping)?;
-        audit::record(conn, &entries(&plan, &tenants, version, by.name), by.now)?;
+        let mut entries = entries(&plan, &tenants, version, by.name);
+        entries.extend(audit::roles::entries(&relisted, |_| Actor::Rule(format!("mapping {version}"))));
+        audit::record(conn, &entries, by.now)?;
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
         refreshes::request_mapped(conn, &directories.collect::<Vec<_>>())?;

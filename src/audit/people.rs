@@ -51,7 +51,7 @@ pub struct Deliveries<'a> {
 }
 
 impl Deliveries<'_> {
-    fn find(&self, inbox_id: i64) -> Option<Actor> {
+    pub(super) fn find(&self, inbox_id: i64) -> Option<Actor> {
         let n = self.ids.binary_search(&inbox_id).ok()?;
         let key = self.event_keys.get(n)?.clone();
         Some(Actor::Event { key, inbox_id, received_at: *self.received_at.get(n)? })
@@ -177,6 +177,22 @@ fn newest_memberships(state: &State) -> HashMap<&str, Spoken> {
     newest
 }
 
+/// Words of the batch on directories and organizations.
+fn of_places<'a>(state: &'a State, batch: Deliveries<'a>) -> impl Iterator<Item = &'a Standing> {
+    let places = state.touched.entities.iter();
+    let places = places.filter(|(kind, _)| matches!(kind, Kind::Directory | Kind::Organization));
+    let words = places.flat_map(|(kind, id)| state.words(*kind, id));
+    words.filter(move |word| batch.ids.binary_search(&word.inbox_id).is_ok())
+}
+
+/// The deliveries that hold them.
+pub(super) fn spoken_of_places<'a>(
+    state: &'a State,
+    batch: Deliveries<'a>,
+) -> impl Iterator<Item = i64> + use<'a> {
+    of_places(state, batch).map(|word| word.inbox_id)
+}
+
 /// Words on what stands around the rows; the likeliest reason first.
 fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResult<Vec<Spoken>> {
     let of_directory = |id: &str| {
@@ -187,19 +203,7 @@ fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResul
         words.into_iter().map(Spoken::from).collect::<Vec<_>>()
     };
     Ok(match cause {
-        Cause::Deliveries(batch) => {
-            let told = state
-                .touched
-                .entities
-                .iter()
-                .filter(|(kind, _)| matches!(kind, Kind::Directory | Kind::Organization));
-            let words = told.flat_map(|(kind, id)| state.words(*kind, id));
-            words
-                .filter(|word| batch.ids.binary_search(&word.inbox_id).is_ok())
-                .map(Spoken::from)
-                .take(1)
-                .collect()
-        }
+        Cause::Deliveries(batch) => of_places(state, batch).map(Spoken::from).take(1).collect(),
         Cause::Directory(id) => of_directory(id),
         Cause::Group(id) => {
             let words = words::on(conn, &[id])?;

@@ -15,31 +15,58 @@ use crate::{
     mapping::Mapping,
 };
 
-/// Brings the lists of these tenants up to date; a tenant that does not exist has none.
-pub fn settle(conn: &mut Conn, mapping: &Mapping, tenant_ids: &BTreeSet<String>) -> QueryResult<()> {
-    let (mut put, mut gone) = (Vec::new(), Vec::new());
+/// A role whose name in a tenant's list is another now; `None` where it is not listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relisted {
+    pub tenant_id: String,
+    pub slug: String,
+    pub was: Option<String>,
+    pub is: Option<String>,
+}
+
+/// Brings the lists of these tenants up to date and returns what changed; a tenant that does not exist has none.
+pub fn settle(
+    conn: &mut Conn,
+    mapping: &Mapping,
+    tenant_ids: &BTreeSet<String>,
+) -> QueryResult<Vec<Relisted>> {
+    let mut relisted = Vec::new();
     for tenant_id in tenant_ids {
         let shown: Vec<(String, String)> = roles::table
             .filter(roles::tenant_id.eq(tenant_id))
             .select((roles::slug, roles::name))
             .load(conn)?;
-        let shown: BTreeMap<String, String> = shown.into_iter().collect();
-        let wanted = wanted(conn, mapping, tenant_id)?;
-        let unlisted = shown.keys().filter(|slug| !wanted.contains_key(*slug));
-        gone.extend(unlisted.map(|slug| (tenant_id.as_str(), slug.clone())));
-        let differing = wanted.into_iter().filter(|(slug, name)| shown.get(slug) != Some(name));
-        put.extend(differing.map(|(slug, name)| (tenant_id.as_str(), slug, name)));
+        let mut shown: BTreeMap<String, String> = shown.into_iter().collect();
+        let mut differ = |slug, was: Option<String>, is: Option<String>| {
+            if was != is {
+                relisted.push(Relisted { tenant_id: tenant_id.clone(), slug, was, is });
+            }
+        };
+        for (slug, name) in wanted(conn, mapping, tenant_id)? {
+            let was = shown.remove(&slug);
+            differ(slug, was, Some(name));
+        }
+        for (slug, name) in shown {
+            differ(slug, Some(name), None);
+        }
     }
-    Rows::of(&gone).text("tenant_id", |row| row.0).text("slug", |row| &row.1).execute(
+    let gone: Vec<&Relisted> = relisted.iter().filter(|role| role.is.is_none()).collect();
+    Rows::of(&gone).text("tenant_id", |role| &role.tenant_id).text("slug", |role| &role.slug).execute(
         conn,
         "DELETE FROM roles WHERE (tenant_id, slug) IN (SELECT r.tenant_id, r.slug FROM {rows})",
     )?;
-    Rows::of(&put).text("tenant_id", |row| row.0).text("slug", |row| &row.1).text("name", |row| &row.2).execute(
-        conn,
-        "INSERT INTO roles (tenant_id, slug, name) SELECT r.tenant_id, r.slug, r.name FROM {rows} WHERE true \
-         ON CONFLICT (tenant_id, slug) DO UPDATE SET name = excluded.name",
-    )?;
-    Ok(())
+    let put: Vec<(&Relisted, &str)> =
+        relisted.iter().filter_map(|role| Some((role, role.is.as_deref()?))).collect();
+    Rows::of(&put)
+        .text("tenant_id", |(role, _)| &role.tenant_id)
+        .text("slug", |(role, _)| &role.slug)
+        .text("name", |(_, name)| name)
+        .execute(
+            conn,
+            "INSERT INTO roles (tenant_id, slug, name) SELECT r.tenant_id, r.slug, r.name FROM {rows} WHERE true \
+             ON CONFLICT (tenant_id, slug) DO UPDATE SET name = excluded.name",
+        )?;
+    Ok(relisted)
 }
 
 /// The slugs of a tenant, in order.

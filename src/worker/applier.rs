@@ -31,7 +31,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Failures in a row after which a batch is taken apart.
 const PATIENCE: u32 = 3;
 
-const GATHER: Duration = Duration::from_millis(50);
+/// How long work gathers after a batch that was not full: on PostgreSQL, and on SQLite, where receivers and this thread
+/// write in turns. What comes to an idle service is applied at once.
+const GATHER: Duration = Duration::from_millis(8);
+const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
 
 pub struct Applier {
     pub database: Database,
@@ -117,10 +120,10 @@ impl Applier {
         })
     }
 
-    /// How long to let work gather after a batch that was not full. On SQLite receivers and this thread write in turns,
-    /// so under load each batch would be what came during the last one, and most of the time would go into commits.
+    /// Otherwise each batch would be what came during the last one, and most of the time would go into statements and
+    /// commits for a handful of events, which receivers then wait for.
     fn gather(&self) -> Duration {
-        if self.database.takes_turns_with_receivers() { GATHER } else { Duration::ZERO }
+        if self.database.takes_turns_with_receivers() { GATHER_IN_TURNS } else { GATHER }
     }
 
     fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {

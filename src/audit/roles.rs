@@ -1,0 +1,36 @@
+//! Entries for what becomes of a tenant's list of roles.
+
+use serde_json::json;
+
+use super::{
+    Actor, Entry, kinds,
+    people::{Deliveries, spoken_of_places},
+};
+use crate::{decide::state::State, tables::role_list::Relisted};
+
+pub fn entries(relisted: &[Relisted], actor: impl Fn(&Relisted) -> Actor) -> Vec<Entry> {
+    let entry = |role: &Relisted| {
+        let kind = match (&role.was, &role.is) {
+            (None, _) => kinds::ROLE_LISTED,
+            (Some(_), None) => kinds::ROLE_UNLISTED,
+            (Some(_), Some(_)) => kinds::ROLE_RENAMED,
+        };
+        Entry::new(&role.tenant_id, kind, &role.slug, &json!({"name": [role.was, role.is]}), actor(role))
+    };
+    relisted.iter().map(entry).collect()
+}
+
+/// Because of what a batch says: who named the role first, or what became of the tenant.
+pub fn heard(relisted: &[Relisted], state: &State, batch: Deliveries<'_>) -> Vec<Entry> {
+    entries(relisted, |role| {
+        let of_tenant = |claim_id: &i64| {
+            let claim = state.claim(*claim_id);
+            claim.is_some_and(|claim| claim.tenant_id.as_deref() == Some(role.tenant_id.as_str()))
+        };
+        let mentions = state.touched.mentions.iter();
+        let naming = mentions.filter(|((claim_id, slug), _)| *slug == role.slug && of_tenant(claim_id));
+        let naming = naming.map(|(_, inbox_id)| *inbox_id).min().and_then(|inbox_id| batch.find(inbox_id));
+        let around = || spoken_of_places(state, batch).min().and_then(|inbox_id| batch.find(inbox_id));
+        naming.or_else(around).unwrap_or_else(|| Actor::Rule("derived again".to_owned()))
+    })
+}
