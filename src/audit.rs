@@ -11,6 +11,7 @@ pub mod page;
 pub mod people;
 pub mod receipt;
 pub mod report;
+pub mod table;
 pub mod verify;
 
 use std::collections::HashMap;

@@ -9,28 +9,41 @@ use crate::notify::render::Escaped;
 
 pub fn write(report: &Report) -> String {
     let tenant = report.tenant_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&report.tenant_id);
-    let since =
-        report.since.as_deref().map_or("All on record.".to_owned(), |at| format!("Since {}.", minute(at)));
+    let cut = report.cut.map(|most| {
+        format!(include_str!("page/cut.html"), most = most, tenant_id = Escaped(&report.tenant_id))
+    });
     format!(
         include_str!("page/page.html"),
         style = include_str!("page/page.css"),
         tenant = Escaped(tenant),
         tenant_id = Escaped(&report.tenant_id),
         made_at = Escaped(&minute(&report.made_at)),
-        people = people(&report.holds),
-        assignments = report.holds.iter().filter(|holds| holds.role.is_some()).count(),
-        leavers = report.left.len(),
-        since = Escaped(&since),
+        figures = figures(report),
+        cut = cut.unwrap_or_default(),
+        period = Escaped(&period(report)),
         holds = or_nobody(report.holds.iter().map(holds).collect(), 4),
         left = or_nobody(report.left.iter().map(left).collect(), 6),
     )
 }
 
-/// Rows of one user stand together.
-fn people(holds: &[Holds]) -> usize {
-    let mut ids: Vec<&str> = holds.iter().map(|holds| holds.user_id.as_str()).collect();
-    ids.dedup();
-    ids.len()
+fn figures(report: &Report) -> String {
+    let number = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    format!(
+        "{} access, with {}. {} on record.",
+        number(report.people, "person has", "people have"),
+        number(report.assignments, "role assignment", "role assignments"),
+        number(report.departures, "departure is", "departures are")
+    )
+}
+
+/// Of those who left.
+fn period(report: &Report) -> String {
+    match (report.since.as_deref().map(minute), report.until.as_deref().map(minute)) {
+        (None, None) => "All on record.".to_owned(),
+        (Some(since), None) => format!("Since {since}."),
+        (None, Some(until)) => format!("Before {until}."),
+        (Some(since), Some(until)) => format!("From {since} until {until}."),
+    }
 }
 
 fn or_nobody(rows: String, columns: usize) -> String {
@@ -94,11 +107,11 @@ fn left(receipt: &Receipt) -> String {
 }
 
 /// `2026-01-15 12:00`, of what a timestamp writes.
-fn minute(at: &str) -> String {
+pub(crate) fn minute(at: &str) -> String {
     at.get(..16).unwrap_or(at).replace('T', " ")
 }
 
-fn span(minutes: i64) -> String {
+pub(crate) fn span(minutes: i64) -> String {
     match minutes {
         ..=119 => format!("{minutes} min"),
         120..=2_879 => format!("{} h", minutes / 60),
@@ -143,9 +156,12 @@ mod tests {
             tenant_id: evil.clone(),
             tenant_name: Some(evil.clone()),
             made_at: evil.clone(),
-            since: Some(evil),
+            since: Some(evil.clone()),
+            until: Some(evil),
+            cut: Some(1),
             holds: vec![holds],
             left: vec![receipt],
+            ..Report::default()
         });
 
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");

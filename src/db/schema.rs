@@ -239,6 +239,13 @@ table! {
 }
 
 table! {
+    reports_told (tenant_id) {
+        tenant_id -> Text,
+        period -> BigInt,
+    }
+}
+
+table! {
     audit (tenant_id, seq) {
         tenant_id -> Text,
         seq -> BigInt,
