@@ -98,12 +98,12 @@ mod tests {
                 prop_assert!(every.beginning(then) >= begin);
                 let utc = begin.to_utc();
                 prop_assert_eq!((utc.hour(), utc.minute(), utc.second(), utc.nanosecond()), (6, 0, 0, 0));
-                match every {
-                    Every::Week => prop_assert_eq!(utc.weekday(), Weekday::Mon),
-                    Every::Month => prop_assert_eq!(utc.day(), 1),
-                }
                 let days = begin.seconds_since(before) / 86_400;
-                prop_assert!(match every { Every::Week => days == 7, Every::Month => (28..=31).contains(&days) });
+                let right = match every {
+                    Every::Week => utc.weekday() == Weekday::Mon && days == 7,
+                    Every::Month => utc.day() == 1 && (28..=31).contains(&days),
+                };
+                prop_assert!(right, "{every:?}: {before:?}, {begin:?}");
                 prop_assert!(begins_between(before, now));
             }
         }

@@ -134,6 +134,7 @@ fn leaver(receipt: &Receipt) -> Item {
         "Told",
         match &receipt.told_at {
             Some(told_at) => after(told_at, receipt.minutes_applied_to_told, "that"),
+            None if receipt.mail.as_deref() == Some("waiting") => "not yet".to_owned(),
             None => "not by mail".to_owned(),
         },
     ));
@@ -170,7 +171,7 @@ fn questions(tenant: &Tenant, review: &Review) -> String {
     let time = |at: Timestamp| at.to_utc().format("%Y-%m-%dT%H:%M:%SZ");
     format!(
         "Give the reference to whoever runs this service: there, \"rosterd audit report --tenant {id} --since {} \
-         --until {}\" makes this report, and \"rosterd audit log --tenant {id}\" shows every change.",
+         --until {}\" makes it anew, and \"rosterd audit log --tenant {id}\" shows every change.",
         time(review.since),
         time(review.until),
         id = tenant.id()
