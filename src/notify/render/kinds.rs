@@ -126,11 +126,11 @@ fn a_report_of_access_says_who_has_it_who_left_and_what_is_attached() {
     insta::assert_snapshot!(text_of(Kind::AccessReport), @r#"
     Access report: 2 people with access, 2 left (Acme Corp)
 
-    2 people have access; 2 lost it from 2026-01-05 to 2026-01-12.
+    2 people have access; 2 lost it in this period.
 
     Organization: Acme Corp (org_01EHZNVPK3SFK441A1RGBFSHRT)
 
-      Access and departures
+      2026-01-05 to 2026-01-12
         People     2 with access, as of 2026-01-12 06:01:01 UTC
         Roles      3 assignments
         Privileged 1 person holds privileged roles

@@ -55,7 +55,7 @@ fn attached(report: &Report) -> (Option<usize>, Vec<Attachment>) {
 }
 
 fn page(tenant: &Tenant, review: &Review, cut: Option<usize>) -> Page {
-    let Review { since, until, privileged, report } = review;
+    let report = &review.report;
     let (people, left) = (count(report.people, "person", "people"), grouped(report.departures));
     let leavers: Vec<Item> = report.left.iter().take(MOST_NAMED).map(leaver).collect();
     let mut unnamed = more(
@@ -70,9 +70,9 @@ fn page(tenant: &Tenant, review: &Review, cut: Option<usize>) -> Page {
     let have = if report.people == 1 { "has" } else { "have" };
     Page {
         subject: format!("Access report: {people} with access, {left} left ({})", tenant.label()),
-        headline: format!("{people} {have} access; {left} lost it from {} to {}", day(*since), day(*until)),
+        headline: format!("{people} {have} access; {left} lost it in this period"),
         audience: tenant.audience(),
-        items: std::iter::once(figures(review, *privileged)).chain(leavers).collect(),
+        items: std::iter::once(figures(review)).chain(leavers).collect(),
         more: unnamed,
         sections: vec![
             (
@@ -92,7 +92,7 @@ fn page(tenant: &Tenant, review: &Review, cut: Option<usize>) -> Page {
     }
 }
 
-fn figures(review: &Review, privileged: Option<usize>) -> Item {
+fn figures(review: &Review) -> Item {
     let report = &review.report;
     let made_at = Timestamp::parse(&report.made_at).unwrap_or_default();
     let mut terms = vec![
@@ -102,7 +102,7 @@ fn figures(review: &Review, privileged: Option<usize>) -> Item {
         ),
         ("Roles", count(report.assignments, "assignment", "assignments")),
     ];
-    if let Some(privileged) = privileged {
+    if let Some(privileged) = review.privileged {
         terms.push((
             "Privileged",
             format!("{} privileged roles", count(privileged, "person holds", "people hold")),
@@ -115,7 +115,8 @@ fn figures(review: &Review, privileged: Option<usize>) -> Item {
         ("Because", "this report is switched on for your organization".to_owned()),
         ("Reference", format!("report {} to {}", day(review.since), day(review.until))),
     ]);
-    Item { title: "Access and departures".to_owned(), subtitle: None, terms }
+    let title = format!("{} to {}", day(review.since), day(review.until));
+    Item { title, subtitle: None, terms }
 }
 
 /// The directory's word, what this service made of it and whom it told, with the minutes between.
