@@ -187,3 +187,6 @@ fn day(at: Timestamp) -> String {
 fn moment(at: &str) -> String {
     Timestamp::parse(at).map_or_else(|| clean::line(at, 40), |at| super::time(at.micros()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,13 +36,27 @@ fn is_report(mail: &Received) -> bool {
     mail.header("Subject").is_some_and(|subject| subject.starts_with("Access report"))
 }
 
-/// The attachment of this name, as it was before it was written in base64.
+/// The attachment of this name, in whichever of its two forms a mail carries it (RFC 2045).
 fn attached(mail: &Received, file_name: &str) -> String {
     let (_, part) = mail.raw.split_once(&format!("filename=\"{file_name}\"")).unwrap();
     let (head, rest) = part.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains("base64"), "{head}");
-    let body = rest.split("\r\n--").next().unwrap().replace("\r\n", "");
-    String::from_utf8(openssl::base64::decode_block(&body).unwrap()).unwrap()
+    let body = rest.split("\r\n--").next().unwrap();
+    let bytes = match head.contains("base64") {
+        true => openssl::base64::decode_block(&body.replace("\r\n", "")).unwrap(),
+        false => quoted_printable(&body.replace("=\r\n", "")),
+    };
+    String::from_utf8(bytes).unwrap()
+}
+
+fn quoted_printable(text: &str) -> Vec<u8> {
+    let mut pieces = text.split('=');
+    let mut bytes = pieces.next().unwrap().as_bytes().to_vec();
+    for piece in pieces {
+        let (code, rest) = piece.split_at(2);
+        bytes.push(u8::from_str_radix(code, 16).unwrap());
+        bytes.extend(rest.bytes());
+    }
+    bytes
 }
 
 both! {
