@@ -12,6 +12,7 @@ pub mod people;
 pub mod receipt;
 pub mod report;
 pub mod roles;
+pub mod table;
 pub mod verify;
 
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 
 mod guard;
 mod overlay;
+mod report;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -12,6 +13,7 @@ use crate::{
     broker::Secret,
     db::Url,
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
+    notify::period::Every,
     outbox::{Kind, bundle::Pace},
     retention::Retention,
 };
@@ -90,6 +92,10 @@ pub struct Mail {
     pub most_per_hour: u32,
     pub max_named: usize,
     pub silent_days: u32,
+    #[serde(deserialize_with = "report::every")]
+    pub report: Option<Every>,
+    #[serde(deserialize_with = "report::every_of_tenants")]
+    pub report_of: BTreeMap<String, Option<Every>>,
     pub timeout_seconds: u64,
     #[serde(deserialize_with = "addresses")]
     pub fallback: Vec<lettre::Address>,

@@ -99,7 +99,7 @@ pub fn erase(
         }
         erased.user_ids = ids.iter().cloned().collect();
         erased.entries = audit::log::erase(conn, tenant, &erased.user_ids)?;
-        erased.notices = outbox::erase(conn, tenant, &erased.user_ids)?;
+        erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
         again(conn, ids.clone(), &rules, Cause::Erasure, Turn::of(by.now, Extent::ByHand))?;
         let change =
             json!({"deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices});

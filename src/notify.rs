@@ -7,10 +7,13 @@
 pub mod digest;
 pub mod letter;
 pub mod mailer;
+pub mod period;
 pub mod preview;
 pub mod recipients;
 pub mod render;
 pub mod retry;
+pub mod review;
+mod schedule;
 mod silence;
 
 use std::sync::Once;
@@ -25,6 +28,7 @@ use crate::{
     metrics::{self, Metrics},
     outbox::{
         bundle,
+        kind::Family,
         mails::{self, Claimed, Outcome, Refused},
     },
 };
@@ -35,6 +39,7 @@ use mailer::Receipt;
 use recipients::Recipients;
 use render::News;
 use retry::Next;
+use schedule::Schedule;
 use silence::Watch;
 
 /// Mails made in one transaction.
@@ -57,6 +62,7 @@ pub struct Notifier {
     /// The end of an attempt that the database did not take. Kept, so that an outage just then does not send twice.
     unrecorded: Mutex<Option<(Claimed, Outcome, Option<Refused>)>>,
     watch: Watch,
+    schedule: Schedule,
     warned: Once,
 }
 
@@ -82,6 +88,7 @@ impl Notifier {
             lease_seconds: lease_seconds(settings, most),
             unrecorded: Mutex::new(None),
             watch: Watch::new(settings.silent_days),
+            schedule: Schedule::default(),
             warned: Once::new(),
         }
     }
@@ -101,6 +108,7 @@ impl Notifier {
         }
         self.record_what_was_left(database, now)?;
         self.watch.look(database, now)?;
+        self.schedule.look(database, &self.settings, now)?;
         let bundled = self.bundle(database, now)?;
         let claimed = self.claim(database, now)?;
         let Some(Outgoing { mail, news, recipients }) = claimed else {
@@ -137,7 +145,7 @@ impl Notifier {
             return Ok(None);
         }
         let most_named = self.settings.max_named;
-        database.write(|conn| {
+        let mut claimed = database.write::<_, DbError>(|conn| {
             let Some(mut mail) = mails::claim(conn, now, self.lease_seconds, most_named)? else {
                 return Ok(None);
             };
@@ -150,7 +158,14 @@ impl Notifier {
                 mails::extend(conn, &mail, now.plus_seconds(lease))?;
             }
             Ok(Some(Outgoing { mail, news, recipients }))
-        })
+        })?;
+        if let Some(Outgoing { mail, news, .. }) = &mut claimed
+            && mail.family == Family::Report
+            && !mail.is_needless()
+        {
+            *news = database.snapshot(|conn| review::of(conn, mail, now))?;
+        }
+        Ok(claimed)
     }
 
     /// No connection and no lock is held here.

@@ -3,6 +3,7 @@
 //! claimed, told and ended one by one (`mails`).
 
 pub mod bundle;
+mod erase;
 pub mod held;
 pub mod kind;
 pub mod list;
@@ -25,6 +26,7 @@ use crate::{
     db::{Conn, bulk::Rows, on_each},
 };
 
+pub use erase::erase;
 pub use kind::Kind;
 pub use notice::{DIRECTORY, MAPPING, Notice, PERSON, Payload};
 
@@ -80,26 +82,4 @@ pub fn waiting(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
          SELECT o.created_at FROM mails m JOIN outbox o ON o.mail_id = m.id WHERE m.state = 'waiting') waiting";
     let backlog: Backlog = on_each!(conn, |c| sql_query(WAITING).get_result(c))?;
     Ok((backlog.notices, backlog.oldest.map(Timestamp::from_micros)))
-}
-
-/// Takes the names out of the notices about these users; returns how many there are.
-pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String]) -> QueryResult<usize> {
-    use diesel::{ExpressionMethods, QueryDsl};
-
-    use crate::db::schema::outbox;
-    let payloads: Vec<(i64, String)> = outbox::table
-        .filter(outbox::tenant_id.eq(tenant_id))
-        .filter(outbox::user_id.eq_any(user_ids))
-        .select((outbox::id, outbox::payload))
-        .load(conn)?;
-    for (id, payload) in &payloads {
-        let mut payload: serde_json::Value = serde_json::from_str(payload).unwrap_or_default();
-        for personal in ["name", "email"] {
-            if let Some(value) = payload.get_mut(personal) {
-                *value = serde_json::Value::Null;
-            }
-        }
-        diesel::update(outbox::table.find(*id)).set(outbox::payload.eq(payload.to_string())).execute(conn)?;
-    }
-    Ok(payloads.len())
 }

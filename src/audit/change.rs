@@ -297,3 +297,6 @@ pub fn of_group(row: Option<&ShownGroup>, change: &GroupChange) -> Option<Change
     }
     Some(Changed { kind, change: serde_json::to_string(&facets).unwrap_or_default(), personal: None })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,28 +9,41 @@ use crate::notify::render::Escaped;
 
 pub fn write(report: &Report) -> String {
     let tenant = report.tenant_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&report.tenant_id);
-    let since =
-        report.since.as_deref().map_or("All on record.".to_owned(), |at| format!("Since {}.", minute(at)));
+    let cut = report.cut.map(|most| {
+        format!(include_str!("page/cut.html"), most = most, tenant_id = Escaped(&report.tenant_id))
+    });
     format!(
         include_str!("page/page.html"),
         style = include_str!("page/page.css"),
         tenant = Escaped(tenant),
         tenant_id = Escaped(&report.tenant_id),
         made_at = Escaped(&minute(&report.made_at)),
-        people = people(&report.holds),
-        assignments = report.holds.iter().filter(|holds| holds.role.is_some()).count(),
-        leavers = report.left.len(),
-        since = Escaped(&since),
-        holds = or_nobody(report.holds.iter().map(holds).collect(), 4),
+        figures = figures(report),
+        cut = cut.unwrap_or_default(),
+        period = Escaped(&period(report)),
+        holds = or_nobody(holders(&report.holds), 4),
         left = or_nobody(report.left.iter().map(left).collect(), 6),
     )
 }
 
-/// Rows of one user stand together.
-fn people(holds: &[Holds]) -> usize {
-    let mut ids: Vec<&str> = holds.iter().map(|holds| holds.user_id.as_str()).collect();
-    ids.dedup();
-    ids.len()
+fn figures(report: &Report) -> String {
+    let number = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    format!(
+        "{} access, with {}. {} on record.",
+        number(report.people, "person has", "people have"),
+        number(report.assignments, "role assignment", "role assignments"),
+        number(report.departures, "departure is", "departures are")
+    )
+}
+
+/// Of those who left.
+fn period(report: &Report) -> String {
+    match (report.since.as_deref().map(minute), report.until.as_deref().map(minute)) {
+        (None, None) => "All on record.".to_owned(),
+        (Some(since), None) => format!("Since {since}."),
+        (None, Some(until)) => format!("Before {until}."),
+        (Some(since), Some(until)) => format!("From {since} until {until}."),
+    }
 }
 
 fn or_nobody(rows: String, columns: usize) -> String {
@@ -38,30 +51,38 @@ fn or_nobody(rows: String, columns: usize) -> String {
 }
 
 /// Cells are labelled, for where the table's head is not shown.
-fn cell(label: &str, text: &str, small: Option<&str>) -> String {
-    let small =
-        small.map(|small| format!("<small><bdi>{}</bdi></small>", Escaped(small))).unwrap_or_default();
+fn cell(label: &str, text: &str, small: &[&str]) -> String {
+    let small: String =
+        small.iter().map(|small| format!("<small><bdi>{}</bdi></small>", Escaped(small))).collect();
     format!("<td data-label=\"{}\"><div><bdi>{}</bdi>{small}</div></td>", Escaped(label), Escaped(text))
 }
 
 fn who(name: Option<&str>, email: Option<&str>, user_id: &str) -> String {
     let known = name.or(email).unwrap_or(user_id);
-    let small = match (name, email) {
-        (Some(_), Some(email)) => format!("{email} · {user_id}"),
-        (None, None) => "no name on record".to_owned(),
-        _ => user_id.to_owned(),
-    };
-    cell("Who", known, Some(&small))
+    match (name, email) {
+        (Some(_), Some(email)) => cell("Who", known, &[email, user_id]),
+        (None, None) => cell("Who", known, &["no name on record"]),
+        _ => cell("Who", known, &[user_id]),
+    }
 }
 
-fn holds(holds: &Holds) -> String {
-    format!(
-        "<tr>{}{}{}{}</tr>\n",
-        who(holds.name.as_deref(), holds.email.as_deref(), &holds.user_id),
-        cell("Role", holds.role.as_deref().unwrap_or("access, no role"), None),
-        cell("Because of", holds.because.as_deref().unwrap_or("–"), None),
-        cell("Since", &holds.since.as_deref().map_or("–".to_owned(), minute), None),
-    )
+/// Rows of one person stand together; the first says all of who it is.
+fn holders(holds: &[Holds]) -> String {
+    let mut last = None;
+    let rows = holds.iter().map(|one| {
+        let again = last.replace(&one.user_id) == Some(&one.user_id);
+        let who = match again {
+            true => cell("Who", one.name.as_ref().or(one.email.as_ref()).unwrap_or(&one.user_id), &[]),
+            false => who(one.name.as_deref(), one.email.as_deref(), &one.user_id),
+        };
+        format!(
+            "<tr>{who}{}{}{}</tr>\n",
+            cell("Role", one.role.as_deref().unwrap_or("access, no role"), &[]),
+            cell("Because of", one.because.as_deref().unwrap_or("–"), &[]),
+            cell("Since", &one.since.as_deref().map_or("–".to_owned(), minute), &[]),
+        )
+    });
+    rows.collect()
 }
 
 fn left(receipt: &Receipt) -> String {
@@ -77,28 +98,33 @@ fn left(receipt: &Receipt) -> String {
     let lost =
         if receipt.roles_lost.is_empty() { "no roles".to_owned() } else { receipt.roles_lost.join(", ") };
     let lost = back.map_or(lost.clone(), |back| format!("{lost}; {back}"));
-    let by = format!("{} · entry {}", receipt.because, receipt.entry);
+    let applied = after(receipt.minutes_said_to_applied, "the word");
+    let told_after = after(receipt.minutes_applied_to_told, "that");
     format!(
         "<tr>{}{}{}{}{}{}</tr>\n",
         who(receipt.name.as_deref(), receipt.email.as_deref(), &receipt.user_id),
-        cell("Lost", &lost, None),
-        cell("Said", &time(receipt.said_at.as_deref()), Some(&by)),
-        cell("Received", &time(receipt.received_at.as_deref()), None),
+        cell("Lost", &lost, &[]),
+        cell(
+            "Said",
+            &time(receipt.said_at.as_deref()),
+            &[&receipt.because, &format!("entry {}", receipt.entry)]
+        ),
+        cell("Received", &time(receipt.received_at.as_deref()), &[]),
         cell(
             "Applied",
             &minute(&receipt.applied_at),
-            after(receipt.minutes_said_to_applied, "the word").as_deref()
+            &applied.iter().map(String::as_str).collect::<Vec<_>>()
         ),
-        cell("Told", &told, after(receipt.minutes_applied_to_told, "that").as_deref()),
+        cell("Told", &told, &told_after.iter().map(String::as_str).collect::<Vec<_>>()),
     )
 }
 
 /// `2026-01-15 12:00`, of what a timestamp writes.
-fn minute(at: &str) -> String {
+pub(crate) fn minute(at: &str) -> String {
     at.get(..16).unwrap_or(at).replace('T', " ")
 }
 
-fn span(minutes: i64) -> String {
+pub(crate) fn span(minutes: i64) -> String {
     match minutes {
         ..=119 => format!("{minutes} min"),
         120..=2_879 => format!("{} h", minutes / 60),
@@ -143,12 +169,33 @@ mod tests {
             tenant_id: evil.clone(),
             tenant_name: Some(evil.clone()),
             made_at: evil.clone(),
-            since: Some(evil),
+            since: Some(evil.clone()),
+            until: Some(evil),
+            cut: Some(1),
             holds: vec![holds],
             left: vec![receipt],
+            ..Report::default()
         });
 
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn who_holds_several_roles_is_described_once() {
+        let holds = |user_id: &str, role: &str| Holds {
+            user_id: user_id.into(),
+            name: Some("Ada".into()),
+            email: Some(format!("{user_id}@acme.example")),
+            role: Some(role.into()),
+            because: None,
+            since: None,
+        };
+        // Two people of one name stay two.
+        let holds = vec![holds("u1", "admin"), holds("u1", "member"), holds("u2", "member")];
+        let page = write(&Report { holds, ..Report::default() });
+
+        let count = |text: &str| page.matches(text).count();
+        assert_eq!((count("<bdi>Ada</bdi>"), count("u1@acme"), count("u2@acme")), (3, 1, 1), "{page}");
     }
 
     #[test]

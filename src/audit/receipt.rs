@@ -52,7 +52,12 @@ type Told = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)
 
 type Notice = (String, i64, Option<i64>, Option<String>, Option<String>);
 
-fn told(conn: &mut Conn, tenant_id: &str, users: Option<&[String]>) -> QueryResult<Told> {
+fn told(
+    conn: &mut Conn,
+    tenant_id: &str,
+    users: Option<&[String]>,
+    since: Option<Timestamp>,
+) -> QueryResult<Told> {
     let mut query = outbox::table
         .left_join(mails::table.on(mails::id.nullable().eq(outbox::mail_id)))
         .filter(outbox::tenant_id.eq(tenant_id))
@@ -68,6 +73,9 @@ fn told(conn: &mut Conn, tenant_id: &str, users: Option<&[String]>) -> QueryResu
     if let Some(users) = users {
         query = query.filter(outbox::user_id.eq_any(users));
     }
+    if let Some(since) = since {
+        query = query.filter(outbox::created_at.ge(since.micros()));
+    }
     let notices: Vec<Notice> = query.load(conn)?;
     Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
 }
@@ -82,7 +90,7 @@ pub fn receipts(
     let wanted =
         Wanted { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
     let entries = log::entries(conn, wanted)?;
-    let told = told(conn, tenant_id, users)?;
+    let told = told(conn, tenant_id, users, since)?;
     let mut receipts: Vec<Receipt> = Vec::new();
     let mut last: HashMap<&str, usize> = HashMap::new();
     for entry in &entries {

@@ -1,97 +1,153 @@
 //! The access review of a tenant: who has what and why, and who left when.
 
-use std::collections::HashMap;
-
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{BigInt, Nullable, Text},
+};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::receipt::{Receipt, receipts};
 use crate::{
     clock::Timestamp,
-    db::{Conn, DbError},
-    tables::host::{HostTable, TENANTS, USER_ROLES, USERS},
+    db::{Conn, DbError, bulk::Rows},
+    outbox::names,
+    tables::host::time_as_text,
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub tenant_id: &'a str,
+    /// Of those who left; `None`: all on record.
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Rows in all, leavers first.
+    pub most: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub tenant_id: String,
     pub tenant_name: Option<String>,
     pub made_at: String,
     /// Of those who left; `None`: all on record.
     pub since: Option<String>,
+    pub until: Option<String>,
+    /// With access, and the roles that they hold; those who left.
+    pub people: usize,
+    pub assignments: usize,
+    pub departures: usize,
+    /// Only so many of the rows are here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<usize>,
     pub holds: Vec<Holds>,
     pub left: Vec<Receipt>,
 }
 
 /// A role that somebody has, and why; or somebody with access and no role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, QueryableByName)]
 pub struct Holds {
+    #[diesel(sql_type = Text)]
     pub user_id: String,
+    #[diesel(sql_type = Nullable<Text>)]
     pub name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     pub email: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     pub role: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     pub because: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     pub since: Option<String>,
 }
 
-struct Person {
-    name: Option<String>,
-    email: Option<String>,
-    active: bool,
+impl Report {
+    pub fn rows(&self) -> usize {
+        self.holds.len() + self.left.len()
+    }
+
+    /// Leaves out what is more; leavers stay before holders.
+    pub fn cut_to(&mut self, most: usize) {
+        if self.rows() > most {
+            self.cut = Some(most);
+            self.left.truncate(most);
+            self.holds.truncate(most - self.left.len());
+        }
+    }
 }
 
 /// From one snapshot, so that both parts speak of the same instant.
-pub fn report(
-    conn: &mut Conn,
-    tenant_id: &str,
-    since: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Report, DbError> {
-    let mut people: Vec<(String, Person)> = Vec::new();
-    for row in named(conn, USERS, tenant_id)? {
-        let text = |column: &str| row.get(column).and_then(Value::as_str).map(str::to_owned);
-        let active = text("status").as_deref() == Some("active");
-        people.push((
-            text("id").unwrap_or_default(),
-            Person { name: text("name"), email: text("email"), active },
-        ));
+pub fn report(conn: &mut Conn, wanted: Wanted<'_>, now: Timestamp) -> Result<Report, DbError> {
+    let Wanted { tenant_id, since, until, most } = wanted;
+    let mut left = receipts(conn, tenant_id, None, since)?;
+    if let Some(until) = until {
+        // Read without this bound, so that who came back later is known. Texts of times sort as times.
+        let until = until.to_string();
+        left.retain(|receipt| receipt.applied_at < until);
     }
-    let mut roles: HashMap<String, Vec<[Option<String>; 3]>> = HashMap::new();
-    for row in named(conn, USER_ROLES, tenant_id)? {
-        let text = |column: &str| row.get(column).and_then(Value::as_str).map(str::to_owned);
-        let granted = [text("role_slug"), text("granted_by"), text("granted_at")];
-        roles.entry(text("user_id").unwrap_or_default()).or_default().push(granted);
-    }
-    let mut holds = Vec::new();
-    for (user_id, person) in people.iter().filter(|(_, person)| person.active) {
-        let granted = roles.remove(user_id).unwrap_or_else(|| vec![[None, None, None]]);
-        holds.extend(granted.into_iter().map(|[role, because, since]| Holds {
-            user_id: user_id.clone(),
-            name: person.name.clone(),
-            email: person.email.clone(),
-            role,
-            because,
-            since,
-        }));
-    }
-    let left = receipts(conn, tenant_id, None, since)?;
-    let tenant = named(conn, TENANTS, tenant_id)?;
-    let tenant_name = tenant.first().and_then(|row| row.get("name")?.as_str().map(str::to_owned));
-    Ok(Report {
+    let named = names::of_tenant(conn, tenant_id)?;
+    let counts = counts(conn, tenant_id)?;
+    let mut report = Report {
         tenant_id: tenant_id.to_owned(),
-        tenant_name,
+        tenant_name: named.and_then(|tenant| tenant.name),
         made_at: now.to_string(),
         since: since.map(|at| at.to_string()),
-        holds,
+        until: until.map(|at| at.to_string()),
+        people: usize::try_from(counts.people).unwrap_or_default(),
+        assignments: usize::try_from(counts.assignments).unwrap_or_default(),
+        departures: left.len(),
+        cut: None,
+        // One more than is wanted tells that there are more.
+        holds: holds(conn, tenant_id, most.map(|most| most.saturating_add(1)))?,
         left,
-    })
+    };
+    if let Some(most) = most {
+        report.cut_to(most);
+    }
+    Ok(report)
 }
 
-fn named(
-    conn: &mut Conn,
-    table: HostTable,
-    tenant_id: &str,
-) -> Result<Vec<HashMap<&'static str, Value>>, DbError> {
-    let rows = table.rows(conn, Some(tenant_id))?;
-    Ok(rows.into_iter().map(|row| table.names().zip(row).collect()).collect())
+fn holds(conn: &mut Conn, tenant_id: &str, most: Option<usize>) -> QueryResult<Vec<Holds>> {
+    let since = time_as_text(conn, "g.granted_at");
+    let limit = most.map(|most| format!("LIMIT {most}")).unwrap_or_default();
+    Rows::of(&[tenant_id]).text("tenant_id", |id| id).load(
+        conn,
+        &format!(
+            "SELECT u.id AS user_id, u.name, u.email, g.role_slug AS role, g.granted_by AS because, {since} AS since \
+             FROM {{rows}} JOIN users u ON u.tenant_id = r.tenant_id AND u.status = 'active' \
+             LEFT JOIN user_roles g ON g.tenant_id = u.tenant_id AND g.user_id = u.id \
+             ORDER BY u.id, g.role_slug {limit}"
+        ),
+    )
+}
+
+#[derive(Default, QueryableByName)]
+struct Counts {
+    #[diesel(sql_type = BigInt)]
+    people: i64,
+    #[diesel(sql_type = BigInt)]
+    assignments: i64,
+}
+
+fn counts(conn: &mut Conn, tenant_id: &str) -> QueryResult<Counts> {
+    let counts: Vec<Counts> = Rows::of(&[tenant_id]).text("tenant_id", |id| id).load(
+        conn,
+        "SELECT (SELECT COUNT(*) FROM users u WHERE u.tenant_id = r.tenant_id AND u.status = 'active') AS people, \
+         (SELECT COUNT(*) FROM user_roles g WHERE g.tenant_id = r.tenant_id) AS assignments FROM {rows}",
+    )?;
+    Ok(counts.into_iter().next().unwrap_or_default())
+}
+
+/// How many people hold one of these roles.
+pub fn holders(conn: &mut Conn, tenant_id: &str, roles: &[&str]) -> QueryResult<usize> {
+    #[derive(QueryableByName)]
+    struct Holder {
+        #[diesel(sql_type = Text)]
+        user_id: String,
+    }
+    let found: Vec<Holder> = Rows::of(roles).text("tenant_id", |_| tenant_id).text("role", |role| role).load(
+        conn,
+        "SELECT g.user_id FROM {rows} JOIN user_roles g ON g.tenant_id = r.tenant_id AND g.role_slug = r.role",
+    )?;
+    let people: std::collections::BTreeSet<String> = found.into_iter().map(|holder| holder.user_id).collect();
+    Ok(people.len())
 }

@@ -14,7 +14,8 @@ use crate::{
         log::{self, Kept, Wanted},
         page,
         receipt::{self, Receipt},
-        report::{self, Report},
+        report,
+        table::{self, RECEIPT, receipt_row},
         verify::{self, Verified},
     },
     clock::{Clock, Timestamp},
@@ -79,6 +80,9 @@ enum Verb {
         /// Leavers since then only
         #[arg(long, value_parser = time)]
         since: Option<Timestamp>,
+        /// Leavers before then only
+        #[arg(long, value_parser = time)]
+        until: Option<Timestamp>,
         #[arg(long, value_enum, default_value_t)]
         format: ReportFormat,
         /// Instead of standard output
@@ -149,11 +153,12 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             }
             print_receipts(&receipts, *format)?;
         }
-        Verb::Report { tenant, since, format, out } => {
+        Verb::Report { tenant, since, until, format, out } => {
             let now = Clock::System.now();
-            let report = database.snapshot(|conn| report::report(conn, tenant, *since, now))?;
+            let wanted = report::Wanted { tenant_id: tenant, since: *since, until: *until, most: None };
+            let report = database.snapshot(|conn| report::report(conn, wanted, now))?;
             let text = match format {
-                ReportFormat::Csv => csv(&report).csv()?,
+                ReportFormat::Csv => table::write(&report),
                 ReportFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
                 ReportFormat::Html => page::write(&report),
             };
@@ -223,32 +228,6 @@ fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<E
     Ok(code)
 }
 
-const RECEIPT: [&str; 15] = [
-    "user_id",
-    "name",
-    "email",
-    "roles_lost",
-    "because",
-    "said_at",
-    "received_at",
-    "applied_at",
-    "told_at",
-    "mail",
-    "message_id",
-    "minutes_said_to_applied",
-    "minutes_received_to_applied",
-    "minutes_applied_to_told",
-    "returned_at",
-];
-
-fn receipt_row(receipt: &Receipt) -> Vec<Value> {
-    let mut row = serde_json::to_value(receipt).unwrap_or_default();
-    if let Some(roles) = row.get_mut("roles_lost") {
-        *roles = receipt.roles_lost.join(" ").into();
-    }
-    RECEIPT.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
-}
-
 /// For a reader one below the other, as a receipt; as data, in rows.
 fn print_receipts(receipts: &[Receipt], format: Format) -> std::io::Result<()> {
     if format != Format::Table {
@@ -261,33 +240,4 @@ fn print_receipts(receipts: &[Receipt], format: Format) -> std::io::Result<()> {
         List { columns: vec!["", ""], rows }.print(format)?;
     }
     Ok(())
-}
-
-fn csv(report: &Report) -> List {
-    let mut columns = vec!["record", "role", "since"];
-    columns.extend(RECEIPT);
-    let place = |name: &str| RECEIPT.iter().position(|column| *column == name);
-    let holds = report.holds.iter().map(|holds| {
-        let mut row = vec!["holds".into(), holds.role.as_deref().into(), holds.since.as_deref().into()];
-        let mut rest = vec![Value::Null; RECEIPT.len()];
-        let known = [
-            ("user_id", Some(holds.user_id.as_str())),
-            ("name", holds.name.as_deref()),
-            ("email", holds.email.as_deref()),
-            ("because", holds.because.as_deref()),
-        ];
-        for (name, text) in known {
-            if let Some(value) = place(name).and_then(|n| rest.get_mut(n)) {
-                *value = text.into();
-            }
-        }
-        row.extend(rest);
-        row
-    });
-    let left = report.left.iter().map(|receipt| {
-        let mut row = vec!["left".into(), Value::Null, Value::Null];
-        row.extend(receipt_row(receipt));
-        row
-    });
-    List { rows: holds.chain(left).collect(), columns }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value};
 
-use crate::spreadsheet::cell;
+use crate::spreadsheet::{csv, text};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -27,7 +27,7 @@ impl List {
         let text = match format {
             Format::Table => self.table(),
             Format::Json => self.json(),
-            Format::Csv => self.csv()?,
+            Format::Csv => csv(&self.columns, &self.rows),
         };
         say(&text)
     }
@@ -62,16 +62,6 @@ impl List {
         let rows = Value::Array(self.rows.iter().map(object).collect());
         format!("{rows:#}\n")
     }
-
-    pub fn csv(&self) -> std::io::Result<String> {
-        let mut csv = csv::Writer::from_writer(Vec::new());
-        csv.write_record(&self.columns)?;
-        for row in &self.rows {
-            csv.write_record(row.iter().map(|value| cell(text(value))))?;
-        }
-        let bytes = csv.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
 }
 
 /// Text for whoever reads; one that has seen enough, as `| head`, is no failure.
@@ -80,14 +70,6 @@ pub fn say(text: &str) -> std::io::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 

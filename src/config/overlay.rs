@@ -64,6 +64,7 @@ fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(
         "mail.recipients.",
         "mail.recipient_roles_of.",
         "mail.kinds_of.",
+        "mail.report_of.",
     ]
     .contains(&prefix);
     for (key, value) in ours {

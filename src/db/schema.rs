@@ -239,6 +239,13 @@ table! {
 }
 
 table! {
+    reports_told (tenant_id) {
+        tenant_id -> Text,
+        period -> BigInt,
+    }
+}
+
+table! {
     audit (tenant_id, seq) {
         tenant_id -> Text,
         seq -> BigInt,
@@ -269,3 +276,35 @@ allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
 allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
 allow_tables_to_appear_in_same_query!(holds, held_users);
+
+#[cfg(test)]
+mod tests {
+    use diesel::{QueryDsl, RunQueryDsl};
+
+    use super::*;
+    use crate::{db::DbError, outbox::testing::each_database};
+
+    /// Selects every column of each, and counts them.
+    macro_rules! selected {
+        ($database:ident, $($name:ident)*) => {{
+            $(
+                let selected = $database.read::<_, DbError>(|conn| {
+                    Ok($name::table.select($name::all_columns).limit(1).execute(conn)?)
+                });
+                assert!(selected.is_ok(), "{}: {selected:?}", stringify!($name));
+            )*
+            [$(stringify!($name)),*].len()
+        }};
+    }
+
+    #[test]
+    fn every_column_of_every_table_is_there_on_both_databases() {
+        each_database(|database| {
+            let tables = selected!(
+                database,
+                properties inbox inbox_queue dead_letters forgotten claims facts memberships refreshes mappings protected_seats manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails heard reports_told audit audit_heads
+            );
+            assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
+        });
+    }
+}

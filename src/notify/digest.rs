@@ -64,6 +64,8 @@ pub fn of(conn: &mut Conn, mail: &Claimed, most: usize) -> QueryResult<Option<Ne
             News::Held(tenant(names), held)
         }
         Family::Mapping => News::Mapping(tenant(HashMap::new()), read(&mail.news)),
+        // Read apart from the claim (`review`).
+        Family::Report => return Ok(None),
         Family::GivenUp => News::GivenUp(read(first(most)), mail.news.len()),
     }))
 }

@@ -55,15 +55,23 @@ pub fn compose(
         }
     }
     let both = MultiPart::alternative_plain_html(rendered.text.clone(), rendered.html.clone());
-    let csv = ContentType::parse("text/csv; charset=utf-8")
-        .map_err(|error| Failure::new(format!("the mail could not be composed: {error}")))?;
-    let whole = match &rendered.attachment {
-        None => both,
-        Some(list) => MultiPart::mixed()
-            .multipart(both)
-            .singlepart(Attachment::new(list.file_name.to_owned()).body(list.csv.clone().into_bytes(), csv)),
+    let whole = match rendered.attachments.as_slice() {
+        [] => both,
+        attachments => {
+            let mut mixed = MultiPart::mixed().multipart(both);
+            for one in attachments {
+                let kind = ContentType::parse(one.content_type).map_err(uncomposed)?;
+                let body = one.text.clone().into_bytes();
+                mixed = mixed.singlepart(Attachment::new(one.file_name.to_owned()).body(body, kind));
+            }
+            mixed
+        }
     };
-    message.multipart(whole).map_err(|error| Failure::new(format!("the mail could not be composed: {error}")))
+    message.multipart(whole).map_err(uncomposed)
+}
+
+fn uncomposed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("the mail could not be composed: {error}"))
 }
 
 /// The right-hand side of our Message-IDs, which must be ASCII.

@@ -4,9 +4,13 @@ use lettre::message::Mailbox;
 
 use super::{
     Failure, letter,
-    render::{self, Digest, Leaver, News, Reason, Rendered, Tenant},
+    render::{self, Digest, Leaver, News, Reason, Rendered, Review, Tenant},
 };
 use crate::{
+    audit::{
+        receipt::Receipt,
+        report::{Holds, Report},
+    },
     clock::Timestamp,
     outbox::{
         Kind,
@@ -132,6 +136,7 @@ pub fn example(kind: Kind) -> News {
                 privileged_users: 3,
             }],
         ),
+        Kind::AccessReport => News::Report(tenant(), review()),
         Kind::DeliveryGivenUp => News::GivenUp(
             vec![GivenUp {
                 inbox_id: 63,
@@ -166,6 +171,63 @@ fn held() -> Held {
         ],
         undecided: Undecided::Stay,
     }
+}
+
+/// Of the week from Monday, 2026-01-05, on.
+fn review() -> Review {
+    let (since, until) = (at(-10 * 86_400 - 6 * 3_600), at(-3 * 86_400 - 6 * 3_600));
+    let holds = |name: &str, email: &str, role: &str, because: &str| Holds {
+        user_id: USER.into(),
+        name: Some(name.into()),
+        email: Some(email.into()),
+        role: Some(role.into()),
+        because: Some(because.into()),
+        since: Some(at(-40 * 86_400).to_string()),
+    };
+    let left = |name: &str, email: &str, seconds: i64, entry: i64, roles: &[&str]| Receipt {
+        user_id: USER.into(),
+        name: Some(name.into()),
+        email: Some(email.into()),
+        entry,
+        because: format!("event event_01HX{entry}"),
+        roles_lost: roles.iter().map(|&role| role.to_owned()).collect(),
+        said_at: Some(at(seconds).to_string()),
+        received_at: Some(at(seconds + 5).to_string()),
+        applied_at: at(seconds + 6).to_string(),
+        told_at: Some(at(seconds + 126).to_string()),
+        message_id: Some("<rosterd.preview@rosterd.example>".into()),
+        mail: Some("sent".into()),
+        minutes_said_to_applied: Some(0),
+        minutes_received_to_applied: Some(0),
+        minutes_applied_to_told: Some(2),
+        returned_at: None,
+    };
+    let report = Report {
+        tenant_id: tenant().id,
+        tenant_name: tenant().name,
+        made_at: until.plus_seconds(61).to_string(),
+        since: Some(since.to_string()),
+        until: Some(until.to_string()),
+        people: 2,
+        assignments: 3,
+        departures: 2,
+        cut: None,
+        holds: vec![
+            holds(
+                "Grace Hopper",
+                "grace.hopper@acme.example",
+                "admin",
+                "rule administrators: group IT Admins",
+            ),
+            holds("Grace Hopper", "grace.hopper@acme.example", "member", "rule members: group Staff"),
+            holds("Radia Perlman", "radia.perlman@acme.example", "member", "rule members: group Staff"),
+        ],
+        left: vec![
+            left("Ada Lovelace", "ada.lovelace@acme.example", -9 * 86_400, 341, &["editor", "member"]),
+            left("Alan Turing", "alan.turing@acme.example", -5 * 86_400, 367, &["member"]),
+        ],
+    };
+    Review { since, until, privileged: Some(1), report }
 }
 
 pub fn rendered(kind: Kind) -> Rendered {

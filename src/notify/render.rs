@@ -9,6 +9,7 @@ mod held;
 mod html;
 mod leavers;
 mod operator;
+mod report;
 mod text;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use leavers::{Digest, Leaver, Reason};
+pub use report::Review;
 
 /// What one mail tells, to the administrators of one tenant, or to the operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,7 @@ pub enum News {
     Kept(Tenant, Vec<Kept>),
     Held(Tenant, Held),
     Mapping(Tenant, Vec<MappingNews>),
+    Report(Tenant, Review),
     GivenUp(Vec<GivenUp>, usize),
 }
 
@@ -52,7 +55,7 @@ pub struct Rendered {
     pub subject: String,
     pub text: String,
     pub html: String,
-    pub attachment: Option<Attachment>,
+    pub attachments: Vec<Attachment>,
     /// Somebody has to decide.
     pub urgent: bool,
 }
@@ -60,12 +63,16 @@ pub struct Rendered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
     pub file_name: &'static str,
-    pub csv: String,
+    pub content_type: &'static str,
+    pub text: String,
 }
+
+const CSV: &str = "text/csv; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
 
 pub fn render(digest: &Digest) -> Rendered {
     let page = leavers::page(digest);
-    Rendered { attachment: csv::people(digest), ..written(&page) }
+    Rendered { attachments: csv::people(digest).into_iter().collect(), ..written(&page) }
 }
 
 pub fn news(news: &News) -> Rendered {
@@ -77,6 +84,7 @@ pub fn news(news: &News) -> Rendered {
         News::Kept(tenant, kept) => written(&changes::kept(tenant, kept)),
         News::Mapping(tenant, mappings) => written(&changes::mapping(tenant, mappings)),
         News::Held(tenant, held) => Rendered { urgent: true, ..written(&held::page(tenant, held)) },
+        News::Report(tenant, review) => report::rendered(tenant, review),
         News::GivenUp(given_up, total) => written(&operator::given_up(given_up, *total)),
     }
 }
@@ -86,7 +94,7 @@ fn written(page: &Page) -> Rendered {
         subject: page.subject.clone(),
         text: text::write(page),
         html: html::write(page),
-        attachment: None,
+        attachments: Vec::new(),
         urgent: false,
     }
 }

@@ -22,6 +22,8 @@ fn settings(url: Option<MailUrl>) -> config::Mail {
         most_per_hour: 0,
         max_named: 2,
         silent_days: 0,
+        report: None,
+        report_of: [].into(),
         timeout_seconds: 1,
         fallback: vec!["all@rosterd.example".parse().unwrap()],
         recipients: [(

@@ -12,6 +12,7 @@ pub enum Kind {
     LastHolderKept,
     MassChangeHeld,
     MappingApplied,
+    AccessReport,
     DeliveryGivenUp,
 }
 
@@ -27,12 +28,13 @@ pub enum Family {
     /// One hold.
     Held,
     Mapping,
+    Report,
     /// For the operator.
     GivenUp,
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Deprovisioned,
         Self::DirectoryConnected,
         Self::DirectoryDeleted,
@@ -42,6 +44,7 @@ impl Kind {
         Self::LastHolderKept,
         Self::MassChangeHeld,
         Self::MappingApplied,
+        Self::AccessReport,
         Self::DeliveryGivenUp,
     ];
 
@@ -56,6 +59,7 @@ impl Kind {
             Self::LastHolderKept => "last_holder_kept",
             Self::MassChangeHeld => "mass_change_held",
             Self::MappingApplied => "mapping_applied",
+            Self::AccessReport => "access_report",
             Self::DeliveryGivenUp => "delivery_given_up",
         }
     }
@@ -74,13 +78,14 @@ impl Kind {
             Self::LastHolderKept => Family::Kept,
             Self::MassChangeHeld => Family::Held,
             Self::MappingApplied => Family::Mapping,
+            Self::AccessReport => Family::Report,
             Self::DeliveryGivenUp => Family::GivenUp,
         }
     }
 }
 
 impl Family {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Leavers,
         Self::Connected,
         Self::Silent,
@@ -88,6 +93,7 @@ impl Family {
         Self::Kept,
         Self::Held,
         Self::Mapping,
+        Self::Report,
         Self::GivenUp,
     ];
 
@@ -100,6 +106,7 @@ impl Family {
             Self::Kept => "kept",
             Self::Held => "held",
             Self::Mapping => "mapping",
+            Self::Report => "report",
             Self::GivenUp => "given_up",
         }
     }

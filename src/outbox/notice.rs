@@ -42,6 +42,11 @@ pub enum Notice {
         tenant_id: String,
         mapping: MappingNews,
     },
+    /// A period of a tenant's reports is over; what it says is read when its mail is composed.
+    AccessReport {
+        tenant_id: String,
+        period: Period,
+    },
     /// For the operator.
     DeliveryGivenUp(GivenUp),
 }
@@ -154,6 +159,13 @@ pub struct Privileged {
     pub loses: Vec<String>,
 }
 
+/// From its beginning until the next one begins, by this service's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    pub since: i64,
+    pub until: i64,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
     pub inbox_id: i64,
@@ -184,6 +196,7 @@ impl Notice {
             Self::LastHolderKept { .. } => Kind::LastHolderKept,
             Self::MassChangeHeld { .. } => Kind::MassChangeHeld,
             Self::MappingApplied { .. } => Kind::MappingApplied,
+            Self::AccessReport { .. } => Kind::AccessReport,
             Self::DeliveryGivenUp(_) => Kind::DeliveryGivenUp,
         }
     }
@@ -208,6 +221,7 @@ impl Notice {
                 of_tenant(tenant_id, json(&held))
             }
             Self::MappingApplied { tenant_id, mapping } => of_tenant(tenant_id, json(mapping)),
+            Self::AccessReport { tenant_id, period } => of_tenant(tenant_id, json(period)),
             Self::DeliveryGivenUp(given_up) => of_tenant("", json(given_up)),
         };
         let family = kind.family();

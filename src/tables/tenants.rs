@@ -1,9 +1,9 @@
 //! Table `tenants`.
 
-use diesel::{QueryDsl, QueryResult, RunQueryDsl};
+use diesel::{QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 
 use crate::{
-    db::{Conn, bulk::Rows, schema::tenants},
+    db::{Conn, bulk::Rows, on_each, schema::tenants},
     decide::directories::TenantRow,
 };
 
@@ -34,4 +34,16 @@ pub fn remove(conn: &mut Conn, ids: &[String]) -> QueryResult<()> {
 
 pub fn ids(conn: &mut Conn) -> QueryResult<Vec<String>> {
     tenants::table.order(tenants::id).select(tenants::id).load(conn)
+}
+
+/// Those whose organization is not deleted.
+pub fn living(conn: &mut Conn) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Tenant {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    const LIVING: &str = "SELECT id FROM tenants WHERE deleted_at IS NULL ORDER BY id";
+    let found: Vec<Tenant> = on_each!(conn, |c| sql_query(LIVING).load(c))?;
+    Ok(found.into_iter().map(|tenant| tenant.id).collect())
 }

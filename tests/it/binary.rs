@@ -1,5 +1,8 @@
 //! The real binary: its verbs, its exit codes, its log, its end.
 
+mod several;
+mod trail;
+
 use std::process::Command;
 
 use serde_json::Value;

@@ -8,7 +8,7 @@
 
 mod disk;
 mod kills;
-mod load;
+pub(crate) mod load;
 mod notices;
 // Without the feature these tests could only pass by doing nothing, so there are none then; `tests/run` switches it on.
 #[cfg(feature = "failpoints")]

@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod database;
+pub mod dump;
 pub mod process;
 
 use std::sync::{Arc, atomic::AtomicU32};

@@ -68,7 +68,7 @@ pub(super) fn held(app: &TestApp) -> Vec<(String, usize, i64, i64)> {
         .unwrap()
 }
 
-pub(super) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String]) -> usize {
+pub(crate) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String]) -> usize {
     let by = By { name: "ada", reason: Some("asked"), users };
     let decided = holds::decide(app.database(), id, verdict, by, app.clock.now()).unwrap();
     app.drain();

@@ -3,6 +3,9 @@
 mod delivery;
 mod kinds;
 mod recipients;
+mod reports;
+
+pub(crate) use kinds::RECENT;
 
 use std::time::Duration;
 
@@ -22,17 +25,17 @@ use crate::{
 };
 
 /// A service whose mail goes to `smtp`.
-struct Office {
+pub(crate) struct Office {
     smtp: SmtpServer,
     notifier: Notifier,
 }
 
 impl Office {
-    fn of(app: &TestApp) -> Self {
+    pub(crate) fn of(app: &TestApp) -> Self {
         Self::with(app, |_config| {})
     }
 
-    fn with(app: &TestApp, adjust: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn with(app: &TestApp, adjust: impl FnOnce(&mut Config)) -> Self {
         let smtp = SmtpServer::start().unwrap();
         let mut config = app.config.clone();
         config.mail.url = Some(rosterd::config::MailUrl::Smtp(smtp.url()));
@@ -43,7 +46,7 @@ impl Office {
     }
 
     /// Until there is nothing to send now.
-    fn send(&self, app: &TestApp) {
+    pub(crate) fn send(&self, app: &TestApp) {
         let metrics = &app.applier.metrics;
         while self.notifier.step(app.database(), app.clock.now(), metrics).unwrap() == Step::Worked {}
     }

@@ -335,6 +335,12 @@ CREATE TABLE heard (
     told_at      BIGINT
 );
 
+-- The newest period of each tenant's reports of access that has begun, by its beginning.
+CREATE TABLE reports_told (
+    tenant_id TEXT COLLATE "C" PRIMARY KEY,
+    period    BIGINT           NOT NULL
+);
+
 -- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
 -- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a
 -- person can be erased and the chain holds. Nothing ever deletes a row.

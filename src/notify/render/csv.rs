@@ -1,6 +1,6 @@
 //! The list attached to a mail that does not name everybody.
 
-use super::{Attachment, Digest, clean, leavers::because, time};
+use super::{Attachment, CSV, Digest, clean, leavers::because, time};
 use crate::spreadsheet::cell;
 
 /// A mail that carries more is refused by many a server.
@@ -31,7 +31,7 @@ pub(super) fn people(digest: &Digest) -> Option<Attachment> {
         csv.push_str(&row);
         csv.push_str("\r\n");
     }
-    Some(Attachment { file_name: "people.csv", csv })
+    Some(Attachment { file_name: "people.csv", content_type: CSV, text: csv })
 }
 
 fn quoted(text: &str) -> String {

@@ -83,7 +83,7 @@ fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
     assert!(
         rendered.text.contains("And 1,202 more people, not named here. All are in the attached people.csv.")
     );
-    assert_eq!(rendered.attachment.unwrap().csv.lines().count(), 1_205);
+    assert_eq!(rendered.attachments[0].text.lines().count(), 1_205);
 }
 
 #[test]
@@ -135,13 +135,13 @@ fn a_list_runs_no_formula_and_says_when_it_is_cut() {
     let digest =
         |leavers: Vec<Leaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
 
-    let csv = render(&digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachment.unwrap().csv;
+    let csv = render(&digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachments.remove(0).text;
     insta::assert_snapshot!(csv.trim_start_matches('\u{feff}').replace("\r\n", "\n"), @r#"
     name,email,user_id,since,because,reference
     '=HYPERLINK(1) @x,"a,b@acme.example",u1,2026-01-15 12:00:00 UTC,"the directory ""say ""A"""" was deleted",inbox 7
     "#);
 
-    let long = render(&digest(vec![leaver(&"x".repeat(80)); 20_000])).attachment.unwrap().csv;
+    let long = render(&digest(vec![leaver(&"x".repeat(80)); 20_000])).attachments.remove(0).text;
     assert!(long.len() < 2_100_000 && long.trim_end().ends_with("cannot carry more.\""));
 }
 
@@ -215,6 +215,13 @@ fn spoiled(news: News, evil: &str) -> News {
             };
             mappings.iter_mut().for_each(|mapping| mapping.privileged = vec![user.clone()]);
             News::Mapping(tenant(of), mappings)
+        }
+        News::Report(of, mut review) => {
+            for left in &mut review.report.left {
+                (left.name, left.email, left.user_id, left.because) = (some(), some(), text(), text());
+                (left.roles_lost, left.mail) = (vec![text()], some());
+            }
+            News::Report(tenant(of), review)
         }
         News::GivenUp(mut given_up, total) => {
             given_up.iter_mut().for_each(|one| (one.reason, one.detail) = (text(), text()));

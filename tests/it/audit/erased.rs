@@ -5,41 +5,26 @@ use rosterd::{
     by_hand::By,
     db::DbError,
     erase::{EraseError, Erased, erase},
-    inbox::log,
+    holds::Verdict,
+    notify::period::Every,
+    outbox::{self, Notice, notice::GivenUp},
     tables::host::USERS,
 };
 use serde_json::{Value, json};
 
 use super::{proof::assert_verifies, trail};
-use crate::harness::{
-    TestApp, both,
-    broker::{directory, event, group, membership, user, with},
+use crate::{
+    harness::{
+        TestApp, both,
+        broker::{directory, event, group, membership, user, with},
+        dump::{everything, naming},
+    },
+    roles,
 };
 
 fn erased(app: &TestApp, user: &str) -> Result<Erased, EraseError> {
     let by = By { name: "ada", now: app.clock.now() };
     erase(app.database(), &app.config.rules(), "org_1", user, by)
-}
-
-/// Everything that is kept, as text.
-fn everything(app: &TestApp) -> String {
-    use diesel::{QueryDsl, RunQueryDsl};
-    use rosterd::db::schema::{audit, manual_grants, outbox};
-    app.database()
-        .read::<_, DbError>(|conn| {
-            let mut all = String::new();
-            for entry in log::list(conn, None, 10_000)? {
-                all += &String::from_utf8_lossy(&log::show(conn, entry.id)?.unwrap().1);
-            }
-            let personal: Vec<Option<String>> = audit::table.select(audit::personal).load(conn)?;
-            let payloads: Vec<String> = outbox::table.select(outbox::payload).load(conn)?;
-            let reasons: Vec<String> = manual_grants::table.select(manual_grants::reason).load(conn)?;
-            for row in USERS.whole_rows(conn, None)? {
-                all += &Value::from(row).to_string();
-            }
-            Ok(format!("{all}{personal:?}{payloads:?}{reasons:?}"))
-        })
-        .unwrap()
 }
 
 fn secret(id: &str, state: &str, at: i64) -> Value {
@@ -68,12 +53,12 @@ both! {
             event("e4", "dsync.user.deleted", 4, secret("u1", "active", 3)),
         ]);
         let tombstone = app.brief(USERS, &["id", "status", "deprovisioned_at", "created_at", "updated_at", "access_epoch"]);
-        assert!(everything(app).to_lowercase().contains("secret"));
+        assert!(everything(app.database()).to_lowercase().contains("secret"));
 
         let erased = erased(app, "u1.secret@acme.example").unwrap();
 
         assert_eq!((erased.user_ids, erased.deliveries, erased.notices, erased.left), (vec!["u1".to_owned()], 4, 1, vec![]));
-        let left = everything(app);
+        let left = everything(app.database());
         assert!(!left.to_lowercase().contains("secret") && !left.contains("on call"), "{left}");
         assert!(left.contains("u2@acme.example"));
         assert_eq!(app.brief(USERS, &["id", "status", "deprovisioned_at", "created_at", "updated_at", "access_epoch"]), tombstone);
@@ -125,6 +110,67 @@ both! {
 
         assert_eq!(app.brief(USERS, &["tenant_id", "status", "email"]), ["org_1 inactive null", "org_2 active u1.secret@acme.example"]);
         assert!(trail(app, "org_2").iter().any(|entry| entry.kind == "user.created" && entry.personal.is_some()));
+        assert_verifies(app);
+    }
+}
+
+/// Whoever is of the secret department, or in the group, is an administrator.
+const ADMINS: &str = r#"
+[roles.admin]
+privileged = true
+protected = true
+[roles.member]
+[[rules]]
+name = "admins"
+grants = ["admin"]
+when.any = [{ attribute = { path = "department_name", pattern = "S*" } }, { group.id = "g_admins" }]
+[[rules]]
+name = "members"
+grants = ["member"]
+when.role = "member"
+"#;
+
+both! {
+    fn of_somebody_who_was_held_kept_and_told_of_in_every_way_nothing_is_left(app) {
+        use crate::notices::Office;
+        let office = Office::with(app, |config| config.mail.report = Some(Every::Week));
+        let recent = crate::notices::RECENT;
+        let moved = |id: &str, at, department: &str| event(id, "dsync.user.updated", at, with(secret("u1", "active", at), json!({"custom_attributes": {"department_name": department}})));
+        life(app);
+        let others: Vec<String> = (10..24).map(|n| format!("u{n}")).collect();
+        app.play(&others.iter().map(|id| event(&format!("c_{id}"), "dsync.user.created", 1, user(id, "active", 1))).collect::<Vec<_>>());
+        office.send(app);
+        // Gains it by another mapping, loses it, gains it again.
+        roles::apply(app, ADMINS);
+        let with_u2 = |id: &str, kind: &str, at| event(id, kind, at, membership(user("u2", "active", 1), group("g_admins", 1)));
+        app.play(&[with_u2("j1", "dsync.group.user_added", recent)]);
+        app.play(&[moved("out", recent, "Else")]);
+        app.play(&[moved("in", recent + 10, "Secret")]);
+        app.play(&[with_u2("l1", "dsync.group.user_removed", recent + 15)]);
+        // The last administrator and twelve others are removed at once, which is held, then approved.
+        let removed = |id: &str| event(&format!("x_{id}"), "dsync.user.deleted", recent + 20, match id { "u1" => secret(id, "active", recent + 10), _ => user(id, "active", 1) });
+        app.play(&others[..12].iter().map(String::as_str).chain(["u1"]).map(removed).collect::<Vec<_>>());
+        crate::holds::decide(app, 1, Verdict::Approve, &[]);
+        app.clock.advance_seconds(6 * 3_600);
+        office.send(app);
+        for kind in ["mapping_applied", "privileged_lost", "privileged_granted", "mass_change_held", "last_holder_kept", "access_report"] {
+            assert!(!app.noticed(kind).is_empty(), "{kind}: {:?}", app.brief(USERS, &["id", "status"]));
+        }
+        assert!(matches!(erased(app, "u1"), Err(EraseError::StillThere { .. })), "the last administrator is kept");
+        app.play(&[with_u2("j2", "dsync.group.user_added", recent + 30)]);
+        app.clock.advance_seconds(3_600);
+        office.send(app);
+        // As a database quotes what it refuses: of the person's first delivery, and of another's.
+        let refused = |inbox_id, detail: &str| Notice::DeliveryGivenUp(GivenUp { inbox_id, detail: detail.into(), ..GivenUp::default() });
+        let quotes = [refused(2, "u1.secret@acme.example is there already"), refused(3, "u2@acme.example is there already")];
+        app.database().write::<_, DbError>(|conn| Ok(outbox::enqueue(conn, &quotes, app.clock.now())?)).unwrap();
+        assert_ne!(naming(&everything(app.database()), "secret"), Vec::<String>::new());
+
+        erased(app, "u1").unwrap();
+
+        let left = everything(app.database());
+        assert_eq!(naming(&left, "secret"), Vec::<String>::new());
+        assert_eq!(naming(&left, "u2@acme.example is there already").len(), 1);
         assert_verifies(app);
     }
 }

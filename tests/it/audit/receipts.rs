@@ -1,7 +1,10 @@
 //! Receipts and reviews.
 
 use rosterd::{
-    audit::{receipt::receipts, report::report},
+    audit::{
+        receipt::receipts,
+        report::{Wanted, report},
+    },
     config::MailUrl,
     db::DbError,
     notify::{Notifier, Step},
@@ -40,7 +43,8 @@ both! {
         assert_eq!(receipt.mail.as_deref(), Some("sent"));
         assert!(receipt.message_id.is_some() && receipt.told_at.is_some());
 
-        let report = app.database().snapshot(|conn| report(conn, "org_1", None, app.clock.now())).unwrap();
+        let all = Wanted { tenant_id: "org_1", since: None, until: None, most: None };
+        let report = app.database().snapshot(|conn| report(conn, all, app.clock.now())).unwrap();
         assert_eq!(report.holds.len(), 1);
         assert_eq!((report.holds[0].role.as_deref(), report.holds[0].because.as_deref()), (Some("member"), Some("broker role")));
         assert_eq!(report.left[0].email.as_deref(), Some("u1@acme.example"));

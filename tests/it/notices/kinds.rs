@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Shortly before the service's clock, in the seconds of the events.
-pub(super) const RECENT: i64 = 151 * 86_400 - 60;
+pub(crate) const RECENT: i64 = 151 * 86_400 - 60;
 
 fn subjects(mails: &[Received]) -> Vec<&str> {
     mails.iter().filter_map(|mail| mail.header("Subject")).collect()

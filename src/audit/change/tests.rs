@@ -1,0 +1,302 @@
+use std::collections::BTreeMap;
+
+use proptest::{
+    collection::{btree_map, btree_set},
+    option::of,
+    prelude::{Just, any, prop_assert, prop_assert_eq, prop_oneof, proptest},
+    sample::select,
+    strategy::Strategy,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    decide::{
+        access::{Access, Cause},
+        protect::Loss,
+        roles::Manual,
+    },
+    mapping::condition::Evidence,
+};
+
+/// In everything that is personal, and in nothing else.
+const SECRET: &str = "secret";
+const ROLES: [&str; 4] = ["admin", "editor", "member", "viewer"];
+
+fn personal(field: &'static str) -> impl Strategy<Value = Option<String>> {
+    of((0..2).prop_map(move |n| format!("{SECRET} {field} \"{n}\"")))
+}
+
+/// As the edge writes them: compact, keys sorted.
+fn attributes() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        Just(json!(format!("{SECRET} word"))),
+        Just(json!([SECRET, 1])),
+        Just(json!({ SECRET: null, "a": {"b": SECRET} })),
+    ];
+    btree_map(select(&["floor", "manager", "team"][..]), value, 0..3)
+        .prop_map(|all| serde_json::to_string(&all).unwrap())
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (0..3_i64).prop_map(|n| Timestamp::from_micros(1_768_478_400_000_000 + n))
+}
+
+fn content() -> impl Strategy<Value = fact::User> {
+    let names = (
+        personal("idp_id"),
+        personal("email"),
+        personal("username"),
+        personal("first_name"),
+        personal("last_name"),
+        personal("name"),
+        personal("job_title"),
+    );
+    (names, attributes(), time()).prop_map(|(names, custom_attributes, at)| {
+        let (idp_id, email, username, first_name, last_name, name, job_title) = names;
+        fact::User {
+            idp_id,
+            email,
+            username,
+            first_name,
+            last_name,
+            name,
+            job_title,
+            state: "active".into(),
+            custom_attributes,
+            roles: Vec::new(),
+            created_at: at,
+            updated_at: at,
+        }
+    })
+}
+
+fn because() -> impl Strategy<Value = Because> {
+    let attribute = Evidence::Attribute { path: "team".into(), value: json!(SECRET) };
+    let manual =
+        Manual { role: "admin".into(), since: Timestamp::default(), by: "ada".into(), reason: SECRET.into() };
+    prop_oneof![
+        Just(Because::Rule { name: "staff".into(), evidence: vec![attribute] }),
+        Just(Because::BrokerRole("member".into())),
+        Just(Because::Unmapped),
+        Just(Because::Manual(manual)),
+        Just(Because::Kept(Loss { at: Timestamp::default(), event: "e1".into() })),
+    ]
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    prop_oneof![Just(Access::Active), time().prop_map(|at| Access::Inactive(at, Cause::Person))]
+}
+
+fn id(kind: &'static str) -> impl Strategy<Value = String> {
+    (0..2).prop_map(move |n| format!("{kind}_{n}"))
+}
+
+fn row() -> impl Strategy<Value = ShownUser> {
+    let held = btree_set(select(&ROLES[..]).prop_map(str::to_owned), 0..3);
+    (content(), access(), held, id("person"), id("directory"), 1..9_i64).prop_map(
+        |(content, access, held, person_id, directory_id, access_epoch)| {
+            let content = content.clone();
+            ShownUser {
+                tenant_id: "org_1".into(),
+                id: "u1".into(),
+                person_id,
+                directory_id,
+                idp_id: content.idp_id,
+                email: content.email,
+                username: content.username,
+                first_name: content.first_name,
+                last_name: content.last_name,
+                name: content.name,
+                job_title: content.job_title,
+                active: access.is_active(),
+                access_epoch,
+                deprovisioned_at: access.since(),
+                role_slugs: Vec::new(),
+                custom_attributes: content.custom_attributes,
+                digest: 0,
+                held: if access.is_active() { held } else { BTreeSet::new() },
+            }
+        },
+    )
+}
+
+/// What becomes of `row`: roles that are not held any more are lost, and access that shrinks counts.
+fn seat(row: Option<&ShownUser>, access: Access, held: BTreeMap<String, Because>, person_id: String) -> Seat {
+    let held = if access.is_active() { held } else { BTreeMap::new() };
+    let had = row.map(|row| row.held.clone()).unwrap_or_default();
+    let lost: BTreeSet<String> = had.into_iter().filter(|role| !held.contains_key(role)).collect();
+    let changed = !lost.is_empty() || row.is_some_and(|row| row.active && !access.is_active());
+    Seat {
+        tenant_id: "org_1".into(),
+        user_id: "u1".into(),
+        person_id,
+        access,
+        lost,
+        held,
+        staying: BTreeSet::new(),
+        changed,
+    }
+}
+
+fn seats() -> impl Strategy<Value = (Option<ShownUser>, Seat)> {
+    let held = btree_map(select(&ROLES[..]).prop_map(str::to_owned), because(), 0..3);
+    (of(row()), access(), held, id("person")).prop_map(|(row, access, held, person_id)| {
+        let seat = seat(row.as_ref(), access, held, person_id);
+        (row, seat)
+    })
+}
+
+fn changes() -> impl Strategy<Value = (Option<ShownUser>, UserChange)> {
+    (seats(), content(), id("directory"), 0..8).prop_map(|((row, seat), content, directory_id, which)| {
+        let change = match which {
+            0 => UserChange::Remove {
+                tenant_id: "org_1".into(),
+                user_id: "u1".into(),
+                roles: row.iter().flat_map(|row| row.held.clone()).collect(),
+            },
+            1 | 2 => UserChange::Restate(seat),
+            _ => UserChange::Put { seat, directory_id, digest: 0, content },
+        };
+        (row, change)
+    })
+}
+
+fn same_content(row: &ShownUser) -> fact::User {
+    fact::User {
+        idp_id: row.idp_id.clone(),
+        email: row.email.clone(),
+        username: row.username.clone(),
+        first_name: row.first_name.clone(),
+        last_name: row.last_name.clone(),
+        name: row.name.clone(),
+        job_title: row.job_title.clone(),
+        state: "active".into(),
+        custom_attributes: row.custom_attributes.clone(),
+        roles: Vec::new(),
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    }
+}
+
+/// The profile as one object, attributes by their names; nothing where there is nothing.
+fn flat(content: &fact::User) -> BTreeMap<String, Value> {
+    let fields =
+        profile(content).into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
+    let attributes: BTreeMap<String, Value> = serde_json::from_str(&content.custom_attributes).unwrap();
+    let attributes = attributes.into_iter().map(|(name, value)| (format!("custom_attributes.{name}"), value));
+    fields.chain(attributes).collect()
+}
+
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+proptest! {
+    /// An erasure takes `personal` away and leaves `change`, for ever, in the chain.
+    #[test]
+    fn nothing_personal_is_in_the_part_that_is_chained((row, change) in changes()) {
+        if let Some(changed) = of_user(row.as_ref(), &change) {
+            prop_assert!(!changed.change.contains(SECRET), "{}", changed.change);
+        }
+    }
+
+    #[test]
+    fn what_alters_nothing_is_no_entry(
+        row in row(),
+        because in because(),
+        restated in any::<bool>(),
+        spaced in any::<bool>(),
+    ) {
+        let held = row.held.iter().map(|role| (role.clone(), because.clone())).collect();
+        let access = row.deprovisioned_at.map_or(Access::Active, |at| Access::Inactive(at, Cause::Person));
+        let seat = seat(Some(&row), access, held, row.person_id.clone());
+        let mut content = same_content(&row);
+        if spaced {
+            // As the other database writes it.
+            content.custom_attributes = content.custom_attributes.replace(':', ": ").replace(',', ", ");
+        }
+        let directory_id = row.directory_id.clone();
+        let change = match restated {
+            true => UserChange::Restate(seat),
+            false => UserChange::Put { seat, directory_id, digest: 1, content },
+        };
+        prop_assert_eq!(of_user(Some(&row), &change), None);
+    }
+
+    #[test]
+    fn what_is_said_of_a_profile_is_how_it_was_and_how_it_is((row, change) in changes()) {
+        let UserChange::Put { content, .. } = &change else { return Ok(()) };
+        let (before, after) = (row.as_ref().map(|row| flat(&same_content(row))).unwrap_or_default(), flat(content));
+        let mut expected: BTreeMap<String, (Value, Value)> = BTreeMap::new();
+        for name in before.keys().chain(after.keys()) {
+            let of = |side: &BTreeMap<String, Value>| side.get(name).cloned().unwrap_or_default();
+            if of(&before) != of(&after) {
+                expected.insert(name.clone(), (of(&before), of(&after)));
+            }
+        }
+
+        let changed = of_user(row.as_ref(), &change);
+
+        let personal = changed.as_ref().and_then(|changed| changed.personal.as_deref()).map(read).unwrap_or_default();
+        let mut told: BTreeMap<String, (Value, Value)> = BTreeMap::new();
+        for (name, sides) in personal.as_object().into_iter().flatten().filter(|(name, _)| *name != "because") {
+            match (name.as_str(), &sides[1]) {
+                // Of somebody new, all at once.
+                ("custom_attributes", Value::Object(all)) => told.extend(
+                    all.iter().map(|(name, to)| (format!("custom_attributes.{name}"), (Value::Null, to.clone()))),
+                ),
+                (name, to) => drop(told.insert(name.to_owned(), (sides[0].clone(), to.clone()))),
+            }
+        }
+        prop_assert_eq!(&told, &expected);
+        if let (Some(_), Some(changed)) = (&row, &changed) {
+            let change = read(&changed.change);
+            let named: BTreeSet<&str> = change["fields"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            prop_assert_eq!(named, expected.keys().map(String::as_str).collect::<BTreeSet<_>>());
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_access_and_roles_is_how_it_was_and_how_it_is((row, change) in changes()) {
+        let (seat, directory_id) = match &change {
+            UserChange::Put { seat, directory_id, .. } => (seat, Some(directory_id)),
+            UserChange::Restate(seat) => (seat, None),
+            UserChange::Remove { .. } => {
+                let said = of_user(row.as_ref(), &change).map(|changed| read(&changed.change));
+                let expected = row.as_ref().map(|row| json!([status(row.active), null]));
+                prop_assert_eq!(said.map(|said| said["status"].clone()), expected);
+                return Ok(());
+            }
+        };
+        let Some(changed) = of_user(row.as_ref(), &change) else {
+            // Nothing to restate, or nothing else.
+            prop_assert!(row.is_none_or(|row| row.active == seat.access.is_active() && row.held.iter().eq(seat.held.keys())));
+            return Ok(());
+        };
+        let said = read(&changed.change);
+        let moved = |name: &str, from: Value, to: Value| match from == to {
+            true => (name.to_owned(), Value::Null),
+            false => (name.to_owned(), json!([from, to])),
+        };
+        let time = |at: Option<Timestamp>| json!(at.map(|at| at.to_string()));
+        let was = |of: &dyn Fn(&ShownUser) -> Value| row.as_ref().map(of).unwrap_or_default();
+        let directory = directory_id.map(|id| json!(id)).unwrap_or_else(|| was(&|row| json!(row.directory_id)));
+        for (name, expected) in [
+            moved("status", was(&|row| json!(status(row.active))), json!(seat.access.status())),
+            moved("deprovisioned_at", was(&|row| time(row.deprovisioned_at)), time(seat.access.since())),
+            moved("person_id", was(&|row| json!(row.person_id)), json!(seat.person_id)),
+            moved("directory_id", was(&|row| json!(row.directory_id)), directory),
+        ] {
+            prop_assert_eq!(&said[name.as_str()], &expected, "{} in {}", name, said);
+        }
+        let mut held: BTreeSet<String> = row.map(|row| row.held).unwrap_or_default();
+        for role in said["lost"].as_array().into_iter().flatten() {
+            prop_assert!(held.remove(role.as_str().unwrap()), "{} takes what was not held", said);
+        }
+        for role in said["gained"].as_object().into_iter().flatten().map(|(role, _)| role) {
+            prop_assert!(held.insert(role.clone()), "{} gives what was held", said);
+        }
+        prop_assert!(held.iter().eq(seat.held.keys()), "{} does not lead to {:?}", said, seat.held);
+    }
+}

@@ -1,0 +1,74 @@
+//! What an erasure takes out of notices, told or not.
+
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
+use serde_json::Value;
+
+use super::kind::Kind;
+use crate::db::{Conn, schema::outbox};
+
+type Row = (i64, String, String, String);
+
+/// Out of notices about these users, out of those that name them among others, and out of what was said about these
+/// deliveries; returns how many notices that are.
+pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String], inbox_ids: &[i64]) -> QueryResult<usize> {
+    let columns = (outbox::id, outbox::kind, outbox::user_id, outbox::payload);
+    let mut rows: Vec<Row> = outbox::table
+        .filter(outbox::tenant_id.eq(tenant_id))
+        .filter(outbox::user_id.eq_any(user_ids).or(outbox::kind.eq(Kind::MappingApplied.name())))
+        .select(columns)
+        .load(conn)?;
+    let of_operator: Vec<Row> = outbox::table
+        .filter(outbox::tenant_id.eq(""))
+        .filter(outbox::kind.eq(Kind::DeliveryGivenUp.name()))
+        .select(columns)
+        .load(conn)?;
+    rows.extend(of_operator);
+    let mut erased = 0;
+    for (id, kind, user_id, payload) in rows {
+        let mut payload: Value = serde_json::from_str(&payload).unwrap_or_default();
+        let hit = match Kind::named(&kind) {
+            _ if user_ids.contains(&user_id) => clear(&mut payload),
+            Some(Kind::MappingApplied) => among(&mut payload, user_ids),
+            Some(Kind::DeliveryGivenUp) => quoted(&mut payload, inbox_ids),
+            _ => false,
+        };
+        if hit {
+            diesel::update(outbox::table.find(id))
+                .set(outbox::payload.eq(payload.to_string()))
+                .execute(conn)?;
+            erased += 1;
+        }
+    }
+    Ok(erased)
+}
+
+/// A reason may name attributes.
+fn clear(person: &mut Value) -> bool {
+    for personal in ["name", "email", "because"] {
+        if let Some(value) = person.get_mut(personal) {
+            *value = Value::Null;
+        }
+    }
+    true
+}
+
+fn among(payload: &mut Value, user_ids: &[String]) -> bool {
+    let named = payload.get_mut("privileged").and_then(Value::as_array_mut);
+    let is_meant = |person: &Value| {
+        person
+            .get("user_id")
+            .and_then(Value::as_str)
+            .is_some_and(|id| user_ids.iter().any(|known| known == id))
+    };
+    let meant = named.into_iter().flatten().filter(|person| is_meant(person));
+    meant.map(clear).count() > 0
+}
+
+/// What a database said when it refused a delivery may quote it.
+fn quoted(payload: &mut Value, inbox_ids: &[i64]) -> bool {
+    let is_meant = payload.get("inbox_id").and_then(Value::as_i64).is_some_and(|id| inbox_ids.contains(&id));
+    if let (true, Some(detail)) = (is_meant, payload.get_mut("detail")) {
+        *detail = Value::from("erased");
+    }
+    is_meant
+}

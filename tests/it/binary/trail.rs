@@ -1,0 +1,214 @@
+//! The trail from the command line: log, proof, receipt, review, and erasure.
+
+use std::process::Output;
+
+use diesel::{Connection, connection::SimpleConnection};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Backend, TestApp, TestDatabase,
+    broker::{event, group, user, with},
+    dump::{everything_in, naming},
+    process::{output, rosterd, stdout},
+};
+
+fn run(app: &TestApp, arguments: &[&str]) -> Output {
+    output(rosterd().env("DATABASE_URL", app.store.url()).args(arguments))
+}
+
+fn error(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// As somebody who may write to the database and is not rosterd.
+fn tamper(store: &TestDatabase, sql: &str) {
+    match store {
+        TestDatabase::Sqlite(directory) => {
+            let file = directory.path().join("rosterd.db");
+            let mut conn = diesel::SqliteConnection::establish(&file.display().to_string()).unwrap();
+            conn.batch_execute(sql).unwrap();
+        }
+        TestDatabase::Postgres { .. } => {
+            let mut conn = diesel::PgConnection::establish(&store.url()).unwrap();
+            conn.batch_execute(&format!("SET search_path TO rosterd; {sql}")).unwrap();
+        }
+    }
+}
+
+fn mabel(state: &str, seconds: i64) -> Value {
+    with(
+        user("u1", state, seconds),
+        json!({"email": "mabel.peregrine@acme.example", "first_name": "Mabel", "last_name": "Peregrine",
+            "username": "mperegrine", "job_title": "Peregrine of all", "custom_attributes": {"nick": "Peregrine"}}),
+    )
+}
+
+/// Two people of one tenant and one of another; u1 leaves an hour after all came.
+fn life(app: &TestApp) {
+    let elsewhere = json!({"organization_id": "org_2", "directory_id": "dir_2"});
+    app.play(&[
+        event("c1", "dsync.user.created", 1, mabel("active", 1)),
+        event("c2", "dsync.user.created", 1, user("u2", "active", 1)),
+        event("c3", "dsync.user.created", 1, with(user("u3", "active", 1), elsewhere)),
+        event("g1", "dsync.group.created", 1, group("g1", 1)),
+    ]);
+    app.clock.advance_seconds(3_600);
+    app.play(&[event("x1", "dsync.user.deleted", 9, mabel("active", 1))]);
+}
+
+/// Kinds and subjects of the entries that are shown.
+fn log(app: &TestApp, arguments: &[&str]) -> Vec<String> {
+    let shown = stdout(&run(app, &[&["audit", "log", "--format", "json"], arguments].concat()));
+    let entries: Vec<Value> = serde_json::from_str(&shown).unwrap();
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+    entries.iter().map(|entry| format!("{} {}", text(entry, "kind"), text(entry, "subject"))).collect()
+}
+
+#[test]
+fn the_log_is_filtered_by_tenant_user_kind_and_time() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        life(&app);
+        let org_1 = |arguments: &[&str]| log(&app, &[&["--tenant", "org_1"], arguments].concat());
+
+        let all = ["group.created g1", "user.created u1", "user.created u2", "access.lost u1"];
+        assert_eq!(org_1(&[]), all);
+        assert_eq!(log(&app, &["--tenant", "org_2"]), ["user.created u3"]);
+        assert_eq!(org_1(&["--user", "MABEL.peregrine@acme.example"]), [all[1], all[3]]);
+        assert_eq!(org_1(&["--user", "g1"]), [all[0]]);
+        assert_eq!(org_1(&["--kind", "user"]), all[1..3]);
+        assert_eq!(org_1(&["--kind", "access.lost"]), [all[3]]);
+        assert_eq!(org_1(&["--kind", "acc"]), Vec::<String>::new());
+        assert_eq!(org_1(&["--since", "2026-06-01T00:30:00Z"]), [all[3]]);
+        assert_eq!(org_1(&["--until", "2026-06-01T00:30:00Z"]), all[..3]);
+        assert_eq!(org_1(&["--since", "2026-06-02"]), Vec::<String>::new());
+        assert_eq!(org_1(&["--limit", "1"]), [all[3]], "the newest");
+        let wrong = run(&app, &["audit", "log", "--tenant", "org_1", "--since", "yesterday"]);
+        assert_eq!(wrong.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&wrong.stderr).contains("write it as 2026-06-01"), "{wrong:?}");
+    }
+}
+
+#[test]
+fn verify_succeeds_and_fails_with_the_entry_that_somebody_has_changed() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        life(&app);
+
+        let verified: Vec<Value> =
+            serde_json::from_str(&stdout(&run(&app, &["audit", "verify", "--format", "json"]))).unwrap();
+        let brief: Vec<_> =
+            verified.iter().map(|chain| (&chain["tenant"], &chain["entries"], &chain["verdict"])).collect();
+        assert_eq!(
+            brief,
+            [(&json!("org_1"), &json!(4), &json!("ok")), (&json!("org_2"), &json!(1), &json!("ok"))]
+        );
+
+        tamper(
+            &app.store,
+            "UPDATE audit SET actor = 'operator nobody' WHERE tenant_id = 'org_1' AND seq = 2",
+        );
+        let found = run(&app, &["audit", "verify"]);
+        assert!(String::from_utf8_lossy(&found.stdout).contains("altered"), "{found:?}");
+        assert_eq!(error(&found), "tenant \"org_1\", entry 2: is not what was written\n");
+        stdout(&run(&app, &["audit", "verify", "--tenant", "org_2"]));
+    }
+}
+
+#[test]
+fn a_receipt_is_there_for_who_left_and_refused_for_who_did_not() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        life(&app);
+        let receipt = |user: &str, format: &str| {
+            run(&app, &["audit", "receipt", "--tenant", "org_1", "--user", user, "--format", format])
+        };
+
+        let receipts: Vec<Value> =
+            serde_json::from_str(&stdout(&receipt("mabel.peregrine@acme.example", "json"))).unwrap();
+        assert_eq!(receipts.len(), 1);
+        assert_eq!(
+            (&receipts[0]["because"], &receipts[0]["roles_lost"]),
+            (&json!("event x1"), &json!("member"))
+        );
+        assert_eq!(receipts[0]["applied_at"], "2026-06-01T01:00:00.000000Z");
+        let shown = stdout(&receipt("u1", "table"));
+        for part in ["Mabel Peregrine", "said_at", "minutes_said_to_applied"] {
+            assert!(shown.contains(part), "{part} in\n{shown}");
+        }
+        assert!(
+            error(&receipt("u2", "table"))
+                .contains("org_1 has no record that u2 lost access; see `rosterd audit log")
+        );
+    }
+}
+
+#[test]
+fn a_review_is_written_as_csv_json_or_a_page_to_standard_output_or_to_a_file() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        life(&app);
+        let home = tempfile::tempdir().unwrap();
+        let report =
+            |arguments: &[&str]| run(&app, &[&["audit", "report", "--tenant", "org_1"], arguments].concat());
+        let written = |format: &str| {
+            let file = home.path().join(format);
+            let said = stdout(&report(&["--format", format, "--out", &file.display().to_string()]));
+            assert_eq!(said, "", "what goes into a file is not printed");
+            std::fs::read_to_string(file).unwrap()
+        };
+
+        let csv = written("csv");
+        assert_eq!(csv, stdout(&report(&[])), "CSV is the default");
+        let records: Vec<&str> = csv.lines().map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(records, ["record", "holds", "left"]);
+        assert!(csv.contains("u2@acme.example") && csv.contains("Mabel Peregrine"), "{csv}");
+        let json: Value = serde_json::from_str(&written("json")).unwrap();
+        assert_eq!(
+            (&json["people"], &json["assignments"], &json["departures"]),
+            (&json!(1), &json!(1), &json!(1))
+        );
+        assert_eq!((&json["holds"][0]["user_id"], &json["left"][0]["user_id"]), (&json!("u2"), &json!("u1")));
+        let page = written("html");
+        assert!(
+            page.starts_with("<!DOCTYPE html>")
+                && page.contains("Mabel Peregrine")
+                && page.contains("u2@acme"),
+            "{page}"
+        );
+        for (bound, left) in [("--since", 0), ("--until", 1)] {
+            let json: Value =
+                serde_json::from_str(&stdout(&report(&["--format", "json", bound, "2026-06-02"]))).unwrap();
+            assert_eq!(json["left"].as_array().unwrap().len(), left, "{bound}");
+        }
+        let nowhere = report(&["--out", "/nowhere/at/all.csv"]);
+        assert!(error(&nowhere).contains("/nowhere/at/all.csv: "), "{nowhere:?}");
+    }
+}
+
+#[test]
+fn users_erase_refuses_who_is_active_and_leaves_no_name_and_a_chain_that_verifies() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        life(&app);
+        let erase = |user: &str| run(&app, &["users", "erase", "--tenant", "org_1", user, "--by", "ada"]);
+
+        assert!(error(&erase("u2")).contains("Remove them in the directory, wait for its event, then erase"));
+        assert!(error(&erase("nobody")).contains("has no user nobody"));
+        assert_ne!(naming(&everything_in(&app.store), "peregrine"), Vec::<String>::new());
+
+        let said = stdout(&erase("mabel.peregrine@acme.example"));
+
+        assert!(said.starts_with("erased u1: 2 deliveries, 2 audit entries, 1 notices"), "{said}");
+        for name in ["peregrine", "mabel"] {
+            assert_eq!(naming(&everything_in(&app.store), name), Vec::<String>::new());
+        }
+        assert!(!naming(&everything_in(&app.store), "u2@acme.example").is_empty());
+        let verified = stdout(&run(&app, &["audit", "verify", "--tenant", "org_1"]));
+        assert!(verified.contains("ok") && !verified.contains("altered"), "{verified}");
+        let log =
+            stdout(&run(&app, &["audit", "log", "--tenant", "org_1", "--user", "u1", "--format", "csv"]));
+        assert!(log.contains("user.erased") && log.contains(",erased,"), "{log}");
+    }
+}
