@@ -209,7 +209,8 @@ fn write_words(conn: &mut Conn, state: &State) -> Result<BTreeSet<String>, DbErr
     let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
     claims::update(conn, &changed)?;
 
-    let standing: Vec<_> = touched
+    // In the order of their keys, so that neighbours share the path through the index.
+    let mut standing: Vec<_> = touched
         .words
         .iter()
         .filter_map(|((kind, id), claim_id)| {
@@ -217,9 +218,10 @@ fn write_words(conn: &mut Conn, state: &State) -> Result<BTreeSet<String>, DbErr
             Some((id.as_str(), *kind, word))
         })
         .collect();
+    standing.sort_unstable_by_key(|(id, kind, word)| (*id, *kind, word.claim_id));
     words::upsert(conn, &standing)?;
 
-    let newest: Vec<_> = touched
+    let mut newest: Vec<_> = touched
         .memberships
         .iter()
         .map(|((_, _, claim_id), (membership, inbox_id))| NewMembership {
@@ -228,6 +230,7 @@ fn write_words(conn: &mut Conn, state: &State) -> Result<BTreeSet<String>, DbErr
             inbox_id: *inbox_id,
         })
         .collect();
+    newest.sort_unstable_by_key(|new| (&new.membership.group_id, &new.membership.user_id, new.claim_id));
     memberships::upsert(conn, &newest)?;
 
     let mentions: Vec<_> = touched.mentions.iter().collect();

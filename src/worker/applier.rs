@@ -36,6 +36,10 @@ const PATIENCE: u32 = 3;
 const GATHER: Duration = Duration::from_millis(8);
 const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
 
+/// With a backlog, and while more is being kept: this part of its time is left to receivers, since a broker waits for them
+/// and a backlog for nobody.
+const GIVE_WAY: u32 = 8;
+
 pub struct Applier {
     pub database: Database,
     /// With the mapping that held when last looked.
@@ -68,8 +72,14 @@ impl Applier {
         let mut pause = PAUSE;
         let mut compaction = Compaction::due(self.clock.now());
         while !wake.is_stopping() {
+            let begun = Instant::now();
             match self.step() {
-                Ok(Step::Full) => pause = PAUSE,
+                Ok(Step::Full) => {
+                    pause = PAUSE;
+                    if wake.heard() {
+                        wake.pause(begun.elapsed() / GIVE_WAY);
+                    }
+                }
                 Ok(Step::Worked) => {
                     pause = PAUSE;
                     wake.pause(self.gather());

@@ -29,6 +29,11 @@ impl Wake {
         self.bell.changed.notify_all();
     }
 
+    /// Whether it has rung since the last wait or question; whoever asks looks for work afterwards.
+    pub fn heard(&self) -> bool {
+        std::mem::take(&mut *self.bell.rung.lock())
+    }
+
     /// Asks everybody who listens to finish what is in hand and end.
     pub fn stop(&self) {
         self.bell.stopping.store(true, Ordering::SeqCst);
