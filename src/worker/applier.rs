@@ -33,12 +33,12 @@ const PATIENCE: u32 = 3;
 
 /// How long work gathers after a batch that was not full: on PostgreSQL, and on SQLite, where receivers and this thread
 /// write in turns. What comes to an idle service is applied at once.
-const GATHER: Duration = Duration::from_millis(8);
+const GATHER: Duration = Duration::from_millis(4);
 const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
 
 /// With a backlog, and while more is being kept: this part of its time is left to receivers, since a broker waits for them
 /// and a backlog for nobody.
-const GIVE_WAY: u32 = 8;
+const GIVE_WAY: u32 = 4;
 
 pub struct Applier {
     pub database: Database,

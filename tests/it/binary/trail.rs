@@ -72,18 +72,24 @@ fn the_log_is_filtered_by_tenant_user_kind_and_time() {
         life(&app);
         let org_1 = |arguments: &[&str]| log(&app, &[&["--tenant", "org_1"], arguments].concat());
 
-        let all = ["group.created g1", "user.created u1", "user.created u2", "access.lost u1"];
+        let all = [
+            "role.listed member",
+            "group.created g1",
+            "user.created u1",
+            "user.created u2",
+            "access.lost u1",
+        ];
         assert_eq!(org_1(&[]), all);
-        assert_eq!(log(&app, &["--tenant", "org_2"]), ["user.created u3"]);
-        assert_eq!(org_1(&["--user", "MABEL.peregrine@acme.example"]), [all[1], all[3]]);
-        assert_eq!(org_1(&["--user", "g1"]), [all[0]]);
-        assert_eq!(org_1(&["--kind", "user"]), all[1..3]);
-        assert_eq!(org_1(&["--kind", "access.lost"]), [all[3]]);
+        assert_eq!(log(&app, &["--tenant", "org_2"]), ["role.listed member", "user.created u3"]);
+        assert_eq!(org_1(&["--user", "MABEL.peregrine@acme.example"]), [all[2], all[4]]);
+        assert_eq!(org_1(&["--user", "g1"]), [all[1]]);
+        assert_eq!(org_1(&["--kind", "user"]), all[2..4]);
+        assert_eq!(org_1(&["--kind", "access.lost"]), [all[4]]);
         assert_eq!(org_1(&["--kind", "acc"]), Vec::<String>::new());
-        assert_eq!(org_1(&["--since", "2026-06-01T00:30:00Z"]), [all[3]]);
-        assert_eq!(org_1(&["--until", "2026-06-01T00:30:00Z"]), all[..3]);
+        assert_eq!(org_1(&["--since", "2026-06-01T00:30:00Z"]), [all[4]]);
+        assert_eq!(org_1(&["--until", "2026-06-01T00:30:00Z"]), all[..4]);
         assert_eq!(org_1(&["--since", "2026-06-02"]), Vec::<String>::new());
-        assert_eq!(org_1(&["--limit", "1"]), [all[3]], "the newest");
+        assert_eq!(org_1(&["--limit", "1"]), [all[4]], "the newest");
         let wrong = run(&app, &["audit", "log", "--tenant", "org_1", "--since", "yesterday"]);
         assert_eq!(wrong.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&wrong.stderr).contains("write it as 2026-06-01"), "{wrong:?}");
@@ -102,7 +108,7 @@ fn verify_succeeds_and_fails_with_the_entry_that_somebody_has_changed() {
             verified.iter().map(|chain| (&chain["tenant"], &chain["entries"], &chain["verdict"])).collect();
         assert_eq!(
             brief,
-            [(&json!("org_1"), &json!(4), &json!("ok")), (&json!("org_2"), &json!(1), &json!("ok"))]
+            [(&json!("org_1"), &json!(5), &json!("ok")), (&json!("org_2"), &json!(2), &json!("ok"))]
         );
 
         tamper(
