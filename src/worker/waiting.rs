@@ -1,44 +1,34 @@
 //! Whether there is anything to do.
 
-use diesel::{
-    ExpressionMethods, QueryDsl, RunQueryDsl,
-    dsl::{exists, sql},
-    select,
-    sql_types::Bool,
-};
+use diesel::{QueryableByName, sql_types::Bool};
 
 use crate::{
     clock::Timestamp,
-    db::{
-        Database, DbError,
-        schema::{held_users, holds, inbox_queue, refreshes},
-    },
+    db::{Database, DbError, bulk::Rows},
 };
 
-const APPROVED: &str = "held_users.state = 'approved'";
-const OPEN: &str = "holds.state = 'open'";
-
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, QueryableByName)]
 pub(super) struct Waiting {
+    #[diesel(sql_type = Bool)]
     pub(super) deliveries: bool,
+    #[diesel(sql_type = Bool)]
     pub(super) refreshes: bool,
     /// Somebody approved, or a hold that is due.
+    #[diesel(sql_type = Bool)]
     pub(super) holds: bool,
 }
 
-/// One cheap statement, so that an idle service leaves its database alone.
+/// States are literals, so that the partial indexes serve.
+const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= r.now) AS deliveries, \
+     EXISTS (SELECT 1 FROM refreshes) AS refreshes, \
+     (EXISTS (SELECT 1 FROM held_users WHERE state = 'approved') \
+     OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now)) AS holds FROM {rows}";
+
+/// One cheap statement, prepared once, so that an idle service leaves its database alone.
 pub(super) fn waiting(database: &Database, now: Timestamp) -> Result<Waiting, DbError> {
-    database.read::<_, DbError>(|conn| {
-        let due = exists(
-            inbox_queue::table.select(inbox_queue::inbox_id).filter(inbox_queue::due_at.le(now.micros())),
-        );
-        let refresh = exists(refreshes::table.select(refreshes::directory_id));
-        // Literals, so that the partial indexes serve.
-        let approved = exists(held_users::table.select(held_users::hold_id).filter(sql::<Bool>(APPROVED)));
-        let undecided = exists(
-            holds::table.select(holds::id).filter(sql::<Bool>(OPEN)).filter(holds::due_at.le(now.micros())),
-        );
-        let (deliveries, refreshes, approved, undecided) =
-            select((due, refresh, approved, undecided)).get_result::<(bool, bool, bool, bool)>(conn)?;
-        Ok(Waiting { deliveries, refreshes, holds: approved || undecided })
+    database.read(|conn| {
+        let rows = [now.micros()];
+        let found: Vec<Waiting> = Rows::of(&rows).integer("now", |now| *now).load(conn, WAITING)?;
+        Ok(found.first().copied().unwrap_or_default())
     })
 }
