@@ -25,6 +25,15 @@ impl Ahead {
         read.map_or_else(|| read_beyond(database, batch, now, &[]), Ok)
     }
 
+    /// Another process has applied what was read; an idle service keeps no bodies.
+    pub fn forget(&self) {
+        *self.next.lock() = None;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.next.lock().is_none()
+    }
+
     /// Runs `apply`, and reads what comes after `current` meanwhile if there is likely a whole batch of it. What cannot
     /// be read ahead is read in its turn, and fails there if it must.
     pub(super) fn during<T, E>(

@@ -177,20 +177,12 @@ fn newest_memberships(state: &State) -> HashMap<&str, Spoken> {
     newest
 }
 
-/// Words of the batch on directories and organizations.
-fn of_places<'a>(state: &'a State, batch: Deliveries<'a>) -> impl Iterator<Item = &'a Standing> {
+/// The first word of the batch on a directory or an organization.
+pub(super) fn of_places<'a>(state: &'a State, batch: Deliveries<'_>) -> Option<&'a Standing> {
     let places = state.touched.entities.iter();
     let places = places.filter(|(kind, _)| matches!(kind, Kind::Directory | Kind::Organization));
     let words = places.flat_map(|(kind, id)| state.words(*kind, id));
-    words.filter(move |word| batch.ids.binary_search(&word.inbox_id).is_ok())
-}
-
-/// The deliveries that hold them.
-pub(super) fn spoken_of_places<'a>(
-    state: &'a State,
-    batch: Deliveries<'a>,
-) -> impl Iterator<Item = i64> + use<'a> {
-    of_places(state, batch).map(|word| word.inbox_id)
+    words.filter(|word| batch.ids.binary_search(&word.inbox_id).is_ok()).min_by_key(|word| word.inbox_id)
 }
 
 /// Words on what stands around the rows; the likeliest reason first.
@@ -203,7 +195,7 @@ fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResul
         words.into_iter().map(Spoken::from).collect::<Vec<_>>()
     };
     Ok(match cause {
-        Cause::Deliveries(batch) => of_places(state, batch).map(Spoken::from).take(1).collect(),
+        Cause::Deliveries(batch) => of_places(state, batch).map(Spoken::from).into_iter().collect(),
         Cause::Directory(id) => of_directory(id),
         Cause::Group(id) => {
             let words = words::on(conn, &[id])?;

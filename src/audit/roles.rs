@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     Actor, Entry, kinds,
-    people::{Deliveries, spoken_of_places},
+    people::{Deliveries, of_places},
 };
 use crate::{decide::state::State, tables::role_list::Relisted};
 
@@ -29,8 +29,9 @@ pub fn heard(relisted: &[Relisted], state: &State, batch: Deliveries<'_>) -> Vec
         };
         let mentions = state.touched.mentions.iter();
         let naming = mentions.filter(|((claim_id, slug), _)| *slug == role.slug && of_tenant(claim_id));
-        let naming = naming.map(|(_, inbox_id)| *inbox_id).min().and_then(|inbox_id| batch.find(inbox_id));
-        let around = || spoken_of_places(state, batch).min().and_then(|inbox_id| batch.find(inbox_id));
-        naming.or_else(around).unwrap_or_else(|| Actor::Rule("derived again".to_owned()))
+        let naming = naming.map(|(_, inbox_id)| *inbox_id).min();
+        let speaking = naming.or_else(|| Some(of_places(state, batch)?.inbox_id));
+        let actor = speaking.and_then(|inbox_id| batch.find(inbox_id));
+        actor.unwrap_or_else(|| Actor::Rule("derived again".to_owned()))
     })
 }

@@ -36,8 +36,8 @@ const PATIENCE: u32 = 3;
 const GATHER: Duration = Duration::from_millis(4);
 const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
 
-/// With a backlog, and while more is being kept: this part of its time is left to receivers, since a broker waits for them
-/// and a backlog for nobody.
+/// With a backlog, and while more is being kept, receivers have the machine to themselves for this part of the time that a
+/// batch took, and for no longer than work gathers on SQLite: a broker waits for them.
 const GIVE_WAY: u32 = 4;
 
 pub struct Applier {
@@ -77,7 +77,7 @@ impl Applier {
                 Ok(Step::Full) => {
                     pause = PAUSE;
                     if wake.heard() {
-                        wake.pause(begun.elapsed() / GIVE_WAY);
+                        wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_IN_TURNS));
                     }
                 }
                 Ok(Step::Worked) => {
@@ -120,7 +120,13 @@ impl Applier {
     fn attempt(&self) -> Result<Step, ApplyError> {
         let now = self.clock.now();
         let waits = waiting(&self.database, now)?;
-        let applied = if waits.deliveries { self.apply(now)? } else { 0 };
+        let applied = match waits.deliveries {
+            true => self.apply(now)?,
+            false => {
+                self.ahead.forget();
+                0
+            }
+        };
         let refreshed = waits.refreshes && self.refresh(now)?;
         let released = waits.holds && self.release(now)?;
         Ok(match applied {

@@ -7,6 +7,7 @@
 mod harness;
 
 #[cfg(test)]
+mod ahead;
 mod architecture;
 #[cfg(test)]
 mod audit;
