@@ -8,6 +8,7 @@ mod harness;
 
 #[cfg(test)]
 mod ahead;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod audit;
