@@ -22,7 +22,7 @@ use crate::{
     decide::{Rules, Tenancy},
     holds,
     http::{self, Health, Receiver},
-    inbox::appender::Appender,
+    inbox::{appender::Appender, recent::Recent},
     metrics::Metrics,
     notify::{Notifier, NotifyError},
     tables::refreshes,
@@ -64,6 +64,7 @@ pub struct App {
     pub address: SocketAddr,
     pub admin_address: SocketAddr,
     pub database: Database,
+    pub recent: Recent,
     pub metrics: Arc<Metrics>,
     stop_timeout: Duration,
     servers: Vec<ServerHandle>,
@@ -97,11 +98,16 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
 
     let metrics = Arc::new(Metrics::default());
-    let work = Wake::default();
-    let (appender, append) =
-        Appender::start(database.clone(), work.clone(), metrics.clone(), config.http.max_waiting)?;
+    let (recent, work) = (Recent::default(), Wake::default());
+    let (appender, append) = Appender::start(
+        database.clone(),
+        recent.clone(),
+        work.clone(),
+        metrics.clone(),
+        config.http.max_waiting,
+    )?;
     let workers = match workers {
-        Workers::Threads => start_workers(config, &database, &clock, &metrics, work)?,
+        Workers::Threads => start_workers(config, &database, &clock, &metrics, recent.clone(), work)?,
         Workers::ByHand => Vec::new(),
     };
     let receiver = Receiver {
@@ -121,6 +127,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         address,
         admin_address,
         database,
+        recent,
         metrics,
         stop_timeout,
         servers,
@@ -136,6 +143,7 @@ fn start_workers(
     database: &Database,
     clock: &Clock,
     metrics: &Arc<Metrics>,
+    recent: Recent,
     work: Wake,
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
     let notices = Wake::default();
@@ -149,7 +157,7 @@ fn start_workers(
             bytes: config.apply.batch_bytes,
             ..Batch::default()
         },
-        ahead: Ahead::default(),
+        ahead: Ahead::of(recent),
         retention: config.retention,
         clock: clock.clone(),
         metrics: metrics.clone(),

@@ -29,13 +29,13 @@ use crate::{
         fold::{claim_of, fold},
         guard::Extent,
         place::{Place, place, settle},
-        state::State,
+        state::{Claim, State},
     },
     fact::Kind,
     failpoint,
     inbox::{
         dead::{self, DeadLetter},
-        queue,
+        queue::{self, Wanted},
     },
     outbox,
     tables::{
@@ -106,8 +106,8 @@ pub fn step(
     }
     let applied = match batched.is_full {
         true => {
-            let in_hand = batched.inbox_ids.clone();
-            ahead.during(database, batch, now, &in_hand, || in_turn(database, rules, batch, batched, now))
+            let in_hand = batched.span();
+            ahead.during(database, batch, now, in_hand, || in_turn(database, rules, batch, batched, now))
         }
         false => in_turn(database, rules, batch, batched, now),
     }?;
@@ -128,7 +128,8 @@ fn in_turn(
         let mut batched = batched.still_queued(&queued);
         if batched.inbox_ids.is_empty() {
             // Another process was faster. It is our turn now, so nobody else takes what is taken here.
-            batched = reading::read(queue::take(conn, now, batch.deliveries, batch.bytes, &[])?);
+            let oldest = Wanted::oldest(batch.deliveries, batch.bytes);
+            batched = reading::read(queue::take(conn, now, &oldest)?);
             queue::done(conn, &batched.inbox_ids)?;
         }
         Ok(apply(conn, rules, batched, now)?)
@@ -150,19 +151,21 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
-    let mut state = load::slice(conn, observations.iter().map(|(_, _, observation)| observation))?;
+    let mut state = load::slice(conn, observations.iter().map(|(_, _, observation)| observation.as_ref()))?;
     let before = places(&state, rules);
     let mut spoken = Vec::with_capacity(observations.len());
     for (inbox_id, attempts, observation) in observations {
-        spoken.extend(claim_of(&observation).map(|(d, o)| (inbox_id, attempts, d.to_owned(), o.to_owned())));
-        fold(&mut state, inbox_id, observation);
+        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
+        spoken.extend(claim.map(|claim| (inbox_id, attempts, claim.id)));
+        fold(&mut state, inbox_id, *observation);
     }
-    heard::note(conn, &spoken.iter().map(|(_, _, directory_id, _)| directory_id.as_str()).collect(), now)?;
+    let claims: BTreeSet<i64> = spoken.iter().map(|(_, _, claim_id)| *claim_id).collect();
+    let heard = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
+    heard::note(conn, &heard.collect(), now)?;
     let moved = settle(&mut state, rules);
-    for (inbox_id, attempts, directory_id, organization_id) in spoken {
-        let lost =
-            state.claim_between(&directory_id, &organization_id).is_some_and(|c| c.tenant_id.is_none());
-        if lost {
+    for (inbox_id, attempts, claim_id) in spoken {
+        let lost = state.claim(claim_id).filter(|claim| claim.tenant_id.is_none());
+        if let Some(Claim { directory_id, organization_id, .. }) = lost {
             let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");
             applied.set_aside.push(DeadLetter { inbox_id, reason: dead::OTHER_TENANT, detail, attempts });
         }

@@ -54,13 +54,16 @@ pub enum DbError {
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<conn::Manager>,
-    writer: Option<Writer>,
+    /// SQLite has one writer at a time. Waiting here is fair and wakes at once, where its own busy handler sleeps; and as
+    /// all write through one connection, none finds that another has made its cache of pages worthless. On PostgreSQL it
+    /// is that of [`Database::write_once`]: what it has prepared and seen stays at hand, however others use the pool.
+    line: Line,
+    is_sqlite: bool,
 }
 
-/// SQLite has one writer at a time. Waiting here is fair and wakes at once, where its own busy handler sleeps; and as all
-/// write through one connection, none finds that another has made its cache of pages worthless.
+/// One connection for whoever writes one after the other.
 #[derive(Clone)]
-struct Writer {
+struct Line {
     manager: conn::Manager,
     /// Opened when it is needed, and again after a failure that left it in doubt.
     conn: Arc<Mutex<Option<Conn>>>,
@@ -70,8 +73,7 @@ impl Database {
     /// Opens no connection yet, so that a service can start before its database does.
     pub fn new(url: &Url, connections: u32) -> Self {
         let manager = conn::Manager::new(url.clone());
-        let writer = matches!(url, Url::Sqlite(_))
-            .then(|| Writer { manager: manager.clone(), conn: Arc::new(Mutex::new(None)) });
+        let line = Line { manager: manager.clone(), conn: Arc::new(Mutex::new(None)) };
         let pool = Pool::builder()
             .max_size(connections)
             .min_idle(Some(0))
@@ -80,12 +82,12 @@ impl Database {
             .connection_timeout(PATIENCE)
             .error_handler(Box::new(conn::Quiet))
             .build_unchecked(manager);
-        Self { pool, writer }
+        Self { pool, line, is_sqlite: matches!(url, Url::Sqlite(_)) }
     }
 
     /// Whether there is one line of writers, receivers among them.
     pub fn takes_turns_with_receivers(&self) -> bool {
-        self.writer.is_some()
+        self.is_sqlite
     }
 
     /// Runs with a connection of the pool, and notes whether it works.
@@ -139,9 +141,9 @@ impl Database {
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &self.writer {
-            Some(writer) => writer.transaction(run),
-            None => self.with(run),
+        match self.is_sqlite {
+            true => self.line.transaction(run),
+            false => self.line.with(run),
         }
     }
 
@@ -160,25 +162,30 @@ impl Database {
         begin_postgres: &str,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &self.writer {
-            Some(writer) => writer.transaction(run),
-            None => self.with(|conn| transaction(conn, begin_postgres, run)),
+        match self.is_sqlite {
+            true => self.line.transaction(run),
+            false => self.with(|conn| transaction(conn, begin_postgres, run)),
         }
     }
 }
 
-impl Writer {
+impl Line {
     fn transaction<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.with(|conn| transaction(conn, "", run))
+    }
+
+    fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
         let mut kept = self.conn.lock();
         let mut conn = match kept.take() {
             Some(conn) => conn,
             None => self.manager.open().map_err(DbError::from)?,
         };
-        let outcome = transaction(&mut conn, "", run);
-        if conn.is_idle() {
+        let outcome = run(&mut conn);
+        // After a failure on PostgreSQL it is anew, since its server may be gone.
+        if conn.is_idle() && (outcome.is_ok() || matches!(conn, Conn::Sqlite(_))) {
             *kept = Some(conn);
         }
         outcome

@@ -11,6 +11,7 @@ pub mod erase;
 pub mod forgotten;
 pub mod log;
 pub mod queue;
+pub mod recent;
 
 use actix_web::web::Bytes;
 
@@ -37,6 +38,6 @@ impl Delivery {
 /// What became of a delivery; both mean that it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    Accepted,
+    Accepted { inbox_id: i64 },
     Duplicate,
 }

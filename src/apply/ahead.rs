@@ -1,6 +1,8 @@
 //! The next batch, read while the last one is applied: two cores then work on a backlog, and the database is not kept
 //! waiting for JSON. Nothing is promised by it; what is read here is still queued, and a crash forgets it.
 
+use std::ops::RangeInclusive;
+
 use parking_lot::Mutex;
 
 use super::{
@@ -10,24 +12,33 @@ use super::{
 use crate::{
     clock::Timestamp,
     db::{Database, DbError},
-    inbox::queue,
+    inbox::{
+        queue::{self, Taken, Wanted},
+        recent::Recent,
+    },
 };
 
 #[derive(Debug, Default)]
 pub struct Ahead {
+    recent: Recent,
     next: Mutex<Option<Batched>>,
 }
 
 impl Ahead {
+    pub fn of(recent: Recent) -> Self {
+        Self { recent, next: Mutex::default() }
+    }
+
     /// What was read ahead, or the oldest that is due now.
     pub(super) fn take(&self, database: &Database, batch: Batch, now: Timestamp) -> Result<Batched, DbError> {
         let read = self.next.lock().take();
-        read.map_or_else(|| read_beyond(database, batch, now, &[]), Ok)
+        read.map_or_else(|| self.read(database, batch, now, 0..=0), Ok)
     }
 
     /// Another process has applied what was read; an idle service keeps no bodies.
     pub fn forget(&self) {
         *self.next.lock() = None;
+        self.recent.forget();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -41,28 +52,55 @@ impl Ahead {
         database: &Database,
         batch: Batch,
         now: Timestamp,
-        current: &[i64],
+        current: RangeInclusive<i64>,
         apply: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         std::thread::scope(|scope| {
             let reader = std::thread::Builder::new().name("read".to_owned());
-            let reader = reader.spawn_scoped(scope, || read_beyond(database, batch, now, current));
+            let reader = reader.spawn_scoped(scope, || self.read_beyond(database, batch, now, current));
             let applied = apply()?;
             // A batch that is not full is read anew, since more of it may have come.
-            let next = reader.ok().and_then(|reader| reader.join().ok()?.ok()).filter(|next| next.is_full);
-            *self.next.lock() = next;
+            let next = reader.ok().and_then(|reader| reader.join().ok()?.transpose().ok()?);
+            *self.next.lock() = next.filter(|next| next.is_full);
             Ok(applied)
         })
     }
-}
 
-fn read_beyond(
-    database: &Database,
-    batch: Batch,
-    now: Timestamp,
-    current: &[i64],
-) -> Result<Batched, DbError> {
-    let taken = database
-        .read::<_, DbError>(|conn| Ok(queue::take(conn, now, batch.deliveries, batch.bytes, current)?))?;
-    Ok(reading::read(taken))
+    /// `None` while the next batch is still growing in memory.
+    fn read_beyond(
+        &self,
+        database: &Database,
+        batch: Batch,
+        now: Timestamp,
+        current: RangeInclusive<i64>,
+    ) -> Option<Result<Batched, DbError>> {
+        let grows = (1..batch.deliveries).contains(&self.recent.len());
+        (!grows).then(|| self.read(database, batch, now, current))
+    }
+
+    /// The oldest that are due, but for those in hand. What this process has in memory comes from there; what is older
+    /// than that, as others kept it, or it is tried again, goes before it.
+    fn read(
+        &self,
+        database: &Database,
+        batch: Batch,
+        now: Timestamp,
+        in_hand: RangeInclusive<i64>,
+    ) -> Result<Batched, DbError> {
+        let Batch { deliveries: limit, bytes, .. } = batch;
+        let wanted = match self.recent.oldest() {
+            Some(oldest) if in_hand == (0..=0) => Wanted { before: oldest, ..Wanted::oldest(limit, bytes) },
+            Some(oldest) => Wanted { before: oldest.min(*in_hand.start()), ..Wanted::oldest(limit, bytes) },
+            None => Wanted { but_for: in_hand, ..Wanted::oldest(limit, bytes) },
+        };
+        let older = database.read::<_, DbError>(|conn| Ok(queue::take(conn, now, &wanted)?))?;
+        let Taken { mut queued, mut is_full } = older;
+        if !is_full {
+            let used: usize = queued.iter().map(|queued| queued.body.len()).sum();
+            let recent = self.recent.take(limit - queued.len(), bytes.saturating_sub(used));
+            is_full = recent.is_full;
+            queued.extend(recent.queued);
+        }
+        Ok(reading::read(Taken { queued, is_full }))
+    }
 }

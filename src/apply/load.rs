@@ -24,28 +24,25 @@ pub fn slice<'a>(
     observations: impl Iterator<Item = &'a Observation> + Clone,
 ) -> QueryResult<State> {
     let mut state = State::default();
-    let mut directories: BTreeSet<String> = BTreeSet::new();
     let (mut pairs, mut ids, mut organizations) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for observation in observations {
-        if let Some((directory_id, organization_id)) = claim_of(observation) {
-            directories.insert(directory_id.to_owned());
-            pairs.insert((directory_id.to_owned(), organization_id.to_owned()));
-        }
+        pairs.extend(claim_of(observation));
         match observation {
-            Observation::Organization(word) => drop(organizations.insert(word.id.clone())),
+            Observation::Organization(word) => drop(organizations.insert(word.id.as_str())),
             Observation::Directory { .. } => {}
-            Observation::User { word, .. } => drop(ids.insert(word.id.clone())),
-            Observation::Group { word, .. } => drop(ids.insert(word.id.clone())),
-            Observation::Membership { user, group, .. } => {
-                ids.insert(user.id.clone());
-                ids.insert(group.id.clone());
-            }
+            Observation::User { word, .. } => drop(ids.insert(word.id.as_str())),
+            Observation::Group { word, .. } => drop(ids.insert(word.id.as_str())),
+            Observation::Membership { user, group, .. } => ids.extend([user.id.as_str(), &group.id]),
         }
     }
+    let organizations: BTreeSet<String> = organizations.into_iter().map(str::to_owned).collect();
+    let mut directories: BTreeSet<String> =
+        pairs.iter().map(|(directory, _)| (*directory).to_owned()).collect();
     // A word on an organization concerns every directory for which it is named.
     directories.extend(claims::directories_naming(conn, &borrowed(&organizations))?);
     add_claims(conn, &mut state, &directories)?;
-    let missing: Vec<Key> = pairs.into_iter().filter(|(d, o)| state.claim_between(d, o).is_none()).collect();
+    let missing = pairs.into_iter().filter(|(d, o)| state.claim_between(d, o).is_none());
+    let missing: Vec<Key> = missing.map(|(d, o)| (d.to_owned(), o.to_owned())).collect();
     if !missing.is_empty() {
         claims::insert_missing(conn, &missing)?;
         let known: HashSet<i64> = state.claims().map(|claim| claim.id).collect();
@@ -57,6 +54,7 @@ pub fn slice<'a>(
             }
         }
     }
+    let ids = ids.into_iter().map(str::to_owned).collect();
     add_words(conn, &mut state, ids, &organizations)?;
     Ok(state)
 }

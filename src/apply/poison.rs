@@ -11,7 +11,7 @@ use crate::{
     decide::Rules,
     inbox::{
         dead::{self, DeadLetter},
-        queue,
+        queue::{self, Wanted},
     },
 };
 
@@ -47,7 +47,7 @@ pub fn separate(
         let mut current = None;
         let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
-            let taken = queue::take(conn, now, 1, batch.bytes, &[])?;
+            let taken = queue::take(conn, now, &Wanted::oldest(1, batch.bytes))?;
             current = taken.queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
             let batched = reading::read(taken);
             queue::done(conn, &batched.inbox_ids)?;

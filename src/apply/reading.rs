@@ -1,6 +1,6 @@
 //! Bodies to observations: pure, so it is done before the turn is taken.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use crate::{
     broker::Source,
@@ -20,7 +20,7 @@ pub struct Batched {
     pub event_keys: Vec<String>,
     pub received_at: Vec<Timestamp>,
     /// With the delivery, and how often that was tried.
-    pub observations: Vec<(i64, i16, Observation)>,
+    pub observations: Vec<(i64, i16, Box<Observation>)>,
     /// What cannot be read does not hold up the rest (lesson 16).
     pub set_aside: Vec<DeadLetter>,
     /// As large as a batch may be.
@@ -28,6 +28,12 @@ pub struct Batched {
 }
 
 impl Batched {
+    /// From the first delivery to the last.
+    pub fn span(&self) -> RangeInclusive<i64> {
+        let (first, last) = (self.inbox_ids.iter().min(), self.inbox_ids.iter().max());
+        first.copied().unwrap_or_default()..=last.copied().unwrap_or_default()
+    }
+
     /// Without what others have applied meanwhile.
     pub fn still_queued(mut self, queued: &[i64]) -> Self {
         if queued.len() < self.inbox_ids.len() {
@@ -50,7 +56,7 @@ pub fn read(taken: Taken) -> Batched {
         let not_understood = |detail| DeadLetter { inbox_id, reason: dead::NOT_UNDERSTOOD, detail, attempts };
         match Source::named(&source).map(|source| source.read(&body)) {
             Some(Ok(Reading::Fact(observation))) => {
-                batched.observations.push((inbox_id, attempts, *observation));
+                batched.observations.push((inbox_id, attempts, observation));
             }
             Some(Ok(Reading::Nothing)) => {}
             Some(Err(error)) => batched.set_aside.push(not_understood(error.to_string())),

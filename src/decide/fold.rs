@@ -60,10 +60,12 @@ fn speak(
     let organization_id = scope.organization_id.as_deref().unwrap_or_default();
     let id = state.claim_between(&scope.directory_id, organization_id)?.id;
     let claim: &mut Claim = state.claim_mut(id)?;
-    let word = FirstWord { rank, at: version.emitted, event: version.event.clone() };
-    let (older, reveals) = (word < claim.first, reveals && claim.revealed_by.is_none());
+    let FirstWord { rank: first_rank, at, event } = &claim.first;
+    let older = (rank, version.emitted, &version.event) < (*first_rank, *at, event);
+    let reveals = reveals && claim.revealed_by.is_none();
     if older {
-        (claim.first, claim.first_inbox_id) = (word, inbox_id);
+        claim.first = FirstWord { rank, at: version.emitted, event: version.event.clone() };
+        claim.first_inbox_id = inbox_id;
     }
     if reveals {
         claim.revealed_by = Some(inbox_id);
@@ -96,7 +98,7 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>)
             }
             let mut differs = false;
             if newer {
-                let known = contents.get(&(T::KIND, standing.inbox_id)).and_then(T::of);
+                let known = contents.get(&(T::KIND, standing.inbox_id)).and_then(|content| T::of(content));
                 let digest = match known == Some(&word.content) && standing.live && word.live {
                     // Every member's event repeats the group, and to compare is cheaper than to digest.
                     true => standing.digest,

@@ -1,5 +1,7 @@
 //! What is known: claims, standing words, and the contents at hand. A slice of the database, loaded for one batch.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -67,13 +69,16 @@ pub enum Content {
 
 pub type Entity = (Kind, String);
 
+/// By kind and delivery; boxed, since a map that grows moves what it holds.
+pub(super) type Contents = HashMap<(Kind, i64), Box<Content>>;
+
 #[derive(Debug, Default)]
 pub struct State {
     claims: HashMap<i64, Claim>,
     by_directory: HashMap<String, Vec<i64>>,
-    words: HashMap<Entity, Vec<Standing>>,
+    words: BTreeMap<Kind, HashMap<String, Vec<Standing>>>,
     /// By delivery and kind: contents that were read in this batch or loaded for it.
-    contents: HashMap<(Kind, i64), Content>,
+    contents: Contents,
     pub touched: Touched,
 }
 
@@ -101,13 +106,13 @@ impl State {
     }
 
     pub fn insert_word(&mut self, kind: Kind, id: String, standing: Standing) {
-        let words = self.words.entry((kind, id)).or_default();
+        let words = self.words.entry(kind).or_default().entry(id).or_default();
         words.retain(|word| word.claim_id != standing.claim_id);
         words.push(standing);
     }
 
     pub fn insert_content(&mut self, inbox_id: i64, content: Content) {
-        self.contents.insert((content.kind(), inbox_id), content);
+        self.contents.insert((content.kind(), inbox_id), Box::new(content));
     }
 
     pub fn claim(&self, id: i64) -> Option<&Claim> {
@@ -135,25 +140,22 @@ impl State {
     }
 
     pub fn words(&self, kind: Kind, id: &str) -> &[Standing] {
-        // A tuple of owned parts is the key, so a look-up needs one; ids are short.
-        self.words.get(&(kind, id.to_owned())).map_or(&[], Vec::as_slice)
+        self.words.get(&kind).and_then(|words| words.get(id)).map_or(&[], Vec::as_slice)
     }
 
     /// The words on an entity, to be changed, with the contents at hand.
-    pub(super) fn words_mut(
-        &mut self,
-        kind: Kind,
-        id: &str,
-    ) -> (&mut Vec<Standing>, &HashMap<(Kind, i64), Content>) {
-        (self.words.entry((kind, id.to_owned())).or_default(), &self.contents)
+    pub(super) fn words_mut(&mut self, kind: Kind, id: &str) -> (&mut Vec<Standing>, &Contents) {
+        (self.words.entry(kind).or_default().entry(id.to_owned()).or_default(), &self.contents)
     }
 
-    pub fn all_words(&self) -> impl Iterator<Item = (&Entity, &Standing)> {
-        self.words.iter().flat_map(|(entity, words)| words.iter().map(move |word| (entity, word)))
+    pub fn all_words(&self) -> impl Iterator<Item = ((Kind, &String), &Standing)> {
+        let entities =
+            self.words.iter().flat_map(|(kind, words)| words.iter().map(|(id, words)| (*kind, id, words)));
+        entities.flat_map(|(kind, id, words)| words.iter().map(move |word| ((kind, id), word)))
     }
 
     pub fn content(&self, kind: Kind, standing: &Standing) -> Option<&Content> {
-        self.contents.get(&(kind, standing.inbox_id))
+        self.contents.get(&(kind, standing.inbox_id)).map(Box::as_ref)
     }
 }
 

@@ -47,12 +47,12 @@ pub(super) async fn receive(
         .await
         .inspect_err(|problem| count_refused(&receiver, problem))?;
     let status = match kept {
-        Kept::Accepted => "accepted",
+        Kept::Accepted { .. } => "accepted",
         Kept::Duplicate => "duplicate",
     };
     receiver.metrics.deliveries.get_or_create(&Outcome { outcome: status }).inc();
     Ok(HttpResponse::Ok().content_type("application/json").body(match kept {
-        Kept::Accepted => r#"{"status":"accepted"}"#,
+        Kept::Accepted { .. } => r#"{"status":"accepted"}"#,
         Kept::Duplicate => r#"{"status":"duplicate"}"#,
     }))
 }

@@ -1,11 +1,12 @@
 //! Appending to the log: one commit for as many deliveries as wait.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use diesel::{
     QueryResult, QueryableByName,
-    sql_types::{BigInt, Integer, SmallInt, Text},
+    sql_types::{BigInt, Text},
 };
+use foldhash::fast::RandomState;
 
 use super::{
     Delivery, Kept,
@@ -21,22 +22,29 @@ use crate::{
 /// Keeps each delivery whose key is new, queues it or sets it aside, and tells which were new, in order. When this
 /// returns all of it is committed, or nothing.
 pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Kept>, DbError> {
-    // Two deliveries of one event may wait for the same commit.
-    let mut met = HashSet::new();
-    let first: Vec<&Delivery> = deliveries.iter().filter(|d| met.insert(key(d))).collect();
-    let kept = match first.iter().any(|d| fault(d).is_some()) {
+    // Two deliveries of one event may wait for the same commit: the first of them counts.
+    let mut new: ByKey<'_, Option<i64>> =
+        ByKey::with_capacity_and_hasher(deliveries.len(), RandomState::default());
+    let first: Vec<&Delivery> = deliveries.iter().filter(|d| new.insert(key(d), None).is_none()).collect();
+    let kept = match first.iter().any(|d| is_not_understood(d)) {
         true => database.write(|conn| in_steps(conn, first)),
         false => database.write_once(|conn| match conn {
             Conn::Postgres(_) => in_one_statement(conn, &first),
             Conn::Sqlite(_) => in_steps(conn, first),
         }),
     }?;
-    let mut new: HashSet<(&str, &str)> =
-        kept.iter().map(|row| (row.source.as_str(), row.event_key.as_str())).collect();
-    // The first of two alike takes the acceptance with it.
-    let kept = |delivery| if new.remove(&key(delivery)) { Kept::Accepted } else { Kept::Duplicate };
+    for row in &kept {
+        new.insert((&row.source, &row.event_key), Some(row.id));
+    }
+    let kept = |delivery| match new.get_mut(&key(delivery)).and_then(Option::take) {
+        Some(inbox_id) => Kept::Accepted { inbox_id },
+        None => Kept::Duplicate,
+    };
     Ok(deliveries.iter().map(kept).collect())
 }
+
+/// By source and event. As in `decide::state`, a broker that signs its keys does not craft collisions.
+type ByKey<'a, T> = HashMap<(&'a str, &'a str), T, RandomState>;
 
 fn key(delivery: &Delivery) -> (&str, &str) {
     (delivery.source.name(), &delivery.label.key)
@@ -50,12 +58,9 @@ const fn code(disposition: Disposition) -> i16 {
     }
 }
 
-/// What is not understood is a dead letter from the start.
-fn fault(delivery: &Delivery) -> Option<&str> {
-    match delivery.label.disposition {
-        Disposition::NotUnderstood(detail) => Some(detail),
-        Disposition::Apply | Disposition::Ignore => None,
-    }
+/// Then it is a dead letter from the start.
+fn is_not_understood(delivery: &Delivery) -> bool {
+    matches!(delivery.label.disposition, Disposition::NotUnderstood(_))
 }
 
 #[derive(QueryableByName)]
@@ -66,10 +71,6 @@ struct Row {
     source: String,
     #[diesel(sql_type = Text)]
     event_key: String,
-    #[diesel(sql_type = SmallInt)]
-    disposition: i16,
-    #[diesel(sql_type = Integer)]
-    bytes: i32,
 }
 
 fn rows<'a>(deliveries: &'a [&'a Delivery]) -> Rows<'a, &'a Delivery> {
@@ -98,7 +99,7 @@ fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row
              ON CONFLICT (source, event_key) DO NOTHING \
              RETURNING id, source, event_key, disposition, length(body) AS bytes), \
              queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
-             SELECT * FROM kept",
+             SELECT id, source, event_key FROM kept",
         )?;
     failpoint::reach("appended");
     Ok(kept)
@@ -110,20 +111,24 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
         conn,
         "INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
          SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} WHERE true \
-         ON CONFLICT (source, event_key) DO NOTHING \
-         RETURNING id, source, event_key, disposition, length(body) AS bytes",
+         ON CONFLICT (source, event_key) DO NOTHING RETURNING id, source, event_key",
     )?;
-    let queued = kept.iter().filter(|row| row.disposition == 0).map(|row| (row.id, row.bytes.into()));
-    queue::add(conn, &queued.collect::<Vec<(i64, i64)>>())?;
-    let ids: HashMap<(&str, &str), i64> =
+    let ids: ByKey<'_, i64> =
         kept.iter().map(|row| ((row.source.as_str(), row.event_key.as_str()), row.id)).collect();
+    let mut queued = Vec::with_capacity(kept.len());
     for delivery in &deliveries {
-        if let (Some(fault), Some(inbox_id)) = (fault(delivery), ids.get(&key(delivery))) {
-            let (inbox_id, detail) = (*inbox_id, fault.to_owned());
-            let letter = DeadLetter { inbox_id, reason: NOT_UNDERSTOOD, detail, attempts: 0 };
-            dead::bury(conn, &[letter], delivery.received_at)?;
+        let Some(inbox_id) = ids.get(&key(delivery)).copied() else { continue };
+        match delivery.label.disposition {
+            Disposition::Apply => queued.push((inbox_id, delivery.body.len() as i64)),
+            Disposition::Ignore => {}
+            Disposition::NotUnderstood(detail) => {
+                let letter =
+                    DeadLetter { inbox_id, reason: NOT_UNDERSTOOD, detail: detail.to_owned(), attempts: 0 };
+                dead::bury(conn, &[letter], delivery.received_at)?;
+            }
         }
     }
+    queue::add(conn, &queued)?;
     failpoint::reach("appended");
     Ok(kept)
 }

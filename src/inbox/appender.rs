@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Delivery, Kept, append::append};
+use super::{Delivery, Kept, append::append, recent::Recent};
 use crate::{db::Database, failpoint, metrics::Metrics, telemetry::Sparse, worker::Wake};
 
 /// Most deliveries, and most bytes of bodies, in one commit.
@@ -39,9 +39,11 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// `waiting` bounds how many deliveries may wait for a commit.
+    /// `waiting` bounds how many deliveries may wait for a commit. Those that are kept are left in `recent`, then `wake`
+    /// rings.
     pub fn start(
         database: Database,
+        recent: Recent,
         wake: Wake,
         metrics: Arc<Metrics>,
         waiting: usize,
@@ -49,7 +51,7 @@ impl Appender {
         let (queue, deliveries) = sync_channel(waiting);
         let thread = std::thread::Builder::new()
             .name("append".to_owned())
-            .spawn(move || run(&database, &deliveries, &wake, &metrics))?;
+            .spawn(move || run(&database, &deliveries, &recent, &wake, &metrics))?;
         Ok((Self { queue }, thread))
     }
 
@@ -64,7 +66,13 @@ impl Appender {
     }
 }
 
-fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake, metrics: &Metrics) {
+fn run(
+    database: &Database,
+    waiting: &Receiver<(Delivery, Answer)>,
+    recent: &Recent,
+    wake: &Wake,
+    metrics: &Metrics,
+) {
     let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
     let failures = Sparse::default();
     while let Ok(first) = waiting.recv() {
@@ -81,6 +89,11 @@ fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake,
             Ok(kept) => {
                 failpoint::reach("kept");
                 metrics.commit_size.observe(deliveries.len() as f64);
+                let new = deliveries.drain(..).zip(&kept).filter_map(|(delivery, kept)| match kept {
+                    Kept::Accepted { inbox_id } => Some((*inbox_id, delivery)),
+                    Kept::Duplicate => None,
+                });
+                recent.add(new);
                 wake.ring();
                 for (answer, kept) in answers.drain(..).zip(kept) {
                     // Whoever does not wait any more has been told 503 and will send again: a duplicate then.
@@ -98,8 +111,8 @@ fn run(database: &Database, waiting: &Receiver<(Delivery, Answer)>, wake: &Wake,
                 for answer in answers.drain(..) {
                     let _ = answer.send(Err(NotKept::Database));
                 }
+                deliveries.clear();
             }
         }
-        deliveries.clear();
     }
 }

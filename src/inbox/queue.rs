@@ -1,9 +1,11 @@
 //! Table `inbox_queue`: deliveries not yet applied.
 
-use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
+use actix_web::web::Bytes;
 use diesel::{
-    ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    dsl::not,
     sql_types::{BigInt, Binary, Text},
 };
 
@@ -24,7 +26,7 @@ pub struct Queued {
     pub source: String,
     pub attempts: i16,
     pub received_at: Timestamp,
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 #[derive(QueryableByName)]
@@ -49,42 +51,54 @@ pub struct Taken {
     pub is_full: bool,
 }
 
-/// The oldest deliveries that are due, but for those `in_hand` (in order), at most `limit` of them and, past the first, at
-/// most `bytes` of bodies, so that a batch of huge bodies does not fill the memory.
-pub fn take(
-    conn: &mut Conn,
-    now: Timestamp,
-    limit: usize,
-    bytes: usize,
-    in_hand: &[i64],
-) -> QueryResult<Taken> {
-    let mut due: Vec<(i64, i16, i32)> = inbox_queue::table
-        .filter(inbox_queue::due_at.le(now.micros()))
+/// What of the queue is wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// At most so many, and, past the first, at most so many bytes of bodies, so that a batch of huge bodies does not fill
+    /// the memory.
+    pub limit: usize,
+    pub bytes: usize,
+    /// Only what is older than this one.
+    pub before: i64,
+    /// And nothing from the first to the last of these, which are in hand.
+    pub but_for: RangeInclusive<i64>,
+}
+
+impl Wanted {
+    pub fn oldest(limit: usize, bytes: usize) -> Self {
+        Self { limit, bytes, before: i64::MAX, but_for: 0..=0 }
+    }
+}
+
+/// The oldest deliveries that are due.
+pub fn take(conn: &mut Conn, now: Timestamp, wanted: &Wanted) -> QueryResult<Taken> {
+    let Wanted { limit, bytes, before, but_for } = wanted;
+    let due: Vec<(i64, i16, i32)> = inbox_queue::table
+        .filter(inbox_queue::due_at.le(now.micros()).and(inbox_queue::inbox_id.lt(before)))
+        .filter(not(inbox_queue::inbox_id.between(but_for.start(), but_for.end())))
         .order(inbox_queue::inbox_id)
         .select((inbox_queue::inbox_id, inbox_queue::attempts, inbox_queue::bytes))
-        .limit(i64::try_from(limit.saturating_add(in_hand.len())).unwrap_or(i64::MAX))
+        .limit(i64::try_from(*limit).unwrap_or(i64::MAX))
         .load(conn)?;
-    due.retain(|(id, _, _)| in_hand.binary_search(id).is_err());
-    due.truncate(limit);
     let mut total = 0;
     let fitting = due.iter().take_while(|(_, _, size)| {
         let size = usize::try_from(*size).unwrap_or(0);
-        let fits = total == 0 || total + size <= bytes;
+        let fits = total == 0 || total + size <= *bytes;
         total += size.max(1);
         fits
     });
-    let attempts: BTreeMap<i64, i16> = fitting.map(|(id, attempts, _)| (*id, *attempts)).collect();
-    let is_full = due.len() >= limit || attempts.len() < due.len();
-    let ids: Vec<i64> = attempts.keys().copied().collect();
+    let ids: Vec<i64> = fitting.map(|(id, _, _)| *id).collect();
+    let is_full = due.len() >= *limit || ids.len() < due.len();
     let mut rows: Vec<Row> = Rows::of(&ids).integer("id", |id| *id).load(
         conn,
         "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id",
     )?;
     rows.sort_unstable_by_key(|row| row.id);
     let queued = |Row { id: inbox_id, event_key, source, received_at, body }| {
-        let attempts = attempts.get(&inbox_id).copied().unwrap_or_default();
+        let place = due.binary_search_by_key(&inbox_id, |(id, _, _)| *id).ok();
+        let attempts = place.and_then(|place| due.get(place)).map_or(0, |(_, attempts, _)| *attempts);
         let received_at = Timestamp::from_micros(received_at);
-        Queued { inbox_id, event_key, source, attempts, received_at, body }
+        Queued { inbox_id, event_key, source, attempts, received_at, body: body.into() }
     };
     Ok(Taken { queued: rows.into_iter().map(queued).collect(), is_full })
 }

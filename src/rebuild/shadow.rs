@@ -76,6 +76,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                     ))
                     .execute(shadow)?;
                 let received_at = Timestamp::from_micros(received_at);
+                let body = body.into();
                 queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, received_at, body });
             }
             apply(shadow, &folding, reading::read(Taken { queued, is_full: false }), now)

@@ -411,7 +411,7 @@ fn seen(state: &State, rules: &Rules) -> Seen {
         |id: i64| state.claim(id).map(|claim| (claim.directory_id.clone(), claim.organization_id.clone()));
     let mut seen = Seen::default();
     for ((kind, id), word) in state.all_words() {
-        let key = (*kind, id.clone(), pair(word.claim_id));
+        let key = (kind, id.clone(), pair(word.claim_id));
         let said = (word.version.clone(), word.live, word.digest, word.revealed_by.is_some());
         assert_eq!(seen.words.insert(key, said), None, "two words under one claim");
     }

@@ -105,7 +105,7 @@ impl TestApp {
                 bytes: config.apply.batch_bytes,
                 ..Batch::default()
             },
-            ahead: Ahead::default(),
+            ahead: Ahead::of(app.recent.clone()),
             retention: config.retention,
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),

@@ -60,12 +60,25 @@ pub(super) fn cleaned(text: &str) -> String {
 
 /// The same for a whole JSON value, keys included.
 pub(super) fn without_nul(value: Value) -> Value {
-    let clean = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    if has_nul(&value) { replaced(value) } else { value }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn replaced(value: Value) -> Value {
+    let clean = |text: String| text.replace('\0', "\u{fffd}");
     match value {
         Value::String(text) => Value::String(clean(text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(replaced).collect()),
         Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(key, value)| (clean(key), without_nul(value))).collect())
+            Value::Object(map.into_iter().map(|(key, value)| (clean(key), replaced(value))).collect())
         }
         plain => plain,
     }

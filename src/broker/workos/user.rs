@@ -17,6 +17,8 @@ pub(super) fn content(
     at: Timestamp,
 ) -> Result<fact::User, NotUnderstood> {
     let attributes = attributes(profile.custom_attributes)?;
+    let custom_attributes =
+        serde_json::to_string(&attributes).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
     // Predefined attributes moved from the top level into custom_attributes (broker.md 1.3); both are read.
     let moved = |name: &str, top: &Text<'_>| {
         attributes.get(name).and_then(Value::as_str).and_then(text).or_else(|| top.get())
@@ -43,7 +45,7 @@ pub(super) fn content(
         first_name,
         last_name,
         roles: slugs(profile.role, profile.roles)?,
-        custom_attributes: attributes.to_string(),
+        custom_attributes,
         ..empty(identity, at)
     })
 }

@@ -1,0 +1,82 @@
+//! What this process has just kept, still in memory: read from here, a delivery costs its database nothing more than its
+//! leave from the queue. Copies and no promise: the queue says what is to be applied, so a crash or a lack of room loses
+//! nothing, and what another process has applied is found to be gone.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use actix_web::web::BytesMut;
+use parking_lot::Mutex;
+
+use super::{
+    Delivery,
+    queue::{Queued, Taken},
+};
+use crate::broker::Disposition;
+
+/// Most bytes of bodies. What finds no room is read from the database when its turn comes.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Cheap to clone; all clones hold the same.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    copies: Arc<Mutex<Copies>>,
+}
+
+#[derive(Debug, Default)]
+struct Copies {
+    /// In the order of their ids.
+    queued: VecDeque<Queued>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// Deliveries of one commit, with their ids, in order.
+    pub fn add(&self, kept: impl Iterator<Item = (i64, Delivery)>) {
+        let kept: Vec<_> = kept.filter(|(_, d)| d.label.disposition == Disposition::Apply).collect();
+        // A body as it was received holds on to the whole buffer of its connection; together they fit exactly.
+        let mut bodies = BytesMut::with_capacity(kept.iter().map(|(_, delivery)| delivery.body.len()).sum());
+        let mut copies = self.copies.lock();
+        for (inbox_id, Delivery { source, label, body, received_at }) in kept {
+            if copies.bytes + body.len() > MOST_BYTES {
+                break;
+            }
+            copies.bytes += body.len();
+            bodies.extend_from_slice(&body);
+            let (source, event_key, body) = (source.name().into(), label.key, bodies.split().freeze());
+            copies.queued.push_back(Queued { inbox_id, event_key, source, attempts: 0, received_at, body });
+        }
+    }
+
+    /// The oldest of them, at most `limit` and, past the first, at most `bytes` of bodies.
+    pub fn take(&self, limit: usize, bytes: usize) -> Taken {
+        let mut copies = self.copies.lock();
+        let mut total = 0;
+        let fitting = copies.queued.iter().take(limit).take_while(|queued| {
+            let fits = total == 0 || total + queued.body.len() <= bytes;
+            total += queued.body.len();
+            fits
+        });
+        let count = fitting.count();
+        let is_full = count == limit || count < copies.queued.len();
+        let queued: Vec<Queued> = copies.queued.drain(..count).collect();
+        copies.bytes -= queued.iter().map(|queued| queued.body.len()).sum::<usize>();
+        Taken { queued, is_full }
+    }
+
+    /// Whatever they are, they have been applied by others.
+    pub fn forget(&self) {
+        *self.copies.lock() = Copies::default();
+    }
+
+    pub fn oldest(&self) -> Option<i64> {
+        self.copies.lock().queued.front().map(|queued| queued.inbox_id)
+    }
+
+    pub fn len(&self) -> usize {
+        self.copies.lock().queued.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
