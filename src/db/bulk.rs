@@ -63,11 +63,6 @@ impl<'a, R> Rows<'a, R> {
         self.with(name, values)
     }
 
-    /// Values that are not in the rows, in their order.
-    pub fn integers(self, name: &'static str, values: Vec<i64>) -> Self {
-        self.with(name, Values::Integer(values))
-    }
-
     pub fn optional_integer(self, name: &'static str, of: impl Fn(&'a R) -> Option<i64>) -> Self {
         let values = Values::OptionalInteger(self.rows.iter().map(of).collect());
         self.with(name, values)

@@ -44,10 +44,9 @@ table! {
 }
 
 table! {
-    forgotten (source, key_high, key_low) {
+    forgotten (source, digest) {
         source -> Text,
-        key_high -> BigInt,
-        key_low -> BigInt,
+        digest -> Binary,
         forgotten_at -> BigInt,
     }
 }

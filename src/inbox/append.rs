@@ -11,7 +11,8 @@ use foldhash::fast::RandomState;
 use super::{
     Delivery, Kept,
     dead::{self, DeadLetter, NOT_UNDERSTOOD},
-    forgotten, queue,
+    forgotten::{self, DIGEST},
+    queue,
 };
 use crate::{
     broker::Disposition,
@@ -84,23 +85,19 @@ fn rows<'a>(deliveries: &'a [&'a Delivery]) -> Rows<'a, &'a Delivery> {
 }
 
 /// On PostgreSQL, for what is understood: one round trip, commit included. What retention has dropped is a duplicate
-/// still.
+/// still; each is looked up by its key, where PostgreSQL would make a hash of the whole table for NOT EXISTS.
 fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row>, DbError> {
-    let halves: Vec<(i64, i64)> = deliveries.iter().map(|d| forgotten::halves(&d.label.key)).collect();
-    let kept = rows(deliveries)
-        .integers("key_high", halves.iter().map(|halves| halves.0).collect())
-        .integers("key_low", halves.iter().map(|halves| halves.1).collect())
-        .load(
-            conn,
-            "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
-             SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} \
-             WHERE NOT EXISTS (SELECT FROM forgotten) OR NOT EXISTS (SELECT FROM forgotten f \
-             WHERE f.source = r.source AND f.key_high = r.key_high AND f.key_low = r.key_low) \
-             ON CONFLICT (source, event_key) DO NOTHING \
-             RETURNING id, source, event_key, disposition, length(body) AS bytes), \
-             queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
-             SELECT id, source, event_key FROM kept",
-        )?;
+    let sql = format!(
+        "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
+         SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {{rows}} \
+         WHERE NOT EXISTS (SELECT FROM forgotten) OR (SELECT f.forgotten_at FROM forgotten f \
+         WHERE f.source = r.source AND f.digest = {DIGEST}) IS NULL \
+         ON CONFLICT (source, event_key) DO NOTHING \
+         RETURNING id, source, event_key, disposition, length(body) AS bytes), \
+         queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
+         SELECT id, source, event_key FROM kept"
+    );
+    let kept = rows(deliveries).load(conn, &sql)?;
     failpoint::reach("appended");
     Ok(kept)
 }

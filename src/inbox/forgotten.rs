@@ -10,38 +10,35 @@ use crate::{
     db::{Conn, bulk::Rows, schema::forgotten},
 };
 
-/// 128 bits of SHA-256, in halves that a column can hold: short, and as good as the id.
-pub(super) fn halves(event_key: &str) -> (i64, i64) {
-    let digest: [u8; 32] = Sha256::digest(event_key.as_bytes()).into();
-    let half = |from: usize| {
-        let bytes = digest.get(from..from + 8).and_then(|bytes| bytes.try_into().ok());
-        bytes.map_or(0, i64::from_be_bytes)
-    };
-    (half(0), half(8))
+/// What stands for an id; PostgreSQL computes the same in [`DIGEST`].
+fn digest(event_key: &str) -> Vec<u8> {
+    Sha256::digest(event_key.as_bytes()).iter().take(16).copied().collect()
 }
+
+/// Of `r.event_key`, on PostgreSQL.
+pub(super) const DIGEST: &str = "substring(sha256(convert_to(r.event_key, 'UTF8')) FOR 16)";
 
 /// (source, event key).
 pub type Key<'a> = (&'a str, &'a str);
 
-fn rows<'a>(keys: &'a [(Key<'a>, (i64, i64))]) -> Rows<'a, (Key<'a>, (i64, i64))> {
+fn with_digests<'a>(keys: &[Key<'a>]) -> Vec<(Key<'a>, Vec<u8>)> {
+    keys.iter().map(|key| (*key, digest(key.1))).collect()
+}
+
+fn rows<'a>(keys: &'a [(Key<'a>, Vec<u8>)]) -> Rows<'a, (Key<'a>, Vec<u8>)> {
     Rows::of(keys)
         .text("source", |(key, _)| key.0)
         .text("event_key", |(key, _)| key.1)
-        .integer("key_high", |(_, halves)| halves.0)
-        .integer("key_low", |(_, halves)| halves.1)
-}
-
-fn with_halves<'a>(keys: &[Key<'a>]) -> Vec<(Key<'a>, (i64, i64))> {
-    keys.iter().map(|key| (*key, halves(key.1))).collect()
+        .bytes("digest", |(_, digest)| digest)
 }
 
 pub fn remember(conn: &mut Conn, keys: &[Key<'_>], now: Timestamp) -> QueryResult<()> {
-    let keys = with_halves(keys);
+    let keys = with_digests(keys);
     rows(&keys).integer("forgotten_at", |_| now.micros()).execute(
         conn,
-        "INSERT INTO forgotten (source, key_high, key_low, forgotten_at) \
-         SELECT r.source, r.key_high, r.key_low, r.forgotten_at FROM {rows} WHERE true \
-         ON CONFLICT (source, key_high, key_low) DO NOTHING",
+        "INSERT INTO forgotten (source, digest, forgotten_at) \
+         SELECT r.source, r.digest, r.forgotten_at FROM {rows} WHERE true \
+         ON CONFLICT (source, digest) DO NOTHING",
     )?;
     Ok(())
 }
@@ -56,11 +53,11 @@ struct Found {
 
 /// Those of `keys` that were dropped.
 pub fn among(conn: &mut Conn, keys: &[Key<'_>]) -> QueryResult<HashSet<(String, String)>> {
-    let keys = with_halves(keys);
+    let keys = with_digests(keys);
     let found: Vec<Found> = rows(&keys).load(
         conn,
         "SELECT r.source, r.event_key FROM {rows} JOIN forgotten f \
-         ON f.source = r.source AND f.key_high = r.key_high AND f.key_low = r.key_low",
+         ON f.source = r.source AND f.digest = r.digest",
     )?;
     Ok(found.into_iter().map(|row| (row.source, row.event_key)).collect())
 }
@@ -76,8 +73,8 @@ pub fn any(conn: &mut Conn) -> QueryResult<bool> {
 pub fn expire(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
     Rows::of(&[before]).integer("before", |before| before.micros()).execute(
         conn,
-        "DELETE FROM forgotten WHERE (source, key_high, key_low) IN (\
-         SELECT f.source, f.key_high, f.key_low FROM forgotten f \
+        "DELETE FROM forgotten WHERE (source, digest) IN (\
+         SELECT f.source, f.digest FROM forgotten f \
          WHERE f.forgotten_at < (SELECT r.before FROM {rows}) ORDER BY f.forgotten_at LIMIT 5000)",
     )
 }

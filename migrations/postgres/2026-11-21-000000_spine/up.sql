@@ -37,14 +37,13 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
 
--- Ids of deliveries that retention has dropped from the log, as the two halves of a digest, so that a late repetition
--- is still a duplicate.
+-- Ids of deliveries that retention has dropped from the log, so that a late repetition is still a duplicate: 128 bits of
+-- the SHA-256 of each, short and as good as the id.
 CREATE TABLE forgotten (
     source       TEXT COLLATE "C" NOT NULL,
-    key_high     BIGINT           NOT NULL,
-    key_low      BIGINT           NOT NULL,
+    digest       BYTEA            NOT NULL,
     forgotten_at BIGINT           NOT NULL,
-    PRIMARY KEY (source, key_high, key_low)
+    PRIMARY KEY (source, digest)
 );
 CREATE INDEX forgotten_age ON forgotten (forgotten_at);
 
@@ -239,7 +238,7 @@ CREATE TABLE users (
     role_slugs        TEXT             NOT NULL,
     digest            BIGINT           NOT NULL,
     PRIMARY KEY (tenant_id, id)
-);
+) WITH (fillfactor = 85); -- as for facts
 CREATE INDEX users_person ON users (person_id, tenant_id);
 CREATE INDEX users_email ON users (lower(email), tenant_id);
 
@@ -269,7 +268,7 @@ CREATE TABLE user_roles (
     granted_by TEXT             NOT NULL,
     granted_at TIMESTAMPTZ      NOT NULL,
     PRIMARY KEY (tenant_id, user_id, role_slug)
-);
+) WITH (fillfactor = 85); -- as for facts
 
 -- A membership shows iff its newest fact says added, its group exists and its user is active. The inner select only
 -- matters where one directory's events claim two organizations.

@@ -37,14 +37,13 @@ CREATE TABLE dead_letters (
 ) STRICT;
 CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
 
--- Ids of deliveries that retention has dropped from the log, as the two halves of a digest, so that a late repetition
--- is still a duplicate.
+-- Ids of deliveries that retention has dropped from the log, so that a late repetition is still a duplicate: 128 bits of
+-- the SHA-256 of each, short and as good as the id.
 CREATE TABLE forgotten (
     source       TEXT    NOT NULL,
-    key_high     INTEGER NOT NULL,
-    key_low      INTEGER NOT NULL,
+    digest       BLOB    NOT NULL,
     forgotten_at INTEGER NOT NULL,
-    PRIMARY KEY (source, key_high, key_low)
+    PRIMARY KEY (source, digest)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX forgotten_age ON forgotten (forgotten_at);
 
