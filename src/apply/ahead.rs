@@ -32,7 +32,7 @@ impl Ahead {
     /// What was read ahead, or the oldest that is due now.
     pub(super) fn take(&self, database: &Database, batch: Batch, now: Timestamp) -> Result<Batched, DbError> {
         let read = self.next.lock().take();
-        read.map_or_else(|| self.read(database, batch, now, 0..=0), Ok)
+        read.map_or_else(|| self.read(database, batch, now, None), Ok)
     }
 
     /// Another process has applied what was read; an idle service keeps no bodies.
@@ -75,27 +75,31 @@ impl Ahead {
         current: RangeInclusive<i64>,
     ) -> Option<Result<Batched, DbError>> {
         let grows = (1..batch.deliveries).contains(&self.recent.len());
-        (!grows).then(|| self.read(database, batch, now, current))
+        (!grows).then(|| self.read(database, batch, now, Some(current)))
     }
 
     /// The oldest that are due, but for those in hand. What this process has in memory comes from there; what is older
-    /// than that, as others kept it, or it is tried again, goes before it.
+    /// than that, as others kept it, or it is tried again, goes before it. What was not bounded by what is in memory may
+    /// have come there meanwhile, so then nothing is taken from there: nothing may be in a batch twice.
     fn read(
         &self,
         database: &Database,
         batch: Batch,
         now: Timestamp,
-        in_hand: RangeInclusive<i64>,
+        in_hand: Option<RangeInclusive<i64>>,
     ) -> Result<Batched, DbError> {
         let Batch { deliveries: limit, bytes, .. } = batch;
-        let wanted = match self.recent.oldest() {
-            Some(oldest) if in_hand == (0..=0) => Wanted { before: oldest, ..Wanted::oldest(limit, bytes) },
-            Some(oldest) => Wanted { before: oldest.min(*in_hand.start()), ..Wanted::oldest(limit, bytes) },
-            None => Wanted { but_for: in_hand, ..Wanted::oldest(limit, bytes) },
-        };
+        let mut wanted = Wanted::oldest(limit, bytes);
+        let in_memory = self.recent.oldest();
+        match (in_memory, in_hand) {
+            (Some(oldest), None) => wanted.before = oldest,
+            (Some(oldest), Some(in_hand)) => wanted.before = oldest.min(*in_hand.start()),
+            (None, Some(in_hand)) => wanted.but_for = in_hand,
+            (None, None) => {}
+        }
         let older = database.read::<_, DbError>(|conn| Ok(queue::take(conn, now, &wanted)?))?;
         let Taken { mut queued, mut is_full } = older;
-        if !is_full {
+        if !is_full && in_memory.is_some() {
             let used: usize = queued.iter().map(|queued| queued.body.len()).sum();
             let recent = self.recent.take(limit - queued.len(), bytes.saturating_sub(used));
             is_full = recent.is_full;

@@ -80,3 +80,72 @@ impl Recent {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        broker::{Label, Source},
+        clock::Timestamp,
+    };
+
+    fn delivery(disposition: Disposition, size: usize) -> Delivery {
+        let label = Label { key: "e".to_owned(), kind: "k".to_owned(), disposition };
+        Delivery {
+            source: Source::ALL[0],
+            label,
+            body: vec![b'x'; size].into(),
+            received_at: Timestamp::default(),
+        }
+    }
+
+    fn ids(taken: &Taken) -> Vec<i64> {
+        taken.queued.iter().map(|queued| queued.inbox_id).collect()
+    }
+
+    #[test]
+    fn only_what_is_to_be_applied_is_kept() {
+        let recent = Recent::default();
+        let dispositions = [Disposition::Ignore, Disposition::Apply, Disposition::NotUnderstood("why")];
+        recent.add((1..).zip(dispositions.map(|disposition| delivery(disposition, 1))));
+        assert_eq!(ids(&recent.take(9, 9)), [2]);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_left_to_the_database_and_room_comes_back() {
+        let recent = Recent::default();
+        let third = MOST_BYTES / 3;
+        recent.add((1..=4).map(|id| (id, delivery(Disposition::Apply, third))));
+        assert_eq!(ids(&recent.take(9, usize::MAX)), [1, 2, 3]);
+        recent.add([(5, delivery(Disposition::Apply, MOST_BYTES))].into_iter());
+        assert_eq!(ids(&recent.take(9, usize::MAX)), [5]);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_are_the_deliveries_in_order_within_their_bounds(
+            sizes in prop::collection::vec(1_usize..100, 0..60),
+            limit in 1_usize..20,
+            bytes in 1_usize..400,
+        ) {
+            let recent = Recent::default();
+            recent.add((1..).zip(sizes.iter().map(|size| delivery(Disposition::Apply, *size))));
+            let mut all = Vec::new();
+            loop {
+                prop_assert_eq!(recent.oldest(), (all.len() < sizes.len()).then_some(all.len() as i64 + 1));
+                let taken = recent.take(limit, bytes);
+                let total: usize = taken.queued.iter().map(|queued| queued.body.len()).sum();
+                prop_assert!(taken.queued.len() <= limit && (total <= bytes || taken.queued.len() == 1));
+                prop_assert!(taken.is_full || recent.is_empty());
+                if taken.queued.is_empty() {
+                    break;
+                }
+                all.extend(ids(&taken));
+            }
+            prop_assert_eq!(all, (1..=sizes.len() as i64).collect::<Vec<_>>());
+            prop_assert_eq!(recent.copies.lock().bytes, 0);
+        }
+    }
+}

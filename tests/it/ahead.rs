@@ -1,11 +1,16 @@
-//! What is read ahead is only read: it is applied once, by whoever is first.
+//! What is read ahead, or was just kept and is still in memory, is a copy: it is applied once, by whoever is first.
 
+use actix_web::web::Bytes;
+use diesel::connection::SimpleConnection;
 use rosterd::{
     apply::{self, Batch, ahead::Ahead},
+    broker::Source,
+    db::DbError,
+    inbox::{Delivery, append::append},
     tables::host::USERS,
     worker::applier::Step,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     audit::trail,
@@ -14,6 +19,87 @@ use crate::{
         broker::{event, user, with},
     },
 };
+
+fn execute(app: &TestApp, sql: &str) {
+    app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
+}
+
+/// What another process of this service keeps.
+fn kept_elsewhere(app: &TestApp, body: &Value) {
+    let delivery = Delivery::new(Source::WorkOs, Bytes::from(body.to_string()), app.clock.now());
+    append(app.database(), &[delivery]).unwrap();
+}
+
+fn joined(n: i64) -> Value {
+    event(&format!("e{n}"), "dsync.user.created", n, user(&format!("u{n}"), "active", n))
+}
+
+fn ids(app: &TestApp) -> Vec<String> {
+    app.brief(USERS, &["id"])
+}
+
+#[test]
+fn what_was_just_kept_is_applied_without_being_read_back() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_| {});
+        app.deliver(&joined(1));
+        execute(&app, "UPDATE inbox SET body = substr(body, 1, 2)");
+
+        assert_eq!(app.applier.step().unwrap(), Step::Worked);
+
+        assert_eq!(ids(&app), ["u1"]);
+    }
+}
+
+#[test]
+fn what_others_kept_before_is_applied_in_the_same_step() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_| {});
+        kept_elsewhere(&app, &joined(1));
+        app.deliver(&joined(2));
+        app.deliver(&joined(3));
+        kept_elsewhere(&app, &joined(4));
+
+        assert_eq!(app.applier.step().unwrap(), Step::Worked);
+        assert_eq!(ids(&app), ["u1", "u2", "u3"]);
+
+        app.drain();
+        assert_eq!(ids(&app), ["u1", "u2", "u3", "u4"]);
+    }
+}
+
+#[test]
+fn what_others_kept_between_is_not_left_lying_while_more_comes() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 2);
+        app.deliver(&joined(1));
+        kept_elsewhere(&app, &joined(2));
+        for n in 3..=7 {
+            app.deliver(&joined(n));
+        }
+
+        for _ in 0..3 {
+            assert_eq!(app.applier.step().unwrap(), Step::Full);
+        }
+
+        assert!(ids(&app).contains(&"u2".to_owned()), "{:?}", ids(&app));
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_is_missing_though_memory_has_let_go_of_it() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_| {});
+        app.deliver(&joined(1));
+        execute(&app, "ALTER TABLE facts RENAME TO away");
+        app.applier.step().unwrap_err();
+        execute(&app, "ALTER TABLE away RENAME TO facts");
+
+        app.drain();
+
+        assert_eq!(ids(&app), ["u1"]);
+    }
+}
 
 /// Two batches of which the first is applied, and the second read meanwhile; then another process is faster.
 fn overtaken(backend: Backend) -> TestApp {

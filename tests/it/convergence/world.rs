@@ -17,7 +17,7 @@ use rosterd::{
     clock::Clock,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,
-    inbox::{Delivery, append::append, dead},
+    inbox::{Delivery, Kept, append::append, dead, recent::Recent},
     metrics::Metrics,
     rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
@@ -28,6 +28,7 @@ use rosterd::{
     worker::{
         Wake,
         applier::{Applier, Step},
+        checkpointer::Log,
     },
 };
 use serde_json::{Map, Value};
@@ -47,6 +48,7 @@ pub type User = [String; 2];
 
 pub struct World {
     pub database: Database,
+    recent: Recent,
     url: Url,
     clear: String,
     // Dropped last: it takes the database away.
@@ -81,7 +83,7 @@ impl World {
             .unwrap();
         let ours = tables.iter().map(|table| &table.name).filter(|name| !name.starts_with("__diesel"));
         let clear = ours.map(|name| format!("DELETE FROM {name};")).collect();
-        Self { database, url, clear, _store: store }
+        Self { database, recent: Recent::default(), url, clear, _store: store }
     }
 
     /// An applier as another process would have it on PostgreSQL: with connections of its own. SQLite has one process.
@@ -94,7 +96,8 @@ impl World {
             database,
             rules: rules.into(),
             batch,
-            ahead: Ahead::default(),
+            ahead: Ahead::of(self.recent.clone()),
+            log: Log::default(),
             retention: AT_ONCE,
             clock: Clock::fixed(NOW),
             metrics: Arc::new(Metrics::default()),
@@ -105,6 +108,7 @@ impl World {
 
     pub fn clear(&self) {
         self.database.write::<_, DbError>(|conn| Ok(conn.batch_execute(&self.clear)?)).unwrap();
+        self.recent.forget();
     }
 
     /// Empty, but for the mapping.
@@ -117,7 +121,8 @@ impl World {
         }
     }
 
-    /// Through the door, in one commit.
+    /// Through the door, in one commit: an even number by the process that applies, which then has them in memory, an odd one
+    /// by another.
     pub fn deliver<'a>(&self, bodies: impl IntoIterator<Item = &'a Value>) {
         let deliveries: Vec<Delivery> = bodies
             .into_iter()
@@ -127,7 +132,13 @@ impl World {
                 Delivery { source: Source::WorkOs, label, body, received_at }
             })
             .collect();
-        append(&self.database, &deliveries).unwrap();
+        let kept = append(&self.database, &deliveries).unwrap();
+        if deliveries.len().is_multiple_of(2) {
+            self.recent.add(deliveries.into_iter().zip(kept).filter_map(|(delivery, kept)| match kept {
+                Kept::Accepted { inbox_id } => Some((inbox_id, delivery)),
+                Kept::Duplicate => None,
+            }));
+        }
     }
 
     /// Everything that was set aside is tried once more.
