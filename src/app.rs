@@ -27,7 +27,12 @@ use crate::{
     notify::{Notifier, NotifyError},
     tables::refreshes,
     telemetry::Sparse,
-    worker::{Wake, applier::Applier, notifier},
+    worker::{
+        Wake,
+        applier::Applier,
+        checkpointer::{self, Log},
+        notifier,
+    },
 };
 
 /// Why the service does not start; told to the operator as it is.
@@ -146,7 +151,7 @@ fn start_workers(
     recent: Recent,
     work: Wake,
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
-    let notices = Wake::default();
+    let (notices, log) = (Wake::default(), Log::default());
     let poll = Duration::from_secs(config.apply.poll_seconds.max(1));
     let notifier = Notifier::new(&config.mail)?;
     let applier = Applier {
@@ -158,6 +163,7 @@ fn start_workers(
             ..Batch::default()
         },
         ahead: Ahead::of(recent),
+        log: log.clone(),
         retention: config.retention,
         clock: clock.clone(),
         metrics: metrics.clone(),
@@ -165,9 +171,10 @@ fn start_workers(
         failures: AtomicU32::new(0),
     };
     let apply = applier.start(work.clone(), poll)?;
+    let checkpoint = checkpointer::start(database, &log)?;
     let (database, clock, metrics) = (database.clone(), clock.clone(), metrics.clone());
     let notify = notifier::start(notifier, database, clock, metrics, notices.clone(), poll)?;
-    Ok(vec![(work, apply), (notices, notify)])
+    Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).collect())
 }
 
 fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {

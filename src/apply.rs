@@ -56,7 +56,7 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { deliveries: 1_000, bytes: 8 << 20, entities: 500 }
+        Self { deliveries: 2_000, bytes: 8 << 20, entities: 500 }
     }
 }
 

@@ -15,12 +15,12 @@ use std::{
 };
 
 use diesel::{
-    connection::{AnsiTransactionManager, Connection, TransactionManager},
-    r2d2::Pool,
+    connection::{AnsiTransactionManager, Connection, SimpleConnection, TransactionManager},
+    r2d2::{ManageConnection, Pool},
 };
 use parking_lot::Mutex;
 
-use conn::TURN;
+use conn::{Pooled, TURN};
 
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
@@ -65,8 +65,8 @@ pub struct Database {
 #[derive(Clone)]
 struct Line {
     manager: conn::Manager,
-    /// Opened when it is needed, and again after a failure that left it in doubt.
-    conn: Arc<Mutex<Option<Conn>>>,
+    /// Opened when it is needed, and again when it does not work any more.
+    conn: Arc<Mutex<Option<Pooled>>>,
 }
 
 impl Database {
@@ -127,6 +127,15 @@ impl Database {
         })
     }
 
+    /// On SQLite, copies what its log holds into its file while others go on reading and writing. What they write
+    /// meanwhile is left for the next time.
+    pub fn checkpoint(&self) -> Result<(), DbError> {
+        match self.is_sqlite {
+            true => self.read(|conn| Ok(conn.batch_execute("PRAGMA wal_checkpoint(PASSIVE)")?)),
+            false => Ok(()),
+        }
+    }
+
     /// One write transaction.
     pub fn write<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
@@ -179,14 +188,15 @@ impl Line {
 
     fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
         let mut kept = self.conn.lock();
-        let mut conn = match kept.take() {
-            Some(conn) => conn,
-            None => self.manager.open().map_err(DbError::from)?,
+        let works = |mut pooled| self.manager.is_valid(&mut pooled).is_ok().then_some(pooled);
+        let mut pooled = match kept.take().and_then(works) {
+            Some(pooled) => pooled,
+            None => self.manager.connect().map_err(DbError::from)?,
         };
-        let outcome = run(&mut conn);
-        // After a failure on PostgreSQL it is anew, since its server may be gone.
-        if conn.is_idle() && (outcome.is_ok() || matches!(conn, Conn::Sqlite(_))) {
-            *kept = Some(conn);
+        let outcome = run(&mut pooled.conn);
+        pooled.worked_at = outcome.is_ok().then(Instant::now);
+        if !self.manager.has_broken(&mut pooled) {
+            *kept = Some(pooled);
         }
         outcome
     }

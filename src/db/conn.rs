@@ -111,11 +111,11 @@ impl Manager {
     }
 }
 
-/// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers. A page that is written
-/// again and again goes back into the file once in 16 MiB of log.
+/// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers. The log goes back into the
+/// file in a thread of its own (`worker::checkpointer`); at 64 MiB whoever commits sees to what is left, and it begins anew.
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
-     PRAGMA wal_autocheckpoint = 4000;";
+     PRAGMA wal_autocheckpoint = 16000;";
 
 /// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up; synchronous_commit is
 /// set because "committed, then 200" must not depend on a server's default.

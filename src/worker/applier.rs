@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Wake, compaction::Compaction, waiting::waiting};
+use super::{Wake, checkpointer::Log, compaction::Compaction, waiting::waiting};
 use crate::{
     apply::{self, ApplyError, Batch, ahead::Ahead, poison, refresh},
     clock::{Clock, Timestamp},
@@ -36,9 +36,9 @@ const PATIENCE: u32 = 3;
 const GATHER: Duration = Duration::from_millis(4);
 const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
 
-/// With a backlog, and while more is being kept, receivers have the machine to themselves for this part of the time that a
-/// batch took, and for no longer than work gathers on SQLite: a broker waits for them.
-const GIVE_WAY: u32 = 4;
+/// With a backlog, and while more is being kept, receivers have the machine to themselves for so many quarters of the time
+/// that a batch took, and for no longer than work gathers on SQLite: a broker waits for them.
+const GIVE_WAY: u32 = 3;
 
 pub struct Applier {
     pub database: Database,
@@ -46,6 +46,7 @@ pub struct Applier {
     pub rules: RwLock<Rules>,
     pub batch: Batch,
     pub ahead: Ahead,
+    pub log: Log,
     pub retention: Retention,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -77,7 +78,7 @@ impl Applier {
                 Ok(Step::Full) => {
                     pause = PAUSE;
                     if wake.heard() {
-                        wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_IN_TURNS));
+                        wake.pause((begun.elapsed() / 4 * GIVE_WAY).min(GATHER_IN_TURNS));
                     }
                 }
                 Ok(Step::Worked) => {
@@ -178,6 +179,7 @@ impl Applier {
         if applied.deliveries == 0 {
             return Ok(0);
         }
+        self.log.grew(applied.deliveries);
         self.metrics.apply_seconds.observe(begun.elapsed().as_secs_f64());
         self.metrics.applied.inc_by(applied.deliveries as u64);
         self.metrics.deprovisioned.inc_by(applied.leavers as u64);
@@ -208,6 +210,8 @@ impl Applier {
 
     fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {
         tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
+        // A copy knows nothing of attempts and when the next is due.
+        self.ahead.forget();
         let outcome = poison::separate(&self.database, &self.rules(), self.batch, now)?;
         self.failures.store(0, Ordering::Relaxed);
         self.metrics.applied.inc_by(outcome.applied as u64);

@@ -19,6 +19,7 @@ use rosterd::{
     worker::{
         Wake,
         applier::{Applier, Step},
+        checkpointer::Log,
     },
 };
 use serde_json::{Map, Value};
@@ -106,6 +107,7 @@ impl TestApp {
                 ..Batch::default()
             },
             ahead: Ahead::of(app.recent.clone()),
+            log: Log::default(),
             retention: config.retention,
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),
