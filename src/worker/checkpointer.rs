@@ -43,8 +43,11 @@ pub fn start(database: &Database, log: &Log) -> std::io::Result<Option<(Wake, Jo
     }
     let (database, wake) = (database.clone(), log.wake.clone());
     let run = move || {
-        while !wake.is_stopping() {
+        loop {
             wake.wait(LONGEST);
+            if wake.is_stopping() {
+                return;
+            }
             if let Err(error) = database.checkpoint() {
                 // SQLite does it by itself when the log has grown four times as long.
                 tracing::warn!(error = %error, "the database's log could not be copied into its file");
@@ -53,4 +56,54 @@ pub fn start(database: &Database, log: &Log) -> std::io::Result<Option<(Wake, Jo
     };
     let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(run)?;
     Ok(Some((log.wake.clone(), thread)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use diesel::connection::SimpleConnection;
+
+    use super::*;
+    use crate::db::{DbError, Url};
+
+    #[test]
+    fn it_rings_once_for_each_so_many() {
+        let log = Log::default();
+        log.grew(EVERY - 1);
+        assert!(!log.wake.heard());
+        log.grew(1);
+        assert!(log.wake.heard());
+        log.grew(1);
+        assert!(!log.wake.heard());
+    }
+
+    #[test]
+    fn what_the_log_holds_reaches_the_file_without_a_commit() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("rosterd.db");
+        let database = Database::new(&Url::Sqlite(file.display().to_string()), 2);
+        let sql = "CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(1000000))";
+        database.write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
+        let size = || std::fs::metadata(&file).unwrap().len();
+        assert!(size() < 1_000_000, "SQLite did it by itself");
+
+        let log = Log::default();
+        let (wake, thread) = start(&database, &log).unwrap().unwrap();
+        log.grew(EVERY);
+
+        let patience = Instant::now() + Duration::from_secs(30);
+        while size() < 1_000_000 {
+            assert!(Instant::now() < patience, "nothing was copied");
+            std::thread::yield_now();
+        }
+        wake.stop();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn postgresql_needs_none() {
+        let database = Database::new(&Url::Postgres("postgres://127.0.0.1:1/none".to_owned()), 1);
+        assert!(start(&database, &Log::default()).unwrap().is_none());
+    }
 }

@@ -10,6 +10,9 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
+/// Commits that many deliveries share are less far apart, so nobody else is at work.
+const SILENCE: Duration = Duration::from_millis(10);
+
 #[derive(Clone, Default)]
 pub struct Wake {
     bell: Arc<Bell>,
@@ -44,11 +47,16 @@ impl Wake {
         self.bell.stopping.load(Ordering::SeqCst)
     }
 
-    /// For this long, whatever rings; cut short only by the end.
+    /// For as long as it goes on ringing, at most this long; cut short by the end.
     pub fn pause(&self, length: Duration) {
         let until = Instant::now() + length;
         let mut rung = self.bell.rung.lock();
-        while !self.is_stopping() && !self.bell.changed.wait_until(&mut rung, until).timed_out() {}
+        while !self.is_stopping() && Instant::now() < until {
+            let silent = Instant::now() + SILENCE;
+            if self.bell.changed.wait_until(&mut rung, until.min(silent)).timed_out() {
+                return;
+            }
+        }
     }
 
     /// Until it rings, or for `at_most`.
@@ -58,5 +66,33 @@ impl Wake {
             self.bell.changed.wait_for(&mut rung, at_most);
         }
         *rung = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn a_pause_ends_when_nothing_rings() {
+        Wake::default().pause(LONG);
+    }
+
+    #[test]
+    fn the_end_cuts_a_pause_short_however_much_it_rings() {
+        let wake = Wake::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| wake.pause(LONG));
+            let ringing = scope.spawn(|| {
+                while !wake.is_stopping() {
+                    wake.ring();
+                    std::thread::yield_now();
+                }
+            });
+            wake.stop();
+            ringing.join().unwrap();
+        });
     }
 }
