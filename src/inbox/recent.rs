@@ -14,7 +14,7 @@ use super::{
 use crate::broker::Disposition;
 
 /// Most bytes of bodies. What finds no room is read from the database when its turn comes.
-const MOST_BYTES: usize = 16 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 /// Cheap to clone; all clones hold the same.
 #[derive(Clone, Debug, Default)]

@@ -110,6 +110,11 @@ impl Applier {
                 self.rules.write().mapping = Arc::new(mapping);
                 Ok(Step::Full)
             }
+            // All is read anew, however long it lasts and whatever is done about it meanwhile.
+            Err(error) => {
+                self.ahead.forget();
+                Err(error)
+            }
             outcome => outcome,
         }
     }

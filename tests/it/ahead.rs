@@ -101,6 +101,25 @@ fn after_a_failure_nothing_is_missing_though_memory_has_let_go_of_it() {
     }
 }
 
+#[test]
+fn after_a_failure_the_log_is_believed_and_not_memory() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 1);
+        // The first is in hand when the step fails, the second is read ahead, the third is in memory.
+        for n in 1..=3 {
+            app.deliver(&joined(n));
+        }
+        execute(&app, "ALTER TABLE facts RENAME TO away");
+        app.applier.step().unwrap_err();
+        execute(&app, "ALTER TABLE away RENAME TO facts");
+        execute(&app, "UPDATE inbox SET body = substr(body, 1, 2) WHERE event_key <> 'e1'");
+
+        app.drain();
+
+        assert_eq!(ids(&app), ["u1"]);
+    }
+}
+
 /// Two batches of which the first is applied, and the second read meanwhile; then another process is faster.
 fn overtaken(backend: Backend) -> TestApp {
     let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 2);
