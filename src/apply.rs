@@ -70,6 +70,8 @@ pub struct Applied {
     pub notices: usize,
     /// Whether directories are to be refreshed now.
     pub refreshes: usize,
+    /// Others had applied what was taken, so the oldest of the queue were applied instead.
+    pub overtaken: bool,
     /// When the oldest delivery of the batch was received is not known here; its key is, for the log.
     pub event_keys: Vec<String>,
 }
@@ -111,6 +113,10 @@ pub fn step(
         }
         false => in_turn(database, rules, batch, batched, now),
     }?;
+    if applied.overtaken {
+        // Or what was read meanwhile would be what has just been applied.
+        ahead.forget();
+    }
     failpoint::reach("applied");
     Ok(applied)
 }
@@ -126,13 +132,14 @@ fn in_turn(
         expect_mapping(conn, rules)?;
         let queued = queue::done(conn, &batched.inbox_ids)?;
         let mut batched = batched.still_queued(&queued);
-        if batched.inbox_ids.is_empty() {
+        let overtaken = batched.inbox_ids.is_empty();
+        if overtaken {
             // Another process was faster. It is our turn now, so nobody else takes what is taken here.
             let oldest = Wanted::oldest(batch.deliveries, batch.bytes);
             batched = reading::read(queue::take(conn, now, &oldest)?);
             queue::done(conn, &batched.inbox_ids)?;
         }
-        Ok(apply(conn, rules, batched, now)?)
+        Ok(Applied { overtaken, ..apply(conn, rules, batched, now)? })
     })
 }
 

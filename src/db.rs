@@ -28,6 +28,9 @@ pub use fault::Fault;
 /// How long a caller waits for a free or new connection before it is told that the database is away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Firewalls forget connections that say nothing for longer.
+const LONGEST_IDLE: Duration = Duration::from_secs(600);
+
 /// Runs one expression on whichever backend is open: for the few places where the two dialects differ.
 macro_rules! on_each {
     ($conn:expr, |$c:ident| $run:expr) => {
@@ -78,7 +81,7 @@ impl Database {
             .max_size(connections)
             .min_idle(Some(0))
             .test_on_check_out(true)
-            .idle_timeout(Some(Duration::from_secs(600)))
+            .idle_timeout(Some(LONGEST_IDLE))
             .connection_timeout(PATIENCE)
             .error_handler(Box::new(conn::Quiet))
             .build_unchecked(manager);
@@ -188,14 +191,18 @@ impl Line {
 
     fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
         let mut kept = self.conn.lock();
-        let works = |mut pooled| self.manager.is_valid(&mut pooled).is_ok().then_some(pooled);
+        let works = |mut pooled: Pooled| {
+            let is_fresh = pooled.worked_at.is_some_and(|at| at.elapsed() < LONGEST_IDLE);
+            (is_fresh && self.manager.is_valid(&mut pooled).is_ok()).then_some(pooled)
+        };
         let mut pooled = match kept.take().and_then(works) {
             Some(pooled) => pooled,
             None => self.manager.connect().map_err(DbError::from)?,
         };
         let outcome = run(&mut pooled.conn);
         pooled.worked_at = outcome.is_ok().then(Instant::now);
-        if !self.manager.has_broken(&mut pooled) {
+        // After a failure it is opened anew: its server may have become another, or read-only.
+        if outcome.is_ok() && !self.manager.has_broken(&mut pooled) {
             *kept = Some(pooled);
         }
         outcome
@@ -218,8 +225,8 @@ fn transaction<T, E: From<diesel::result::Error>>(
             Ok(value)
         }
         Err(error) => {
-            // The first error is the one to tell; a failed rollback only means the connection is dead, and the pool
-            // throws broken ones away.
+            // The first error is the one to tell; a failed rollback only means that the connection is dead, and broken
+            // ones are thrown away.
             drop(<Conn as Connection>::TransactionManager::rollback_transaction(conn));
             Err(error)
         }

@@ -32,10 +32,11 @@ impl Ahead {
     /// What was read ahead, or the oldest that is due now.
     pub(super) fn take(&self, database: &Database, batch: Batch, now: Timestamp) -> Result<Batched, DbError> {
         let read = self.next.lock().take();
-        read.map_or_else(|| self.read(database, batch, now, None), Ok)
+        read.map_or_else(|| Ok(self.read(database, batch, now, None)?.unwrap_or_default()), Ok)
     }
 
-    /// Another process has applied what was read; an idle service keeps no bodies.
+    /// What is due is read anew from the database: others have applied what is here, or something went wrong; and an idle
+    /// service keeps no bodies.
     pub fn forget(&self) {
         *self.next.lock() = None;
         self.recent.forget();
@@ -57,54 +58,43 @@ impl Ahead {
     ) -> Result<T, E> {
         std::thread::scope(|scope| {
             let reader = std::thread::Builder::new().name("read".to_owned());
-            let reader = reader.spawn_scoped(scope, || self.read_beyond(database, batch, now, current));
+            let reader = reader.spawn_scoped(scope, || self.read(database, batch, now, Some(current)));
             let applied = apply()?;
             // A batch that is not full is read anew, since more of it may have come.
-            let next = reader.ok().and_then(|reader| reader.join().ok()?.transpose().ok()?);
+            let next = reader.ok().and_then(|reader| reader.join().ok()?.ok()?);
             *self.next.lock() = next.filter(|next| next.is_full);
             Ok(applied)
         })
     }
 
-    /// `None` while the next batch is still growing in memory.
-    fn read_beyond(
-        &self,
-        database: &Database,
-        batch: Batch,
-        now: Timestamp,
-        current: RangeInclusive<i64>,
-    ) -> Option<Result<Batched, DbError>> {
-        let grows = (1..batch.deliveries).contains(&self.recent.len());
-        (!grows).then(|| self.read(database, batch, now, Some(current)))
-    }
-
     /// The oldest that are due, but for those in hand. What this process has in memory comes from there; what is older
-    /// than that, as others kept it, or it is tried again, goes before it. What was not bounded by what is in memory may
-    /// have come there meanwhile, so then nothing is taken from there: nothing may be in a batch twice.
+    /// than that, as others kept it, it found no room, or it is tried again, goes before it. `None` while there is something
+    /// in hand and the next batch is still growing in memory.
     fn read(
         &self,
         database: &Database,
         batch: Batch,
         now: Timestamp,
         in_hand: Option<RangeInclusive<i64>>,
-    ) -> Result<Batched, DbError> {
+    ) -> Result<Option<Batched>, DbError> {
         let Batch { deliveries: limit, bytes, .. } = batch;
+        let (in_memory, may_wait) = (self.recent.oldest(), in_hand.is_some());
         let mut wanted = Wanted::oldest(limit, bytes);
-        let in_memory = self.recent.oldest();
-        match (in_memory, in_hand) {
-            (Some(oldest), None) => wanted.before = oldest,
-            (Some(oldest), Some(in_hand)) => wanted.before = oldest.min(*in_hand.start()),
-            (None, Some(in_hand)) => wanted.but_for = in_hand,
-            (None, None) => {}
-        }
+        wanted.before = in_memory.unwrap_or(wanted.before);
+        wanted.but_for = in_hand.unwrap_or(wanted.but_for);
         let older = database.read::<_, DbError>(|conn| Ok(queue::take(conn, now, &wanted)?))?;
         let Taken { mut queued, mut is_full } = older;
+        // What was not bounded by memory may have come there meanwhile, and nothing may be in a batch twice.
         if !is_full && in_memory.is_some() {
+            let room = limit - queued.len();
+            if may_wait && self.recent.len() < room {
+                return Ok(None);
+            }
             let used: usize = queued.iter().map(|queued| queued.body.len()).sum();
-            let recent = self.recent.take(limit - queued.len(), bytes.saturating_sub(used));
+            let recent = self.recent.take(room, bytes.saturating_sub(used));
             is_full = recent.is_full;
             queued.extend(recent.queued);
         }
-        Ok(reading::read(Taken { queued, is_full }))
+        Ok(Some(reading::read(Taken { queued, is_full })))
     }
 }

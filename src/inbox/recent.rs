@@ -30,17 +30,21 @@ struct Copies {
 }
 
 impl Recent {
-    /// Deliveries of one commit, with their ids, in order.
+    /// Deliveries of one commit, with their ids, in order: as many of the first as there is room for.
     pub fn add(&self, kept: impl Iterator<Item = (i64, Delivery)>) {
-        let kept: Vec<_> = kept.filter(|(_, d)| d.label.disposition == Disposition::Apply).collect();
-        // A body as it was received holds on to the whole buffer of its connection; together they fit exactly.
-        let mut bodies = BytesMut::with_capacity(kept.iter().map(|(_, delivery)| delivery.body.len()).sum());
         let mut copies = self.copies.lock();
-        for (inbox_id, Delivery { source, label, body, received_at }) in kept {
-            if copies.bytes + body.len() > MOST_BYTES {
+        let (mut fitting, mut bytes) = (Vec::new(), 0);
+        for (inbox_id, delivery) in kept.filter(|(_, d)| d.label.disposition == Disposition::Apply) {
+            if copies.bytes + bytes + delivery.body.len() > MOST_BYTES {
                 break;
             }
-            copies.bytes += body.len();
+            bytes += delivery.body.len();
+            fitting.push((inbox_id, delivery));
+        }
+        copies.bytes += bytes;
+        // A body as it was received holds on to the whole buffer of its connection; together they fit exactly.
+        let mut bodies = BytesMut::with_capacity(bytes);
+        for (inbox_id, Delivery { source, label, body, received_at }) in fitting {
             bodies.extend_from_slice(&body);
             let (source, event_key, body) = (source.name().into(), label.key, bodies.split().freeze());
             copies.queued.push_back(Queued { inbox_id, event_key, source, attempts: 0, received_at, body });
@@ -63,7 +67,7 @@ impl Recent {
         Taken { queued, is_full }
     }
 
-    /// Whatever they are, they have been applied by others.
+    /// Whatever is still to be applied of them stands in the queue.
     pub fn forget(&self) {
         *self.copies.lock() = Copies::default();
     }

@@ -152,6 +152,7 @@ impl Applier {
         let Some(refreshed) = refresh::step(&self.database, &self.rules(), self.batch, now)? else {
             return Ok(false);
         };
+        self.log.grew(refreshed.entities);
         self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
         tracing::info!(
             entities = refreshed.entities,
@@ -166,6 +167,7 @@ impl Applier {
         let Some(released) = holds::step(&self.database, &self.rules(), self.batch, now)? else {
             return Ok(false);
         };
+        self.log.grew(released.people);
         self.metrics.deprovisioned.inc_by(released.leavers as u64);
         tracing::info!(people = released.people, leavers = released.leavers, "released people who were held");
         self.tell(released.leavers);
@@ -215,9 +217,10 @@ impl Applier {
 
     fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {
         tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
-        // A copy knows nothing of attempts and when the next is due.
-        self.ahead.forget();
         let outcome = poison::separate(&self.database, &self.rules(), self.batch, now)?;
+        // A copy knows nothing of attempts and of when the next is due.
+        self.ahead.forget();
+        self.log.grew(outcome.applied);
         self.failures.store(0, Ordering::Relaxed);
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);

@@ -22,15 +22,15 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// How much was written to the log since it was last copied; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Log {
-    deliveries: Arc<AtomicUsize>,
+    grown: Arc<AtomicUsize>,
     wake: Wake,
 }
 
 impl Log {
-    /// So many deliveries were applied.
-    pub fn grew(&self, deliveries: usize) {
-        if self.deliveries.fetch_add(deliveries, Ordering::Relaxed) + deliveries >= EVERY {
-            self.deliveries.store(0, Ordering::Relaxed);
+    /// So many deliveries were applied, or entities derived again.
+    pub fn grew(&self, by: usize) {
+        if self.grown.fetch_add(by, Ordering::Relaxed) + by >= EVERY {
+            self.grown.store(0, Ordering::Relaxed);
             self.wake.ring();
         }
     }
