@@ -68,8 +68,9 @@ impl Ahead {
     }
 
     /// The oldest that are due, but for those in hand. What this process has in memory comes from there; what is older
-    /// than that, as others kept it, it found no room, or it is tried again, goes before it. `None` while there is something
-    /// in hand and the next batch is still growing in memory.
+    /// than that, as others kept it, it found no room, or it is tried again, goes before it. Only while a batch of such is
+    /// in hand, a whole batch in memory may overtake the rest: so both get on, and memory has room again for what comes.
+    /// `None` while there is something in hand and the next batch is still growing in memory.
     fn read(
         &self,
         database: &Database,
@@ -80,7 +81,11 @@ impl Ahead {
         let Batch { deliveries: limit, bytes, .. } = batch;
         let (in_memory, may_wait) = (self.recent.oldest(), in_hand.is_some());
         let mut wanted = Wanted::oldest(limit, bytes);
-        wanted.before = in_memory.unwrap_or(wanted.before);
+        wanted.before = match (in_memory, &in_hand) {
+            (Some(oldest), Some(in_hand)) if self.recent.len() >= limit => oldest.min(*in_hand.start()),
+            (Some(oldest), _) => oldest,
+            (None, _) => wanted.before,
+        };
         wanted.but_for = in_hand.unwrap_or(wanted.but_for);
         let older = database.read::<_, DbError>(|conn| Ok(queue::take(conn, now, &wanted)?))?;
         let Taken { mut queued, mut is_full } = older;
