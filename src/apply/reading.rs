@@ -15,6 +15,7 @@ use crate::{
 /// What a batch of deliveries says.
 #[derive(Debug, Default)]
 pub struct Batched {
+    /// In order.
     pub inbox_ids: Vec<i64>,
     /// For the log.
     pub event_keys: Vec<String>,
@@ -30,7 +31,7 @@ pub struct Batched {
 impl Batched {
     /// From the first delivery to the last.
     pub fn span(&self) -> RangeInclusive<i64> {
-        let (first, last) = (self.inbox_ids.iter().min(), self.inbox_ids.iter().max());
+        let (first, last) = (self.inbox_ids.first(), self.inbox_ids.last());
         first.copied().unwrap_or_default()..=last.copied().unwrap_or_default()
     }
 
