@@ -25,7 +25,10 @@ use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    db::{Conn, bulk::Rows},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+    },
 };
 use chain::{Hash, Link};
 
@@ -172,10 +175,9 @@ pub fn record(conn: &mut Conn, entries: &[Entry], now: Timestamp) -> QueryResult
         .text("tenant_id", |(tenant_id, _)| tenant_id)
         .integer("seq", |(_, head)| head.seq)
         .bytes("hash", |(_, head)| &head.hash)
-        .execute(
+        .upsert(
             conn,
-            "INSERT INTO audit_heads (tenant_id, seq, hash) SELECT r.tenant_id, r.seq, r.hash FROM {rows} WHERE true \
-             ON CONFLICT (tenant_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
+            &Upsert { table: "audit_heads", key: &["tenant_id"], set: &["seq", "hash"], ..Upsert::PLAIN },
         )?;
     Ok(())
 }

@@ -5,12 +5,14 @@
 //! rows at once, so the statement must not look at all of them together. Both prepare it once for each connection.
 
 mod statement;
+mod upsert;
 
 use diesel::{QueryResult, RunQueryDsl, deserialize::QueryableByName, pg::Pg, sqlite::Sqlite};
 
 use super::Conn;
 use crate::clock::Timestamp;
 use statement::{AllRows, SomeRows, Statement};
+pub use upsert::Upsert;
 
 enum Values<'a> {
     Text(Vec<&'a str>),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use diesel::{
     QueryResult, QueryableByName,
+    result::{DatabaseErrorKind::UniqueViolation, Error::DatabaseError},
     sql_types::{BigInt, Text},
 };
 use foldhash::fast::RandomState;
@@ -84,22 +85,34 @@ fn rows<'a>(deliveries: &'a [&'a Delivery]) -> Rows<'a, &'a Delivery> {
         .bytes("body", |d| &d.body)
 }
 
-/// On PostgreSQL, for what is understood: one round trip, commit included. What retention has dropped is a duplicate
-/// still; each is looked up by its key, where PostgreSQL would make a hash of the whole table for NOT EXISTS.
+/// On PostgreSQL, for what is understood: one round trip, commit included. Each is looked up before it is inserted, which
+/// costs less than to leave that to ON CONFLICT (`db::bulk::Upsert`); where another process keeps the same one at this
+/// moment, the key refuses ours, and ON CONFLICT waits for the outcome.
 fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row>, DbError> {
+    let kept = match insert_new(conn, deliveries, "") {
+        Err(DatabaseError(UniqueViolation, _)) => {
+            insert_new(conn, deliveries, "ON CONFLICT (source, event_key) DO NOTHING")
+        }
+        kept => kept,
+    }?;
+    failpoint::reach("appended");
+    Ok(kept)
+}
+
+/// What retention has dropped is a duplicate still. Scalar selects find each by its key, where PostgreSQL would make a hash
+/// of a whole table for NOT EXISTS.
+fn insert_new(conn: &mut Conn, deliveries: &[&Delivery], on_conflict: &str) -> QueryResult<Vec<Row>> {
     let sql = format!(
         "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
          SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {{rows}} \
-         WHERE NOT EXISTS (SELECT FROM forgotten) OR (SELECT f.forgotten_at FROM forgotten f \
-         WHERE f.source = r.source AND f.digest = {DIGEST}) IS NULL \
-         ON CONFLICT (source, event_key) DO NOTHING \
+         WHERE (SELECT i.id FROM inbox i WHERE i.source = r.source AND i.event_key = r.event_key) IS NULL \
+         AND (NOT EXISTS (SELECT FROM forgotten) OR (SELECT f.forgotten_at FROM forgotten f \
+         WHERE f.source = r.source AND f.digest = {DIGEST}) IS NULL) {on_conflict} \
          RETURNING id, source, event_key, disposition, length(body) AS bytes), \
          queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
          SELECT id, source, event_key FROM kept"
     );
-    let kept = rows(deliveries).load(conn, &sql)?;
-    failpoint::reach("appended");
-    Ok(kept)
+    rows(deliveries).load(conn, &sql)
 }
 
 fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbError> {

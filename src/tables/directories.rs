@@ -9,7 +9,10 @@ use diesel::{
 
 use super::Key;
 use crate::{
-    db::{Conn, bulk::Rows},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+    },
     decide::directories::DirectoryRow,
 };
 
@@ -68,19 +71,19 @@ pub fn upsert(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<()> {
         .text("tenant_id", |row| &row.tenant_id)
         .text("id", |row| &row.id)
         .optional_text("name", |row| row.name.as_deref())
-        .optional_text("provider", |row| row.provider.as_deref())
+        .optional_text("type", |row| row.provider.as_deref())
         .text("state", |row| &row.state)
         .time("created_at", |row| row.created_at)
         .time("updated_at", |row| row.updated_at)
         .time("deleted_at", |row| row.deleted_at)
-        .execute(
+        .upsert(
             conn,
-            "INSERT INTO directories (tenant_id, id, name, type, state, created_at, updated_at, deleted_at) \
-             SELECT r.tenant_id, r.id, r.name, r.provider, r.state, r.created_at, r.updated_at, r.deleted_at \
-             FROM {rows} WHERE true \
-             ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, type = excluded.type, \
-             state = excluded.state, created_at = excluded.created_at, updated_at = excluded.updated_at, \
-             deleted_at = excluded.deleted_at",
+            &Upsert {
+                table: "directories",
+                key: &["tenant_id", "id"],
+                set: &["name", "type", "state", "created_at", "updated_at", "deleted_at"],
+                ..Upsert::PLAIN
+            },
         )?;
     Ok(())
 }

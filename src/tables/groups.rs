@@ -7,7 +7,11 @@ use diesel::{
 
 use super::Key;
 use crate::{
-    db::{Conn, bulk::Rows, on_each},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+        on_each,
+    },
     decide::groups::{GroupChange, ShownGroup},
     fact,
 };
@@ -73,14 +77,14 @@ pub fn apply(conn: &mut Conn, changes: &[GroupChange]) -> QueryResult<()> {
         .time("created_at", |row| Some(row.content.created_at))
         .time("updated_at", |row| Some(row.content.updated_at))
         .integer("digest", |row| row.digest)
-        .execute(
+        .upsert(
             conn,
-            "INSERT INTO groups (tenant_id, id, directory_id, idp_id, name, created_at, updated_at, digest) \
-             SELECT r.tenant_id, r.id, r.directory_id, r.idp_id, r.name, r.created_at, r.updated_at, r.digest \
-             FROM {rows} WHERE true \
-             ON CONFLICT (tenant_id, id) DO UPDATE SET directory_id = excluded.directory_id, \
-             idp_id = excluded.idp_id, name = excluded.name, created_at = excluded.created_at, \
-             updated_at = excluded.updated_at, digest = excluded.digest",
+            &Upsert {
+                table: "groups",
+                key: &["tenant_id", "id"],
+                set: &["directory_id", "idp_id", "name", "created_at", "updated_at", "digest"],
+                ..Upsert::PLAIN
+            },
         )?;
     Ok(())
 }

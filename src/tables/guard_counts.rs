@@ -8,7 +8,10 @@ use diesel::{
 };
 
 use super::Key;
-use crate::db::{Conn, bulk::Rows};
+use crate::db::{
+    Conn,
+    bulk::{Rows, Upsert},
+};
 
 /// Losses in a directory's window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,12 +68,14 @@ pub fn add(conn: &mut Conn, minute: i64, added: &[Added<'_>]) -> QueryResult<()>
         .integer("minute", |_| minute)
         .integer("losses", |row| number(row.losses))
         .integer("applied", |row| number(row.applied))
-        .execute(
+        .upsert(
             conn,
-            "INSERT INTO guard_counts (directory_id, minute, losses, applied) \
-             SELECT r.directory_id, r.minute, r.losses, r.applied FROM {rows} WHERE true \
-             ON CONFLICT (directory_id, minute) DO UPDATE SET losses = guard_counts.losses + excluded.losses, \
-             applied = guard_counts.applied + excluded.applied",
+            &Upsert {
+                table: "guard_counts",
+                key: &["directory_id", "minute"],
+                add: &["losses", "applied"],
+                ..Upsert::PLAIN
+            },
         )?;
     Ok(())
 }

@@ -9,7 +9,11 @@ use diesel::{
 
 use super::Key;
 use crate::{
-    db::{Conn, bulk::Rows, schema::held_users},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+        schema::held_users,
+    },
     decide::guard::{Decision, Entry, Loss, Lost},
 };
 
@@ -103,12 +107,15 @@ pub fn hold(conn: &mut Conn, losses: &[(&Loss, i64)]) -> QueryResult<()> {
         .text("lost", |row| row.0.lost.code())
         .text("roles", |row| row.2)
         .integer("said", |row| row.0.said)
-        .execute(
+        .text("state", |_| "open")
+        .upsert(
             conn,
-            "INSERT INTO held_users (tenant_id, user_id, hold_id, lost, roles, said, state) \
-             SELECT r.tenant_id, r.user_id, r.hold_id, r.lost, r.roles, r.said, 'open' FROM {rows} WHERE true \
-             ON CONFLICT (tenant_id, user_id, hold_id) DO UPDATE SET lost = excluded.lost, roles = excluded.roles, \
-             said = excluded.said, state = excluded.state",
+            &Upsert {
+                table: "held_users",
+                key: &["tenant_id", "user_id", "hold_id"],
+                set: &["lost", "roles", "said", "state"],
+                ..Upsert::PLAIN
+            },
         )?;
     Ok(())
 }

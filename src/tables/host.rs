@@ -5,7 +5,11 @@ use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
-    db::{Conn, bulk::Rows, on_each},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+        on_each,
+    },
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,19 +220,8 @@ impl HostTable {
             };
         }
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
-        let (key, rest) = names.split_at(self.key);
-        let from: Vec<_> = names.iter().map(|name| format!("r.{name}")).collect();
-        let set: Vec<_> = rest.iter().map(|name| format!("{name} = excluded.{name}")).collect();
-        let sql = format!(
-            "INSERT INTO {} ({}) SELECT {} FROM {{rows}} WHERE true ON CONFLICT ({}) DO UPDATE SET {}",
-            self.name,
-            names.join(", "),
-            from.join(", "),
-            key.join(", "),
-            set.join(", ")
-        );
-        bulk.execute(conn, &sql)?;
-        Ok(())
+        let (key, set) = names.split_at(self.key);
+        bulk.upsert(conn, &Upsert { table: self.name, key, set, ..Upsert::PLAIN })
     }
 
     /// Deletes rows by key.

@@ -11,7 +11,11 @@ use diesel::{
 use super::{Key, code};
 use crate::{
     clock::Timestamp,
-    db::{Conn, bulk::Rows, schema::memberships},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+        schema::memberships,
+    },
     decide::{around::Groups, protect::Loss},
     fact::{Kind, Membership},
     mapping::condition,
@@ -23,6 +27,14 @@ pub struct NewMembership<'a> {
     pub inbox_id: i64,
 }
 
+const MEMBERSHIP: Upsert<'_> = Upsert {
+    table: "memberships",
+    key: &["group_id", "user_id", "claim_id"],
+    set: &["at", "event", "added", "inbox_id"],
+    only_if: Some("({new}.at, {new}.event) > (memberships.at, memberships.event)"),
+    ..Upsert::PLAIN
+};
+
 /// Keeps whichever word is newer, the stored one or this.
 pub fn upsert(conn: &mut Conn, memberships: &[NewMembership<'_>]) -> QueryResult<()> {
     Rows::of(memberships)
@@ -33,14 +45,7 @@ pub fn upsert(conn: &mut Conn, memberships: &[NewMembership<'_>]) -> QueryResult
         .text("event", |new| &new.membership.version.event)
         .boolean("added", |new| new.membership.added)
         .integer("inbox_id", |new| new.inbox_id)
-        .execute(
-            conn,
-            "INSERT INTO memberships (group_id, user_id, claim_id, at, event, added, inbox_id) \
-             SELECT r.group_id, r.user_id, r.claim_id, r.at, r.event, r.added, r.inbox_id FROM {rows} WHERE true \
-             ON CONFLICT (group_id, user_id, claim_id) DO UPDATE SET at = excluded.at, event = excluded.event, \
-             added = excluded.added, inbox_id = excluded.inbox_id \
-             WHERE (excluded.at, excluded.event) > (memberships.at, memberships.event)",
-        )?;
+        .upsert(conn, &MEMBERSHIP)?;
     Ok(())
 }
 

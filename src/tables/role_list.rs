@@ -9,7 +9,7 @@ use super::manual_grants;
 use crate::{
     db::{
         Conn,
-        bulk::Rows,
+        bulk::{Rows, Upsert},
         schema::{claims, role_mentions, roles, tenants},
     },
     mapping::Mapping,
@@ -61,10 +61,9 @@ pub fn settle(
         .text("tenant_id", |(role, _)| &role.tenant_id)
         .text("slug", |(role, _)| &role.slug)
         .text("name", |(_, name)| name)
-        .execute(
+        .upsert(
             conn,
-            "INSERT INTO roles (tenant_id, slug, name) SELECT r.tenant_id, r.slug, r.name FROM {rows} WHERE true \
-             ON CONFLICT (tenant_id, slug) DO UPDATE SET name = excluded.name",
+            &Upsert { table: "roles", key: &["tenant_id", "slug"], set: &["name"], ..Upsert::PLAIN },
         )?;
     Ok(relisted)
 }

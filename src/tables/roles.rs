@@ -9,7 +9,10 @@ use diesel::{
 
 use super::Key;
 use crate::{
-    db::{Conn, bulk::Rows},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+    },
     decide::roles::Since,
 };
 
@@ -102,6 +105,17 @@ pub struct Grant<'a> {
     pub since: Since,
 }
 
+const GRANT: Upsert<'_> = Upsert {
+    table: "user_roles",
+    key: &["tenant_id", "user_id", "role_slug"],
+    set: &["granted_by", "granted_at"],
+    only_if: Some("({new}.granted_by, {new}.granted_at) <> (user_roles.granted_by, user_roles.granted_at)"),
+    of: "SELECT r.tenant_id, r.user_id, r.role_slug, r.granted_by, CASE WHEN r.since IS NULL \
+         OR (r.newest_word AND u.updated_at > r.since) THEN u.updated_at ELSE r.since END AS granted_at \
+         FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id",
+    ..Upsert::PLAIN
+};
+
 pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
     Rows::of(grants)
         .text("tenant_id", |grant| grant.assignment.tenant_id)
@@ -110,15 +124,6 @@ pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
         .text("granted_by", |grant| &grant.by)
         .time("since", |grant| grant.since.at)
         .boolean("newest_word", |grant| grant.since.newest_word)
-        .execute(
-            conn,
-            "INSERT INTO user_roles (tenant_id, user_id, role_slug, granted_by, granted_at) \
-             SELECT r.tenant_id, r.user_id, r.role_slug, r.granted_by, CASE WHEN r.since IS NULL \
-             OR (r.newest_word AND u.updated_at > r.since) THEN u.updated_at ELSE r.since END FROM {rows} \
-             JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id WHERE true \
-             ON CONFLICT (tenant_id, user_id, role_slug) DO UPDATE \
-             SET granted_by = excluded.granted_by, granted_at = excluded.granted_at \
-             WHERE (excluded.granted_by, excluded.granted_at) <> (user_roles.granted_by, user_roles.granted_at)",
-        )?;
+        .upsert(conn, &GRANT)?;
     Ok(())
 }

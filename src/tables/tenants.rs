@@ -3,7 +3,12 @@
 use diesel::{QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 
 use crate::{
-    db::{Conn, bulk::Rows, on_each, schema::tenants},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+        on_each,
+        schema::tenants,
+    },
     decide::directories::TenantRow,
 };
 
@@ -14,12 +19,14 @@ pub fn upsert(conn: &mut Conn, rows: &[TenantRow]) -> QueryResult<()> {
         .time("created_at", |row| row.created_at)
         .time("updated_at", |row| row.updated_at)
         .time("deleted_at", |row| row.deleted_at)
-        .execute(
+        .upsert(
             conn,
-            "INSERT INTO tenants (id, name, created_at, updated_at, deleted_at) \
-             SELECT r.id, r.name, r.created_at, r.updated_at, r.deleted_at FROM {rows} WHERE true \
-             ON CONFLICT (id) DO UPDATE SET name = excluded.name, created_at = excluded.created_at, \
-             updated_at = excluded.updated_at, deleted_at = excluded.deleted_at",
+            &Upsert {
+                table: "tenants",
+                key: &["id"],
+                set: &["name", "created_at", "updated_at", "deleted_at"],
+                ..Upsert::PLAIN
+            },
         )?;
     Ok(())
 }

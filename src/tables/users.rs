@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    db::{Conn, bulk::Rows},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+    },
     decide::users::{Seat, ShownUser, UserChange},
     fact,
 };
@@ -170,6 +173,31 @@ pub fn apply(conn: &mut Conn, changes: &[UserChange], known: impl Fn(&str, &str)
     roles::grant(conn, &held)
 }
 
+const USER: Upsert<'_> = Upsert {
+    table: "users",
+    key: &["tenant_id", "id"],
+    set: &[
+        "person_id",
+        "directory_id",
+        "idp_id",
+        "email",
+        "username",
+        "first_name",
+        "last_name",
+        "name",
+        "job_title",
+        "status",
+        "custom_attributes",
+        "deprovisioned_at",
+        "created_at",
+        "updated_at",
+        "role_slugs",
+        "digest",
+    ],
+    add: &["access_epoch"],
+    ..Upsert::PLAIN
+};
+
 fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
     Rows::of(rows)
         .text("tenant_id", |row| &row.seat.tenant_id)
@@ -185,29 +213,13 @@ fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
         .optional_text("job_title", |row| row.content.job_title.as_deref())
         .text("status", |row| row.seat.access.status())
         .json("custom_attributes", |row| &row.content.custom_attributes)
-        .integer("epoch", |row| row.epoch)
+        .integer("access_epoch", |row| row.epoch)
         .time("deprovisioned_at", |row| row.seat.access.since())
         .time("created_at", |row| Some(row.content.created_at))
         .time("updated_at", |row| Some(row.content.updated_at))
         .text("role_slugs", |row| &row.role_slugs)
         .integer("digest", |row| row.digest)
-        .execute(
-            conn,
-            "INSERT INTO users (tenant_id, id, person_id, directory_id, idp_id, email, username, first_name, \
-             last_name, name, job_title, status, custom_attributes, access_epoch, deprovisioned_at, created_at, \
-             updated_at, role_slugs, digest) \
-             SELECT r.tenant_id, r.id, r.person_id, r.directory_id, r.idp_id, r.email, r.username, r.first_name, \
-             r.last_name, r.name, r.job_title, r.status, r.custom_attributes, r.epoch, r.deprovisioned_at, \
-             r.created_at, r.updated_at, r.role_slugs, r.digest FROM {rows} WHERE true \
-             ON CONFLICT (tenant_id, id) DO UPDATE SET person_id = excluded.person_id, \
-             directory_id = excluded.directory_id, idp_id = excluded.idp_id, email = excluded.email, \
-             username = excluded.username, first_name = excluded.first_name, last_name = excluded.last_name, \
-             name = excluded.name, job_title = excluded.job_title, status = excluded.status, \
-             custom_attributes = excluded.custom_attributes, \
-             access_epoch = users.access_epoch + excluded.access_epoch, \
-             deprovisioned_at = excluded.deprovisioned_at, created_at = excluded.created_at, \
-             updated_at = excluded.updated_at, role_slugs = excluded.role_slugs, digest = excluded.digest",
-        )?;
+        .upsert(conn, &USER)?;
     Ok(())
 }
 

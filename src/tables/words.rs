@@ -5,7 +5,11 @@ use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, Qu
 use super::{code, kind};
 use crate::{
     clock::Timestamp,
-    db::{Conn, bulk::Rows, schema::facts},
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+        schema::facts,
+    },
     decide::state::Standing,
     fact::{Kind, Version},
 };
@@ -63,6 +67,13 @@ pub fn under(
         .load(conn)
 }
 
+const FACT: Upsert<'_> = Upsert {
+    table: "facts",
+    key: &["id", "kind", "claim_id"],
+    set: &["at", "emitted", "event", "revealed_by", "live", "digest", "inbox_id"],
+    ..Upsert::PLAIN
+};
+
 pub fn upsert(conn: &mut Conn, words: &[(&str, Kind, &Standing)]) -> QueryResult<()> {
     Rows::of(words)
         .text("id", |word| word.0)
@@ -75,15 +86,7 @@ pub fn upsert(conn: &mut Conn, words: &[(&str, Kind, &Standing)]) -> QueryResult
         .boolean("live", |word| word.2.live)
         .integer("digest", |word| word.2.digest)
         .integer("inbox_id", |word| word.2.inbox_id)
-        .execute(
-            conn,
-            "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed_by, live, digest, inbox_id) \
-             SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, r.digest, r.inbox_id \
-             FROM {rows} WHERE true \
-             ON CONFLICT (id, kind, claim_id) DO UPDATE SET at = excluded.at, emitted = excluded.emitted, \
-             event = excluded.event, revealed_by = excluded.revealed_by, live = excluded.live, \
-             digest = excluded.digest, inbox_id = excluded.inbox_id",
-        )?;
+        .upsert(conn, &FACT)?;
     Ok(())
 }
 

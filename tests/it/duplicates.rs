@@ -1,11 +1,19 @@
 //! One event id changes the tables once (promise 2; lessons 15, 18).
 
+use std::{sync::Barrier, thread};
+
+use actix_web::web::Bytes;
 use reqwest::StatusCode;
-use rosterd::tables::host::USERS;
+use rosterd::{
+    broker::Source,
+    db::{Database, Url},
+    inbox::{Delivery, Kept, append::append},
+    tables::host::USERS,
+};
 use serde_json::json;
 
 use crate::harness::{
-    both,
+    Backend, TestApp, both,
     broker::{event, user, with},
 };
 
@@ -46,6 +54,35 @@ both! {
         let answer = app.send(created.to_string());
 
         assert_eq!(answer.json(), json!({"status": "duplicate"}));
+    }
+}
+
+#[test]
+fn processes_that_keep_the_same_events_at_once_keep_each_of_them_once() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_| {});
+        let url = Url::parse(&app.store.url()).unwrap();
+        let processes: Vec<Database> = (0..3).map(|_| Database::new(&url, 1)).collect();
+        let barrier = Barrier::new(processes.len());
+        for round in 0..20 {
+            let deliveries: Vec<Delivery> = (0..100)
+                .map(|n| event(&format!("e{round}_{n}"), "dsync.user.created", 1, user("u1", "active", 1)))
+                .map(|event| Delivery::new(Source::WorkOs, Bytes::from(event.to_string()), app.clock.now()))
+                .collect();
+            let keep = |database| {
+                barrier.wait();
+                append(database, &deliveries).unwrap()
+            };
+            let answers: Vec<Vec<Kept>> = thread::scope(|scope| {
+                let threads: Vec<_> = processes.iter().map(|process| scope.spawn(|| keep(process))).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+
+            for n in 0..deliveries.len() {
+                let accepted = answers.iter().filter(|kept| matches!(kept[n], Kept::Accepted { .. }));
+                assert_eq!(accepted.count(), 1, "event {n} of round {round}: {answers:?}");
+            }
+        }
     }
 }
 
