@@ -36,9 +36,9 @@ const PATIENCE: u32 = 3;
 const GATHER: Duration = Duration::from_millis(4);
 const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
 
-/// With a backlog, and while more is being kept, receivers have the machine to themselves for so many quarters of the time
-/// that a batch took, and for no longer than work gathers on SQLite: a broker waits for them.
-const GIVE_WAY: u32 = 3;
+/// With a backlog, and while more is being kept, receivers have the machine to themselves for this part of the time that a
+/// batch took, one in so many, and for no longer than work gathers on SQLite: a broker waits for them.
+const GIVE_WAY: u32 = 2;
 
 pub struct Applier {
     pub database: Database,
@@ -78,7 +78,7 @@ impl Applier {
                 Ok(Step::Full) => {
                     pause = PAUSE;
                     if wake.heard() {
-                        wake.pause((begun.elapsed() / 4 * GIVE_WAY).min(GATHER_IN_TURNS));
+                        wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_IN_TURNS));
                     }
                 }
                 Ok(Step::Worked) => {
