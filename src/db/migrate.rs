@@ -1,6 +1,9 @@
 //! Brings the schema up to this binary's; refuses a database that a newer one has migrated.
 
-use diesel::{connection::SimpleConnection, migration::MigrationSource};
+use diesel::{
+    PgConnection, RunQueryDsl, connection::SimpleConnection, dsl::sql, migration::MigrationSource, select,
+    sql_types::Integer,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{Conn, Database, DbError};
@@ -16,6 +19,8 @@ pub enum MigrateError {
         "the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
     )]
     Migration(String),
+    #[error("PostgreSQL {0} is too old: rosterd needs 15 or newer")]
+    TooOld(i32),
     #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
     Newer(String),
 }
@@ -30,11 +35,23 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrateError {
     MigrateError::Migration(error.to_string())
 }
 
+/// The first with MERGE (`db::bulk::Upsert`), as PostgreSQL counts its versions.
+const OLDEST_POSTGRES: i32 = 150_000;
+
+fn expect_version(pg: &mut PgConnection) -> Result<(), MigrateError> {
+    recent_enough(select(sql::<Integer>("current_setting('server_version_num')::int4")).get_result(pg)?)
+}
+
+fn recent_enough(version: i32) -> Result<(), MigrateError> {
+    if version < OLDEST_POSTGRES { Err(MigrateError::TooOld(version / 10_000)) } else { Ok(()) }
+}
+
 /// Several processes may start at once: on PostgreSQL they queue on an advisory lock, on SQLite on the write lock.
 /// Returns the names of the migrations that were run.
 pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
     database.read(|conn| match conn {
         Conn::Postgres(pg) => {
+            expect_version(pg)?;
             pg.batch_execute("SELECT pg_advisory_lock(7381240)")?;
             let outcome = pg
                 .batch_execute("CREATE SCHEMA IF NOT EXISTS rosterd")
@@ -61,8 +78,7 @@ fn run<DB: diesel::backend::Backend>(
     Ok(ran.iter().map(ToString::to_string).collect())
 }
 
-fn has_schema(pg: &mut diesel::PgConnection) -> diesel::QueryResult<bool> {
-    use diesel::RunQueryDsl;
+fn has_schema(pg: &mut PgConnection) -> diesel::QueryResult<bool> {
     diesel::sql_query("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'rosterd'")
         .execute(pg)
         .map(|found| found > 0)
@@ -78,6 +94,7 @@ pub fn pending(database: &Database) -> Result<usize, MigrateError> {
     }
     database.read(|conn| match conn {
         Conn::Postgres(pg) => {
+            expect_version(pg)?;
             // Looking would try to create diesel's own table where there is no schema for it yet.
             if has_schema(pg)? {
                 count(pg, POSTGRES)
@@ -87,4 +104,17 @@ pub fn pending(database: &Database) -> Result<usize, MigrateError> {
         }
         Conn::Sqlite(sqlite) => count(sqlite, SQLITE),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_knows_no_merge_is_refused_by_its_version() {
+        let refused = recent_enough(140_022).unwrap_err();
+
+        assert_eq!(refused.to_string(), "PostgreSQL 14 is too old: rosterd needs 15 or newer");
+        assert!(recent_enough(150_000).is_ok());
+    }
 }

@@ -1,6 +1,9 @@
 //! Table `facts`: the newest word on each entity under each claim.
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, dsl::sql,
+    sql_types::Bool,
+};
 
 use super::{code, kind};
 use crate::{
@@ -60,7 +63,8 @@ pub fn under(
     facts::table
         .filter(facts::claim_id.eq_any(claim_ids))
         .filter(facts::id.gt(id).or(facts::id.eq(id).and(facts::kind.gt(kind_after))))
-        .filter(facts::kind.ge(code(Kind::User)))
+        // Users and groups, as the partial index has it.
+        .filter(sql::<Bool>("facts.kind >= 2"))
         .order((facts::id, facts::kind))
         .select((facts::id, facts::kind))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
