@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(value_enum)]
     figures: Vec<Figure>,
     /// Of how many turns the median is taken
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     turns: usize,
     /// Events in a turn
     #[arg(long, default_value_t = 40_000)]
