@@ -31,11 +31,11 @@ impl Upsert<'_> {
     }
 
     fn insert(&self) -> String {
-        list(self.columns(), |column| column.to_owned())
+        self.columns().collect::<Vec<_>>().join(", ")
     }
 
     fn values(&self) -> String {
-        list(self.columns(), |column| format!("new.{column}"))
+        self.columns().map(|column| format!("new.{column}")).collect::<Vec<_>>().join(", ")
     }
 
     fn update(&self, new: &str) -> String {
@@ -76,10 +76,6 @@ impl Upsert<'_> {
     }
 }
 
-fn list<'a>(columns: impl Iterator<Item = &'a str>, as_text: impl Fn(&str) -> String) -> String {
-    columns.map(as_text).collect::<Vec<_>>().join(", ")
-}
-
 impl<R> Rows<'_, R> {
     pub fn upsert(self, conn: &mut Conn, upsert: &Upsert<'_>) -> QueryResult<()> {
         let sql = match conn {
@@ -88,5 +84,27 @@ impl<R> Rows<'_, R> {
         };
         self.execute(conn, &sql)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn one_description_becomes_a_statement_for_each_database() {
+        let upsert = Upsert {
+            table: "seats",
+            key: &["room", "row"],
+            set: &["guest"],
+            add: &["visits"],
+            only_if: Some("{new}.guest <> seats.guest"),
+            ..Upsert::PLAIN
+        };
+
+        assert_snapshot!(upsert.on_postgres(), @"MERGE INTO seats USING (SELECT r.* FROM {rows}) AS new ON seats.room = new.room AND seats.row = new.row WHEN MATCHED AND new.guest <> seats.guest THEN UPDATE SET guest = new.guest, visits = seats.visits + new.visits WHEN NOT MATCHED THEN INSERT (room, row, guest, visits) VALUES (new.room, new.row, new.guest, new.visits)");
+        assert_snapshot!(upsert.on_sqlite(), @"INSERT INTO seats (room, row, guest, visits) SELECT new.room, new.row, new.guest, new.visits FROM (SELECT r.* FROM {rows}) AS new WHERE true ON CONFLICT (room, row) DO UPDATE SET guest = excluded.guest, visits = seats.visits + excluded.visits WHERE excluded.guest <> seats.guest");
     }
 }
