@@ -63,7 +63,7 @@ pub fn under(
     facts::table
         .filter(facts::claim_id.eq_any(claim_ids))
         .filter(facts::id.gt(id).or(facts::id.eq(id).and(facts::kind.gt(kind_after))))
-        // Users and groups, as the partial index has it.
+        // Users and groups, in the words of the partial index: a bind would hide it.
         .filter(sql::<Bool>("facts.kind >= 2"))
         .order((facts::id, facts::kind))
         .select((facts::id, facts::kind))

@@ -36,8 +36,8 @@ const PATIENCE: u32 = 3;
 const GATHER: Duration = Duration::from_millis(4);
 const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
 
-/// With a backlog, and while more is being kept, receivers have the machine to themselves for this part of the time that a
-/// batch took, one in so many, and for no longer than work gathers on SQLite: a broker waits for them.
+/// With a backlog, and while more is being kept, receivers have the machine to themselves for the time that a batch took
+/// divided by this, and for no longer than work gathers on SQLite: a broker waits for them.
 const GIVE_WAY: u32 = 2;
 
 pub struct Applier {

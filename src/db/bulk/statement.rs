@@ -40,7 +40,7 @@ impl<DB: diesel::backend::Backend, I: QueryFragment<DB>> QueryFragment<DB> for S
 }
 
 /// Arrays side by side in one select, which hands on each row as it is asked for; in FROM each array would be copied into a
-/// store of its own first (some 40 ns a value).
+/// store of its own first.
 pub(super) struct AllRows<'s> {
     pub(super) columns: &'s [Column<'s>],
 }
