@@ -1,8 +1,14 @@
 //! The log says the same once more: rebuild, and retention, which must not change that.
 
+use std::collections::HashMap;
+
 use rosterd::{
     clock::Clock,
     db::DbError,
+    inbox::{
+        dead,
+        log::{self, State},
+    },
     rebuild::{Change, Difference, Rebuild, rebuild},
     retention::{self, Retention},
     tables::host::{GROUP_MEMBERS, TABLES, USER_ROLES, USERS},
@@ -183,6 +189,33 @@ both! {
         app.play(&[event("e2", "dsync.user.updated", 2, user("u1", "active", 2))]);
         assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive"]);
         assert!(matches!(app.clock, Clock::Fixed(_)));
+    }
+}
+
+both! {
+    fn retention_keeps_dead_letters_and_deliveries_that_wait_however_old_they_are(app) {
+        let of = |id: &str, email: &str| {
+            event(&format!("e_{id}"), "dsync.user.created", 1, with(user(id, "active", 1), json!({"email": email})))
+        };
+        execute(app, "CREATE UNIQUE INDEX host_email ON users (tenant_id, email)");
+        app.play(&[of("u1", "shared@acme.example"), of("u2", "shared@acme.example"), of("u3", "shared@acme.example")]);
+        let listed = app.database().read::<_, DbError>(|conn| Ok(log::list(conn, Some(State::Dead), 10)?)).unwrap();
+        let letters: HashMap<String, i64> = listed.into_iter().map(|entry| (entry.event, entry.id)).collect();
+        let discard = |conn: &mut _| Ok(dead::discard(conn, letters["e_u3"], "a duplicate", app.clock.now())?);
+        assert!(app.database().write_in_turn::<_, DbError>(discard).unwrap());
+        // It arrives and is not applied yet.
+        app.deliver(&of("u4", "other@acme.example"));
+
+        app.clock.advance_seconds(91 * 24 * 3_600);
+        compact(app);
+
+        let states = ["e_u1 applied", "e_u2 dead", "e_u3 discarded", "e_u4 pending"];
+        assert_eq!(app.inbox().iter().map(|(id, state)| format!("{id} {state}")).collect::<Vec<_>>(), states);
+        execute(app, "DROP INDEX host_email");
+        let retry = |conn: &mut _| Ok(dead::retry(conn, letters["e_u2"])?);
+        assert!(app.database().write_in_turn::<_, DbError>(retry).unwrap());
+        app.drain();
+        assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u4"]);
     }
 }
 
