@@ -39,7 +39,11 @@ use crate::{
     },
     outbox,
     tables::{
-        claims, heard, mappings, memberships, memberships::NewMembership, refreshes, role_list, roles, words,
+        claims, heard, mappings, memberships,
+        memberships::NewMembership,
+        refreshes,
+        refused_claims::{self, Refused},
+        role_list, roles, words,
     },
 };
 use ahead::Ahead;
@@ -163,20 +167,20 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     let mut spoken = Vec::with_capacity(observations.len());
     for (inbox_id, attempts, observation) in observations {
         let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
-        spoken.extend(claim.map(|claim| (inbox_id, attempts, claim.id)));
+        let claim_id = claim.map(|claim| claim.id);
+        spoken.extend(claim_id.map(|id| Spoken {
+            inbox_id,
+            attempts,
+            claim_id: id,
+            ends_access: observation.ends_access(),
+        }));
         fold(&mut state, inbox_id, *observation);
     }
-    let claims: BTreeSet<i64> = spoken.iter().map(|(_, _, claim_id)| *claim_id).collect();
+    let claims: BTreeSet<i64> = spoken.iter().map(|spoken| spoken.claim_id).collect();
     let heard = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
     heard::note(conn, &heard.collect(), now)?;
     let moved = settle(&mut state, rules);
-    for (inbox_id, attempts, claim_id) in spoken {
-        let lost = state.claim(claim_id).filter(|claim| claim.tenant_id.is_none());
-        if let Some(Claim { directory_id, organization_id, .. }) = lost {
-            let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");
-            applied.set_aside.push(DeadLetter { inbox_id, reason: dead::OTHER_TENANT, detail, attempts });
-        }
-    }
+    applied.set_aside.extend(refuse(conn, &state, &spoken, now)?);
     let mut concerned = write_words(conn, &state)?;
     failpoint::reach("folded");
     let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
@@ -207,6 +211,49 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     (applied.notices, applied.event_keys) = (notices.len(), event_keys);
     dead::bury(conn, &applied.set_aside, now)?;
     Ok(applied)
+}
+
+/// A delivery that speaks for a directory under one claim.
+struct Spoken {
+    inbox_id: i64,
+    attempts: i16,
+    claim_id: i64,
+    ends_access: bool,
+}
+
+/// Dead letters of the deliveries whose claim lost: their directory belongs to another organization. They are counted, so that
+/// the operator learns of them.
+fn refuse(
+    conn: &mut Conn,
+    state: &State,
+    spoken: &[Spoken],
+    now: Timestamp,
+) -> Result<Vec<DeadLetter>, DbError> {
+    let mut letters = Vec::new();
+    let mut refused = refused_claims::ByDirectory::new();
+    for Spoken { inbox_id, attempts, claim_id, ends_access } in spoken {
+        let lost = state.claim(*claim_id).filter(|claim| claim.tenant_id.is_none());
+        let Some(Claim { directory_id, organization_id, .. }) = lost else { continue };
+        let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");
+        letters.push(DeadLetter {
+            inbox_id: *inbox_id,
+            reason: dead::OTHER_TENANT,
+            detail,
+            attempts: *attempts,
+        });
+        let counted = refused.entry(directory_id.clone()).or_insert_with(|| Refused {
+            organization_id: String::new(),
+            events: 0,
+            leavers: 0,
+            inbox_id: 0,
+        });
+        counted.organization_id.clone_from(organization_id);
+        counted.inbox_id = *inbox_id;
+        counted.events += 1;
+        counted.leavers += i64::from(*ends_access);
+    }
+    refused_claims::add(conn, &refused, now)?;
+    Ok(letters)
 }
 
 fn places(state: &State, rules: &Rules) -> HashMap<String, Place> {

@@ -56,6 +56,13 @@ pub enum Observation {
     },
 }
 
+impl Observation {
+    /// It says of one user that they have no access.
+    pub fn ends_access(&self) -> bool {
+        matches!(self, Self::User { word, .. } if !word.live)
+    }
+}
+
 /// The directory an event belongs to, and the organization it claims for it. No organization is no claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {

@@ -10,6 +10,7 @@ pub mod mailer;
 pub mod period;
 pub mod preview;
 pub mod recipients;
+mod refusals;
 pub mod render;
 pub mod retry;
 pub mod review;
@@ -37,6 +38,7 @@ pub use mailer::{Failure, Mailer, NotifyError};
 
 use mailer::Receipt;
 use recipients::Recipients;
+use refusals::Refusals;
 use render::News;
 use retry::Next;
 use schedule::Schedule;
@@ -62,6 +64,7 @@ pub struct Notifier {
     /// The end of an attempt that the database did not take. Kept, so that an outage just then does not send twice.
     unrecorded: Mutex<Option<(Claimed, Outcome, Option<Refused>)>>,
     watch: Watch,
+    refusals: Refusals,
     schedule: Schedule,
     warned: Once,
 }
@@ -88,6 +91,7 @@ impl Notifier {
             lease_seconds: lease_seconds(settings, most),
             unrecorded: Mutex::new(None),
             watch: Watch::new(settings.silent_days),
+            refusals: Refusals::default(),
             schedule: Schedule::default(),
             warned: Once::new(),
         }
@@ -108,6 +112,7 @@ impl Notifier {
         }
         self.record_what_was_left(database, now)?;
         self.watch.look(database, now)?;
+        self.refusals.look(database, now)?;
         self.schedule.look(database, &self.settings, now)?;
         let bundled = self.bundle(database, now)?;
         let claimed = self.claim(database, now)?;

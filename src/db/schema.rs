@@ -230,6 +230,18 @@ table! {
 }
 
 table! {
+    refused_claims (directory_id) {
+        directory_id -> Text,
+        organization_id -> Text,
+        events -> BigInt,
+        leavers -> BigInt,
+        inbox_id -> BigInt,
+        first_at -> BigInt,
+        notified_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
     heard (directory_id) {
         directory_id -> Text,
         heard_at -> BigInt,
@@ -301,7 +313,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters forgotten claims facts memberships refreshes mappings protected_seats manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails heard reports_told audit audit_heads
+                properties inbox inbox_queue dead_letters forgotten claims facts memberships refreshes mappings protected_seats manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails heard refused_claims reports_told audit audit_heads
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

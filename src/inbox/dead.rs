@@ -39,7 +39,7 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
              ON CONFLICT (inbox_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
              attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL",
         )?;
-    // Who claims another's directory may do so all day long; it is counted and listed, and nobody is woken for it.
+    // Events that claim another organization's directory are counted, and told of once a day (`tables::refused_claims`).
     let given_up = letters.iter().filter(|letter| letter.reason != OTHER_TENANT).map(|letter| GivenUp {
         inbox_id: letter.inbox_id,
         reason: letter.reason.to_owned(),

@@ -67,6 +67,7 @@ pub fn of(conn: &mut Conn, mail: &Claimed, most: usize) -> QueryResult<Option<Ne
         // Read apart from the claim (`review`).
         Family::Report => return Ok(None),
         Family::GivenUp => News::GivenUp(read(first(most)), mail.news.len()),
+        Family::ClaimsRefused => News::ClaimsRefused(read(first(most)), mail.news.len()),
     }))
 }
 

@@ -16,7 +16,7 @@ use crate::{
         Kind,
         held::{Held, HeldPerson, Undecided},
         mails::Claimed,
-        notice::{Directory, GivenUp, Kept, MappingNews, Privilege, Privileged, Silence},
+        notice::{ClaimRefused, Directory, GivenUp, Kept, MappingNews, Privilege, Privileged, Silence},
     },
 };
 
@@ -146,6 +146,18 @@ pub fn example(kind: Kind) -> News {
             }],
             1,
         ),
+        Kind::ClaimRefused => News::ClaimsRefused(
+            vec![ClaimRefused {
+                directory_id: DIRECTORY.into(),
+                organization_id: "org_01F8MBZTR1K4XW2N6CQG5V9HDE".into(),
+                owner: Some(tenant().id),
+                events: 214,
+                leavers: 3,
+                inbox_id: 63,
+                first_at: at(0).micros(),
+            }],
+            1,
+        ),
     }
 }
 
@@ -238,7 +250,7 @@ pub fn rendered(kind: Kind) -> Rendered {
 pub fn eml(kind: Kind, from: &Mailbox) -> Result<Vec<u8>, Failure> {
     let mail = Claimed {
         id: 1,
-        tenant_id: if kind == Kind::DeliveryGivenUp { String::new() } else { tenant().id },
+        tenant_id: if kind.family().is_for_operator() { String::new() } else { tenant().id },
         message_id: "<rosterd.preview@rosterd.example>".into(),
         attempt: 1,
         family: kind.family(),

@@ -9,7 +9,7 @@ use lettre::Address;
 use crate::{
     config,
     db::Conn,
-    outbox::{kind::Family, mails::Claimed, standing},
+    outbox::{mails::Claimed, standing},
     tables,
 };
 
@@ -26,7 +26,7 @@ pub struct Recipients {
 
 pub fn of(conn: &mut Conn, mail: &Claimed, settings: &config::Mail) -> QueryResult<Recipients> {
     // Of the service itself, not of a tenant.
-    if mail.family == Family::GivenUp {
+    if mail.family.is_for_operator() {
         return Ok(chosen(&[], &[], &BTreeSet::new(), &settings.fallback));
     }
     let own = settings.recipients.get(&mail.tenant_id).map_or(&[][..], Vec::as_slice);

@@ -20,7 +20,7 @@ use crate::{
     clock::Timestamp,
     outbox::{
         held::Held,
-        notice::{Directory, GivenUp, Kept, MappingNews, Payload, Privilege, Silence},
+        notice::{ClaimRefused, Directory, GivenUp, Kept, MappingNews, Payload, Privilege, Silence},
     },
 };
 
@@ -40,6 +40,7 @@ pub enum News {
     Mapping(Tenant, Vec<MappingNews>),
     Report(Tenant, Review),
     GivenUp(Vec<GivenUp>, usize),
+    ClaimsRefused(Vec<ClaimRefused>, usize),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,7 @@ pub fn news(news: &News) -> Rendered {
         News::Held(tenant, held) => Rendered { urgent: true, ..written(&held::page(tenant, held)) },
         News::Report(tenant, review) => report::rendered(tenant, review),
         News::GivenUp(given_up, total) => written(&operator::given_up(given_up, *total)),
+        News::ClaimsRefused(refused, total) => written(&operator::claims_refused(refused, *total)),
     }
 }
 

@@ -14,6 +14,7 @@ pub enum Kind {
     MappingApplied,
     AccessReport,
     DeliveryGivenUp,
+    ClaimRefused,
 }
 
 /// What one mail is about.
@@ -31,10 +32,12 @@ pub enum Family {
     Report,
     /// For the operator.
     GivenUp,
+    /// For the operator.
+    ClaimsRefused,
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Deprovisioned,
         Self::DirectoryConnected,
         Self::DirectoryDeleted,
@@ -46,6 +49,7 @@ impl Kind {
         Self::MappingApplied,
         Self::AccessReport,
         Self::DeliveryGivenUp,
+        Self::ClaimRefused,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -61,6 +65,7 @@ impl Kind {
             Self::MappingApplied => "mapping_applied",
             Self::AccessReport => "access_report",
             Self::DeliveryGivenUp => "delivery_given_up",
+            Self::ClaimRefused => "claim_refused",
         }
     }
 
@@ -80,12 +85,13 @@ impl Kind {
             Self::MappingApplied => Family::Mapping,
             Self::AccessReport => Family::Report,
             Self::DeliveryGivenUp => Family::GivenUp,
+            Self::ClaimRefused => Family::ClaimsRefused,
         }
     }
 }
 
 impl Family {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Leavers,
         Self::Connected,
         Self::Silent,
@@ -95,6 +101,7 @@ impl Family {
         Self::Mapping,
         Self::Report,
         Self::GivenUp,
+        Self::ClaimsRefused,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -108,6 +115,7 @@ impl Family {
             Self::Mapping => "mapping",
             Self::Report => "report",
             Self::GivenUp => "given_up",
+            Self::ClaimsRefused => "claims_refused",
         }
     }
 
@@ -115,6 +123,11 @@ impl Family {
     pub fn of_bundle(bundle: &str) -> Option<Self> {
         let name = bundle.split(':').next().unwrap_or_default();
         Self::ALL.into_iter().find(|family| family.name() == name)
+    }
+
+    /// Of the service itself and not of a tenant: for the operator.
+    pub const fn is_for_operator(self) -> bool {
+        matches!(self, Self::GivenUp | Self::ClaimsRefused)
     }
 
     /// Somebody has to decide: it waits for no window, counts against no rate, and says so in its headers.

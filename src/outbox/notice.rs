@@ -49,6 +49,8 @@ pub enum Notice {
     },
     /// For the operator.
     DeliveryGivenUp(GivenUp),
+    /// For the operator.
+    ClaimRefused(ClaimRefused),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,6 +176,22 @@ pub struct GivenUp {
     pub at: i64,
 }
 
+/// Events of a directory that name another organization than the one that owns it, since the last notice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimRefused {
+    pub directory_id: String,
+    /// The organization that the events name.
+    pub organization_id: String,
+    /// The tenant to which the directory belongs.
+    pub owner: Option<String>,
+    pub events: i64,
+    /// Those of them that end somebody's access.
+    pub leavers: i64,
+    /// One of the deliveries.
+    pub inbox_id: i64,
+    pub first_at: i64,
+}
+
 /// A row of the outbox before it is one.
 pub(super) struct Row<'a> {
     pub(super) tenant_id: &'a str,
@@ -198,6 +216,7 @@ impl Notice {
             Self::MappingApplied { .. } => Kind::MappingApplied,
             Self::AccessReport { .. } => Kind::AccessReport,
             Self::DeliveryGivenUp(_) => Kind::DeliveryGivenUp,
+            Self::ClaimRefused(_) => Kind::ClaimRefused,
         }
     }
 
@@ -223,6 +242,7 @@ impl Notice {
             Self::MappingApplied { tenant_id, mapping } => of_tenant(tenant_id, json(mapping)),
             Self::AccessReport { tenant_id, period } => of_tenant(tenant_id, json(period)),
             Self::DeliveryGivenUp(given_up) => of_tenant("", json(given_up)),
+            Self::ClaimRefused(refused) => of_tenant("", json(refused)),
         };
         let family = kind.family();
         let bundle = match self {

@@ -110,7 +110,7 @@ pub(super) fn news(
         }
         // Of several periods that waited for a mail, the newest.
         Family::Report => Ok(news.into_iter().next_back().into_iter().collect()),
-        Family::Leavers | Family::Mapping | Family::GivenUp => Ok(news),
+        Family::Leavers | Family::Mapping | Family::GivenUp | Family::ClaimsRefused => Ok(news),
     }
 }
 

@@ -336,6 +336,18 @@ CREATE TABLE heard (
     told_at      BIGINT
 );
 
+-- Events that were refused because their directory belongs to another organization, counted since the operator was last
+-- notified of that directory.
+CREATE TABLE refused_claims (
+    directory_id    TEXT COLLATE "C" PRIMARY KEY,
+    organization_id TEXT COLLATE "C" NOT NULL,
+    events          BIGINT           NOT NULL,
+    leavers         BIGINT           NOT NULL,
+    inbox_id        BIGINT           NOT NULL,
+    first_at        BIGINT           NOT NULL,
+    notified_at     BIGINT
+);
+
 -- The newest period of each tenant's reports of access that has begun, by its beginning.
 CREATE TABLE reports_told (
     tenant_id TEXT COLLATE "C" PRIMARY KEY,

@@ -2,6 +2,7 @@ DROP VIEW group_members;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE reports_told;
+DROP TABLE refused_claims;
 DROP TABLE heard;
 DROP TABLE mails;
 DROP TABLE outbox;

@@ -335,6 +335,18 @@ CREATE TABLE heard (
     told_at      INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- Events that were refused because their directory belongs to another organization, counted since the operator was last
+-- notified of that directory.
+CREATE TABLE refused_claims (
+    directory_id    TEXT    PRIMARY KEY,
+    organization_id TEXT    NOT NULL,
+    events          INTEGER NOT NULL,
+    leavers         INTEGER NOT NULL,
+    inbox_id        INTEGER NOT NULL,
+    first_at        INTEGER NOT NULL,
+    notified_at     INTEGER
+) STRICT, WITHOUT ROWID;
+
 -- The newest period of each tenant's reports of access that has begun, by its beginning.
 CREATE TABLE reports_told (
     tenant_id TEXT    PRIMARY KEY,

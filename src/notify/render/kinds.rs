@@ -227,5 +227,11 @@ fn spoiled(news: News, evil: &str) -> News {
             given_up.iter_mut().for_each(|one| (one.reason, one.detail) = (text(), text()));
             News::GivenUp(given_up, total)
         }
+        News::ClaimsRefused(mut refused, total) => {
+            for one in &mut refused {
+                (one.directory_id, one.organization_id, one.owner) = (text(), text(), some());
+            }
+            News::ClaimsRefused(refused, total)
+        }
     }
 }

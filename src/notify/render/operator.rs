@@ -1,7 +1,7 @@
-//! For whoever runs the service: deliveries that were set aside.
+//! For the operator: deliveries that were set aside, and directories that are claimed for another organization.
 
 use super::{Item, Page, clean, count, inbox, more, time};
-use crate::outbox::notice::GivenUp;
+use crate::outbox::notice::{ClaimRefused, GivenUp};
 
 pub(super) fn given_up(given_up: &[GivenUp], total: usize) -> Page {
     let item = |one: &GivenUp| Item {
@@ -38,6 +38,58 @@ pub(super) fn given_up(given_up: &[GivenUp], total: usize) -> Page {
                 ),
             ),
             ("Questions", "\"rosterd inbox list --state dead\" lists all that is set aside.".to_owned()),
+        ],
+    }
+}
+
+pub(super) fn claims_refused(refused: &[ClaimRefused], total: usize) -> Page {
+    let items: Vec<Item> = refused.iter().map(claim).collect();
+    let all = count(total, "directory", "directories");
+    let example = refused.first().map_or(0, |one| one.inbox_id);
+    Page {
+        subject: format!("Events refused: {all} claimed by another organization"),
+        headline: format!("The events of {all} were refused"),
+        audience: ("For", "the operator of rosterd".to_owned()),
+        more: more(total.saturating_sub(items.len()), items.len(), "directory", "directories"),
+        items,
+        sections: vec![
+            (
+                "What happens next",
+                "The events name another organization than the one that owns the directory. rosterd applies none of \
+                 them, since they could change another customer's users. People whom these events remove keep their access. \
+                 If more events are refused, the next mail about the same directory comes after 24 hours."
+                    .to_owned(),
+            ),
+            (
+                "What to do",
+                format!(
+                    "Find out at the broker to which organization the directory belongs. \"rosterd inbox show {example}\" \
+                     shows one of the events. If the directory was moved to another organization, end the access of the people \
+                     who left by hand, and ask the broker to connect the directory again under the new organization."
+                ),
+            ),
+            ("Questions", "\"rosterd inbox list --state dead\" lists all events that were refused.".to_owned()),
+        ],
+    }
+}
+
+fn claim(one: &ClaimRefused) -> Item {
+    let number = |number: i64| usize::try_from(number).unwrap_or(0);
+    let events = count(number(one.events), "event", "events");
+    let leavers = match number(one.leavers) {
+        0 => "none of them ends an access".to_owned(),
+        leavers => format!("{} somebody's access", count(leavers, "of them ends", "of them end")),
+    };
+    let owner = one.owner.as_deref().map_or_else(|| "unknown".to_owned(), |owner| clean::line(owner, 64));
+    Item {
+        title: format!("Directory {}", clean::line(&one.directory_id, 64)),
+        subtitle: None,
+        terms: vec![
+            ("Belongs to", owner),
+            ("Because", format!("the events name organization {}", clean::line(&one.organization_id, 64))),
+            ("Refused", format!("{events}, {leavers}")),
+            ("Since", time(one.first_at)),
+            ("Reference", inbox(one.inbox_id)),
         ],
     }
 }

@@ -6,6 +6,7 @@ use rosterd::{
     outbox::{self, Notice, notice::Kept, notice::Whom},
     plan::{self, By},
     rebuild::{Rebuild, rebuild},
+    tables::host::USERS,
 };
 use serde_json::json;
 
@@ -165,6 +166,40 @@ both! {
         assert_eq!(subjects(&mails), ["Set aside: 1 delivery"]);
         assert_eq!(mails[0].to, ["fallback@host.example"]);
         assert!(mails[0].header("X-Rosterd-Tenant").is_none());
+    }
+}
+
+both! {
+    fn events_that_another_organization_claims_are_told_to_the_operator_once_a_day_with_the_leavers_among_them(app) {
+        let office = Office::of(app);
+        app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)), created("u1"), created("u2")]);
+        let other = |id: &str, kind: &str, state: &str| {
+            event(id, kind, 9, with(user("u1", state, 9), json!({"organization_id": "org_2"})))
+        };
+        app.play(&[
+            other("x1", "dsync.user.updated", "active"),
+            other("x2", "dsync.user.updated", "inactive"),
+            other("x3", "dsync.user.deleted", "active"),
+        ]);
+        let minutes = |minutes: i64| {
+            app.clock.advance_seconds(minutes * 60);
+            office.send(app);
+            later(app);
+            office.send(app);
+            office.mails().len()
+        };
+
+        assert_eq!([minutes(5), minutes(10), minutes(60)], [0, 1, 1]);
+        app.play(&[other("x4", "dsync.user.updated", "active")]);
+        assert_eq!([minutes(60), minutes(22 * 60)], [1, 2], "the next mail comes after a day");
+
+        let mails = office.mails();
+        assert_eq!(subjects(&mails), ["Events refused: 1 directory claimed by another organization"; 2]);
+        assert_eq!(mails[0].to, ["fallback@host.example"]);
+        assert!(mails[0].raw.contains("3 events, 2 of them end somebody's access"), "{}", mails[0].raw);
+        assert!(mails[0].raw.contains("org_1") && mails[0].raw.contains("org_2"));
+        assert!(mails[1].raw.contains("1 event, none of them ends an access"), "{}", mails[1].raw);
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 active", "u2 active"]);
     }
 }
 

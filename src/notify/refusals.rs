@@ -1,0 +1,65 @@
+//! Looks for directories whose events are refused because the directory belongs to another organization. Leavers may be
+//! among them, and nothing else shows it to anybody but a count.
+
+use parking_lot::Mutex;
+
+use crate::{
+    clock::Timestamp,
+    db::{Conn, Database, DbError},
+    outbox::{self, Notice, notice::ClaimRefused},
+    tables::refused_claims::{self, Counted},
+};
+
+/// What a broker sends at once is counted together.
+const GATHER_SECONDS: i64 = 600;
+
+/// One notice for a directory in this time, however many events are refused.
+const DAY_SECONDS: i64 = 86_400;
+
+const PAUSE_SECONDS: i64 = 60;
+
+#[derive(Default)]
+pub(super) struct Refusals {
+    looked_at: Mutex<Option<Timestamp>>,
+}
+
+impl Refusals {
+    /// Counts and notice change in one transaction: after a crash both stand or neither.
+    pub(super) fn look(&self, database: &Database, now: Timestamp) -> Result<(), DbError> {
+        let mut looked_at = self.looked_at.lock();
+        if looked_at.is_some_and(|at| now.seconds_since(at) < PAUSE_SECONDS) {
+            return Ok(());
+        }
+        let due = |conn: &mut Conn| {
+            let (first, notified) = (now.plus_seconds(-GATHER_SECONDS), now.plus_seconds(-DAY_SECONDS));
+            refused_claims::due(conn, first, notified)
+        };
+        if !database.read::<_, DbError>(|conn| Ok(due(conn)?))?.is_empty() {
+            database.write::<_, DbError>(|conn| {
+                let mut notices = Vec::new();
+                for counted in due(conn)? {
+                    // Another process may have been faster.
+                    if refused_claims::take(conn, &counted, now)? {
+                        let owner = refused_claims::owner(conn, &counted.directory_id)?;
+                        notices.push(Notice::ClaimRefused(claim_refused(counted, owner)));
+                    }
+                }
+                Ok(outbox::enqueue(conn, &notices, now)?)
+            })?;
+        }
+        *looked_at = Some(now);
+        Ok(())
+    }
+}
+
+fn claim_refused(counted: Counted, owner: Option<String>) -> ClaimRefused {
+    ClaimRefused {
+        directory_id: counted.directory_id,
+        organization_id: counted.organization_id,
+        owner,
+        events: counted.events,
+        leavers: counted.leavers,
+        inbox_id: counted.inbox_id,
+        first_at: counted.first_at,
+    }
+}

@@ -1,0 +1,110 @@
+//! Table `refused_claims`: events that were refused because their directory belongs to another organization, counted
+//! since the operator was last notified of that directory.
+
+use std::collections::BTreeMap;
+
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Text},
+};
+
+use crate::{
+    clock::Timestamp,
+    db::{Conn, bulk::Rows, on_each, schema::refused_claims},
+};
+
+/// Events of one batch that one organization claims for a directory of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub organization_id: String,
+    pub events: i64,
+    /// Those of them that end somebody's access.
+    pub leavers: i64,
+    /// One of the deliveries.
+    pub inbox_id: i64,
+}
+
+/// By directory. Where several organizations claim one directory, the newest claimant is stored.
+pub type ByDirectory = BTreeMap<String, Refused>;
+
+/// Written in the transaction that dead-letters the deliveries, so that none is missed or counted twice.
+pub fn add(conn: &mut Conn, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
+    let rows: Vec<(&String, &Refused)> = refused.iter().collect();
+    Rows::of(&rows)
+        .text("directory_id", |(directory_id, _)| directory_id)
+        .text("organization_id", |(_, refused)| &refused.organization_id)
+        .integer("events", |(_, refused)| refused.events)
+        .integer("leavers", |(_, refused)| refused.leavers)
+        .integer("inbox_id", |(_, refused)| refused.inbox_id)
+        .integer("first_at", |_| now.micros())
+        .execute(
+            conn,
+            "INSERT INTO refused_claims \
+             (directory_id, organization_id, events, leavers, inbox_id, first_at, notified_at) \
+             SELECT r.directory_id, r.organization_id, r.events, r.leavers, r.inbox_id, r.first_at, NULL \
+             FROM {rows} WHERE true \
+             ON CONFLICT (directory_id) DO UPDATE SET organization_id = excluded.organization_id, \
+             first_at = CASE WHEN refused_claims.events = 0 THEN excluded.first_at ELSE refused_claims.first_at END, \
+             events = refused_claims.events + excluded.events, \
+             leavers = refused_claims.leavers + excluded.leavers, inbox_id = excluded.inbox_id",
+        )?;
+    Ok(())
+}
+
+/// The counts of a directory of which the operator is to be notified now.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct Counted {
+    #[diesel(sql_type = Text)]
+    pub directory_id: String,
+    #[diesel(sql_type = Text)]
+    pub organization_id: String,
+    #[diesel(sql_type = BigInt)]
+    pub events: i64,
+    #[diesel(sql_type = BigInt)]
+    pub leavers: i64,
+    #[diesel(sql_type = BigInt)]
+    pub inbox_id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub first_at: i64,
+}
+
+/// Directories whose first counted event is not newer than `first_until`, and whose last notice is not newer than
+/// `notified_until`.
+pub fn due(conn: &mut Conn, first_until: Timestamp, notified_until: Timestamp) -> QueryResult<Vec<Counted>> {
+    let sql = format!(
+        "SELECT directory_id, organization_id, events, leavers, inbox_id, first_at FROM refused_claims \
+         WHERE events > 0 AND first_at <= {} AND (notified_at IS NULL OR notified_at <= {}) ORDER BY directory_id",
+        first_until.micros(),
+        notified_until.micros()
+    );
+    on_each!(conn, |c| sql_query(&sql).load(c))
+}
+
+/// Counting begins again from zero. False when another process has taken these counts, or when more was counted since.
+pub fn take(conn: &mut Conn, counted: &Counted, now: Timestamp) -> QueryResult<bool> {
+    let unchanged = refused_claims::table
+        .find(&counted.directory_id)
+        .filter(refused_claims::events.eq(counted.events))
+        .filter(refused_claims::first_at.eq(counted.first_at));
+    let taken = diesel::update(unchanged)
+        .set((
+            refused_claims::events.eq(0),
+            refused_claims::leavers.eq(0),
+            refused_claims::notified_at.eq(now.micros()),
+        ))
+        .execute(conn)?;
+    Ok(taken > 0)
+}
+
+/// The organization that owns the directory now; `None` when no claim of it is known.
+pub fn owner(conn: &mut Conn, directory_id: &str) -> QueryResult<Option<String>> {
+    use crate::db::schema::claims;
+    let tenant: Option<Option<String>> = claims::table
+        .filter(claims::directory_id.eq(directory_id))
+        .filter(claims::tenant_id.is_not_null())
+        .order(claims::id)
+        .select(claims::tenant_id)
+        .first(conn)
+        .optional()?;
+    Ok(tenant.flatten())
+}
