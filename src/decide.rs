@@ -5,6 +5,7 @@
 //! alone. So the tables depend on the set of events and not on their order (design: *Versions*).
 
 pub mod access;
+pub mod address;
 pub mod around;
 pub mod digest;
 pub mod directories;

@@ -71,6 +71,7 @@ pub const USERS: HostTable = HostTable {
         ("directory_id", Plain),
         ("idp_id", Plain),
         ("email", Plain),
+        ("email_key", Plain),
         ("username", Plain),
         ("first_name", Plain),
         ("last_name", Plain),

@@ -16,7 +16,10 @@ use crate::{
         Conn,
         bulk::{Rows, Upsert},
     },
-    decide::users::{Seat, ShownUser, UserChange},
+    decide::{
+        address::email_key,
+        users::{Seat, ShownUser, UserChange},
+    },
     fact,
 };
 
@@ -130,6 +133,7 @@ struct Put<'a> {
     directory_id: &'a str,
     digest: i64,
     content: &'a fact::User,
+    email_key: Option<String>,
     role_slugs: String,
     /// What an insert begins with, and what an update adds.
     epoch: i64,
@@ -144,7 +148,8 @@ pub fn apply(conn: &mut Conn, changes: &[UserChange], known: impl Fn(&str, &str)
                 let new = !known(&seat.tenant_id, &seat.user_id);
                 let role_slugs = serde_json::Value::from(content.roles.as_slice()).to_string();
                 let epoch = i64::from(seat.changed || new);
-                put.push(Put { seat, directory_id, digest: *digest, content, role_slugs, epoch });
+                let email_key = content.email.as_deref().map(email_key);
+                put.push(Put { seat, directory_id, digest: *digest, content, email_key, role_slugs, epoch });
                 seat
             }
             UserChange::Restate(seat) => {
@@ -181,6 +186,7 @@ const USER: Upsert<'_> = Upsert {
         "directory_id",
         "idp_id",
         "email",
+        "email_key",
         "username",
         "first_name",
         "last_name",
@@ -206,6 +212,7 @@ fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
         .text("directory_id", |row| row.directory_id)
         .optional_text("idp_id", |row| row.content.idp_id.as_deref())
         .optional_text("email", |row| row.content.email.as_deref())
+        .optional_text("email_key", |row| row.email_key.as_deref())
         .optional_text("username", |row| row.content.username.as_deref())
         .optional_text("first_name", |row| row.content.first_name.as_deref())
         .optional_text("last_name", |row| row.content.last_name.as_deref())

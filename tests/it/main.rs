@@ -33,6 +33,8 @@ mod http;
 #[cfg(test)]
 mod lifecycles;
 #[cfg(test)]
+mod named;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod outage;

@@ -225,6 +225,8 @@ CREATE TABLE users (
     directory_id      TEXT COLLATE "C" NOT NULL,
     idp_id            TEXT COLLATE "C",
     email             TEXT,
+    -- the address with its ASCII letters folded, and nothing else: addresses are compared by it
+    email_key         TEXT COLLATE "C",
     username          TEXT,
     first_name        TEXT,
     last_name         TEXT,
@@ -242,7 +244,7 @@ CREATE TABLE users (
     PRIMARY KEY (tenant_id, id)
 ) WITH (fillfactor = 85); -- as for facts
 CREATE INDEX users_person ON users (person_id, tenant_id);
-CREATE INDEX users_email ON users (lower(email), tenant_id);
+CREATE INDEX users_email ON users (email_key, tenant_id);
 
 CREATE TABLE groups (
     tenant_id    TEXT COLLATE "C" NOT NULL,

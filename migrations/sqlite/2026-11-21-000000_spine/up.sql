@@ -223,6 +223,8 @@ CREATE TABLE users (
     directory_id      TEXT    NOT NULL,
     idp_id            TEXT,
     email             TEXT,
+    -- the address with its ASCII letters folded, and nothing else: addresses are compared by it
+    email_key         TEXT,
     username          TEXT,
     first_name        TEXT,
     last_name         TEXT,
@@ -241,7 +243,7 @@ CREATE TABLE users (
 ) STRICT, WITHOUT ROWID;
 -- status is in it because SQLite would otherwise read a tenant's whole table for "is this person active".
 CREATE INDEX users_person ON users (tenant_id, person_id, status);
-CREATE INDEX users_email ON users (lower(email), tenant_id);
+CREATE INDEX users_email ON users (email_key, tenant_id);
 
 CREATE TABLE groups (
     tenant_id    TEXT    NOT NULL,

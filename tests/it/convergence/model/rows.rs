@@ -128,6 +128,7 @@ impl<'a> Model<'a> {
             "tenant_id": tenant, "id": id, "directory_id": word.directory, "deprovisioned_at": left,
             "person_id": [&json!(tenant), &json!(provider), &word.data["idp_id"]],
             "status": if left.is_none() { "active" } else { "inactive" },
+            "email_key": word.data["email"].as_str().map(str::to_ascii_lowercase),
         });
         let profile = ["idp_id", "email", "username", "first_name", "last_name", "name", "job_title"];
         row(decided, Some(word), &[&profile[..], &["custom_attributes", "created_at", "updated_at"]].concat())
