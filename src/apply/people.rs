@@ -97,8 +97,13 @@ fn groups(
     tables::groups::apply(conn, &changes)?;
     if rules.mapping.uses_groups() {
         // A renamed group may map to other roles (lesson 28), and may have many members.
-        let concerned: BTreeSet<(&str, &str)> =
+        let mut concerned: BTreeSet<(&str, &str)> =
             changes.iter().flat_map(|change| around_group(change, &shown)).collect();
+        // And one that was deleted in between has other members now, though its row is the same.
+        let emptied = state.touched.emptied.iter().filter_map(|(group_id, claim_id)| {
+            Some((state.claim(*claim_id)?.directory_id.as_str(), group_id.as_str()))
+        });
+        concerned.extend(emptied);
         refreshes::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
     }
     Ok(audit::people::groups(conn, state, &shown, &changes, cause)?)

@@ -75,6 +75,9 @@ table! {
         event -> Text,
         revealed_by -> Nullable<BigInt>,
         live -> Bool,
+        ended_at -> Nullable<BigInt>,
+        ended_event -> Nullable<Text>,
+        ended_by -> Nullable<BigInt>,
         digest -> BigInt,
         inbox_id -> BigInt,
     }

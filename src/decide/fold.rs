@@ -2,9 +2,9 @@
 
 use super::{
     digest::digest,
-    state::{Claim, FirstWord, NO_CLAIM, Said, Standing, State},
+    state::{Claim, Ended, FirstWord, NO_CLAIM, Said, Standing, State},
 };
-use crate::fact::{Membership, Observation, Scope, User, Version, Word};
+use crate::fact::{Kind, Membership, Observation, Scope, User, Version, Word};
 
 /// Every claim named by `observation` must be in `state`: [`claim_of`] tells which.
 pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
@@ -80,18 +80,30 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>)
     let (words, contents) = state.words_mut(T::KIND, &word.id);
     // Of several, under claims of several directories, any newer one may come to count instead of another.
     let alone = words.len() == 1;
+    let ended = (T::KIND == Kind::Group && !word.live).then(|| Ended {
+        at: word.version.emitted,
+        event: word.version.event.clone(),
+        inbox_id,
+    });
+    let mut emptied = ended.is_some();
     let (newer, news) = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
             let (revealed_by, digest) = (word.reveals.then_some(inbox_id), digest(&word));
             let (version, live) = (word.version, word.live);
-            words.push(Standing { claim_id, version, revealed_by, live, digest, inbox_id });
+            words.push(Standing { claim_id, version, revealed_by, live, ended, digest, inbox_id });
             (true, true)
         }
         Some(standing) => {
             let newer = word.version > standing.version;
             let reveals = word.reveals && standing.revealed_by.is_none();
-            if !newer && !reveals {
+            // A repetition has the same time and id, and is no later one.
+            let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
+            emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
+            if !newer && !reveals && !emptied {
                 return;
+            }
+            if emptied {
+                standing.ended = ended;
             }
             if word.reveals {
                 standing.revealed_by = Some(inbox_id);
@@ -114,6 +126,9 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>)
     let entity = (T::KIND, word.id);
     if newer {
         state.insert_content(inbox_id, word.content.into_content());
+    }
+    if emptied {
+        state.touched.emptied.insert((entity.1.clone(), claim_id));
     }
     if news {
         state.touched.entities.insert(entity.clone());

@@ -52,9 +52,21 @@ pub struct Standing {
     /// A delivery whose word is no removal: the newest, or the first that came when the newest is one.
     pub revealed_by: Option<i64>,
     pub live: bool,
+    /// Of a group: its newest deletion. It stays when the group is made again, for memberships of before do not count then.
+    pub ended: Option<Ended>,
     /// Of the content, so that a word that says nothing new is known without loading what is shown.
     pub digest: i64,
     /// The delivery that holds the content.
+    pub inbox_id: i64,
+}
+
+/// A deletion, which ends all memberships that are not said later. The newest of all, so no order of arrival matters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ended {
+    /// The event's own time, as memberships have it.
+    pub at: Timestamp,
+    pub event: String,
+    /// The delivery that holds it.
     pub inbox_id: i64,
 }
 
@@ -90,6 +102,8 @@ pub struct Touched {
     /// Entities whose outcome may differ now; a mere newer version with the same content is not one.
     pub entities: HashSet<Entity>,
     pub claims: HashSet<i64>,
+    /// Groups of which a newer deletion became known, by claim: members of before are none.
+    pub emptied: HashSet<(String, i64)>,
     /// Newest membership words of the batch, by (group, user, claim), with the delivery that says so.
     pub memberships: HashMap<(String, String, i64), (Membership, i64)>,
     /// Role slugs named under a claim, and a delivery that names them.

@@ -13,7 +13,7 @@ use crate::{
         bulk::{Rows, Upsert},
         schema::facts,
     },
-    decide::state::Standing,
+    decide::state::{Ended, Standing},
     fact::{Kind, Version},
 };
 
@@ -31,22 +31,32 @@ struct Row {
     event: String,
     revealed_by: Option<i64>,
     live: bool,
+    ended_at: Option<i64>,
+    ended_event: Option<String>,
+    ended_by: Option<i64>,
     digest: i64,
     inbox_id: i64,
 }
 
 fn placed(row: Row) -> Placed {
     let Row { id, claim_id, event, revealed_by, live, digest, inbox_id, .. } = row;
+    let ended = match (row.ended_at, row.ended_event, row.ended_by) {
+        (Some(at), Some(event), Some(inbox_id)) => {
+            Some(Ended { at: Timestamp::from_micros(at), event, inbox_id })
+        }
+        _ => None,
+    };
     let (at, emitted) = (Timestamp::from_micros(row.at), Timestamp::from_micros(row.emitted));
     let version = Version { at, emitted, event };
-    (kind(row.kind), id, Standing { claim_id, version, revealed_by, live, digest, inbox_id })
+    (kind(row.kind), id, Standing { claim_id, version, revealed_by, live, ended, digest, inbox_id })
 }
 
 /// All words on these ids, of whatever kind and claim.
 pub fn on(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Placed>> {
     let rows: Vec<Row> = Rows::of(ids).text("id", |id| id).load(
         conn,
-        "SELECT f.id, f.kind, f.claim_id, f.at, f.emitted, f.event, f.revealed_by, f.live, f.digest, f.inbox_id \
+        "SELECT f.id, f.kind, f.claim_id, f.at, f.emitted, f.event, f.revealed_by, f.live, f.ended_at, f.ended_event, \
+         f.ended_by, f.digest, f.inbox_id \
          FROM {rows} JOIN facts f ON f.id = r.id",
     )?;
     Ok(rows.into_iter().map(placed).collect())
@@ -74,7 +84,18 @@ pub fn under(
 const FACT: Upsert<'_> = Upsert {
     table: "facts",
     key: &["id", "kind", "claim_id"],
-    set: &["at", "emitted", "event", "revealed_by", "live", "digest", "inbox_id"],
+    set: &[
+        "at",
+        "emitted",
+        "event",
+        "revealed_by",
+        "live",
+        "ended_at",
+        "ended_event",
+        "ended_by",
+        "digest",
+        "inbox_id",
+    ],
     ..Upsert::PLAIN
 };
 
@@ -88,6 +109,9 @@ pub fn upsert(conn: &mut Conn, words: &[(&str, Kind, &Standing)]) -> QueryResult
         .text("event", |word| &word.2.version.event)
         .optional_integer("revealed_by", |word| word.2.revealed_by)
         .boolean("live", |word| word.2.live)
+        .optional_integer("ended_at", |word| Some(word.2.ended.as_ref()?.at.micros()))
+        .optional_text("ended_event", |word| Some(word.2.ended.as_ref()?.event.as_str()))
+        .optional_integer("ended_by", |word| Some(word.2.ended.as_ref()?.inbox_id))
         .integer("digest", |word| word.2.digest)
         .integer("inbox_id", |word| word.2.inbox_id)
         .upsert(conn, &FACT)?;

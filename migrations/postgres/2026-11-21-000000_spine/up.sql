@@ -77,6 +77,10 @@ CREATE TABLE facts (
     -- a delivery whose word is no removal; NULL: nothing else has been said, so the entity is not shown
     revealed_by BIGINT,
     live     BOOLEAN          NOT NULL,
+    -- of a group: the newest deletion (its own time, id and delivery); memberships that are not newer do not count
+    ended_at    BIGINT,
+    ended_event TEXT COLLATE "C",
+    ended_by    BIGINT,
     digest   BIGINT           NOT NULL,
     inbox_id BIGINT           NOT NULL,
     PRIMARY KEY (id, kind, claim_id)
@@ -275,7 +279,8 @@ CREATE TABLE user_roles (
 ) WITH (fillfactor = 85); -- as for facts
 
 -- A membership shows iff its newest fact says added, its group exists and its user is active. The inner select only
--- matters where one directory's events claim two organizations.
+-- matters where one directory's events claim two organizations. A group that was made again begins empty: a word of
+-- before its newest deletion does not count.
 CREATE VIEW group_members AS
 SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
 FROM memberships m
@@ -287,6 +292,11 @@ WHERE m.added
       SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id
       WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id
         AND (n.at, n.event) > (m.at, m.event)
+  )
+  AND NOT EXISTS (
+      SELECT 1 FROM facts f JOIN claims e ON e.id = f.claim_id
+      WHERE f.id = m.group_id AND f.kind = 3 AND e.tenant_id = c.tenant_id
+        AND (f.ended_at, f.ended_event) >= (m.at, m.event)
   );
 
 -- Notices waiting to be told: one row for each piece of news, written in the transaction that makes it true.

@@ -173,6 +173,14 @@ impl<'a> Model<'a> {
         self.users.say((tenant, text(word.data, "id")), word);
     }
 
+    /// Since when somebody is in a group; nobody is by a word of before its deletion.
+    fn member(&self, tenant: &'a str, group: &'a str, changes: &BTreeSet<Change<'a>>) -> Option<&'a str> {
+        let (at, event, _) = changes.last().filter(|(_, _, added)| *added)?;
+        let deletions = self.groups.0.get(&(tenant, group)).into_iter().flatten().filter(|word| word.deleted);
+        let mut deletions = deletions.map(|Word { version: (_, sent, event), .. }| (*sent, *event));
+        deletions.all(|deletion| deletion < (*at, *event)).then_some(*at)
+    }
+
     /// Since when the directory's organization is deleted.
     fn dissolved(&self, directory: &str) -> Option<&'a str> {
         let newest = self.organizations.newest(self.owners.get(directory)?)?;

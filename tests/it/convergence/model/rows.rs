@@ -34,8 +34,9 @@ impl<'a> Model<'a> {
         let active: BTreeMap<Key<'_>, _> =
             self.users.visible().filter(|(key, word)| left(*key, word).is_none()).collect();
         let members = self.memberships.iter().filter(|((tenant, group, user), changes)| {
-            let added = changes.last().is_some_and(|(_, _, added)| *added);
-            added && groups.contains_key(&(tenant, group)) && active.contains_key(&(tenant, user))
+            self.member(tenant, group, changes).is_some()
+                && groups.contains_key(&(tenant, group))
+                && active.contains_key(&(tenant, user))
         });
         let users = self.users.visible();
         Tables::from([
@@ -65,9 +66,9 @@ impl<'a> Model<'a> {
         };
         let of_user = self.memberships.iter().filter(|((t, _, u), _)| (*t, *u) == (tenant, user));
         let groups = of_user.filter_map(|((_, group, _), changes)| {
-            let (since, _, _) = changes.last().filter(|(_, _, added)| *added)?;
+            let since = self.member(tenant, group, changes)?;
             let word = groups.get(&(tenant, *group))?;
-            Some((*group, word.data["name"].as_str()?, word.directory, *since))
+            Some((*group, word.data["name"].as_str()?, word.directory, since))
         });
         mapped.grants(word.data, &slugs(word.data), &groups.collect())
     }
