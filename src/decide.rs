@@ -21,6 +21,7 @@ pub mod protect;
 pub mod roles;
 pub mod said;
 pub mod state;
+pub mod tenant;
 pub mod users;
 pub mod winner;
 

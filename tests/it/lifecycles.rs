@@ -525,3 +525,42 @@ both! {
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
     }
 }
+
+both! {
+    fn an_organization_called_default_is_another_tenant_than_that_of_directories_without(app) {
+        let of = |id: &str, directory: &str, organization: Value| {
+            let fields = json!({"directory_id": directory, "organization_id": organization, "idp_id": "same", "email": "same@acme.example"});
+            event(&format!("created_{id}"), "dsync.user.created", 2, with(user(id, "active", 2), fields))
+        };
+        app.play(&[
+            event("o1", "organization.created", 0, organization("default", 0)),
+            event("d1", "dsync.activated", 1, directory("dir_1", "default", 1)),
+            event("d2", "dsync.activated", 1, with(directory("dir_2", "", 1), json!({"organization_id": null}))),
+            of("u1", "dir_1", json!("default")),
+            of("u2", "dir_2", Value::Null),
+        ]);
+
+        assert_eq!(app.brief(USERS, &["tenant_id", "id"]), ["default u2", "organization:default u1"]);
+        assert_eq!(app.brief(TENANTS, &["id", "name"]), ["default null", "organization:default Org default"]);
+        let people = app.rows(USERS);
+        assert_ne!(people[0]["person_id"], people[1]["person_id"]);
+
+        // Its end is the end of nobody else.
+        app.play(&[event("o9", "organization.deleted", 9, organization("default", 0))]);
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u2 active", "u1 inactive"]);
+        assert_eq!(app.brief(TENANTS, &["id", "deleted_at"]), ["default null".to_owned(), format!("organization:default {}", at(9))]);
+    }
+}
+
+both! {
+    fn an_organization_called_default_changes_nothing_in_single_tenant_mode(app, |config| config.tenancy = Tenancy::Single) {
+        let of_default = with(user("u1", "active", 2), json!({"organization_id": "default"}));
+        app.play(&[
+            event("o1", "organization.created", 0, organization("default", 0)),
+            event("e1", "dsync.user.created", 2, of_default),
+        ]);
+
+        assert_eq!(app.brief(USERS, &["tenant_id", "id"]), ["default u1"]);
+        assert_eq!(app.brief(TENANTS, &["id", "name"]), ["default null"]);
+    }
+}

@@ -113,6 +113,11 @@ fn owners(events: &[Value]) -> BTreeMap<&str, &str> {
     oldest.into_iter().map(|(directory, claim)| (directory, claim.3)).collect()
 }
 
+/// An organization that has the id of the tenant of those without is not that tenant.
+fn tenant_of(organization: &str) -> &str {
+    if organization == "default" { "organization:default" } else { organization }
+}
+
 /// `role` and `roles[]`, whichever the environment sends.
 fn slugs(user: &Value) -> BTreeSet<&str> {
     let many = user["roles"].as_array().into_iter().flatten();
@@ -122,7 +127,7 @@ fn slugs(user: &Value) -> BTreeSet<&str> {
 impl<'a> Model<'a> {
     fn tenant(&self, directory: &str) -> &'a str {
         match (self.rules.tenancy, self.owners.get(directory)) {
-            (Tenancy::Multi, Some(owner)) => owner,
+            (Tenancy::Multi, Some(owner)) => tenant_of(owner),
             _ => "default",
         }
     }

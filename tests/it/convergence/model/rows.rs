@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Key, Model, Word, slugs};
+use super::{Key, Model, Word, slugs, tenant_of};
 
 /// Rows of each host table, by key; `access_epoch` is left out, since it alone may differ.
 pub type Tables = BTreeMap<&'static str, Vec<Value>>;
@@ -88,7 +88,7 @@ impl<'a> Model<'a> {
 
     fn tenant_ids(&self, directories: &BTreeSet<Key<'a>>) -> BTreeSet<&'a str> {
         let multi = self.rules.tenancy == rosterd::decide::Tenancy::Multi;
-        let organizations = self.organizations.visible().map(|(id, _)| id).filter(|_| multi);
+        let organizations = self.organizations.visible().map(|(id, _)| tenant_of(id)).filter(|_| multi);
         directories.iter().map(|(tenant, _)| *tenant).chain(organizations).collect()
     }
 
@@ -99,7 +99,9 @@ impl<'a> Model<'a> {
 
     fn tenants(&self, directories: &BTreeSet<Key<'a>>) -> Vec<Value> {
         let tenant = |id| {
-            let word = self.organizations.newest(id);
+            // `default` itself is no organization.
+            let organization = if id == "organization:default" { "default" } else { id };
+            let word = self.organizations.newest(organization).filter(|_| id != "default");
             let deleted_at = word.filter(|word| word.deleted).map(|word| word.version.0);
             row(json!({"id": id, "deleted_at": deleted_at}), word, &["name", "created_at", "updated_at"])
         };
