@@ -7,6 +7,7 @@
 pub mod access;
 pub mod address;
 pub mod around;
+pub mod bearers;
 pub mod digest;
 pub mod directories;
 pub mod examine;

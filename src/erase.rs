@@ -100,6 +100,7 @@ pub fn erase(
             return Err(EraseError::Waits { user: user.to_owned(), inbox_id: *inbox_id });
         }
         let mut erased = rewrite(conn, tenant, &ids, &found)?;
+        words::forget_bearers(conn, tenant, &ids)?;
         for person_id in lookup::persons(conn, tenant, &ids)? {
             manual_grants::revoke_all(conn, tenant, &person_id)?;
         }

@@ -54,6 +54,8 @@ pub struct Standing {
     pub live: bool,
     /// Of a group: its newest deletion. It stays when the group is made again, for memberships of before do not count then.
     pub ended: Option<Ended>,
+    /// Of a user: whom the words have named (`super::bearers`).
+    pub bearers: Vec<Bearer>,
     /// Of the content, so that a word that says nothing new is known without loading what is shown.
     pub digest: i64,
     /// The delivery that holds the content.
@@ -68,6 +70,26 @@ pub struct Ended {
     pub event: String,
     /// The delivery that holds it.
     pub inbox_id: i64,
+}
+
+/// A pair of `idp_id` and address that words on a user have named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    pub idp_id: Option<String>,
+    pub email_key: Option<String>,
+    /// The newest word that names it, whether that is a deletion, and the delivery that holds it.
+    pub newest: Version,
+    pub ends: bool,
+    pub inbox_id: i64,
+    /// The newest by the event's own time, as memberships have it, and its delivery.
+    pub spoken: (Timestamp, String),
+    pub spoken_by: i64,
+}
+
+impl Bearer {
+    pub fn pair(&self) -> (&Option<String>, &Option<String>) {
+        (&self.idp_id, &self.email_key)
+    }
 }
 
 /// The content of a word.

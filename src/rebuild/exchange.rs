@@ -84,6 +84,7 @@ type FactRow = (
     Option<i64>,
     Option<String>,
     Option<i64>,
+    Option<String>,
     i64,
     i64,
 );
@@ -165,13 +166,14 @@ fn put_facts(conn: &mut Conn, rows: &[FactRow], of: impl Fn(i64) -> i64) -> Quer
         .optional_integer("ended_at", |row| row.8)
         .optional_text("ended_event", |row| row.9.as_deref())
         .optional_integer("ended_by", |row| row.10)
-        .integer("digest", |row| row.11)
-        .integer("inbox_id", |row| row.12)
+        .optional_text("bearers", |row| row.11.as_deref())
+        .integer("digest", |row| row.12)
+        .integer("inbox_id", |row| row.13)
         .execute(
             conn,
             "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed_by, live, ended_at, ended_event, ended_by, \
-             digest, inbox_id) SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, \
-             r.ended_at, r.ended_event, r.ended_by, r.digest, r.inbox_id FROM {rows}",
+             bearers, digest, inbox_id) SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, \
+             r.ended_at, r.ended_event, r.ended_by, r.bearers, r.digest, r.inbox_id FROM {rows}",
         )?;
     Ok(())
 }

@@ -85,7 +85,7 @@ pub const USERS: HostTable = HostTable {
         ("updated_at", Time),
     ],
     key: 2,
-    hidden: &[("role_slugs", Plain), ("digest", Integer)],
+    hidden: &[("role_slugs", Plain), ("digest", Integer), ("former_at", Integer), ("former_event", Plain)],
 };
 
 pub const GROUPS: HostTable = HostTable {

@@ -199,6 +199,8 @@ const USER: Upsert<'_> = Upsert {
         "updated_at",
         "role_slugs",
         "digest",
+        "former_at",
+        "former_event",
     ],
     add: &["access_epoch"],
     ..Upsert::PLAIN
@@ -226,6 +228,8 @@ fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
         .time("updated_at", |row| Some(row.content.updated_at))
         .text("role_slugs", |row| &row.role_slugs)
         .integer("digest", |row| row.digest)
+        .optional_integer("former_at", |row| row.seat.former_at())
+        .optional_text("former_event", |row| row.seat.former_event())
         .upsert(conn, &USER)?;
     Ok(())
 }
@@ -239,12 +243,15 @@ fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
         .text("status", |seat| seat.access.status())
         .time("deprovisioned_at", |seat| seat.access.since())
         .integer("epoch", |seat| i64::from(seat.changed))
+        .optional_integer("former_at", |seat| seat.former_at())
+        .optional_text("former_event", |seat| seat.former_event())
         .execute(
             conn,
             "UPDATE users SET person_id = r.person_id, status = r.status, deprovisioned_at = r.deprovisioned_at, \
-             access_epoch = users.access_epoch + r.epoch FROM {rows} \
+             access_epoch = users.access_epoch + r.epoch, former_at = r.former_at, former_event = r.former_event FROM {rows} \
              WHERE users.tenant_id = r.tenant_id AND users.id = r.id AND (users.status <> r.status \
              OR users.person_id <> r.person_id OR users.deprovisioned_at IS DISTINCT FROM r.deprovisioned_at \
+             OR users.former_at IS DISTINCT FROM r.former_at OR users.former_event IS DISTINCT FROM r.former_event \
              OR r.epoch > 0)",
         )?;
     Ok(())

@@ -27,6 +27,8 @@ mod duplicates;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod handed_over;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod http;

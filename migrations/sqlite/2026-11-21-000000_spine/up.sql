@@ -81,6 +81,8 @@ CREATE TABLE facts (
     ended_at    INTEGER,
     ended_event TEXT,
     ended_by    INTEGER,
+    -- of a user: whom the words have named, and the newest word on each (src/decide/bearers.rs)
+    bearers     TEXT,
     digest     INTEGER NOT NULL,
     inbox_id   INTEGER NOT NULL,
     PRIMARY KEY (id, kind, claim_id)
@@ -129,7 +131,7 @@ CREATE TABLE manual_grants (
     reason     TEXT    NOT NULL,
     granted_by TEXT    NOT NULL,
     granted_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, user_id, role_slug)
+    PRIMARY KEY (tenant_id, user_id, person_id, role_slug)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
 
@@ -243,6 +245,9 @@ CREATE TABLE users (
     -- rosterd's own: the role slugs of the newest fact, and the digest of the content shown
     role_slugs        TEXT    NOT NULL,
     digest            INTEGER NOT NULL,
+    -- the newest word on whoever bore the id before: what was said of memberships until then is theirs
+    former_at         INTEGER,
+    former_event      TEXT,
     PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
 -- status is in it because SQLite would otherwise read a tenant's whole table for "is this person active".
@@ -287,6 +292,7 @@ JOIN claims c ON c.id = m.claim_id
 JOIN users u ON u.tenant_id = c.tenant_id AND u.id = m.user_id AND u.status = 'active'
 JOIN groups g ON g.tenant_id = c.tenant_id AND g.id = m.group_id
 WHERE m.added = 1
+  AND (u.former_at IS NULL OR (m.at, m.event) > (u.former_at, u.former_event))
   AND NOT EXISTS (
       SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id
       WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id
@@ -312,7 +318,9 @@ CREATE TABLE outbox (
     created_at INTEGER NOT NULL,
     -- the mail that tells it, once bundled; told_at stays NULL for a notice that had become untrue
     mail_id    INTEGER,
-    told_at    INTEGER
+    told_at    INTEGER,
+    -- the user's id is another person's now: person_id stays whom the notice is of
+    former     INTEGER NOT NULL DEFAULT 0 CHECK (former IN (0, 1))
 ) STRICT;
 CREATE INDEX outbox_waiting ON outbox (tenant_id, bundle, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;

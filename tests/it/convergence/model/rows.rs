@@ -34,7 +34,7 @@ impl<'a> Model<'a> {
         let active: BTreeMap<Key<'_>, _> =
             self.users.visible().filter(|(key, word)| left(*key, word).is_none()).collect();
         let members = self.memberships.iter().filter(|((tenant, group, user), changes)| {
-            self.member(tenant, group, changes).is_some()
+            self.member((tenant, group, user), changes).is_some()
                 && groups.contains_key(&(tenant, group))
                 && active.contains_key(&(tenant, user))
         });
@@ -66,7 +66,7 @@ impl<'a> Model<'a> {
         };
         let of_user = self.memberships.iter().filter(|((t, _, u), _)| (*t, *u) == (tenant, user));
         let groups = of_user.filter_map(|((_, group, _), changes)| {
-            let since = self.member(tenant, group, changes)?;
+            let since = self.member((tenant, *group, user), changes)?;
             let word = groups.get(&(tenant, *group))?;
             Some((*group, word.data["name"].as_str()?, word.directory, since))
         });
