@@ -12,7 +12,7 @@ use crate::{
     decide::{Rules, guard::Extent, roles::Manual},
     outbox,
     tables::{
-        lookup,
+        lookup::{self, LookupError},
         manual_grants::{self, Whose},
         mappings::{self, InForceError},
         protected_seats, role_list,
@@ -35,6 +35,8 @@ pub enum ByHandError {
         "nobody of {tenant} keeps {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` who holds them"
     )]
     NobodyKeeps { tenant: String, role: String },
+    #[error("{0}")]
+    Lookup(#[from] LookupError),
     #[error("{0}")]
     Database(#[from] DbError),
     #[error("{0}")]

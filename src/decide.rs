@@ -5,7 +5,9 @@
 //! alone. So the tables depend on the set of events and not on their order (design: *Versions*).
 
 pub mod access;
+pub mod address;
 pub mod around;
+pub mod bearers;
 pub mod digest;
 pub mod directories;
 pub mod examine;
@@ -20,6 +22,7 @@ pub mod protect;
 pub mod roles;
 pub mod said;
 pub mod state;
+pub mod tenant;
 pub mod users;
 pub mod winner;
 

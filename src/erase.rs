@@ -19,7 +19,11 @@ use crate::{
     fact::{Observation, Reading, User, Word},
     inbox::{self, queue},
     outbox,
-    tables::{claims, lookup, manual_grants, mappings, words},
+    tables::{
+        claims,
+        lookup::{self, LookupError},
+        manual_grants, mappings, words,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,8 @@ pub enum EraseError {
         "delivery {inbox_id} about {user} waits to be applied: try again when `rosterd serve` has applied it"
     )]
     Waits { user: String, inbox_id: i64 },
+    #[error("{0}")]
+    Lookup(#[from] LookupError),
     #[error("{0}")]
     Database(#[from] DbError),
     #[error("{0}")]
@@ -94,6 +100,7 @@ pub fn erase(
             return Err(EraseError::Waits { user: user.to_owned(), inbox_id: *inbox_id });
         }
         let mut erased = rewrite(conn, tenant, &ids, &found)?;
+        words::forget_bearers(conn, tenant, &ids)?;
         for person_id in lookup::persons(conn, tenant, &ids)? {
             manual_grants::revoke_all(conn, tenant, &person_id)?;
         }

@@ -22,7 +22,8 @@ use crate::{
     },
     mapping::{Policy, condition::Evidence},
     tables::{
-        held_users, holds, lookup,
+        held_users, holds,
+        lookup::{self, LookupError},
         mappings::{self, InForceError},
     },
 };
@@ -33,6 +34,8 @@ pub enum ExplainError {
         "{tenant} has no user {user}: give an id or an address, as `rosterd users list --tenant {tenant}` shows them"
     )]
     Unknown { tenant: String, user: String },
+    #[error("{0}")]
+    Lookup(#[from] LookupError),
     #[error("{0}")]
     Database(#[from] DbError),
     #[error("{0}")]

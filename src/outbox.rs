@@ -55,14 +55,33 @@ fn insert(conn: &mut Conn, notices: &[&Notice], now: Timestamp, unless: &str) ->
         .text("user_id", |row| row.user_id)
         .text("person_id", |row| row.person_id)
         .text("payload", |row| &row.payload)
+        .boolean("former", |row| row.former)
         .integer("created_at", |_| now.micros())
         .execute(
             conn,
             &format!(
-                "INSERT INTO outbox (tenant_id, kind, bundle, user_id, person_id, payload, created_at, mail_id) \
-                 SELECT r.tenant_id, r.kind, r.bundle, r.user_id, r.person_id, r.payload, r.created_at, NULL \
+                "INSERT INTO outbox (tenant_id, kind, bundle, user_id, person_id, payload, created_at, mail_id, former) \
+                 SELECT r.tenant_id, r.kind, r.bundle, r.user_id, r.person_id, r.payload, r.created_at, NULL, r.former \
                  FROM {{rows}} WHERE {unless}true"
             ),
+        )?;
+    Ok(())
+}
+
+/// These ids, (tenant, user, person), are other people's now: what was said of them until here is of this person and stays
+/// so, whoever is active under the id.
+pub fn hand_over(conn: &mut Conn, former: &[(&str, &str, &str)]) -> QueryResult<()> {
+    Rows::of(former)
+        .text("tenant_id", |one| one.0)
+        .text("user_id", |one| one.1)
+        .text("person_id", |one| one.2)
+        .text("kind", |_| Kind::Deprovisioned.name())
+        .boolean("former", |_| true)
+        .boolean("not_yet", |_| false)
+        .execute(
+            conn,
+            "UPDATE outbox SET former = r.former, person_id = r.person_id FROM {rows} WHERE outbox.kind = r.kind \
+             AND outbox.tenant_id = r.tenant_id AND outbox.user_id = r.user_id AND outbox.former = r.not_yet",
         )?;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! From standing words to the rows of directories and tenants: load what is shown, derive (pure), write what differs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use crate::{
     clock::Timestamp,
@@ -8,8 +11,9 @@ use crate::{
     decide::{
         DEFAULT_TENANT, Rules, Tenancy,
         directories::{DELETED, DirectoryRow, UNKNOWN, directory_row, tenant_row},
-        place::{Place, directory_word, organization_word, owner, place},
+        place::{Place, directory_word, organization_word, owner, place, tenant_word},
         state::State,
+        tenant,
         winner::{Home, Homes},
     },
     fact::Kind,
@@ -46,8 +50,9 @@ pub fn directories(
         .flat_map(|id| {
             let named =
                 state.claims_of(id).map(|claim| claim.organization_id.as_str()).filter(|o| !o.is_empty());
-            let tenants: BTreeSet<&str> = named.chain([DEFAULT_TENANT]).collect();
-            tenants.into_iter().map(|tenant| (tenant.to_owned(), id.clone())).collect::<Vec<_>>()
+            let tenants: BTreeSet<Cow<'_, str>> =
+                named.map(tenant::of_organization).chain([DEFAULT_TENANT.into()]).collect();
+            tenants.into_iter().map(|tenant| (tenant.into_owned(), id.clone())).collect::<Vec<_>>()
         })
         .collect();
     let shown = tables::directories::providers(conn, &candidates)?;
@@ -123,8 +128,9 @@ fn passages(
                 Some(Notice::DirectoryConnected { tenant_id, directory })
             }
             (Some(since), _) if before.is_some_and(|before| before != DELETED) => {
-                let ended =
-                    own.filter(|word| !word.live).or_else(|| organization_word(state, &row.tenant_id));
+                let ended = own
+                    .filter(|word| !word.live)
+                    .or_else(|| organization_word(state, &owner(state, &row.id)?.organization_id));
                 let directory = directory(since, ended.map(|word| word.inbox_id));
                 Some(Notice::DirectoryDeleted { tenant_id, directory })
             }
@@ -159,31 +165,26 @@ fn tenants(
         .entities
         .iter()
         .filter(|(kind, _)| *kind == Kind::Organization)
-        .map(|(_, id)| id.clone());
+        .map(|(_, id)| tenant::of_organization(id).into_owned());
     let mut ids: BTreeSet<String> = match rules.tenancy {
         Tenancy::Multi => spoken.collect(),
         Tenancy::Single => BTreeSet::new(),
     };
-    ids.extend(directories.iter().map(|id| match rules.tenancy {
-        Tenancy::Multi => {
-            owner(state, id).map_or(DEFAULT_TENANT.to_owned(), |claim| claim.organization_id.clone())
-        }
-        Tenancy::Single => DEFAULT_TENANT.to_owned(),
-    }));
+    ids.extend(directories.iter().map(|id| place(state, id, rules).tenant_id));
     ids.extend(left.iter().cloned());
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     // A tenant that was only left has no words in the slice yet.
-    for (kind, id, standing) in tables::words::on(conn, &left.iter().map(String::as_str).collect::<Vec<_>>())?
-    {
+    let organizations: Vec<&str> = left.iter().filter_map(|id| tenant::organization(id)).collect();
+    for (kind, id, standing) in tables::words::on(conn, &organizations)? {
         if state.words(kind, &id).is_empty() {
             state.insert_word(kind, id, standing);
         }
     }
     let wanted = ids
         .iter()
-        .filter_map(|id| organization_word(state, id))
+        .filter_map(|id| tenant_word(state, id))
         .filter(|word| state.content(Kind::Organization, word).is_none())
         .map(|word| word.inbox_id)
         .collect();

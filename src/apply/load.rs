@@ -11,6 +11,7 @@ use crate::{
         DEFAULT_TENANT,
         fold::claim_of,
         state::{Content, NO_CLAIM, State},
+        tenant,
     },
     fact::{Kind, Observation, Reading, Word},
     inbox::queue,
@@ -126,7 +127,7 @@ pub fn keys<'a>(state: &State, kind: Kind, ids: impl Iterator<Item = &'a String>
             for claim in
                 state.claims_of(&claim.directory_id).filter(|claim| !claim.organization_id.is_empty())
             {
-                keys.insert((claim.organization_id.clone(), id.clone()));
+                keys.insert((tenant::of_organization(&claim.organization_id).into_owned(), id.clone()));
             }
         }
     }

@@ -12,15 +12,16 @@ use crate::{
     db::{Conn, DbError},
     decide::{
         Rules,
-        around::{Around, ByHand, Groups},
+        around::{Around, Groups},
+        bearers::bearer_of,
         groups::{self, GroupChange, ShownGroup},
         privileges, said,
         state::State,
-        users::{self, ShownUser, UserOutcome},
+        users::{self, ShownUser, UserChange, UserOutcome},
         winner::Homes,
     },
     fact::Kind,
-    outbox::Notice,
+    outbox::{self, Notice},
     tables::{
         self, Key,
         manual_grants::{self, Whose},
@@ -49,11 +50,10 @@ pub fn people(
         derived = outcome(state, &ids, &shown, &around);
     }
     let UserOutcome { changes, leavers } = derived;
+    hand_over(conn, &shown, &changes)?;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
-    if !around.by_hand.is_empty() {
-        manual_grants::follow(conn, &load::keys(state, Kind::User, ids.iter()))?;
-    }
+    manual_grants::follow(conn, &around.followed)?;
     entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
     audit::record(conn, &entries, turn.now)?;
     let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
@@ -97,8 +97,13 @@ fn groups(
     tables::groups::apply(conn, &changes)?;
     if rules.mapping.uses_groups() {
         // A renamed group may map to other roles (lesson 28), and may have many members.
-        let concerned: BTreeSet<(&str, &str)> =
+        let mut concerned: BTreeSet<(&str, &str)> =
             changes.iter().flat_map(|change| around_group(change, &shown)).collect();
+        // And one that was deleted in between has other members now, though its row is the same.
+        let emptied = state.touched.emptied.iter().filter_map(|(group_id, claim_id)| {
+            Some((state.claim(*claim_id)?.directory_id.as_str(), group_id.as_str()))
+        });
+        concerned.extend(emptied);
         refreshes::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
     }
     Ok(audit::people::groups(conn, state, &shown, &changes, cause)?)
@@ -154,20 +159,43 @@ pub fn around<'a>(
     let shown = load::by_id(shown, |row| &row.id);
     let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
     load::contents(conn, state, &wanted)?;
-    let groups = match rules.mapping.uses_groups() {
+    let mut groups = match rules.mapping.uses_groups() {
         true => memberships::groups_of(conn, &keys)?,
         false => Groups::new(),
     };
+    for ((tenant_id, user_id), of_user) in &mut groups {
+        // What was said of whoever bore the id before; `group_members` says it by the row.
+        if let Some((at, event)) = bearer_of(state, user_id, tenant_id).since {
+            of_user.retain(|group| (group.since, &group.event) > (at, &event));
+        }
+    }
     let whose = |id: &String| {
-        let of = |(tenant_id, person_id)| Whose { tenant_id, user_id: id.clone(), person_id };
+        let of = |said::Person { tenant_id, person_id, also }| {
+            (Whose { tenant_id, user_id: id.clone(), person_id }, also)
+        };
         said::persons(state, id, rows(&shown, id), homes).into_iter().map(of).collect::<Vec<_>>()
     };
-    let by_hand: ByHand = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
-    let mut around = Around { groups, by_hand, ..Around::new(homes, &rules.mapping) };
+    let (by_hand, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
+    let mut around = Around { groups, by_hand, followed, ..Around::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
         around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);
     }
     Ok((shown, around))
+}
+
+/// What waits to be told of whoever was shown under an id that is somebody else's now is still of them.
+fn hand_over(
+    conn: &mut Conn,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    changes: &[UserChange],
+) -> Result<(), DbError> {
+    let former = changes.iter().filter_map(|change| {
+        let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { return None };
+        let row = rows(shown, &seat.user_id).iter().find(|row| row.tenant_id == seat.tenant_id)?;
+        seat.succeeds.then_some((row.tenant_id.as_str(), row.id.as_str(), row.person_id.as_str()))
+    });
+    let former: Vec<_> = former.collect();
+    if former.is_empty() { Ok(()) } else { Ok(outbox::hand_over(conn, &former)?) }
 }
 
 fn touched(state: &State, kind: Kind) -> BTreeSet<String> {

@@ -157,7 +157,8 @@ fn changes<'a>(
         let (tenant_id, user_id) = (one.tenant_id.as_str(), one.user_id.as_str());
         let key = (one.tenant_id.clone(), one.user_id.clone());
         let holds = one.holds();
-        let shown = row(one, shown).map_or(&none, |row| &row.held);
+        // Whoever bears the id after somebody else keeps nothing of theirs.
+        let shown = row(one, shown).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
         let seen = Seen { holds: &holds, shown, dismissed: one.dismissed };
         let before = |role: &str| seats.get(&key)?.get(role).map(|taken| taken.seat.clone());
         let loss = || {
@@ -165,7 +166,7 @@ fn changes<'a>(
             newest.get(&key).cloned().filter(|group| *group > word).unwrap_or(word)
         };
         for role in concerned(around.mapping.of(tenant_id), &holds, shown, |role| before(role).is_some()) {
-            let after = seat(role, seen, before(role), loss);
+            let after = seat(role, seen, before(role).filter(|_| !one.succeeds), loss);
             if after != before(role) {
                 changes.push(((tenant_id, user_id, role), after));
             }

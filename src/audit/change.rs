@@ -117,8 +117,9 @@ fn changed(
         person_id: moved(row.person_id.as_str(), seat.person_id.as_str()),
     };
     let kind = match (row.active, seat.access.is_active()) {
-        (true, false) => kinds::ACCESS_LOST,
-        (false, true) => kinds::ACCESS_RETURNED,
+        // Of whoever bore the id before: nobody comes back by it, and who was there is gone.
+        (true, active) if seat.succeeds || !active => kinds::ACCESS_LOST,
+        (false, true) if !seat.succeeds => kinds::ACCESS_RETURNED,
         _ if !facets.gained.is_empty() || !facets.lost.is_empty() => kinds::ROLES_CHANGED,
         _ if facets.is_empty() => return None,
         _ => kinds::USER_CHANGED,

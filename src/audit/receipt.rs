@@ -102,6 +102,10 @@ pub fn receipts(
         }
     }
     name(conn, tenant_id, &mut receipts)?;
+    let lost = entries.iter().filter(|entry| entry.kind == kinds::ACCESS_LOST);
+    for (receipt, entry) in receipts.iter_mut().zip(lost) {
+        former(receipt, entry);
+    }
     Ok(receipts)
 }
 
@@ -117,6 +121,22 @@ fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResu
         }
     }
     Ok(())
+}
+
+/// Of whoever bore an id that is somebody else's since this very entry: the row names the other.
+fn former(receipt: &mut Receipt, entry: &Kept) {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let change = read(&entry.change);
+    if change.get("person_id").is_none() || change.get("status").is_some() {
+        return;
+    }
+    let personal = entry.personal.as_deref().map(read);
+    let was = |field: &str, now: Option<String>| match personal.as_ref()?.get(field) {
+        Some(moved) => moved.get(0)?.as_str().map(str::to_owned),
+        None => now,
+    };
+    receipt.name = was("name", receipt.name.take());
+    receipt.email = was("email", receipt.email.take());
 }
 
 fn receipt(entry: &Kept, told: &Told) -> Receipt {

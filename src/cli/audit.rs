@@ -20,7 +20,7 @@ use crate::{
     },
     clock::{Clock, Timestamp},
     db::{Conn, Database, DbError},
-    tables::lookup,
+    tables::lookup::{self, LookupError},
 };
 
 #[derive(Args)]
@@ -67,7 +67,7 @@ enum Verb {
     Receipt {
         #[arg(long)]
         tenant: String,
-        /// An id or an address
+        /// An id or an address; `id:…` or `email:…` where a text is both
         #[arg(long)]
         user: String,
         #[arg(long, value_enum, default_value_t)]
@@ -110,7 +110,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::Log { tenant, user, since, until, kind, limit, format } => {
-            let entries = database.snapshot::<_, DbError>(|conn| {
+            let entries = database.snapshot::<_, LookupError>(|conn| {
                 let subjects = user.as_deref().map(|user| subjects(conn, tenant, user)).transpose()?;
                 let wanted = Wanted {
                     tenant_id: tenant,
@@ -141,7 +141,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         }
         Verb::Verify { tenant, format } => return verify(database, tenant.as_deref(), *format),
         Verb::Receipt { tenant, user, format } => {
-            let receipts = database.snapshot::<_, DbError>(|conn| {
+            let receipts = database.snapshot::<_, LookupError>(|conn| {
                 let subjects = subjects(conn, tenant, user)?;
                 Ok(receipt::receipts(conn, tenant, Some(&subjects), None)?)
             })?;
@@ -174,7 +174,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
 }
 
 /// Somebody who is in the tables, by id or address; or any subject by its own name.
-fn subjects(conn: &mut Conn, tenant: &str, user: &str) -> Result<Vec<String>, DbError> {
+fn subjects(conn: &mut Conn, tenant: &str, user: &str) -> Result<Vec<String>, LookupError> {
     let named = lookup::named(conn, tenant, user)?;
     Ok(if named.is_empty() { vec![user.to_owned()] } else { named.into_iter().collect() })
 }

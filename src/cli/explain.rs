@@ -19,7 +19,7 @@ pub struct Arguments {
     /// The tenant's id: the broker's organization id, or `default`
     #[arg(long)]
     tenant: String,
-    /// A user's id or address
+    /// A user's id or address; `id:…` or `email:…` where a text is both
     user: String,
     /// The rules that did not match too, and what they look for
     #[arg(long)]

@@ -63,7 +63,7 @@ enum Verb {
 struct Person {
     #[arg(long)]
     tenant: String,
-    /// A user's id or address
+    /// A user's id or address; `id:…` or `email:…` where a text is both
     user: String,
 }
 

@@ -28,7 +28,7 @@ enum Verb {
     Erase {
         #[arg(long)]
         tenant: String,
-        /// An id or an address
+        /// An id or an address; `id:…` or `email:…` where a text is both
         user: String,
         /// Who erases, for the record; the login name when not given
         #[arg(long)]

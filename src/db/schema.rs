@@ -75,6 +75,10 @@ table! {
         event -> Text,
         revealed_by -> Nullable<BigInt>,
         live -> Bool,
+        ended_at -> Nullable<BigInt>,
+        ended_event -> Nullable<Text>,
+        ended_by -> Nullable<BigInt>,
+        bearers -> Nullable<Text>,
         digest -> BigInt,
         inbox_id -> BigInt,
     }
@@ -124,7 +128,7 @@ table! {
 }
 
 table! {
-    manual_grants (tenant_id, user_id, role_slug) {
+    manual_grants (tenant_id, user_id, person_id, role_slug) {
         tenant_id -> Text,
         user_id -> Text,
         person_id -> Text,
@@ -208,6 +212,7 @@ table! {
         created_at -> BigInt,
         mail_id -> Nullable<BigInt>,
         told_at -> Nullable<BigInt>,
+        former -> Bool,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Around<'a> {
     pub mapping: &'a Mapping,
     pub groups: Groups,
     pub by_hand: ByHand,
+    /// Roles that were given to these users when the person was known otherwise: (tenant, user, person then, person now).
+    pub followed: Vec<[String; 4]>,
     pub stays: Stays,
     pub kept: Kept,
 }
@@ -35,7 +37,8 @@ impl<'a> Around<'a> {
     /// No groups, nothing given by hand, nothing that stays or is kept.
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
         let (groups, by_hand) = (Groups::new(), ByHand::new());
-        Self { homes, mapping, groups, by_hand, stays: Stays::new(), kept: Kept::new() }
+        let followed = Vec::new();
+        Self { homes, mapping, groups, by_hand, followed, stays: Stays::new(), kept: Kept::new() }
     }
 
     /// Sorted by id; none where no rule asks for groups.

@@ -2,7 +2,7 @@
 
 use super::{
     Rules, Tenancy,
-    place::{directory_word, organization_word, place},
+    place::{directory_word, place, tenant_word},
     state::{Content, State},
 };
 use crate::{clock::Timestamp, fact::Kind};
@@ -62,7 +62,7 @@ pub fn directory_row(state: &State, id: &str, rules: &Rules) -> Option<Directory
 /// The tenant's row; `None` while neither the organization nor a directory of it has been revealed.
 pub fn tenant_row(state: &State, id: &str, rules: &Rules, has_directory: bool) -> Option<TenantRow> {
     let word = match rules.tenancy {
-        Tenancy::Multi => organization_word(state, id),
+        Tenancy::Multi => tenant_word(state, id),
         Tenancy::Single => None,
     };
     let revealed = has_directory || word.is_some_and(|word| word.revealed_by.is_some());

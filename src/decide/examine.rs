@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     access::{Access, access},
     around::Around,
+    bearers::bearer_of,
     protect::Loss,
     roles::{self, Derived},
     said::{attributes, facts, said},
@@ -26,6 +27,8 @@ pub struct Examined {
     pub kept: BTreeMap<String, Loss>,
     /// The directory or its organization is gone, and its people with it.
     pub dismissed: bool,
+    /// Whoever is shown is another person, who bore the id before.
+    pub succeeds: bool,
     /// For each rule of the tenant's policy, in order: the facts that fulfil it.
     pub rules: Vec<Option<Vec<Evidence>>>,
     /// The newest word on the user: event, time, delivery.
@@ -63,6 +66,7 @@ pub fn examine(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>
             rules: policy.rules.iter().map(|rule| rule.when.matches(facts)).collect(),
             access: access(winner.word, &winner.home.place),
             kept: around.kept(tenant_id, id).cloned().unwrap_or_default(),
+            succeeds: said.row.is_some_and(|row| row.is_former(&bearer_of(state, id, tenant_id))),
             dismissed: winner.home.place.dismissed_since.is_some(),
             tenant_id: tenant_id.to_owned(),
             user_id: id.to_owned(),

@@ -1,37 +1,40 @@
 //! The join: an observation into the standing words. Order, repetition and grouping make no difference to the result.
 
 use super::{
+    bearers::{self, named},
     digest::digest,
-    state::{Claim, FirstWord, NO_CLAIM, Said, Standing, State},
+    state::{Bearer, Claim, Ended, FirstWord, NO_CLAIM, Said, Standing, State},
 };
-use crate::fact::{Membership, Observation, Scope, User, Version, Word};
+use crate::fact::{Kind, Membership, Observation, Scope, User, Version, Word};
 
 /// Every claim named by `observation` must be in `state`: [`claim_of`] tells which.
 pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
     match observation {
         Observation::Organization(word) => {
-            join(state, inbox_id, NO_CLAIM, word);
+            join(state, inbox_id, NO_CLAIM, word, None);
         }
         Observation::Directory { scope, word } => {
             let Some(claim) = speak(state, inbox_id, &scope, 0, &word.version, word.reveals) else { return };
-            join(state, inbox_id, claim, word);
+            join(state, inbox_id, claim, word, None);
         }
         Observation::User { scope, word } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
             mention_roles(state, inbox_id, claim, &word);
-            join(state, inbox_id, claim, word);
+            let bearer = named(&word, !word.reveals, inbox_id);
+            join(state, inbox_id, claim, word, bearer);
         }
         Observation::Group { scope, word } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
-            join(state, inbox_id, claim, word);
+            join(state, inbox_id, claim, word, None);
         }
         Observation::Membership { scope, membership, user, group } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else {
                 return;
             };
             mention_roles(state, inbox_id, claim, &user);
-            join(state, inbox_id, claim, user);
-            join(state, inbox_id, claim, group);
+            let bearer = named(&user, false, inbox_id);
+            join(state, inbox_id, claim, user, bearer);
+            join(state, inbox_id, claim, group, None);
             join_membership(state, inbox_id, claim, membership);
         }
     }
@@ -76,22 +79,37 @@ fn speak(
     Some(id)
 }
 
-fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>) {
+fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>, bearer: Option<Bearer>) {
     let (words, contents) = state.words_mut(T::KIND, &word.id);
     // Of several, under claims of several directories, any newer one may come to count instead of another.
     let alone = words.len() == 1;
+    let ended = (T::KIND == Kind::Group && !word.live).then(|| Ended {
+        at: word.version.emitted,
+        event: word.version.event.clone(),
+        inbox_id,
+    });
+    let mut emptied = ended.is_some();
+    let mut renamed = bearer.is_some();
     let (newer, news) = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
             let (revealed_by, digest) = (word.reveals.then_some(inbox_id), digest(&word));
             let (version, live) = (word.version, word.live);
-            words.push(Standing { claim_id, version, revealed_by, live, digest, inbox_id });
+            let bearers = bearer.into_iter().collect();
+            words.push(Standing { claim_id, version, revealed_by, live, ended, bearers, digest, inbox_id });
             (true, true)
         }
         Some(standing) => {
             let newer = word.version > standing.version;
             let reveals = word.reveals && standing.revealed_by.is_none();
-            if !newer && !reveals {
+            // A repetition has the same time and id, and is no later one.
+            let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
+            emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
+            renamed = bearer.is_some_and(|bearer| bearers::join(&mut standing.bearers, bearer));
+            if !newer && !reveals && !emptied && !renamed {
                 return;
+            }
+            if emptied {
+                standing.ended = ended;
             }
             if word.reveals {
                 standing.revealed_by = Some(inbox_id);
@@ -111,11 +129,16 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>)
             (newer, differs || reveals)
         }
     };
+    // One alone has borne the id all the time.
+    let renamed = renamed && words.iter().map(|word| word.bearers.len()).sum::<usize>() > 1;
     let entity = (T::KIND, word.id);
     if newer {
         state.insert_content(inbox_id, word.content.into_content());
     }
-    if news {
+    if emptied {
+        state.touched.emptied.insert((entity.1.clone(), claim_id));
+    }
+    if news || renamed {
         state.touched.entities.insert(entity.clone());
     }
     state.touched.words.insert((entity, claim_id));

@@ -3,6 +3,7 @@
 use super::{
     DEFAULT_TENANT, Rules, Tenancy,
     state::{Claim, NO_CLAIM, Standing, State, UNSPOKEN},
+    tenant,
 };
 use crate::{clock::Timestamp, fact::Kind};
 
@@ -30,27 +31,28 @@ pub fn owner<'a>(state: &'a State, directory_id: &str) -> Option<&'a Claim> {
 pub fn tenant_of(state: &State, claim: &Claim, rules: &Rules) -> Option<String> {
     let owner = owner(state, &claim.directory_id).map(|owner| owner.organization_id.as_str());
     let agrees = claim.organization_id.is_empty() || Some(claim.organization_id.as_str()) == owner;
-    let tenant = match rules.tenancy {
-        Tenancy::Single => DEFAULT_TENANT,
-        Tenancy::Multi => owner.unwrap_or(DEFAULT_TENANT),
-    };
-    agrees.then(|| tenant.to_owned())
+    agrees.then(|| tenant_owned_by(owner, rules))
+}
+
+/// The tenant of a directory with this owner.
+fn tenant_owned_by(owner: Option<&str>, rules: &Rules) -> String {
+    match (rules.tenancy, owner) {
+        (Tenancy::Multi, Some(owner)) => tenant::of_organization(owner).into_owned(),
+        (Tenancy::Multi, None) | (Tenancy::Single, _) => DEFAULT_TENANT.to_owned(),
+    }
 }
 
 pub fn place(state: &State, directory_id: &str, rules: &Rules) -> Place {
     let owner = owner(state, directory_id).map(|claim| claim.organization_id.as_str());
-    let tenant_id = match rules.tenancy {
-        Tenancy::Single => DEFAULT_TENANT,
-        Tenancy::Multi => owner.unwrap_or(DEFAULT_TENANT),
-    };
+    let tenant_id = tenant_owned_by(owner, rules);
     let removal = |standing: &Standing| (!standing.live).then_some(standing.version.at);
     let directory_gone = directory_word(state, directory_id).and_then(removal);
     let organization_gone = owner.and_then(|owner| organization_word(state, owner)).and_then(removal);
     let gone_since = directory_gone.into_iter().chain(organization_gone).min();
     Place {
-        tenant_id: tenant_id.to_owned(),
         gone_since,
-        dismissed_since: if rules.keeps_people(tenant_id) { organization_gone } else { gone_since },
+        dismissed_since: if rules.keeps_people(&tenant_id) { organization_gone } else { gone_since },
+        tenant_id,
         revealed: state
             .claims_of(directory_id)
             .any(|claim| claim.tenant_id.is_some() && claim.revealed_by.is_some()),
@@ -60,6 +62,11 @@ pub fn place(state: &State, directory_id: &str, rules: &Rules) -> Place {
 /// The newest admissible word on the directory itself.
 pub fn directory_word<'a>(state: &'a State, directory_id: &str) -> Option<&'a Standing> {
     admissible(state, state.words(Kind::Directory, directory_id)).max_by(|a, b| a.version.cmp(&b.version))
+}
+
+/// The word on the organization that a tenant is.
+pub fn tenant_word<'a>(state: &'a State, tenant_id: &str) -> Option<&'a Standing> {
+    organization_word(state, tenant::organization(tenant_id)?)
 }
 
 pub fn organization_word<'a>(state: &'a State, organization_id: &str) -> Option<&'a Standing> {

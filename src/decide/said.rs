@@ -1,9 +1,12 @@
 //! What is known of a user in one tenant, and what of it rules may look at.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{
     around::Around,
+    bearers::bearer_of,
     person::person_id,
     state::{Content, State},
     users::ShownUser,
@@ -56,11 +59,29 @@ impl Said<'_> {
     }
 }
 
-/// (tenant, person) of each row that `derive` will make.
-pub fn persons(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<(String, String)> {
+/// Who a user is.
+pub struct Person {
+    pub tenant_id: String,
+    pub person_id: String,
+    /// What the same person was known as under this id: with another `idp_id`, or while the kind of provider was unknown.
+    pub also: BTreeSet<String>,
+}
+
+/// The person of each row that `derive` will make.
+pub fn persons(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<Person> {
     let seen = winners(state, Kind::User, id, homes).into_iter().filter_map(|winner| {
         let said = said(state, &winner, shown)?;
-        Some((winner.tenant_id().to_owned(), said.person(id, &winner)))
+        let (tenant_id, now) = (winner.tenant_id(), bearer_of(state, id, winner.tenant_id()));
+        let person_id = said.person(id, &winner);
+        let mut also = BTreeSet::new();
+        for (idp_id, _) in &now.pairs {
+            for provider in [winner.home.provider.as_deref(), None] {
+                also.insert(super::person::person_id(tenant_id, provider, idp_id.as_deref(), id));
+            }
+        }
+        also.extend(said.row.filter(|row| !row.is_former(&now)).map(|row| row.person_id.clone()));
+        also.remove(&person_id);
+        Some(Person { tenant_id: tenant_id.to_owned(), person_id, also })
     });
     seen.collect()
 }

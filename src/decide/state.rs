@@ -52,10 +52,44 @@ pub struct Standing {
     /// A delivery whose word is no removal: the newest, or the first that came when the newest is one.
     pub revealed_by: Option<i64>,
     pub live: bool,
+    /// Of a group: its newest deletion. It stays when the group is made again, for memberships of before do not count then.
+    pub ended: Option<Ended>,
+    /// Of a user: whom the words have named (`super::bearers`).
+    pub bearers: Vec<Bearer>,
     /// Of the content, so that a word that says nothing new is known without loading what is shown.
     pub digest: i64,
     /// The delivery that holds the content.
     pub inbox_id: i64,
+}
+
+/// A deletion, which ends all memberships that are not said later. The newest of all, so no order of arrival matters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ended {
+    /// The event's own time, as memberships have it.
+    pub at: Timestamp,
+    pub event: String,
+    /// The delivery that holds it.
+    pub inbox_id: i64,
+}
+
+/// A pair of `idp_id` and address that words on a user have named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    pub idp_id: Option<String>,
+    pub email_key: Option<String>,
+    /// The newest word that names it, whether that is a deletion, and the delivery that holds it.
+    pub newest: Version,
+    pub ends: bool,
+    pub inbox_id: i64,
+    /// The newest by the event's own time, as memberships have it, and its delivery.
+    pub spoken: (Timestamp, String),
+    pub spoken_by: i64,
+}
+
+impl Bearer {
+    pub fn pair(&self) -> (&Option<String>, &Option<String>) {
+        (&self.idp_id, &self.email_key)
+    }
 }
 
 /// The content of a word.
@@ -90,6 +124,8 @@ pub struct Touched {
     /// Entities whose outcome may differ now; a mere newer version with the same content is not one.
     pub entities: HashSet<Entity>,
     pub claims: HashSet<i64>,
+    /// Groups of which a newer deletion became known, by claim: members of before are none.
+    pub emptied: HashSet<(String, i64)>,
     /// Newest membership words of the batch, by (group, user, claim), with the delivery that says so.
     pub memberships: HashMap<(String, String, i64), (Membership, i64)>,
     /// Role slugs named under a claim, and a delivery that names them.

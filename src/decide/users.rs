@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     access::{Access, Cause, access},
     around::{Around, Stay},
+    bearers::{Now, bearer_of},
     protect::Loss,
     roles::{self, Because},
     said::{Said, attributes, facts, said},
@@ -50,6 +51,10 @@ pub struct Seat {
     pub held: BTreeMap<String, Because>,
     /// Roles shown that nothing grants any more and that are left as they are ([`super::around::Stay`]).
     pub staying: BTreeSet<String>,
+    /// The newest word on whoever bore the id before: what was said of memberships until then is not theirs.
+    pub former: Option<(Timestamp, String)>,
+    /// Whoever is shown under this id is another person, who is gone.
+    pub succeeds: bool,
     /// Access shrank or changed: the host must look again (`access_epoch`).
     pub changed: bool,
 }
@@ -84,6 +89,8 @@ pub struct Leaver {
     pub email: Option<String>,
     pub since: Timestamp,
     pub cause: Cause,
+    /// Somebody else bears the id now.
+    pub succeeded: bool,
     /// The broker's word on the person: `inactive`, `suspended`, `deleted`; absent when it is not at hand.
     pub state: Option<String>,
     pub inbox_id: i64,
@@ -95,7 +102,22 @@ pub struct UserOutcome {
     pub leavers: Vec<Leaver>,
 }
 
+impl Seat {
+    pub fn former_at(&self) -> Option<i64> {
+        Some(self.former.as_ref()?.0.micros())
+    }
+
+    pub fn former_event(&self) -> Option<&str> {
+        Some(self.former.as_ref()?.1.as_str())
+    }
+}
+
 impl ShownUser {
+    /// Whether another person is shown than bears the id now.
+    pub fn is_former(&self, now: &Now) -> bool {
+        !now.is(self.idp_id.as_deref(), self.email.as_deref())
+    }
+
     fn shows(&self, winner: &Winner<'_>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
             == (winner.tenant_id(), winner.directory_id, winner.word.digest)
@@ -125,7 +147,8 @@ pub fn derive(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>)
     }
     for winner in winners {
         let Some(said) = said(state, &winner, shown) else { continue };
-        let seat = seat(id, &winner, &said, around);
+        let now = bearer_of(state, id, winner.tenant_id());
+        let seat = seat(id, &winner, &said, now, around);
         let Said { row, content } = said;
         outcome.leavers.extend(leaver(&seat, &winner, row, content));
         outcome.changes.push(match content {
@@ -141,9 +164,10 @@ pub fn derive(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>)
     outcome
 }
 
-fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> Seat {
+fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, now: Now, around: &Around<'_>) -> Seat {
     let tenant_id = winner.tenant_id();
     let person_id = said.person(id, winner);
+    let succeeds = said.row.is_some_and(|row| row.is_former(&now));
     let access = access(winner.word, &winner.home.place);
     let attributes = attributes(said, around);
     let facts = facts(id, tenant_id, said, attributes.as_ref(), around);
@@ -158,7 +182,7 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> 
         None => (access, BTreeMap::new()),
     };
     let (access, staying) = match (said.row, around.stay(tenant_id, id)) {
-        (Some(row), Some(stay)) => stayed(row, stay, access, &held),
+        (Some(row), Some(stay)) if !succeeds => stayed(row, stay, access, &held),
         _ => (access, BTreeSet::new()),
     };
     let holds = |role: &String| held.contains_key(role) || staying.contains(role);
@@ -168,7 +192,10 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, around: &Around<'_>) -> 
     let loses = lost.as_ref().is_some_and(|lost| !lost.is_empty());
     Seat {
         access,
-        changed: said.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
+        changed: succeeds
+            || said.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
+        former: now.since,
+        succeeds,
         lost: lost.unwrap_or_default(),
         held,
         staying,
@@ -206,6 +233,9 @@ fn leaver(
     content: Option<&fact::User>,
 ) -> Option<Leaver> {
     let row = row.filter(|row| row.active)?;
+    if seat.succeeds {
+        return Some(succeeded(seat, winner, row));
+    }
     let Access::Inactive(since, cause) = seat.access else { return None };
     Some(Leaver {
         tenant_id: seat.tenant_id.clone(),
@@ -216,7 +246,25 @@ fn leaver(
         email: content.and_then(|content| content.email.clone()).or_else(|| row.email.clone()),
         since,
         cause,
+        succeeded: false,
         state: content.map(|content| content.state.clone()),
         inbox_id: winner.word.inbox_id,
     })
+}
+
+/// Whoever is shown under an id that somebody else has now. They left with the first word on the other at the latest.
+fn succeeded(seat: &Seat, winner: &Winner<'_>, row: &ShownUser) -> Leaver {
+    Leaver {
+        tenant_id: seat.tenant_id.clone(),
+        user_id: seat.user_id.clone(),
+        person_id: row.person_id.clone(),
+        directory_id: row.directory_id.clone(),
+        name: row.name.clone(),
+        email: row.email.clone(),
+        since: winner.word.version.at,
+        cause: Cause::Person,
+        succeeded: true,
+        state: None,
+        inbox_id: winner.word.inbox_id,
+    }
 }

@@ -9,6 +9,7 @@ use lettre::Address;
 use crate::{
     config,
     db::Conn,
+    decide::address::email_key,
     outbox::{mails::Claimed, standing},
     tables,
 };
@@ -45,14 +46,14 @@ pub fn of(conn: &mut Conn, mail: &Claimed, settings: &config::Mail) -> QueryResu
 /// Addresses of those whom the mail tells of as leavers.
 fn left(conn: &mut Conn, mail: &Claimed) -> QueryResult<BTreeSet<String>> {
     let emails = standing::payloads(conn, &mail.told)?.into_iter().filter_map(|leaver| leaver.email);
-    Ok(emails.map(|email| email.to_lowercase()).collect())
+    Ok(emails.map(|email| email_key(&email)).collect())
 }
 
 /// Each once, in this order. What a directory gives for an address and is none is left out.
 fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback: &[Address]) -> Recipients {
     let mut met = BTreeSet::new();
-    let mut fresh = |address: &Address| met.insert(address.to_string().to_lowercase());
-    let stays = |address: &Address| !left.contains(&address.to_string().to_lowercase());
+    let mut fresh = |address: &Address| met.insert(email_key(&address.to_string()));
+    let stays = |address: &Address| !left.contains(&email_key(&address.to_string()));
     let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
     let own = own.iter().filter(|address| stays(address)).cloned();
     let all: Vec<Address> = own.chain(holders).filter(|address| fresh(address)).collect();

@@ -200,6 +200,8 @@ pub(super) struct Row<'a> {
     pub(super) user_id: &'a str,
     pub(super) person_id: &'a str,
     pub(super) payload: String,
+    /// The id is somebody else's now.
+    pub former: bool,
 }
 
 impl Notice {
@@ -249,7 +251,8 @@ impl Notice {
             Self::MassChangeHeld { hold_id, .. } => format!("{}:{hold_id}", family.name()),
             _ => family.name().to_owned(),
         };
-        Row { tenant_id, kind, bundle, user_id, person_id, payload }
+        let former = matches!(self, Self::Deprovisioned(leaver) if leaver.succeeded);
+        Row { tenant_id, kind, bundle, user_id, person_id, payload, former }
     }
 
     /// Once is enough, however often it is enqueued.

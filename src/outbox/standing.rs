@@ -37,18 +37,19 @@ struct Id {
 /// that the person had come back in between, and tells it all.
 ///
 /// Who the person is may have been learnt since the notice was written (a directory that spoke late, and with it the
-/// kind of provider), so it is read from the user's row, and a later notice is looked for by the user too.
+/// kind of provider), so it is read from the user's row, and a later notice is looked for by the user too; but not where the
+/// id has become another person's.
 pub(super) fn leavers(conn: &mut Conn, mail_id: i64) -> QueryResult<Vec<i64>> {
     let kind = Kind::Deprovisioned.name();
     let sql = format!(
-        "SELECT o.id FROM (SELECT w.id, w.tenant_id, w.user_id, COALESCE(c.person_id, w.person_id) AS person_id \
-         FROM outbox w LEFT JOIN users c ON c.tenant_id = w.tenant_id AND c.id = w.user_id \
+        "SELECT o.id FROM (SELECT w.id, w.tenant_id, w.user_id, w.former, COALESCE(c.person_id, w.person_id) AS person_id \
+         FROM outbox w LEFT JOIN users c ON c.tenant_id = w.tenant_id AND c.id = w.user_id AND NOT w.former \
          WHERE w.mail_id = {mail_id} AND w.kind = '{kind}') o \
          WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = o.tenant_id AND u.person_id = o.person_id \
          AND u.status = 'active') \
          AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.tenant_id = o.tenant_id AND n.person_id = o.person_id \
          AND n.id > o.id AND n.kind = '{kind}') \
-         AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.tenant_id = o.tenant_id AND n.user_id = o.user_id \
+         AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.tenant_id = o.tenant_id AND n.user_id = o.user_id AND NOT o.former \
          AND n.id > o.id AND n.kind = '{kind}') ORDER BY o.id"
     );
     let rows: Vec<Id> = on_each!(conn, |c| sql_query(&sql).load(c))?;

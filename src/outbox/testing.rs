@@ -68,6 +68,7 @@ fn leaver(tenant: &str, person: &str, now: Timestamp) -> Leaver {
         email: Some(format!("{person}@customer.example")),
         since: now,
         cause: Cause::Person,
+        succeeded: false,
         state: Some("suspended".into()),
         inbox_id: 7,
     }

@@ -72,7 +72,22 @@ fn wanted(table: &HostTable, difference: &Difference) -> Option<Vec<Value>> {
 }
 
 type ClaimRow = (i64, String, String, i16, i64, String, i64, Option<i64>, Option<String>);
-type FactRow = (String, i16, i64, i64, i64, String, Option<i64>, bool, i64, i64);
+type FactRow = (
+    String,
+    i16,
+    i64,
+    i64,
+    i64,
+    String,
+    Option<i64>,
+    bool,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    i64,
+    i64,
+);
 type MembershipRow = (String, String, i64, i64, String, bool, i64);
 
 /// Claims get new ids here, so the rows that name them are written with those.
@@ -148,13 +163,17 @@ fn put_facts(conn: &mut Conn, rows: &[FactRow], of: impl Fn(i64) -> i64) -> Quer
         .text("event", |row| &row.5)
         .optional_integer("revealed_by", |row| row.6)
         .boolean("live", |row| row.7)
-        .integer("digest", |row| row.8)
-        .integer("inbox_id", |row| row.9)
+        .optional_integer("ended_at", |row| row.8)
+        .optional_text("ended_event", |row| row.9.as_deref())
+        .optional_integer("ended_by", |row| row.10)
+        .optional_text("bearers", |row| row.11.as_deref())
+        .integer("digest", |row| row.12)
+        .integer("inbox_id", |row| row.13)
         .execute(
             conn,
-            "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed_by, live, digest, inbox_id) \
-             SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, r.digest, r.inbox_id \
-             FROM {rows}",
+            "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed_by, live, ended_at, ended_event, ended_by, \
+             bearers, digest, inbox_id) SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, \
+             r.ended_at, r.ended_event, r.ended_by, r.bearers, r.digest, r.inbox_id FROM {rows}",
         )?;
     Ok(())
 }

@@ -71,6 +71,7 @@ pub const USERS: HostTable = HostTable {
         ("directory_id", Plain),
         ("idp_id", Plain),
         ("email", Plain),
+        ("email_key", Plain),
         ("username", Plain),
         ("first_name", Plain),
         ("last_name", Plain),
@@ -84,7 +85,7 @@ pub const USERS: HostTable = HostTable {
         ("updated_at", Time),
     ],
     key: 2,
-    hidden: &[("role_slugs", Plain), ("digest", Integer)],
+    hidden: &[("role_slugs", Plain), ("digest", Integer), ("former_at", Integer), ("former_event", Plain)],
 };
 
 pub const GROUPS: HostTable = HostTable {

@@ -1,11 +1,12 @@
 //! Table `manual_grants`: roles that operators give by hand. No event touches it.
 
+use std::collections::{BTreeSet, HashMap};
+
 use diesel::{
     ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
     sql_types::{BigInt, Text},
 };
 
-use super::Key;
 use crate::{
     clock::Timestamp,
     db::{Conn, bulk::Rows, schema::manual_grants},
@@ -17,7 +18,11 @@ struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
     person_id: String,
+    #[diesel(sql_type = Text)]
+    given_to: String,
     #[diesel(sql_type = Text)]
     role_slug: String,
     #[diesel(sql_type = Text)]
@@ -35,19 +40,32 @@ pub struct Whose {
     pub person_id: String,
 }
 
-/// Of these, by (tenant, person), sorted by role: given to the person, or to this very user when the person had another id.
-pub fn of(conn: &mut Conn, users: &[Whose]) -> QueryResult<ByHand> {
+/// Of these, by (tenant, person), sorted by role: given to the person, or to this very user when the same person was known
+/// as one of the others named. What was given to somebody who bore the id before is not theirs. And those that are to
+/// [`follow`].
+pub fn of(conn: &mut Conn, users: &[(Whose, BTreeSet<String>)]) -> QueryResult<(ByHand, Vec<[String; 4]>)> {
     let rows: Vec<Row> = Rows::of(users)
-        .text("tenant_id", |whose| &whose.tenant_id)
-        .text("user_id", |whose| &whose.user_id)
-        .text("person_id", |whose| &whose.person_id)
+        .text("tenant_id", |(whose, _)| &whose.tenant_id)
+        .text("user_id", |(whose, _)| &whose.user_id)
+        .text("person_id", |(whose, _)| &whose.person_id)
         .load(
             conn,
-            "SELECT r.tenant_id, r.person_id, m.role_slug, m.reason, m.granted_by, m.granted_at FROM {rows} \
+            "SELECT r.tenant_id, r.user_id, r.person_id, m.person_id AS given_to, m.role_slug, m.reason, m.granted_by, m.granted_at FROM {rows} \
              JOIN manual_grants m ON m.tenant_id = r.tenant_id AND (m.person_id = r.person_id OR m.user_id = r.user_id)",
         )?;
-    let mut by_hand = ByHand::new();
-    for Row { tenant_id, person_id, role_slug, reason, granted_by, granted_at } in rows {
+    let known: HashMap<(&str, &str), &BTreeSet<String>> = users
+        .iter()
+        .map(|(whose, also)| ((whose.tenant_id.as_str(), whose.user_id.as_str()), also))
+        .collect();
+    let (mut by_hand, mut followed) = (ByHand::new(), Vec::new());
+    for Row { tenant_id, user_id, person_id, given_to, role_slug, reason, granted_by, granted_at } in rows {
+        if given_to != person_id {
+            let also = known.get(&(tenant_id.as_str(), user_id.as_str()));
+            if !also.is_some_and(|also| also.contains(&given_to)) {
+                continue;
+            }
+            followed.push([tenant_id.clone(), user_id, given_to, person_id.clone()]);
+        }
         let since = Timestamp::from_micros(granted_at);
         let grant = Manual { role: role_slug, since, by: granted_by, reason };
         by_hand.entry((tenant_id, person_id)).or_default().push(grant);
@@ -56,7 +74,7 @@ pub fn of(conn: &mut Conn, users: &[Whose]) -> QueryResult<ByHand> {
         grants.sort_unstable();
         grants.dedup();
     }
-    Ok(by_hand)
+    Ok((by_hand, followed))
 }
 
 /// The roles given by hand in this tenant, each once.
@@ -94,15 +112,24 @@ pub fn revoke(conn: &mut Conn, tenant_id: &str, person_id: &str, role: &str) -> 
     Ok(diesel::delete(given).execute(conn)? > 0)
 }
 
-/// What was given to these (tenant, user) is the person's that they are now.
-pub fn follow(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
-    Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).execute(
-        conn,
-        "UPDATE manual_grants SET person_id = u.person_id FROM {rows} \
-         JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id \
-         WHERE manual_grants.tenant_id = r.tenant_id AND manual_grants.user_id = r.user_id \
-         AND manual_grants.person_id <> u.person_id",
-    )?;
+/// What was given to these users is the person's that they are known as now; where that is given already, it stays.
+pub fn follow(conn: &mut Conn, users: &[[String; 4]]) -> QueryResult<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    Rows::of(users)
+        .text("tenant_id", |[tenant_id, ..]| tenant_id)
+        .text("user_id", |[_, user_id, ..]| user_id)
+        .text("was", |[_, _, was, _]| was)
+        .text("is_now", |[.., now]| now)
+        .execute(
+            conn,
+            "UPDATE manual_grants SET person_id = r.is_now FROM {rows} \
+             WHERE manual_grants.tenant_id = r.tenant_id AND manual_grants.user_id = r.user_id \
+             AND manual_grants.person_id = r.was AND NOT EXISTS (SELECT 1 FROM manual_grants x \
+             WHERE x.tenant_id = r.tenant_id AND x.user_id = r.user_id AND x.person_id = r.is_now \
+             AND x.role_slug = manual_grants.role_slug)",
+        )?;
     Ok(())
 }
 

@@ -83,7 +83,8 @@ struct Group {
     event: String,
 }
 
-/// The existing groups of these (tenant, user), whether or not they have access; as `group_members` counts them.
+/// The existing groups of these (tenant, user), whether or not they have access; as `group_members` counts them. A word of
+/// before the group was deleted last does not count, also when the group was made again.
 pub fn groups_of(conn: &mut Conn, users: &[Key]) -> QueryResult<Groups> {
     let rows: Vec<Group> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
@@ -93,7 +94,10 @@ pub fn groups_of(conn: &mut Conn, users: &[Key]) -> QueryResult<Groups> {
          JOIN groups g ON g.tenant_id = r.tenant_id AND g.id = m.group_id \
          WHERE m.added AND NOT EXISTS (SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id \
          WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id \
-         AND (n.at, n.event) > (m.at, m.event))",
+         AND (n.at, n.event) > (m.at, m.event)) \
+         AND NOT EXISTS (SELECT 1 FROM facts f JOIN claims e ON e.id = f.claim_id \
+         WHERE f.id = m.group_id AND f.kind = 3 AND e.tenant_id = c.tenant_id \
+         AND (f.ended_at, f.ended_event) >= (m.at, m.event))",
     )?;
     let mut groups = Groups::new();
     for Group { tenant_id, user_id, group_id, name, directory_id, at, event } in rows {

@@ -16,7 +16,10 @@ use crate::{
         Conn,
         bulk::{Rows, Upsert},
     },
-    decide::users::{Seat, ShownUser, UserChange},
+    decide::{
+        address::email_key,
+        users::{Seat, ShownUser, UserChange},
+    },
     fact,
 };
 
@@ -130,6 +133,7 @@ struct Put<'a> {
     directory_id: &'a str,
     digest: i64,
     content: &'a fact::User,
+    email_key: Option<String>,
     role_slugs: String,
     /// What an insert begins with, and what an update adds.
     epoch: i64,
@@ -144,7 +148,8 @@ pub fn apply(conn: &mut Conn, changes: &[UserChange], known: impl Fn(&str, &str)
                 let new = !known(&seat.tenant_id, &seat.user_id);
                 let role_slugs = serde_json::Value::from(content.roles.as_slice()).to_string();
                 let epoch = i64::from(seat.changed || new);
-                put.push(Put { seat, directory_id, digest: *digest, content, role_slugs, epoch });
+                let email_key = content.email.as_deref().map(email_key);
+                put.push(Put { seat, directory_id, digest: *digest, content, email_key, role_slugs, epoch });
                 seat
             }
             UserChange::Restate(seat) => {
@@ -181,6 +186,7 @@ const USER: Upsert<'_> = Upsert {
         "directory_id",
         "idp_id",
         "email",
+        "email_key",
         "username",
         "first_name",
         "last_name",
@@ -193,6 +199,8 @@ const USER: Upsert<'_> = Upsert {
         "updated_at",
         "role_slugs",
         "digest",
+        "former_at",
+        "former_event",
     ],
     add: &["access_epoch"],
     ..Upsert::PLAIN
@@ -206,6 +214,7 @@ fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
         .text("directory_id", |row| row.directory_id)
         .optional_text("idp_id", |row| row.content.idp_id.as_deref())
         .optional_text("email", |row| row.content.email.as_deref())
+        .optional_text("email_key", |row| row.email_key.as_deref())
         .optional_text("username", |row| row.content.username.as_deref())
         .optional_text("first_name", |row| row.content.first_name.as_deref())
         .optional_text("last_name", |row| row.content.last_name.as_deref())
@@ -219,6 +228,8 @@ fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
         .time("updated_at", |row| Some(row.content.updated_at))
         .text("role_slugs", |row| &row.role_slugs)
         .integer("digest", |row| row.digest)
+        .optional_integer("former_at", |row| row.seat.former_at())
+        .optional_text("former_event", |row| row.seat.former_event())
         .upsert(conn, &USER)?;
     Ok(())
 }
@@ -232,12 +243,15 @@ fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
         .text("status", |seat| seat.access.status())
         .time("deprovisioned_at", |seat| seat.access.since())
         .integer("epoch", |seat| i64::from(seat.changed))
+        .optional_integer("former_at", |seat| seat.former_at())
+        .optional_text("former_event", |seat| seat.former_event())
         .execute(
             conn,
             "UPDATE users SET person_id = r.person_id, status = r.status, deprovisioned_at = r.deprovisioned_at, \
-             access_epoch = users.access_epoch + r.epoch FROM {rows} \
+             access_epoch = users.access_epoch + r.epoch, former_at = r.former_at, former_event = r.former_event FROM {rows} \
              WHERE users.tenant_id = r.tenant_id AND users.id = r.id AND (users.status <> r.status \
              OR users.person_id <> r.person_id OR users.deprovisioned_at IS DISTINCT FROM r.deprovisioned_at \
+             OR users.former_at IS DISTINCT FROM r.former_at OR users.former_event IS DISTINCT FROM r.former_event \
              OR r.epoch > 0)",
         )?;
     Ok(())

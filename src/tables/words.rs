@@ -1,5 +1,7 @@
 //! Table `facts`: the newest word on each entity under each claim.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, dsl::sql,
     sql_types::Bool,
@@ -13,7 +15,7 @@ use crate::{
         bulk::{Rows, Upsert},
         schema::facts,
     },
-    decide::state::Standing,
+    decide::state::{Bearer, Ended, Standing},
     fact::{Kind, Version},
 };
 
@@ -31,22 +33,34 @@ struct Row {
     event: String,
     revealed_by: Option<i64>,
     live: bool,
+    ended_at: Option<i64>,
+    ended_event: Option<String>,
+    ended_by: Option<i64>,
+    bearers: Option<String>,
     digest: i64,
     inbox_id: i64,
 }
 
 fn placed(row: Row) -> Placed {
     let Row { id, claim_id, event, revealed_by, live, digest, inbox_id, .. } = row;
+    let ended = match (row.ended_at, row.ended_event, row.ended_by) {
+        (Some(at), Some(event), Some(inbox_id)) => {
+            Some(Ended { at: Timestamp::from_micros(at), event, inbox_id })
+        }
+        _ => None,
+    };
+    let bearers = row.bearers.as_deref().map(read_bearers).unwrap_or_default();
     let (at, emitted) = (Timestamp::from_micros(row.at), Timestamp::from_micros(row.emitted));
     let version = Version { at, emitted, event };
-    (kind(row.kind), id, Standing { claim_id, version, revealed_by, live, digest, inbox_id })
+    (kind(row.kind), id, Standing { claim_id, version, revealed_by, live, ended, bearers, digest, inbox_id })
 }
 
 /// All words on these ids, of whatever kind and claim.
 pub fn on(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Placed>> {
     let rows: Vec<Row> = Rows::of(ids).text("id", |id| id).load(
         conn,
-        "SELECT f.id, f.kind, f.claim_id, f.at, f.emitted, f.event, f.revealed_by, f.live, f.digest, f.inbox_id \
+        "SELECT f.id, f.kind, f.claim_id, f.at, f.emitted, f.event, f.revealed_by, f.live, f.ended_at, f.ended_event, \
+         f.ended_by, f.bearers, f.digest, f.inbox_id \
          FROM {rows} JOIN facts f ON f.id = r.id",
     )?;
     Ok(rows.into_iter().map(placed).collect())
@@ -74,12 +88,60 @@ pub fn under(
 const FACT: Upsert<'_> = Upsert {
     table: "facts",
     key: &["id", "kind", "claim_id"],
-    set: &["at", "emitted", "event", "revealed_by", "live", "digest", "inbox_id"],
+    set: &[
+        "at",
+        "emitted",
+        "event",
+        "revealed_by",
+        "live",
+        "ended_at",
+        "ended_event",
+        "ended_by",
+        "bearers",
+        "digest",
+        "inbox_id",
+    ],
     ..Upsert::PLAIN
 };
 
+/// `idp_id`, address, at, emitted, event, whether it ends, delivery; then the newest by its own time: at, event, delivery.
+type Kept = (Option<String>, Option<String>, i64, i64, String, bool, i64, i64, String, i64);
+
+/// As written below, so it reads as one.
+fn read_bearers(text: &str) -> Vec<Bearer> {
+    let kept: Vec<Kept> = serde_json::from_str(text).unwrap_or_default();
+    let time = Timestamp::from_micros;
+    let bearer =
+        |(idp_id, email_key, at, emitted, event, ends, inbox_id, spoken_at, spoken, spoken_by): Kept| {
+            Bearer {
+                idp_id,
+                email_key,
+                newest: Version { at: time(at), emitted: time(emitted), event },
+                ends,
+                inbox_id,
+                spoken: (time(spoken_at), spoken),
+                spoken_by,
+            }
+        };
+    kept.into_iter().map(bearer).collect()
+}
+
+fn write_bearers(bearers: &[Bearer]) -> Option<String> {
+    let kept = |bearer: &Bearer| -> Kept {
+        let Bearer { idp_id, email_key, newest, ends, inbox_id, spoken, spoken_by } = bearer.clone();
+        let Version { at, emitted, event } = newest;
+        let (at, emitted) = (at.micros(), emitted.micros());
+        (idp_id, email_key, at, emitted, event, ends, inbox_id, spoken.0.micros(), spoken.1, spoken_by)
+    };
+    let kept: Vec<Kept> = bearers.iter().map(kept).collect();
+    // Texts and numbers: writing them cannot fail.
+    if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
+}
+
 pub fn upsert(conn: &mut Conn, words: &[(&str, Kind, &Standing)]) -> QueryResult<()> {
-    Rows::of(words)
+    let words: Vec<_> =
+        words.iter().map(|word| (word.0, word.1, word.2, write_bearers(&word.2.bearers))).collect();
+    Rows::of(&words)
         .text("id", |word| word.0)
         .integer("kind", |word| code(word.1).into())
         .integer("claim_id", |word| word.2.claim_id)
@@ -88,9 +150,28 @@ pub fn upsert(conn: &mut Conn, words: &[(&str, Kind, &Standing)]) -> QueryResult
         .text("event", |word| &word.2.version.event)
         .optional_integer("revealed_by", |word| word.2.revealed_by)
         .boolean("live", |word| word.2.live)
+        .optional_integer("ended_at", |word| Some(word.2.ended.as_ref()?.at.micros()))
+        .optional_text("ended_event", |word| Some(word.2.ended.as_ref()?.event.as_str()))
+        .optional_integer("ended_by", |word| Some(word.2.ended.as_ref()?.inbox_id))
+        .optional_text("bearers", |word| word.3.as_deref())
         .integer("digest", |word| word.2.digest)
         .integer("inbox_id", |word| word.2.inbox_id)
         .upsert(conn, &FACT)?;
+    Ok(())
+}
+
+/// What words on these users of a tenant have named, for an erasure: their deliveries name nobody any more.
+pub fn forget_bearers(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
+    let ids: Vec<&String> = ids.iter().collect();
+    Rows::of(&ids)
+        .text("id", |id| id)
+        .integer("kind", |_| code(Kind::User).into())
+        .text("tenant_id", |_| tenant_id)
+        .execute(
+            conn,
+            "UPDATE facts SET bearers = NULL FROM {rows} WHERE facts.id = r.id AND facts.kind = r.kind \
+             AND facts.claim_id IN (SELECT c.id FROM claims c WHERE c.tenant_id = r.tenant_id)",
+        )?;
     Ok(())
 }
 

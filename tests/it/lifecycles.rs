@@ -459,3 +459,108 @@ both! {
         assert_eq!(app.inbox().iter().filter(|(_, state)| state == "ignored").count(), 2);
     }
 }
+
+/// What becomes of a group that is deleted and made again, its members told of before, and again.
+fn made_again() -> Vec<Value> {
+    let mut events = beginning();
+    events.extend([
+        event("g10", "dsync.group.deleted", 10, group("g1", 2)),
+        event("g20", "dsync.group.created", 20, group("g1", 20)),
+    ]);
+    events
+}
+
+both! {
+    fn a_group_made_again_under_its_id_starts_empty_in_whatever_order_that_is_learnt(app) {
+        let events = made_again();
+        app.play(&events);
+        assert_eq!((app.rows(GROUPS).len(), app.rows(GROUP_MEMBERS).len()), (1, 0));
+
+        let joins = |n: i64| event(&format!("m{n}"), "dsync.group.user_added", n, membership(user("u1", "active", 1), group("g1", 2)));
+        app.play(&[joins(9)]);
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 0, "of before the deletion, though it came later");
+        app.play(&[joins(21)]);
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 1);
+        // An older deletion says nothing new; a newer one ends that too, though the group is there since.
+        app.play(&[event("g15", "dsync.group.deleted", 15, group("g1", 2))]);
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 1);
+        app.play(&[event("g30", "dsync.group.created", 30, group("g1", 30)), event("g25", "dsync.group.deleted", 25, group("g1", 2))]);
+        assert_eq!((app.rows(GROUPS).len(), app.rows(GROUP_MEMBERS).len()), (1, 0));
+    }
+}
+
+both! {
+    fn a_deletion_that_comes_last_empties_the_group_that_was_made_again(app) {
+        let mut events = made_again();
+        events.reverse();
+        for one in events {
+            app.play(&[one]);
+        }
+
+        assert_eq!((app.rows(GROUPS).len(), app.rows(GROUP_MEMBERS).len()), (1, 0));
+    }
+}
+
+both! {
+    fn a_deletion_under_another_claim_of_the_tenant_empties_the_group_too(app) {
+        // It moved to another directory, which made it again.
+        let moved = with(group("g1", 20), json!({"directory_id": "dir_2"}));
+        app.play(&beginning());
+        app.play(&[
+            event("g20", "dsync.group.created", 20, moved),
+            event("g10", "dsync.group.deleted", 10, group("g1", 2)),
+        ]);
+
+        assert_eq!((app.brief(GROUPS, &["directory_id"]), app.rows(GROUP_MEMBERS).len()), (vec!["dir_2".to_owned()], 0));
+    }
+}
+
+both! {
+    fn what_retention_drops_does_not_bring_back_the_members_of_before(app) {
+        app.play(&made_again());
+        app.clock.advance_seconds(400 * 24 * 3_600);
+        app.drain();
+
+        app.assert_rebuilds();
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
+    }
+}
+
+both! {
+    fn an_organization_called_default_is_another_tenant_than_that_of_directories_without(app) {
+        let of = |id: &str, directory: &str, organization: Value| {
+            let fields = json!({"directory_id": directory, "organization_id": organization, "idp_id": "same", "email": "same@acme.example"});
+            event(&format!("created_{id}"), "dsync.user.created", 2, with(user(id, "active", 2), fields))
+        };
+        app.play(&[
+            event("o1", "organization.created", 0, organization("default", 0)),
+            event("d1", "dsync.activated", 1, directory("dir_1", "default", 1)),
+            event("d2", "dsync.activated", 1, with(directory("dir_2", "", 1), json!({"organization_id": null}))),
+            of("u1", "dir_1", json!("default")),
+            of("u2", "dir_2", Value::Null),
+        ]);
+
+        assert_eq!(app.brief(USERS, &["tenant_id", "id"]), ["default u2", "organization:default u1"]);
+        assert_eq!(app.brief(TENANTS, &["id", "name"]), ["default null", "organization:default Org default"]);
+        let people = app.rows(USERS);
+        assert_ne!(people[0]["person_id"], people[1]["person_id"]);
+
+        // Its end is the end of nobody else.
+        app.play(&[event("o9", "organization.deleted", 9, organization("default", 0))]);
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u2 active", "u1 inactive"]);
+        assert_eq!(app.brief(TENANTS, &["id", "deleted_at"]), ["default null".to_owned(), format!("organization:default {}", at(9))]);
+    }
+}
+
+both! {
+    fn an_organization_called_default_changes_nothing_in_single_tenant_mode(app, |config| config.tenancy = Tenancy::Single) {
+        let of_default = with(user("u1", "active", 2), json!({"organization_id": "default"}));
+        app.play(&[
+            event("o1", "organization.created", 0, organization("default", 0)),
+            event("e1", "dsync.user.created", 2, of_default),
+        ]);
+
+        assert_eq!(app.brief(USERS, &["tenant_id", "id"]), ["default u1"]);
+        assert_eq!(app.brief(TENANTS, &["id", "name"]), ["default null"]);
+    }
+}

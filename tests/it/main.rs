@@ -27,11 +27,15 @@ mod duplicates;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod handed_over;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod lifecycles;
+#[cfg(test)]
+mod named;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]

@@ -77,6 +77,12 @@ CREATE TABLE facts (
     -- a delivery whose word is no removal; NULL: nothing else has been said, so the entity is not shown
     revealed_by INTEGER,
     live       INTEGER NOT NULL CHECK (live IN (0, 1)),
+    -- of a group: the newest deletion (its own time, id and delivery); memberships that are not newer do not count
+    ended_at    INTEGER,
+    ended_event TEXT,
+    ended_by    INTEGER,
+    -- of a user: whom the words have named, and the newest word on each (src/decide/bearers.rs)
+    bearers     TEXT,
     digest     INTEGER NOT NULL,
     inbox_id   INTEGER NOT NULL,
     PRIMARY KEY (id, kind, claim_id)
@@ -125,7 +131,7 @@ CREATE TABLE manual_grants (
     reason     TEXT    NOT NULL,
     granted_by TEXT    NOT NULL,
     granted_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, user_id, role_slug)
+    PRIMARY KEY (tenant_id, user_id, person_id, role_slug)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
 
@@ -223,6 +229,8 @@ CREATE TABLE users (
     directory_id      TEXT    NOT NULL,
     idp_id            TEXT,
     email             TEXT,
+    -- the address with its ASCII letters folded, and nothing else: addresses are compared by it
+    email_key         TEXT,
     username          TEXT,
     first_name        TEXT,
     last_name         TEXT,
@@ -237,11 +245,14 @@ CREATE TABLE users (
     -- rosterd's own: the role slugs of the newest fact, and the digest of the content shown
     role_slugs        TEXT    NOT NULL,
     digest            INTEGER NOT NULL,
+    -- the newest word on whoever bore the id before: what was said of memberships until then is theirs
+    former_at         INTEGER,
+    former_event      TEXT,
     PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
 -- status is in it because SQLite would otherwise read a tenant's whole table for "is this person active".
 CREATE INDEX users_person ON users (tenant_id, person_id, status);
-CREATE INDEX users_email ON users (lower(email), tenant_id);
+CREATE INDEX users_email ON users (email_key, tenant_id);
 
 CREATE TABLE groups (
     tenant_id    TEXT    NOT NULL,
@@ -272,7 +283,8 @@ CREATE TABLE user_roles (
 ) STRICT, WITHOUT ROWID;
 
 -- A membership shows iff its newest fact says added, its group exists and its user is active. The inner select only
--- matters where one directory's events claim two organizations.
+-- matters where one directory's events claim two organizations. A group that was made again begins empty: a word of
+-- before its newest deletion does not count.
 CREATE VIEW group_members AS
 SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
 FROM memberships m
@@ -280,10 +292,16 @@ JOIN claims c ON c.id = m.claim_id
 JOIN users u ON u.tenant_id = c.tenant_id AND u.id = m.user_id AND u.status = 'active'
 JOIN groups g ON g.tenant_id = c.tenant_id AND g.id = m.group_id
 WHERE m.added = 1
+  AND (u.former_at IS NULL OR (m.at, m.event) > (u.former_at, u.former_event))
   AND NOT EXISTS (
       SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id
       WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id
         AND (n.at, n.event) > (m.at, m.event)
+  )
+  AND NOT EXISTS (
+      SELECT 1 FROM facts f JOIN claims e ON e.id = f.claim_id
+      WHERE f.id = m.group_id AND f.kind = 3 AND e.tenant_id = c.tenant_id
+        AND (f.ended_at, f.ended_event) >= (m.at, m.event)
   );
 
 -- Notices waiting to be told: one row for each piece of news, written in the transaction that makes it true.
@@ -300,7 +318,9 @@ CREATE TABLE outbox (
     created_at INTEGER NOT NULL,
     -- the mail that tells it, once bundled; told_at stays NULL for a notice that had become untrue
     mail_id    INTEGER,
-    told_at    INTEGER
+    told_at    INTEGER,
+    -- the user's id is another person's now: person_id stays whom the notice is of
+    former     INTEGER NOT NULL DEFAULT 0 CHECK (former IN (0, 1))
 ) STRICT;
 CREATE INDEX outbox_waiting ON outbox (tenant_id, bundle, created_at) WHERE mail_id IS NULL;
 CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;

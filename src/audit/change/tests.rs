@@ -128,6 +128,8 @@ fn seat(row: Option<&ShownUser>, access: Access, held: BTreeMap<String, Because>
     let lost: BTreeSet<String> = had.into_iter().filter(|role| !held.contains_key(role)).collect();
     let changed = !lost.is_empty() || row.is_some_and(|row| row.active && !access.is_active());
     Seat {
+        former: None,
+        succeeds: false,
         tenant_id: "org_1".into(),
         user_id: "u1".into(),
         person_id,

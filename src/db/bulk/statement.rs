@@ -107,10 +107,10 @@ impl QueryFragment<Sqlite> for SomeRows<'_> {
 }
 
 /// The names that SQLite gives to the columns of VALUES.
-const VALUE_COLUMNS: [&str; 20] = [
+const VALUE_COLUMNS: [&str; 24] = [
     "column1", "column2", "column3", "column4", "column5", "column6", "column7", "column8", "column9",
     "column10", "column11", "column12", "column13", "column14", "column15", "column16", "column17",
-    "column18", "column19", "column20",
+    "column18", "column19", "column20", "column21", "column22", "column23", "column24",
 ];
 
 fn bind<'b>(values: &'b Values<'_>, place: usize, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {

@@ -113,6 +113,11 @@ fn owners(events: &[Value]) -> BTreeMap<&str, &str> {
     oldest.into_iter().map(|(directory, claim)| (directory, claim.3)).collect()
 }
 
+/// An organization that has the id of the tenant of those without is not that tenant.
+fn tenant_of(organization: &str) -> &str {
+    if organization == "default" { "organization:default" } else { organization }
+}
+
 /// `role` and `roles[]`, whichever the environment sends.
 fn slugs(user: &Value) -> BTreeSet<&str> {
     let many = user["roles"].as_array().into_iter().flatten();
@@ -122,7 +127,7 @@ fn slugs(user: &Value) -> BTreeSet<&str> {
 impl<'a> Model<'a> {
     fn tenant(&self, directory: &str) -> &'a str {
         match (self.rules.tenancy, self.owners.get(directory)) {
-            (Tenancy::Multi, Some(owner)) => owner,
+            (Tenancy::Multi, Some(owner)) => tenant_of(owner),
             _ => "default",
         }
     }
@@ -171,6 +176,47 @@ impl<'a> Model<'a> {
             self.roles.extend(slugs(word.data).into_iter().map(|slug| (tenant, slug)));
         }
         self.users.say((tenant, text(word.data, "id")), word);
+    }
+
+    /// Since when somebody is in a group; nobody is by a word of before its deletion.
+    /// Nor by one of when the id was somebody else's.
+    fn member(
+        &self,
+        (tenant, group, user): (&'a str, &'a str, &'a str),
+        changes: &BTreeSet<Change<'a>>,
+    ) -> Option<&'a str> {
+        let (at, event, _) = changes.last().filter(|(_, _, added)| *added)?;
+        let deletions = self.groups.0.get(&(tenant, group)).into_iter().flatten().filter(|word| word.deleted);
+        let mut deletions = deletions.map(|Word { version: (_, sent, event), .. }| (*sent, *event));
+        let begins = deletions.all(|deletion| deletion < (*at, *event));
+        let theirs = self.former((tenant, user)).is_none_or(|former| former < (*at, *event));
+        (begins && theirs).then_some(*at)
+    }
+
+    /// The newest word on another person than the newest word on this id speaks of: when it was sent, and the event.
+    fn former(&self, key: Key<'a>) -> Option<(&'a str, &'a str)> {
+        let words = self.users.0.get(&key)?;
+        let pair = |word: &Word<'a>| (word.data["idp_id"].as_str(), word.data["email"].as_str());
+        let last_under = |idp_id: Option<&str>| {
+            words.iter().filter(|word| pair(word).0 == idp_id).max_by_key(|word| word.version).unwrap()
+        };
+        // One address is one person, but for an id that was deleted and made anew with another idp_id.
+        let linked = |a: (Option<&str>, Option<&str>), b: (Option<&str>, Option<&str>)| {
+            let (a_last, b_last) = (last_under(a.0), last_under(b.0));
+            let older = if a_last.version < b_last.version { a_last } else { b_last };
+            a.0 == b.0 || (a.1.is_some() && a.1 == b.1 && !older.deleted)
+        };
+        let mut same = BTreeSet::from([pair(self.users.newest(key)?)]);
+        loop {
+            let more: BTreeSet<_> =
+                words.iter().map(pair).filter(|one| same.iter().any(|known| linked(*known, *one))).collect();
+            if more.is_subset(&same) {
+                break;
+            }
+            same.extend(more);
+        }
+        let others = words.iter().filter(|word| !same.contains(&pair(word)));
+        others.map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
     }
 
     /// Since when the directory's organization is deleted.

@@ -48,7 +48,9 @@ fn elsewhere(value: &Value) -> Value {
         Value::Object(fields) => {
             fields.iter().map(|(field, value)| (field.clone(), elsewhere(value))).collect()
         }
-        Value::String(text) if text.chars().nth(1).is_some_and(|c| c.is_ascii_digit()) => {
+        Value::String(text)
+            if text == "default" || text.chars().nth(1).is_some_and(|c| c.is_ascii_digit()) =>
+        {
             json!(format!("other_{text}"))
         }
         plain => plain.clone(),
@@ -59,7 +61,9 @@ fn elsewhere(value: &Value) -> Value {
 fn of_the_history(mut tables: model::Tables) -> model::Tables {
     for (table, rows) in &mut tables {
         let tenant = if *table == "tenants" { "id" } else { "tenant_id" };
-        rows.retain(|row| row[tenant].as_str().is_some_and(|tenant| ["o0", "o1", "o2"].contains(&tenant)));
+        rows.retain(|row| {
+            row[tenant].as_str().is_some_and(|tenant| ["o0", "o1", "organization:default"].contains(&tenant))
+        });
     }
     tables
 }

@@ -41,6 +41,11 @@ fn ends(events: &[Value], tables: &model::Tables) -> Vec<(&'static str, bool)> {
         };
         !rows("directories").any(is_theirs)
     };
+    let made_again = |group: &Value| {
+        events
+            .iter()
+            .any(|event| event["event"] == "dsync.group.deleted" && event["data"]["id"] == group["id"])
+    };
     vec![
         ("somebody active", users("active").count() > 0),
         ("somebody active and somebody not", users("active").count() > 0 && users("inactive").count() > 0),
@@ -57,6 +62,7 @@ fn ends(events: &[Value], tables: &model::Tables) -> Vec<(&'static str, bool)> {
         ("a directory without owner", rows("tenants").any(|tenant| tenant["id"] == "default")),
         ("somebody moved", rows("users").any(began_elsewhere)),
         ("a group moved", rows("groups").any(began_elsewhere)),
+        ("a group made again", rows("groups").any(made_again)),
         ("one id in two tenants", rows("users").any(in_two_tenants)),
         ("one person under two ids", rows("users").any(twice)),
         ("equal times", events.iter().any(tied)),

@@ -2,7 +2,7 @@
 //! host's tables. Without HTTP, so that a case takes milliseconds.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::AtomicU32},
 };
 
@@ -204,6 +204,14 @@ impl World {
         let (active, others): (Vec<_>, Vec<_>) =
             tables[USERS.name].iter().partition(|row| row["status"] == "active");
         (active.into_iter().map(user).collect(), others.into_iter().map(user).collect())
+    }
+
+    /// (tenant, user) of the active, and how the customer's directory calls them.
+    pub fn active(&self) -> BTreeMap<User, Value> {
+        let tables = self.tables();
+        let rows = tables[USERS.name].iter().filter(|row| row["status"] == "active");
+        let user = |row: &Value| ["tenant_id", "id"].map(|column| row[column].as_str().unwrap().to_owned());
+        rows.map(|row| (user(row), row["idp_id"].clone())).collect()
     }
 
     /// The users of the notices, sorted.

@@ -213,3 +213,22 @@ both! {
         assert_eq!(shown[0], format!("u1 {}", at(9)));
     }
 }
+
+both! {
+    fn a_group_made_again_grants_nothing_to_the_members_of_before(app) {
+        beginning(app);
+        apply(app, GROUPS);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5), joins("u3", named("g_admins", "Admins", 1), 5)]);
+        let deleted = event("e8", "dsync.group.deleted", 8, named("g_admins", "Admins", 1));
+        let made_again = event("e9", "dsync.group.created", 9, named("g_admins", "Admins", 9));
+
+        // The deletion comes last, while the row of the group stays the same.
+        app.play(&[made_again]);
+        assert!(grants(app).contains(&"u1 admin".to_owned()));
+        app.play(&[deleted]);
+
+        assert_eq!(grants(app), ["u2 editor", "u2 member", "u3 viewer"]);
+        app.play(&[joins("u3", named("g_admins", "Admins", 9), 10)]);
+        assert!(grants(app).contains(&"u3 admin".to_owned()) && !grants(app).contains(&"u1 admin".to_owned()));
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Key, Model, Word, slugs};
+use super::{Key, Model, Word, slugs, tenant_of};
 
 /// Rows of each host table, by key; `access_epoch` is left out, since it alone may differ.
 pub type Tables = BTreeMap<&'static str, Vec<Value>>;
@@ -34,8 +34,9 @@ impl<'a> Model<'a> {
         let active: BTreeMap<Key<'_>, _> =
             self.users.visible().filter(|(key, word)| left(*key, word).is_none()).collect();
         let members = self.memberships.iter().filter(|((tenant, group, user), changes)| {
-            let added = changes.last().is_some_and(|(_, _, added)| *added);
-            added && groups.contains_key(&(tenant, group)) && active.contains_key(&(tenant, user))
+            self.member((tenant, group, user), changes).is_some()
+                && groups.contains_key(&(tenant, group))
+                && active.contains_key(&(tenant, user))
         });
         let users = self.users.visible();
         Tables::from([
@@ -65,9 +66,9 @@ impl<'a> Model<'a> {
         };
         let of_user = self.memberships.iter().filter(|((t, _, u), _)| (*t, *u) == (tenant, user));
         let groups = of_user.filter_map(|((_, group, _), changes)| {
-            let (since, _, _) = changes.last().filter(|(_, _, added)| *added)?;
+            let since = self.member((tenant, *group, user), changes)?;
             let word = groups.get(&(tenant, *group))?;
-            Some((*group, word.data["name"].as_str()?, word.directory, *since))
+            Some((*group, word.data["name"].as_str()?, word.directory, since))
         });
         mapped.grants(word.data, &slugs(word.data), &groups.collect())
     }
@@ -87,7 +88,7 @@ impl<'a> Model<'a> {
 
     fn tenant_ids(&self, directories: &BTreeSet<Key<'a>>) -> BTreeSet<&'a str> {
         let multi = self.rules.tenancy == rosterd::decide::Tenancy::Multi;
-        let organizations = self.organizations.visible().map(|(id, _)| id).filter(|_| multi);
+        let organizations = self.organizations.visible().map(|(id, _)| tenant_of(id)).filter(|_| multi);
         directories.iter().map(|(tenant, _)| *tenant).chain(organizations).collect()
     }
 
@@ -98,7 +99,9 @@ impl<'a> Model<'a> {
 
     fn tenants(&self, directories: &BTreeSet<Key<'a>>) -> Vec<Value> {
         let tenant = |id| {
-            let word = self.organizations.newest(id);
+            // `default` itself is no organization.
+            let organization = if id == "organization:default" { "default" } else { id };
+            let word = self.organizations.newest(organization).filter(|_| id != "default");
             let deleted_at = word.filter(|word| word.deleted).map(|word| word.version.0);
             row(json!({"id": id, "deleted_at": deleted_at}), word, &["name", "created_at", "updated_at"])
         };
@@ -128,6 +131,7 @@ impl<'a> Model<'a> {
             "tenant_id": tenant, "id": id, "directory_id": word.directory, "deprovisioned_at": left,
             "person_id": [&json!(tenant), &json!(provider), &word.data["idp_id"]],
             "status": if left.is_none() { "active" } else { "inactive" },
+            "email_key": word.data["email"].as_str().map(str::to_ascii_lowercase),
         });
         let profile = ["idp_id", "email", "username", "first_name", "last_name", "name", "job_title"];
         row(decided, Some(word), &[&profile[..], &["custom_attributes", "created_at", "updated_at"]].concat())

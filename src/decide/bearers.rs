@@ -1,0 +1,208 @@
+//! Who bears a broker's id. Imported ids change hands: the next bearer is another person and inherits nothing.
+//!
+//! What is stored: under each claim, with the fact on a user, one [`Bearer`] for each pair of `idp_id` and address that any
+//! word has named, with the newest word that named it. To join a word is to take the later of two versions, so the list
+//! depends on the set of words and not on their order; a late word only fills it in.
+//!
+//! What follows from it, for a tenant ([`bearer_of`]): the pair of the newest word is there now, and with it every pair that is
+//! the same person: it has the same `idp_id`, or the same address (an attribute mapping that changes moves the `idp_id`
+//! of everybody and no address; a marriage moves the address alone), through any number of steps. The same address does
+//! not count where the id was deleted under the one `idp_id` and made anew under the other. All other pairs are former
+//! bearers. Whatever was said until the newest word on one of those is theirs: their memberships do not count.
+
+use std::collections::HashMap;
+
+use super::state::{Bearer, Standing, State};
+use crate::{
+    clock::Timestamp,
+    decide::address::email_key,
+    fact::{self, Kind, Word},
+};
+
+/// Pairs that are kept of one id, the newest; more than a directory has in good faith.
+const MOST: usize = 32;
+
+/// What a word says of its bearer; nothing where it names neither.
+pub fn named(word: &Word<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
+    let fact::User { idp_id, email, .. } = &word.content;
+    if idp_id.is_none() && email.is_none() {
+        return None;
+    }
+    Some(Bearer {
+        idp_id: idp_id.clone(),
+        email_key: email.as_deref().map(email_key),
+        newest: word.version.clone(),
+        ends,
+        inbox_id,
+        spoken: (word.version.emitted, word.version.event.clone()),
+        spoken_by: inbox_id,
+    })
+}
+
+/// Keeps the later of what is known and what is said. Returns whether that is news.
+pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> bool {
+    let Some(known) = bearers.iter_mut().find(|known| known.pair() == said.pair()) else {
+        bearers.push(said);
+        if bearers.len() > MOST {
+            bearers.sort_by(|a, b| b.newest.cmp(&a.newest));
+            bearers.truncate(MOST);
+        }
+        return true;
+    };
+    let (newer, later) = (said.newest > known.newest, said.spoken > known.spoken);
+    if newer {
+        (known.newest, known.ends, known.inbox_id) = (said.newest, said.ends, said.inbox_id);
+    }
+    if later {
+        (known.spoken, known.spoken_by) = (said.spoken, said.spoken_by);
+    }
+    newer || later
+}
+
+/// (`idp_id`, address key).
+pub type Pair = (Option<String>, Option<String>);
+
+/// Who bears an id in a tenant now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// All that the person was known by under this id; empty where nobody has been named.
+    pub pairs: Vec<Pair>,
+    /// The newest word on a former bearer, by the time of its event: nothing until then is of this one.
+    pub since: Option<(Timestamp, String)>,
+}
+
+impl Now {
+    /// Whether whoever is shown so is this person. Nobody in particular is.
+    pub fn is(&self, idp_id: Option<&str>, email: Option<&str>) -> bool {
+        let email = email.map(email_key);
+        let same = |pair: &Pair| (pair.0.as_deref(), pair.1.as_deref()) == (idp_id, email.as_deref());
+        self.pairs.is_empty() || (idp_id.is_none() && email.is_none()) || self.pairs.iter().any(same)
+    }
+}
+
+pub fn bearer_of(state: &State, id: &str, tenant_id: &str) -> Now {
+    let of_tenant = |word: &&Standing| {
+        state.claim(word.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
+    };
+    let mut bearers: Vec<Bearer> = Vec::new();
+    for word in state.words(Kind::User, id).iter().filter(of_tenant) {
+        for bearer in &word.bearers {
+            join(&mut bearers, bearer.clone());
+        }
+    }
+    now(&bearers)
+}
+
+fn now(bearers: &[Bearer]) -> Now {
+    let newest = |a: &&Bearer, b: &&Bearer| (&a.newest, a.pair()).cmp(&(&b.newest, b.pair()));
+    let Some(last) = bearers.iter().max_by(newest) else { return Now::default() };
+    // The newest word under each idp_id: whether the id was deleted under it.
+    let mut under: HashMap<&str, &Bearer> = HashMap::new();
+    for bearer in bearers {
+        let Some(idp_id) = bearer.idp_id.as_deref() else { continue };
+        let kept = under.entry(idp_id).or_insert(bearer);
+        if bearer.newest > kept.newest {
+            *kept = bearer;
+        }
+    }
+    let (mut same, mut others): (Vec<&Bearer>, Vec<&Bearer>) =
+        bearers.iter().partition(|bearer| bearer.pair() == last.pair());
+    let mut seen = 0;
+    while let Some(one) = same.get(seen).copied() {
+        let (linked, rest): (Vec<&Bearer>, Vec<&Bearer>) =
+            others.into_iter().partition(|other| are_one(one, other, &under));
+        same.extend(linked);
+        others = rest;
+        seen += 1;
+    }
+    Now {
+        pairs: same.into_iter().map(|bearer| (bearer.idp_id.clone(), bearer.email_key.clone())).collect(),
+        since: others.into_iter().map(|bearer| bearer.spoken.clone()).max(),
+    }
+}
+
+fn are_one(a: &Bearer, b: &Bearer, under: &HashMap<&str, &Bearer>) -> bool {
+    if a.idp_id.is_some() && a.idp_id == b.idp_id {
+        return true;
+    }
+    if a.email_key.is_none() || a.email_key != b.email_key {
+        return false;
+    }
+    let last_under = |bearer: &Bearer| bearer.idp_id.as_deref().and_then(|idp_id| under.get(idp_id).copied());
+    match (last_under(a), last_under(b)) {
+        // Deleted under the older, made anew under the newer.
+        (Some(a), Some(b)) => !if a.newest < b.newest { a.ends } else { b.ends },
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Version;
+
+    /// (at, idp_id, address, whether it is a deletion).
+    type Said<'a> = (i64, &'a str, &'a str, bool);
+
+    fn bearer((at, idp_id, email, ends): Said<'_>) -> Bearer {
+        let at = Timestamp::from_millis(at * 1_000);
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let version = Version { at, emitted: at, event: format!("e{at}") };
+        let spoken = (at, version.event.clone());
+        Bearer {
+            idp_id: text(idp_id),
+            email_key: text(email),
+            newest: version,
+            ends,
+            inbox_id: 0,
+            spoken,
+            spoken_by: 0,
+        }
+    }
+
+    /// Of all orders of arrival, each word twice, the one outcome: since when the last one bears the id.
+    fn since(said: &[Said<'_>]) -> Option<i64> {
+        let mut outcomes: Vec<Option<i64>> = Vec::new();
+        let orders = (0..said.len()).flat_map(|start| [(start, false), (start, true)]);
+        for (start, backwards) in orders {
+            let mut order: Vec<_> = said.iter().cycle().skip(start).take(said.len() * 2).collect();
+            if backwards {
+                order.reverse();
+            }
+            let mut bearers = Vec::new();
+            for said in order {
+                join(&mut bearers, bearer(*said));
+            }
+            outcomes.push(now(&bearers).since.map(|(at, _)| at.micros() / 1_000_000));
+        }
+        outcomes.dedup();
+        assert_eq!(outcomes.len(), 1, "{said:?} {outcomes:?}");
+        outcomes[0]
+    }
+
+    #[test]
+    fn it_is_another_person_when_both_are_others_or_when_the_id_is_made_anew_under_another_idp_id() {
+        assert_eq!(since(&[(1, "A", "a", false), (2, "B", "b", false)]), Some(1));
+        assert_eq!(since(&[(1, "A", "a", false), (2, "A", "a", true), (3, "B", "a", false)]), Some(2));
+        assert_eq!(since(&[(1, "A", "a", false), (2, "A", "", true), (3, "B", "a", false)]), Some(2));
+        assert_eq!(since(&[(1, "A", "a", false), (2, "B", "b", false), (3, "A", "a", false)]), Some(2));
+    }
+
+    #[test]
+    fn it_is_the_same_person_when_one_of_both_stays_in_each_step() {
+        assert_eq!(since(&[(1, "A", "a", false), (2, "B", "a", false)]), None, "another attribute mapping");
+        assert_eq!(since(&[(1, "A", "a", false), (2, "A", "b", false)]), None, "another address");
+        assert_eq!(
+            since(&[(1, "A", "a", false), (2, "B", "a", false), (3, "B", "b", false)]),
+            None,
+            "both, in turn"
+        );
+        assert_eq!(
+            since(&[(1, "A", "a", false), (2, "A", "a", true), (3, "A", "a", false)]),
+            None,
+            "a return"
+        );
+        assert_eq!(since(&[(1, "A", "a", false), (2, "A", "a", true), (3, "A", "b", false)]), None);
+        assert_eq!(since(&[(1, "A", "a", false), (2, "", "a", false)]), None, "no idp_id any more");
+    }
+}
