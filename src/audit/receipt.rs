@@ -18,7 +18,7 @@ use crate::{
         schema::{mails, outbox},
     },
     decide::users::ShownUser,
-    outbox::Kind,
+    outbox::{Kind, Payload, notice},
     tables::{Key, users},
 };
 
@@ -80,6 +80,18 @@ fn told(
     Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
 }
 
+/// What was told of leavers whose id is somebody else's now, by user and time.
+fn formerly(conn: &mut Conn, tenant_id: &str) -> QueryResult<HashMap<(String, i64), Payload>> {
+    let notices: Vec<(String, i64, String)> = outbox::table
+        .filter(outbox::tenant_id.eq(tenant_id))
+        .filter(outbox::kind.eq(Kind::Deprovisioned.name()))
+        .filter(outbox::former.eq(true))
+        .select((outbox::user_id, outbox::created_at, outbox::payload))
+        .load(conn)?;
+    let read = |(user, at, payload): (String, i64, String)| ((user, at), notice::read(&payload));
+    Ok(notices.into_iter().map(read).collect())
+}
+
 /// Of all leavers of a tenant, or of these; the earliest first.
 pub fn receipts(
     conn: &mut Conn,
@@ -91,6 +103,7 @@ pub fn receipts(
         Wanted { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
     let entries = log::entries(conn, wanted)?;
     let told = told(conn, tenant_id, users, since)?;
+    let formerly = formerly(conn, tenant_id)?;
     let mut receipts: Vec<Receipt> = Vec::new();
     let mut last: HashMap<&str, usize> = HashMap::new();
     for entry in &entries {
@@ -105,6 +118,11 @@ pub fn receipts(
     let lost = entries.iter().filter(|entry| entry.kind == kinds::ACCESS_LOST);
     for (receipt, entry) in receipts.iter_mut().zip(lost) {
         former(receipt, entry);
+        // Or since some time after: what was told of them names them.
+        let told = formerly.get(&(entry.subject.clone(), entry.applied_at));
+        if let Some(Payload { name, email, .. }) = told {
+            (receipt.name, receipt.email) = (name.clone(), email.clone());
+        }
     }
     Ok(receipts)
 }

@@ -52,8 +52,8 @@ fn left(conn: &mut Conn, mail: &Claimed) -> QueryResult<BTreeSet<String>> {
 /// Each once, in this order. What a directory gives for an address and is none is left out.
 fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback: &[Address]) -> Recipients {
     let mut met = BTreeSet::new();
-    let mut fresh = |address: &Address| met.insert(email_key(&address.to_string()));
-    let stays = |address: &Address| !left.contains(&email_key(&address.to_string()));
+    let mut fresh = |address: &Address| met.insert(email_key(address.as_ref()));
+    let stays = |address: &Address| !left.contains(&email_key(address.as_ref()));
     let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
     let own = own.iter().filter(|address| stays(address)).cloned();
     let all: Vec<Address> = own.chain(holders).filter(|address| fresh(address)).collect();

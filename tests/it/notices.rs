@@ -285,3 +285,34 @@ both! {
         assert_eq!((mails.len(), &mails[0].to), (1, &vec!["it@acme.example".to_owned()]));
     }
 }
+
+both! {
+    fn whoever_bore_an_id_before_is_told_of_by_their_own_name_though_the_id_is_active(app) {
+        let named = |state, seconds, name: &str| {
+            let address = format!("{name}@acme.example");
+            with(user("jsmith", state, seconds), json!({"idp_id": name, "email": address, "first_name": name, "last_name": "Smith"}))
+        };
+        let office = Office::of(app);
+        app.play(&[event("c1", "dsync.user.created", 1, named("active", 1, "john"))]);
+        // John is deleted and the id goes to Jane within one window; later from her to Joan at once.
+        app.play(&[event("d1", "dsync.user.deleted", 9, named("active", 1, "john"))]);
+        app.play(&[event("c2", "dsync.user.created", 10, named("active", 10, "jane"))]);
+        later(app);
+        office.send(app);
+        app.play(&[event("u3", "dsync.user.updated", 20, named("active", 20, "joan"))]);
+        later(app);
+        office.send(app);
+
+        let mails = office.mails();
+        assert_eq!(mails.len(), 2, "{mails:?}");
+        for (mail, name) in mails.iter().zip(["john", "jane"]) {
+            assert!(mail.raw.contains(&format!("{name}@acme.example")) && !mail.raw.contains("joan"), "{}", mail.raw);
+        }
+        let receipts = app.database().read::<_, rosterd::db::DbError>(|conn| {
+            Ok(rosterd::audit::receipt::receipts(conn, "org_1", None, None)?)
+        });
+        let receipts = receipts.unwrap();
+        let emails: Vec<_> = receipts.iter().map(|receipt| receipt.email.as_deref()).collect();
+        assert_eq!(emails, [Some("john@acme.example"), Some("jane@acme.example")]);
+    }
+}
