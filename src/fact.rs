@@ -130,7 +130,8 @@ pub struct Membership {
 /// What an adapter makes of a body.
 #[derive(Debug, PartialEq)]
 pub enum Reading {
-    Fact(Box<Observation>),
+    /// With what had to be left out of it, each in words for the operator: a value that cannot be kept.
+    Fact(Box<Observation>, Vec<String>),
     /// Understood, and nothing for us: an event of another family, or one without effect.
     Nothing,
 }

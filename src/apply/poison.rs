@@ -4,7 +4,10 @@
 //! bounded number of times. Order does not matter to the outcome, so nobody waits for it, not even newer events of
 //! the same person (promise 5).
 
-use super::{ApplyError, Batch, apply, expect_mapping, reading};
+use super::{
+    ApplyError, Batch, apply, expect_mapping,
+    reading::{self, LeftOut},
+};
 use crate::{
     clock::Timestamp,
     db::{Database, DbError, Fault},
@@ -29,6 +32,7 @@ pub struct Separated {
     pub applied: usize,
     pub postponed: usize,
     pub set_aside: Vec<DeadLetter>,
+    pub left_out: Vec<LeftOut>,
     pub leavers: usize,
     pub notices: usize,
 }
@@ -64,6 +68,7 @@ pub fn separate(
                 outcome.leavers += applied.leavers;
                 outcome.notices += applied.notices;
                 outcome.set_aside.extend(applied.set_aside);
+                outcome.left_out.extend(applied.left_out);
             }
             (Err(error), None) => return Err(error.into()),
             (Err(error), _) if error.fault() == Fault::Database => return Err(error.into()),

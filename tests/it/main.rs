@@ -46,3 +46,5 @@ mod roles;
 mod signature;
 #[cfg(test)]
 mod smtp;
+#[cfg(test)]
+mod unreadable;
