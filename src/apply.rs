@@ -29,7 +29,7 @@ use crate::{
         fold::{claim_of, fold},
         guard::Extent,
         place::{Place, place, settle},
-        state::{Claim, State},
+        state::{Claim, Overruled, State},
     },
     fact::Kind,
     failpoint,
@@ -66,6 +66,7 @@ pub struct Applied {
     pub deliveries: usize,
     pub set_aside: Vec<DeadLetter>,
     pub left_out: Vec<LeftOut>,
+    pub overruled: Vec<Overruled>,
     pub leavers: usize,
     /// News for administrators, leavers among them.
     pub notices: usize,
@@ -169,6 +170,7 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
         spoken.extend(claim.map(|claim| (inbox_id, attempts, claim.id)));
         fold(&mut state, inbox_id, *observation);
     }
+    applied.overruled = std::mem::take(&mut state.touched.overruled);
     let claims: BTreeSet<i64> = spoken.iter().map(|(_, _, claim_id)| *claim_id).collect();
     let heard = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
     heard::note(conn, &heard.collect(), now)?;

@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 
 /// Which of two facts about one entity is newer: compared field by field, in this order.
 ///
-/// For users, groups, directories and organizations `at` is `data.updated_at`, and for a deletion the later of that
-/// and `emitted`, so that a stale snapshot inside a deletion never loses to an older update. For memberships `at` is
-/// the event's own time, since a membership change moves no `updated_at` (broker.md 4).
+/// For users, groups, directories and organizations `at` is `data.updated_at`, but at most `emitted`: no word is newer
+/// than the event that carries it. For a deletion it is `emitted`, so that a stale snapshot inside a deletion never loses
+/// to an older update; for memberships too, since a membership change moves no `updated_at` (broker.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     pub at: Timestamp,
@@ -54,6 +54,19 @@ pub enum Observation {
         user: Word<User>,
         group: Word<Group>,
     },
+}
+
+impl Observation {
+    /// When the broker sent the event.
+    pub fn emitted(&self) -> Timestamp {
+        match self {
+            Self::Organization(word) => word.version.emitted,
+            Self::Directory { word, .. } => word.version.emitted,
+            Self::User { word, .. } => word.version.emitted,
+            Self::Group { word, .. } => word.version.emitted,
+            Self::Membership { membership, .. } => membership.version.emitted,
+        }
+    }
 }
 
 /// The directory an event belongs to, and the organization it claims for it. No organization is no claim.

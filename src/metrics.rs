@@ -43,6 +43,8 @@ pub struct Metrics {
     pub set_aside: Family<Reason, Counter>,
     /// Values of deliveries that were applied without them.
     pub values_left_out: Counter,
+    /// Removals that lost to a word that was not sent later.
+    pub removals_overruled: Counter,
     pub apply_failures: Counter,
     pub deprovisioned: Counter,
     /// `sent`, `failed`, `dead`, `needless` (everybody was back), `no_recipient`, `recipient_refused`, `fell_back` (none of its
@@ -69,6 +71,7 @@ impl Default for Metrics {
             apply_seconds: fast(),
             set_aside: Family::default(),
             values_left_out: Counter::default(),
+            removals_overruled: Counter::default(),
             apply_failures: Counter::default(),
             deprovisioned: Counter::default(),
             mails: Family::default(),
@@ -99,6 +102,11 @@ impl Metrics {
         r.register("applied", "Deliveries applied", self.applied.clone());
         r.register_with_unit("apply", "Time of one batch", Unit::Seconds, self.apply_seconds.clone());
         r.register("set_aside", "Deliveries set aside, by reason", self.set_aside.clone());
+        r.register(
+            "removals_overruled",
+            "Removals without effect, since a word that was not sent later tells of a later change",
+            self.removals_overruled.clone(),
+        );
         r.register(
             "values_left_out",
             "Values that could not be kept, of deliveries that were applied without them",

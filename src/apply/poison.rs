@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     db::{Database, DbError, Fault},
-    decide::Rules,
+    decide::{Rules, state::Overruled},
     inbox::{
         dead::{self, DeadLetter},
         queue::{self, Wanted},
@@ -33,6 +33,7 @@ pub struct Separated {
     pub postponed: usize,
     pub set_aside: Vec<DeadLetter>,
     pub left_out: Vec<LeftOut>,
+    pub overruled: Vec<Overruled>,
     pub leavers: usize,
     pub notices: usize,
 }
@@ -69,6 +70,7 @@ pub fn separate(
                 outcome.notices += applied.notices;
                 outcome.set_aside.extend(applied.set_aside);
                 outcome.left_out.extend(applied.left_out);
+                outcome.overruled.extend(applied.overruled);
             }
             (Err(error), None) => return Err(error.into()),
             (Err(error), _) if error.fault() == Fault::Database => return Err(error.into()),

@@ -12,6 +12,10 @@ use crate::{
     },
 };
 
+/// A word from later than this would win over every true word until then. Measured by the time of reception, which is
+/// kept, so that a rebuild says the same.
+const MOST_AHEAD_SECONDS: i64 = 24 * 3_600;
+
 /// Values of a delivery that are not taken, each in words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LeftOut {
@@ -66,6 +70,19 @@ pub fn read(taken: Taken) -> Batched {
     for Queued { inbox_id, event_key, source, attempts, received_at, body } in taken.queued {
         let not_understood = |detail| DeadLetter { inbox_id, reason: dead::NOT_UNDERSTOOD, detail, attempts };
         match Source::named(&source).map(|source| source.read(&body)) {
+            Some(Ok(Reading::Fact(observation, _)))
+                if observation.emitted() > received_at.plus_seconds(MOST_AHEAD_SECONDS) =>
+            {
+                batched.set_aside.push(DeadLetter {
+                    inbox_id,
+                    reason: dead::TIME_AHEAD,
+                    detail: format!(
+                        "its time, {}, is more than a day after it was received, {received_at}; look at both clocks",
+                        observation.emitted()
+                    ),
+                    attempts,
+                });
+            }
             Some(Ok(Reading::Fact(observation, left_out))) => {
                 if !left_out.is_empty() {
                     let left_out = LeftOut { event_key: event_key.clone(), values: left_out };

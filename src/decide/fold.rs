@@ -2,7 +2,7 @@
 
 use super::{
     digest::digest,
-    state::{Claim, FirstWord, NO_CLAIM, Said, Standing, State},
+    state::{Claim, FirstWord, NO_CLAIM, Overruled, Said, Standing, State},
 };
 use crate::fact::{Membership, Observation, Scope, User, Version, Word};
 
@@ -77,6 +77,7 @@ fn speak(
 }
 
 fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>) {
+    let mut overruled = None;
     let (words, contents) = state.words_mut(T::KIND, &word.id);
     // Of several, under claims of several directories, any newer one may come to count instead of another.
     let alone = words.len() == 1;
@@ -89,8 +90,22 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>)
         }
         Some(standing) => {
             let newer = word.version > standing.version;
+            let (winner, loser) = match newer {
+                true => ((&word.version, word.live), (&standing.version, standing.live)),
+                false => ((&standing.version, standing.live), (&word.version, word.live)),
+            };
+            if winner.1 && !loser.1 && winner.0.emitted <= loser.0.emitted && winner.0.event != loser.0.event
+            {
+                overruled = Some(Overruled {
+                    kind: T::KIND,
+                    id: word.id.clone(),
+                    removal: loser.0.event.clone(),
+                    by: winner.0.event.clone(),
+                });
+            }
             let reveals = word.reveals && standing.revealed_by.is_none();
             if !newer && !reveals {
+                state.touched.overruled.extend(overruled);
                 return;
             }
             if word.reveals {
@@ -111,6 +126,7 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>)
             (newer, differs || reveals)
         }
     };
+    state.touched.overruled.extend(overruled);
     let entity = (T::KIND, word.id);
     if newer {
         state.insert_content(inbox_id, word.content.into_content());

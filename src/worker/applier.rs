@@ -16,7 +16,7 @@ use crate::{
     apply::{self, ApplyError, Batch, ahead::Ahead, poison, reading::LeftOut, refresh},
     clock::{Clock, Timestamp},
     db::{Database, DbError, Fault},
-    decide::Rules,
+    decide::{Rules, state::Overruled},
     holds,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
@@ -195,6 +195,7 @@ impl Applier {
         }
         self.log_set_aside(&applied.set_aside);
         self.log_left_out(&applied.left_out);
+        self.log_overruled(&applied.overruled);
         tracing::info!(
             deliveries = applied.deliveries,
             set_aside = applied.set_aside.len(),
@@ -227,6 +228,7 @@ impl Applier {
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
         self.log_set_aside(&outcome.set_aside);
         self.log_left_out(&outcome.left_out);
+        self.log_overruled(&outcome.overruled);
         self.tell(outcome.notices + outcome.set_aside.len());
         Ok(outcome.applied + outcome.postponed + outcome.set_aside.len())
     }
@@ -239,6 +241,16 @@ impl Applier {
                 event.id = %event_key,
                 left_out = %values.join("; "),
                 "part of a delivery cannot be kept and was left out; the rest is applied"
+            );
+        }
+    }
+
+    fn log_overruled(&self, overruled: &[Overruled]) {
+        for Overruled { kind, id, removal, by } in overruled {
+            self.metrics.removals_overruled.inc();
+            tracing::warn!(
+                event.id = %removal,
+                "the removal of {kind:?} {id:?} has no effect: event {by} was not sent later and tells of a later change; compare with the directory"
             );
         }
     }

@@ -105,6 +105,17 @@ both! {
 }
 
 both! {
+    fn the_primary_address_is_found_where_that_is_written_as_a_text(app) {
+        let emails = json!([{"value": "old@acme.example", "primary": "False"}, {"value": "new@acme.example", "primary": "True"}]);
+        let written = with(user("u1", "active", 1), json!({"email": null, "emails": emails}));
+
+        assert_eq!(ends(app, event("e1", "dsync.user.created", 1, written).to_string()), "applied");
+
+        assert_eq!(app.brief(USERS, &["email"]), ["new@acme.example"]);
+    }
+}
+
+both! {
     fn values_of_any_length_are_cut_or_left_out_and_not_refused(app) {
         let long = with(user("u1", "active", 1), json!({
             "email": format!("{}@x.example", "a".repeat(5_000)), "name": "ü".repeat(5_000), "idp_id": "i".repeat(5_000),

@@ -47,4 +47,6 @@ mod signature;
 #[cfg(test)]
 mod smtp;
 #[cfg(test)]
+mod times;
+#[cfg(test)]
 mod unreadable;

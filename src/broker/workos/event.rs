@@ -94,11 +94,11 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// A missing half is taken from the other (old deliveries lack `created_at`, broker.md 1.1).
+    /// A missing half is taken from the other (old deliveries lack `created_at`, broker.md 1.1). Nothing that is said is
+    /// newer than the event that says it, or a time ahead of its event would win over every later removal.
     fn version(&self, updated_at: Option<Timestamp>, deleted: bool) -> Result<Version, NotUnderstood> {
         let emitted = self.emitted.or(updated_at).ok_or(NotUnderstood::NoTime)?;
-        let at = updated_at.unwrap_or(emitted);
-        let at = if deleted { at.max(emitted) } else { at };
+        let at = if deleted { emitted } else { updated_at.unwrap_or(emitted).min(emitted) };
         Ok(Version { at, emitted, event: self.id.clone() })
     }
 }

@@ -81,7 +81,12 @@ fn attributes(value: Option<Value>, left_out: &mut Vec<String>) -> Value {
 fn primary_email(emails: &Value) -> Option<String> {
     let emails = emails.as_array()?;
     let value = |entry: &Value| entry.get("value").and_then(Value::as_str).and_then(text);
-    let primary = |entry: &&Value| entry.get("primary").and_then(Value::as_bool) == Some(true);
+    // Some providers write it as a text.
+    let primary = |entry: &&Value| match entry.get("primary") {
+        Some(Value::Bool(primary)) => *primary,
+        Some(Value::String(primary)) => primary.eq_ignore_ascii_case("true"),
+        _ => false,
+    };
     emails.iter().find(primary).and_then(value).or_else(|| emails.iter().find_map(value))
 }
 
