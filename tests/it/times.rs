@@ -26,9 +26,9 @@ both! {
     fn a_time_ahead_of_its_own_event_wins_over_nothing_that_comes_later(app) {
         let events = [said("e1", "active", 10, 3_600), said("e2", "inactive", 20, 20), event("e3", "dsync.user.deleted", 30, user("u1", "active", 30))];
         app.play(&events[..2]);
-        assert_eq!(status(&app), ["inactive"]);
+        assert_eq!(status(app), ["inactive"]);
         app.play(&events[2..]);
-        assert_eq!(status(&app), ["inactive"]);
+        assert_eq!(status(app), ["inactive"]);
         app.assert_rebuilds();
     }
 }
@@ -37,7 +37,7 @@ both! {
     fn the_order_of_arrival_makes_no_difference_to_that(app) {
         app.play(&[said("e2", "inactive", 20, 20)]);
         app.play(&[said("e1", "active", 10, 3_600)]);
-        assert_eq!(status(&app), ["inactive"]);
+        assert_eq!(status(app), ["inactive"]);
     }
 }
 
@@ -60,11 +60,11 @@ both! {
     fn a_removal_that_loses_to_a_word_not_sent_later_is_counted_in_either_order(app) {
         app.play(&[said("e1", "active", 10, 10)]);
         app.play(&[said("e2", "inactive", 20, 5)]);
-        assert_eq!((status(&app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned()], 1));
+        assert_eq!((status(app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned()], 1));
 
         let other = |id: &str, state: &str, seconds, changed| event(id, "dsync.user.updated", seconds, with(user("u2", state, seconds), json!({"updated_at": at(changed)})));
         app.play(&[other("f2", "inactive", 20, 5)]);
         app.play(&[other("f1", "active", 10, 10)]);
-        assert_eq!((status(&app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned(); 2], 2));
+        assert_eq!((status(app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned(); 2], 2));
     }
 }

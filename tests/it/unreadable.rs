@@ -88,10 +88,10 @@ fn odd_values() -> Vec<Vec<u8>> {
 
 both! {
     fn half_a_surrogate_pair_is_shown_as_the_replacement_character(app) {
-        applied(&app, raw(&event("e1", "dsync.user.created", 1, with(user("u1", "active", 1), json!({"name": "HERE", "custom_attributes": {"a": "HERE"}}))), HALF.as_bytes()));
-        applied(&app, raw(&event("e2", "dsync.group.created", 1, with(group("g1", 1), json!({"name": "HERE"}))), HALF.as_bytes()));
-        applied(&app, raw(&event("e3", "dsync.activated", 1, with(directory("dir_1", "org_1", 1), json!({"name": "HERE"}))), HALF.as_bytes()));
-        applied(&app, raw(&event("e4", "organization.created", 1, with(organization("org_1", 1), json!({"name": "HERE"}))), HALF.as_bytes()));
+        applied(app, raw(&event("e1", "dsync.user.created", 1, with(user("u1", "active", 1), json!({"name": "HERE", "custom_attributes": {"a": "HERE"}}))), HALF.as_bytes()));
+        applied(app, raw(&event("e2", "dsync.group.created", 1, with(group("g1", 1), json!({"name": "HERE"}))), HALF.as_bytes()));
+        applied(app, raw(&event("e3", "dsync.activated", 1, with(directory("dir_1", "org_1", 1), json!({"name": "HERE"}))), HALF.as_bytes()));
+        applied(app, raw(&event("e4", "organization.created", 1, with(organization("org_1", 1), json!({"name": "HERE"}))), HALF.as_bytes()));
 
         for table in [USERS, GROUPS, DIRECTORIES, TENANTS] {
             assert_eq!(app.brief(table, &["name"]), ["Ada \u{fffd}"]);
@@ -112,7 +112,7 @@ both! {
 
 both! {
     fn a_member_is_removed_whatever_the_rest_of_the_event_holds(app) {
-        begin(&app);
+        begin(app);
         for (n, odd) in odd_values().into_iter().enumerate() {
             let seconds = 10 + 2 * i64::try_from(n).unwrap();
             let pair = |n| membership(user("u1", "active", n), group("g1", n));
@@ -123,7 +123,7 @@ both! {
             for field in ["name", "first_name", "job_title", "email", "emails", "custom_attributes", "raw_attributes", "role", "roles"] {
                 strange["user"][field] = json!("HERE");
             }
-            applied(&app, raw(&event(&format!("r{n}"), "dsync.group.user_removed", seconds, strange), &odd));
+            applied(app, raw(&event(&format!("r{n}"), "dsync.group.user_removed", seconds, strange), &odd));
             assert_eq!(app.brief(GROUP_MEMBERS, &["group_id"]), [""; 0], "{n}");
             app.play(&[event(&format!("a{n}"), "dsync.group.user_added", seconds + 1, pair(seconds + 1))]);
             assert_eq!(app.brief(GROUP_MEMBERS, &["group_id"]), ["g1"], "{n}");
@@ -145,13 +145,13 @@ both! {
             ]);
             let strange = json!({"name": "HERE", "type": "HERE", "domains": "HERE", "idp_id": "HERE", "created_at": "HERE"});
             let gone = with(with(group(&id("g"), 2), own), strange.clone());
-            applied(&app, raw(&event(&id("e5_"), "dsync.group.deleted", 2, gone), &odd));
+            applied(app, raw(&event(&id("e5_"), "dsync.group.deleted", 2, gone), &odd));
             assert_eq!(app.brief(GROUPS, &["id"]), [""; 0]);
             let (kind, gone) = match n % 2 {
                 0 => ("dsync.deleted", directory(&id("d"), &id("o"), 3)),
                 _ => ("organization.deleted", organization(&id("o"), 3)),
             };
-            applied(&app, raw(&event(&id("e6_"), kind, 3, with(gone, strange)), &odd));
+            applied(app, raw(&event(&id("e6_"), kind, 3, with(gone, strange)), &odd));
             assert!(app.brief(USERS, &["status"]).iter().all(|status| status == "inactive"), "{n}");
         }
     }
@@ -159,12 +159,12 @@ both! {
 
 both! {
     fn a_demotion_is_done_whatever_the_profile_holds(app) {
-        begin(&app);
+        begin(app);
         for (n, odd) in odd_values().into_iter().enumerate() {
             let seconds = 10 + 2 * i64::try_from(n).unwrap();
             let strange = json!({"job_title": "HERE", "name": "HERE", "emails": "HERE", "custom_attributes": "HERE", "roles": null});
             let body = event(&format!("d{n}"), "dsync.user.updated", seconds, with(user("u1", "active", seconds), strange));
-            applied(&app, raw(&body, &odd));
+            applied(app, raw(&body, &odd));
             assert_eq!(app.brief(USER_ROLES, &["role_slug"]), ["member"], "{n}");
             let admin = with(user("u1", "active", seconds + 1), json!({"role": {"slug": "admin"}, "roles": null}));
             app.play(&[event(&format!("p{n}"), "dsync.user.updated", seconds + 1, admin)]);
@@ -175,11 +175,11 @@ both! {
 
 both! {
     fn a_role_slug_that_cannot_be_a_key_grants_nothing_and_is_named_and_counted(app) {
-        begin(&app);
+        begin(app);
         let roles = json!([{"slug": "member"}, {"slug": "s".repeat(256)}, {"slug": "HERE"}, {"slug": ""}, {"slug": null}, "member", 17]);
         let body = event("e1", "dsync.user.updated", 9, with(user("u1", "active", 9), json!({"role": null, "roles": roles})));
 
-        applied(&app, raw(&body, HALF.as_bytes()));
+        applied(app, raw(&body, HALF.as_bytes()));
 
         assert_eq!(app.brief(USER_ROLES, &["role_slug"]), ["member"]);
         assert_eq!(app.applier.metrics.values_left_out.get(), 1);
@@ -188,12 +188,12 @@ both! {
 
 both! {
     fn more_roles_than_anybody_has_are_refused_as_grants_and_the_removal_is_done(app) {
-        begin(&app);
+        begin(app);
         let many = |letter: char| (0..30_000).map(|n| json!({"slug": format!("{letter}{n:05}")})).collect::<Vec<_>>();
         let begun = std::time::Instant::now();
         for (id, seconds, letter) in [("e1", 8, 'b'), ("e2", 9, 'c')] {
             let roles = json!({"role": null, "roles": many(letter)});
-            applied(&app, event(id, "dsync.user.updated", seconds, with(user("u1", "active", seconds), roles)).to_string().into_bytes());
+            applied(app, event(id, "dsync.user.updated", seconds, with(user("u1", "active", seconds), roles)).to_string().into_bytes());
         }
 
         let held = app.brief(USER_ROLES, &["role_slug"]);
@@ -203,16 +203,16 @@ both! {
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 
         let inactive = json!({"role": null, "roles": many('d')});
-        applied(&app, event("e3", "dsync.user.updated", 10, with(user("u1", "inactive", 10), inactive)).to_string().into_bytes());
+        applied(app, event("e3", "dsync.user.updated", 10, with(user("u1", "inactive", 10), inactive)).to_string().into_bytes());
         assert_eq!((app.brief(USERS, &["status"]), app.rows(USER_ROLES).len()), (vec!["inactive".to_owned()], 0));
     }
 }
 
 both! {
     fn a_leaver_whose_name_cannot_be_read_is_found_by_the_address(app) {
-        begin(&app);
+        begin(app);
 
-        applied(&app, raw(&event("e1", "dsync.user.deleted", 9, with(user("u1", "active", 9), json!({"name": "HERE", "custom_attributes": "HERE"}))), HALF.as_bytes()));
+        applied(app, raw(&event("e1", "dsync.user.deleted", 9, with(user("u1", "active", 9), json!({"name": "HERE", "custom_attributes": "HERE"}))), HALF.as_bytes()));
 
         let found = app.database().read::<_, DbError>(|conn| {
             let ids: Vec<String> = lookup::named(conn, "org_1", "u1@acme.example")?.into_iter().collect();
