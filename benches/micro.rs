@@ -64,7 +64,7 @@ fn read(bencher: Bencher<'_, '_>) {
 
 fn observations(events: &[Event]) -> Vec<Observation> {
     let read = |event: &Event| match Source::WorkOs.read(&event.body) {
-        Ok(Reading::Fact(observation)) => Some(*observation),
+        Ok(Reading::Fact(observation, _)) => Some(*observation),
         _ => None,
     };
     events.iter().filter_map(read).collect()

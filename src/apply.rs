@@ -29,7 +29,7 @@ use crate::{
         fold::{claim_of, fold},
         guard::Extent,
         place::{Place, place, settle},
-        state::{Claim, State},
+        state::{Claim, Overruled, State},
     },
     fact::Kind,
     failpoint,
@@ -47,7 +47,7 @@ use crate::{
     },
 };
 use ahead::Ahead;
-use reading::Batched;
+use reading::{Batched, LeftOut};
 
 /// How much one transaction takes on.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,8 @@ impl Default for Batch {
 pub struct Applied {
     pub deliveries: usize,
     pub set_aside: Vec<DeadLetter>,
+    pub left_out: Vec<LeftOut>,
+    pub overruled: Vec<Overruled>,
     pub leavers: usize,
     /// News for administrators, leavers among them.
     pub notices: usize,
@@ -157,8 +159,10 @@ pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), Apply
 
 /// Applies deliveries that are out of the queue, inside the caller's transaction.
 pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -> Result<Applied, DbError> {
-    let Batched { inbox_ids, event_keys, received_at, observations, set_aside, is_full: _ } = batched;
-    let mut applied = Applied { deliveries: inbox_ids.len(), set_aside, ..Applied::default() };
+    let Batched { inbox_ids, event_keys, received_at, observations, set_aside, left_out, is_full: _ } =
+        batched;
+    let left_out = left_out.into_iter().map(|(_, left_out)| left_out).collect();
+    let mut applied = Applied { deliveries: inbox_ids.len(), set_aside, left_out, ..Applied::default() };
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
@@ -176,6 +180,7 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
         }));
         fold(&mut state, inbox_id, *observation);
     }
+    applied.overruled = std::mem::take(&mut state.touched.overruled);
     let claims: BTreeSet<i64> = spoken.iter().map(|spoken| spoken.claim_id).collect();
     let heard = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
     heard::note(conn, &heard.collect(), now)?;

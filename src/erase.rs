@@ -209,7 +209,7 @@ fn redacted(
 
 fn read(source: &str, body: &[u8]) -> Option<Observation> {
     match Source::named(source)?.read(body).ok()? {
-        Reading::Fact(observation) => Some(*observation),
+        Reading::Fact(observation, _) => Some(*observation),
         Reading::Nothing => None,
     }
 }

@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 
 /// Which of two facts about one entity is newer: compared field by field, in this order.
 ///
-/// For users, groups, directories and organizations `at` is `data.updated_at`, and for a deletion the later of that
-/// and `emitted`, so that a stale snapshot inside a deletion never loses to an older update. For memberships `at` is
-/// the event's own time, since a membership change moves no `updated_at` (broker.md 4).
+/// For users, groups, directories and organizations `at` is `data.updated_at`, but at most `emitted`: no word is newer
+/// than the event that carries it. For a deletion it is `emitted`, so that a stale snapshot inside a deletion never loses
+/// to an older update; for memberships too, since a membership change moves no `updated_at` (broker.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     pub at: Timestamp,
@@ -60,6 +60,17 @@ impl Observation {
     /// It says of one user that they have no access.
     pub fn ends_access(&self) -> bool {
         matches!(self, Self::User { word, .. } if !word.live)
+    }
+
+    /// When the broker sent the event.
+    pub fn emitted(&self) -> Timestamp {
+        match self {
+            Self::Organization(word) => word.version.emitted,
+            Self::Directory { word, .. } => word.version.emitted,
+            Self::User { word, .. } => word.version.emitted,
+            Self::Group { word, .. } => word.version.emitted,
+            Self::Membership { membership, .. } => membership.version.emitted,
+        }
     }
 }
 
@@ -137,7 +148,8 @@ pub struct Membership {
 /// What an adapter makes of a body.
 #[derive(Debug, PartialEq)]
 pub enum Reading {
-    Fact(Box<Observation>),
+    /// With what had to be left out of it, each in words for the operator: a value that cannot be kept.
+    Fact(Box<Observation>, Vec<String>),
     /// Understood, and nothing for us: an event of another family, or one without effect.
     Nothing,
 }

@@ -41,6 +41,10 @@ pub struct Metrics {
     /// Seconds a batch took to apply.
     pub apply_seconds: Histogram,
     pub set_aside: Family<Reason, Counter>,
+    /// Values of deliveries that were applied without them.
+    pub values_left_out: Counter,
+    /// Removals that lost to a word that was not sent later.
+    pub removals_overruled: Counter,
     pub apply_failures: Counter,
     pub deprovisioned: Counter,
     /// `sent`, `failed`, `dead`, `needless` (everybody was back), `no_recipient`, `recipient_refused`, `fell_back` (none of its
@@ -66,6 +70,8 @@ impl Default for Metrics {
             applied: Counter::default(),
             apply_seconds: fast(),
             set_aside: Family::default(),
+            values_left_out: Counter::default(),
+            removals_overruled: Counter::default(),
             apply_failures: Counter::default(),
             deprovisioned: Counter::default(),
             mails: Family::default(),
@@ -96,6 +102,16 @@ impl Metrics {
         r.register("applied", "Deliveries applied", self.applied.clone());
         r.register_with_unit("apply", "Time of one batch", Unit::Seconds, self.apply_seconds.clone());
         r.register("set_aside", "Deliveries set aside, by reason", self.set_aside.clone());
+        r.register(
+            "removals_overruled",
+            "Removals without effect, since a word that was not sent later tells of a later change",
+            self.removals_overruled.clone(),
+        );
+        r.register(
+            "values_left_out",
+            "Values that could not be kept, of deliveries that were applied without them",
+            self.values_left_out.clone(),
+        );
         r.register("apply_failures", "Batches that failed and are tried again", self.apply_failures.clone());
         r.register("deprovisioned", "People who lost access", self.deprovisioned.clone());
         r.register("mails", "Mails, by outcome", self.mails.clone());

@@ -122,7 +122,7 @@ fn droppable(conn: &mut Conn, page: Vec<Old>) -> Result<Vec<Old>, DbError> {
             // Of another family, or without effect.
             _ if old.disposition == 1 => droppable.push(old),
             Some(Ok(Reading::Nothing)) => droppable.push(old),
-            Some(Ok(Reading::Fact(observation))) => speaking.push((old, observation)),
+            Some(Ok(Reading::Fact(observation, _))) => speaking.push((old, observation)),
             // Not understood by this version is no reason to lose it.
             Some(Err(_)) | None => {}
         }

@@ -139,7 +139,7 @@ pub fn contents(conn: &mut Conn, state: &mut State, inbox_ids: &BTreeSet<i64>) -
     let ids: Vec<i64> = inbox_ids.iter().copied().collect();
     for (inbox_id, source, body) in queue::bodies(conn, &ids)? {
         let reading = Source::named(&source).map(|source| source.read(&body));
-        let Some(Ok(Reading::Fact(observation))) = reading else {
+        let Some(Ok(Reading::Fact(observation, _))) = reading else {
             tracing::error!(inbox.id = inbox_id, "a delivery that was applied cannot be read any more");
             continue;
         };

@@ -4,11 +4,14 @@
 //! bounded number of times. Order does not matter to the outcome, so nobody waits for it, not even newer events of
 //! the same person (promise 5).
 
-use super::{ApplyError, Batch, apply, expect_mapping, reading};
+use super::{
+    ApplyError, Batch, apply, expect_mapping,
+    reading::{self, LeftOut},
+};
 use crate::{
     clock::Timestamp,
     db::{Database, DbError, Fault},
-    decide::Rules,
+    decide::{Rules, state::Overruled},
     inbox::{
         dead::{self, DeadLetter},
         queue::{self, Wanted},
@@ -29,6 +32,8 @@ pub struct Separated {
     pub applied: usize,
     pub postponed: usize,
     pub set_aside: Vec<DeadLetter>,
+    pub left_out: Vec<LeftOut>,
+    pub overruled: Vec<Overruled>,
     pub leavers: usize,
     pub notices: usize,
 }
@@ -64,6 +69,8 @@ pub fn separate(
                 outcome.leavers += applied.leavers;
                 outcome.notices += applied.notices;
                 outcome.set_aside.extend(applied.set_aside);
+                outcome.left_out.extend(applied.left_out);
+                outcome.overruled.extend(applied.overruled);
             }
             (Err(error), None) => return Err(error.into()),
             (Err(error), _) if error.fault() == Fault::Database => return Err(error.into()),

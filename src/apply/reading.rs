@@ -12,6 +12,17 @@ use crate::{
     },
 };
 
+/// A word from later than this would win over every true word until then. Measured by the time of reception, which is
+/// kept, so that a rebuild says the same.
+const MOST_AHEAD_SECONDS: i64 = 24 * 3_600;
+
+/// Values of a delivery that are not taken, each in words.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub event_key: String,
+    pub values: Vec<String>,
+}
+
 /// What a batch of deliveries says.
 #[derive(Debug, Default)]
 pub struct Batched {
@@ -24,6 +35,8 @@ pub struct Batched {
     pub observations: Vec<(i64, i16, Box<Observation>)>,
     /// What cannot be read does not hold up the rest (lesson 16).
     pub set_aside: Vec<DeadLetter>,
+    /// What of them could not be kept.
+    pub left_out: Vec<(i64, LeftOut)>,
     /// As large as a batch may be.
     pub is_full: bool,
 }
@@ -46,6 +59,7 @@ impl Batched {
             self.inbox_ids.retain(|id| queued.contains(id));
             self.observations.retain(|(id, _, _)| queued.contains(id));
             self.set_aside.retain(|letter| queued.contains(&letter.inbox_id));
+            self.left_out.retain(|(id, _)| queued.contains(id));
         }
         self
     }
@@ -56,7 +70,24 @@ pub fn read(taken: Taken) -> Batched {
     for Queued { inbox_id, event_key, source, attempts, received_at, body } in taken.queued {
         let not_understood = |detail| DeadLetter { inbox_id, reason: dead::NOT_UNDERSTOOD, detail, attempts };
         match Source::named(&source).map(|source| source.read(&body)) {
-            Some(Ok(Reading::Fact(observation))) => {
+            Some(Ok(Reading::Fact(observation, _)))
+                if observation.emitted() > received_at.plus_seconds(MOST_AHEAD_SECONDS) =>
+            {
+                batched.set_aside.push(DeadLetter {
+                    inbox_id,
+                    reason: dead::TIME_AHEAD,
+                    detail: format!(
+                        "its time, {}, is more than a day after it was received, {received_at}; look at both clocks",
+                        observation.emitted()
+                    ),
+                    attempts,
+                });
+            }
+            Some(Ok(Reading::Fact(observation, left_out))) => {
+                if !left_out.is_empty() {
+                    let left_out = LeftOut { event_key: event_key.clone(), values: left_out };
+                    batched.left_out.push((inbox_id, left_out));
+                }
                 batched.observations.push((inbox_id, attempts, observation));
             }
             Some(Ok(Reading::Nothing)) => {}

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use super::{Failure, Format, operator, output::List};
 use crate::{
     audit::{self, kinds},
+    broker::Source,
     clock::{Clock, Timestamp},
     db::{Conn, Database, DbError},
+    fact::Reading,
     inbox::{
         dead,
         log::{self, Entry, State},
@@ -140,6 +142,12 @@ fn show(entry: &Entry, body: &[u8]) -> std::io::Result<()> {
     writeln!(out, "attempts     {}", entry.attempts)?;
     if let (Some(reason), Some(detail)) = (&entry.reason, &entry.detail) {
         writeln!(out, "reason       {reason}: {detail}")?;
+    }
+    if let Some(Ok(Reading::Fact(_, left_out))) = Source::named(&entry.source).map(|source| source.read(body))
+    {
+        for value in left_out {
+            writeln!(out, "left out     {}", value.escape_debug())?;
+        }
     }
     writeln!(out, "body         {} bytes, as it came:\n", body.len())?;
     out.write_all(body)?;

@@ -3,7 +3,7 @@
 use super::{
     bearers::{self, named},
     digest::digest,
-    state::{Bearer, Claim, Ended, FirstWord, NO_CLAIM, Said, Standing, State},
+    state::{Bearer, Claim, Ended, FirstWord, NO_CLAIM, Overruled, Said, Standing, State},
 };
 use crate::fact::{Kind, Membership, Observation, Scope, User, Version, Word};
 
@@ -80,6 +80,7 @@ fn speak(
 }
 
 fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>, bearer: Option<Bearer>) {
+    let mut overruled = None;
     let (words, contents) = state.words_mut(T::KIND, &word.id);
     // Of several, under claims of several directories, any newer one may come to count instead of another.
     let alone = words.len() == 1;
@@ -100,12 +101,26 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>,
         }
         Some(standing) => {
             let newer = word.version > standing.version;
+            let (winner, loser) = match newer {
+                true => ((&word.version, word.live), (&standing.version, standing.live)),
+                false => ((&standing.version, standing.live), (&word.version, word.live)),
+            };
+            if winner.1 && !loser.1 && winner.0.emitted <= loser.0.emitted && winner.0.event != loser.0.event
+            {
+                overruled = Some(Overruled {
+                    kind: T::KIND,
+                    id: word.id.clone(),
+                    removal: loser.0.event.clone(),
+                    by: winner.0.event.clone(),
+                });
+            }
             let reveals = word.reveals && standing.revealed_by.is_none();
             // A repetition has the same time and id, and is no later one.
             let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
             emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
             renamed = bearer.is_some_and(|bearer| bearers::join(&mut standing.bearers, bearer));
             if !newer && !reveals && !emptied && !renamed {
+                state.touched.overruled.extend(overruled);
                 return;
             }
             if emptied {
@@ -131,6 +146,7 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>,
     };
     // One alone has borne the id all the time.
     let renamed = renamed && words.iter().map(|word| word.bearers.len()).sum::<usize>() > 1;
+    state.touched.overruled.extend(overruled);
     let entity = (T::KIND, word.id);
     if newer {
         state.insert_content(inbox_id, word.content.into_content());

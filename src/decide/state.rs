@@ -116,6 +116,16 @@ pub struct State {
     pub touched: Touched,
 }
 
+/// A word that ends access lost to one that was not sent later: by the time of its subject alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overruled {
+    pub kind: Kind,
+    pub id: String,
+    /// The two events.
+    pub removal: String,
+    pub by: String,
+}
+
 /// What a fold has changed.
 #[derive(Debug, Default)]
 pub struct Touched {
@@ -128,6 +138,8 @@ pub struct Touched {
     pub emptied: HashSet<(String, i64)>,
     /// Newest membership words of the batch, by (group, user, claim), with the delivery that says so.
     pub memberships: HashMap<(String, String, i64), (Membership, i64)>,
+    /// For the log: a removal is never without effect in silence.
+    pub overruled: Vec<Overruled>,
     /// Role slugs named under a claim, and a delivery that names them.
     pub mentions: HashMap<(i64, String), i64>,
 }

@@ -14,6 +14,8 @@ use crate::{
 pub const NOT_UNDERSTOOD: &str = "not_understood";
 /// It speaks for a tenant to which its directory does not belong (promise 6).
 pub const OTHER_TENANT: &str = "other_tenant";
+/// Its time is more than a day ahead of the clock that received it.
+pub const TIME_AHEAD: &str = "time_ahead";
 /// The database refuses what it says.
 pub const REFUSED: &str = "refused";
 

@@ -13,10 +13,10 @@ use parking_lot::RwLock;
 
 use super::{Wake, checkpointer::Log, compaction::Compaction, waiting::waiting};
 use crate::{
-    apply::{self, ApplyError, Batch, ahead::Ahead, poison, refresh},
+    apply::{self, ApplyError, Batch, ahead::Ahead, poison, reading::LeftOut, refresh},
     clock::{Clock, Timestamp},
     db::{Database, DbError, Fault},
-    decide::Rules,
+    decide::{Rules, state::Overruled},
     holds,
     inbox::dead::DeadLetter,
     metrics::{Metrics, Reason},
@@ -194,6 +194,8 @@ impl Applier {
             tracing::debug!(event.id = %event, "delivery applied");
         }
         self.log_set_aside(&applied.set_aside);
+        self.log_left_out(&applied.left_out);
+        self.log_overruled(&applied.overruled);
         tracing::info!(
             deliveries = applied.deliveries,
             set_aside = applied.set_aside.len(),
@@ -225,8 +227,32 @@ impl Applier {
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
         self.log_set_aside(&outcome.set_aside);
+        self.log_left_out(&outcome.left_out);
+        self.log_overruled(&outcome.overruled);
         self.tell(outcome.notices + outcome.set_aside.len());
         Ok(outcome.applied + outcome.postponed + outcome.set_aside.len())
+    }
+
+    /// `rosterd inbox show` names the same again.
+    fn log_left_out(&self, left_out: &[LeftOut]) {
+        for LeftOut { event_key, values } in left_out {
+            self.metrics.values_left_out.inc_by(values.len() as u64);
+            tracing::warn!(
+                event.id = %event_key,
+                left_out = %values.join("; "),
+                "part of a delivery cannot be kept and was left out; the rest is applied"
+            );
+        }
+    }
+
+    fn log_overruled(&self, overruled: &[Overruled]) {
+        for Overruled { kind, id, removal, by } in overruled {
+            self.metrics.removals_overruled.inc();
+            tracing::warn!(
+                event.id = %removal,
+                "the removal of {kind:?} {id:?} has no effect: event {by} was not sent later and tells of a later change; compare with the directory"
+            );
+        }
     }
 
     fn log_set_aside(&self, letters: &[DeadLetter]) {

@@ -122,7 +122,7 @@ pub fn event(body: &[u8]) {
     assert_id(&label.key);
     match &label.disposition {
         Disposition::Apply => assert!(!matches!(reading, Ok(Reading::Nothing)), "{label:?}"),
-        Disposition::Ignore => assert!(!matches!(reading, Ok(Reading::Fact(_))), "{label:?}"),
+        Disposition::Ignore => assert!(!matches!(reading, Ok(Reading::Fact(_, _))), "{label:?}"),
         Disposition::NotUnderstood(_) => assert!(reading.is_err(), "{label:?}, {reading:?}"),
     }
     let understood = !matches!(label.disposition, Disposition::NotUnderstood(_));
@@ -130,7 +130,7 @@ pub fn event(body: &[u8]) {
     assert!(label.kind.len() <= LONGEST_ID && !label.kind.contains('\0'));
     let first = body.iter().find(|b| !b" \t\r\n".contains(b));
     assert!(!understood || first == Some(&b'{'), "what is no object is understood: {label:?}");
-    let Ok(Reading::Fact(observation)) = reading else { return };
+    let Ok(Reading::Fact(observation, _)) = reading else { return };
     let deleted = label.kind.ends_with(".deleted");
     if let Some((directory_id, organization_id)) = claim_of(&observation) {
         assert_id(directory_id);
@@ -281,7 +281,7 @@ struct Rows {
 
 fn observed(body: &[u8]) -> Option<Observation> {
     match Source::WorkOs.read(body) {
-        Ok(Reading::Fact(observation)) => Some(*observation),
+        Ok(Reading::Fact(observation, _)) => Some(*observation),
         _ => None,
     }
 }

@@ -50,3 +50,7 @@ mod roles;
 mod signature;
 #[cfg(test)]
 mod smtp;
+#[cfg(test)]
+mod times;
+#[cfg(test)]
+mod unreadable;

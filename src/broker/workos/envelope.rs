@@ -3,8 +3,12 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::json::{id, parsed};
+use super::{
+    json::{id, parsed},
+    mended::mended,
+};
 use crate::broker::{Disposition, Label};
 
 #[derive(Deserialize)]
@@ -34,15 +38,24 @@ pub(super) const HANDLED: [&str; 13] = [
 
 /// A body of an array, a list answer, a text: whatever is no object with id and event is not understood, and kept.
 pub(in crate::broker) fn label(body: &[u8]) -> Label {
-    let Ok(text) = std::str::from_utf8(body) else {
-        return Label::not_understood(body, "the body is not UTF-8");
-    };
-    let Ok(envelope) = parsed::<Envelope<'_>>(text) else {
+    let envelope = std::str::from_utf8(body).ok().and_then(|text| parsed::<Envelope<'_>>(text).ok());
+    let Some((event_id, event)) = envelope.map(|of| (of.id, of.event)).or_else(|| mended_envelope(body))
+    else {
         return Label::not_understood(body, "the body is not a JSON object with the texts id and event");
     };
-    let (Ok(key), Ok(kind)) = (id(&envelope.id, "id"), id(&envelope.event, "event")) else {
+    let (Ok(key), Ok(kind)) = (id(&event_id, "id"), id(&event, "event")) else {
         return Label::not_understood(body, "id or event is empty, longer than 255 bytes or holds a NUL");
     };
     let disposition = if HANDLED.contains(&kind.as_str()) { Disposition::Apply } else { Disposition::Ignore };
     Label { key, kind, disposition }
+}
+
+/// Of a body that holds bytes that are not UTF-8, or a key twice.
+fn mended_envelope<'a>(body: &[u8]) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    let mut value = mended(body)?.value;
+    let mut text = |field| match value.get_mut(field).map(Value::take) {
+        Some(Value::String(text)) => Some(Cow::Owned(text)),
+        _ => None,
+    };
+    Some((text("id")?, text("event")?))
 }

@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use super::{
     json::{Text, parsed},
     membership,
-    snapshot::Snapshot,
+    mended::{Mended, mended},
+    snapshot::{Snapshot, Whole},
 };
 use crate::{
     broker::NotUnderstood,
@@ -49,8 +50,18 @@ pub(super) struct Thing<'a> {
     updated_at: Text<'a>,
 }
 
+/// In one pass where it is as it should be; otherwise once more, without the values that cannot be read.
 pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
-    let text = std::str::from_utf8(body).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
+    let text = std::str::from_utf8(body).map_err(|error| NotUnderstood::Shape(error.to_string()));
+    let error = match text.and_then(|text| read_text(text, Vec::new())) {
+        Err(error @ NotUnderstood::Shape(_)) => error,
+        outcome => return outcome,
+    };
+    let Some(Mended { value, left_out }) = mended(body) else { return Err(error) };
+    read_text(&value.to_string(), left_out)
+}
+
+fn read_text(text: &str, mut left_out: Vec<String>) -> Result<Reading, NotUnderstood> {
     let event: Event<'_> = parsed(text)?;
     let (id, kind) = (event.id.id("id")?, event.event.id("event")?);
     let kind = kind.as_str();
@@ -63,9 +74,9 @@ pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
     let stamp = Stamp { id, emitted: event.created_at.time() };
     let observation = match family {
         "organization" => Observation::Organization(organization(&parsed(data.get())?, &stamp, deleted)?),
-        "dsync.user" => user(data.get(), &stamp, deleted)?,
+        "dsync.user" => user(data.get(), &stamp, deleted, &mut left_out)?,
         "dsync.group" if what.starts_with("user_") => {
-            membership::read(data.get(), &stamp, what == "user_added")?
+            membership::read(data.get(), &stamp, what == "user_added", &mut left_out)?
         }
         "dsync.group" => {
             let thing = parsed(data.get())?;
@@ -73,7 +84,7 @@ pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
         }
         _ => directory(&parsed(data.get())?, &stamp, deleted)?,
     };
-    Ok(Reading::Fact(Box::new(observation)))
+    Ok(Reading::Fact(Box::new(observation), left_out))
 }
 
 /// What the envelope gives to every version.
@@ -83,11 +94,11 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// A missing half is taken from the other (old deliveries lack `created_at`, broker.md 1.1).
+    /// A missing half is taken from the other (old deliveries lack `created_at`, broker.md 1.1). Nothing that is said is
+    /// newer than the event that says it, or a time ahead of its event would win over every later removal.
     fn version(&self, updated_at: Option<Timestamp>, deleted: bool) -> Result<Version, NotUnderstood> {
         let emitted = self.emitted.or(updated_at).ok_or(NotUnderstood::NoTime)?;
-        let at = updated_at.unwrap_or(emitted);
-        let at = if deleted { at.max(emitted) } else { at };
+        let at = if deleted { emitted } else { updated_at.unwrap_or(emitted).min(emitted) };
         Ok(Version { at, emitted, event: self.id.clone() })
     }
 }
@@ -125,13 +136,18 @@ fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observat
     })
 }
 
-fn user(data: &str, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnderstood> {
-    let snapshot = Snapshot::read(data)?;
+fn user(
+    data: &str,
+    stamp: &Stamp,
+    deleted: bool,
+    left_out: &mut Vec<String>,
+) -> Result<Observation, NotUnderstood> {
+    let snapshot = Snapshot::from(parsed::<Whole<'_>>(data)?);
     let scope = Scope {
         directory_id: snapshot.identity.directory_id.id("data.directory_id")?,
         organization_id: organization_id(&snapshot.identity.organization_id)?,
     };
-    Ok(Observation::User { scope, word: user_word(snapshot, stamp, !deleted, deleted)? })
+    Ok(Observation::User { scope, word: user_word(snapshot, stamp, !deleted, deleted, left_out)? })
 }
 
 pub(super) fn user_word(
@@ -139,12 +155,13 @@ pub(super) fn user_word(
     stamp: &Stamp,
     reveals: bool,
     deleted: bool,
+    left_out: &mut Vec<String>,
 ) -> Result<Word<User>, NotUnderstood> {
     let identity = &snapshot.identity;
     let version = stamp.version(identity.updated_at.time(), deleted)?;
     let live = identity.active() && !deleted;
     let id = identity.id.id("user id")?;
-    let mut content = snapshot.content(!live, version.at)?;
+    let mut content = snapshot.content(version.at, left_out);
     if deleted {
         content.state = "deleted".to_owned();
     }

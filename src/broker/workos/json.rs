@@ -20,7 +20,7 @@ const LONGEST_TEXT: usize = 1_024;
 
 /// A text where there is one; any other JSON value is none.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Text<'a>(Option<Cow<'a, str>>);
+pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
 
 impl<'a> Text<'a> {
     /// The text, cleaned for both databases; `None` when blank.

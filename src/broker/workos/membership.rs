@@ -1,7 +1,6 @@
 //! A membership event → facts: who joined or left which group, and a snapshot of both.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{
     event::{Stamp, Thing, group, organization_id, user_word},
@@ -23,30 +22,14 @@ struct Pair<'a> {
     group: Object<Thing<'a>>,
 }
 
-/// The same with a user who cannot be read in one pass.
-#[derive(Deserialize)]
-struct RawPair<'a> {
-    #[serde(borrow, default)]
-    directory_id: Text<'a>,
-    #[serde(borrow)]
-    user: &'a RawValue,
-    #[serde(borrow)]
-    group: Object<Thing<'a>>,
-}
-
-fn pair(data: &str) -> Result<(Text<'_>, Snapshot<'_>, Thing<'_>), NotUnderstood> {
-    parsed(data)
-        .map(|Pair { directory_id, user: Object(user), group: Object(group) }| {
-            (directory_id, user.into(), group)
-        })
-        .or_else(|_error| {
-            let RawPair { directory_id, user, group: Object(group) } = parsed(data)?;
-            Ok((directory_id, Snapshot::read(user.get())?, group))
-        })
-}
-
-pub(super) fn read(data: &str, stamp: &Stamp, added: bool) -> Result<Observation, NotUnderstood> {
-    let (directory_id, snapshot, thing) = pair(data)?;
+pub(super) fn read(
+    data: &str,
+    stamp: &Stamp,
+    added: bool,
+    left_out: &mut Vec<String>,
+) -> Result<Observation, NotUnderstood> {
+    let Pair { directory_id, user: Object(whole), group: Object(thing) } = parsed(data)?;
+    let snapshot = Snapshot::from(whole);
     let directory_id = directory_id.id("data.directory_id")?;
     let identity = &snapshot.identity;
     for inner in [&identity.directory_id, &thing.directory_id] {
@@ -61,7 +44,7 @@ pub(super) fn read(data: &str, stamp: &Stamp, added: bool) -> Result<Observation
             }
             (of_user, of_group) => of_user.or(of_group),
         };
-    let user = user_word(snapshot, stamp, added, false)?;
+    let user = user_word(snapshot, stamp, added, false, left_out)?;
     let group = group(&thing, stamp, added, false)?;
     let emitted = stamp.emitted.unwrap_or(user.version.emitted);
     let membership = Membership {

@@ -5,26 +5,16 @@ use std::mem::take;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    json::{Text, parsed},
-    user::{content, empty},
-};
-use crate::{broker::NotUnderstood, clock::Timestamp, fact};
+use super::{json::Text, slugs::Slugs, user::content};
+use crate::{clock::Timestamp, fact};
 
-/// What decides over access. Read on its own where the rest of a snapshot cannot be read.
-#[derive(Deserialize)]
+/// What decides over access.
 pub(super) struct Identity<'a> {
-    #[serde(borrow, default)]
     pub(super) id: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) directory_id: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) organization_id: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) state: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) created_at: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) updated_at: Text<'a>,
 }
 
@@ -65,16 +55,18 @@ pub(super) struct Whole<'a> {
     #[serde(borrow, default)]
     pub(super) job_title: Text<'a>,
     pub(super) emails: Option<Value>,
-    pub(super) role: Option<Role>,
-    pub(super) roles: Option<Vec<Role>>,
+    #[serde(borrow, default)]
+    pub(super) role: Slugs<'a>,
+    #[serde(borrow, default)]
+    pub(super) roles: Slugs<'a>,
     pub(super) custom_attributes: Option<Value>,
 }
 
-/// A snapshot of which the identity at least could be read.
+/// The two apart.
 pub(super) struct Snapshot<'a> {
     pub(super) identity: Identity<'a>,
     /// Without the identity.
-    profile: Result<Whole<'a>, NotUnderstood>,
+    profile: Whole<'a>,
 }
 
 impl<'a> From<Whole<'a>> for Snapshot<'a> {
@@ -87,26 +79,12 @@ impl<'a> From<Whole<'a>> for Snapshot<'a> {
             created_at: take(&mut whole.created_at),
             updated_at: take(&mut whole.updated_at),
         };
-        Self { identity, profile: Ok(whole) }
+        Self { identity, profile: whole }
     }
 }
 
-impl<'a> Snapshot<'a> {
-    pub(super) fn read(json: &'a str) -> Result<Self, NotUnderstood> {
-        parsed::<Whole<'_>>(json)
-            .map(Self::from)
-            .or_else(|error| Ok(Self { identity: parsed(json)?, profile: Err(error) }))
+impl Snapshot<'_> {
+    pub(super) fn content(self, at: Timestamp, left_out: &mut Vec<String>) -> fact::User {
+        content(self.profile, &self.identity, at, left_out)
     }
-
-    /// The profile, or an empty one for somebody without access: what cannot be read must not keep a leaver in.
-    pub(super) fn content(self, leaver: bool, at: Timestamp) -> Result<fact::User, NotUnderstood> {
-        let Self { identity, profile } = self;
-        let content = profile.and_then(|profile| content(profile, &identity, at));
-        content.or_else(|error| if leaver { Ok(empty(&identity, at)) } else { Err(error) })
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct Role {
-    pub(super) slug: String,
 }

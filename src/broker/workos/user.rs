@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    json::{Text, cleaned, id, without_nul},
-    snapshot::{Identity, Role, Whole},
+    json::{Text, cleaned, without_nul},
+    slugs,
+    snapshot::{Identity, Whole},
 };
-use crate::{broker::NotUnderstood, clock::Timestamp, fact};
+use crate::{clock::Timestamp, fact};
 
 /// RFC 5321: 64 bytes, an at sign, 255 bytes.
 const LONGEST_EMAIL: usize = 320;
@@ -15,10 +16,10 @@ pub(super) fn content(
     profile: Whole<'_>,
     identity: &Identity<'_>,
     at: Timestamp,
-) -> Result<fact::User, NotUnderstood> {
-    let attributes = attributes(profile.custom_attributes)?;
-    let custom_attributes =
-        serde_json::to_string(&attributes).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
+    left_out: &mut Vec<String>,
+) -> fact::User {
+    let attributes = attributes(profile.custom_attributes, left_out);
+    let custom_attributes = attributes.to_string();
     // Predefined attributes moved from the top level into custom_attributes (broker.md 1.3); both are read.
     let moved = |name: &str, top: &Text<'_>| {
         attributes.get(name).and_then(Value::as_str).and_then(text).or_else(|| top.get())
@@ -36,7 +37,7 @@ pub(super) fn content(
         // Part of an address would be somebody else's.
         .filter(|email| email.len() <= LONGEST_EMAIL);
 
-    Ok(fact::User {
+    fact::User {
         email,
         username: moved("username", &profile.username),
         job_title: moved("job_title", &profile.job_title),
@@ -44,13 +45,13 @@ pub(super) fn content(
         idp_id: profile.idp_id.id("idp_id").ok(),
         first_name,
         last_name,
-        roles: slugs(profile.role, profile.roles)?,
+        roles: slugs::granting(profile.role, profile.roles, left_out),
         custom_attributes,
         ..empty(identity, at)
-    })
+    }
 }
 
-pub(super) fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
+fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
     let updated_at = identity.updated_at.time().unwrap_or(at);
     fact::User {
         idp_id: None,
@@ -68,30 +69,24 @@ pub(super) fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
     }
 }
 
-/// `role` and `roles[]`, sorted, each once: some environments send one, some both (lesson 32).
-fn slugs(role: Option<Role>, roles: Option<Vec<Role>>) -> Result<Vec<String>, NotUnderstood> {
-    let mut slugs = role
-        .into_iter()
-        .chain(roles.into_iter().flatten())
-        .map(|role| id(&role.slug, "role slug"))
-        .collect::<Result<Vec<_>, _>>()?;
-    slugs.sort_unstable();
-    slugs.dedup();
-    Ok(slugs)
-}
-
-fn attributes(value: Option<Value>) -> Result<Value, NotUnderstood> {
+fn attributes(value: Option<Value>, left_out: &mut Vec<String>) -> Value {
     match value {
-        None | Some(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
-        Some(object @ Value::Object(_)) => Ok(without_nul(object)),
-        Some(_) => Err(NotUnderstood::Shape("custom_attributes is not an object".to_owned())),
+        Some(object @ Value::Object(_)) => return without_nul(object),
+        None | Some(Value::Null) => {}
+        Some(_) => left_out.push("custom_attributes: it is no object".to_owned()),
     }
+    Value::Object(serde_json::Map::new())
 }
 
 fn primary_email(emails: &Value) -> Option<String> {
     let emails = emails.as_array()?;
     let value = |entry: &Value| entry.get("value").and_then(Value::as_str).and_then(text);
-    let primary = |entry: &&Value| entry.get("primary").and_then(Value::as_bool) == Some(true);
+    // Some providers write it as a text.
+    let primary = |entry: &&Value| match entry.get("primary") {
+        Some(Value::Bool(primary)) => *primary,
+        Some(Value::String(primary)) => primary.eq_ignore_ascii_case("true"),
+        _ => false,
+    };
     emails.iter().find(primary).and_then(value).or_else(|| emails.iter().find_map(value))
 }
 

@@ -138,8 +138,9 @@ impl<'a> Model<'a> {
         let directory = directory_of(event).unwrap_or_default();
         let word = |data: &'a Value| {
             let (sent, updated, deleted) = (sent(event, data), text(data, "updated_at"), verb == "deleted");
-            // So that a stale snapshot inside a deletion can never lose to an older update.
-            let at = if deleted { sent.max(updated) } else { updated };
+            // Nothing said is newer than the event that says it; and a stale snapshot inside a deletion can never lose to an
+            // older update.
+            let at = if deleted { sent } else { sent.min(updated) };
             let reveals = !deleted && verb != "user_removed";
             Word { version: (at, sent, text(event, "id")), directory, data, deleted, reveals }
         };

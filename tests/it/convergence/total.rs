@@ -35,9 +35,16 @@ impl Trial for Vec<u8> {
     }
 }
 
-/// By JSON's grammar alone: a number that no machine can hold is one, and nobody's business where it is not read.
+/// By JSON's grammar alone: a number that no machine can hold is one, and nobody's business where it is not read. Bytes
+/// that a text may not hold cost that text only.
 fn is_object(body: &[u8]) -> bool {
-    serde_json::from_slice::<Box<RawValue>>(body).is_ok() && body.trim_ascii_start().starts_with(b"{")
+    let plain = |byte: &u8| match *byte {
+        0..0x20 => b' ',
+        0x80.. => b'?',
+        byte => byte,
+    };
+    let body: Vec<u8> = body.iter().map(plain).collect();
+    serde_json::from_slice::<Box<RawValue>>(&body).is_ok() && body.trim_ascii_start().starts_with(b"{")
 }
 
 #[test]

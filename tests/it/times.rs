@@ -1,0 +1,70 @@
+//! Times that cannot be true: ahead of their own event, or of the clock.
+
+use rosterd::tables::host::{GROUP_MEMBERS, USERS};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    TestApp, both,
+    broker::{at, event, group, membership, user, with},
+};
+
+fn status(app: &TestApp) -> Vec<String> {
+    app.brief(USERS, &["status"])
+}
+
+/// Its subject changed at `changed`, which it says at `seconds`.
+fn said(id: &str, state: &str, seconds: i64, changed: i64) -> Value {
+    event(
+        id,
+        "dsync.user.updated",
+        seconds,
+        with(user("u1", state, seconds), json!({"updated_at": at(changed)})),
+    )
+}
+
+both! {
+    fn a_time_ahead_of_its_own_event_wins_over_nothing_that_comes_later(app) {
+        let events = [said("e1", "active", 10, 3_600), said("e2", "inactive", 20, 20), event("e3", "dsync.user.deleted", 30, user("u1", "active", 30))];
+        app.play(&events[..2]);
+        assert_eq!(status(app), ["inactive"]);
+        app.play(&events[2..]);
+        assert_eq!(status(app), ["inactive"]);
+        app.assert_rebuilds();
+    }
+}
+
+both! {
+    fn the_order_of_arrival_makes_no_difference_to_that(app) {
+        app.play(&[said("e2", "inactive", 20, 20)]);
+        app.play(&[said("e1", "active", 10, 3_600)]);
+        assert_eq!(status(app), ["inactive"]);
+    }
+}
+
+both! {
+    fn an_event_more_than_a_day_ahead_of_its_reception_is_set_aside_and_told_of(app) {
+        let pair = || membership(user("u1", "active", 1), group("g1", 1));
+        let mut ahead = event("e1", "dsync.group.user_added", 5, pair());
+        ahead["created_at"] = json!("2999-01-01T00:00:00Z");
+        app.play(&[event("e0", "dsync.group.user_added", 1, pair()), ahead, event("e2", "dsync.group.user_removed", 9, pair())]);
+
+        assert_eq!(app.brief(GROUP_MEMBERS, &["user_id"]), [""; 0]);
+        let states: Vec<String> = app.inbox().into_iter().map(|(_, state)| state).collect();
+        assert_eq!(states, ["applied", "dead", "applied"]);
+        assert_eq!(app.noticed("delivery_given_up").len(), 1);
+        app.assert_rebuilds();
+    }
+}
+
+both! {
+    fn a_removal_that_loses_to_a_word_not_sent_later_is_counted_in_either_order(app) {
+        app.play(&[said("e1", "active", 10, 10)]);
+        app.play(&[said("e2", "inactive", 20, 5)]);
+        assert_eq!((status(app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned()], 1));
+
+        let other = |id: &str, state: &str, seconds, changed| event(id, "dsync.user.updated", seconds, with(user("u2", state, seconds), json!({"updated_at": at(changed)})));
+        app.play(&[other("f2", "inactive", 20, 5)]);
+        app.play(&[other("f1", "active", 10, 10)]);
+        assert_eq!((status(app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned(); 2], 2));
+    }
+}
