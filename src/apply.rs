@@ -14,6 +14,7 @@ pub mod poison;
 pub mod protect;
 pub mod reading;
 pub mod refresh;
+pub mod refused;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,7 +24,7 @@ use crate::{
         people::{Cause, Deliveries},
     },
     clock::Timestamp,
-    db::{Conn, Database, DbError},
+    db::{Conn, Database, DbError, IN_A_BATCH, wait_for_rows},
     decide::{
         Rules,
         fold::{claim_of, fold},
@@ -136,6 +137,7 @@ fn in_turn(
 ) -> Result<Applied, ApplyError> {
     database.write_in_turn(|conn| {
         expect_mapping(conn, rules)?;
+        wait_for_rows(conn, IN_A_BATCH)?;
         let queued = queue::done(conn, &batched.inbox_ids)?;
         let mut batched = batched.still_queued(&queued);
         let overtaken = batched.inbox_ids.is_empty();

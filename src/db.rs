@@ -6,7 +6,9 @@
 pub mod bulk;
 pub mod conn;
 mod fault;
+mod locks;
 pub mod migrate;
+pub mod probe;
 pub mod schema;
 
 use std::{
@@ -24,6 +26,7 @@ use conn::{Pooled, TURN};
 
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
+pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
 
 /// How long a caller waits for a free or new connection before it is told that the database is away.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -8,19 +8,26 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, Batch, expect_mapping, guard::Turn, people::again},
+    apply::{
+        ApplyError, Batch, expect_mapping,
+        guard::Turn,
+        people::again,
+        refused::{Refusal, refusal},
+    },
     audit::{self, Actor, Entry, kinds, people::Cause},
     clock::Timestamp,
-    db::{Conn, Database, DbError},
+    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, wait_for_rows},
     decide::{
         Rules,
         guard::{Extent, Guard},
     },
+    fact::Kind,
     failpoint, outbox,
     tables::{
-        Key,
+        Key, code,
         held_users::{self, APPROVED, DONE, ENDED, Held, OPEN, REJECTED},
         holds::{self, Hold},
+        refused::{HOLD, Refused},
     },
 };
 
@@ -106,33 +113,73 @@ pub fn decide(
 pub struct Released {
     pub people: usize,
     pub leavers: usize,
+    pub notices: usize,
 }
 
-/// Holds that are due are approved; then some of those approved are derived again. `None` when nothing waits.
+/// Holds that are due are approved; then some of those approved are derived again. `None` when nothing waits. Whom the
+/// database refuses is found and set aside as in a refresh.
 pub fn step(
     database: &Database,
     rules: &Rules,
     batch: Batch,
     now: Timestamp,
 ) -> Result<Option<Released>, ApplyError> {
-    let released = database.write_in_turn::<_, ApplyError>(|conn| {
-        expect_mapping(conn, rules)?;
-        Ok(release(conn, rules, batch, now)?)
-    })?;
-    failpoint::reach("released");
-    Ok(released)
+    let mut limit = batch.entities.max(1);
+    loop {
+        let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
+        // How many it had in hand when it failed.
+        let mut tried = None;
+        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+            expect_mapping(conn, rules)?;
+            wait_for_rows(conn, longest)?;
+            Ok(release(conn, rules, limit, now, &mut tried)?)
+        });
+        match attempt {
+            Err(ApplyError::Database(error)) => {
+                let Some(tried) = tried.filter(|_| error.fault() != Fault::Database) else {
+                    return Err(error.into());
+                };
+                if tried > 1 {
+                    limit = tried / 2;
+                    continue;
+                }
+                let refusal = refusal(database, error)?;
+                let notices = database.write_in_turn::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
+                return Ok(Some(Released { people: 0, leavers: 0, notices }));
+            }
+            Err(error) => return Err(error),
+            Ok(released) => {
+                failpoint::reach("released");
+                return Ok(released);
+            }
+        }
+    }
+}
+
+/// The one that is next is set aside. Holds that are due are approved with it, as the step would have done.
+fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
+    approve_due(conn, now)?;
+    let Some((tenant_id, user_id)) = held_users::approved(conn, 1)?.pop() else { return Ok(0) };
+    refusal.record(conn, &Refused::new(code(Kind::User), &user_id, &tenant_id, "", HOLD), now)
+}
+
+fn approve_due(conn: &mut Conn, now: Timestamp) -> Result<(), DbError> {
+    for id in holds::due(conn, now)? {
+        approve_by_policy(conn, id, "undecided for as long as guard.undecided allows", now)?;
+    }
+    Ok(())
 }
 
 fn release(
     conn: &mut Conn,
     rules: &Rules,
-    batch: Batch,
+    limit: usize,
     now: Timestamp,
+    tried: &mut Option<usize>,
 ) -> Result<Option<Released>, DbError> {
-    for id in holds::due(conn, now)? {
-        approve_by_policy(conn, id, "undecided for as long as guard.undecided allows", now)?;
-    }
-    let approved: Vec<Key> = held_users::approved(conn, batch.entities)?;
+    approve_due(conn, now)?;
+    let approved: Vec<Key> = held_users::approved(conn, limit)?;
+    *tried = Some(approved.len());
     if approved.is_empty() {
         return Ok(None);
     }
@@ -141,7 +188,8 @@ fn release(
     outbox::enqueue(conn, &notices, now)?;
     held_users::finish(conn, &approved)?;
     failpoint::reach("releasing");
-    Ok(Some(Released { people: approved.len(), leavers: outbox::leavers(&notices) }))
+    let leavers = outbox::leavers(&notices);
+    Ok(Some(Released { people: approved.len(), leavers, notices: notices.len() }))
 }
 
 fn approve_by_policy(conn: &mut Conn, id: i64, why: &str, now: Timestamp) -> Result<(), DbError> {

@@ -53,6 +53,7 @@ pub struct Metrics {
     pub inbox_waiting: Gauge,
     pub inbox_oldest_seconds: Gauge<f64, AtomicU64>,
     pub dead_letters: Gauge,
+    pub changes_refused: Gauge,
     pub dead_letters_oldest_seconds: Gauge<f64, AtomicU64>,
     pub outbox_waiting: Gauge<i64, AtomicI64>,
     pub held: Gauge,
@@ -78,6 +79,7 @@ impl Default for Metrics {
             inbox_waiting: Gauge::default(),
             inbox_oldest_seconds: Gauge::default(),
             dead_letters: Gauge::default(),
+            changes_refused: Gauge::default(),
             dead_letters_oldest_seconds: Gauge::default(),
             outbox_waiting: Gauge::default(),
             held: Gauge::default(),
@@ -121,6 +123,11 @@ impl Metrics {
             "Age of the oldest delivery not yet applied",
             Unit::Seconds,
             self.inbox_oldest_seconds.clone(),
+        );
+        r.register(
+            "changes_refused",
+            "Users and groups that the database refuses to change",
+            self.changes_refused.clone(),
         );
         r.register("dead_letters", "Deliveries set aside and not decided", self.dead_letters.clone());
         r.register_with_unit(

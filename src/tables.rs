@@ -17,6 +17,7 @@ pub mod mappings;
 pub mod memberships;
 pub mod protected_seats;
 pub mod refreshes;
+pub mod refused;
 pub mod refused_claims;
 pub mod reports_told;
 pub mod role_list;

@@ -7,11 +7,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, Batch, expect_mapping, guard::Turn, load, people};
+use super::{
+    ApplyError, Batch, expect_mapping,
+    guard::Turn,
+    load, people,
+    refused::{Refusal, refusal},
+};
 use crate::{
     audit::people::Cause,
     clock::Timestamp,
-    db::{Conn, Database, DbError},
+    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, wait_for_rows},
     decide::{
         Rules,
         guard::Extent,
@@ -25,6 +30,7 @@ use crate::{
     tables::{
         Key,
         refreshes::{self, Refresh},
+        refused::Refused,
     },
 };
 
@@ -37,26 +43,66 @@ pub struct Refreshed {
 }
 
 /// `None` when nothing waits for a refresh.
+///
+/// When the database refuses a step, fewer and fewer are tried until it is known whom it refuses. That one is set aside, in
+/// the transaction that goes past it, and the directory then lets all others go first. Nothing is carried from one
+/// transaction to the next, as another process may have gone on meanwhile.
 pub fn step(
     database: &Database,
     rules: &Rules,
     batch: Batch,
     now: Timestamp,
 ) -> Result<Option<Refreshed>, ApplyError> {
-    database.write_in_turn(|conn| {
-        expect_mapping(conn, rules)?;
-        Ok(refresh(conn, rules, batch, now)?)
-    })
+    let mut limit = batch.entities.max(1);
+    loop {
+        let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
+        // How many it had in hand when it failed.
+        let mut tried = None;
+        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+            expect_mapping(conn, rules)?;
+            wait_for_rows(conn, longest)?;
+            Ok(refresh(conn, rules, limit, now, &mut tried)?)
+        });
+        match attempt {
+            Err(ApplyError::Database(error)) => {
+                let Some(tried) = tried.filter(|_| error.fault() != Fault::Database) else {
+                    return Err(error.into());
+                };
+                if tried > 1 {
+                    limit = tried / 2;
+                    continue;
+                }
+                let refusal = refusal(database, error)?;
+                let notices = database.write_in_turn::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
+                return Ok(Some(Refreshed { entities: 0, leavers: 0, notices }));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The one that is next is set aside.
+fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
+    let Some(refresh) = refreshes::next(conn)? else { return Ok(0) };
+    let Some((id, kind)) = visited(conn, &refresh, 1)?.pop() else { return Ok(0) };
+    let group_id = refresh.group_id.as_deref().unwrap_or_default();
+    let refused = Refused::new(kind, &id, &refresh.directory_id, group_id, refresh.rank);
+    let notices = refusal.record(conn, &refused, now)?;
+    refresh.advance(conn, (&id, kind))?;
+    refresh.failed(conn, now)?;
+    Ok(notices)
 }
 
 fn refresh(
     conn: &mut Conn,
     rules: &Rules,
-    batch: Batch,
+    limit: usize,
     now: Timestamp,
+    tried: &mut Option<usize>,
 ) -> Result<Option<Refreshed>, DbError> {
     let Some(refresh) = refreshes::next(conn)? else { return Ok(None) };
-    let visited = visited(conn, &refresh, batch.entities)?;
+    let visited = visited(conn, &refresh, limit)?;
+    *tried = Some(visited.len());
     let Some((last_id, last_kind)) = visited.last().cloned() else {
         refresh.finish(conn)?;
         return Ok(Some(Refreshed { entities: 0, leavers: 0, notices: 0 }));

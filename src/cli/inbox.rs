@@ -1,4 +1,4 @@
-//! `inbox list | show | retry | discard`.
+//! `inbox list | show | retry | discard | refused`.
 
 use std::{io::Write, process::ExitCode};
 
@@ -17,6 +17,7 @@ use crate::{
         dead,
         log::{self, Entry, State},
     },
+    tables::refused::{self, Refused},
 };
 
 #[derive(Args)]
@@ -38,12 +39,24 @@ enum Verb {
     },
     /// One delivery: where it stands, why, and its body as it came
     Show { id: i64 },
-    /// Put a dead letter back into the queue
+    /// Put a dead letter back into the queue, or all of them
     Retry {
-        id: i64,
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<i64>,
+        /// All that are not discarded
+        #[arg(long)]
+        all: bool,
+        /// Only those of this reason, as `inbox list` shows it
+        #[arg(long, requires = "all")]
+        reason: Option<String>,
         /// Who does it, for the record; the login name when not given
         #[arg(long)]
         by: Option<String>,
+    },
+    /// Users and groups that the database refuses to change, by a constraint or trigger of yours; each is tried again by itself
+    Refused {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
     },
     /// Give a dead letter up; it stays on record with the reason
     Discard {
@@ -54,6 +67,34 @@ enum Verb {
         #[arg(long)]
         by: Option<String>,
     },
+}
+
+/// Each is an entry of its own in the record.
+fn retry_all(database: &Database, reason: Option<&str>, by: Option<&str>) -> Result<(), DbError> {
+    let now = Clock::System.now();
+    let ids = database.write_in_turn::<_, DbError>(|conn| {
+        let ids = dead::retry_all(conn, reason)?;
+        let entries: Vec<audit::Entry> =
+            ids.iter().map(|id| entry(kinds::DELIVERY_RETRIED, *id, None, by)).collect();
+        audit::record(conn, &entries, now)?;
+        Ok(ids)
+    })?;
+    println!(
+        "{} dead letters are in the queue again; a running `rosterd serve` applies them within seconds",
+        ids.len()
+    );
+    Ok(())
+}
+
+fn refused_row(one: &Refused) -> Vec<Value> {
+    vec![
+        one.name().into(),
+        one.owner.as_str().into(),
+        Timestamp::from_micros(one.since).to_string().into(),
+        one.attempts.into(),
+        Timestamp::from_micros(one.due_at).to_string().into(),
+        one.detail.as_str().into(),
+    ]
 }
 
 pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
@@ -71,7 +112,15 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                 found.ok_or_else(|| format!("there is no delivery {id}; see `rosterd inbox list`"))?;
             show(&entry, &body)?;
         }
-        Verb::Retry { id, by } => {
+        Verb::Refused { format } => {
+            let refused = database.read::<_, DbError>(|conn| Ok(refused::list(conn)?))?;
+            let columns = vec!["what", "of", "since", "attempts", "next", "detail"];
+            List { columns, rows: refused.iter().map(refused_row).collect() }.print(*format)?;
+        }
+        Verb::Retry { id: None, reason, by, .. } => {
+            retry_all(database, reason.as_deref(), by.as_deref())?;
+        }
+        Verb::Retry { id: Some(id), by, .. } => {
             let entry = entry(kinds::DELIVERY_RETRIED, *id, None, by.as_deref());
             let found = recorded(database, &entry, Clock::System.now(), |conn| dead::retry(conn, *id))?;
             if !found {

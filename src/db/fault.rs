@@ -1,7 +1,8 @@
 //! Whose fault a failure is, which decides what becomes of the work in hand.
 //!
-//! diesel tells a few kinds apart and gives neither PostgreSQL's SQLSTATE nor SQLite's code; the rest is told by the
-//! words of the message.
+//! diesel tells a few kinds apart and gives neither PostgreSQL's SQLSTATE nor SQLite's code. Some of the rest is known by
+//! the words of the message. Words depend on the server's language, so they only spare a trial: what is unclear is held
+//! against nobody before `probe` has shown that the database works.
 
 use diesel::result::{DatabaseErrorKind as Kind, Error};
 
@@ -12,6 +13,8 @@ pub enum Fault {
     /// The database cannot work now, whatever it is asked: away, stopping, full, read-only, locked. Nothing is to be
     /// counted against what was asked (promise 5).
     Database,
+    /// A row is locked by somebody else: what was asked is asked again soon, and nothing is counted against it.
+    Busy,
     /// Perhaps the database's, perhaps the statement's: worth trying again a bounded number of times.
     Unclear,
     /// What was asked is refused, and will be.
@@ -44,7 +47,7 @@ fn of_query(error: &Error) -> Fault {
 
 /// How PostgreSQL and libpq begin: a server on its way up or down, a line that broke, room that others took, a lock that
 /// others hold. Only beginnings count, as a host's own trigger may speak of locks and disks too (lesson 16).
-const POSTGRES: [&str; 17] = [
+const POSTGRES: [&str; 16] = [
     "terminating connection due to",
     "server closed the connection unexpectedly",
     "no connection to the server",
@@ -61,7 +64,6 @@ const POSTGRES: [&str; 17] = [
     "could not write block ",
     "could not fsync file \"",
     "out of shared memory",
-    "canceling statement due to lock timeout",
 ];
 
 /// All that SQLite says.
@@ -73,6 +75,9 @@ const SQLITE: [&str; 6] = [
     "unable to open database file",
     "out of memory",
 ];
+
+const BUSY: [&str; 2] =
+    ["canceling statement due to lock timeout", "canceling statement due to statement timeout"];
 
 const DATA: [&str; 10] = [
     "invalid byte sequence",
@@ -92,6 +97,8 @@ fn of_message(message: &str) -> Fault {
         Fault::Data
     } else if SQLITE.contains(&message) || POSTGRES.iter().any(|begin| message.starts_with(begin)) {
         Fault::Database
+    } else if BUSY.contains(&message) {
+        Fault::Busy
     } else {
         Fault::Unclear
     }

@@ -103,6 +103,21 @@ table! {
         id_after -> Text,
         kind_after -> SmallInt,
         rank -> SmallInt,
+        failed_at -> BigInt,
+    }
+}
+
+table! {
+    refused (kind, id) {
+        kind -> SmallInt,
+        id -> Text,
+        owner -> Text,
+        group_id -> Text,
+        rank -> SmallInt,
+        detail -> Text,
+        attempts -> SmallInt,
+        since -> BigInt,
+        due_at -> BigInt,
     }
 }
 
@@ -318,7 +333,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters forgotten claims facts memberships refreshes mappings protected_seats manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails heard refused_claims reports_told audit audit_heads
+                properties inbox inbox_queue dead_letters forgotten claims facts memberships refreshes refused mappings protected_seats manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails heard refused_claims reports_told audit audit_heads
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

@@ -13,7 +13,7 @@ use crate::{
     db::{Database, DbError},
     inbox::{dead, queue},
     outbox,
-    tables::{holds, refreshes},
+    tables::{holds, refreshes, refused},
 };
 
 /// What readiness is read from.
@@ -38,6 +38,8 @@ pub(super) struct Standing {
     /// Directories whose people are being derived again.
     pub(super) refreshes: i64,
     pub(super) holds: Holds,
+    /// Users and groups that the database refuses to change.
+    pub(super) refused: Heap,
 }
 
 /// Mass changes that wait for a decision.
@@ -65,6 +67,7 @@ impl Health {
                     dead_letters: heap(dead::open(conn)?),
                     outbox: heap(outbox::waiting(conn)?),
                     refreshes: refreshes::count(conn)?,
+                    refused: heap(refused::waiting(conn)?),
                 })
             })
         };
@@ -89,6 +92,7 @@ pub(super) async fn ready(health: Data<Health>) -> HttpResponse {
                 "dead_letters": standing.dead_letters,
                 "outbox": standing.outbox,
                 "refreshes": standing.refreshes,
+                "refused": standing.refused,
                 "holds": standing.holds,
             });
             HttpResponse::Ok().content_type("application/json").body(body.to_string())

@@ -14,6 +14,7 @@ pub(super) async fn metrics(metrics: Data<Metrics>, health: Data<Health>) -> Res
         metrics
             .dead_letters_oldest_seconds
             .set(standing.dead_letters.oldest_seconds.unwrap_or_default() as f64);
+        metrics.changes_refused.set(standing.refused.count);
         metrics.outbox_waiting.set(standing.outbox.count);
         metrics.held.set(standing.holds.people);
     }

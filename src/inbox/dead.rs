@@ -44,6 +44,7 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
     // Events that claim another organization's directory are counted, and told of once a day (`tables::refused_claims`).
     let given_up = letters.iter().filter(|letter| letter.reason != OTHER_TENANT).map(|letter| GivenUp {
         inbox_id: letter.inbox_id,
+        entity: None,
         reason: letter.reason.to_owned(),
         detail: letter.detail.clone(),
         at: now.micros(),
@@ -58,6 +59,20 @@ pub fn retry(conn: &mut Conn, inbox_id: i64) -> QueryResult<bool> {
         queue::enqueue(conn, &[inbox_id])?;
     }
     Ok(found)
+}
+
+/// All that are open, or those of one reason; returns their ids.
+pub fn retry_all(conn: &mut Conn, reason: Option<&str>) -> QueryResult<Vec<i64>> {
+    let mut open = dead_letters::table.filter(dead_letters::discarded_at.is_null()).into_boxed();
+    if let Some(reason) = reason {
+        open = open.filter(dead_letters::reason.eq(reason.to_owned()));
+    }
+    let ids: Vec<i64> = open.order(dead_letters::inbox_id).select(dead_letters::inbox_id).load(conn)?;
+    for some in ids.chunks(1_000) {
+        diesel::delete(dead_letters::table.filter(dead_letters::inbox_id.eq_any(some))).execute(conn)?;
+        queue::enqueue(conn, some)?;
+    }
+    Ok(ids)
 }
 
 /// Given up for good, on record; false when there is no such open dead letter.

@@ -139,6 +139,7 @@ pub fn example(kind: Kind) -> News {
         Kind::AccessReport => News::Report(tenant(), review()),
         Kind::DeliveryGivenUp => News::GivenUp(
             vec![GivenUp {
+                entity: None,
                 inbox_id: 63,
                 reason: "not_understood".into(),
                 detail: "data.state is missing in dsync.user.updated".into(),

@@ -170,7 +170,11 @@ pub struct Period {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
+    /// 0 when it is not a delivery.
     pub inbox_id: i64,
+    /// A user or group that the database refuses to change, as "user u1".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
     pub reason: String,
     pub detail: String,
     pub at: i64,

@@ -167,11 +167,22 @@ pub fn decide(
     }
 }
 
-/// Some who are to lose now what they kept.
+/// Some who are to lose now what they kept, but for those whom the database refuses to change. Tenants of which nobody is
+/// refused come first.
 pub fn approved(conn: &mut Conn, limit: usize) -> QueryResult<Vec<Key>> {
     held_users::table
         // A literal, so that the partial index serves.
         .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("held_users.state = 'approved'"))
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(
+            "NOT EXISTS (SELECT 1 FROM refused r WHERE r.kind = 2 AND r.id = held_users.user_id)",
+        ))
+        .order((
+            diesel::dsl::sql::<diesel::sql_types::BigInt>(
+                "(SELECT COUNT(*) FROM (SELECT 1 FROM refused r WHERE r.rank = 3 AND r.owner = held_users.tenant_id LIMIT 1) x)",
+            ),
+            held_users::tenant_id,
+            held_users::user_id,
+        ))
         .select((held_users::tenant_id, held_users::user_id))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(conn)

@@ -2,12 +2,15 @@
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
-use crate::db::{Conn, bulk::Rows, on_each, schema::refreshes};
+use crate::{
+    clock::Timestamp,
+    db::{Conn, bulk::Rows, on_each, schema::refreshes},
+};
 
 /// Who goes first: leavers wait for nobody's roles (promise 5).
 const DIRECTORY: i64 = 0;
 const GROUP: i64 = 1;
-const MAPPING: i64 = 2;
+pub const MAPPING: i64 = 2;
 
 /// Where the next step of a refresh begins: after this (id, kind).
 pub struct Refresh {
@@ -17,6 +20,7 @@ pub struct Refresh {
     pub after: (String, i16),
     /// Because another mapping holds.
     pub mapped: bool,
+    pub rank: i16,
 }
 
 /// Everybody in these directories. What is under way begins again: whoever was visited may have changed once more.
@@ -62,14 +66,15 @@ pub fn request_deleted(conn: &mut Conn) -> QueryResult<()> {
     Ok(())
 }
 
+/// One of which a step has failed comes after all others, whatever their ranks.
 pub fn next(conn: &mut Conn) -> QueryResult<Option<Refresh>> {
-    let row: Option<(String, String, String, i16, i16)> = refreshes::table
-        .order((refreshes::rank, refreshes::directory_id, refreshes::group_id))
+    let row: Option<(String, String, String, i16, i16, i64)> = refreshes::table
+        .order((refreshes::failed_at, refreshes::rank, refreshes::directory_id, refreshes::group_id))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(directory_id, group_id, id, kind, rank)| {
+    Ok(row.map(|(directory_id, group_id, id, kind, rank, _)| {
         let group_id = (!group_id.is_empty()).then_some(group_id);
-        Refresh { directory_id, group_id, after: (id, kind), mapped: i64::from(rank) == MAPPING }
+        Refresh { directory_id, group_id, after: (id, kind), mapped: i64::from(rank) == MAPPING, rank }
     }))
 }
 
@@ -81,6 +86,13 @@ impl Refresh {
     pub fn advance(&self, conn: &mut Conn, after: (&str, i16)) -> QueryResult<()> {
         diesel::update(refreshes::table.find(self.key()))
             .set((refreshes::id_after.eq(after.0), refreshes::kind_after.eq(after.1)))
+            .execute(conn)?;
+        Ok(())
+    }
+
+    pub fn failed(&self, conn: &mut Conn, now: Timestamp) -> QueryResult<()> {
+        diesel::update(refreshes::table.find(self.key()))
+            .set(refreshes::failed_at.eq(now.micros()))
             .execute(conn)?;
         Ok(())
     }

@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 
 use super::{Wake, checkpointer::Log, compaction::Compaction, waiting::waiting};
 use crate::{
-    apply::{self, ApplyError, Batch, ahead::Ahead, poison, reading::LeftOut, refresh},
+    apply::{self, ApplyError, Batch, ahead::Ahead, poison, reading::LeftOut, refresh, refused},
     clock::{Clock, Timestamp},
     db::{Database, DbError, Fault},
     decide::{Rules, state::Overruled},
@@ -127,14 +127,18 @@ impl Applier {
         let now = self.clock.now();
         let waits = waiting(&self.database, now)?;
         let applied = match waits.deliveries {
-            true => self.apply(now)?,
+            true => self.apply(now),
             false => {
                 self.ahead.forget();
-                0
+                Ok(0)
             }
         };
-        let refreshed = waits.refreshes && self.refresh(now)?;
-        let released = waits.holds && self.release(now)?;
+        // One that fails is no reason for the others to wait.
+        let refreshed = if waits.refreshes { self.refresh(now) } else { Ok(false) };
+        let released = if waits.holds { self.release(now) } else { Ok(false) };
+        let retried = if waits.refused { self.retry(now) } else { Ok(false) };
+        let (applied, refreshed, released) = (applied?, refreshed?, released?);
+        let released = retried? || released;
         Ok(match applied {
             _ if released || refreshed || applied >= self.batch.deliveries => Step::Full,
             0 => Step::Idle,
@@ -170,8 +174,16 @@ impl Applier {
         self.log.grew(released.people);
         self.metrics.deprovisioned.inc_by(released.leavers as u64);
         tracing::info!(people = released.people, leavers = released.leavers, "released people who were held");
-        self.tell(released.leavers);
+        self.tell(released.notices);
         Ok(true)
+    }
+
+    fn retry(&self, now: Timestamp) -> Result<bool, ApplyError> {
+        let retried = refused::step(&self.database, &self.rules(), now)?;
+        self.log.grew(retried.applied);
+        self.metrics.deprovisioned.inc_by(retried.leavers as u64);
+        self.tell(retried.notices);
+        Ok(retried.applied > 0)
     }
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
@@ -208,12 +220,12 @@ impl Applier {
         Ok(applied.deliveries)
     }
 
-    /// A batch that is refused for good, or that fails again and again while the database can work.
+    /// A batch that is refused for good, in which a row is locked by the host, or that fails again and again while the database can work.
     fn is_to_be_separated(&self, error: &DbError) -> bool {
         match error.fault() {
             Fault::Database => false,
             Fault::Unclear => self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE,
-            Fault::Data => true,
+            Fault::Busy | Fault::Data => true,
         }
     }
 

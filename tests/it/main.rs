@@ -45,6 +45,8 @@ mod poison;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod signature;

@@ -112,8 +112,27 @@ CREATE TABLE refreshes (
     kind_after   SMALLINT         NOT NULL,
     -- 0 before all others: somebody may lose access by it; 1 the members of a group, 2 another mapping
     rank         SMALLINT         NOT NULL,
+    -- 0, or when a step of it last failed: then all others go first
+    failed_at    BIGINT           NOT NULL DEFAULT 0,
     PRIMARY KEY (directory_id, group_id)
 );
+
+-- Users and groups that the database refuses to change although the machinery has gone on: by a constraint or trigger of
+-- the host. They are tried again with growing pauses. owner is the directory of the refresh, or the tenant of the hold.
+CREATE TABLE refused (
+    kind      SMALLINT         NOT NULL,
+    id        TEXT COLLATE "C" NOT NULL,
+    owner     TEXT COLLATE "C" NOT NULL,
+    group_id  TEXT COLLATE "C" NOT NULL,
+    -- as in refreshes; 3 somebody whose hold is approved
+    rank      SMALLINT         NOT NULL,
+    detail    TEXT             NOT NULL,
+    attempts  SMALLINT         NOT NULL,
+    since     BIGINT           NOT NULL,
+    due_at    BIGINT           NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+CREATE INDEX refused_due ON refused (due_at);
 
 -- Role mappings, each a whole document; the newest holds, and before the first the compiled-in one.
 CREATE TABLE mappings (

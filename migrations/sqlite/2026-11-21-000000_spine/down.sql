@@ -1,4 +1,5 @@
 DROP VIEW group_members;
+DROP TABLE refused;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE reports_told;

@@ -110,8 +110,27 @@ CREATE TABLE refreshes (
     kind_after   INTEGER NOT NULL,
     -- 0 before all others: somebody may lose access by it; 1 the members of a group, 2 another mapping
     rank         INTEGER NOT NULL,
+    -- 0, or when a step of it last failed: then all others go first
+    failed_at    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (directory_id, group_id)
 ) STRICT, WITHOUT ROWID;
+
+-- Users and groups that the database refuses to change although the machinery has gone on: by a constraint or trigger of
+-- the host. They are tried again with growing pauses. owner is the directory of the refresh, or the tenant of the hold.
+CREATE TABLE refused (
+    kind      INTEGER NOT NULL,
+    id        TEXT    NOT NULL,
+    owner     TEXT    NOT NULL,
+    group_id  TEXT    NOT NULL,
+    -- as in refreshes; 3 somebody whose hold is approved
+    rank      INTEGER NOT NULL,
+    detail    TEXT    NOT NULL,
+    attempts  INTEGER NOT NULL,
+    since     INTEGER NOT NULL,
+    due_at    INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refused_due ON refused (due_at);
 
 -- Role mappings, each a whole document; the newest holds, and before the first the compiled-in one.
 CREATE TABLE mappings (

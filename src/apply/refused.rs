@@ -1,0 +1,112 @@
+//! Users and groups that the database refused ([`crate::tables::refused`]), derived again one by one, so that none stands
+//! in the way of another.
+
+use std::collections::BTreeSet;
+
+use super::{ApplyError, expect_mapping, guard::Turn, load, people, refresh};
+use crate::{
+    audit::people::Cause,
+    clock::Timestamp,
+    db::{ALONE, Conn, Database, DbError, Fault, probe, wait_for_rows},
+    decide::{Rules, guard::Extent},
+    outbox::{self, Notice},
+    tables::{
+        self, held_users, refreshes,
+        refused::{self, HOLD, Refused},
+    },
+};
+
+/// In one step, so that deliveries need not wait.
+const MOST: i64 = 100;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retried {
+    pub applied: usize,
+    pub leavers: usize,
+    pub notices: usize,
+}
+
+/// Tries those that are due. An error means that the database cannot work; then nothing is counted against anybody.
+pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retried, ApplyError> {
+    let due = database.read::<_, DbError>(|conn| Ok(refused::due(conn, now, MOST)?))?;
+    let mut outcome = Retried::default();
+    for one in due {
+        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+            expect_mapping(conn, rules)?;
+            wait_for_rows(conn, ALONE)?;
+            // Another process may have been faster.
+            match refused::find(conn, one.kind, &one.id)? {
+                Some(one) => Ok(again(conn, &one, rules, now)?),
+                None => Ok(Vec::new()),
+            }
+        });
+        match attempt {
+            Ok(notices) => {
+                outcome.applied += 1;
+                outcome.leavers += outbox::leavers(&notices);
+                outcome.notices += notices.len();
+            }
+            Err(ApplyError::Database(error)) => {
+                let fault = refusal(database, error)?;
+                outcome.notices +=
+                    database.write_in_turn::<_, DbError>(|conn| fault.record(conn, &one, now))?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Why one thing alone was refused.
+pub struct Refusal {
+    detail: String,
+    busy: bool,
+}
+
+impl Refusal {
+    pub fn record(&self, conn: &mut Conn, one: &Refused, now: Timestamp) -> Result<usize, DbError> {
+        tracing::warn!(entity = one.name(), error = %self.detail, "the database refuses a change, which is tried again later");
+        Ok(one.set_aside(conn, &self.detail, self.busy, now)?)
+    }
+}
+
+/// Gives the error back when the database itself is at fault.
+pub fn refusal(database: &Database, error: DbError) -> Result<Refusal, DbError> {
+    let busy = match error.fault() {
+        Fault::Database => return Err(error),
+        Fault::Busy | Fault::Unclear => probe::is_busy(database, &error)?,
+        Fault::Data => false,
+    };
+    Ok(Refusal { detail: error.to_string(), busy })
+}
+
+fn again(conn: &mut Conn, one: &Refused, rules: &Rules, now: Timestamp) -> Result<Vec<Notice>, DbError> {
+    let held = one.rank == HOLD;
+    let directory_id = if held { "" } else { one.owner.as_str() };
+    let mut state = load::entities(conn, directory_id, BTreeSet::from([one.id.clone()]))?;
+    let homes = refresh::homes(conn, &state, rules)?;
+    state.touched.entities.insert((tables::kind(one.kind), one.id.clone()));
+    let mapped = i64::from(one.rank) == refreshes::MAPPING;
+    let cause = match one.group_id.as_str() {
+        _ if held => Cause::HoldApproved,
+        _ if mapped => Cause::Mapping(rules.mapping.version),
+        "" => Cause::Directory(directory_id),
+        group_id => Cause::Group(group_id),
+    };
+    let extent = match one.group_id.as_str() {
+        _ if held => Extent::ByHand,
+        "" => Extent::Directory,
+        _ => Extent::Touched,
+    };
+    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Turn::of(now, extent))?;
+    if mapped {
+        notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
+    }
+    outbox::enqueue(conn, &notices, now)?;
+    if held {
+        held_users::finish(conn, &[(one.owner.clone(), one.id.clone())])?;
+    }
+    one.forget(conn)?;
+    Ok(notices)
+}

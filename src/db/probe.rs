@@ -1,0 +1,137 @@
+//! Whether the database works at all, asked after a failure that its kind does not explain. diesel gives no SQLSTATE, and
+//! the words of a message depend on the server's language (`lc_messages`), so a harmless transaction is tried instead: it
+//! needs every privilege that applying needs, and room on the disk, and keeps nothing.
+
+use diesel::{connection::SimpleConnection, result::Error};
+
+use super::{ALONE, Conn, Database, DbError, Fault, conn::TURN, on_each, wait_for_rows};
+
+/// The tables that applying writes, with a column to name and whether rows are updated and deleted too. Nothing is tried
+/// that applying does not do, as a careful host may have withheld it.
+const WRITTEN: [(&str, &str, bool, bool); 17] = [
+    ("users", "id", true, true),
+    ("groups", "id", true, true),
+    ("user_roles", "role_slug", true, true),
+    ("roles", "slug", true, false),
+    ("directories", "id", true, false),
+    ("tenants", "id", true, false),
+    ("claims", "directory_id", true, false),
+    ("facts", "id", true, false),
+    ("memberships", "user_id", true, false),
+    ("refreshes", "rank", true, true),
+    ("refused", "rank", false, true),
+    ("inbox_queue", "attempts", true, true),
+    ("heard", "directory_id", true, false),
+    ("audit_heads", "tenant_id", true, false),
+    ("audit", "kind", false, false),
+    ("outbox", "kind", false, false),
+    ("role_mentions", "slug", false, false),
+];
+
+enum Ended {
+    Well,
+    Badly(DbError),
+}
+
+impl From<DbError> for Ended {
+    fn from(error: DbError) -> Self {
+        Self::Badly(error)
+    }
+}
+
+impl From<diesel::result::Error> for Ended {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Badly(error.into())
+    }
+}
+
+/// An error means that the database, and not what was asked of it, is at fault. True when `failure` says that a statement
+/// waited too long for what others hold.
+pub fn is_busy(database: &Database, failure: &DbError) -> Result<bool, DbError> {
+    works(database)?;
+    match (failure.fault(), message(failure)) {
+        (Fault::Busy, _) => Ok(true),
+        (Fault::Unclear, Some(failure)) => {
+            Ok(!database.takes_turns_with_receivers()
+                && time_outs(database)?.iter().any(|told| told == failure))
+        }
+        _ => Ok(false),
+    }
+}
+
+fn message(error: &DbError) -> Option<&str> {
+    match error {
+        DbError::Query(Error::DatabaseError(_, info)) => Some(info.message()),
+        _ => None,
+    }
+}
+
+/// In which words this PostgreSQL tells of a lock and of a statement that took too long: both are provoked.
+fn time_outs(database: &Database) -> Result<Vec<String>, DbError> {
+    database.write_in_turn(|_| {
+        let told = |sql: String| {
+            let failed = database.write::<(), DbError>(|conn| run(conn, &sql));
+            failed.err().and_then(|error| message(&error).map(str::to_owned))
+        };
+        let lock = told(format!("SET LOCAL lock_timeout = 1; SELECT pg_advisory_xact_lock({TURN})"));
+        let statement = told("SET LOCAL statement_timeout = 1; SELECT pg_sleep(0.05)".to_owned());
+        Ok(lock.into_iter().chain(statement).collect())
+    })
+}
+
+fn works(database: &Database) -> Result<(), DbError> {
+    // Ends in an error even when all is well, so that it is rolled back.
+    match database.write_in_turn::<(), Ended>(|conn| {
+        wait_for_rows(conn, ALONE)?;
+        probe(conn)?;
+        Err(Ended::Well)
+    }) {
+        Err(Ended::Badly(error)) => Err(error),
+        Ok(()) | Err(Ended::Well) => Ok(()),
+    }
+}
+
+fn probe(conn: &mut Conn) -> Result<(), DbError> {
+    for (table, column, updated, deleted) in WRITTEN {
+        let mut sql = format!("INSERT INTO {table} ({column}) SELECT {column} FROM {table} WHERE 1 = 0;");
+        if updated {
+            sql.push_str(&format!("UPDATE {table} SET {column} = {column} WHERE 1 = 0;"));
+        }
+        if deleted {
+            sql.push_str(&format!("DELETE FROM {table} WHERE 1 = 0;"));
+        }
+        run(conn, &sql)?;
+    }
+    // Larger than what free pages may happen to hold.
+    let noise = match conn {
+        Conn::Sqlite(_) => "hex(randomblob(131072))",
+        Conn::Postgres(_) => "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 8192) n)",
+    };
+    run(
+        conn,
+        &format!(
+            "INSERT INTO dead_letters (inbox_id, reason, detail, attempts, died_at) VALUES (-1, 'probe', {noise}, 0, 0)"
+        ),
+    )
+}
+
+fn run(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
+    Ok(on_each!(conn, |c| c.batch_execute(sql))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::works;
+    use crate::{db::DbError, outbox::testing::each_database};
+
+    #[test]
+    fn a_database_in_order_works_and_keeps_nothing_of_the_probe() {
+        each_database(|database| {
+            works(&database).unwrap();
+            works(&database).unwrap();
+
+            let kept = database.read::<_, DbError>(|conn| Ok(crate::inbox::dead::open(conn)?.0));
+            assert_eq!(kept.unwrap(), 0);
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! Table `refused`: users and groups that the database refuses to change, by a constraint or trigger of the host, after
+//! their directory was refreshed or their hold approved. Everything else has gone on. They are tried again until it works.
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, RunQueryDsl};
+
+use crate::{
+    clock::Timestamp,
+    db::{Conn, schema::refused},
+    fact::Kind,
+    outbox::{self, Notice, notice::GivenUp},
+};
+
+/// Beside the ranks of `refreshes`: somebody whose hold is approved.
+pub const HOLD: i16 = 3;
+
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Refused {
+    pub kind: i16,
+    pub id: String,
+    /// The directory of the refresh, or the tenant of the hold.
+    pub owner: String,
+    /// Empty unless the members of this group were refreshed.
+    pub group_id: String,
+    pub rank: i16,
+    pub detail: String,
+    pub attempts: i16,
+    pub since: i64,
+    pub due_at: i64,
+}
+
+/// Before the next attempt: 10 s, 20 s, 40 s, then a minute; after ten of them ten minutes.
+fn pause_seconds(attempts: i16) -> i64 {
+    match attempts {
+        ..=3 => 10_i64 << attempts.clamp(1, 3).saturating_sub(1),
+        4..=10 => 60,
+        _ => 600,
+    }
+}
+
+/// A row that somebody has locked for a moment.
+const BUSY_SECONDS: i64 = 3;
+
+impl Refused {
+    pub fn new(kind: i16, id: &str, owner: &str, group_id: &str, rank: i16) -> Self {
+        Self {
+            kind,
+            id: id.to_owned(),
+            owner: owner.to_owned(),
+            group_id: group_id.to_owned(),
+            rank,
+            detail: String::new(),
+            attempts: 0,
+            since: 0,
+            due_at: 0,
+        }
+    }
+
+    /// "user u1", "group g1".
+    pub fn name(&self) -> String {
+        let kind = if super::kind(self.kind) == Kind::Group { "group" } else { "user" };
+        format!("{kind} {}", self.id)
+    }
+
+    /// Set aside until later. The operator is told the first time that it is refused; a row that is only locked counts as no
+    /// attempt. Returns how many notices were written.
+    pub fn set_aside(&self, conn: &mut Conn, detail: &str, busy: bool, now: Timestamp) -> QueryResult<usize> {
+        let known: Option<(i16, i64)> = refused::table
+            .find((self.kind, &self.id))
+            .select((refused::attempts, refused::since))
+            .first(conn)
+            .optional()?;
+        let (before, since) = known.unwrap_or((0, now.micros()));
+        let attempts = if busy { before } else { before.saturating_add(1) };
+        let pause = if busy { BUSY_SECONDS } else { pause_seconds(attempts) };
+        diesel::delete(refused::table.find((self.kind, &self.id))).execute(conn)?;
+        diesel::insert_into(refused::table)
+            .values((
+                refused::kind.eq(self.kind),
+                refused::id.eq(&self.id),
+                refused::owner.eq(&self.owner),
+                refused::group_id.eq(&self.group_id),
+                refused::rank.eq(self.rank),
+                refused::detail.eq(detail),
+                refused::attempts.eq(attempts),
+                refused::since.eq(since),
+                refused::due_at.eq(now.plus_seconds(pause).micros()),
+            ))
+            .execute(conn)?;
+        if (before, attempts) != (0, 1) {
+            return Ok(0);
+        }
+        let given_up = GivenUp {
+            inbox_id: 0,
+            entity: Some(self.name()),
+            reason: crate::inbox::dead::REFUSED.to_owned(),
+            detail: detail.to_owned(),
+            at: now.micros(),
+        };
+        outbox::enqueue(conn, &[Notice::DeliveryGivenUp(given_up)], now)?;
+        Ok(1)
+    }
+
+    pub fn forget(&self, conn: &mut Conn) -> QueryResult<()> {
+        diesel::delete(refused::table.find((self.kind, &self.id))).execute(conn)?;
+        Ok(())
+    }
+}
+
+/// Those to be tried now. Users come before groups, as somebody may lose access.
+pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<Refused>> {
+    refused::table
+        .filter(refused::due_at.le(now.micros()))
+        .order((refused::kind, refused::due_at, refused::id))
+        .limit(limit)
+        .load(conn)
+}
+
+pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<Refused>> {
+    refused::table.find((kind, id)).first(conn).optional()
+}
+
+/// All of them, the oldest first.
+pub fn list(conn: &mut Conn) -> QueryResult<Vec<Refused>> {
+    refused::table.order((refused::since, refused::kind, refused::id)).load(conn)
+}
+
+/// How many there are, and since when the oldest is.
+pub fn waiting(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
+    let count: i64 = refused::table.count().get_result(conn)?;
+    let oldest: Option<i64> =
+        refused::table.order(refused::since).select(refused::since).first(conn).optional()?;
+    Ok((count, oldest.map(Timestamp::from_micros)))
+}

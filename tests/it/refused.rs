@@ -1,0 +1,312 @@
+//! The host shares the database: a row of the host's making that refuses, locks or breaks something holds up nobody else.
+
+use std::time::{Duration, Instant};
+
+use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use rosterd::{
+    db::DbError,
+    holds::Verdict,
+    tables::host::{GROUPS, USERS},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{
+        Backend, TestApp, TestDatabase, both,
+        broker::{directory, event, group, organization, user, with},
+    },
+    holds::decide,
+};
+
+fn execute(app: &TestApp, sql: &str) {
+    app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
+}
+
+/// The host refuses to see this user without access.
+fn refuse(app: &TestApp, id: &str) {
+    execute(
+        app,
+        &match app.store {
+            TestDatabase::Sqlite(_) => format!(
+                "CREATE TRIGGER host BEFORE UPDATE ON users WHEN NEW.id = '{id}' AND NEW.status = 'inactive' \
+                 BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+            ),
+            TestDatabase::Postgres { .. } => format!(
+                "CREATE FUNCTION host() RETURNS trigger AS $$ BEGIN IF NEW.id = '{id}' AND NEW.status = 'inactive' THEN \
+                 RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql; \
+                 CREATE TRIGGER host BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION host()"
+            ),
+        },
+    );
+}
+
+fn allow(app: &TestApp) {
+    let on_users = if matches!(app.store, TestDatabase::Sqlite(_)) { "" } else { " ON users" };
+    execute(app, &format!("DROP TRIGGER host{on_users}"));
+}
+
+/// Of directory `dir_a` or `dir_b`, which belong to `org_a` and `org_b`.
+fn of(side: &str, data: Value) -> Value {
+    with(data, json!({"directory_id": format!("dir_{side}"), "organization_id": format!("org_{side}")}))
+}
+
+fn connected(side: &str) -> Vec<Value> {
+    vec![
+        event(&format!("o_{side}"), "organization.created", 0, organization(&format!("org_{side}"), 0)),
+        event(
+            &format!("d_{side}"),
+            "dsync.activated",
+            0,
+            directory(&format!("dir_{side}"), &format!("org_{side}"), 0),
+        ),
+    ]
+}
+
+fn beginning(app: &TestApp, people: usize) {
+    for side in ["a", "b"] {
+        app.play(&connected(side));
+        let created = |n| {
+            let data = of(side, user(&format!("{side}{n:02}"), "active", 1));
+            event(&format!("created_{side}{n}"), "dsync.user.created", 1, data)
+        };
+        app.play(&(0..people).map(created).collect::<Vec<_>>());
+    }
+}
+
+fn deleted(side: &str) -> Value {
+    let data = directory(&format!("dir_{side}"), &format!("org_{side}"), 9);
+    event(&format!("deleted_{side}"), "dsync.deleted", 9, data)
+}
+
+fn active(app: &TestApp) -> Vec<String> {
+    let rows = app.rows(USERS);
+    let active = rows.iter().filter(|row| row["status"] == "active");
+    active.map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn attempts(app: &TestApp) -> Vec<(String, i64)> {
+    let pending = app
+        .database()
+        .read::<_, DbError>(|conn| {
+            Ok(rosterd::inbox::log::list(conn, Some(rosterd::inbox::log::State::Pending), 100)?)
+        })
+        .unwrap();
+    pending.into_iter().map(|entry| (entry.event, i64::from(entry.attempts))).collect()
+}
+
+both! {
+    fn one_user_whom_the_host_refuses_to_let_go_keeps_no_deleted_directory_waiting(app) {
+        beginning(app, 5);
+        refuse(app, "a02");
+
+        app.play(&[deleted("a"), deleted("b")]);
+
+        assert_eq!(active(app), ["a02"]);
+        assert_eq!(app.get("/readyz").json()["refreshes"], 0);
+        assert_eq!(app.get("/readyz").json()["refused"]["count"], 1);
+        assert!(app.get("/metrics").body.contains("rosterd_changes_refused 1"));
+        assert_eq!(app.noticed("delivery_given_up").len(), 1);
+
+        // Tried again, and told of no more.
+        app.clock.advance_seconds(60);
+        app.drain();
+        assert_eq!((active(app).len(), app.noticed("delivery_given_up").len()), (1, 1));
+        allow(app);
+        app.clock.advance_seconds(60);
+        app.drain();
+        assert_eq!(active(app), Vec::<String>::new());
+        assert_eq!(app.get("/readyz").json()["refused"]["count"], 0);
+    }
+}
+
+both! {
+    fn a_directory_that_fails_is_next_only_after_all_others(app) {
+        beginning(app, 5);
+        refuse(app, "a00");
+        app.deliver(&deleted("a"));
+        app.deliver(&deleted("b"));
+
+        // One to apply, one to set aside, one for the other directory.
+        app.applier.step().unwrap();
+        app.applier.step().unwrap();
+        app.applier.step().unwrap();
+
+        assert_eq!(active(app), ["a00", "a01", "a02", "a03", "a04"]);
+        allow(app);
+        app.clock.advance_seconds(60);
+        app.drain();
+        assert_eq!(active(app), Vec::<String>::new());
+    }
+}
+
+both! {
+    fn an_approved_hold_is_done_but_for_the_one_whom_the_host_refuses(app) {
+        beginning(app, 30);
+        for side in ["a", "b"] {
+            let said = |n| {
+                let data = of(side, user(&format!("{side}{n:02}"), "inactive", 9));
+                event(&format!("said_{side}{n}"), "dsync.user.updated", 9, data)
+            };
+            app.play(&(0..20).map(said).collect::<Vec<_>>());
+        }
+        assert_eq!(active(app).len(), 60);
+        refuse(app, "a02");
+
+        decide(app, 1, Verdict::Approve, &[]);
+        decide(app, 2, Verdict::Approve, &[]);
+
+        assert_eq!((active(app).len(), active(app).contains(&"a02".to_owned())), (21, true));
+        assert_eq!(app.get("/readyz").json()["refused"]["count"], 1);
+        allow(app);
+        app.clock.advance_seconds(60);
+        app.drain();
+        assert_eq!(active(app).len(), 20);
+        assert_eq!(app.get("/readyz").json()["refused"]["count"], 0);
+    }
+}
+
+both! {
+    fn a_group_that_the_hosts_key_keeps_lets_the_people_of_its_directory_go(app) {
+        beginning(app, 3);
+        app.play(&[event("g", "dsync.group.created", 1, of("a", group("g1", 1)))]);
+        execute(app, "CREATE TABLE host_group (tenant_id TEXT, id TEXT, FOREIGN KEY (tenant_id, id) REFERENCES groups (tenant_id, id)); \
+             INSERT INTO host_group SELECT tenant_id, id FROM groups");
+
+        app.play(&[deleted("a"), deleted("b")]);
+
+        assert_eq!(active(app), Vec::<String>::new());
+        assert_eq!(app.brief(GROUPS, &["id"]), ["g1"]);
+        execute(app, "DROP TABLE host_group");
+        app.clock.advance_seconds(60);
+        app.drain();
+        assert_eq!(app.brief(GROUPS, &["id"]), Vec::<String>::new());
+    }
+}
+
+fn left(side: &str, n: usize) -> Value {
+    let data = of(side, user(&format!("{side}{n:02}"), "active", 1));
+    event(&format!("left_{side}{n}"), "dsync.user.deleted", 9, data)
+}
+
+#[test]
+fn a_user_whom_the_host_has_locked_is_waited_for_alone() {
+    if !Backend::postgres_is_offered() {
+        return;
+    }
+    let app = TestApp::start(Backend::Postgres, |_config| {});
+    beginning(&app, 4);
+    let mut host = PgConnection::establish(&app.store.url()).unwrap();
+    host.batch_execute("BEGIN; SELECT 1 FROM rosterd.users WHERE id = 'a00' FOR UPDATE").unwrap();
+
+    let begun = Instant::now();
+    app.deliver(&left("a", 0));
+    app.deliver(&left("b", 0));
+    app.drain();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(!active(&app).contains(&"b00".to_owned()));
+    assert_eq!(attempts(&app), [("left_a0".to_owned(), 0)]);
+
+    // The same in a refresh.
+    app.play(&[deleted("b")]);
+    app.play(&[deleted("a")]);
+    assert_eq!(active(&app), ["a00"]);
+    assert_eq!(app.noticed("delivery_given_up"), Vec::<String>::new());
+
+    host.batch_execute("COMMIT").unwrap();
+    app.clock.advance_seconds(5);
+    app.drain();
+    assert_eq!((active(&app), attempts(&app)), (vec![], vec![]));
+}
+
+/// Everything fails, in words that nobody knows.
+fn break_the_database(app: &TestApp) {
+    execute(
+        app,
+        match app.store {
+            TestDatabase::Sqlite(_) => "ALTER TABLE user_roles RENAME TO away",
+            TestDatabase::Postgres { .. } => {
+                "CREATE FUNCTION closed() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'keine Berechtigung' \
+                 USING ERRCODE = '42501'; END $$ LANGUAGE plpgsql; \
+                 CREATE TRIGGER closed BEFORE UPDATE ON users FOR EACH STATEMENT EXECUTE FUNCTION closed()"
+            }
+        },
+    );
+}
+
+fn mend(app: &TestApp) {
+    execute(
+        app,
+        match app.store {
+            TestDatabase::Sqlite(_) => "ALTER TABLE away RENAME TO user_roles",
+            TestDatabase::Postgres { .. } => "DROP TRIGGER closed ON users",
+        },
+    );
+}
+
+both! {
+    fn what_is_wrong_with_the_database_is_held_against_nobody(app) {
+        beginning(app, 8);
+        break_the_database(app);
+        for n in 0..8 {
+            app.deliver(&left("a", n));
+        }
+        app.deliver(&deleted("b"));
+        for _ in 0..30 {
+            app.clock.advance_seconds(60);
+            drop(app.applier.step());
+        }
+        assert!(attempts(app).iter().all(|(_, attempts)| *attempts == 0), "{:?}", attempts(app));
+        assert_eq!((attempts(app).len(), active(app).len()), (9, 16));
+
+        mend(app);
+        app.drain();
+
+        assert_eq!((active(app), attempts(app)), (vec![], vec![]));
+    }
+}
+
+both! {
+    fn all_dead_letters_of_one_reason_are_retried_at_once(app) {
+        app.play(&connected("a"));
+        execute(app, "CREATE UNIQUE INDEX host_name ON users (tenant_id, first_name)");
+        let created = |n: usize| event(&format!("c{n}"), "dsync.user.created", 1, of("a", user(&format!("a{n}"), "active", 1)));
+        app.play(&(0..5).map(created).collect::<Vec<_>>());
+        assert_eq!(active(app).len(), 1);
+        execute(app, "DROP INDEX host_name");
+
+        let retry = |reason: &'static str| app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead::retry_all(conn, Some(reason))?.len())).unwrap();
+        assert_eq!((retry("not_understood"), retry("refused")), (0, 4));
+        app.drain();
+
+        assert_eq!(active(app).len(), 5);
+    }
+}
+
+both! {
+    fn a_row_that_the_hosts_key_keeps_in_the_wrong_tenant_loses_access_and_blocks_nothing(app) {
+        let nobodys = |id: &str, kind: &str, seconds| {
+            event(&format!("{kind}_{id}_{seconds}"), kind, seconds, with(user(id, "active", seconds), json!({"organization_id": null})))
+        };
+        app.play(&[nobodys("u1", "dsync.user.created", 1), nobodys("u2", "dsync.user.created", 1)]);
+        execute(app, "CREATE TABLE host_user (tenant_id TEXT, id TEXT, FOREIGN KEY (tenant_id, id) REFERENCES users (tenant_id, id)); \
+             INSERT INTO host_user SELECT tenant_id, id FROM users WHERE id = 'u1'");
+        assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 active", "u2 active"]);
+
+        app.play(&[event("d", "dsync.activated", 2, directory("dir_1", "org_1", 2))]);
+
+        let rows = || {
+            let mut rows = app.brief(USERS, &["id", "tenant_id", "status"]);
+            rows.sort();
+            rows
+        };
+        assert_eq!(rows(), ["u1 default inactive", "u1 org_1 active", "u2 org_1 active"]);
+        app.play(&[nobodys("u1", "dsync.user.deleted", 9)]);
+        assert_eq!(rows(), ["u1 default inactive", "u1 org_1 inactive", "u2 org_1 active"]);
+        assert_eq!(attempts(app), []);
+        assert!(app.get("/metrics").body.contains("rosterd_dead_letters 0"));
+
+        execute(app, "DROP TABLE host_user");
+        app.play(&[nobodys("u1", "dsync.user.deleted", 10)]);
+        assert_eq!(rows(), ["u1 org_1 inactive", "u2 org_1 active"]);
+    }
+}
