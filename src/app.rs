@@ -22,7 +22,7 @@ use crate::{
     decide::{Rules, Tenancy},
     holds,
     http::{self, Health, Receiver},
-    inbox::{appender::Appender, recent::Recent},
+    inbox::{appender::Appender, recent::Recent, room::Room},
     metrics::Metrics,
     notify::{Notifier, NotifyError},
     tables::refreshes,
@@ -121,6 +121,9 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         secrets: config.workos.webhook_secrets.clone(),
         tolerance_ms: i64::from(config.workos.tolerance_seconds) * 1_000,
         max_body_bytes: config.http.max_body_bytes,
+        // Less room than one body would let the largest ones never in.
+        room: Room::new(config.http.max_bytes_in_flight.max(config.http.max_body_bytes)),
+        body_timeout: Duration::from_secs(config.http.body_timeout_seconds),
         commit_timeout: Duration::from_secs(config.http.commit_timeout_seconds),
         metrics: metrics.clone(),
         refusals: Sparse::default(),

@@ -15,9 +15,13 @@ use crate::{broker::VerifyError, inbox::appender::NotKept};
 pub enum Problem {
     Signature(VerifyError),
     UnknownSource,
-    TooLarge { most: usize },
+    TooLarge {
+        most: usize,
+    },
     Unreadable,
     TooSlow,
+    /// Bodies of other deliveries take all the room there is.
+    NoRoom,
     NotKept(NotKept),
     NoSuchPage,
     NotReady,
@@ -40,6 +44,7 @@ impl Problem {
             Self::TooLarge { .. } => "too-large",
             Self::Unreadable => "unreadable",
             Self::TooSlow => "too-slow",
+            Self::NoRoom => "no-room",
             Self::NotKept(NotKept::Overloaded) => "overloaded",
             Self::NotKept(NotKept::Database) => "not-durable",
             Self::NotKept(NotKept::Stopping) => "stopping",
@@ -55,6 +60,10 @@ impl Problem {
             Self::TooLarge { most } => format!("the body is larger than {most} bytes (http.max_body_bytes)"),
             Self::Unreadable => "the body could not be read to its end".to_owned(),
             Self::TooSlow => "the body did not arrive in time".to_owned(),
+            Self::NoRoom => {
+                "too many bytes of deliveries are in flight (http.max_bytes_in_flight); send the delivery again"
+                    .to_owned()
+            }
             Self::NotKept(error) => format!("{error}; send the delivery again"),
             Self::NoSuchPage => "there is nothing at this address".to_owned(),
             Self::NotReady => "the database cannot be read".to_owned(),
@@ -77,7 +86,7 @@ impl ResponseError for Problem {
             Self::UnknownSource | Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom | Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
