@@ -24,6 +24,10 @@ pub enum Problem {
     NoRoom,
     NotKept(NotKept),
     NoSuchPage,
+    /// The address is right, the method is not.
+    OtherMethod {
+        allowed: &'static str,
+    },
     NotReady,
 }
 
@@ -49,6 +53,7 @@ impl Problem {
             Self::NotKept(NotKept::Database) => "not-durable",
             Self::NotKept(NotKept::Stopping) => "stopping",
             Self::NoSuchPage => "no-such-page",
+            Self::OtherMethod { .. } => "other-method",
             Self::NotReady => "not-ready",
         }
     }
@@ -66,6 +71,10 @@ impl Problem {
             }
             Self::NotKept(error) => format!("{error}; send the delivery again"),
             Self::NoSuchPage => "there is nothing at this address".to_owned(),
+            Self::OtherMethod { allowed: "POST" } => {
+                "this address takes signed deliveries by POST only; there is nothing to see in a browser".to_owned()
+            }
+            Self::OtherMethod { allowed } => format!("this address can only be asked with {allowed}"),
             Self::NotReady => "the database cannot be read".to_owned(),
         }
     }
@@ -84,6 +93,7 @@ impl ResponseError for Problem {
             | Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::Signature(_) => StatusCode::UNAUTHORIZED,
             Self::UnknownSource | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::NoRoom | Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
@@ -95,6 +105,9 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(status);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if let Self::OtherMethod { allowed } = self {
+            response.insert_header((header::ALLOW, *allowed));
         }
         response.content_type("application/problem+json").body(
             json!({
@@ -110,4 +123,8 @@ impl ResponseError for Problem {
 
 pub(super) async fn no_such_page() -> Result<HttpResponse, Problem> {
     Err(Problem::NoSuchPage)
+}
+
+pub(super) async fn other_method(allowed: &'static str) -> Result<HttpResponse, Problem> {
+    Err(Problem::OtherMethod { allowed })
 }

@@ -198,6 +198,45 @@ both! {
 }
 
 both! {
+    fn the_public_port_says_ready_and_no_more_to_get_and_head_with_or_without_a_slash(app) {
+        let ask = |method: &str, path: &str| {
+            let mut socket = Socket::connect(app.address());
+            socket.write(format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+            if method == "HEAD" {
+                let head = socket.head();
+                socket.end_writing();
+                assert_eq!(socket.rest(), 0, "HEAD has no body");
+                return (head.split(' ').nth(1).unwrap().to_owned(), String::new(), head);
+            }
+            let answer = socket.answer();
+            (answer.status.to_string(), answer.body, answer.head)
+        };
+        for slash in ["", "/"] {
+            for (path, body) in [("/readyz", r#"{"status":"ready"}"#), ("/healthz", r#"{"status":"alive"}"#)] {
+                let path = format!("{path}{slash}");
+                let (status, got, head) = ask("GET", &path);
+                assert_eq!((status.as_str(), got.as_str()), ("200", body));
+                let length = format!("content-length: {}\r\n", body.len());
+                assert!(head.contains(&length));
+                let (status, _, head) = ask("HEAD", &path);
+                assert!(status == "200" && head.contains(&length), "{head}");
+                let (status, _, head) = ask("DELETE", &path);
+                assert!(status == "405" && head.contains("allow: get, head\r\n"), "{head}");
+            }
+            for method in ["GET", "PUT"] {
+                let (status, body, head) = ask(method, &format!("/webhooks/workos{slash}"));
+                assert!(status == "405" && head.contains("allow: post\r\n"), "{head}");
+                assert!(body.contains("signed deliveries by POST only"), "{body}");
+            }
+            assert_eq!(ask("GET", &format!("/webhooks/nobody{slash}")).0, "404");
+        }
+        let body = event("e1", "dsync.user.created", 1, user("u1", "active", 1)).to_string();
+        let header = signature(SECRET, app.clock.now().millis(), body.as_bytes());
+        assert_eq!(app.post("/webhooks/workos/", Some(&header), body).status, StatusCode::OK);
+    }
+}
+
+both! {
     fn metrics_count_what_was_kept_and_applied(app) {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
 
