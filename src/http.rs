@@ -5,6 +5,7 @@ mod listener;
 mod metrics;
 mod problem;
 mod ready;
+mod sockets;
 mod webhook;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -18,9 +19,21 @@ use actix_web::{
 pub use health::Health;
 pub use listener::listen;
 use ready::Readiness;
+pub use sockets::{public_connections, raise_file_limit};
 pub use webhook::Receiver;
 
 use crate::{broker::Source, metrics::Metrics};
+
+/// What the public listener allows its clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub connections: usize,
+    /// From the connection, or the first byte of a later request, to the end of its headers.
+    pub head_timeout: Duration,
+    /// How long a connection may be idle after an answer.
+    pub keep_alive: Duration,
+    pub stop_timeout: Duration,
+}
 
 /// A slash at the end of an address is the same page.
 const SLASHES: [&str; 2] = ["", "/"];
@@ -44,7 +57,7 @@ pub fn public(
     listener: TcpListener,
     receiver: Receiver,
     health: Health,
-    stop_timeout: Duration,
+    limits: Limits,
 ) -> std::io::Result<Server> {
     let (receiver, readiness) = (Data::new(receiver), Data::new(Readiness::of(health)));
     let server = HttpServer::new(move || {
@@ -70,9 +83,10 @@ pub fn public(
     });
     Ok(server
         .workers(1)
-        .client_request_timeout(Duration::from_secs(10))
-        .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(stop_timeout.as_secs())
+        .max_connections(limits.connections)
+        .client_request_timeout(limits.head_timeout)
+        .keep_alive(limits.keep_alive)
+        .shutdown_timeout(limits.stop_timeout.as_secs())
         .disable_signals()
         .listen(listener)?
         .run())
@@ -92,5 +106,11 @@ pub fn admin(listener: TcpListener, metrics: Arc<Metrics>, health: Health) -> st
         }
         app.default_service(web::to(problem::no_such_page))
     });
-    Ok(server.workers(1).shutdown_timeout(1).disable_signals().listen(listener)?.run())
+    Ok(server
+        .workers(1)
+        .max_connections(sockets::ADMIN_CONNECTIONS)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .listen(listener)?
+        .run())
 }

@@ -237,6 +237,35 @@ both! {
 }
 
 both! {
+    fn idle_strangers_keep_the_broker_out_no_longer_than_the_head_timeout(app, |config| {
+        (config.http.max_connections, config.http.head_timeout_seconds) = (16, 1);
+        config.http.keep_alive_seconds = 1;
+    }) {
+        // More than there is room for; some say nothing, some begin a request, some have been answered.
+        let strangers: Vec<Socket> = (0..48)
+            .map(|n| {
+                let mut socket = Socket::connect(app.address());
+                socket.write(match n % 3 {
+                    0 => "",
+                    1 => "POST /webhooks/workos HTTP/1.1\r\n",
+                    _ => "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+                });
+                socket
+            })
+            .collect();
+        let begun = std::time::Instant::now();
+
+        app.deliver(&event("e1", "dsync.user.created", 1, user("u1", "active", 1)));
+
+        assert!(begun.elapsed() < std::time::Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert_eq!(app.get("/readyz").status, StatusCode::OK, "the admin listener has its own");
+        for mut stranger in strangers {
+            stranger.rest();
+        }
+    }
+}
+
+both! {
     fn metrics_count_what_was_kept_and_applied(app) {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
 
