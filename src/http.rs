@@ -28,7 +28,7 @@ use crate::{broker::Source, metrics::Metrics};
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
-    /// From the connection, or the first byte of a later request, to the end of its headers.
+    /// From the connection to the end of the first headers. Who is not known to be the broker gets one request only.
     pub head_timeout: Duration,
     /// How long a connection may be idle after an answer.
     pub keep_alive: Duration,

@@ -90,7 +90,7 @@ impl Health {
 
 /// The process lives; says nothing of the database, so that a supervisor does not restart it for that.
 pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(r#"{"status":"alive"}"#)
+    HttpResponse::Ok().force_close().content_type("application/json").body(r#"{"status":"alive"}"#)
 }
 
 /// Ready to keep deliveries, with all details, read now. A backlog is told but is no reason to turn deliveries away.

@@ -103,6 +103,8 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
         let mut response = HttpResponse::build(status);
+        // Only the broker keeps its connection: the headers of a later request are under no time limit.
+        response.force_close();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
         }

@@ -38,7 +38,10 @@ pub(super) async fn ready(readiness: Data<Readiness>) -> Result<HttpResponse, Pr
     let health = readiness.health.clone();
     let look = async move { health.is_reachable().await };
     match timeout(PATIENCE, shared(&readiness.last, look)).await {
-        Ok(true) => Ok(HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ready"}"#)),
+        Ok(true) => Ok(HttpResponse::Ok()
+            .force_close()
+            .content_type("application/json")
+            .body(r#"{"status":"ready"}"#)),
         Ok(false) | Err(_) => Err(Problem::NotReady),
     }
 }
