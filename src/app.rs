@@ -21,8 +21,8 @@ use crate::{
     },
     decide::{Rules, Tenancy},
     holds,
-    http::{self, Health, Receiver},
-    inbox::{appender::Appender, recent::Recent},
+    http::{self, Health, Limits, Receiver},
+    inbox::{appender::Appender, recent::Recent, room::Room},
     metrics::Metrics,
     notify::{Notifier, NotifyError},
     tables::refreshes,
@@ -121,13 +121,33 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         secrets: config.workos.webhook_secrets.clone(),
         tolerance_ms: i64::from(config.workos.tolerance_seconds) * 1_000,
         max_body_bytes: config.http.max_body_bytes,
+        // Less room than one body would let the largest ones never in.
+        room: Room::new(config.http.max_bytes_in_flight.max(config.http.max_body_bytes)),
+        body_timeout: Duration::from_secs(config.http.body_timeout_seconds),
         commit_timeout: Duration::from_secs(config.http.commit_timeout_seconds),
         metrics: metrics.clone(),
         refusals: Sparse::default(),
     };
     let health = Health { database: database.clone(), clock };
     let stop_timeout = Duration::from_secs(config.http.stop_timeout_seconds);
-    let (servers, http) = serve(public, admin, receiver, health, metrics.clone(), stop_timeout)?;
+    let limits = Limits {
+        connections: http::public_connections(
+            config.http.max_connections,
+            http::raise_file_limit(),
+            config.database_connections,
+        ),
+        head_timeout: Duration::from_secs(config.http.head_timeout_seconds.max(1)),
+        keep_alive: Duration::from_secs(config.http.keep_alive_seconds.max(1)),
+        stop_timeout,
+    };
+    if limits.connections < config.http.max_connections {
+        tracing::warn!(
+            connections = limits.connections,
+            wanted = config.http.max_connections,
+            "the limit of open files allows fewer connections than http.max_connections; raise it (ulimit -n, LimitNOFILE)"
+        );
+    }
+    let (servers, http) = serve(public, admin, receiver, health, metrics.clone(), limits)?;
     Ok(App {
         address,
         admin_address,
@@ -188,12 +208,12 @@ fn serve(
     receiver: Receiver,
     health: Health,
     metrics: Arc<Metrics>,
-    stop_timeout: Duration,
+    limits: Limits,
 ) -> std::io::Result<(Vec<ServerHandle>, JoinHandle<()>)> {
     let (started, handles) = mpsc::channel();
     let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let servers = http::public(public, receiver, health.clone(), stop_timeout)
+            let servers = http::public(public, receiver, health.clone(), limits)
                 .and_then(|public| Ok((public, http::admin(admin, metrics, health)?)));
             let (public, admin) = match servers {
                 Ok(servers) => servers,

@@ -39,6 +39,18 @@ impl Source {
         }
     }
 
+    /// All that can be judged of a signature before the body is read. Pure.
+    pub fn claim(
+        self,
+        header: Option<&[u8]>,
+        tolerance_ms: i64,
+        now: Timestamp,
+    ) -> Result<Claim, VerifyError> {
+        match self {
+            Self::WorkOs => workos::signature::claim(header, tolerance_ms, now).map(Claim::WorkOs),
+        }
+    }
+
     /// Checks that `body` was signed with one of `secrets` near `now`. Pure; before anything is parsed.
     pub fn verify(
         self,
@@ -48,9 +60,7 @@ impl Source {
         tolerance_ms: i64,
         now: Timestamp,
     ) -> Result<(), VerifyError> {
-        match self {
-            Self::WorkOs => workos::signature::verify(header, body, secrets, tolerance_ms, now),
-        }
+        self.claim(header, tolerance_ms, now)?.proved_by(body, secrets)
     }
 
     /// The little that must be known of a delivery to keep it. Never fails: what is not understood is labelled so.
@@ -72,6 +82,20 @@ impl Source {
     pub fn read(self, body: &[u8]) -> Result<Reading, NotUnderstood> {
         match self {
             Self::WorkOs => workos::event::read(body),
+        }
+    }
+}
+
+/// A signature that can be read and is of this time; whether it is of this body is still to be seen.
+#[derive(Debug)]
+pub enum Claim {
+    WorkOs(workos::signature::Claim),
+}
+
+impl Claim {
+    pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
+        match self {
+            Self::WorkOs(claim) => claim.proved_by(body, secrets),
         }
     }
 }

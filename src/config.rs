@@ -57,7 +57,12 @@ pub struct Http {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
     pub max_body_bytes: usize,
+    pub max_bytes_in_flight: usize,
     pub max_waiting: usize,
+    pub max_connections: usize,
+    pub head_timeout_seconds: u64,
+    pub keep_alive_seconds: u64,
+    pub body_timeout_seconds: u64,
     pub commit_timeout_seconds: u64,
     pub stop_timeout_seconds: u64,
 }

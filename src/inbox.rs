@@ -13,6 +13,7 @@ pub mod forgotten;
 pub mod log;
 pub mod queue;
 pub mod recent;
+pub mod room;
 
 use actix_web::web::Bytes;
 

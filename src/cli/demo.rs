@@ -166,7 +166,7 @@ fn look_further(app: &App, config: &Config, keep: bool, home: &Path) {
     println!("  rosterd users list --tenant <tenant> --format json");
     println!("  rosterd inbox list");
     if keep {
-        println!("  curl http://{}/readyz", app.address);
+        println!("  curl http://{}/readyz", app.admin_address);
         println!("  curl http://{}/metrics", app.admin_address);
         println!("It stays up until you press ctrl-c. Everything is in {}.", home.display());
     } else {

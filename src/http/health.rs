@@ -1,16 +1,17 @@
-//! `GET /healthz` and `GET /readyz`.
+//! `GET /healthz`, and `GET /readyz` of the admin listener: how much waits.
 
 use actix_web::{
     HttpResponse, ResponseError,
     web::{self, Data},
 };
+use diesel::{QueryDsl, RunQueryDsl};
 use serde::Serialize;
 use serde_json::json;
 
 use super::problem::Problem;
 use crate::{
     clock::{Clock, Timestamp},
-    db::{Database, DbError},
+    db::{Database, DbError, schema::properties},
     inbox::{dead, queue},
     outbox,
     tables::{holds, refreshes, refused},
@@ -50,6 +51,20 @@ pub(super) struct Holds {
 }
 
 impl Health {
+    /// Whether the database can be read; costs it next to nothing, however much waits.
+    pub(super) async fn is_reachable(&self) -> bool {
+        let database = self.database.clone();
+        let read = move || {
+            database.read::<_, DbError>(|conn| {
+                Ok(properties::table.find("tenancy").select(properties::value).first::<String>(conn)?)
+            })
+        };
+        let outcome = web::block(read).await.map(|read| {
+            read.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
+        });
+        matches!(outcome, Ok(Ok(_)))
+    }
+
     /// `None` when the database cannot be read.
     pub(super) async fn read(&self) -> Option<Standing> {
         let Self { database, clock } = self.clone();
@@ -78,11 +93,11 @@ impl Health {
 
 /// The process lives; says nothing of the database, so that a supervisor does not restart it for that.
 pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(r#"{"status":"alive"}"#)
+    HttpResponse::Ok().force_close().content_type("application/json").body(r#"{"status":"alive"}"#)
 }
 
-/// Ready to keep deliveries. A backlog is told but is no reason to turn deliveries away.
-pub(super) async fn ready(health: Data<Health>) -> HttpResponse {
+/// Ready to keep deliveries, with all details, read now. A backlog is told but is no reason to turn deliveries away.
+pub(super) async fn details(health: Data<Health>) -> HttpResponse {
     match health.read().await {
         Some(standing) => {
             let body = json!({

@@ -15,11 +15,19 @@ use crate::{broker::VerifyError, inbox::appender::NotKept};
 pub enum Problem {
     Signature(VerifyError),
     UnknownSource,
-    TooLarge { most: usize },
+    TooLarge {
+        most: usize,
+    },
     Unreadable,
     TooSlow,
+    /// Bodies of other deliveries take all the room there is.
+    NoRoom,
     NotKept(NotKept),
     NoSuchPage,
+    /// The address is right, the method is not.
+    OtherMethod {
+        allowed: &'static str,
+    },
     NotReady,
 }
 
@@ -40,10 +48,12 @@ impl Problem {
             Self::TooLarge { .. } => "too-large",
             Self::Unreadable => "unreadable",
             Self::TooSlow => "too-slow",
+            Self::NoRoom => "no-room",
             Self::NotKept(NotKept::Overloaded) => "overloaded",
             Self::NotKept(NotKept::Database) => "not-durable",
             Self::NotKept(NotKept::Stopping) => "stopping",
             Self::NoSuchPage => "no-such-page",
+            Self::OtherMethod { .. } => "other-method",
             Self::NotReady => "not-ready",
         }
     }
@@ -55,8 +65,16 @@ impl Problem {
             Self::TooLarge { most } => format!("the body is larger than {most} bytes (http.max_body_bytes)"),
             Self::Unreadable => "the body could not be read to its end".to_owned(),
             Self::TooSlow => "the body did not arrive in time".to_owned(),
+            Self::NoRoom => {
+                "too many bytes of deliveries are in flight (http.max_bytes_in_flight); send the delivery again"
+                    .to_owned()
+            }
             Self::NotKept(error) => format!("{error}; send the delivery again"),
             Self::NoSuchPage => "there is nothing at this address".to_owned(),
+            Self::OtherMethod { allowed: "POST" } => {
+                "this address takes signed deliveries by POST only; there is nothing to see in a browser".to_owned()
+            }
+            Self::OtherMethod { allowed } => format!("this address can only be asked with {allowed}"),
             Self::NotReady => "the database cannot be read".to_owned(),
         }
     }
@@ -75,17 +93,23 @@ impl ResponseError for Problem {
             | Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::Signature(_) => StatusCode::UNAUTHORIZED,
             Self::UnknownSource | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom | Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
         let mut response = HttpResponse::build(status);
+        // Only the broker keeps its connection: the headers of a later request are under no time limit.
+        response.force_close();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if let Self::OtherMethod { allowed } = self {
+            response.insert_header((header::ALLOW, *allowed));
         }
         response.content_type("application/problem+json").body(
             json!({
@@ -101,4 +125,8 @@ impl ResponseError for Problem {
 
 pub(super) async fn no_such_page() -> Result<HttpResponse, Problem> {
     Err(Problem::NoSuchPage)
+}
+
+pub(super) async fn other_method(allowed: &'static str) -> Result<HttpResponse, Problem> {
+    Err(Problem::OtherMethod { allowed })
 }

@@ -1,6 +1,6 @@
-//! `POST /webhooks/{source}`: bounded bytes → verify → keep → 200; nothing else.
+//! `POST /webhooks/{source}`: signature header → bounded bytes → verify → keep → 200; nothing else.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -12,18 +12,16 @@ use tokio::time::{Instant, timeout};
 
 use super::problem::Problem;
 use crate::{
-    broker::{Secret, Source, VerifyError},
+    broker::{Secret, Source},
     clock::Clock,
     inbox::{
         Delivery, Kept,
         appender::{Appender, NotKept},
+        room::{Room, Taken},
     },
     metrics::{Metrics, Outcome, Reason},
     telemetry::Sparse,
 };
-
-/// A sender that stops in the middle of its body is not waited for longer.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the receiver needs, shared by all requests.
 pub struct Receiver {
@@ -32,6 +30,9 @@ pub struct Receiver {
     pub secrets: Vec<Secret>,
     pub tolerance_ms: i64,
     pub max_body_bytes: usize,
+    pub room: Room,
+    /// A sender that stops in the middle of its body is not waited for longer.
+    pub body_timeout: Duration,
     pub commit_timeout: Duration,
     pub metrics: Arc<Metrics>,
     pub refusals: Sparse,
@@ -75,15 +76,18 @@ async fn accept(
     payload: Payload,
     receiver: &Receiver,
 ) -> Result<Kept, Problem> {
-    let body = read(request, payload, receiver.max_body_bytes).await?;
-    let begun = Instant::now();
-    let now = receiver.clock.now();
-    source
-        .verify(signature(request, source)?, &body, &receiver.secrets, receiver.tolerance_ms, now)
+    // Before a byte of the body: a stranger gets no memory for the asking.
+    let header = signature(request, source);
+    let claim = source
+        .claim(header.as_deref(), receiver.tolerance_ms, receiver.clock.now())
         .map_err(Problem::Signature)?;
-    let delivery = Delivery::new(source, body, now);
+    let mut room = receiver.room.enter();
+    let body = read(request, payload, receiver, &mut room).await?;
+    let begun = Instant::now();
+    claim.proved_by(&body, &receiver.secrets).map_err(Problem::Signature)?;
+    let delivery = Delivery::new(source, body, receiver.clock.now());
     let (key, kind) = (delivery.label.key.clone(), delivery.label.kind.clone());
-    let kept = timeout(receiver.commit_timeout, receiver.appender.keep(delivery))
+    let kept = timeout(receiver.commit_timeout, receiver.appender.keep(delivery, room))
         .await
         .unwrap_or(Err(NotKept::Overloaded))
         .map_err(Problem::NotKept)?;
@@ -92,35 +96,41 @@ async fn accept(
     Ok(kept)
 }
 
-/// One header line; several would leave open which of them was signed.
-fn signature(request: &HttpRequest, source: Source) -> Result<Option<&[u8]>, Problem> {
+/// Several lines of one name are one list (RFC 9110 5.3): some proxies split it at its commas.
+fn signature(request: &HttpRequest, source: Source) -> Option<Cow<'_, [u8]>> {
     let mut lines = request.headers().get_all(source.signature_header());
-    let first = lines.next().map(actix_web::http::header::HeaderValue::as_bytes);
-    match lines.next() {
-        None => Ok(first),
-        Some(_) => Err(Problem::Signature(VerifyError::MalformedHeader("it was sent more than once"))),
-    }
+    let first = Cow::Borrowed(lines.next()?.as_bytes());
+    Some(lines.fold(first, |joined, line| Cow::Owned([&*joined, b", ", line.as_bytes()].concat())))
 }
 
-/// At most `most` bytes; one that announces more is refused before it is read.
-async fn read(request: &HttpRequest, payload: Payload, most: usize) -> Result<Bytes, Problem> {
+/// At most `max_body_bytes`; one that announces more is refused before it is read.
+async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    receiver: &Receiver,
+    room: &mut Taken,
+) -> Result<Bytes, Problem> {
+    let most = receiver.max_body_bytes;
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|announced| announced > most as u64) {
         return Err(Problem::TooLarge { most });
     }
-    timeout(BODY_PATIENCE, collect(payload, most)).await.unwrap_or(Err(Problem::TooSlow))
+    timeout(receiver.body_timeout, collect(payload, most, room)).await.unwrap_or(Err(Problem::TooSlow))
 }
 
-async fn collect(payload: Payload, most: usize) -> Result<Bytes, Problem> {
+async fn collect(payload: Payload, most: usize, room: &mut Taken) -> Result<Bytes, Problem> {
     let mut payload = std::pin::pin!(payload);
     let mut body = Body::default();
     while let Some(chunk) = std::future::poll_fn(|cx| payload.as_mut().poll_next(cx)).await {
         let Ok(chunk) = chunk else { return Err(Problem::Unreadable) };
-        body.push(chunk);
-        if body.len() > most {
+        if body.len() + chunk.len() > most {
             return Err(Problem::TooLarge { most });
         }
+        if !room.grow(chunk.len()) {
+            return Err(Problem::NoRoom);
+        }
+        body.push(chunk);
     }
     Ok(body.freeze())
 }

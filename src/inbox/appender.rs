@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Delivery, Kept, append::append, recent::Recent};
+use super::{Delivery, Kept, append::append, recent::Recent, room::Taken};
 use crate::{db::Database, failpoint, metrics::Metrics, telemetry::Sparse, worker::Wake};
 
 /// Most deliveries, and most bytes of bodies, in one commit.
@@ -30,7 +30,8 @@ pub enum NotKept {
     Stopping,
 }
 
-type Answer = oneshot::Sender<Result<Kept, NotKept>>;
+/// Who waits for the commit, and the room that the body takes until then: also when nobody waits any more.
+type Answer = (oneshot::Sender<Result<Kept, NotKept>>, Taken);
 
 /// The entrance; cheap to clone. The thread ends when the last one is dropped and everything waiting is answered.
 #[derive(Clone)]
@@ -56,9 +57,9 @@ impl Appender {
     }
 
     /// Returns after the commit that holds the delivery, or tells why there is none.
-    pub async fn keep(&self, delivery: Delivery) -> Result<Kept, NotKept> {
+    pub async fn keep(&self, delivery: Delivery, room: Taken) -> Result<Kept, NotKept> {
         let (answer, kept) = oneshot::channel();
-        self.queue.try_send((delivery, answer)).map_err(|error| match error {
+        self.queue.try_send((delivery, (answer, room))).map_err(|error| match error {
             TrySendError::Full(_) => NotKept::Overloaded,
             TrySendError::Disconnected(_) => NotKept::Stopping,
         })?;
@@ -95,7 +96,7 @@ fn run(
                 });
                 recent.add(new);
                 wake.ring();
-                for (answer, kept) in answers.drain(..).zip(kept) {
+                for ((answer, _room), kept) in answers.drain(..).zip(kept) {
                     // Whoever does not wait any more has been told 503 and will send again: a duplicate then.
                     let _ = answer.send(Ok(kept));
                 }
@@ -108,7 +109,7 @@ fn run(
                         "deliveries could not be kept and were answered 503; the broker will send them again"
                     );
                 }
-                for answer in answers.drain(..) {
+                for (answer, _room) in answers.drain(..) {
                     let _ = answer.send(Err(NotKept::Database));
                 }
                 deliveries.clear();

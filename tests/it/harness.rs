@@ -4,6 +4,7 @@ pub mod broker;
 pub mod database;
 pub mod dump;
 pub mod process;
+pub mod socket;
 
 use std::sync::{Arc, atomic::AtomicU32};
 
@@ -145,7 +146,8 @@ impl TestApp {
 
     pub fn get(&self, path: &str) -> Answer {
         let address = match path {
-            "/metrics" => self.app.as_ref().unwrap().admin_address,
+            // The details; what the public port says is asked for by `Socket`.
+            "/metrics" | "/readyz" => self.app.as_ref().unwrap().admin_address,
             _ => self.address(),
         };
         let request = self.client.get(format!("http://{address}{path}"));

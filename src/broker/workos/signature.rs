@@ -17,32 +17,35 @@ pub const HEADER: &str = "WorkOS-Signature";
 /// More than a rotation ever needs; bounds the work a header can ask for.
 const MOST_SIGNATURES: usize = 8;
 
-struct Header<'a> {
-    timestamp: &'a str,
+/// What a header claims: that somebody signed a body at this time. Not yet proved.
+#[derive(Debug)]
+pub struct Claim {
+    timestamp: String,
     millis: i64,
     signatures: Vec<[u8; 32]>,
 }
 
-pub fn verify(
-    header: Option<&[u8]>,
-    body: &[u8],
-    secrets: &[Secret],
-    tolerance_ms: i64,
-    now: Timestamp,
-) -> Result<(), VerifyError> {
-    let header = parse(header.ok_or(VerifyError::MissingHeader)?)?;
-    within(header.millis, now.millis(), tolerance_ms)?;
+/// All that can be judged before the body: the header is there, can be read, and its time is within the window.
+pub fn claim(header: Option<&[u8]>, tolerance_ms: i64, now: Timestamp) -> Result<Claim, VerifyError> {
+    let claim = parse(header.ok_or(VerifyError::MissingHeader)?)?;
+    within(claim.millis, now.millis(), tolerance_ms)?;
+    Ok(claim)
+}
 
-    let signed_by = |secret: &Secret| {
-        // HMAC takes a key of any length, so this cannot fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
-        mac.update(header.timestamp.as_bytes());
-        mac.update(b".");
-        mac.update(body);
-        // verify_slice compares in constant time.
-        header.signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
-    };
-    if secrets.iter().any(signed_by) { Ok(()) } else { Err(VerifyError::NoMatch) }
+impl Claim {
+    /// Nothing when one of `secrets` signed `body`.
+    pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
+        let signed_by = |secret: &Secret| {
+            // HMAC takes a key of any length, so this cannot fail.
+            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
+            mac.update(self.timestamp.as_bytes());
+            mac.update(b".");
+            mac.update(body);
+            // verify_slice compares in constant time.
+            self.signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
+        };
+        if secrets.iter().any(signed_by) { Ok(()) } else { Err(VerifyError::NoMatch) }
+    }
 }
 
 fn within(sent: i64, now: i64, tolerance: i64) -> Result<(), VerifyError> {
@@ -55,7 +58,7 @@ fn within(sent: i64, now: i64, tolerance: i64) -> Result<(), VerifyError> {
     if age < -tolerance { Err(VerifyError::TooNew) } else { Ok(()) }
 }
 
-fn parse(header: &[u8]) -> Result<Header<'_>, VerifyError> {
+fn parse(header: &[u8]) -> Result<Claim, VerifyError> {
     let malformed = VerifyError::MalformedHeader;
     let Ok(header) = std::str::from_utf8(header) else {
         return Err(malformed("it is not text"));
@@ -81,7 +84,7 @@ fn parse(header: &[u8]) -> Result<Header<'_>, VerifyError> {
     if signatures.is_empty() {
         return Err(malformed("it has no v1 of 64 lower-case hex digits"));
     }
-    Ok(Header { timestamp, millis, signatures })
+    Ok(Claim { timestamp: timestamp.to_owned(), millis, signatures })
 }
 
 fn digest(text: &str) -> Option<[u8; 32]> {

@@ -1,0 +1,105 @@
+//! `GET /readyz` on the public port: ready or not, and no more. Anybody may ask, as often as they like, so all who ask
+//! share one look at the database, at most a second old.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpResponse, web::Data};
+use tokio::{sync::Mutex, time::timeout};
+
+use super::{health::Health, problem::Problem};
+
+/// How old an answer may be.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A database that does not answer within this time is not ready. The look goes on, and the next who ask wait for it
+/// instead of beginning another.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When the last look began, and whether it found the database.
+type Look = Option<(Instant, bool)>;
+
+#[derive(Clone)]
+pub(super) struct Readiness {
+    health: Health,
+    last: Arc<Mutex<Look>>,
+}
+
+impl Readiness {
+    pub(super) fn of(health: Health) -> Self {
+        Self { health, last: Arc::default() }
+    }
+}
+
+pub(super) async fn ready(readiness: Data<Readiness>) -> Result<HttpResponse, Problem> {
+    let health = readiness.health.clone();
+    let look = async move { health.is_reachable().await };
+    match timeout(PATIENCE, shared(&readiness.last, look)).await {
+        Ok(true) => Ok(HttpResponse::Ok()
+            .force_close()
+            .content_type("application/json")
+            .body(r#"{"status":"ready"}"#)),
+        Ok(false) | Err(_) => Err(Problem::NotReady),
+    }
+}
+
+/// The last look's answer while it is fresh, and otherwise that of `look`, for which all who come meanwhile wait. It
+/// runs to its end also when the one who asked has gone.
+async fn shared(last: &Arc<Mutex<Look>>, look: impl Future<Output = bool> + 'static) -> bool {
+    let mut last = last.clone().lock_owned().await;
+    let now = Instant::now();
+    if let Some((_, found)) = last.filter(|(begun, _)| now.saturating_duration_since(*begun) < FRESH) {
+        return found;
+    }
+    let looking = actix_web::rt::spawn(async move {
+        let found = look.await;
+        *last = Some((now, found));
+        found
+    });
+    looking.await.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn all_who_ask_within_a_second_share_one_look() {
+        actix_web::rt::System::new().block_on(async {
+            let (last, looks) = (Arc::default(), std::rc::Rc::new(Cell::new(0)));
+            for _ in 0..60 {
+                let looks = looks.clone();
+                let look = async move {
+                    looks.set(looks.get() + 1);
+                    true
+                };
+                assert!(shared(&last, look).await);
+            }
+            assert_eq!(looks.get(), 1);
+
+            // The same a second later: the next look is due.
+            *last.lock().await = Instant::now().checked_sub(FRESH).map(|begun| (begun, true));
+            assert!(!shared(&last, async { false }).await);
+            assert!(!shared(&last, async { true }).await, "a failure is shared, too");
+        });
+    }
+
+    #[test]
+    fn a_look_whose_asker_has_gone_is_the_next_ones_answer() {
+        actix_web::rt::System::new().block_on(async {
+            let last = Arc::default();
+            let (answer, found) = tokio::sync::oneshot::channel();
+            let look = async move { found.await.unwrap_or(false) };
+            assert!(timeout(Duration::ZERO, shared(&last, look)).await.is_err());
+
+            answer.send(true).unwrap();
+
+            assert!(shared(&last, async { unreachable!("a second look") }).await);
+        });
+    }
+}

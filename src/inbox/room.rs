@@ -1,0 +1,67 @@
+//! Room for bodies: how many bytes of deliveries may be in flight, from their first byte read to their commit.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// Shared by all requests; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Room {
+    taken: Arc<AtomicUsize>,
+    most: usize,
+}
+
+/// What one body takes; given back when dropped.
+#[derive(Debug)]
+pub struct Taken {
+    room: Room,
+    bytes: usize,
+}
+
+impl Room {
+    pub fn new(most: usize) -> Self {
+        Self { taken: Arc::default(), most }
+    }
+
+    /// A body of which nothing has come yet.
+    pub fn enter(&self) -> Taken {
+        Taken { room: self.clone(), bytes: 0 }
+    }
+}
+
+impl Taken {
+    /// Takes room for so many bytes more, or nothing and returns false. Only bytes that have come are counted: an
+    /// announcement is a claim of somebody who is not known yet.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let fits = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.room.most);
+        let grown = self.room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        if grown {
+            self.bytes += bytes;
+        }
+        grown
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.room.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_share_the_room_and_give_it_back() {
+        let room = Room::new(10);
+        let (mut first, mut second) = (room.enter(), room.enter());
+        assert!(first.grow(6) && second.grow(4));
+        assert!(!second.grow(1) && !first.grow(usize::MAX));
+        drop(first);
+        assert!(second.grow(6) && !second.grow(1));
+        drop(second);
+        assert_eq!(room.taken.load(Ordering::Relaxed), 0);
+    }
+}
