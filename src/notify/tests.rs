@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[path = "../../tests/it/smtp.rs"]
-mod smtp;
+pub(super) mod smtp;
 
 use smtp::{Behaviour, SmtpServer};
 

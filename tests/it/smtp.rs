@@ -37,6 +37,7 @@ pub enum Behaviour {
     /// Announces no SMTPUTF8, and answers 501 to an address that is not ASCII.
     AsciiOnly,
     /// Never ends its greeting: a byte at a time, each after this pause.
+    #[allow(dead_code, reason = "the bound of a whole session is short in unit tests only")]
     Drip(Duration),
     /// 451 for every sender.
     TemporaryFail,

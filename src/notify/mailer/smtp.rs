@@ -178,3 +178,65 @@ fn mentions_certificate(error: &Error) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::notify::tests::smtp::{Behaviour, SmtpServer};
+
+    fn asked(smtp: &Smtp, names: &[&str]) -> Vec<Answer> {
+        let to: Vec<Address> =
+            names.iter().map(|name| format!("{name}@a.example").parse().unwrap()).collect();
+        let message =
+            Message::builder().from("x@x.example".parse().unwrap()).to("a@a.example".parse().unwrap());
+        smtp.send(&message.body(String::new()).unwrap(), &to, 1)
+    }
+
+    fn why(answer: &Answer) -> String {
+        match answer {
+            Answer::Later(why) => why.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_bounded_as_a_whole_against_a_server_that_drips() {
+        let server = SmtpServer::start().unwrap();
+        server.next([Behaviour::Drip(Duration::from_millis(5)); MOST_ADRIFT]);
+        let smtp = Smtp::new(&server.url(), Duration::from_millis(50)).unwrap();
+        let bound = Duration::from_millis(50) * WAITS_PER_SESSION;
+
+        let begun = Instant::now();
+        let answers = asked(&smtp, &["a", "b", "c", "d"]);
+
+        assert!(begun.elapsed() < bound * 4, "{:?}", begun.elapsed());
+        assert!(
+            why(&answers[0]).contains("did not end within") && why(&answers[3]).contains("others before")
+        );
+        assert_eq!(server.connections(), MOST_LATE, "the rest waits for the next attempt");
+        // A session that nobody waits for keeps its thread; their number is bounded, too.
+        for _ in 0..MOST_ADRIFT - MOST_LATE {
+            smtp.check().unwrap_err();
+        }
+        let begun = Instant::now();
+        assert!(why(&asked(&smtp, &["a"])[0]).contains("have not ended"));
+        assert!(begun.elapsed() < bound && server.connections() == MOST_ADRIFT);
+    }
+
+    #[test]
+    fn each_attempt_begins_with_another_recipient() {
+        let server = SmtpServer::start().unwrap();
+        let smtp = Smtp::new(&server.url(), Duration::from_secs(5)).unwrap();
+        let to: Vec<Address> =
+            ["a", "b", "c"].map(|name| format!("{name}@a.example").parse().unwrap()).to_vec();
+        let message =
+            Message::builder().from("x@x.example".parse().unwrap()).to("a@a.example".parse().unwrap());
+
+        smtp.send(&message.body(String::new()).unwrap(), &to, 2);
+
+        let told: Vec<String> = server.received().into_iter().flat_map(|mail| mail.to).collect();
+        assert_eq!(told, ["b@a.example", "c@a.example", "a@a.example"]);
+    }
+}

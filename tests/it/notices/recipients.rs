@@ -139,6 +139,25 @@ both! {
 }
 
 both! {
+    fn a_retry_goes_only_to_those_whom_the_server_did_not_take(app) {
+        let office = Office::with(app, |config| {
+            let recipients = ["it@acme.example", "busy@acme.example"].map(|address| address.parse().unwrap());
+            config.mail.recipients.insert("org_1".to_owned(), recipients.to_vec());
+        });
+        office.smtp.next([Behaviour::DeferRecipient("busy@"); 3]);
+        app.play(&[created("u1")]);
+        app.play(&[deleted("u1", 9)]);
+        for _ in 0..4 {
+            app.clock.advance_seconds(3_600);
+            office.send(app);
+        }
+
+        let to: Vec<Vec<String>> = office.mails().into_iter().map(|mail| mail.to).collect();
+        assert_eq!(to, [["it@acme.example"], ["busy@acme.example"]]);
+    }
+}
+
+both! {
     fn a_tenant_whose_only_address_the_server_cannot_take_is_told_through_the_fallback(app) {
         let office = Office::with(app, |config| config.mail.recipient_roles = vec!["admin".to_owned()]);
         office.smtp.next([Behaviour::AsciiOnly; 9]);
