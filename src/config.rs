@@ -4,6 +4,7 @@
 mod guard;
 mod overlay;
 mod report;
+mod smtp_url;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -230,6 +231,12 @@ fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Er
             return Err(wrong("mail.url (SMTP_URL) names no directory; write file:///var/spool/rosterd"));
         }
         return Ok(Some(MailUrl::Directory(PathBuf::from(path))));
+    }
+    if smtp_url::tells_its_password(&text) {
+        return Err(wrong(
+            "mail.url (SMTP_URL) would send its user and password unencrypted; write smtps://user:password@host, or \
+             smtp://user:password@host:587?tls=required; without TLS only to this machine (localhost)",
+        ));
     }
     if text.starts_with("smtp://") || text.starts_with("smtps://") {
         return Ok(Some(MailUrl::Smtp(text)));

@@ -4,6 +4,8 @@
 //! between them with no connection held. Nothing here can delay a removal (promise 5), and no notice ends in silence
 //! (promise 8): it is told, or its person is back, or it is given up on record.
 
+mod address;
+mod deliver;
 pub mod digest;
 pub mod letter;
 pub mod mailer;
@@ -31,12 +33,14 @@ use crate::{
         bundle,
         kind::Family,
         mails::{self, Claimed, Outcome, Refused},
+        settled::Settled,
     },
 };
 
 pub use mailer::{Failure, Mailer, NotifyError};
 
-use mailer::Receipt;
+use deliver::Delivered;
+use mailer::{Answer, WAITS_PER_SESSION};
 use recipients::Recipients;
 use refusals::Refusals;
 use render::News;
@@ -46,9 +50,6 @@ use silence::Watch;
 
 /// Mails made in one transaction.
 const BUNDLES: usize = 100;
-
-/// What one SMTP session may take, in time-outs: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT and their like.
-const WAITS_PER_SESSION: i64 = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -62,7 +63,7 @@ pub struct Notifier {
     settings: config::Mail,
     lease_seconds: i64,
     /// The end of an attempt that the database did not take. Kept, so that an outage just then does not send twice.
-    unrecorded: Mutex<Option<(Claimed, Outcome, Option<Refused>)>>,
+    unrecorded: Mutex<Option<Attempted>>,
     watch: Watch,
     refusals: Refusals,
     schedule: Schedule,
@@ -75,6 +76,13 @@ struct Outgoing {
     /// None when there is nothing to tell any more.
     news: Option<News>,
     recipients: Recipients,
+}
+
+struct Attempted {
+    mail: Claimed,
+    outcome: Outcome,
+    settled: Settled,
+    refused: Option<Refused>,
 }
 
 impl Notifier {
@@ -120,14 +128,15 @@ impl Notifier {
             return Ok(if bundled { Step::Worked } else { Step::Idle });
         };
         failpoint::reach("claimed");
-        let (outcome, refused) = match news {
-            Some(news) => self.tell(&mail, &news, &recipients, now, metrics),
+        let attempted = match news {
+            Some(news) => self.tell(mail, &news, &recipients, now, metrics),
             None => {
                 count(metrics, "needless");
-                (Outcome::Needless, None)
+                let settled = mail.settled.clone();
+                Attempted { mail, outcome: Outcome::Needless, settled, refused: None }
             }
         };
-        *self.unrecorded.lock() = Some((mail, outcome, refused));
+        *self.unrecorded.lock() = Some(attempted);
         self.record_what_was_left(database, now)?;
         Ok(Step::Worked)
     }
@@ -176,90 +185,55 @@ impl Notifier {
     /// No connection and no lock is held here.
     fn tell(
         &self,
-        mail: &Claimed,
+        mail: Claimed,
         news: &News,
         recipients: &Recipients,
         now: Timestamp,
         metrics: &Metrics,
-    ) -> (Outcome, Option<Refused>) {
+    ) -> Attempted {
         let attempt = u16::try_from(mail.attempt).unwrap_or(1);
+        if recipients.to.is_empty() {
+            count(metrics, "no_recipient");
+        }
         let rendered = render::news(news);
-        let send = |to: &[lettre::Address]| {
-            letter::compose(&self.settings.from, to, mail, now, &rendered)
-                .and_then(|letter| self.mailer.send(&letter, &letter::file_name(&mail.message_id), attempt))
-        };
-        let sent = match recipients.to.as_slice() {
-            [] => {
-                count(metrics, "no_recipient");
-                Err(Failure::nobody(&mail.tenant_id))
+        let file_name = letter::file_name(&mail.message_id);
+        let Delivered { settled, refused, failure } = deliver::deliver(&mail, recipients, |all, open| {
+            match letter::compose(&self.settings.from, all, &mail, now, &rendered) {
+                Ok(letter) => self.mailer.send(&letter, open, &file_name, attempt),
+                Err(failure) => open.iter().map(|_| Answer::Later(failure.clone())).collect(),
             }
-            to => send(to),
-        };
-        let (sent, refused) = self.fall_back(mail, recipients, sent, metrics, send);
-        (self.outcome(mail, attempt, sent, now, metrics), refused)
-    }
-
-    /// When none of a tenant's own recipients is taken, somebody else is told at once.
-    fn fall_back(
-        &self,
-        mail: &Claimed,
-        recipients: &Recipients,
-        sent: Result<Receipt, Failure>,
-        metrics: &Metrics,
-        send: impl Fn(&[lettre::Address]) -> Result<Receipt, Failure>,
-    ) -> (Result<Receipt, Failure>, Option<Refused>) {
-        let (count_refused, why) = match &sent {
-            Ok(Receipt { refused, refusal: Some(refusal) }) => (*refused, refusal.to_string()),
-            Err(failure) if failure.refused() > 0 => (failure.refused(), failure.to_string()),
-            _ => return (sent, None),
-        };
-        count(metrics, "recipient_refused");
-        let mut refused = Refused { recipients: count_refused, why, fell_back: false };
-        let (mail_id, tenant) = (mail.id, mail.tenant_id.as_str());
-        tracing::warn!(
-            mail.id = mail_id,
-            tenant.id = tenant,
-            refused = refused.recipients,
-            error = %refused.why,
-            "recipients were refused; correct mail.recipients, or the addresses of those who hold mail.recipient_roles"
-        );
-        if sent.is_ok() || recipients.otherwise.is_empty() {
-            return (sent, Some(refused));
+        });
+        if let Some(refused) = &refused {
+            on_refusal(&mail, refused, metrics);
         }
-        let again = send(&recipients.otherwise);
-        refused.fell_back = again.is_ok();
-        if refused.fell_back {
-            count(metrics, "fell_back");
-        }
-        (again.map(|_| Receipt::default()), Some(refused))
+        let outcome = self.outcome(&mail, attempt, failure, settled.anybody_took_it(), now, metrics);
+        Attempted { mail, outcome, settled, refused }
     }
 
     fn outcome(
         &self,
         mail: &Claimed,
         attempt: u16,
-        sent: Result<Receipt, Failure>,
+        failure: Option<Failure>,
+        somebody_has_it: bool,
         now: Timestamp,
         metrics: &Metrics,
     ) -> Outcome {
         let (mail_id, tenant, about) = (mail.id, mail.tenant_id.as_str(), mail.family.name());
         let (people, news) = (mail.told.len(), mail.news.len());
-        let failure = match sent {
-            Ok(_) => {
-                failpoint::reach("told");
-                count(metrics, "sent");
-                tracing::info!(
-                    mail.id = mail_id,
-                    tenant.id = tenant,
-                    about,
-                    people,
-                    news,
-                    attempt,
-                    "notice sent"
-                );
-                return Outcome::Sent;
-            }
-            Err(failure) => failure,
+        let Some(failure) = failure else {
+            failpoint::reach("told");
+            count(metrics, "sent");
+            tracing::info!(
+                mail.id = mail_id,
+                tenant.id = tenant,
+                about,
+                people,
+                news,
+                attempt,
+                "notice sent"
+            );
+            return Outcome::Sent;
         };
         let error = failure.to_string();
         match retry::after(attempt) {
@@ -272,10 +246,23 @@ impl Notifier {
                     people,
                     attempt,
                     after_seconds,
+                    somebody_has_it,
                     error,
-                    "notice not sent; it is tried again"
+                    "notice not sent to everybody; those who do not have it are tried again"
                 );
                 Outcome::Later { due_at: now.plus_seconds(after_seconds), error }
+            }
+            Next::GiveUp if somebody_has_it => {
+                count(metrics, "sent");
+                tracing::warn!(
+                    mail.id = mail_id,
+                    tenant.id = tenant,
+                    about,
+                    attempt,
+                    error,
+                    "notice sent, but not to everybody: the mail server never took it for some recipients"
+                );
+                Outcome::Sent
             }
             Next::GiveUp => {
                 count(metrics, "dead");
@@ -295,8 +282,9 @@ impl Notifier {
 
     fn record_what_was_left(&self, database: &Database, now: Timestamp) -> Result<(), DbError> {
         let mut unrecorded = self.unrecorded.lock();
-        if let Some((mail, outcome, refused)) = unrecorded.as_ref() {
+        if let Some(Attempted { mail, outcome, settled, refused }) = unrecorded.as_ref() {
             database.write::<_, DbError>(|conn| {
+                mails::record_settled(conn, mail, settled, now)?;
                 if let Some(refused) = refused {
                     mails::record_refused(conn, mail.id, refused)?;
                 }
@@ -308,12 +296,29 @@ impl Notifier {
     }
 }
 
-/// Longer than any attempt can take, the one for each recipient alone and those of the fallback included: a mail that is
+fn on_refusal(mail: &Claimed, refused: &Refused, metrics: &Metrics) {
+    if refused.why.is_some() {
+        count(metrics, "recipient_refused");
+    }
+    if refused.fell_back {
+        count(metrics, "fell_back");
+    }
+    tracing::warn!(
+        mail.id = mail.id,
+        tenant.id = mail.tenant_id,
+        refused = refused.recipients,
+        fell_back = refused.fell_back,
+        error = refused.why,
+        "recipients were refused; correct mail.recipients, or the addresses of those who hold mail.recipient_roles"
+    );
+}
+
+/// Longer than any attempt can take, a session for each recipient and those of the fallback included: a mail that is
 /// still on its way must not be taken for one that a crash has left.
 fn lease_seconds(settings: &config::Mail, recipients: usize) -> i64 {
     let sessions = i64::try_from(recipients + settings.fallback.len()).unwrap_or(i64::MAX).saturating_add(2);
     let timeout = i64::try_from(settings.timeout_seconds.max(1)).unwrap_or(i64::MAX);
-    timeout.saturating_mul(WAITS_PER_SESSION).saturating_mul(sessions)
+    timeout.saturating_mul(i64::from(WAITS_PER_SESSION)).saturating_mul(sessions)
 }
 
 fn count(metrics: &Metrics, outcome: &'static str) {

@@ -12,6 +12,7 @@ pub mod names;
 mod news;
 pub mod notice;
 mod privileges;
+pub mod settled;
 pub mod standing;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -246,6 +246,7 @@ table! {
         refused -> Integer,
         refusal -> Nullable<Text>,
         fell_back -> Bool,
+        settled -> Nullable<Text>,
     }
 }
 

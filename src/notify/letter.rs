@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use lettre::{
     Address, Message,
+    address::Envelope,
     message::{
         Attachment, Mailbox, MultiPart,
         header::{ContentType, HeaderName, HeaderValue},
     },
 };
 
-use super::{mailer::Failure, render::Rendered};
+use super::{address, mailer::Failure, render::Rendered};
 use crate::{clock::Timestamp, outbox::mails::Claimed};
 
 /// No automatic reply, please (RFC 3834), and the same in the dialect of Exchange.
@@ -21,7 +22,11 @@ const IMPORTANCE: HeaderName = HeaderName::new_from_ascii_str("Importance");
 /// To sort and to search by.
 const TENANT: HeaderName = HeaderName::new_from_ascii_str("X-Rosterd-Tenant");
 
-/// One message to all recipients. `now` is the time of the attempt; the Message-ID is the mail's own each time.
+/// RFC 5322: a line should have no more, and must not have more than 998.
+const COLUMNS: usize = 78;
+const TO: HeaderName = HeaderName::new_from_ascii_str("To");
+
+/// One message to all recipients; `to` stands in its header, and says nothing of whom a session is for. `now` is the time of the attempt; the Message-ID is the mail's own each time.
 pub fn compose(
     from: &Mailbox,
     recipients: &[Address],
@@ -30,10 +35,15 @@ pub fn compose(
     rendered: &Rendered,
 ) -> Result<Message, Failure> {
     let seconds = u64::try_from(now.seconds_since(Timestamp::from_micros(0))).unwrap_or(0);
+    let plain = address::plain(&from.email).unwrap_or_else(|| from.email.clone());
+    let sender = Mailbox::new(from.name.clone(), plain);
+    // Given, and not read back from the header: what is legal in an address is not always understood there.
+    let envelope = Envelope::new(Some(sender.email.clone()), recipients.to_vec()).map_err(uncomposed)?;
     let mut message = Message::builder()
+        .envelope(envelope)
         .message_id(Some(mail.message_id.clone()))
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-        .from(from.clone())
+        .from(sender.clone())
         .subject(rendered.subject.clone())
         .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .raw_header(HeaderValue::new(SUPPRESS, "All".to_owned()));
@@ -47,13 +57,8 @@ pub fn compose(
     if rendered.urgent {
         message = message.raw_header(HeaderValue::new(IMPORTANCE, "high".to_owned()));
     }
-    let mut known: Vec<&Address> = Vec::with_capacity(recipients.len());
-    for address in recipients {
-        if !known.contains(&address) {
-            known.push(address);
-            message = message.to(Mailbox::new(None, address.clone()));
-        }
-    }
+    let names = to_header(recipients);
+    message = message.raw_header(HeaderValue::dangerous_new_pre_encoded(TO, names.clone(), names));
     let both = MultiPart::alternative_plain_html(rendered.text.clone(), rendered.html.clone());
     let whole = match rendered.attachments.as_slice() {
         [] => both,
@@ -68,6 +73,25 @@ pub fn compose(
         }
     };
     message.multipart(whole).map_err(uncomposed)
+}
+
+/// Folded after a comma. An address that is not ASCII would make the whole mail one that many servers cannot take; its
+/// reader gets the mail all the same.
+fn to_header(recipients: &[Address]) -> String {
+    let (mut header, mut column) = (String::new(), "To: ".len());
+    for address in recipients.iter().filter(|address| address::is_ascii(address)) {
+        let text: &str = address.as_ref();
+        if !header.is_empty() {
+            header.push(',');
+            // A blank, the address and the comma after it.
+            let folds = column + text.len() + 3 > COLUMNS;
+            header.push_str(if folds { "\r\n " } else { " " });
+            column = if folds { 1 } else { column + 2 };
+        }
+        header.push_str(text);
+        column += text.len();
+    }
+    if header.is_empty() { "undisclosed-recipients:;".to_owned() } else { header }
 }
 
 fn uncomposed(error: impl std::fmt::Display) -> Failure {
@@ -86,4 +110,29 @@ pub fn file_name(message_id: &str) -> String {
     let safe: String =
         local.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
     format!("{}.eml", safe.trim_start_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(texts: &[String]) -> String {
+        let addresses: Vec<Address> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        format!("To: {}", to_header(&addresses))
+    }
+
+    #[test]
+    fn recipients_are_folded_and_those_whom_a_header_cannot_name_are_left_out() {
+        let short: Vec<String> = (0..45).map(|n| format!("somebody{n}@acme.example")).collect();
+        let folded = header(&short);
+        assert!(folded.split("\r\n").all(|line| line.len() <= 78), "{folded}");
+        assert_eq!(folded.matches('@').count(), 45);
+        assert!(folded.split("\r\n").skip(1).all(|line| line.starts_with(' ')), "{folded}");
+
+        let long: Vec<String> = (0..45).map(|n| format!("a{n}@{}example", "long.".repeat(15))).collect();
+        assert_eq!(header(&long).lines().count(), 45);
+
+        assert_eq!(header(&["jörg@x.example".to_owned()]), "To: undisclosed-recipients:;");
+        assert_eq!(header(&["jörg@x.example".to_owned(), "a@x.example".to_owned()]), "To: a@x.example");
+    }
 }

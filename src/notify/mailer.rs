@@ -4,15 +4,17 @@
 mod directory;
 mod smtp;
 
-use std::{path::PathBuf, sync::Arc};
+pub(super) use smtp::WAITS_PER_SESSION;
 
-use lettre::{Address, Message, SmtpTransport};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use lettre::{Address, Message};
 use parking_lot::Mutex;
 
 use crate::config::{self, MailUrl};
 
 pub enum Mailer {
-    Smtp(SmtpTransport),
+    Smtp(smtp::Smtp),
     /// Each mail is a file of its own.
     Directory(PathBuf),
     Memory(Outgoing),
@@ -29,12 +31,14 @@ pub struct Letter {
     pub bytes: Vec<u8>,
 }
 
-/// The mail has been taken by somebody, for at least one recipient.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// Recipients that were not taken, and the last reason.
-    pub refused: usize,
-    pub refusal: Option<Failure>,
+/// What became of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Taken,
+    /// For good: the server cannot or will not take this recipient.
+    Refused(Failure),
+    /// May be taken later.
+    Later(Failure),
 }
 
 /// Why a mail did not leave, as a sentence without addresses.
@@ -42,8 +46,6 @@ pub struct Receipt {
 #[error("{sentence}")]
 pub struct Failure {
     sentence: String,
-    /// How many recipients the server refused for good (5xx), when it took nobody.
-    refused: usize,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +62,9 @@ impl Mailer {
             None => Self::Off,
             Some(MailUrl::Directory(path)) => Self::Directory(path.clone()),
             Some(MailUrl::Smtp(url)) => {
-                Self::Smtp(smtp::transport(url, settings.timeout_seconds).map_err(NotifyError::Url)?)
+                // Zero would mean no bound at all, or none that a socket takes.
+                let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
+                Self::Smtp(smtp::Smtp::new(url, timeout).map_err(NotifyError::Url)?)
             }
         })
     }
@@ -70,23 +74,25 @@ impl Mailer {
         (Self::Memory(outgoing.clone()), outgoing)
     }
 
-    pub fn send(&self, message: &Message, file_name: &str, attempt: u16) -> Result<Receipt, Failure> {
-        match self {
-            Self::Smtp(transport) => return smtp::send(transport, message, attempt),
-            Self::Directory(path) => directory::write(path, file_name, &message.formatted())?,
+    /// To these, whoever the message names; an answer for each, in their order.
+    pub fn send(&self, message: &Message, to: &[Address], file_name: &str, attempt: u16) -> Vec<Answer> {
+        let whole = match self {
+            Self::Smtp(smtp) => return smtp.send(message, to, attempt),
+            Self::Directory(path) => directory::write(path, file_name, &message.formatted()),
             Self::Memory(outgoing) => {
-                let to = message.envelope().to().to_vec();
-                outgoing.lock().push(Letter { to, bytes: message.formatted() });
+                outgoing.lock().push(Letter { to: to.to_vec(), bytes: message.formatted() });
+                Ok(())
             }
-            Self::Off => return Err(Failure::new("mail.url (SMTP_URL) is not set")),
-        }
-        Ok(Receipt::default())
+            Self::Off => Err(Failure::new("mail.url (SMTP_URL) is not set")),
+        };
+        let answer = whole.map_or_else(Answer::Later, |()| Answer::Taken);
+        to.iter().map(|_| answer.clone()).collect()
     }
 
     /// Connects, or touches the directory; nothing is sent.
     pub fn check(&self) -> Result<(), Failure> {
         match self {
-            Self::Smtp(transport) => smtp::check(transport),
+            Self::Smtp(smtp) => smtp.check(),
             Self::Directory(path) => directory::check(path),
             Self::Memory(_) => Ok(()),
             Self::Off => Err(Failure::new("mail.url (SMTP_URL) is not set: notices wait in the outbox")),
@@ -101,16 +107,7 @@ impl Failure {
         let blank = |c: char| c.is_whitespace() || c.is_control();
         let words: Vec<String> =
             sentence.as_ref().split(blank).filter(|part| !part.is_empty()).map(word).collect();
-        Self { sentence: words.join(" ").chars().take(500).collect(), refused: 0 }
-    }
-
-    /// None of so many recipients was taken.
-    pub(super) fn of_recipients(self, refused: usize) -> Self {
-        Self { refused, ..self }
-    }
-
-    pub fn refused(&self) -> usize {
-        self.refused
+        Self { sentence: words.join(" ").chars().take(500).collect() }
     }
 
     pub(super) fn nobody(tenant_id: &str) -> Self {

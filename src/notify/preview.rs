@@ -258,6 +258,7 @@ pub fn eml(kind: Kind, from: &Mailbox) -> Result<Vec<u8>, Failure> {
         told: Vec::new(),
         named: Vec::new(),
         news: Vec::new(),
+        settled: Default::default(),
     };
     let to = "it@acme.example".parse().map_err(|error| Failure::new(format!("{error}")))?;
     Ok(letter::compose(from, &[to], &mail, at(60), &rendered(kind))?.formatted())

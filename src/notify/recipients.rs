@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use diesel::QueryResult;
 use lettre::Address;
 
+use super::address;
 use crate::{
     config,
     db::Conn,
@@ -49,17 +50,22 @@ fn left(conn: &mut Conn, mail: &Claimed) -> QueryResult<BTreeSet<String>> {
     Ok(emails.map(|email| email_key(&email)).collect())
 }
 
-/// Each once, in this order. What a directory gives for an address and is none is left out.
+/// Each once, in this order, as a server may be given it. What a directory gives for an address and is none is left out.
 fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback: &[Address]) -> Recipients {
     let mut met = BTreeSet::new();
     let mut fresh = |address: &Address| met.insert(email_key(address.as_ref()));
     let stays = |address: &Address| !left.contains(&email_key(address.as_ref()));
     let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
     let own = own.iter().filter(|address| stays(address)).cloned();
-    let all: Vec<Address> = own.chain(holders).filter(|address| fresh(address)).collect();
+    let own: Vec<Address> = own.chain(holders).collect();
+    let mut plain = |addresses: &[Address]| -> Vec<Address> {
+        addresses.iter().filter_map(address::plain).filter(|address| fresh(address)).collect()
+    };
+    // A fallback that is among them has been asked already.
+    let (all, fallback) = (plain(&own), plain(fallback));
     match all.is_empty() {
-        true => Recipients { to: fallback.to_vec(), otherwise: Vec::new() },
-        false => Recipients { to: all, otherwise: fallback.to_vec() },
+        true => Recipients { to: fallback, otherwise: Vec::new() },
+        false => Recipients { to: all, otherwise: fallback },
     }
 }
 

@@ -5,12 +5,12 @@ use crate::{
     config::MailUrl,
     outbox::{
         self,
-        testing::{at, each_database, forget, hide_mails, leave, leave_tenant, mail_of, show},
+        testing::{at, each_database, forget, hide_mails, leave, leave_tenant, mail_of, show, told},
     },
 };
 
 #[path = "../../tests/it/smtp.rs"]
-mod smtp;
+pub(super) mod smtp;
 
 use smtp::{Behaviour, SmtpServer};
 
@@ -109,14 +109,16 @@ fn a_mail_whose_answer_was_lost_is_sent_again_under_the_same_message_id() {
         let metrics = drain(&notifier, &database, 60);
         assert_eq!((counted(&metrics, "failed"), waiting(&database)), (1, 1));
         drain(&notifier, &database, 119);
-        assert_eq!(server.received().len(), 1);
+        assert_eq!(server.received().len(), 2);
         let metrics = drain(&notifier, &database, 120);
 
         let received = server.received();
-        assert_eq!((counted(&metrics, "sent"), waiting(&database), received.len()), (1, 0, 2));
+        assert_eq!((counted(&metrics, "sent"), waiting(&database), received.len()), (1, 0, 3));
         assert!(received[0].header("Message-ID").is_some_and(|id| id.starts_with("<rosterd.")));
-        assert_eq!(received[0].header("Message-ID"), received[1].header("Message-ID"));
-        assert_eq!(received.iter().map(|mail| mail.answered).collect::<Vec<_>>(), [false, true]);
+        assert!(received.iter().all(|mail| mail.header("Message-ID") == received[0].header("Message-ID")));
+        let told: Vec<_> = received.iter().map(|mail| (mail.to.join(" "), mail.answered)).collect();
+        let told: Vec<_> = told.iter().map(|(to, answered)| (to.as_str(), *answered)).collect();
+        assert_eq!(told, [("it@a.example", false), ("security@a.example", true), ("it@a.example", true)]);
         assert_eq!(received[1].from, "rosterd@rosterd.example");
     });
 }
@@ -135,6 +137,44 @@ fn a_mailbox_that_is_gone_does_not_keep_the_news_from_the_others() {
         assert_eq!(to, [["it@a.example"]]);
         assert_eq!((counted(&metrics, "sent"), counted(&metrics, "recipient_refused")), (1, 1));
         assert_eq!(waiting(&database), 0);
+    });
+}
+
+#[test]
+fn the_next_attempt_goes_to_those_whom_the_server_has_not_taken_yet() {
+    each_database(|database| {
+        let server = SmtpServer::start().unwrap();
+        server.next([Behaviour::DeferRecipient("security@"); 3]);
+        database.write(|conn| leave(conn, &["ada"], at(0))).unwrap();
+
+        let metrics = drain(&by_smtp(&server), &database, 60);
+        assert_eq!((counted(&metrics, "failed"), waiting(&database)), (1, 1));
+        assert!(told(&database, "ada"), "somebody has it");
+        // Another process: what is known of the recipients is in the database.
+        drain(&by_smtp(&server), &database, 120);
+        drain(&by_smtp(&server), &database, 3_600);
+
+        let to: Vec<Vec<String>> = server.received().into_iter().map(|mail| mail.to).collect();
+        assert_eq!(to, [["it@a.example"], ["security@a.example"]]);
+        assert_eq!((server.connections(), waiting(&database)), (4, 0));
+    });
+}
+
+#[test]
+fn a_recipient_whom_the_server_never_takes_does_not_make_a_mail_that_others_have_a_dead_one() {
+    each_database(|database| {
+        let server = SmtpServer::start().unwrap();
+        server.next([Behaviour::DeferRecipient("security@"); 30]);
+        let notifier = by_smtp(&server);
+        database.write(|conn| leave(conn, &["ada"], at(0))).unwrap();
+
+        let counts: Vec<(u64, u64)> = (0..80)
+            .map(|hour| drain(&notifier, &database, 60 + hour * 3_600))
+            .map(|metrics| (counted(&metrics, "sent"), counted(&metrics, "dead")))
+            .filter(|counts| *counts != (0, 0))
+            .collect();
+
+        assert_eq!((counts, server.received().len(), waiting(&database)), (vec![(1, 0)], 1, 0));
     });
 }
 
@@ -202,7 +242,11 @@ fn an_outage_of_the_database_while_the_mail_is_on_its_way_does_not_send_it_twice
         database.write(|conn| hide_mails(conn, false)).unwrap();
         drain(&notifier, &database, 1_000);
 
-        assert_eq!((server.received().len(), waiting(&database)), (1, 0));
+        let to: Vec<Vec<String>> = server.received().into_iter().map(|mail| mail.to).collect();
+        assert_eq!(
+            (to.concat(), waiting(&database)),
+            (vec!["it@a.example".into(), "security@a.example".into()], 0)
+        );
     });
 }
 
@@ -210,7 +254,7 @@ fn an_outage_of_the_database_while_the_mail_is_on_its_way_does_not_send_it_twice
 fn whoever_came_back_while_the_server_was_away_is_not_told_of() {
     each_database(|database| {
         let server = SmtpServer::start().unwrap();
-        server.next([Behaviour::TemporaryFail]);
+        server.next([Behaviour::TemporaryFail; 2]);
         let notifier = by_smtp(&server);
         database.write(|conn| leave(conn, &["ada"], at(0))).unwrap();
 

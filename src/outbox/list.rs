@@ -2,7 +2,7 @@
 
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, IntoSql, OptionalExtension, QueryDsl, QueryResult, Queryable,
-    RunQueryDsl, sql_types::Bool,
+    RunQueryDsl, Selectable, SelectableHelper, sql_types::Bool,
 };
 
 use crate::{
@@ -37,7 +37,8 @@ impl State {
     }
 }
 
-#[derive(Clone, Debug, Queryable)]
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = mails)]
 pub struct Mail {
     pub id: i64,
     pub tenant_id: String,
@@ -77,12 +78,15 @@ pub fn list(
         .filter(mails::tenant_id.eq(tenant.unwrap_or_default()).or(any))
         .order(mails::id.desc())
         .limit(limit)
+        .select(Mail::as_select())
         .load(conn)
 }
 
 /// The mail, the first of its notices, and how many there are.
 pub fn show(conn: &mut Conn, id: i64, most: i64) -> QueryResult<Option<(Mail, Vec<Notice>, i64)>> {
-    let Some(mail) = mails::table.find(id).first::<Mail>(conn).optional()? else { return Ok(None) };
+    let Some(mail) = mails::table.find(id).select(Mail::as_select()).first(conn).optional()? else {
+        return Ok(None);
+    };
     let of_mail = || outbox::table.filter(outbox::mail_id.eq(id));
     let count = of_mail().count().get_result(conn)?;
     let columns = (outbox::id, outbox::kind, outbox::user_id, outbox::created_at, outbox::told_at);

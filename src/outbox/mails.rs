@@ -4,12 +4,13 @@
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query,
-    sql_types::{BigInt, SmallInt, Text},
+    sql_types::{BigInt, Nullable, SmallInt, Text},
 };
 
 use super::{
     Kind, Payload,
     kind::Family,
+    settled::Settled,
     standing::{self, Stored},
 };
 use crate::{
@@ -32,6 +33,8 @@ pub struct Claimed {
     pub named: Vec<Payload>,
     /// All other notices that still hold.
     pub news: Vec<Stored>,
+    /// What former attempts came to.
+    pub settled: Settled,
 }
 
 impl Claimed {
@@ -54,7 +57,8 @@ impl Claimed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub recipients: usize,
-    pub why: String,
+    /// None when the former reason still is the last one.
+    pub why: Option<String>,
     pub fell_back: bool,
 }
 
@@ -86,6 +90,8 @@ struct Row {
     message_id: String,
     #[diesel(sql_type = SmallInt)]
     attempts: i16,
+    #[diesel(sql_type = Nullable<Text>)]
+    settled: Option<String>,
 }
 
 #[derive(QueryableByName)]
@@ -122,12 +128,13 @@ pub fn claim(
     let sql = format!(
         "UPDATE mails SET due_at = {}, attempts = attempts + 1 \
          WHERE id = (SELECT id FROM mails WHERE {due} ORDER BY due_at, id LIMIT 1 {skip}) AND {due} \
-         RETURNING id, tenant_id, bundle, message_id, attempts",
+         RETURNING id, tenant_id, bundle, message_id, attempts, settled",
         now.plus_seconds(lease_seconds).micros(),
     );
     let row: Option<Row> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
     let Some(row) = row else { return Ok(None) };
-    let Row { id, tenant_id, bundle, message_id, attempts } = row;
+    let Row { id, tenant_id, bundle, message_id, attempts, settled } = row;
+    let settled = Settled::read(settled.as_deref());
     let family = Family::of_bundle(&bundle).unwrap_or(Family::Leavers);
     let (mut told, mut named) = (Vec::new(), Vec::new());
     if family == Family::Leavers {
@@ -135,7 +142,7 @@ pub fn claim(
         named = standing::payloads(conn, told.get(..most_named).unwrap_or(&told))?;
     }
     let news = standing::news(conn, &tenant_id, id, family)?;
-    Ok(Some(Claimed { id, tenant_id, message_id, attempt: attempts, family, told, named, news }))
+    Ok(Some(Claimed { id, tenant_id, message_id, attempt: attempts, family, told, named, news, settled }))
 }
 
 /// Ends an attempt. A process that comes back after its lease undoes nothing that another has done since; but what was
@@ -149,17 +156,21 @@ pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp
     match outcome {
         Outcome::Sent => {
             diesel::update(mails::table.find(mail.id))
-                .set((mails::state.eq("sent"), finished_at, mails::last_error.eq(None::<String>)))
+                .set((
+                    mails::state.eq("sent"),
+                    finished_at,
+                    mails::last_error.eq(None::<String>),
+                    mails::settled.eq(None::<String>),
+                ))
                 .execute(conn)?;
-            let told: Vec<i64> =
-                mail.told.iter().copied().chain(mail.news.iter().map(|one| one.id)).collect();
-            Rows::of(&told).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
-                conn,
-                "UPDATE outbox SET told_at = r.told_at FROM {rows} WHERE outbox.id = r.id AND outbox.told_at IS NULL",
-            )?;
+            told(conn, mail, now)?;
         }
         Outcome::Needless => {
-            diesel::update(mine).set((mails::state.eq("needless"), finished_at)).execute(conn)?;
+            // Somebody got it while it was true.
+            let state = if mail.settled.anybody_took_it() { "sent" } else { "needless" };
+            diesel::update(mine)
+                .set((mails::state.eq(state), finished_at, mails::settled.eq(None::<String>)))
+                .execute(conn)?;
         }
         Outcome::Later { due_at, error } => {
             diesel::update(mine)
@@ -168,11 +179,37 @@ pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp
         }
         Outcome::Dead { error } => {
             diesel::update(mine)
-                .set((mails::state.eq("dead"), finished_at, mails::last_error.eq(error)))
+                .set((
+                    mails::state.eq("dead"),
+                    finished_at,
+                    mails::last_error.eq(error),
+                    mails::settled.eq(None::<String>),
+                ))
                 .execute(conn)?;
         }
     }
     Ok(())
+}
+
+fn told(conn: &mut Conn, mail: &Claimed, now: Timestamp) -> QueryResult<()> {
+    let told: Vec<i64> = mail.told.iter().copied().chain(mail.news.iter().map(|one| one.id)).collect();
+    Rows::of(&told).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
+        conn,
+        "UPDATE outbox SET told_at = r.told_at FROM {rows} WHERE outbox.id = r.id AND outbox.told_at IS NULL",
+    )?;
+    Ok(())
+}
+
+/// Keeps what became of each recipient, for the next attempt. News are told from the moment that anybody has them. A
+/// process that comes back after its lease adds what it knows, and takes away nothing that was taken.
+pub fn record_settled(conn: &mut Conn, mail: &Claimed, settled: &Settled, now: Timestamp) -> QueryResult<()> {
+    let waiting = mails::table.find(mail.id).filter(mails::state.eq("waiting"));
+    let known: Option<Option<String>> = waiting.select(mails::settled).first(conn).optional()?;
+    if let Some(known) = known {
+        let all = Settled::read(known.as_deref()).with(settled);
+        diesel::update(mails::table.find(mail.id)).set(mails::settled.eq(all.write())).execute(conn)?;
+    }
+    if settled.anybody_took_it() { told(conn, mail, now) } else { Ok(()) }
 }
 
 /// Puts the mail further out of others' reach: it has more recipients than its claim could know.
@@ -184,12 +221,11 @@ pub fn extend(conn: &mut Conn, mail: &Claimed, until: Timestamp) -> QueryResult<
 pub fn record_refused(conn: &mut Conn, mail_id: i64, refused: &Refused) -> QueryResult<()> {
     let recipients = i32::try_from(refused.recipients).unwrap_or(i32::MAX);
     diesel::update(mails::table.find(mail_id))
-        .set((
-            mails::refused.eq(recipients),
-            mails::refusal.eq(&refused.why),
-            mails::fell_back.eq(refused.fell_back),
-        ))
+        .set((mails::refused.eq(recipients), mails::fell_back.eq(refused.fell_back)))
         .execute(conn)?;
+    if let Some(why) = &refused.why {
+        diesel::update(mails::table.find(mail_id)).set(mails::refusal.eq(why)).execute(conn)?;
+    }
     Ok(())
 }
 

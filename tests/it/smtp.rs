@@ -32,6 +32,13 @@ pub enum Behaviour {
     Accept,
     /// 550 for recipients whose address contains this; the empty text is in every address.
     RefuseRecipient(&'static str),
+    /// 451 for recipients whose address contains this.
+    DeferRecipient(&'static str),
+    /// Announces no SMTPUTF8, and answers 501 to an address that is not ASCII.
+    AsciiOnly,
+    /// Never ends its greeting: a byte at a time, each after this pause.
+    #[allow(dead_code, reason = "the bound of a whole session is short in unit tests only")]
+    Drip(Duration),
     /// 451 for every sender.
     TemporaryFail,
     /// Takes the mail and is gone before it says so.
@@ -182,6 +189,13 @@ fn answer(lines: &mut BufReader<impl Read + Write>, behaviour: Behaviour, text: 
 fn session(stream: impl Read + Write, behaviour: Behaviour, shared: &Shared) -> io::Result<()> {
     let mut lines = BufReader::new(stream);
     let mut mail = Received::default();
+    if let Behaviour::Drip(pause) = behaviour {
+        lines.get_mut().write_all(b"220-")?;
+        loop {
+            thread::sleep(pause);
+            lines.get_mut().write_all(b"x")?;
+        }
+    }
     answer(&mut lines, behaviour, "220 localhost ESMTP for tests")?;
     loop {
         let mut line = String::new();
@@ -191,6 +205,9 @@ fn session(stream: impl Read + Write, behaviour: Behaviour, shared: &Shared) -> 
         let line = line.trim_end();
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
+            "EHLO" if behaviour == Behaviour::AsciiOnly => {
+                answer(&mut lines, behaviour, "250-localhost\r\n250 8BITMIME")?;
+            }
             "EHLO" => answer(
                 &mut lines,
                 behaviour,
@@ -217,6 +234,12 @@ fn session(stream: impl Read + Write, behaviour: Behaviour, shared: &Shared) -> 
                 match behaviour {
                     Behaviour::RefuseRecipient(part) if to.contains(part) => {
                         answer(&mut lines, behaviour, &format!("550 5.1.1 <{to}>: no such user"))?;
+                    }
+                    Behaviour::DeferRecipient(part) if to.contains(part) => {
+                        answer(&mut lines, behaviour, "451 4.2.1 not just now")?;
+                    }
+                    Behaviour::AsciiOnly if !to.is_ascii() => {
+                        answer(&mut lines, behaviour, "501 5.1.3 no such characters here")?;
                     }
                     _ => {
                         mail.to.push(to);

@@ -362,7 +362,9 @@ CREATE TABLE mails (
     -- recipients that the mail server refused for good, and why; whether it went to mail.fallback for that
     refused     INTEGER          NOT NULL DEFAULT 0,
     refusal     TEXT,
-    fell_back   BOOLEAN          NOT NULL DEFAULT false
+    fell_back   BOOLEAN          NOT NULL DEFAULT false,
+    -- the server's word on each recipient, by digest of the address, while some are still open
+    settled      TEXT
 );
 CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';
 -- How many mails a tenant had of late.

@@ -1,85 +1,151 @@
-//! SMTP, a connection for each mail.
+//! SMTP: for each recipient a session and an envelope of its own, so that what the server says of one says nothing of
+//! the others.
 
-use std::time::Duration;
-
-use lettre::{
-    Message, SmtpTransport, Transport,
-    address::Envelope,
-    transport::smtp::{Error, response::Response},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
 };
 
-use super::{Failure, Receipt};
+use lettre::{Address, Message, SmtpTransport, Transport, address::Envelope, transport::smtp::Error};
 
-/// From this attempt on, recipients that a server will not take just now no longer hold up the others.
-const PATIENCE_WITH_RECIPIENTS: u16 = 3;
+use super::{Answer, Failure};
 
-pub(super) fn transport(url: &str, timeout_seconds: u64) -> Result<SmtpTransport, Failure> {
-    // Zero would mean no bound at all, or none that a socket takes.
-    let timeout = Duration::from_secs(timeout_seconds.max(1));
-    Ok(SmtpTransport::from_url(url).map_err(|error| failure(&error))?.timeout(Some(timeout)).build())
+/// What one session may take, in time-outs: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT and their like.
+pub(in crate::notify) const WAITS_PER_SESSION: u32 = 12;
+
+/// A server that lets so many sessions of an attempt run into the bound is asked no more in this attempt.
+const MOST_LATE: usize = 2;
+
+/// Sessions that may go on beyond their bound, waiting for a server that sends a byte now and then.
+const MOST_ADRIFT: usize = 8;
+
+pub struct Smtp {
+    transport: SmtpTransport,
+    /// For a session as a whole. The time-out of the transport is for each read alone.
+    bound: Duration,
+    running: Arc<AtomicUsize>,
 }
 
-/// One transaction for all recipients. A server that refuses one of them refuses the whole, before it has read the
-/// mail; then each recipient gets a transaction of its own, so that a mailbox which is gone does not keep the news from
-/// the rest. The mail counts as sent when anybody took it: sending it again would tell them twice.
-pub(super) fn send(transport: &SmtpTransport, message: &Message, attempt: u16) -> Result<Receipt, Failure> {
-    let bytes = message.formatted();
-    let envelope = message.envelope();
-    match transport.send_raw(envelope, &bytes) {
-        Ok(_) => Ok(Receipt::default()),
-        Err(error) if envelope.to().len() > 1 && may_be_one_recipient(&error, attempt) => {
-            to_each(envelope, |one| transport.send_raw(one, &bytes))
-        }
-        Err(error) => Err(refusing(&error, envelope.to().len())),
+/// Takes its session off the count, whatever its end.
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// The server says no for good, and may mean whom it was sent to: somebody else may be reached.
-fn refusing(error: &Error, recipients: usize) -> Failure {
+/// Why a session came to nothing.
+struct Ended {
+    answer: Answer,
+    late: bool,
+}
+
+impl Smtp {
+    pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, Failure> {
+        let transport = SmtpTransport::from_url(url).map_err(|error| failure(&error))?;
+        Ok(Self {
+            transport: transport.timeout(Some(timeout)).build(),
+            bound: timeout.saturating_mul(WAITS_PER_SESSION),
+            running: Arc::default(),
+        })
+    }
+
+    /// Begins with another recipient at each attempt: one whose sessions never end does not keep the mail from those who
+    /// come after it.
+    pub(super) fn send(&self, message: &Message, to: &[Address], attempt: u16) -> Vec<Answer> {
+        let bytes: Arc<[u8]> = message.formatted().into();
+        let unasked =
+            || Answer::Later(Failure::new("the SMTP server did not answer in time for others before"));
+        let mut answers: Vec<Answer> = to.iter().map(|_| unasked()).collect();
+        let first = usize::from(attempt.saturating_sub(1)).checked_rem(to.len()).unwrap_or(0);
+        let mut late = 0;
+        for place in (first..to.len()).chain(0..first) {
+            let (Some(address), Some(answer)) = (to.get(place), answers.get_mut(place)) else { continue };
+            *answer = match self.session(message.envelope().from(), address, &bytes) {
+                Ok(()) => Answer::Taken,
+                Err(ended) => {
+                    late += usize::from(ended.late);
+                    ended.answer
+                }
+            };
+            if late >= MOST_LATE {
+                break;
+            }
+        }
+        answers
+    }
+
+    fn session(&self, from: Option<&Address>, to: &Address, bytes: &Arc<[u8]>) -> Result<(), Ended> {
+        let later = |failure| Ended { answer: Answer::Later(failure), late: false };
+        let envelope = Envelope::new(from.cloned(), vec![to.clone()])
+            .map_err(|error| later(Failure::new(error.to_string())))?;
+        let bytes = bytes.clone();
+        match self.bounded(move |transport| transport.send_raw(&envelope, &bytes)) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if is_refusal(&error) => {
+                Err(Ended { answer: Answer::Refused(failure(&error)), late: false })
+            }
+            Ok(Err(error)) => Err(Ended { late: error.is_timeout(), ..later(failure(&error)) }),
+            Err(failure) => Err(Ended { late: true, ..later(failure) }),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match self.bounded(SmtpTransport::test_connection)? {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::new("the SMTP server answers, but not to NOOP")),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    /// Not longer than the bound, against a server that sends byte after byte too. Nothing can take the connection from
+    /// the library that reads it, so the session is left to its own end, on its own thread. If the server takes the mail
+    /// after all, that recipient gets it twice, under one Message-ID.
+    fn bounded<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&SmtpTransport) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        if self.running.fetch_add(1, Ordering::SeqCst) >= MOST_ADRIFT {
+            drop(Running(self.running.clone()));
+            return Err(Failure::new(format!(
+                "{MOST_ADRIFT} sessions with the SMTP server have not ended: it sends its answers byte by byte; look at \
+                 that server"
+            )));
+        }
+        let running = Running(self.running.clone());
+        let transport = self.transport.clone();
+        let (says, hears) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name("smtp".to_owned()).spawn(move || {
+            let done = work(&transport);
+            drop(running);
+            // Nobody hears it when the bound has passed.
+            drop(says.send(done));
+        });
+        thread.map_err(|error| Failure::new(format!("no thread for the SMTP session: {error}")))?;
+        hears.recv_timeout(self.bound).map_err(|error| match error {
+            RecvTimeoutError::Timeout => Failure::new(format!(
+                "the SMTP session did not end within {} seconds: the server answers too slowly; look at that server, or \
+                 set mail.timeout_seconds higher",
+                self.bound.as_secs()
+            )),
+            RecvTimeoutError::Disconnected => Failure::new("the SMTP session ended without a result"),
+        })
+    }
+}
+
+/// The server says no for good, and may mean the recipient: somebody else may be reached. A wrong password is no word on
+/// a recipient. A local part that is not ASCII is refused by the library when the server does not announce SMTPUTF8.
+fn is_refusal(error: &Error) -> bool {
     match error.status().map(u16::from) {
-        Some(550..=554) => failure(error).of_recipients(recipients),
-        _ => failure(error),
-    }
-}
-
-fn may_be_one_recipient(error: &Error, attempt: u16) -> bool {
-    match error.status().map(u16::from) {
-        Some(550..=554) => true,
-        Some(450..=452) => attempt >= PATIENCE_WITH_RECIPIENTS,
-        _ => false,
-    }
-}
-
-fn to_each(
-    envelope: &Envelope,
-    send: impl Fn(&Envelope) -> Result<Response, Error>,
-) -> Result<Receipt, Failure> {
-    let mut receipt = Receipt::default();
-    let mut for_good = 0;
-    for address in envelope.to() {
-        let sent = Envelope::new(envelope.from().cloned(), vec![address.clone()])
-            .map_err(|error| Failure::new(error.to_string()))
-            .and_then(|one| send(&one).map_err(|error| refusing(&error, 1)));
-        if let Err(refusal) = sent {
-            receipt.refused += 1;
-            for_good += refusal.refused();
-            receipt.refusal = Some(refusal);
-        }
-    }
-    match receipt.refusal {
-        // One whom it will not take just now is asked again, and is not given up for somebody else.
-        Some(refusal) if receipt.refused == envelope.to().len() => {
-            Err(refusal.of_recipients(if for_good == receipt.refused { for_good } else { 0 }))
-        }
-        _ => Ok(receipt),
-    }
-}
-
-pub(super) fn check(transport: &SmtpTransport) -> Result<(), Failure> {
-    match transport.test_connection() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new("the SMTP server answers, but not to NOOP")),
-        Err(error) => Err(failure(&error)),
+        Some(530 | 534 | 535 | 538) => false,
+        Some(code) => code >= 500,
+        None => error.is_client() && error.to_string().contains("SMTPUTF8"),
     }
 }
 
@@ -111,4 +177,66 @@ fn mentions_certificate(error: &Error) -> bool {
         cause = inner.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::notify::tests::smtp::{Behaviour, SmtpServer};
+
+    fn asked(smtp: &Smtp, names: &[&str]) -> Vec<Answer> {
+        let to: Vec<Address> =
+            names.iter().map(|name| format!("{name}@a.example").parse().unwrap()).collect();
+        let message =
+            Message::builder().from("x@x.example".parse().unwrap()).to("a@a.example".parse().unwrap());
+        smtp.send(&message.body(String::new()).unwrap(), &to, 1)
+    }
+
+    fn why(answer: &Answer) -> String {
+        match answer {
+            Answer::Later(why) => why.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_bounded_as_a_whole_against_a_server_that_drips() {
+        let server = SmtpServer::start().unwrap();
+        server.next([Behaviour::Drip(Duration::from_millis(5)); MOST_ADRIFT]);
+        let smtp = Smtp::new(&server.url(), Duration::from_millis(50)).unwrap();
+        let bound = Duration::from_millis(50) * WAITS_PER_SESSION;
+
+        let begun = Instant::now();
+        let answers = asked(&smtp, &["a", "b", "c", "d"]);
+
+        assert!(begun.elapsed() < bound * 4, "{:?}", begun.elapsed());
+        assert!(
+            why(&answers[0]).contains("did not end within") && why(&answers[3]).contains("others before")
+        );
+        assert_eq!(server.connections(), MOST_LATE, "the rest waits for the next attempt");
+        // A session that nobody waits for keeps its thread; their number is bounded, too.
+        for _ in 0..MOST_ADRIFT - MOST_LATE {
+            smtp.check().unwrap_err();
+        }
+        let begun = Instant::now();
+        assert!(why(&asked(&smtp, &["a"])[0]).contains("have not ended"));
+        assert!(begun.elapsed() < bound && server.connections() == MOST_ADRIFT);
+    }
+
+    #[test]
+    fn each_attempt_begins_with_another_recipient() {
+        let server = SmtpServer::start().unwrap();
+        let smtp = Smtp::new(&server.url(), Duration::from_secs(5)).unwrap();
+        let to: Vec<Address> =
+            ["a", "b", "c"].map(|name| format!("{name}@a.example").parse().unwrap()).to_vec();
+        let message =
+            Message::builder().from("x@x.example".parse().unwrap()).to("a@a.example".parse().unwrap());
+
+        smtp.send(&message.body(String::new()).unwrap(), &to, 2);
+
+        let told: Vec<String> = server.received().into_iter().flat_map(|mail| mail.to).collect();
+        assert_eq!(told, ["b@a.example", "c@a.example", "a@a.example"]);
+    }
 }

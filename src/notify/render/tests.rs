@@ -246,6 +246,7 @@ fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
         told: vec![1],
         named: Vec::new(),
         news: Vec::new(),
+        settled: Default::default(),
     };
     let message = crate::notify::letter::compose(
         &"rosterd <rosterd@rosterd.example>".parse().unwrap(),

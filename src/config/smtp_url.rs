@@ -1,0 +1,56 @@
+//! Whether an SMTP URL may be used with the password that it holds.
+
+use std::net::IpAddr;
+
+use url::Url;
+
+/// A password that anybody on the way could read, or have by pretending that the server knows no TLS. What cannot be read
+/// as a URL is refused where the mailer is made.
+pub(super) fn tells_its_password(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    let tls = url.query_pairs().find(|(key, _)| key == "tls");
+    let encrypted = url.scheme() == "smtps" || tls.is_some_and(|(_, value)| value == "required");
+    let secret = url.password().is_some() || !url.username().is_empty();
+    secret && !encrypted && !url.host_str().is_some_and(is_this_machine)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_travels_encrypted_or_not_beyond_this_machine() {
+        for told in [
+            "smtp://ada:word@mail.example",
+            "smtp://ada:word@mail.example:587?tls=opportunistic",
+            "smtp://ada:word@mail.example?TLS=required",
+            "smtp://ada:word@mail.example?tls=opportunistic&tls=required",
+            "smtp://ada:word@localhost.example",
+            "smtp://ada:word@127.0.0.1.example",
+            "smtp://ada:word@[2001:db8::1]",
+            "smtp://:word@mail.example",
+            "smtp://ada@mail.example",
+            "smtp://ada:wo%40rd@10.0.0.1",
+        ] {
+            assert!(tells_its_password(told), "{told}");
+        }
+        for kept in [
+            "smtp://mail.example",
+            "smtps://ada:word@mail.example",
+            "smtp://ada:word@mail.example:587?tls=required",
+            "smtp://ada:word@localhost:25",
+            "smtp://ada:word@127.0.0.1",
+            "smtp://ada:word@[::1]:25",
+        ] {
+            assert!(!tells_its_password(kept), "{kept}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! One mail to several recipients, each with an outcome of its own; the rules are pure, sending is passed in.
+
+use lettre::Address;
+
+use super::{
+    mailer::{Answer, Failure},
+    recipients::Recipients,
+};
+use crate::outbox::{
+    mails::{Claimed, Refused},
+    settled::{Settled, Word},
+};
+
+/// After an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Delivered {
+    /// This attempt and those before it.
+    pub settled: Settled,
+    /// What is to be put on record of refusals, when this attempt met one or ended at the fallback.
+    pub refused: Option<Refused>,
+    /// Why somebody is still open, or why nobody has it.
+    pub failure: Option<Failure>,
+}
+
+/// Sends to those who are still open. The fallback is told as soon as each recipient has refused for good. When everybody
+/// has refused, the fallback too, the fault is more likely the operator's: the next attempt asks all of them again.
+///
+/// `send` takes all whom the mail names and those to whom it goes now, and answers for the latter, in their order.
+pub(super) fn deliver(
+    mail: &Claimed,
+    recipients: &Recipients,
+    send: impl Fn(&[Address], &[Address]) -> Vec<Answer>,
+) -> Delivered {
+    let Recipients { to, otherwise } = recipients;
+    let id = mail.message_id.as_str();
+    let word = |settled: &Settled, address: &Address| settled.of(id, address.as_ref());
+    let refuses = |settled: &Settled, address: &Address| word(settled, address) == Some(Word::Refused);
+    let mut settled = mail.settled.clone();
+    if to.iter().chain(otherwise).all(|address| refuses(&settled, address)) {
+        settled = Settled::default();
+    }
+    let (mut later, mut refusal) = (None, None);
+    let mut round = |settled: &mut Settled, all: &[Address]| {
+        let open: Vec<Address> =
+            all.iter().filter(|address| word(settled, address).is_none()).cloned().collect();
+        if open.is_empty() {
+            return;
+        }
+        for (address, answer) in open.iter().zip(send(all, &open)) {
+            match answer {
+                Answer::Taken => settled.set(id, address.as_ref(), Word::Taken),
+                Answer::Refused(why) => {
+                    settled.set(id, address.as_ref(), Word::Refused);
+                    refusal = Some(why);
+                }
+                Answer::Later(why) => later = Some(why),
+            }
+        }
+    };
+    round(&mut settled, to);
+    let mut fell_back = false;
+    if !otherwise.is_empty() && to.iter().all(|address| refuses(&settled, address)) {
+        round(&mut settled, otherwise);
+        fell_back = otherwise.iter().any(|address| word(&settled, address) == Some(Word::Taken));
+    }
+    let count = to.iter().chain(otherwise).filter(|address| refuses(&settled, address)).count();
+    let refused = (refusal.is_some() || fell_back).then(|| Refused {
+        recipients: count,
+        why: refusal.as_ref().map(ToString::to_string),
+        fell_back,
+    });
+    let failure = match (later, settled.anybody_took_it()) {
+        (Some(later), _) => Some(later),
+        (None, true) => None,
+        (None, false) => Some(refusal.unwrap_or_else(|| Failure::nobody(&mail.tenant_id))),
+    };
+    Delivered { settled, refused, failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, collections::VecDeque};
+
+    use super::*;
+    use crate::outbox::kind::Family;
+
+    fn addresses(names: &[&str]) -> Vec<Address> {
+        names.iter().map(|name| format!("{name}@a.example").parse().unwrap()).collect()
+    }
+
+    fn mail(settled: Settled) -> Claimed {
+        Claimed {
+            id: 1,
+            tenant_id: "org_a".into(),
+            message_id: "<1@x>".into(),
+            attempt: 1,
+            family: Family::Leavers,
+            told: vec![1],
+            named: Vec::new(),
+            news: Vec::new(),
+            settled,
+        }
+    }
+
+    /// Whom each round asked, by attempt: `+` takes it, `-` refuses, `?` answers later.
+    fn attempts(to: &[&str], otherwise: &[&str], answers: &[&str]) -> (Vec<String>, Delivered) {
+        let recipients = Recipients { to: addresses(to), otherwise: addresses(otherwise) };
+        let script = RefCell::new(answers.concat().chars().collect::<VecDeque<char>>());
+        let asked = RefCell::new(Vec::new());
+        let send = |_all: &[Address], open: &[Address]| {
+            asked
+                .borrow_mut()
+                .push(open.iter().map(|one| one.user().to_owned()).collect::<Vec<_>>().join(" "));
+            let answer = |_| match script.borrow_mut().pop_front().unwrap() {
+                '+' => Answer::Taken,
+                '-' => Answer::Refused(Failure::new("550")),
+                _ => Answer::Later(Failure::new("451")),
+            };
+            open.iter().map(answer).collect()
+        };
+        let mut delivered = deliver(&mail(Settled::default()), &recipients, send);
+        while !script.borrow().is_empty() {
+            delivered = deliver(&mail(delivered.settled), &recipients, send);
+        }
+        (asked.into_inner(), delivered)
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_mail_from_nobody_else_and_is_on_record() {
+        let (asked, delivered) = attempts(&["a", "b", "c"], &["f"], &["+-+"]);
+
+        assert_eq!((asked, delivered.failure), (vec!["a b c".to_owned()], None));
+        let refused = delivered.refused.unwrap();
+        assert_eq!((refused.recipients, refused.fell_back, refused.why.as_deref()), (1, false, Some("550")));
+    }
+
+    #[test]
+    fn the_next_attempt_goes_to_those_who_are_still_open() {
+        let (asked, delivered) = attempts(&["a", "b", "c"], &["f"], &["+?-", "?", "+"]);
+
+        assert_eq!((asked, delivered.failure), (["a b c", "b", "b"].map(str::to_owned).to_vec(), None));
+    }
+
+    #[test]
+    fn the_fallback_is_told_when_the_last_has_refused_and_asked_again_alone() {
+        let (asked, delivered) = attempts(&["a", "b"], &["f"], &["-?", "-", "?", "+"]);
+
+        assert_eq!(asked, ["a b", "b", "f", "f"]);
+        assert_eq!((delivered.failure, delivered.refused.unwrap().fell_back), (None, true));
+    }
+
+    #[test]
+    fn when_everybody_refuses_everybody_is_asked_again() {
+        let (asked, delivered) = attempts(&["a"], &["f"], &["--", "-?"]);
+
+        assert_eq!(asked, ["a", "f", "a", "f"]);
+        assert_eq!(delivered.failure, Some(Failure::new("451")));
+    }
+}
