@@ -67,16 +67,28 @@ pub type Pair = (Option<String>, Option<String>);
 pub struct Now {
     /// All that the person was known by under this id; empty where nobody has been named.
     pub pairs: Vec<Pair>,
+    /// All that former bearers were known by.
+    pub former: Vec<Pair>,
     /// The newest word on a former bearer, by the time of its event: nothing until then is of this one.
     pub since: Option<(Timestamp, String)>,
 }
 
 impl Now {
-    /// Whether whoever is shown so is this person. Nobody in particular is.
+    /// Whether a row with this `idp_id` and address shows this person. A row that names neither does, since it shows nobody
+    /// in particular. A pair that no word of the tenant names any more (the claim of its words has lost since) is
+    /// the same person by the `idp_id` or the address alone.
     pub fn is(&self, idp_id: Option<&str>, email: Option<&str>) -> bool {
-        let email = email.map(email_key);
-        let same = |pair: &Pair| (pair.0.as_deref(), pair.1.as_deref()) == (idp_id, email.as_deref());
-        self.pairs.is_empty() || (idp_id.is_none() && email.is_none()) || self.pairs.iter().any(same)
+        if self.pairs.is_empty() || (idp_id.is_none() && email.is_none()) {
+            return true;
+        }
+        let shown: Pair = (idp_id.map(str::to_owned), email.map(email_key));
+        if self.pairs.contains(&shown) || self.former.contains(&shown) {
+            return self.pairs.contains(&shown);
+        }
+        let linked = |pair: &Pair| {
+            (shown.0.is_some() && pair.0 == shown.0) || (shown.1.is_some() && pair.1 == shown.1)
+        };
+        self.pairs.iter().any(linked)
     }
 }
 
@@ -115,8 +127,10 @@ fn now(bearers: &[Bearer]) -> Now {
         others = rest;
         seen += 1;
     }
+    let pair = |bearer: &&Bearer| (bearer.idp_id.clone(), bearer.email_key.clone());
     Now {
-        pairs: same.into_iter().map(|bearer| (bearer.idp_id.clone(), bearer.email_key.clone())).collect(),
+        pairs: same.iter().map(pair).collect(),
+        former: others.iter().map(pair).collect(),
         since: others.into_iter().map(|bearer| bearer.spoken.clone()).max(),
     }
 }

@@ -299,7 +299,7 @@ fn lists_are_tables_json_and_csv_with_the_columns_names() {
 
     let json: Vec<Value> = serde_json::from_str(&list("json")).unwrap();
     assert_eq!(json[0]["id"], "u1");
-    assert_eq!(json[0].as_object().unwrap().len(), 17);
+    assert_eq!(json[0].as_object().unwrap().len(), 18);
     // What comes from other people's directories neither runs in a spreadsheet nor steers a terminal.
     assert!(list("csv").contains(",'=1+1,"));
     let table = list("table");

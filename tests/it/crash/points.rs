@@ -108,10 +108,15 @@ on_both! {
             let again = trial.serve();
             let told = trial.end(vec![again]);
 
+            // Each recipient has an envelope of their own.
+            let to = ["it@host.example", "security@host.example"];
             let copies = if point == "told" { 2 } else { 1 };
-            assert_eq!((before, told.len()), (copies - 1, copies), "{point}");
-            assert_eq!(message_id(&told[0]), message_id(&told[copies - 1]));
-            assert_eq!(told[0].to, ["it@host.example", "security@host.example"]);
+            assert_eq!((before, told.len()), ((copies - 1) * to.len(), copies * to.len()), "{point}");
+            for address in to {
+                let own: Vec<_> = told.iter().filter(|copy| copy.to == [address]).collect();
+                assert_eq!(own.len(), copies, "{address} at {point}");
+                assert!(own.iter().all(|copy| message_id(copy) == message_id(&told[0])));
+            }
         }
     }
 }
