@@ -202,7 +202,7 @@ fn a_server_that_fails_is_asked_again_with_growing_pauses_until_the_mail_is_give
 fn a_server_that_is_slow_or_away_costs_one_bounded_wait_and_holds_no_connection() {
     each_database(|database| {
         let server = SmtpServer::start().unwrap();
-        server.next([Behaviour::Slow(Duration::from_secs(5))]);
+        server.next([Behaviour::Slow { pause: Duration::from_secs(5), drips: false }]);
         let notifier = by_smtp(&server);
         database.write(|conn| leave(conn, &["ada"], at(0))).unwrap();
 
@@ -227,7 +227,7 @@ fn a_server_that_is_slow_or_away_costs_one_bounded_wait_and_holds_no_connection(
 fn an_outage_of_the_database_while_the_mail_is_on_its_way_does_not_send_it_twice() {
     each_database(|database| {
         let server = SmtpServer::start().unwrap();
-        server.next([Behaviour::Slow(Duration::from_millis(50))]);
+        server.next([Behaviour::Slow { pause: Duration::from_millis(50), drips: false }]);
         let notifier = by_smtp(&server);
         database.write(|conn| leave(conn, &["ada"], at(0))).unwrap();
 

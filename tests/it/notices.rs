@@ -231,7 +231,7 @@ both! {
 both! {
     fn promise_5_a_mail_server_that_refuses_or_sleeps_delays_mail_and_no_leaver(app) {
         let office = Office::of(app);
-        office.smtp.next([Behaviour::TemporaryFail, Behaviour::Slow(Duration::from_millis(100))]);
+        office.smtp.next([Behaviour::TemporaryFail, Behaviour::Slow { pause: Duration::from_millis(100), drips: false }]);
         app.play(&[created("u1"), created("u2")]);
         app.play(&[deleted("u1", 9)]);
         later(app);

@@ -36,17 +36,17 @@ pub enum Behaviour {
     DeferRecipient(&'static str),
     /// Announces no SMTPUTF8, and answers 501 to an address that is not ASCII.
     AsciiOnly,
-    /// Never ends its greeting: a byte at a time, each after this pause.
-    #[allow(dead_code, reason = "the bound of a whole session is short in unit tests only")]
-    Drip(Duration),
     /// 451 for every sender.
     TemporaryFail,
     /// Takes the mail and is gone before it says so.
     DropAfterData,
     /// Is gone when it has heard half of it.
     DropInData,
-    /// Waits before each answer.
-    Slow(Duration),
+    /// Waits before each answer; or never ends its greeting and sends a byte at a time, each after the pause.
+    Slow {
+        pause: Duration,
+        drips: bool,
+    },
     /// 535 for every password.
     RefuseCredentials,
 }
@@ -178,7 +178,7 @@ fn self_signed() -> Result<SslAcceptor, openssl::error::ErrorStack> {
 }
 
 fn answer(lines: &mut BufReader<impl Read + Write>, behaviour: Behaviour, text: &str) -> io::Result<()> {
-    if let Behaviour::Slow(pause) = behaviour {
+    if let Behaviour::Slow { pause, drips: false } = behaviour {
         thread::sleep(pause);
     }
     let stream = lines.get_mut();
@@ -189,7 +189,7 @@ fn answer(lines: &mut BufReader<impl Read + Write>, behaviour: Behaviour, text: 
 fn session(stream: impl Read + Write, behaviour: Behaviour, shared: &Shared) -> io::Result<()> {
     let mut lines = BufReader::new(stream);
     let mut mail = Received::default();
-    if let Behaviour::Drip(pause) = behaviour {
+    if let Behaviour::Slow { pause, drips: true } = behaviour {
         lines.get_mut().write_all(b"220-")?;
         loop {
             thread::sleep(pause);

@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn an_attempt_is_bounded_as_a_whole_against_a_server_that_drips() {
         let server = SmtpServer::start().unwrap();
-        server.next([Behaviour::Drip(Duration::from_millis(5)); MOST_ADRIFT]);
+        server.next([Behaviour::Slow { pause: Duration::from_millis(5), drips: true }; MOST_ADRIFT]);
         let smtp = Smtp::new(&server.url(), Duration::from_millis(50)).unwrap();
         let bound = Duration::from_millis(50) * WAITS_PER_SESSION;
 
