@@ -5,7 +5,7 @@ use std::io::Write;
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value};
 
-use crate::spreadsheet::{csv, text};
+use crate::spreadsheet::{for_machines, text};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -13,6 +13,7 @@ pub enum Format {
     Table,
     /// An array of objects with the columns' names
     Json,
+    /// Every field in quotes, values as they are: for programs
     Csv,
 }
 
@@ -27,7 +28,7 @@ impl List {
         let text = match format {
             Format::Table => self.table(),
             Format::Json => self.json(),
-            Format::Csv => csv(&self.columns, &self.rows),
+            Format::Csv => for_machines(&self.columns, &self.rows),
         };
         say(&text)
     }
