@@ -6,6 +6,8 @@
 
 use serde_json::Value;
 
+use crate::text::is_hidden;
+
 /// For programs. Lines end as on Unix.
 pub(crate) fn for_machines(columns: &[&str], rows: &[Vec<Value>]) -> String {
     let head = line(columns.iter().map(|name| (*name).to_owned()), csv::Terminator::Any(b'\n'));
@@ -42,14 +44,10 @@ fn cell(value: &Value) -> String {
 /// Whether a spreadsheet would run it. Blanks, line ends and characters without a width before the sign make no difference to some
 /// of them, nor do the full-width forms of the signs. A negative number is none.
 fn is_formula(text: &str) -> bool {
-    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
+    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
     let signed = begins.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\u{2212}']);
     // A tab or a line end alone moves what follows into a cell of its own.
     (signed && text.parse::<f64>().is_err()) || text.starts_with(['\t', '\r', '\n'])
-}
-
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 pub(crate) fn text(value: &Value) -> String {
