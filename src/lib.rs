@@ -55,6 +55,7 @@ pub mod inbox;
 pub mod mapping;
 pub mod metrics;
 pub mod notify;
+mod number;
 pub mod outbox;
 pub mod plan;
 pub mod rebuild;

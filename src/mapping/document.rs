@@ -80,11 +80,19 @@ pub(super) struct Group {
     pub(super) directory: Option<String>,
 }
 
+/// Keys joined by dots, or a list of keys, of which each may hold dots.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum AttributePath {
+    Dotted(String),
+    Keys(Vec<String>),
+}
+
 /// A path, and exactly one of the others.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Attribute {
-    pub(super) path: String,
+    pub(super) path: AttributePath,
     pub(super) equals: Option<Value>,
     pub(super) one_of: Option<Vec<Value>>,
     pub(super) pattern: Option<String>,

@@ -38,6 +38,27 @@ rules = []
 }
 
 #[test]
+fn a_path_is_keys_joined_by_dots_or_a_list_of_keys_that_may_hold_dots() {
+    let rule = |path: &str| {
+        format!(
+            "[roles.staff]\n[[rules]]\nname = \"a\"\ngrants = [\"staff\"]\nwhen.attribute = {{ path = {path}, equals = 3.0 }}"
+        )
+    };
+
+    assert!(check(&rule("\"address.city\"")).is_ok());
+    assert!(
+        check(&rule("[\"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\", \"department\"]"))
+            .is_ok()
+    );
+    assert_eq!(
+        faults(&rule("[]")),
+        ["5: path is the keys joined by dots, or a list of keys; none of them is empty"]
+    );
+    let urn = faults(&rule("\"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.department\""));
+    assert!(urn[0].contains("the dots of a URN belong to its key. Write the keys as a list"), "{urn:?}");
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_with_its_line_and_what_would_be_right() {
     let text = r#"strategy = "some"
 unmapped = { role = "ghost" }

@@ -1,14 +1,15 @@
 //! Conditions as they are written, checked: exactly one test each, and none that nothing can fulfil.
 
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 use toml::{Spanned, Value};
 use wildmatch::WildMatch;
 
 use super::{
     check::Faults,
     condition::{Condition, Named, Test},
-    document::{Attribute, Group, When},
+    document::{Attribute, AttributePath, Group, When},
 };
+use crate::number::canonical;
 
 pub(super) fn condition(when: &Spanned<When>, faults: &mut Faults<'_>) -> Option<Condition> {
     match read(when.get_ref(), faults) {
@@ -84,10 +85,7 @@ fn group(group: &Group) -> Result<Condition, String> {
 }
 
 fn attribute(attribute: &Attribute) -> Result<Condition, String> {
-    let path: Vec<String> = attribute.path.split('.').map(str::to_owned).collect();
-    if path.iter().any(String::is_empty) {
-        return Err(format!("path is {:?}: write the keys, joined by dots", attribute.path));
-    }
+    let path = path(&attribute.path)?;
     let test = match attribute {
         Attribute { equals: Some(value), one_of: None, pattern: None, contains: None, .. } => {
             Test::OneOf(vec![scalar(value)?])
@@ -113,11 +111,33 @@ fn attribute(attribute: &Attribute) -> Result<Condition, String> {
     Ok(Condition::Attribute { path, test })
 }
 
+/// The keys from the top of `custom_attributes` inwards.
+fn path(path: &AttributePath) -> Result<Vec<String>, String> {
+    let keys: Vec<String> = match path {
+        AttributePath::Dotted(text) if text.to_ascii_lowercase().starts_with("urn:") => {
+            return Err(format!(
+                "path is {text:?}, which nothing can match: the dots of a URN belong to its key. Write the keys as a list, \
+                 as in path = [\"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\", \"department\"]"
+            ));
+        }
+        AttributePath::Dotted(text) => text.split('.').map(str::to_owned).collect(),
+        AttributePath::Keys(keys) => keys.clone(),
+    };
+    if keys.is_empty() || keys.iter().any(String::is_empty) {
+        return Err("path is the keys joined by dots, or a list of keys; none of them is empty".to_owned());
+    }
+    Ok(keys)
+}
+
 fn scalar(value: &Value) -> Result<Json, String> {
     match value {
         Value::String(text) => Ok(Json::from(text.as_str())),
         Value::Integer(number) => Ok(Json::from(*number)),
-        Value::Float(number) if number.is_finite() => Ok(Json::from(*number)),
+        // As attributes are stored, so that 3 and 3.0 are one number.
+        Value::Float(number) if number.is_finite() => Number::from_f64(*number)
+            .and_then(|number| canonical(&number))
+            .map(Json::Number)
+            .ok_or_else(|| format!("the number {number} takes more than 400 digits")),
         Value::Boolean(boolean) => Ok(Json::from(*boolean)),
         Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
             Err("a value is a text, a number, or true or false".to_owned())

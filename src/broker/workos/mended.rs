@@ -7,6 +7,8 @@
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use crate::number::canonical;
+
 /// As deep as a value may be; serde_json reads 127 levels.
 const DEEPEST: usize = 64;
 const TOO_DEEP: &str = "it is nested too deeply";
@@ -124,6 +126,9 @@ impl Reader<'_> {
         self.rest = rest;
         let is_json = serde_json::from_slice::<IgnoredAny>(token).is_ok();
         match serde_json::from_slice(token) {
+            Ok(Value::Number(number)) if canonical(&number).is_none() => {
+                Some(Read::LeftOut("the number is too large"))
+            }
             Ok(value) => Some(Read::Kept(value)),
             Err(_) if is_json => Some(Read::LeftOut("the number is too large")),
             Err(_) => None,
@@ -230,8 +235,8 @@ mod tests {
 
     #[test]
     fn one_bad_value_costs_no_more_than_itself() {
-        let body = br#" {"a":"Ada \ud83d","b":"\ud83d\u0041\ud83d\ude00\n","c":{"big":1e400,"ok":[1,-2.5e3,true,null,1e999]}} "#;
-        let value = json!({"a": "Ada \0", "b": "\0A😀\n", "c": {"ok": [1, -2.5e3, true, null]}});
+        let body = br#" {"a":"Ada \ud83d","b":"\ud83d\u0041\ud83d\ude00\n","c":{"big":1e400,"ok":[1,-2.5,true,null,1e999]}} "#;
+        let value = json!({"a": "Ada \0", "b": "\0A😀\n", "c": {"ok": [1, -2.5, true, null]}});
         let named = ["c.big: the number is too large", "c.ok.[]: the number is too large"];
         assert_eq!(both(body), Some((value, named.map(str::to_owned).to_vec())));
     }

@@ -7,7 +7,7 @@ use super::{
     slugs,
     snapshot::{Identity, Whole},
 };
-use crate::{clock::Timestamp, fact};
+use crate::{clock::Timestamp, fact, number::canonical_within};
 
 /// RFC 5321: 64 bytes, an at sign, 255 bytes.
 const LONGEST_EMAIL: usize = 320;
@@ -71,7 +71,13 @@ fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
 
 fn attributes(value: Option<Value>, left_out: &mut Vec<String>) -> Value {
     match value {
-        Some(object @ Value::Object(_)) => return without_nul(object),
+        Some(object @ Value::Object(_)) => {
+            let mut leave_out =
+                |key: &str| left_out.push(format!("custom_attributes.{key}: the number is too large"));
+            if let Some(object) = canonical_within(without_nul(object), "", &mut leave_out) {
+                return object;
+            }
+        }
         None | Some(Value::Null) => {}
         Some(_) => left_out.push("custom_attributes: it is no object".to_owned()),
     }

@@ -232,3 +232,48 @@ both! {
         assert!(grants(app).contains(&"u3 admin".to_owned()) && !grants(app).contains(&"u1 admin".to_owned()));
     }
 }
+
+both! {
+    fn numbers_are_compared_as_numbers_and_keep_every_digit(app) {
+        beginning(app);
+        // Equal numbers as senders write them, and one that no double-precision number holds.
+        let body = |id: &str, attributes: &str| {
+            event(id, "dsync.user.updated", 20, with(user("u1", "active", 20), json!({"custom_attributes": "PLACE"})))
+                .to_string().replace("\"PLACE\"", attributes)
+        };
+        app.send(body("e1", r#"{"level":3.0,"big":1e16,"shoe":42.50,"badge":123456789012345678901234567890,"zero":-0.0,"list":[1.0,2e0]}"#));
+        app.drain();
+        app.assert_rebuilds();
+
+        apply(app, r#"
+            unknown_roles = "ignore"
+            [roles.third]
+            [roles.listed]
+            [roles.cost]
+            [[rules]]
+            name = "third"
+            grants = ["third"]
+            when.attribute = { path = "level", equals = 3 }
+            [[rules]]
+            name = "listed"
+            grants = ["listed"]
+            when.all = [{ attribute = { path = "list", contains = 2 } }, { attribute = { path = "big", one_of = [1e16] } }]
+            [[rules]]
+            name = "cost"
+            grants = ["cost"]
+            when.attribute = { path = ["cost.center", "id"], equals = 7.0 }
+        "#);
+
+        assert_eq!(grants(app), ["u1 listed", "u1 third"]);
+        let shown = app.rows(USERS).into_iter().find(|row| row["id"] == "u1").unwrap();
+        assert_eq!(
+            shown["custom_attributes"].to_string(),
+            r#"{"badge":123456789012345678901234567890,"big":10000000000000000,"level":3,"list":[1,2],"shoe":42.5,"zero":0}"#
+        );
+        app.send(body("e2", r#"{"cost.center":{"id":7},"huge":1e400}"#).replace(&at(20), &at(21)));
+        app.drain();
+        assert_eq!(grants(app), ["u1 cost"]);
+        let shown = app.rows(USERS).into_iter().find(|row| row["id"] == "u1").unwrap();
+        assert_eq!(shown["custom_attributes"].to_string(), r#"{"cost.center":{"id":7}}"#);
+    }
+}
