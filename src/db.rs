@@ -3,6 +3,7 @@
 //! [`Database::read`] and [`Database::write`] are the only ways to a connection. A write is one transaction: after a
 //! crash all of it stands, or nothing.
 
+mod address;
 pub mod bulk;
 pub mod conn;
 mod fault;
@@ -10,6 +11,7 @@ mod locks;
 pub mod migrate;
 pub mod probe;
 pub mod schema;
+mod sequences;
 
 use std::{
     sync::Arc,
@@ -27,9 +29,6 @@ use conn::{Pooled, TURN};
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
 pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
-
-/// How long a caller waits for a free or new connection before it is told that the database is away.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Firewalls forget connections that say nothing for longer.
 const LONGEST_IDLE: Duration = Duration::from_secs(600);
@@ -85,7 +84,7 @@ impl Database {
             .min_idle(Some(0))
             .test_on_check_out(true)
             .idle_timeout(Some(LONGEST_IDLE))
-            .connection_timeout(PATIENCE)
+            .connection_timeout(url.patience())
             .error_handler(Box::new(conn::Quiet))
             .build_unchecked(manager);
         Self { pool, line, is_sqlite: matches!(url, Url::Sqlite(_)) }
