@@ -1,7 +1,11 @@
 //! PostgreSQL set up in ways of its own: rows copied without their counters, a role with few rights, a silent host.
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
+use reqwest::StatusCode;
 use rosterd::{
     app::{self, Workers},
     db::Url,
@@ -13,6 +17,8 @@ use crate::harness::{
     broker::{event, user},
     database::execute,
     process::{output, rosterd},
+    proxy::Proxy,
+    settings,
 };
 
 fn created(n: usize) -> serde_json::Value {
@@ -103,7 +109,49 @@ fn commands_work_although_the_first_of_several_hosts_accepts_and_is_silent() {
     let port = silent.local_addr().unwrap().port();
     let both = changed(&app.store, |_, host| *host = format!("127.0.0.1:{port},{host}"));
 
-    let listed = output(rosterd().env("DATABASE_URL", both).args(["users", "list", "--tenant", "t", "--format", "json"]));
+    let listed = output(
+        rosterd().env("DATABASE_URL", both).args(["users", "list", "--tenant", "t", "--format", "json"]),
+    );
 
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+}
+
+#[test]
+fn reception_is_back_after_connections_fell_silent_and_what_was_kept_meanwhile_is_a_duplicate() {
+    if !Backend::postgres_is_offered() {
+        return;
+    }
+    let store = TestDatabase::create(Backend::Postgres);
+    let mut config = settings(&store);
+    let mut proxy = None;
+    let url = changed(&store, |_, host| {
+        let server = if host.contains(':') { host.clone() } else { format!("{host}:5432") };
+        let before = Proxy::before(server);
+        *host = format!("127.0.0.1:{}", before.port);
+        proxy = Some(before);
+    });
+    config.database_url = Url::parse(&url).unwrap();
+    config.http.commit_timeout_seconds = 3;
+    let mut app = TestApp::start_on(store, config);
+    app.play(&[created(1)]);
+
+    proxy.unwrap().silence();
+    let begun = Instant::now();
+    // The row is written, and the word of it is lost on the way.
+    assert_eq!(app.send(created(2).to_string()).status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.get("/readyz").status, StatusCode::SERVICE_UNAVAILABLE);
+
+    let mut answer = app.send(created(2).to_string());
+    while answer.status != StatusCode::OK && begun.elapsed() < Duration::from_secs(30) {
+        answer = app.send(created(2).to_string());
+    }
+    assert_eq!(answer.json()["status"], "duplicate");
+    app.deliver(&created(3));
+    assert_eq!(app.get("/readyz").status, StatusCode::OK);
+    app.drain();
+    assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3"]);
+
+    let stopping = Instant::now();
+    assert!(app.app.take().unwrap().stop());
+    assert!(stopping.elapsed() < Duration::from_secs(10));
 }
