@@ -22,7 +22,7 @@ use crate::{
     decide::{Rules, Tenancy},
     holds,
     http::{self, Health, Limits, Receiver},
-    inbox::{appender::Appender, recent::Recent, room::Room},
+    inbox::{appender::Appender, keeping::Keeping, recent::Recent, room::Room},
     metrics::Metrics,
     notify::{Notifier, NotifyError},
     tables::refreshes,
@@ -103,12 +103,13 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
 
     let metrics = Arc::new(Metrics::default());
-    let (recent, work) = (Recent::default(), Wake::default());
+    let (recent, work, keeping) = (Recent::default(), Wake::default(), Keeping::default());
     let (appender, append) = Appender::start(
         database.clone(),
         recent.clone(),
         work.clone(),
         metrics.clone(),
+        keeping.clone(),
         config.http.max_waiting,
     )?;
     let workers = match workers {
@@ -128,7 +129,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         metrics: metrics.clone(),
         refusals: Sparse::default(),
     };
-    let health = Health { database: database.clone(), clock };
+    let health = Health { database: database.clone(), clock, keeping };
     let stop_timeout = Duration::from_secs(config.http.stop_timeout_seconds);
     let limits = Limits {
         connections: http::public_connections(

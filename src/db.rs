@@ -3,6 +3,7 @@
 //! [`Database::read`] and [`Database::write`] are the only ways to a connection. A write is one transaction: after a
 //! crash all of it stands, or nothing.
 
+mod address;
 pub mod bulk;
 pub mod conn;
 mod fault;
@@ -10,6 +11,7 @@ mod locks;
 pub mod migrate;
 pub mod probe;
 pub mod schema;
+mod sequences;
 
 use std::{
     sync::Arc,
@@ -20,16 +22,13 @@ use diesel::{
     connection::{AnsiTransactionManager, Connection, SimpleConnection, TransactionManager},
     r2d2::{ManageConnection, Pool},
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use conn::{Pooled, TURN};
 
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
 pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
-
-/// How long a caller waits for a free or new connection before it is told that the database is away.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Firewalls forget connections that say nothing for longer.
 const LONGEST_IDLE: Duration = Duration::from_secs(600);
@@ -59,12 +58,20 @@ pub enum DbError {
 /// A pool of connections, cheap to clone.
 #[derive(Clone)]
 pub struct Database {
+    live: Arc<RwLock<Live>>,
+    url: Url,
+    connections: u32,
+    is_sqlite: bool,
+}
+
+/// The connections that are in use now.
+#[derive(Clone)]
+struct Live {
     pool: Pool<conn::Manager>,
     /// SQLite has one writer at a time. Waiting here is fair and wakes at once, where its own busy handler sleeps; and as
     /// all write through one connection, none finds that another has made its cache of pages worthless. On PostgreSQL it
     /// is that of [`Database::write_once`]: what it has prepared and seen stays at hand, however others use the pool.
     line: Line,
-    is_sqlite: bool,
 }
 
 /// One connection for whoever writes one after the other.
@@ -75,9 +82,8 @@ struct Line {
     conn: Arc<Mutex<Option<Pooled>>>,
 }
 
-impl Database {
-    /// Opens no connection yet, so that a service can start before its database does.
-    pub fn new(url: &Url, connections: u32) -> Self {
+impl Live {
+    fn new(url: &Url, connections: u32) -> Self {
         let manager = conn::Manager::new(url.clone());
         let line = Line { manager: manager.clone(), conn: Arc::new(Mutex::new(None)) };
         let pool = Pool::builder()
@@ -85,10 +91,32 @@ impl Database {
             .min_idle(Some(0))
             .test_on_check_out(true)
             .idle_timeout(Some(LONGEST_IDLE))
-            .connection_timeout(PATIENCE)
+            .connection_timeout(url.patience())
             .error_handler(Box::new(conn::Quiet))
             .build_unchecked(manager);
-        Self { pool, line, is_sqlite: matches!(url, Url::Sqlite(_)) }
+        Self { pool, line }
+    }
+}
+
+impl Database {
+    /// Opens no connection yet, so that a service can start before its database does.
+    pub fn new(url: &Url, connections: u32) -> Self {
+        let live = Arc::new(RwLock::new(Live::new(url, connections)));
+        Self { live, url: url.clone(), connections, is_sqlite: matches!(url, Url::Sqlite(_)) }
+    }
+
+    /// All who come from now on get new connections, for all clones of this database. Those who still wait for an old one
+    /// go on waiting.
+    pub fn renew(&self) {
+        *self.live.write() = Live::new(&self.url, self.connections);
+    }
+
+    fn pool(&self) -> Pool<conn::Manager> {
+        self.live.read().pool.clone()
+    }
+
+    fn line(&self) -> Line {
+        self.live.read().line.clone()
     }
 
     /// Whether there is one line of writers, receivers among them.
@@ -98,7 +126,8 @@ impl Database {
 
     /// Runs with a connection of the pool, and notes whether it works.
     fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
-        let mut pooled = self.pool.get().map_err(DbError::from)?;
+        let pool = self.pool();
+        let mut pooled = pool.get().map_err(DbError::from)?;
         let outcome = run(&mut pooled.conn);
         pooled.worked_at = outcome.is_ok().then(Instant::now);
         outcome
@@ -157,8 +186,8 @@ impl Database {
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
         match self.is_sqlite {
-            true => self.line.transaction(run),
-            false => self.line.with(run),
+            true => self.line().transaction(run),
+            false => self.line().with(run),
         }
     }
 
@@ -178,7 +207,7 @@ impl Database {
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
         match self.is_sqlite {
-            true => self.line.transaction(run),
+            true => self.line().transaction(run),
             false => self.with(|conn| transaction(conn, begin_postgres, run)),
         }
     }

@@ -7,9 +7,11 @@
 
 pub mod append;
 pub mod appender;
+mod commits;
 pub mod dead;
 pub mod erase;
 pub mod forgotten;
+pub mod keeping;
 pub mod log;
 pub mod queue;
 pub mod recent;

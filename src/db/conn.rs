@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -10,6 +11,8 @@ use diesel::{
     connection::{SimpleConnection, TransactionManager, TransactionManagerStatus},
     r2d2::ManageConnection,
 };
+
+use super::address::{BUNDLES, Surroundings, divided, patience, with_limits};
 
 #[derive(MultiConnection)]
 pub enum Conn {
@@ -62,6 +65,14 @@ impl Url {
         }
         Err(UrlError::Scheme)
     }
+
+    /// How long a caller waits for a free or new connection before it is told that the database is away.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Self::Sqlite(_) => Duration::from_secs(3),
+            Self::Postgres(url) => patience(url),
+        }
+    }
 }
 
 impl fmt::Display for Url {
@@ -70,7 +81,7 @@ impl fmt::Display for Url {
             Self::Sqlite(path) => write!(f, "sqlite://{path}"),
             Self::Postgres(url) => {
                 // Parameters can hold a password too.
-                let url = url.split('?').next().unwrap_or_default();
+                let (url, _) = divided(url);
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
                 match rest.rsplit_once('@') {
                     Some((user, host)) => {
@@ -160,7 +171,7 @@ impl Manager {
                 Ok(Conn::Sqlite(sqlite))
             }
             Url::Postgres(url) => {
-                let mut pg = PgConnection::establish(&with_connect_timeout(url))?;
+                let mut pg = PgConnection::establish(&with_limits(url, surroundings())?)?;
                 pg.batch_execute(POSTGRES_SETUP)?;
                 Ok(Conn::Postgres(pg))
             }
@@ -168,17 +179,21 @@ impl Manager {
     }
 }
 
-/// A server that does not answer at all must not hold a caller longer than a few seconds.
-fn with_connect_timeout(url: &str) -> String {
-    if url.contains("connect_timeout") {
-        return url.to_owned();
+fn surroundings() -> Surroundings {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    Surroundings {
+        limits_connecting: is_set("PGCONNECT_TIMEOUT"),
+        names_certificates: is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR"),
+        bundle: BUNDLES.into_iter().find(|path| Path::new(path).is_file()),
     }
-    let joint = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{joint}connect_timeout=3")
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    #[error(
+        "sslrootcert=system is set, and no bundle of certificate authorities is at the usual paths; set sslrootcert to the path of one, or install the package ca-certificates"
+    )]
+    NoCertificates,
     #[error("{0}")]
     Connect(#[from] diesel::ConnectionError),
     #[error("{0}")]

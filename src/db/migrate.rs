@@ -1,12 +1,16 @@
 //! Brings the schema up to this binary's; refuses a database that a newer one has migrated.
 
 use diesel::{
-    PgConnection, RunQueryDsl, connection::SimpleConnection, dsl::sql, migration::MigrationSource, select,
-    sql_types::Integer,
+    PgConnection, QueryableByName, RunQueryDsl,
+    connection::SimpleConnection,
+    dsl::sql,
+    migration::MigrationSource,
+    select, sql_query,
+    sql_types::{Integer, Text},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Conn, Database, DbError};
+use super::{Conn, Database, DbError, sequences::set_forward};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -53,15 +57,43 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
         Conn::Postgres(pg) => {
             expect_version(pg)?;
             pg.batch_execute("SELECT pg_advisory_lock(7381240)")?;
-            let outcome = pg
-                .batch_execute("CREATE SCHEMA IF NOT EXISTS rosterd")
-                .map_err(MigrateError::from)
-                .and_then(|()| run(pg, POSTGRES));
+            let outcome = bring_up(pg);
             pg.batch_execute("SELECT pg_advisory_unlock(7381240)")?;
             outcome
         }
         Conn::Sqlite(sqlite) => run(sqlite, SQLITE),
     })
+}
+
+/// Asks for no right that it does not need: a role may start rosterd that may not create schemas where there is one, nor
+/// tables where all are there.
+fn bring_up(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
+    if !has_schema(pg)? {
+        pg.batch_execute("CREATE SCHEMA rosterd")?;
+    }
+    let ran = if is_up_to_date(pg)? { Vec::new() } else { run(pg, POSTGRES)? };
+    set_forward(pg)?;
+    Ok(ran)
+}
+
+/// Whether the migrations that were run are exactly this binary's. Diesel's own look would first create its table.
+fn is_up_to_date(pg: &mut PgConnection) -> Result<bool, MigrateError> {
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    let exists = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                  WHERE n.nspname = 'rosterd' AND c.relname = '__diesel_schema_migrations'";
+    if sql_query(exists).execute(pg)? == 0 {
+        return Ok(false);
+    }
+    let applied: Vec<Applied> =
+        sql_query("SELECT version FROM rosterd.__diesel_schema_migrations").load(pg)?;
+    let known = MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES).map_err(failed)?;
+    let is_applied = |version: &str| applied.iter().any(|applied| applied.version == version);
+    Ok(applied.len() == known.len()
+        && known.iter().all(|migration| is_applied(&migration.name().version().to_string())))
 }
 
 fn run<DB: diesel::backend::Backend>(
@@ -79,7 +111,8 @@ fn run<DB: diesel::backend::Backend>(
 }
 
 fn has_schema(pg: &mut PgConnection) -> diesel::QueryResult<bool> {
-    diesel::sql_query("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'rosterd'")
+    // `information_schema` hides a schema from a role that does not own it.
+    sql_query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'rosterd'")
         .execute(pg)
         .map(|found| found > 0)
 }
@@ -96,10 +129,12 @@ pub fn pending(database: &Database) -> Result<usize, MigrateError> {
         Conn::Postgres(pg) => {
             expect_version(pg)?;
             // Looking would try to create diesel's own table where there is no schema for it yet.
-            if has_schema(pg)? {
-                count(pg, POSTGRES)
-            } else {
+            if !has_schema(pg)? {
                 Ok(MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES).map_err(failed)?.len())
+            } else if is_up_to_date(pg)? {
+                Ok(0)
+            } else {
+                count(pg, POSTGRES)
             }
         }
         Conn::Sqlite(sqlite) => count(sqlite, SQLITE),

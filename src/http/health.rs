@@ -1,5 +1,7 @@
 //! `GET /healthz`, and `GET /readyz` of the admin listener: how much waits.
 
+use std::time::{Duration, Instant};
+
 use actix_web::{
     HttpResponse, ResponseError,
     web::{self, Data},
@@ -7,21 +9,26 @@ use actix_web::{
 use diesel::{QueryDsl, RunQueryDsl};
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::{
     clock::{Clock, Timestamp},
     db::{Database, DbError, schema::properties},
-    inbox::{dead, queue},
+    inbox::{dead, keeping::Keeping, queue},
     outbox,
     tables::{holds, refreshes, refused},
 };
+
+/// How long a look at the database may take.
+const LOOK: Duration = Duration::from_secs(8);
 
 /// What readiness is read from.
 #[derive(Clone)]
 pub struct Health {
     pub database: Database,
     pub clock: Clock,
+    pub keeping: Keeping,
 }
 
 /// A heap of work: how much, and how old its oldest piece is.
@@ -51,23 +58,32 @@ pub(super) struct Holds {
 }
 
 impl Health {
-    /// Whether the database can be read; costs it next to nothing, however much waits.
+    /// Whether deliveries can be kept and the database can be read; costs it next to nothing, however much waits.
     pub(super) async fn is_reachable(&self) -> bool {
+        if self.keeping.is_stuck(Instant::now()) {
+            return false;
+        }
         let database = self.database.clone();
         let read = move || {
             database.read::<_, DbError>(|conn| {
                 Ok(properties::table.find("tenancy").select(properties::value).first::<String>(conn)?)
             })
         };
-        let outcome = web::block(read).await.map(|read| {
-            read.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
+        // A look over a connection that has fallen silent ends too: the next one has another connection.
+        let outcome = timeout(LOOK, web::block(read)).await.map(|read| {
+            read.map(|read| {
+                read.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
+            })
         });
-        matches!(outcome, Ok(Ok(_)))
+        matches!(outcome, Ok(Ok(Ok(_)))) && self.keeping.is_possible(Instant::now())
     }
 
-    /// `None` when the database cannot be read.
+    /// `None` when nothing can be kept or the database cannot be read.
     pub(super) async fn read(&self) -> Option<Standing> {
-        let Self { database, clock } = self.clone();
+        let Self { database, clock, keeping } = self.clone();
+        if keeping.is_stuck(Instant::now()) {
+            return None;
+        }
         let read = move || {
             let now = clock.now();
             let heap = |(count, oldest): (i64, Option<Timestamp>)| Heap {
@@ -86,8 +102,11 @@ impl Health {
                 })
             })
         };
-        let outcome = web::block(read).await.ok()?;
-        outcome.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read")).ok()
+        let outcome = timeout(LOOK, web::block(read)).await.ok()?.ok()?;
+        outcome
+            .inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
+            .ok()
+            .filter(|_| keeping.is_possible(Instant::now()))
     }
 }
 

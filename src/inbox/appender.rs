@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Delivery, Kept, append::append, recent::Recent, room::Taken};
+use super::{Delivery, Kept, commits::Commits, keeping::Keeping, recent::Recent, room::Taken};
 use crate::{db::Database, failpoint, metrics::Metrics, telemetry::Sparse, worker::Wake};
 
 /// Most deliveries, and most bytes of bodies, in one commit.
@@ -47,12 +47,13 @@ impl Appender {
         recent: Recent,
         wake: Wake,
         metrics: Arc<Metrics>,
+        keeping: Keeping,
         waiting: usize,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, deliveries) = sync_channel(waiting);
         let thread = std::thread::Builder::new()
             .name("append".to_owned())
-            .spawn(move || run(&database, &deliveries, &recent, &wake, &metrics))?;
+            .spawn(move || run(&database, &deliveries, &recent, &wake, &metrics, &keeping))?;
         Ok((Self { queue }, thread))
     }
 
@@ -73,9 +74,11 @@ fn run(
     recent: &Recent,
     wake: &Wake,
     metrics: &Metrics,
+    keeping: &Keeping,
 ) {
     let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
     let failures = Sparse::default();
+    let mut commits = Commits::of(database.clone());
     while let Ok(first) = waiting.recv() {
         let mut bytes = 0;
         for (delivery, answer) in std::iter::once(first).chain(waiting.try_iter()) {
@@ -86,11 +89,15 @@ fn run(
                 break;
             }
         }
-        match append(database, &deliveries) {
-            Ok(kept) => {
+        let count = deliveries.len();
+        keeping.begin(Instant::now());
+        let outcome = commits.commit(std::mem::take(&mut deliveries));
+        keeping.end(outcome.is_ok(), Instant::now());
+        match outcome {
+            Ok((deliveries, kept)) => {
                 failpoint::reach("kept");
-                metrics.commit_size.observe(deliveries.len() as f64);
-                let new = deliveries.drain(..).zip(&kept).filter_map(|(delivery, kept)| match kept {
+                metrics.commit_size.observe(count as f64);
+                let new = deliveries.into_iter().zip(&kept).filter_map(|(delivery, kept)| match kept {
                     Kept::Accepted { inbox_id } => Some((*inbox_id, delivery)),
                     Kept::Duplicate => None,
                 });
@@ -102,7 +109,7 @@ fn run(
                 }
             }
             Err(error) => {
-                if let Some(deliveries) = failures.due("append", deliveries.len() as u64, Instant::now()) {
+                if let Some(deliveries) = failures.due("append", count as u64, Instant::now()) {
                     tracing::error!(
                         deliveries,
                         error = %error,
@@ -112,7 +119,6 @@ fn run(
                 for (answer, _room) in answers.drain(..) {
                     let _ = answer.send(Err(NotKept::Database));
                 }
-                deliveries.clear();
             }
         }
     }

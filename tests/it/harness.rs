@@ -4,6 +4,7 @@ pub mod broker;
 pub mod database;
 pub mod dump;
 pub mod process;
+pub mod proxy;
 pub mod socket;
 
 use std::sync::{Arc, atomic::AtomicU32};

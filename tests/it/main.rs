@@ -35,6 +35,8 @@ mod http;
 #[cfg(test)]
 mod lifecycles;
 #[cfg(test)]
+mod moved;
+#[cfg(test)]
 mod named;
 #[cfg(test)]
 mod notices;

@@ -1,0 +1,180 @@
+//! What rosterd adds to the URL of a PostgreSQL database: limits, so that no server and no network that is silent holds
+//! a caller for ever. Pure; a parameter that the operator has set is never changed.
+
+use std::time::Duration;
+
+use super::conn::ConnectError;
+
+/// How long one host may take to answer.
+const CONNECT_SECONDS: u64 = 3;
+
+/// A connection whose other end does not answer is given up after 20 seconds: by probes while it waits for an answer,
+/// and by the time-out while it waits for what it has sent to arrive.
+const LIMITS: [(&str, &str); 5] = [
+    ("keepalives", "1"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "2"),
+    ("tcp_user_timeout", "20000"),
+];
+
+/// Where the systems keep their bundle of certificate authorities: Debian and Alpine, Fedora and Red Hat, SUSE, the
+/// BSDs and macOS. OpenSSL is built in here, and looks in none of them by itself.
+pub(super) const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// What of the process's surroundings counts here.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Surroundings {
+    /// `PGCONNECT_TIMEOUT` is set, and libpq reads it.
+    pub(super) limits_connecting: bool,
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, and OpenSSL reads it.
+    pub(super) names_certificates: bool,
+    /// The first of [`BUNDLES`] that is there.
+    pub(super) bundle: Option<&'static str>,
+}
+
+/// The parts of a URL as libpq divides it. A password may hold a question mark, so the first one after it counts.
+pub(super) fn divided(url: &str) -> (&str, &str) {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(begin..).unwrap_or_default();
+    let host = match rest.find(['@', '/']) {
+        Some(at) if rest.get(at..).is_some_and(|rest| rest.starts_with('@')) => begin + at,
+        _ => begin,
+    };
+    match url.get(host..).and_then(|rest| rest.find('?')) {
+        Some(at) => {
+            url.split_at_checked(host + at).map_or((url, ""), |(base, q)| (base, q.trim_start_matches('?')))
+        }
+        None => (url, ""),
+    }
+}
+
+/// Keys and values in their order, each as libpq reads it, and as it is written.
+fn parameters(query: &str) -> Vec<(String, String, &str)> {
+    let read = |text: &str| {
+        // `form_urlencoded` takes a plus for a blank, and libpq does not.
+        url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
+            .next()
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .unwrap_or_default()
+    };
+    let pairs = query.split('&').filter(|written| !written.is_empty());
+    pairs
+        .map(|written| (read(written), written))
+        .map(|((key, value), written)| (key, value, written))
+        .collect()
+}
+
+/// The URL that libpq is given.
+pub(super) fn with_limits(url: &str, around: Surroundings) -> Result<String, ConnectError> {
+    let (base, query) = divided(url);
+    let parameters = parameters(query);
+    let value_of = |name: &str| {
+        parameters.iter().rev().find(|(key, ..)| key == name).map(|(_, value, _)| value.as_str())
+    };
+    let trusts_system = value_of("sslrootcert") == Some("system") && !around.names_certificates;
+    // libpq allows no weaker mode beside it, and says so itself.
+    let is_strict = value_of("sslmode").is_none_or(|mode| mode == "verify-full");
+    let bundle = match (trusts_system && is_strict, around.bundle) {
+        (false, _) => None,
+        (true, Some(bundle)) => Some(bundle),
+        (true, None) => return Err(ConnectError::NoCertificates),
+    };
+    let kept = parameters.iter().filter(|(key, ..)| bundle.is_none() || key != "sslrootcert");
+    let mut query: Vec<String> = kept.map(|(.., written)| (*written).to_owned()).collect();
+    if let Some(bundle) = bundle {
+        query.push(format!("sslrootcert={bundle}"));
+        if value_of("sslmode").is_none() {
+            query.push("sslmode=verify-full".to_owned());
+        }
+    }
+    if value_of("connect_timeout").is_none() && !around.limits_connecting {
+        query.push(format!("connect_timeout={CONNECT_SECONDS}"));
+    }
+    let unset = LIMITS.iter().filter(|(name, _)| value_of(name).is_none());
+    query.extend(unset.map(|(name, value)| format!("{name}={value}")));
+    Ok(format!("{base}?{}", query.join("&")))
+}
+
+/// How long a caller waits for a free or new connection before it is told that the database is away: long enough for
+/// all hosts but the last to be silent, and a second more.
+pub(super) fn patience(url: &str) -> Duration {
+    let (base, query) = divided(url);
+    let parameters = parameters(query);
+    let value_of = |name: &str| {
+        parameters.iter().rev().find(|(key, ..)| key == name).map(|(_, value, _)| value.as_str())
+    };
+    let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let authority = authority.split('/').next().unwrap_or_default();
+    let most = ["host", "hostaddr"].iter().filter_map(|name| value_of(name)).chain([authority]);
+    let hosts = most.map(|hosts| hosts.split(',').count()).max().unwrap_or(1) as u64;
+    let each = value_of("connect_timeout")
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .filter(|seconds| *seconds > 0)
+        .unwrap_or(CONNECT_SECONDS);
+    Duration::from_secs(each.saturating_mul(hosts).saturating_add(1).min(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEBIAN: Surroundings =
+        Surroundings { limits_connecting: false, names_certificates: false, bundle: Some(BUNDLES[0]) };
+    const LIMITED: &str = "connect_timeout=3&keepalives=1&keepalives_idle=10&keepalives_interval=5&keepalives_count=2\
+         &tcp_user_timeout=20000";
+
+    #[test]
+    fn a_connection_is_limited_unless_its_url_says_otherwise() {
+        let limited = |url: &str| with_limits(url, DEBIAN).unwrap();
+
+        assert_eq!(limited("postgres://h/d"), format!("postgres://h/d?{LIMITED}"));
+        assert_eq!(limited("postgres://h/d?"), format!("postgres://h/d?{LIMITED}"));
+        // No parameter, however its value or the password reads.
+        assert_eq!(
+            limited("postgres://u:connect_timeout?@h/d?application_name=connect_timeout"),
+            format!("postgres://u:connect_timeout?@h/d?application_name=connect_timeout&{LIMITED}")
+        );
+        assert_eq!(
+            limited("postgres://h/d?connect%5Ftimeout=9&keepalives=0&tcp_user_timeout=1"),
+            "postgres://h/d?connect%5Ftimeout=9&keepalives=0&tcp_user_timeout=1&keepalives_idle=10\
+             &keepalives_interval=5&keepalives_count=2"
+        );
+        let by_environment = Surroundings { limits_connecting: true, ..DEBIAN };
+        assert!(!with_limits("postgres://h/d", by_environment).unwrap().contains("connect_timeout"));
+    }
+
+    #[test]
+    fn the_systems_certificates_are_found_or_asked_for() {
+        let url = "postgres://h/d?sslrootcert=system";
+        let found = "postgres://h/d?sslrootcert=/etc/ssl/certs/ca-certificates.crt&sslmode=verify-full";
+        assert_eq!(with_limits(url, DEBIAN).unwrap(), format!("{found}&{LIMITED}"));
+
+        let none = with_limits(url, Surroundings::default()).unwrap_err();
+        assert!(none.to_string().contains("set sslrootcert to the path"), "{none}");
+
+        // OpenSSL finds what the environment names; libpq refuses a weak mode beside `system`.
+        let named = Surroundings { names_certificates: true, ..DEBIAN };
+        assert_eq!(with_limits(url, named).unwrap(), format!("{url}&{LIMITED}"));
+        let weak = "postgres://h/d?sslmode=require&sslrootcert=system";
+        assert_eq!(with_limits(weak, DEBIAN).unwrap(), format!("{weak}&{LIMITED}"));
+    }
+
+    #[test]
+    fn a_caller_waits_until_each_host_had_its_time() {
+        let seconds = |url: &str| patience(url).as_secs();
+
+        assert_eq!(seconds("postgres://h/d"), 4);
+        assert_eq!(seconds("postgres://u:a,b,c@h1:1,h2:2/d"), 7);
+        assert_eq!(seconds("postgres:///d?host=h1,h2,h3"), 10);
+        assert_eq!(seconds("postgres://h1,h2/d?connect_timeout=10"), 21);
+        assert_eq!(seconds("postgres://h/d?connect_timeout=0"), 4);
+    }
+}
