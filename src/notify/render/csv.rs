@@ -16,8 +16,8 @@ pub(super) fn people(digest: &Digest) -> Option<Attachment> {
         let clean = |text: Option<&str>, most| text.map(|text| clean::name(text, most)).unwrap_or_default();
         let cells = [
             clean(leaver.name.as_deref(), 80),
-            clean(leaver.email.as_deref(), 254),
-            clean::line(&leaver.user_id, 64),
+            leaver.email.as_deref().map(clean::email).unwrap_or_default(),
+            clean::name(&leaver.user_id, 64),
             time(leaver.since.micros()),
             because(leaver),
             format!("inbox {}", leaver.inbox_id),
