@@ -24,6 +24,9 @@ const TENANT: HeaderName = HeaderName::new_from_ascii_str("X-Rosterd-Tenant");
 
 /// RFC 5322: a line should have no more, and must not have more than 998.
 const COLUMNS: usize = 78;
+/// Of an encoded word, which has 75 characters at most; "Subject: " stands before the first.
+const MOST_ENCODED: usize = 54;
+const SUBJECT: HeaderName = HeaderName::new_from_ascii_str("Subject");
 const TO: HeaderName = HeaderName::new_from_ascii_str("To");
 
 /// One message to all recipients; `to` stands in its header, and says nothing of whom a session is for. `now` is the time of the attempt; the Message-ID is the mail's own each time.
@@ -44,14 +47,12 @@ pub fn compose(
         .message_id(Some(mail.message_id.clone()))
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         .from(sender.clone())
-        .subject(rendered.subject.clone())
+        .raw_header(subject(&rendered.subject))
         .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .raw_header(HeaderValue::new(SUPPRESS, "All".to_owned()));
     // Others' text: in a header only when it is plainly an id.
-    if !mail.tenant_id.is_empty()
-        && mail.tenant_id.len() <= 64
-        && mail.tenant_id.bytes().all(|byte| byte.is_ascii_graphic())
-    {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+    if !mail.tenant_id.is_empty() && mail.tenant_id.len() <= 64 && mail.tenant_id.bytes().all(plain) {
         message = message.raw_header(HeaderValue::new(TENANT, mail.tenant_id.clone()));
     }
     if rendered.urgent {
@@ -73,6 +74,24 @@ pub fn compose(
         }
     };
     message.multipart(whole).map_err(uncomposed)
+}
+
+/// Programs decode what looks like an encoded word (RFC 2047), so a subject that has the look of one is encoded itself, all
+/// of it: it is shown as it was written. Others are left to the library.
+fn subject(text: &str) -> HeaderValue {
+    if !text.contains("=?") {
+        return HeaderValue::new(SUBJECT, text.to_owned());
+    }
+    let (mut words, mut word) = (Vec::new(), String::new());
+    for c in text.chars() {
+        let code: String = c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("={byte:02X}")).collect();
+        if word.len() + code.len() > MOST_ENCODED {
+            words.push(format!("=?utf-8?Q?{}?=", std::mem::take(&mut word)));
+        }
+        word.push_str(&code);
+    }
+    words.push(format!("=?utf-8?Q?{word}?="));
+    HeaderValue::dangerous_new_pre_encoded(SUBJECT, text.to_owned(), words.join("\r\n "))
 }
 
 /// Folded after a comma. An address that is not ASCII would make the whole mail one that many servers cannot take; its
@@ -119,6 +138,28 @@ mod tests {
     fn header(texts: &[String]) -> String {
         let addresses: Vec<Address> = texts.iter().map(|text| text.parse().unwrap()).collect();
         format!("To: {}", to_header(&addresses))
+    }
+
+    #[test]
+    fn a_subject_with_the_look_of_an_encoded_word_is_shown_as_it_was_written() {
+        let written = "Access removed: =?utf-8?B?RXZl?= and Jörg =?iso-8859-1?Q?=41?= (Acme)";
+
+        let header = format!("{:?}", subject(written));
+        let encoded = {
+            let mut headers = lettre::message::header::Headers::new();
+            headers.insert_raw(subject(written));
+            headers.to_string()
+        };
+
+        assert!(encoded.lines().all(|line| line.len() <= 78), "{encoded}");
+        assert!(!encoded.contains("RXZl") && header.contains("RXZl"), "{encoded}");
+        let words = encoded.trim().trim_start_matches("Subject: ").split("\r\n ");
+        let codes = words.map(|word| word.strip_prefix("=?utf-8?Q?").unwrap().strip_suffix("?=").unwrap());
+        let bytes: Vec<u8> = codes
+            .flat_map(|codes| codes.split('=').skip(1))
+            .map(|code| u8::from_str_radix(code, 16).unwrap())
+            .collect();
+        assert_eq!(String::from_utf8(bytes).unwrap(), written);
     }
 
     #[test]

@@ -122,7 +122,12 @@ struct Item {
 
 impl Tenant {
     fn id(&self) -> String {
-        clean::line(&self.id, 64)
+        clean::name(&self.id, 64)
+    }
+
+    /// As a word of a command.
+    fn argument(&self) -> &str {
+        clean::argument(&self.id, TENANT)
     }
 
     /// As people call it.
@@ -147,10 +152,15 @@ fn the_directory(name: Option<&str>) -> String {
     name.map_or_else(|| "the directory".to_owned(), |name| format!("the directory \"{name}\""))
 }
 
+/// In a command, for an id that is not plain.
+const TENANT: &str = "TENANT";
+
 /// A person's name, and the address where it does not stand for the name already.
 fn person(name: Option<&str>, email: Option<&str>) -> (String, Option<String>) {
+    // Many a directory gives the address for the name.
+    let name = name.filter(|name| email.is_none_or(|email| !name.trim().eq_ignore_ascii_case(email.trim())));
     let name = name.map(|text| clean::name(text, 80)).filter(|text| !text.is_empty());
-    let email = email.map(|text| clean::line(text, 254)).filter(|text| !text.is_empty());
+    let email = email.map(clean::email).filter(|text| !text.is_empty());
     let shown = name.as_ref().and(email.clone());
     (name.or(email).unwrap_or_else(|| "A person without a name".to_owned()), shown)
 }
@@ -172,8 +182,8 @@ fn reference(inbox_id: i64, person: Option<(&str, &str)>) -> String {
     match person {
         Some((tenant_id, user_id)) if !user_id.is_empty() => format!(
             "{shows}, and \"rosterd audit log --tenant {} --user {}\" everything that was done for this person.",
-            clean::line(tenant_id, 64),
-            clean::line(user_id, 64)
+            clean::argument(tenant_id, TENANT),
+            clean::argument(user_id, "USER")
         ),
         _ => format!("{shows}."),
     }

@@ -12,7 +12,7 @@ pub(super) fn privileges(tenant: &Tenant, changes: &[Privilege], total: usize) -
         let (title, subtitle) = person(change.name.as_deref(), change.email.as_deref());
         let directory = tenant.directory(&change.directory_id);
         let because = match &change.because {
-            Some(because) => clean::line(because, 200),
+            Some(because) => clean::name(because, 200),
             None => format!("nothing in {directory} grants it any more"),
         };
         let verb = if change.granted { "granted" } else { "lost" };
@@ -181,8 +181,8 @@ pub(super) fn mapping(tenant: &Tenant, mappings: &[MappingNews]) -> Page {
                 format!(
                     "Give the reference to whoever runs this service: there, \"rosterd explain --tenant {} USER\" \
                      says of everybody which rule grants what, and \"rosterd audit log --tenant {}\" what was changed.",
-                    tenant.id(),
-                    tenant.id()
+                    tenant.argument(),
+                    tenant.argument()
                 ),
             ),
         ],
@@ -206,6 +206,6 @@ fn change(user: &Privileged) -> Item {
     if !user.loses.is_empty() {
         terms.push(("Loses", roles(&user.loses)));
     }
-    terms.push(("Reference", clean::line(&user.user_id, 64)));
+    terms.push(("Reference", clean::name(&user.user_id, 64)));
     Item { title, subtitle, terms }
 }

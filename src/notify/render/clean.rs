@@ -5,6 +5,8 @@ use crate::text::is_hidden;
 
 /// At most `most` characters in one line: no line ends, no controls, nothing that turns the direction of what follows
 /// or hides in between.
+///
+/// For lists that no mail program shows, such as an attached file: a page takes [`name`], [`email`] or [`argument`].
 pub(super) fn line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
@@ -26,9 +28,59 @@ pub(super) fn line(text: &str, most: usize) -> String {
     cut
 }
 
-/// As `line`, and no link: mail programs make one of whatever looks like a URL.
+/// As `line`, and no link: mail programs make one of whatever looks like a URL, a domain, a scheme or a network path.
+/// A blank in the right place keeps it readable, and nothing invisible is left for those who copy it.
 pub(super) fn name(text: &str, most: usize) -> String {
-    line(&line(text, most).replace("://", " "), most)
+    let text = line(text, most).replace("://", " ").replace("\\\\", " ");
+    let mut unlinked = String::with_capacity(text.len() + 8);
+    let mut chars = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        unlinked.push(c);
+        let next = chars.peek().copied().unwrap_or(' ');
+        // `evil.example`, and with the dots that stand for one in domains; `3.14` is no domain.
+        let domain = is_dot(c) && !before.is_whitespace() && (next.is_alphabetic() || !next.is_ascii());
+        // `mailto:eve`, `tel:1`; `12:30` is no scheme.
+        let scheme = c == ':' && before.is_alphabetic() && !next.is_whitespace();
+        if (domain || scheme) && !next.is_whitespace() {
+            unlinked.push(' ');
+        }
+        before = c;
+    }
+    line(&unlinked, most)
+}
+
+/// A mail address as it is written; anything else in its place is no link.
+pub(super) fn email(text: &str) -> String {
+    let plain = line(text, MOST_OF_ADDRESS);
+    if is_address(&plain) { plain } else { name(text, MOST_OF_ADDRESS) }
+}
+
+/// An id as one word of a command that somebody may copy into a shell, or the placeholder where it is not plainly that.
+pub(super) fn argument<'a>(id: &'a str, placeholder: &'a str) -> &'a str {
+    let begins = id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if begins && id.len() <= MOST_OF_ID && id.bytes().all(plain) { id } else { placeholder }
+}
+
+const MOST_OF_ADDRESS: usize = 254;
+const MOST_OF_ID: usize = 128;
+
+fn is_dot(c: char) -> bool {
+    matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
+}
+
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    // Without `/`, `?` and `#`, which make a link of what stands before the `@`.
+    let in_local = |c: char| c.is_alphanumeric() || "!$%&'*+-=^_`{|}~.".contains(c);
+    let in_domain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.');
+    let page = local.to_ascii_lowercase().starts_with("www.");
+    !local.is_empty()
+        && !page
+        && local.chars().all(in_local)
+        && !domain.is_empty()
+        && domain.chars().all(in_domain)
 }
 
 /// What a reader cannot see is a blank.
@@ -55,6 +107,54 @@ mod tests {
 
     #[test]
     fn a_name_is_no_link() {
-        assert_eq!(name("https://evil.example/now", 80), "https evil.example/now");
+        for (text, shown) in [
+            ("https://evil.example/now", "https evil. example/now"),
+            ("Visit www.evil.example", "Visit www. evil. example"),
+            ("evil\u{ff0e}example", "evil\u{ff0e} example"),
+            ("mailto:eve@evil.example", "mailto: eve@evil. example"),
+            ("javascript:alert(1)", "javascript: alert(1)"),
+            ("\\\\evil\\share", "evil\\share"),
+            ("J.R.R. Tolkien", "J. R. R. Tolkien"),
+            ("Rev 3.14 at 12:30", "Rev 3.14 at 12:30"),
+            ("=?utf-8?B?QWRh?=", "=?utf-8?B?QWRh?="),
+        ] {
+            assert_eq!(name(text, 80), shown);
+        }
+        assert_eq!(name(&"a.".repeat(1_000), 9), "a. a. a.…");
+    }
+
+    #[test]
+    fn an_address_stays_as_it_is_and_only_an_address() {
+        for address in ["ada.lovelace+x@acme.example", "o'neil@acme.example", "jörg@bücher.example"] {
+            assert_eq!(email(address), address);
+        }
+        assert_eq!(email("https://evil.example/@x.example"), "https evil. example/@x. example");
+        assert_eq!(email("//evil.example/@x.example"), "//evil. example/@x. example");
+        assert_eq!(email("evil.example/@x.example"), "evil. example/@x. example");
+        assert_eq!(email("=?utf-8?Q?a?=@x.example"), "=?utf-8?Q?a?=@x. example");
+        assert_eq!(email("WWW.evil.example@x"), "WWW. evil. example@x");
+        assert_eq!(email("mailto:a@x.example"), "mailto: a@x. example");
+        assert_eq!(email("see evil.example a@x"), "see evil. example a@x");
+    }
+
+    #[test]
+    fn only_a_plain_id_gets_into_a_command() {
+        assert_eq!(argument("org_01EHZ-x", "TENANT"), "org_01EHZ-x");
+        for id in [
+            "",
+            "-x",
+            "$(reboot)",
+            "a b",
+            "a;b",
+            "a'b",
+            "a\"b",
+            "a`b`",
+            "a\nb",
+            "evil.example",
+            "ä",
+            &"x".repeat(200),
+        ] {
+            assert_eq!(argument(id, "TENANT"), "TENANT", "{id}");
+        }
     }
 }

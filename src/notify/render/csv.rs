@@ -14,7 +14,8 @@ pub(super) fn people(digest: &Digest) -> Option<Attachment> {
     }
     let mut csv = head_for_people(&["name", "email", "user_id", "since", "because", "reference"]);
     for leaver in &digest.listed {
-        let clean = |text: Option<&str>, most| text.map(|text| clean::name(text, most)).unwrap_or_default();
+        // As they are: a file has no links, and whoever looks for an id in it must find it.
+        let clean = |text: Option<&str>, most| text.map(|text| clean::line(text, most)).unwrap_or_default();
         let cells = [
             clean(leaver.name.as_deref(), 80),
             clean(leaver.email.as_deref(), 254),

@@ -47,13 +47,13 @@ fn item(directory: &Directory, tenant: &Tenant) -> Item {
     }
     terms.push(("Because", format!("it was connected at the identity provider of {}", tenant.label())));
     terms.push(("Reference", inbox(directory.inbox_id)));
-    Item { title: name.unwrap_or_else(|| clean::line(&directory.id, 64)), subtitle: None, terms }
+    Item { title: name.unwrap_or_else(|| clean::name(&directory.id, 64)), subtitle: None, terms }
 }
 
 pub(super) fn silent(tenant: &Tenant, silences: &[Silence]) -> Page {
     let title = |silence: &Silence| {
         let name = tenant.directories.get(&silence.directory_id).map(|name| clean::name(name, 80));
-        name.filter(|name| !name.is_empty()).unwrap_or_else(|| clean::line(&silence.directory_id, 64))
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| clean::name(&silence.directory_id, 64))
     };
     let item = |silence: &Silence| Item {
         title: title(silence),
@@ -64,7 +64,7 @@ pub(super) fn silent(tenant: &Tenant, silences: &[Silence]) -> Page {
                 "Because",
                 format!("nothing came for more than {}", count(silence.days as usize, "day", "days")),
             ),
-            ("Reference", clean::line(&silence.directory_id, 64)),
+            ("Reference", clean::name(&silence.directory_id, 64)),
         ],
     };
     let items: Vec<Item> = silences.iter().map(item).collect();
@@ -106,7 +106,7 @@ pub(super) fn silent(tenant: &Tenant, silences: &[Silence]) -> Page {
                 format!(
                     "Give the reference to whoever runs this service: there, \"rosterd audit log --tenant {}\" shows \
                      what came last.",
-                    tenant.id()
+                    tenant.argument()
                 ),
             ),
         ],

@@ -7,7 +7,7 @@ pub(super) fn page(tenant: &Tenant, held: &Held) -> Page {
     let directory = the_directory(held.directory.as_deref());
     let concerned = held.removals + held.privileged_losses;
     let people = count(concerned, "person", "people");
-    let mut terms = vec![("Since", time(held.since.micros())), ("Because", clean::line(&held.cause, 200))];
+    let mut terms = vec![("Since", time(held.since.micros())), ("Because", clean::name(&held.cause, 200))];
     if held.removals > 0 {
         terms.push((
             "Held",
@@ -77,7 +77,7 @@ pub(super) fn page(tenant: &Tenant, held: &Held) -> Page {
                     "Give the reference to whoever runs this service: there, \"rosterd holds show {}\" lists everybody, \
                      and \"rosterd audit log --tenant {}\" what led to it.",
                     held.hold_id,
-                    tenant.id()
+                    tenant.argument()
                 ),
             ),
         ],
@@ -94,5 +94,5 @@ fn item(held: &HeldPerson) -> Item {
         [] => "access".to_owned(),
         roles => roles.iter().take(10).map(|role| clean::name(role, 60)).collect::<Vec<_>>().join(", "),
     };
-    Item { title, subtitle, terms: vec![("Would lose", what), ("Reference", clean::line(&held.user_id, 64))] }
+    Item { title, subtitle, terms: vec![("Would lose", what), ("Reference", clean::name(&held.user_id, 64))] }
 }

@@ -159,10 +159,35 @@ fn no_name_of_a_stranger_gets_into_the_markup_of_any_kind() {
     }
 }
 
+#[test]
+fn no_name_of_a_stranger_is_a_link_or_part_of_a_command() {
+    for evil in [
+        "www.evil.example",
+        "evil.example",
+        "mailto:eve@evil.example",
+        "https://evil.example/",
+        "$(reboot)",
+        "x;reboot",
+    ] {
+        for kind in Kind::ALL {
+            let hostile = news(&spoiled(preview::example(kind), evil));
+            let whole = format!("{}\n{}\n{}", hostile.subject, hostile.text, hostile.html);
+            assert!(!whole.contains("evil.example"), "{}: {whole}", kind.name());
+            for command in
+                hostile.text.replace('\n', " ").split('"').filter(|part| part.starts_with("rosterd "))
+            {
+                assert!(!command.contains("reboot") && !command.contains("evil"), "{command}");
+            }
+        }
+    }
+}
+
 /// With every text that comes from outside replaced.
 fn spoiled(news: News, evil: &str) -> News {
     let text = || evil.to_owned();
     let some = || Some(evil.to_owned());
+    // Another text than the name: an address that is the name is shown once.
+    let mail = || Some(format!("at {evil}"));
     let tenant = |tenant: Tenant| Tenant {
         id: text(),
         name: some(),
@@ -173,7 +198,7 @@ fn spoiled(news: News, evil: &str) -> News {
             (digest.tenant_id, digest.tenant_name) = (text(), some());
             digest.leavers.iter_mut().for_each(|leaver| {
                 (leaver.name, leaver.email, leaver.directory, leaver.user_id) =
-                    (some(), some(), some(), text());
+                    (some(), mail(), some(), text());
             });
             digest.gone.iter_mut().for_each(|directory| (directory.name, directory.id) = (some(), text()));
             News::Leavers(digest)
@@ -190,18 +215,18 @@ fn spoiled(news: News, evil: &str) -> News {
         }
         News::Privileges(of, mut changes, total) => {
             for change in &mut changes {
-                (change.name, change.email, change.role) = (some(), some(), text());
+                (change.name, change.email, change.role) = (some(), mail(), text());
                 change.because = change.because.is_some().then(text);
             }
             News::Privileges(tenant(of), changes, total)
         }
         News::Kept(of, mut kept) => {
-            kept.iter_mut().for_each(|one| (one.name, one.email, one.role) = (some(), some(), text()));
+            kept.iter_mut().for_each(|one| (one.name, one.email, one.role) = (some(), mail(), text()));
             News::Kept(tenant(of), kept)
         }
         News::Held(of, mut held) => {
             (held.directory, held.cause) = (some(), text());
-            let person = HeldPerson { user_id: text(), name: some(), email: some(), roles: vec![text()] };
+            let person = HeldPerson { user_id: text(), name: some(), email: mail(), roles: vec![text()] };
             held.people = vec![person; held.people.len()];
             News::Held(tenant(of), held)
         }
@@ -209,7 +234,7 @@ fn spoiled(news: News, evil: &str) -> News {
             let user = Privileged {
                 user_id: text(),
                 name: some(),
-                email: some(),
+                email: mail(),
                 gains: vec![text()],
                 loses: vec![text()],
             };
@@ -218,13 +243,16 @@ fn spoiled(news: News, evil: &str) -> News {
         }
         News::Report(of, mut review) => {
             for left in &mut review.report.left {
-                (left.name, left.email, left.user_id, left.because) = (some(), some(), text(), text());
+                (left.name, left.email, left.user_id, left.because) = (some(), mail(), text(), text());
                 (left.roles_lost, left.mail) = (vec![text()], some());
             }
             News::Report(tenant(of), review)
         }
         News::GivenUp(mut given_up, total) => {
-            given_up.iter_mut().for_each(|one| (one.reason, one.detail) = (text(), text()));
+            for one in &mut given_up {
+                (one.reason, one.detail) = (text(), text());
+                one.entity = one.entity.is_some().then(text);
+            }
             News::GivenUp(given_up, total)
         }
         News::ClaimsRefused(mut refused, total) => {

@@ -119,7 +119,7 @@ fn gone(directory: &Directory, digest: &Digest) -> Item {
         (false, total) => format!("{} lost access", super::grouped(total)),
     };
     Item {
-        title: name.unwrap_or_else(|| clean::line(&directory.id, 64)),
+        title: name.unwrap_or_else(|| clean::name(&directory.id, 64)),
         subtitle: None,
         terms: vec![
             ("Since", time(directory.since)),
@@ -152,7 +152,7 @@ pub(super) fn because(leaver: &Leaver) -> String {
         Reason::Person { state } => match state.as_deref() {
             Some("inactive") => format!("deactivated in {directory}"),
             Some(word @ ("suspended" | "deleted")) => format!("{word} in {directory}"),
-            Some(word) => format!("\"{}\" in {directory}", clean::line(word, 40)),
+            Some(word) => format!("\"{}\" in {directory}", clean::name(word, 40)),
             None => format!("no longer active in {directory}"),
         },
     }

@@ -12,7 +12,7 @@ pub(super) fn given_up(given_up: &[GivenUp], total: usize) -> Page {
         subtitle: None,
         terms: vec![
             ("Since", time(one.at)),
-            ("Because", format!("{}: {}", clean::line(&one.reason, 40), clean::name(&one.detail, 300))),
+            ("Because", format!("{}: {}", clean::name(&one.reason, 40), clean::name(&one.detail, 300))),
             (
                 "Reference",
                 match one.entity {
@@ -98,13 +98,13 @@ fn claim(one: &ClaimRefused) -> Item {
         0 => "none of them ends an access".to_owned(),
         leavers => format!("{} somebody's access", count(leavers, "of them ends", "of them end")),
     };
-    let owner = one.owner.as_deref().map_or_else(|| "unknown".to_owned(), |owner| clean::line(owner, 64));
+    let owner = one.owner.as_deref().map_or_else(|| "unknown".to_owned(), |owner| clean::name(owner, 64));
     Item {
-        title: format!("Directory {}", clean::line(&one.directory_id, 64)),
+        title: format!("Directory {}", clean::name(&one.directory_id, 64)),
         subtitle: None,
         terms: vec![
             ("Belongs to", owner),
-            ("Because", format!("the events name organization {}", clean::line(&one.organization_id, 64))),
+            ("Because", format!("the events name organization {}", clean::name(&one.organization_id, 64))),
             ("Refused", format!("{events}, {leavers}")),
             ("Since", time(one.first_at)),
             ("Reference", inbox(one.inbox_id)),

@@ -174,7 +174,7 @@ fn questions(tenant: &Tenant, review: &Review) -> String {
          --until {}\" makes it anew, and \"rosterd audit log --tenant {id}\" shows every change.",
         time(review.since),
         time(review.until),
-        id = tenant.id()
+        id = tenant.argument()
     )
 }
 
@@ -184,7 +184,7 @@ fn day(at: Timestamp) -> String {
 
 /// Of a time in a receipt, as the other notices write times.
 fn moment(at: &str) -> String {
-    Timestamp::parse(at).map_or_else(|| clean::line(at, 40), |at| super::time(at.micros()))
+    Timestamp::parse(at).map_or_else(|| clean::name(at, 40), |at| super::time(at.micros()))
 }
 
 #[cfg(test)]

@@ -159,14 +159,14 @@ fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
 
     let rendered = shown("hostile", &digest(vec![eve]));
 
-    insta::assert_snapshot!(rendered.subject, @r#"Access removed: <script>alert('x')</script> Bcc: all@acme.example "https evil.example" (Acme Corp)"#);
+    insta::assert_snapshot!(rendered.subject, @r#"Access removed: <script>alert('x')</script> Bcc: all@acme. example "https evil. example" (Acme Corp)"#);
     insta::assert_snapshot!(rendered.text, @r#"
-    <script>alert('x')</script> Bcc: all@acme.example "https evil.example" no
+    <script>alert('x')</script> Bcc: all@acme. example "https evil. example" no
     longer has access.
 
     Organization: Acme Corp (org_01ACME)
 
-      <script>alert('x')</script> Bcc: all@acme.example "https evil.example"
+      <script>alert('x')</script> Bcc: all@acme. example "https evil. example"
         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
