@@ -10,6 +10,7 @@ mod locks;
 pub mod migrate;
 pub mod probe;
 pub mod schema;
+mod sqlite_file;
 
 use std::{
     sync::Arc,
@@ -27,6 +28,7 @@ use conn::{Pooled, TURN};
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
 pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
+pub use sqlite_file::{ServedError, Serving, serve_alone};
 
 /// How long a caller waits for a free or new connection before it is told that the database is away.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -57,6 +57,7 @@ pub mod metrics;
 pub mod notify;
 pub mod outbox;
 pub mod plan;
+mod private;
 pub mod rebuild;
 pub mod retention;
 pub mod simulate;

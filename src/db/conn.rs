@@ -11,6 +11,8 @@ use diesel::{
     r2d2::ManageConnection,
 };
 
+use super::sqlite_file;
+
 #[derive(MultiConnection)]
 pub enum Conn {
     Postgres(PgConnection),
@@ -155,6 +157,7 @@ impl Manager {
     pub(super) fn open(&self) -> Result<Conn, ConnectError> {
         match &self.url {
             Url::Sqlite(path) => {
+                sqlite_file::make(path).map_err(ConnectError::File)?;
                 let mut sqlite = SqliteConnection::establish(path)?;
                 sqlite.batch_execute(SQLITE_SETUP)?;
                 Ok(Conn::Sqlite(sqlite))
@@ -183,6 +186,8 @@ pub enum ConnectError {
     Connect(#[from] diesel::ConnectionError),
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
+    #[error("its file cannot be made: {0}")]
+    File(std::io::Error),
 }
 
 /// The pool retries in the background and would log each failure; whoever asked for the connection says it once.

@@ -1,5 +1,6 @@
 //! The real binary: its verbs, its exit codes, its log, its end.
 
+mod files;
 mod several;
 mod trail;
 
