@@ -8,6 +8,7 @@ pub mod conn;
 mod fault;
 mod locks;
 pub mod migrate;
+mod postgres_url;
 pub mod probe;
 pub mod schema;
 mod sqlite_file;

@@ -11,7 +11,7 @@ use diesel::{
     r2d2::ManageConnection,
 };
 
-use super::sqlite_file;
+use super::{postgres_url, sqlite_file};
 
 #[derive(MultiConnection)]
 pub enum Conn {
@@ -46,6 +46,11 @@ pub enum UrlError {
     Scheme,
     #[error("DATABASE_URL names no file; write sqlite://rosterd.db or sqlite:///var/lib/rosterd/rosterd.db")]
     NoFile,
+    #[error(
+        "DATABASE_URL cannot be read: in user and password write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and the like; \
+         a port is a number"
+    )]
+    Unclear,
 }
 
 impl Url {
@@ -59,10 +64,12 @@ impl Url {
                 Ok(Self::Sqlite(path.to_owned()))
             };
         }
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(text.to_owned()));
+        let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
+        match rest {
+            Some(rest) if postgres_url::is_plain(rest) => Ok(Self::Postgres(text.to_owned())),
+            Some(_) => Err(UrlError::Unclear),
+            None => Err(UrlError::Scheme),
         }
-        Err(UrlError::Scheme)
     }
 }
 
@@ -158,12 +165,15 @@ impl Manager {
         match &self.url {
             Url::Sqlite(path) => {
                 sqlite_file::make(path).map_err(ConnectError::File)?;
-                let mut sqlite = SqliteConnection::establish(path)?;
+                let mut sqlite = SqliteConnection::establish(path)
+                    .map_err(|error| ConnectError::Connect(error.to_string()))?;
                 sqlite.batch_execute(SQLITE_SETUP)?;
                 Ok(Conn::Sqlite(sqlite))
             }
             Url::Postgres(url) => {
-                let mut pg = PgConnection::establish(&with_connect_timeout(url))?;
+                let mut pg = PgConnection::establish(&with_connect_timeout(url)).map_err(|error| {
+                    ConnectError::Connect(postgres_url::without_password(&error.to_string(), url))
+                })?;
                 pg.batch_execute(POSTGRES_SETUP)?;
                 Ok(Conn::Postgres(pg))
             }
@@ -183,7 +193,7 @@ fn with_connect_timeout(url: &str) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("{0}")]
-    Connect(#[from] diesel::ConnectionError),
+    Connect(String),
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
     #[error("its file cannot be made: {0}")]
