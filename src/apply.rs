@@ -144,7 +144,7 @@ fn in_turn(
         if overtaken {
             // Another process was faster. It is our turn now, so nobody else takes what is taken here.
             let oldest = Wanted::oldest(batch.deliveries, batch.bytes);
-            batched = reading::read(queue::take(conn, now, &oldest)?);
+            batched = reading::read(queue::take(conn, now, &oldest)?, now);
             queue::done(conn, &batched.inbox_ids)?;
         }
         Ok(Applied { overtaken, ..apply(conn, rules, batched, now)? })

@@ -59,7 +59,7 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0).div_euclid(1_000_000)
     }
 
-    /// Reads RFC 3339 and the blank-separated, zoneless form that some broker samples show (broker.md 1.1: taken as
+    /// Reads RFC 3339 and the blank-separated, zoneless form that some broker samples show (docs/broker-workos.md 1.1: taken as
     /// UTC). Finer digits than microseconds are cut.
     pub fn parse(text: &str) -> Option<Self> {
         // Bounded before parsing: no time of a broker is longer than this.

@@ -2,7 +2,7 @@
 //!
 //! Two steps. [`fold`] joins observations to the standing words, a join that commutes and repeats freely: the newest
 //! version wins, and what was revealed stays revealed. The rest *derives* what the host sees from the standing words
-//! alone. So the tables depend on the set of events and not on their order (design: *Versions*).
+//! alone. So the tables depend on the set of events and not on their order (docs/versions.md).
 
 pub mod access;
 pub mod address;

@@ -1,7 +1,7 @@
 //! Facts: what an event says about the directory, in words that no broker owns.
 //!
 //! An adapter (`broker/`) turns a delivery into facts; everything past it knows only these. A fact carries its
-//! [`Version`], so the newest can be told whatever the order of arrival (design: *Versions*).
+//! [`Version`], so the newest can be told whatever the order of arrival (docs/versions.md).
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 ///
 /// For users, groups, directories and organizations `at` is `data.updated_at`, but at most `emitted`: no word is newer
 /// than the event that carries it. For a deletion it is `emitted`, so that a stale snapshot inside a deletion never loses
-/// to an older update; for memberships too, since a membership change moves no `updated_at` (broker.md 4).
+/// to an older update; for memberships too, since a membership change moves no `updated_at` (docs/broker-workos.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     pub at: Timestamp,

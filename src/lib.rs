@@ -64,4 +64,5 @@ pub mod simulate;
 mod spreadsheet;
 pub mod tables;
 mod telemetry;
+mod text;
 pub mod worker;

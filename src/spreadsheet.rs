@@ -1,20 +1,53 @@
-//! Cells for somebody's spreadsheet. Others' texts must not run there as formulas (OWASP, CSV injection).
+//! CSV (RFC 4180) in two forms, both with every field in quotes, so that no separator of a locale splits a text:
+//!
+//! - for machines, with the values as they are;
+//! - for people, whose spreadsheet would run the text of a stranger as a formula (OWASP, CSV injection; lesson 54): such a text gets an
+//!   apostrophe, by which spreadsheets know a text. Numbers stay numbers.
 
 use serde_json::Value;
 
-pub(crate) fn cell(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+use crate::text::is_hidden;
+
+/// For programs. Lines end as on Unix.
+pub(crate) fn for_machines(columns: &[&str], rows: &[Vec<Value>]) -> String {
+    let head = line(columns.iter().map(|name| (*name).to_owned()), csv::Terminator::Any(b'\n'));
+    rows.iter().fold(head, |csv, row| csv + &line(row.iter().map(text), csv::Terminator::Any(b'\n')))
 }
 
-pub(crate) fn csv(columns: &[&str], rows: &[Vec<Value>]) -> String {
-    let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    let mut write = || {
-        csv.write_record(columns)?;
-        rows.iter().try_for_each(|row| csv.write_record(row.iter().map(|value| cell(text(value)))))
-    };
-    // Into memory, rows of any length: writing cannot fail.
-    drop::<csv::Result<()>>(write());
+/// The first line of a file for people. Excel takes UTF-8 for something else without the byte order mark.
+pub(crate) fn head_for_people(columns: &[&str]) -> String {
+    format!("\u{feff}{}", line(columns.iter().map(|name| (*name).to_owned()), csv::Terminator::CRLF))
+}
+
+/// One more line of it.
+pub(crate) fn line_for_people(row: &[Value]) -> String {
+    line(row.iter().map(cell), csv::Terminator::CRLF)
+}
+
+fn line(fields: impl Iterator<Item = String>, terminator: csv::Terminator) -> String {
+    let mut csv = csv::WriterBuilder::new()
+        .quote_style(csv::QuoteStyle::Always)
+        .terminator(terminator)
+        .from_writer(Vec::new());
+    // Into memory, one record: writing cannot fail.
+    drop::<csv::Result<()>>(csv.write_record(fields.map(String::into_bytes)));
     String::from_utf8_lossy(&csv.into_inner().unwrap_or_default()).into_owned()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_formula(text) => format!("'{text}"),
+        other => text(other),
+    }
+}
+
+/// Whether a spreadsheet would run it. Blanks, line ends and characters without a width before the sign make no difference to some
+/// of them, nor do the full-width forms of the signs. A negative number is none.
+fn is_formula(text: &str) -> bool {
+    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
+    let signed = begins.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\u{2212}']);
+    // A tab or a line end alone moves what follows into a cell of its own.
+    (signed && text.parse::<f64>().is_err()) || text.starts_with(['\t', '\r', '\n'])
 }
 
 pub(crate) fn text(value: &Value) -> String {
@@ -22,5 +55,67 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_formula_is_a_text_for_people_and_as_it_is_for_machines() {
+        let formulas = [
+            "=1+1",
+            " =1+1",
+            "\u{a0}@x",
+            "\n=1+1",
+            "\r+x",
+            "\t-x",
+            "＝1+1",
+            "\u{200b}=1",
+            "+cmd",
+            "-2+3",
+            "−1",
+        ];
+        for formula in formulas {
+            let row = vec![json!(formula)];
+            assert!(line_for_people(&row).starts_with("\"'"), "{formula:?}");
+            assert_eq!(for_machines(&["name"], &[row]), format!("\"name\"\n\"{formula}\"\n"));
+        }
+    }
+
+    #[test]
+    fn numbers_ids_and_names_are_not_spoiled() {
+        let row = [
+            json!(-3),
+            json!("-3"),
+            json!("+4.5"),
+            json!("user_01"),
+            json!("Ada;=1+1;x"),
+            json!("a \"b\", c"),
+            Value::Null,
+        ];
+        assert_eq!(
+            line_for_people(&row),
+            "\"-3\",\"-3\",\"+4.5\",\"user_01\",\"Ada;=1+1;x\",\"a \"\"b\"\", c\",\"\"\r\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_for_machines_is_read_back(rows in prop::collection::vec(prop::collection::vec(".*", 3), 0..5)) {
+            let values: Vec<Vec<Value>> =
+                rows.iter().map(|row| row.iter().map(|text| json!(text)).collect()).collect();
+            let written = for_machines(&["a", "b", "c"], &values);
+            let mut reader = csv::Reader::from_reader(written.as_bytes());
+            let read: Vec<Vec<String>> = reader
+                .records()
+                .map(|record| record.unwrap().iter().map(str::to_owned).collect())
+                .collect();
+            prop_assert_eq!(read, rows);
+        }
     }
 }

@@ -100,6 +100,6 @@ impl Ahead {
             is_full = recent.is_full;
             queued.extend(recent.queued);
         }
-        Ok(Some(reading::read(Taken { queued, is_full })))
+        Ok(Some(reading::read(Taken { queued, is_full }, now)))
     }
 }

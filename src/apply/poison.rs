@@ -76,7 +76,7 @@ pub fn separate(
             wait_for_rows(conn, ALONE)?;
             let taken = queue::take(conn, now, &wanted)?;
             current = taken.queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
-            let batched = reading::read(taken);
+            let batched = reading::read(taken, now);
             queue::done(conn, &batched.inbox_ids)?;
             Ok(apply(conn, rules, batched, now)?)
         });

@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// A word from later than this would win over every true word until then. Measured by the time of reception, which is
-/// kept, so that a rebuild says the same.
+/// A word from further ahead of the clock would win over every true word until then. A retry of such a dead letter helps once
+/// its time has come, and a rebuild says the same, since time goes on.
 const MOST_AHEAD_SECONDS: i64 = 24 * 3_600;
 
 /// Values of a delivery that are not taken, each in words.
@@ -65,19 +65,20 @@ impl Batched {
     }
 }
 
-pub fn read(taken: Taken) -> Batched {
+pub fn read(taken: Taken, now: Timestamp) -> Batched {
     let mut batched = Batched { is_full: taken.is_full, ..Batched::default() };
     for Queued { inbox_id, event_key, source, attempts, received_at, body } in taken.queued {
         let not_understood = |detail| DeadLetter { inbox_id, reason: dead::NOT_UNDERSTOOD, detail, attempts };
         match Source::named(&source).map(|source| source.read(&body)) {
             Some(Ok(Reading::Fact(observation, _)))
-                if observation.emitted() > received_at.plus_seconds(MOST_AHEAD_SECONDS) =>
+                if observation.emitted() > now.plus_seconds(MOST_AHEAD_SECONDS) =>
             {
                 batched.set_aside.push(DeadLetter {
                     inbox_id,
                     reason: dead::TIME_AHEAD,
                     detail: format!(
-                        "its time, {}, is more than a day after it was received, {received_at}; look at both clocks",
+                        "its time, {}, is more than a day ahead of this service's clock, {now}; look at both clocks. A \
+                         retry applies it when that time has come",
                         observation.emitted()
                     ),
                     attempts,

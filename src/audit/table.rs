@@ -58,6 +58,7 @@ pub fn write(report: &Report) -> String {
         row.extend(receipt_row(receipt));
         row
     });
-    let rows: Vec<Vec<Value>> = holds.chain(left).collect();
-    spreadsheet::csv(&columns, &rows)
+    holds
+        .chain(left)
+        .fold(spreadsheet::head_for_people(&columns), |csv, row| csv + &spreadsheet::line_for_people(&row))
 }

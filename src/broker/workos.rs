@@ -1,4 +1,4 @@
-//! WorkOS Directory Sync: its signature, its envelope, its events (facts and sources: broker.md).
+//! WorkOS Directory Sync: its signature, its envelope, its events (facts and sources: docs/broker-workos.md).
 
 pub mod envelope;
 pub mod event;

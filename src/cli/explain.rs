@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Failure, Format,
-    output::{printable, say},
+    output::{printable_line, say},
 };
 use crate::{
     config::Config,
@@ -48,9 +48,9 @@ fn text(explained: &Explanation) -> String {
     let Explanation { tenant_id, user_id, person_id, directory_id, mapping_version, .. } = explained;
     let mut text = format!(
         "{} of {}, {person_id}, from {}; mapping version {mapping_version}\n",
-        line(user_id),
-        line(tenant_id),
-        line(directory_id)
+        printable_line(user_id),
+        printable_line(tenant_id),
+        printable_line(directory_id)
     );
     if let Some(held) = &explained.held {
         let kept = if held.rejected { "rejected, so they keep what they have" } else { "undecided" };
@@ -58,7 +58,7 @@ fn text(explained: &Explanation) -> String {
             "held in hold {} since {} ({kept}): the directory wants {}\n",
             held.hold_id,
             held.since,
-            line(&held.wanted)
+            printable_line(&held.wanted)
         );
     }
     if let Some(no_access) = &explained.no_access {
@@ -66,25 +66,25 @@ fn text(explained: &Explanation) -> String {
             "no access since {}: {} (event {})\nwith access again they would hold:\n",
             no_access.since,
             no_access.because,
-            line(&no_access.event)
+            printable_line(&no_access.event)
         );
     }
     if explained.roles.is_empty() {
         text += "  no role\n";
     }
     for role in &explained.roles {
-        text += &format!("  {}  {}\n", line(&role.role), line(&role.because));
+        text += &format!("  {}  {}\n", printable_line(&role.role), printable_line(&role.because));
         for fact in &role.facts {
             text += &format!(
                 "      {}, since {}, by event {}\n",
-                line(&fact.fact),
+                printable_line(&fact.fact),
                 fact.since,
-                line(&fact.event)
+                printable_line(&fact.event)
             );
         }
     }
     for slug in &explained.ignored_slugs {
-        text += &format!("  the directory names role {}, which the mapping ignores\n", line(slug));
+        text += &format!("  the directory names role {}, which the mapping ignores\n", printable_line(slug));
     }
     for rule in &explained.not_matched {
         text += &format!(
@@ -95,9 +95,4 @@ fn text(explained: &Explanation) -> String {
         );
     }
     text
-}
-
-/// Names come from other people's directories: they must not steer the operator's terminal, nor forge a line.
-fn line(text: &str) -> String {
-    printable(text).replace('\n', " ")
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format,
-    output::{List, say},
+    output::{List, printable_line, say},
 };
 use crate::{
     apply::{ApplyError, Batch},
@@ -175,7 +175,8 @@ fn show(hold: &Hold, held: &[Held], format: Format) -> std::io::Result<()> {
 }
 
 fn told(hold: &Hold) -> String {
-    let Hold { id, tenant_id, directory_id, state, applied_before, active_before, .. } = hold;
+    let Hold { id, state, applied_before, active_before, .. } = hold;
+    let (tenant_id, directory_id) = (printable_line(&hold.tenant_id), printable_line(&hold.directory_id));
     let undecided = match (state.as_str(), hold.due_at()) {
         ("open", Some(due)) => format!("Undecided, it is approved at {due}.\n"),
         ("open", None) => "Undecided, it stays.\n".to_owned(),
@@ -184,13 +185,14 @@ fn told(hold: &Hold) -> String {
     let decided = match (&hold.decided_by, hold.decided_at()) {
         (Some(by), Some(at)) => {
             format!(
-                "Decided by {by} at {at}{}.\n",
-                hold.reason.as_ref().map_or(String::new(), |why| format!(": {why}"))
+                "Decided by {} at {at}{}.\n",
+                printable_line(by),
+                hold.reason.as_ref().map_or(String::new(), |why| format!(": {}", printable_line(why)))
             )
         }
         _ => String::new(),
     };
-    let text = format!(
+    format!(
         "Hold {id} of {tenant_id}, directory {directory_id}, {state} since {}.\n\
          Before it, {applied_before} of {active_before} people had lost access or a privileged role in the window; that is \
          committed and not part of it.\n{undecided}{decided}\
@@ -198,6 +200,5 @@ fn told(hold: &Hold) -> String {
          Let them keep what they have: rosterd holds reject {id}\n\
          Either for single people with --user ID.\n\n",
         hold.opened_at()
-    );
-    super::output::printable(&text)
+    )
 }

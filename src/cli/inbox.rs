@@ -1,12 +1,18 @@
 //! `inbox list | show | retry | discard | refused`.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
 use diesel::QueryResult;
 use serde_json::{Value, json};
 
-use super::{Failure, Format, operator, output::List};
+use super::{
+    Failure, Format, operator,
+    output::{List, printable, printable_line},
+};
 use crate::{
     audit::{self, kinds},
     broker::Source,
@@ -180,25 +186,31 @@ fn row(entry: &Entry) -> Vec<Value> {
     ]
 }
 
+/// The body goes into a file or a pipe as it came; on a terminal it shows no character that steers one.
 fn show(entry: &Entry, body: &[u8]) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "id           {}", entry.id)?;
-    writeln!(out, "source       {}", entry.source)?;
-    writeln!(out, "event        {}", entry.event)?;
-    writeln!(out, "kind         {}", entry.kind)?;
-    writeln!(out, "received_at  {}", entry.received_at())?;
-    writeln!(out, "state        {}", entry.state)?;
-    writeln!(out, "attempts     {}", entry.attempts)?;
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable_line(value)));
+    line("id", &entry.id.to_string());
+    line("source", &entry.source);
+    line("event", &entry.event);
+    line("kind", &entry.kind);
+    line("received_at", &entry.received_at().to_string());
+    line("state", &entry.state);
+    line("attempts", &entry.attempts.to_string());
     if let (Some(reason), Some(detail)) = (&entry.reason, &entry.detail) {
-        writeln!(out, "reason       {reason}: {detail}")?;
+        line("reason", &format!("{reason}: {detail}"));
     }
     if let Some(Ok(Reading::Fact(_, left_out))) = Source::named(&entry.source).map(|source| source.read(body))
     {
-        for value in left_out {
-            writeln!(out, "left out     {}", value.escape_debug())?;
-        }
+        left_out.iter().for_each(|value| line("left out", value));
     }
-    writeln!(out, "body         {} bytes, as it came:\n", body.len())?;
-    out.write_all(body)?;
+    line("body", &format!("{} bytes, as it came:", body.len()));
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    writeln!(out)?;
+    match out.is_terminal() {
+        true => out.write_all(printable(&String::from_utf8_lossy(body)).as_bytes())?,
+        false => out.write_all(body)?,
+    }
     writeln!(out)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format,
-    output::{List, printable, say},
+    output::{List, printable_line, say},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -147,7 +147,7 @@ fn row(mail: &Mail) -> Vec<Value> {
 
 fn show(mail: &Mail, notices: &[list::Notice], count: i64) -> std::io::Result<()> {
     let mut text = String::new();
-    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable(value)));
+    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable_line(value)));
     line("id", &mail.id.to_string());
     line("tenant_id", if mail.tenant_id.is_empty() { "(the operator)" } else { &mail.tenant_id });
     line("about", &mail.bundle);

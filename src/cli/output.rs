@@ -1,11 +1,17 @@
 //! One list, three forms: a table to look at, JSON and CSV to work with.
 
-use std::io::Write;
+use std::{
+    borrow::Cow,
+    io::{IsTerminal, Write},
+};
 
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value};
 
-use crate::spreadsheet::{csv, text};
+use crate::{
+    spreadsheet::{for_machines, text},
+    text::is_hidden,
+};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -13,6 +19,7 @@ pub enum Format {
     Table,
     /// An array of objects with the columns' names
     Json,
+    /// Every field in quotes, values as they are: for programs
     Csv,
 }
 
@@ -27,7 +34,7 @@ impl List {
         let text = match format {
             Format::Table => self.table(),
             Format::Json => self.json(),
-            Format::Csv => csv(&self.columns, &self.rows),
+            Format::Csv => for_machines(&self.columns, &self.rows),
         };
         say(&text)
     }
@@ -49,7 +56,7 @@ impl List {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(self.columns.iter());
         for row in &self.rows {
-            table.add_row(row.iter().map(|value| printable(&text(value))));
+            table.add_row(row.iter().map(|value| printable_line(&text(value))));
         }
         format!("{table}\n")
     }
@@ -64,16 +71,54 @@ impl List {
     }
 }
 
-/// Text for whoever reads; one that has seen enough, as `| head`, is no failure.
+/// Text for a reader. A reader that closes early, as `| head`, is no failure.
 pub fn say(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
+    let text = match out.is_terminal() {
+        true => Cow::Owned(printable(text.trim_start_matches('\u{feff}'))),
+        false => Cow::Borrowed(text),
+    };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,
     }
 }
 
-/// Names come from other people's directories: they must not steer the operator's terminal.
+/// Names come from other people's directories: they must not steer the operator's terminal, nor turn what stands beside them.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.chars().map(|c| if is_hidden(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The same in one line: a name with a line end is one row, and forges no other.
+pub fn printable_line(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+            c if is_hidden(c) => char::REPLACEMENT_CHARACTER,
+            c => c,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_neither_steers_a_terminal_nor_turns_a_line_nor_forges_a_row() {
+        let name = "Ada\u{1b}[31m\u{202e}x\u{9b}1m\u{200b}\r\nu9  eve  active\u{2028}y";
+        let shown = "Ada\u{fffd}[31m\u{fffd}x\u{fffd}1m\u{fffd}";
+
+        assert_eq!(printable_line(name), format!("{shown}  u9  eve  active y"));
+        assert_eq!(printable(name), format!("{shown}\u{fffd}\nu9  eve  active\u{fffd}y"));
+        let list = List { columns: vec!["id", "name"], rows: vec![vec!["u1".into(), name.into()]] };
+        assert_eq!(list.table().lines().count(), 2, "{}", list.table());
+    }
+
+    #[test]
+    fn words_that_need_joiners_stay() {
+        for word in ["می\u{200c}خواهم", "👩\u{200d}💻", "Łukasz"] {
+            assert_eq!(printable_line(word), word);
+        }
+    }
 }

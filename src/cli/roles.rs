@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     Failure, lists, operator,
-    output::{printable, say},
+    output::{printable_line, say},
 };
 use crate::{
     by_hand::{self, By, Whom},
@@ -79,7 +79,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Release { tenant, role, by } => {
             let by = By { name: &operator(by.as_deref()), now };
             for user in by_hand::release(database, &rules, tenant, role, by)? {
-                say(&format!("{} keeps {} no longer\n", printable(&user), printable(role)))?;
+                say(&format!("{} keeps {} no longer\n", printable_line(&user), printable_line(role)))?;
             }
         }
         Verb::Revoke { whom, role, by } => {

@@ -34,11 +34,13 @@ pub enum ServedError {
 /// Held by the one process that serves a SQLite file, until it is dropped or the process ends, however it ends. The file
 /// `….lock` stays, and says nothing by itself.
 #[derive(Debug)]
-pub struct Serving(#[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<File>);
+pub struct Serving {
+    _lock: Option<File>,
+}
 
 /// PostgreSQL is served by several processes (their turns are locks there).
 pub fn serve_alone(url: &Url) -> Result<Serving, ServedError> {
-    let Url::Sqlite(path) = url else { return Ok(Serving(None)) };
+    let Url::Sqlite(path) = url else { return Ok(Serving { _lock: None }) };
     // One file has one lock, whichever link leads to it.
     let refused = |path: &Path, error| ServedError::Lock { path: path.to_owned(), error };
     make(path).map_err(|error| refused(Path::new(path), error))?;
@@ -49,7 +51,7 @@ pub fn serve_alone(url: &Url) -> Result<Serving, ServedError> {
     // A file of its own: see `make`.
     let file = private::create(&beside).map_err(|error| refused(&beside, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(Serving(Some(file))),
+        Ok(()) => Ok(Serving { _lock: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(ServedError::Twice(url.clone())),
         Err(TryLockError::Error(error)) => Err(refused(&beside, error)),
     }

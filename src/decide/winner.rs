@@ -31,7 +31,7 @@ impl Winner<'_> {
 }
 
 /// Usually one; none while only removals speak of the entity. Several tenants may each have a user or group of one id,
-/// since imported directories bring their own ids (broker.md 1.3): they are different entities (promise 6).
+/// since imported directories bring their own ids (docs/broker-workos.md 1.3): they are different entities (promise 6).
 pub fn winners<'a>(state: &'a State, kind: Kind, id: &str, homes: &'a Homes) -> Vec<Winner<'a>> {
     let mut winners: Vec<Winner<'a>> = Vec::new();
     for word in admissible(state, state.words(kind, id)) {

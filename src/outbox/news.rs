@@ -7,7 +7,7 @@
 use super::notice::Notice;
 use crate::clock::Timestamp;
 
-/// A day longer than the broker tries to deliver (broker.md: three days).
+/// A day longer than the broker tries to deliver (docs/broker-workos.md: three days).
 const HISTORY_SECONDS: i64 = 4 * 24 * 3_600;
 
 /// From the directory's own first word: what is said of its people until then is how it begins.

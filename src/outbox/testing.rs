@@ -22,13 +22,17 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_478_400_000).plus_seconds(seconds)
 }
 
-/// Runs a test on SQLite and, where `ROSTERD_TEST_POSTGRES_URL` names a server, on PostgreSQL.
+/// Runs a test on SQLite, and on the PostgreSQL server that `ROSTERD_TEST_POSTGRES_URL` names.
 pub(crate) fn each_database(test: impl Fn(Database)) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("rosterd.db");
     test(migrated(&format!("sqlite://{}", file.display())));
 
-    let Ok(server) = std::env::var("ROSTERD_TEST_POSTGRES_URL") else { return };
+    if cfg!(feature = "sqlite-only") {
+        return;
+    }
+    let server = std::env::var("ROSTERD_TEST_POSTGRES_URL")
+        .expect("run `tests/run`, or leave PostgreSQL out by `--features sqlite-only`");
     let name = format!("outbox_{:016x}", rand::random::<u64>());
     let mut admin = diesel::PgConnection::establish(&server).unwrap();
     admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();

@@ -80,7 +80,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                 let body = body.into();
                 queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, received_at, body });
             }
-            apply(shadow, &folding, reading::read(Taken { queued, is_full: false }), now)
+            apply(shadow, &folding, reading::read(Taken { queued, is_full: false }, now), now)
         })?;
     }
     while refresh::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}

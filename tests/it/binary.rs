@@ -322,7 +322,7 @@ fn lists_are_tables_json_and_csv_with_the_columns_names() {
     assert_eq!(json[0]["id"], "u1");
     assert_eq!(json[0].as_object().unwrap().len(), 18);
     // What comes from other people's directories neither runs in a spreadsheet nor steers a terminal.
-    assert!(list("csv").contains(",'=1+1,"));
+    assert!(list("csv").contains(",\"=1+1\","), "as it is, for programs");
     let table = list("table");
     assert!(table.contains("=1+1") && !table.contains('\u{1b}'), "{table}");
 }

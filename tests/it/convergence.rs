@@ -46,11 +46,10 @@ macro_rules! property {
             }
 
             #[test]
+            #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
             fn on_postgres() {
-                if Backend::postgres_is_offered() {
-                    let world = World::create(Backend::Postgres);
-                    holds($cases.1, $trials(), |trial| $property(&world, trial));
-                }
+                let world = World::create(Backend::Postgres);
+                holds($cases.1, $trials(), |trial| $property(&world, trial));
             }
         }
     };

@@ -31,10 +31,9 @@ macro_rules! on_both {
             }
 
             #[test]
+            #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
             fn on_postgres() {
-                if Backend::postgres_is_offered() {
-                    run(Backend::Postgres);
-                }
+                run(Backend::Postgres);
             }
         }
     };

@@ -49,12 +49,11 @@ macro_rules! both {
             }
 
             #[test]
+            #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
             fn on_postgres() {
-                if $crate::harness::Backend::postgres_is_offered() {
-                    let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Postgres, $settings);
-                    run(&mut app);
-                    app.assert_rebuilds();
-                }
+                let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Postgres, $settings);
+                run(&mut app);
+                app.assert_rebuilds();
             }
         }
     };

@@ -261,9 +261,7 @@ mod a_million_old_events_shrink_to_what_something_rests_on {
     #[test]
     #[ignore = "takes minutes; its figures are for the documentation"]
     fn on_postgres() {
-        if Backend::postgres_is_offered() {
-            shrink(Backend::Postgres);
-        }
+        shrink(Backend::Postgres);
     }
 }
 

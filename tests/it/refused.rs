@@ -189,10 +189,8 @@ fn left(side: &str, n: usize) -> Value {
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn a_user_whom_the_host_has_locked_is_waited_for_alone() {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let app = TestApp::start(Backend::Postgres, |_config| {});
     beginning(&app, 4);
     let mut host = PgConnection::establish(&app.store.url()).unwrap();

@@ -1,6 +1,10 @@
 //! Times that cannot be true: ahead of their own event, or of the clock.
 
-use rosterd::tables::host::{GROUP_MEMBERS, USERS};
+use rosterd::{
+    db::DbError,
+    inbox::{dead, log},
+    tables::host::{GROUP_MEMBERS, USERS},
+};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -66,5 +70,27 @@ both! {
         app.play(&[other("f2", "inactive", 20, 5)]);
         app.play(&[other("f1", "active", 10, 10)]);
         assert_eq!((status(app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned(); 2], 2));
+    }
+}
+
+both! {
+    fn a_retry_applies_an_event_of_the_future_when_its_time_has_come(app) {
+        // The service's clock is 151 days after the events' beginning.
+        let (soon, late) = (152 * 86_400, 152 * 86_400 + 60);
+        app.play(&[said("e1", "active", soon, 5), said("e2", "inactive", late, late)]);
+        let letters = || app.database().read::<_, DbError>(|conn| Ok(log::list(conn, Some(log::State::Dead), 10)?)).unwrap();
+        let letter = letters().pop().unwrap();
+        assert_eq!((status(app), letter.event.as_str(), letter.reason.as_deref()), (vec!["active".to_owned()], "e2", Some("time_ahead")));
+        let retry = || {
+            let retried = app.database().write_in_turn::<_, DbError>(|conn| Ok(dead::retry(conn, letter.id)?));
+            assert!(retried.unwrap());
+            app.drain();
+        };
+
+        retry();
+        assert_eq!((status(app), letters().len()), (vec!["active".to_owned()], 1), "its time has not come");
+        app.clock.advance_seconds(60);
+        retry();
+        assert_eq!((status(app), letters().len()), (vec!["inactive".to_owned()], 0));
     }
 }

@@ -1,4 +1,4 @@
-//! The outside of an event: as much as must be known to keep it (broker.md 1.1).
+//! The outside of an event: as much as must be known to keep it (docs/broker-workos.md 1.1).
 
 use std::borrow::Cow;
 

@@ -94,7 +94,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// A missing half is taken from the other (old deliveries lack `created_at`, broker.md 1.1). Nothing that is said is
+    /// A missing half is taken from the other (old deliveries lack `created_at`, docs/broker-workos.md 1.1). Nothing that is said is
     /// newer than the event that says it, or a time ahead of its event would win over every later removal.
     fn version(&self, updated_at: Option<Timestamp>, deleted: bool) -> Result<Version, NotUnderstood> {
         let emitted = self.emitted.or(updated_at).ok_or(NotUnderstood::NoTime)?;
@@ -120,7 +120,7 @@ fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observat
     let version = stamp.version(thing.updated_at.time(), deleted)?;
     let id = thing.id.id("data.id")?;
     let (created_at, updated_at) = times(thing, &version);
-    // Two vocabularies for one thing (broker.md 1.2); a deletion's own state is that of before.
+    // Two vocabularies for one thing (docs/broker-workos.md 1.2); a deletion's own state is that of before.
     let state = match thing.state.raw() {
         _ if deleted => "deleted".to_owned(),
         Some("linked") => "active".to_owned(),

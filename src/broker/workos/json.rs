@@ -42,7 +42,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// An id is opaque: no prefix is expected (broker.md 1.3, imported ids), but it must fit a key.
+/// An id is opaque: no prefix is expected (docs/broker-workos.md 1.3, imported ids), but it must fit a key.
 pub(super) fn id(text: &str, field: &'static str) -> Result<String, NotUnderstood> {
     if text.is_empty() || text.len() > LONGEST_ID || text.contains('\0') {
         return Err(NotUnderstood::Id { field });

@@ -1,4 +1,4 @@
-//! `WorkOS-Signature: t=<ms since epoch>, v1=<hex HMAC-SHA256 of "<t>.<body>">` (broker.md 2).
+//! `WorkOS-Signature: t=<ms since epoch>, v1=<hex HMAC-SHA256 of "<t>.<body>">` (docs/broker-workos.md 2).
 //!
 //! Where the official SDKs differ this is the policy: parts are found by key, blanks around them do not count;
 //! exactly one `t` of 1 to 16 ASCII digits; at least one `v1` of 64 lower-case hex digits, any of which may match any

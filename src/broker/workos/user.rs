@@ -1,4 +1,4 @@
-//! `directory_user`: the snapshot that user and membership events carry (broker.md 1.3).
+//! `directory_user`: the snapshot that user and membership events carry (docs/broker-workos.md 1.3).
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub(super) fn content(
 ) -> fact::User {
     let attributes = attributes(profile.custom_attributes, left_out);
     let custom_attributes = attributes.to_string();
-    // Predefined attributes moved from the top level into custom_attributes (broker.md 1.3); both are read.
+    // Predefined attributes moved from the top level into custom_attributes (docs/broker-workos.md 1.3); both are read.
     let moved = |name: &str, top: &Text<'_>| {
         attributes.get(name).and_then(Value::as_str).and_then(text).or_else(|| top.get())
     };

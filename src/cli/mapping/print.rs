@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     Failure, Format,
-    output::{List, printable, say},
+    output::{List, printable_line, say},
 };
 use crate::plan::Plan;
 
@@ -19,7 +19,7 @@ pub(super) fn print(plan: &Plan, format: Format) -> Result<(), Failure> {
         Format::Table => {
             rows(plan).print(format)?;
             for warning in &plan.warnings {
-                say(&format!("warning: {}\n", printable(warning).replace('\n', " ")))?;
+                say(&format!("warning: {}\n", printable_line(warning)))?;
             }
             let counts = plan.counts();
             Ok(say(&format!(

@@ -1,6 +1,8 @@
 //! Text from strangers as one harmless line. Whoever may choose their own display name would like to write the
 //! administrators' mail for them.
 
+use crate::text::is_hidden;
+
 /// At most `most` characters in one line: no line ends, no controls, nothing that turns the direction of what follows
 /// or hides in between.
 pub(super) fn line(text: &str, most: usize) -> String {
@@ -29,23 +31,9 @@ pub(super) fn name(text: &str, most: usize) -> String {
     line(&line(text, most).replace("://", " "), most)
 }
 
-/// Controls and separators as a blank. Joiners stay: Persian and emoji need them.
+/// What a reader cannot see is a blank.
 fn visible(c: char) -> char {
-    match c {
-        '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => ' ',
-        c if c.is_control() => ' ',
-        c => c,
-    }
+    if is_hidden(c) { ' ' } else { c }
 }
 
 #[cfg(test)]

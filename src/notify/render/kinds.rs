@@ -137,8 +137,8 @@ fn a_list_runs_no_formula_and_says_when_it_is_cut() {
 
     let csv = render(&digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachments.remove(0).text;
     insta::assert_snapshot!(csv.trim_start_matches('\u{feff}').replace("\r\n", "\n"), @r#"
-    name,email,user_id,since,because,reference
-    '=HYPERLINK(1) @x,"a,b@acme.example",u1,2026-01-15 12:00:00 UTC,"the directory ""say ""A"""" was deleted",inbox 7
+    "name","email","user_id","since","because","reference"
+    "'=HYPERLINK(1) @x","a,b@acme.example","u1","2026-01-15 12:00:00 UTC","the directory ""say ""A"""" was deleted","inbox 7"
     "#);
 
     let long = render(&digest(vec![leaver(&"x".repeat(80)); 20_000])).attachments.remove(0).text;

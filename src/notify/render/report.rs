@@ -40,8 +40,7 @@ pub(super) fn rendered(tenant: &Tenant, review: &Review) -> Rendered {
 fn attached(report: &Report) -> (Option<usize>, Vec<Attachment>) {
     let mut report = report.clone();
     loop {
-        // With a byte order mark, without which Excel takes UTF-8 for something else.
-        let (csv, html) = (format!("\u{feff}{}", table::write(&report)), page::write(&report));
+        let (csv, html) = (table::write(&report), page::write(&report));
         if csv.len() + html.len() > MOST_BYTES && report.rows() > 0 {
             report.cut_to(report.rows() / 2);
             continue;

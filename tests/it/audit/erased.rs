@@ -80,6 +80,32 @@ both! {
 }
 
 both! {
+    fn an_erasure_reaches_what_stands_around_the_person_and_ids_that_json_escapes(app) {
+        life(app);
+        let around = |event: Value| with(event, json!({
+            "context": {"actor": {"name": "Secret Name"}, "previous_attributes": {"email": "u1.secret@acme.example"}}, "note": "Secret"
+        }));
+        let mut pair = membership(secret("u1", "active", 3), group("g1", 1));
+        pair["previous_attributes"] = json!({"user": "Secret"});
+        let left = around(event("e4", "dsync.user.deleted", 4, with(secret("u1", "active", 3), json!({"previous_attributes": {"last_name": "Secret"}}))));
+        // As a sender that writes every character of a text by its number.
+        let escaped = around(event("e3", "dsync.user.updated", 3, secret("u1", "active", 3))).to_string().replace("u1", "\\u0075\\u0031");
+        assert_eq!(app.send(escaped).json()["status"], "accepted");
+        // Half a character, which only the lenient reader takes.
+        let half = event("e5", "dsync.user.updated", 2, secret("u1", "active", 2)).to_string().replace("Secret Agent", "Secret \\ud83d");
+        assert_eq!(app.send(half).json()["status"], "accepted");
+        app.play(&[around(event("m2", "dsync.group.user_removed", 3, pair)), left]);
+
+        let erased = erased(app, "u1").unwrap();
+
+        assert_eq!((erased.deliveries, erased.left), (6, vec![]));
+        assert_eq!(naming(&everything(app.database()), "secret"), Vec::<String>::new());
+        app.assert_rebuilds();
+        assert_verifies(app);
+    }
+}
+
+both! {
     fn whoever_is_still_there_or_spoken_of_is_not_erased(app) {
         life(app);
         assert!(matches!(erased(app, "u1"), Err(EraseError::StillThere { .. })));

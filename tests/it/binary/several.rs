@@ -23,10 +23,8 @@ fn applied(served: &Served) -> u64 {
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn lesson_42_processes_that_write_of_one_tenant_at_once_leave_one_unforked_chain() {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let store = TestDatabase::create(Backend::Postgres);
     let served: Vec<Served> = (0..3).map(|_| Served::on(&store)).collect();
     let plan = Plan { tenants: 1, users: 300, events: 3_000, seed: 11, start: DEFAULT_START };

@@ -37,10 +37,9 @@ macro_rules! example {
             }
 
             #[test]
+            #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
             fn on_postgres() {
-                if Backend::postgres_is_offered() {
-                    holds_in_every_order(Backend::Postgres, &example());
-                }
+                holds_in_every_order(Backend::Postgres, &example());
             }
         }
     };

@@ -53,10 +53,9 @@ macro_rules! whenever {
             }
 
             #[test]
+            #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
             fn on_postgres() {
-                if Backend::postgres_is_offered() {
-                    holds_whenever(Backend::Postgres, &$meanwhile);
-                }
+                holds_whenever(Backend::Postgres, &$meanwhile);
             }
         }
     };

@@ -31,9 +31,6 @@ on_both! {
 }
 
 fn several_processes_share_a_database(processes: usize) {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let store = TestDatabase::create(Backend::Postgres);
     let mut trial = Trial::new(&store.url(), EVENTS * kills());
     let mut served: Vec<_> = (0..processes).map(|_| trial.serve()).collect();
@@ -55,11 +52,13 @@ fn several_processes_share_a_database(processes: usize) {
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn of_two_processes_on_one_database_the_other_goes_on_when_one_is_killed() {
     several_processes_share_a_database(2);
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn of_four_processes_on_one_database_the_others_go_on_when_some_are_killed() {
     several_processes_share_a_database(4);
 }

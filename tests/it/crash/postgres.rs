@@ -183,10 +183,8 @@ fn a_database_server_that_is_killed_again_and_again_loses_nothing_acknowledged()
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn connections_that_are_cut_again_and_again_lose_nothing_and_repeat_nothing() {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let store = TestDatabase::create(Backend::Postgres);
     let mut trial = Trial::new(&store.url(), EVENTS * kills());
     let served = trial.serve();

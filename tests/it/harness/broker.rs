@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-/// As WorkOS signs (broker.md 2), written here once more on purpose: not with the code under test.
+/// As WorkOS signs (docs/broker-workos.md 2), written here once more on purpose: not with the code under test.
 pub fn signature(secret: &str, millis: i64, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{millis}.").as_bytes());

@@ -100,8 +100,8 @@ both! {
         }
         let csv = attached(mail, "access-report.csv");
         let records: Vec<&str> = csv.lines().map(|line| line.split(',').next().unwrap()).collect();
-        assert_eq!(records, ["\u{feff}record", "holds", "holds", "holds", "left"], "{csv}");
-        assert!(csv.contains("holds,admin,") && csv.contains("rule admins: group Admins (g_admins)"), "{csv}");
+        assert_eq!(records, ["\u{feff}\"record\"", "\"holds\"", "\"holds\"", "\"holds\"", "\"left\""], "{csv}");
+        assert!(csv.contains("\"holds\",\"admin\",") && csv.contains("rule admins: group Admins (g_admins)"), "{csv}");
         let page = attached(mail, "access-report.html");
         assert!(page.contains("3 people have access, with 3 role assignments. 1 departure is on record."), "{page}");
         assert!(page.contains("From 2026-05-25 06:00 until 2026-06-01 06:00.") && page.trim_end().ends_with("</html>"), "{page}");

@@ -1,0 +1,21 @@
+//! Characters that a reader cannot see, or that change how other characters look; pure.
+
+/// Controls, line and paragraph separators, marks that turn the direction of a text, characters without a width. Joiners are none of
+/// these: Persian and emoji need them.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
