@@ -16,13 +16,16 @@ mod serve;
 mod simulate;
 mod users;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
 use crate::{
     config::{self, Config},
-    db::{Database, migrate::migrate},
+    db::{Database, Url, migrate::migrate},
     telemetry,
 };
 
@@ -110,7 +113,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Simulate(options) => simulate::run(options),
         Verb::Doctor(options) => Ok(doctor::run(config(), options)),
         Verb::Migrate => {
-            let ran = migrate(&open(&config()?))?;
+            let ran = migrate(&Database::new(&config()?.database_url, 2))?;
             println!(
                 "{}",
                 if ran.is_empty() { "the schema is up to date".to_owned() } else { ran.join("\n") }
@@ -119,40 +122,49 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         }
         Verb::Users(verbs) => {
             let config = config()?;
-            users::run(&open(&config), &config, verbs)
+            users::run(&open(&config)?, &config, verbs)
         }
-        Verb::Groups(verbs) => lists::groups(&open(&config()?), verbs),
+        Verb::Groups(verbs) => lists::groups(&open(&config()?)?, verbs),
         Verb::Roles(verbs) => {
             let config = config()?;
-            roles::run(&open(&config), &config, verbs)
+            roles::run(&open(&config)?, &config, verbs)
         }
         Verb::Mapping(verbs) if mapping::is_offline(verbs) => mapping::check_only(verbs),
         Verb::Mapping(verbs) => {
             let config = config()?;
-            mapping::run(&open(&config), &config, verbs)
+            mapping::run(&open(&config)?, &config, verbs)
         }
         Verb::Explain(arguments) => {
             let config = config()?;
-            explain::run(&open(&config), &config, arguments)
+            explain::run(&open(&config)?, &config, arguments)
         }
         Verb::Holds(verbs) => {
             let config = config()?;
-            holds::run(&open(&config), &config, verbs)
+            holds::run(&open(&config)?, &config, verbs)
         }
         Verb::Rebuild(arguments) => {
             let config = config()?;
-            rebuild::run(&open(&config), &config, arguments)
+            rebuild::run(&open(&config)?, &config, arguments)
         }
         Verb::Notices(verbs) if notices::is_offline(verbs) => notices::preview_only(&config()?, verbs),
-        Verb::Notices(verbs) => notices::run(&open(&config()?), verbs),
-        Verb::Audit(verbs) => audit::run(&open(&config()?), verbs),
-        Verb::Inbox(verbs) => inbox::run(&open(&config()?), verbs),
+        Verb::Notices(verbs) => notices::run(&open(&config()?)?, verbs),
+        Verb::Audit(verbs) => audit::run(&open(&config()?)?, verbs),
+        Verb::Inbox(verbs) => inbox::run(&open(&config()?)?, verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn open(config: &Config) -> Database {
-    Database::new(&config.database_url, 2)
+/// A database that is there: `serve` and `migrate` make one, all other verbs never do.
+fn open(config: &Config) -> Result<Database, Failure> {
+    if let Url::Sqlite(path) = &config.database_url
+        && !Path::new(path).exists()
+    {
+        return Err(format!(
+            "there is no database at {path}; set DATABASE_URL to the one that is meant, or make it with `rosterd migrate`"
+        )
+        .into());
+    }
+    Ok(Database::new(&config.database_url, 2))
 }
 
 /// Who is named for the record.

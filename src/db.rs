@@ -9,9 +9,11 @@ pub mod conn;
 mod fault;
 mod locks;
 pub mod migrate;
+mod postgres_url;
 pub mod probe;
 pub mod schema;
 mod sequences;
+mod sqlite_file;
 
 use std::{
     sync::Arc,
@@ -29,6 +31,7 @@ use conn::{Pooled, TURN};
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
 pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
+pub use sqlite_file::{ServedError, Serving, serve_alone};
 
 /// Firewalls forget connections that say nothing for longer.
 const LONGEST_IDLE: Duration = Duration::from_secs(600);

@@ -58,6 +58,7 @@ pub mod notify;
 mod number;
 pub mod outbox;
 pub mod plan;
+mod private;
 pub mod rebuild;
 pub mod retention;
 pub mod simulate;

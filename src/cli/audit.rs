@@ -20,6 +20,7 @@ use crate::{
     },
     clock::{Clock, Timestamp},
     db::{Conn, Database, DbError},
+    private,
     tables::lookup::{self, LookupError},
 };
 
@@ -164,7 +165,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             };
             match out {
                 Some(out) => {
-                    std::fs::write(out, text).map_err(|error| format!("{}: {error}", out.display()))?;
+                    private::write(out, &text).map_err(|error| format!("{}: {error}", out.display()))?;
                 }
                 None => say(&text)?,
             }

@@ -13,9 +13,9 @@ use crate::{
     app::{self, App, Workers},
     clock::Clock,
     config::{self, Config},
-    db::DbError,
+    db::{self, Database, DbError, migrate::count_tables},
     inbox::queue,
-    outbox, simulate,
+    outbox, private, simulate,
     tables::{
         host::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
         refreshes,
@@ -30,7 +30,7 @@ pub struct Options {
     /// Equal seeds give equal people
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Another database than a new SQLite file, as in postgres://…; it should be empty
+    /// Another database than a new SQLite file, as in postgres://…; it must be empty
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
@@ -45,8 +45,10 @@ const MONTHS: u64 = 240;
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let home = std::env::temp_dir().join(format!("rosterd-demo-{}", std::process::id()));
     let mail = home.join("mail");
-    std::fs::create_dir_all(&mail)?;
+    private::create_directories(&mail)?;
     let config = settings(options, &home, &mail)?;
+    let _alone = db::serve_alone(&config.database_url)?;
+    expect_empty(&config)?;
     let app = app::start(&config, Clock::System, Workers::Threads)?;
     println!("rosterd listens on http://{}, with its tables in {}.", app.address, config.database_url);
     println!("Three invented tenants connect their directories, then live through some months: every event");
@@ -83,6 +85,16 @@ fn settings(options: &Options, home: &Path, mail: &Path) -> Result<Config, Failu
     config.mail.window_seconds = 1;
     config.apply.poll_seconds = 1;
     Ok(config)
+}
+
+/// Invented people must never be among real ones, and a second show would begin in the middle of the first.
+fn expect_empty(config: &Config) -> Result<(), Failure> {
+    let tables = Database::new(&config.database_url, 1).read::<_, DbError>(|conn| Ok(count_tables(conn)?))?;
+    if tables == 0 {
+        return Ok(());
+    }
+    let database = &config.database_url;
+    Err(format!("{database} is not empty, it has {tables} tables; the demo needs an empty database").into())
 }
 
 fn simulation(app: &App, seed: u64, events: u64) -> simulate::Options {

@@ -1,6 +1,6 @@
 //! `doctor`: looks at everything a start would need, and says what to do.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::Args;
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
@@ -10,7 +10,7 @@ use super::{Format, output::List};
 use crate::{
     clock::Clock,
     config::{Config, ConfigError},
-    db::{Conn, Database, DbError, migrate::pending},
+    db::{Conn, Database, DbError, Url, migrate::pending},
     notify::Notifier,
 };
 
@@ -86,6 +86,17 @@ fn examine(config: &Config) -> Vec<Finding> {
 }
 
 fn database(config: &Config) -> Vec<Finding> {
+    if let Url::Sqlite(path) = &config.database_url
+        && !Path::new(path).exists()
+    {
+        let says = format!(
+            "there is no database at {path} yet; `rosterd migrate`, or the start of `serve`, makes it"
+        );
+        return vec![
+            finding("database", Verdict::Warn, says),
+            finding("schema", Verdict::Warn, "there is none yet"),
+        ];
+    }
     let database = Database::new(&config.database_url, 1);
     let reached = match database.read::<_, DbError>(|conn| Ok(clock_offset(conn)?)) {
         Err(error) => {

@@ -19,6 +19,7 @@ use crate::{
     decide::Rules,
     mapping::check,
     plan::{self, By, Plan, PlanError},
+    private,
     tables::mappings,
 };
 
@@ -83,7 +84,8 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             let plan = plan::plan(database, &rules, &read(file)?, tenant.as_deref())
                 .map_err(|error| with_file(file, error))?;
             if let Some(out) = out {
-                std::fs::write(out, serde_json::to_string_pretty(&plan)?)?;
+                private::write(out, &serde_json::to_string_pretty(&plan)?)
+                    .map_err(|error| format!("{}: {error}", out.display()))?;
             }
             print(&plan, *format)?;
             let changed = *detailed_exitcode && !plan.is_empty();

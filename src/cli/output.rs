@@ -34,6 +34,8 @@ impl List {
         let text = match format {
             Format::Table => self.table(),
             Format::Json => self.json(),
+            // On a terminal nothing reads the values again, and a name with a line end would forge a row.
+            Format::Csv if std::io::stdout().is_terminal() => for_machines(&self.columns, &self.shown()),
             Format::Csv => for_machines(&self.columns, &self.rows),
         };
         say(&text)
@@ -47,6 +49,12 @@ impl List {
             |row: Vec<Value>| row.into_iter().filter(|_| kept.next().copied().unwrap_or_default()).collect();
         let rows = self.rows.into_iter().map(row).collect();
         Self { columns: self.columns.into_iter().filter(|name| columns.contains(name)).collect(), rows }
+    }
+
+    /// Each value as one line of text.
+    fn shown(&self) -> Vec<Vec<Value>> {
+        let row = |row: &Vec<Value>| row.iter().map(|value| printable_line(&text(value)).into()).collect();
+        self.rows.iter().map(row).collect()
     }
 
     fn table(&self) -> String {
@@ -113,6 +121,8 @@ mod tests {
         assert_eq!(printable(name), format!("{shown}\u{fffd}\nu9  eve  active\u{fffd}y"));
         let list = List { columns: vec!["id", "name"], rows: vec![vec!["u1".into(), name.into()]] };
         assert_eq!(list.table().lines().count(), 2, "{}", list.table());
+        let csv = for_machines(&list.columns, &list.shown());
+        assert_eq!(csv.lines().count(), 2, "{csv}");
     }
 
     #[test]

@@ -12,9 +12,11 @@ use crate::{
     app::{self, Workers},
     clock::Clock,
     config::Config,
+    db,
 };
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
+    let _alone = db::serve_alone(&config.database_url)?;
     let app = app::start(config, Clock::System, Workers::Threads)?;
     // Before it says that it serves: whoever has read that may send a signal.
     let stop = Stop::listen()?;

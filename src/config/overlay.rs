@@ -12,6 +12,8 @@ pub enum ConfigError {
     Unreadable { path: PathBuf, error: std::io::Error },
     #[error("the settings file {path} is not TOML: {error}")]
     NotToml { path: PathBuf, error: String },
+    #[error("{key} is of another kind in {path}: write {wanted}")]
+    Kind { key: String, wanted: &'static str, path: PathBuf },
     #[error("{key} is not known in {path}; `rosterd config` prints every key")]
     UnknownKey { key: String, path: PathBuf },
     #[error("a setting is wrong: {0}")]
@@ -40,7 +42,7 @@ pub fn load(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> R
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let ours: Table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
             path: path.to_owned(),
-            error: error.to_string(),
+            error: syntax(&text, &error),
         })?;
         overlay(&mut settings, ours, "", path)?;
     }
@@ -52,8 +54,47 @@ pub fn load(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> R
     settings.try_into().map_err(|error: toml::de::Error| wrong(&error))
 }
 
+/// Where the fault is, without the line itself, which may hold a secret.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = text.get(..start).unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default();
+    let key = line.split('=').next().unwrap_or_default().trim();
+    let known = !key.is_empty() && DEFAULTS.lines().any(|line| line.split(" = ").next() == Some(key));
+    let key = if known { format!(" ({key})") } else { String::new() };
+    format!("line {number}{key}: {}", error.message().replace('\n', " "))
+}
+
 fn wrong(error: &toml::de::Error) -> ConfigError {
-    ConfigError::Wrong(error.to_string().trim().replace('\n', " "))
+    ConfigError::Wrong(without_value(error.to_string().trim()).replace('\n', " "))
+}
+
+/// serde repeats the value that it cannot take; the key is named behind.
+fn without_value(said: &str) -> String {
+    let repeated =
+        ["invalid type:", "invalid value:", "invalid length"].iter().any(|begin| said.starts_with(begin));
+    match said.rsplit_once(", expected ") {
+        Some((_, wanted)) if repeated => format!("expected {wanted}"),
+        _ => said.to_owned(),
+    }
+}
+
+/// How a value like this is written. All lists are lists of texts.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text in quotation marks",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a time",
+        Value::Array(_) => "a list of texts, as in [\"…\"]",
+        Value::Table(_) => "a table",
+    }
+}
+
+fn is_list_of_texts(value: &Value) -> bool {
+    value.as_array().is_some_and(|list| list.iter().all(Value::is_str))
 }
 
 fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(), ConfigError> {
@@ -75,6 +116,11 @@ fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(
             }
             (None, _) if !free => {
                 return Err(ConfigError::UnknownKey { key: name, path: path.to_owned() });
+            }
+            (Some(was), value)
+                if kind(was) != kind(&value) || (was.is_array() && !is_list_of_texts(&value)) =>
+            {
+                return Err(ConfigError::Kind { key: name, wanted: kind(was), path: path.to_owned() });
             }
             (_, value) => drop(base.insert(key, value)),
         }

@@ -12,7 +12,10 @@ use diesel::{
     r2d2::ManageConnection,
 };
 
-use super::address::{BUNDLES, Surroundings, divided, patience, with_limits};
+use super::{
+    address::{BUNDLES, Surroundings, divided, patience, with_limits},
+    postgres_url, sqlite_file,
+};
 
 #[derive(MultiConnection)]
 pub enum Conn {
@@ -47,6 +50,11 @@ pub enum UrlError {
     Scheme,
     #[error("DATABASE_URL names no file; write sqlite://rosterd.db or sqlite:///var/lib/rosterd/rosterd.db")]
     NoFile,
+    #[error(
+        "DATABASE_URL cannot be read: in user and password write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and the like; \
+         a port is a number"
+    )]
+    Unclear,
 }
 
 impl Url {
@@ -60,10 +68,12 @@ impl Url {
                 Ok(Self::Sqlite(path.to_owned()))
             };
         }
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(text.to_owned()));
+        let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
+        match rest {
+            Some(rest) if postgres_url::is_plain(rest) => Ok(Self::Postgres(text.to_owned())),
+            Some(_) => Err(UrlError::Unclear),
+            None => Err(UrlError::Scheme),
         }
-        Err(UrlError::Scheme)
     }
 
     /// How long a caller waits for a free or new connection before it is told that the database is away.
@@ -166,12 +176,17 @@ impl Manager {
     pub(super) fn open(&self) -> Result<Conn, ConnectError> {
         match &self.url {
             Url::Sqlite(path) => {
-                let mut sqlite = SqliteConnection::establish(path)?;
+                sqlite_file::make(path).map_err(ConnectError::File)?;
+                let mut sqlite = SqliteConnection::establish(path)
+                    .map_err(|error| ConnectError::Connect(error.to_string()))?;
                 sqlite.batch_execute(SQLITE_SETUP)?;
                 Ok(Conn::Sqlite(sqlite))
             }
             Url::Postgres(url) => {
-                let mut pg = PgConnection::establish(&with_limits(url, surroundings())?)?;
+                let mut pg =
+                    PgConnection::establish(&with_limits(url, surroundings())?).map_err(|error| {
+                        ConnectError::Connect(postgres_url::without_password(&error.to_string(), url))
+                    })?;
                 pg.batch_execute(POSTGRES_SETUP)?;
                 Ok(Conn::Postgres(pg))
             }
@@ -195,9 +210,11 @@ pub enum ConnectError {
     )]
     NoCertificates,
     #[error("{0}")]
-    Connect(#[from] diesel::ConnectionError),
+    Connect(String),
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
+    #[error("its file cannot be made: {0}")]
+    File(std::io::Error),
 }
 
 /// The pool retries in the background and would log each failure; whoever asked for the connection says it once.

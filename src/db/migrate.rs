@@ -6,7 +6,7 @@ use diesel::{
     dsl::sql,
     migration::MigrationSource,
     select, sql_query,
-    sql_types::{Integer, Text},
+    sql_types::{BigInt, Integer, Text},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -115,6 +115,23 @@ fn has_schema(pg: &mut PgConnection) -> diesel::QueryResult<bool> {
     sql_query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'rosterd'")
         .execute(pg)
         .map(|found| found > 0)
+}
+
+/// Tables and views of anybody, other than the system's and those of extensions.
+pub fn count_tables(conn: &mut Conn) -> diesel::QueryResult<i64> {
+    match conn {
+        Conn::Sqlite(sqlite) => select(sql::<BigInt>(
+            "(SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\')",
+        ))
+        .get_result(sqlite),
+        Conn::Postgres(pg) => select(sql::<BigInt>(
+            "(SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' \
+             AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
+             WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))",
+        ))
+        .get_result(pg),
+    }
 }
 
 /// How many migrations `migrate` would run. Changes nothing.

@@ -110,6 +110,12 @@ impl Failure {
         Self { sentence: words.join(" ").chars().take(500).collect() }
     }
 
+    /// Advice is rosterd's own: it holds examples of addresses, and is not masked.
+    fn advising(self, advice: &str) -> Self {
+        let room = 500_usize.saturating_sub(advice.chars().count());
+        Self { sentence: self.sentence.chars().take(room).chain(advice.chars()).collect() }
+    }
+
     pub(super) fn nobody(tenant_id: &str) -> Self {
         Self::new(format!("there is nobody to tell: set mail.fallback, or mail.recipients for {tenant_id}"))
     }
@@ -125,5 +131,14 @@ mod tests {
             Failure::new("permanent error (550): 5.1.1 <it@customer.example>: unknown\r\nin\0table");
 
         assert_eq!(failure.to_string(), "permanent error (550): 5.1.1 <address> unknown in table");
+    }
+
+    #[test]
+    fn advice_is_told_as_it_is_and_whole() {
+        let failure = Failure::new("it@customer.example ".repeat(200)).advising("; write user:password@host");
+
+        let told = failure.to_string();
+        assert!(told.starts_with("<address> ") && told.ends_with("; write user:password@host"), "{told}");
+        assert_eq!(told.chars().count(), 500);
     }
 }

@@ -22,6 +22,7 @@ use crate::{
         dead,
         queue::{Queued, Taken},
     },
+    private,
     tables::{manual_grants, mappings, protected_seats},
 };
 
@@ -97,7 +98,7 @@ fn create() -> Result<Shadow, RebuildError> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::SeqCst);
     let directory = std::env::temp_dir().join(format!("rosterd-rebuild-{}-{count}", std::process::id()));
-    std::fs::create_dir_all(&directory)?;
+    private::create_directories(&directory)?;
     let database = Database::new(&Url::Sqlite(directory.join("shadow.db").display().to_string()), 1);
     let shadow = Shadow { directory, database };
     migrate(&shadow.database)?;

@@ -1,5 +1,6 @@
 //! The real binary: its verbs, its exit codes, its log, its end.
 
+mod files;
 mod several;
 mod trail;
 
@@ -117,6 +118,26 @@ fn a_wrong_setting_is_one_sentence_that_names_key_and_remedy() {
         ("tenancy = 'both'", ("X", ""), "write \"multi\" or \"single\""),
         ("[mail.recipients]\norg_1 = ['not an address']", ("X", ""), "is no mail address"),
         ("= broken", ("X", ""), "is not TOML"),
+        ("[workos]\nwebhook_secrets = 'ada:word'", ("X", ""), "workos.webhook_secrets is of another kind"),
+        (
+            "[workos]\nwebhook_secrets = [['ada:word']]",
+            ("X", ""),
+            "workos.webhook_secrets is of another kind",
+        ),
+        ("[workos]\napi_key = ['ada:word']", ("X", ""), "workos.api_key is of another kind"),
+        ("workos = 'ada:word'", ("X", ""), "workos is of another kind"),
+        ("[mail.recipients]\norg_1 = 'ada:word'", ("X", ""), "expected a sequence"),
+        ("[workos]\napi_key = 'ada:word", ("X", ""), "line 2 (api_key)"),
+        ("[workos]\nwebhook_secrets = [ada:word]", ("X", ""), "line 2 (webhook_secrets)"),
+        ("", ("DATABASE_URL", "postgres://x:ada:word/y@host/db"), "DATABASE_URL cannot be read"),
+        ("", ("DATABASE_URL", "postgres://x:ada:word?y@host/db"), "DATABASE_URL cannot be read"),
+        ("", ("DATABASE_URL", "postgres://x:ada:word%y@host/db"), "DATABASE_URL cannot be read"),
+        ("", ("DATABASE_URL", "postgres://x:y@ada:word@host/db"), "DATABASE_URL cannot be read"),
+        (
+            "",
+            ("DATABASE_URL", "postgres://127.0.0.1:1/db?password=x&ada:word=y"),
+            "a parameter of DATABASE_URL cannot be read",
+        ),
     ] {
         std::fs::write(&file, text).unwrap();
         let mut command = rosterd();

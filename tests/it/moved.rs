@@ -31,10 +31,8 @@ fn restart(app: &mut TestApp) {
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn counters_that_a_replication_left_behind_are_set_forward_at_start_and_never_back() {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let mut app = TestApp::start(Backend::Postgres, |_| {});
     app.play(&[created(1), created(2)]);
     let url = app.store.url();
@@ -72,10 +70,8 @@ fn changed(store: &TestDatabase, change: impl FnOnce(&mut String, &mut String)) 
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn a_role_that_may_create_nothing_starts_when_nothing_is_to_be_migrated() {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let mut app = TestApp::start(Backend::Postgres, |_| {});
     let url = app.store.url();
     let role = format!("run_{}", std::process::id());
@@ -100,10 +96,8 @@ fn a_role_that_may_create_nothing_starts_when_nothing_is_to_be_migrated() {
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn commands_work_although_the_first_of_several_hosts_accepts_and_is_silent() {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let app = TestApp::start(Backend::Postgres, |_| {});
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
@@ -117,10 +111,8 @@ fn commands_work_although_the_first_of_several_hosts_accepts_and_is_silent() {
 }
 
 #[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
 fn reception_is_back_after_connections_fell_silent_and_what_was_kept_meanwhile_is_a_duplicate() {
-    if !Backend::postgres_is_offered() {
-        return;
-    }
     let store = TestDatabase::create(Backend::Postgres);
     let mut config = settings(&store);
     let mut proxy = None;

@@ -7,13 +7,16 @@ use std::{
 };
 
 use super::Failure;
+use crate::private;
 
 /// Written beside, then renamed: a crash leaves no half mail, and a repeat replaces what it repeats.
 pub(super) fn write(directory: &Path, file_name: &str, bytes: &[u8]) -> Result<(), Failure> {
     let beside = directory.join(format!(".{file_name}.part"));
     let put = || -> io::Result<()> {
         fs::create_dir_all(directory)?;
-        let mut file = File::create(&beside)?;
+        // A part that a crash has left may have another mode.
+        drop(fs::remove_file(&beside));
+        let mut file = private::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, directory.join(file_name))

@@ -165,7 +165,7 @@ fn failure(error: &Error) -> Failure {
     } else {
         ""
     };
-    Failure::new(format!("{error}{advice}"))
+    Failure::new(error.to_string()).advising(advice)
 }
 
 fn mentions_certificate(error: &Error) -> bool {

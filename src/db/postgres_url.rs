@@ -1,0 +1,139 @@
+//! Whether a PostgreSQL URL can only be read in one way, and a text of libpq without the password that the URL holds.
+//!
+//! libpq repeats in its errors whatever it takes for a host, a port or an escape; with a password that is not escaped,
+//! these are parts of the password. So such a URL is refused here, before libpq sees it.
+
+/// The text behind `postgres://`.
+pub(super) fn is_plain(rest: &str) -> bool {
+    let (main, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = main.split_once('/').unwrap_or((main, ""));
+    let (user, hosts) =
+        authority.split_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+    let at_is_escaped = !hosts.contains('@') && !path.contains('@');
+    // Without a user, an @ further on is one that belonged to it.
+    let user_is_whole = user.is_some() || !parameters.contains('@');
+    at_is_escaped && user_is_whole && hosts.split(',').all(is_host) && escapes_are_whole(rest)
+}
+
+fn is_host(host: &str) -> bool {
+    let port = match host.strip_prefix('[') {
+        Some(literal) => match literal.split_once(']') {
+            Some((_, "")) => return true,
+            Some((_, port)) => port.strip_prefix(':'),
+            None => None,
+        },
+        None if host.contains(['[', ']']) => None,
+        None => host.split_once(':').map_or(Some(""), |(_, port)| Some(port)),
+    };
+    port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn escapes_are_whole(text: &str) -> bool {
+    text.split('%').skip(1).all(|after| {
+        let code = after.get(..2);
+        code.is_some_and(|code| code != "00" && code.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    })
+}
+
+/// How libpq begins when it cannot read a parameter; it repeats it.
+const UNREADABLE: [&str; 8] = [
+    "invalid URI",
+    "invalid percent-encoded",
+    "invalid connection option",
+    "missing key/value separator",
+    "extra key/value separator",
+    "unexpected character",
+    "unexpected spaces",
+    "forbidden value",
+];
+
+/// libpq's words about a connection to `url`.
+pub(super) fn without_password(said: &str, url: &str) -> String {
+    if UNREADABLE.iter().any(|beginning| said.contains(beginning)) {
+        return "a parameter of DATABASE_URL cannot be read; write & as %26, = as %3D and % as %25 in its values".to_owned();
+    }
+    let mut said = said.to_owned();
+    for password in passwords(url) {
+        let decoded = decoded(password);
+        for form in [password, decoded.as_str()] {
+            if !form.is_empty() {
+                said = said.replace(form, "…");
+            }
+        }
+    }
+    said
+}
+
+/// As libpq reads it. An escape that is not whole stays as it is.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend(part.bytes().skip(2));
+            }
+            None => bytes.extend(["%", part].concat().bytes()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn passwords(url: &str) -> Vec<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (main, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let user = main.split_once('@').and_then(|(user, _)| user.split_once(':'));
+    let in_parameters = parameters.split('&').filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        matches!(name, "password" | "sslpassword").then_some(value)
+    });
+    user.map(|(_, password)| password).into_iter().chain(in_parameters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_is_not_escaped_is_refused() {
+        for unclear in [
+            "u:pa/ss@host/db",
+            "u:12/34@host/db",
+            "u:pa@ss@host/db",
+            "u:pa%ss@host/db",
+            "u:pa%@host/db",
+            "u:pa%00@host/db",
+            "u:12?34@host/db",
+            "u:pa?ss@host/db",
+            "u:pass@ho]st/db",
+            "u:pass@[::1/db",
+            "u:pa/ss]@host",
+            "u:pass@host:po/db",
+        ] {
+            assert!(!is_plain(unclear), "{unclear}");
+        }
+        for plain in [
+            "",
+            "/db?host=/run/postgresql",
+            "%2Frun%2Fpostgresql/db",
+            "u@host",
+            "u:p%40%2F%25]@host:5432/db?sslmode=require",
+            "u:p@one:5432,two:5433/db?target_session_attrs=read-write",
+            "u:p@[::1]:5432/db",
+            "u:p@[::1]/db",
+            "u:p@host/db?user=a@b",
+        ] {
+            assert!(is_plain(plain), "{plain}");
+        }
+    }
+
+    #[test]
+    fn what_libpq_says_is_told_without_the_password() {
+        let url = "postgres://ada:hunter%402@host/db?password=other&sslpassword=third";
+        let told = without_password("FATAL: hunter@2, hunter%402, other and third for user ada", url);
+        assert_eq!(told, "FATAL: …, …, … and … for user ada");
+        let unread = without_password("invalid URI query parameter: \"b\"", "postgres://h/db?password=a&b=c");
+        assert!(unread.contains("DATABASE_URL") && !unread.contains("\"b\""), "{unread}");
+    }
+}
