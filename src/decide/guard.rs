@@ -217,6 +217,10 @@ pub fn losses(
             UserChange::Restate(seat) => (seat, None),
             UserChange::Remove { .. } => return None,
         };
+        // The id is another person's now: of whoever is shown nothing can stay, and a hold of theirs ends.
+        if seat.succeeds {
+            return None;
+        }
         let row = shown.get(&seat.user_id)?.iter().find(|row| row.tenant_id == seat.tenant_id)?;
         let (lost, said) =
             lost(row, seat, put.map(|(_, digest, deleted)| (digest, deleted)), version, |role| {

@@ -211,3 +211,18 @@ both! {
         assert_eq!((gone(app).len(), held(app)), (2, vec![("open".to_owned(), 1, 2, 4)]));
     }
 }
+
+both! {
+    fn an_id_that_changes_hands_leaves_the_hold_of_its_former_bearer(app) {
+        beginning(app, 20);
+        app.play(&(0..12).map(|n| deleted(n, 9)).collect::<Vec<_>>());
+        assert_eq!((gone(app), held(app)), (vec![], vec![("open".to_owned(), 12, 0, 20)]));
+
+        // The next bearer is without access too: of that nothing is held.
+        let other = json!({"idp_id": "idp_other", "email": "other@acme.example"});
+        app.play(&[event("e1", "dsync.user.updated", 20, with(user("u00", "inactive", 20), other))]);
+
+        assert_eq!((gone(app), held(app)), (vec!["u00".to_owned()], vec![("open".to_owned(), 11, 0, 20)]));
+        assert_eq!(app.notices(), ["u00"]);
+    }
+}
