@@ -27,8 +27,8 @@ use crate::{
     notify::{Notifier, NotifyError},
     tables::refreshes,
     telemetry::Sparse,
+    wake::Wake,
     worker::{
-        Wake,
         applier::Applier,
         checkpointer::{self, Log},
         notifier,

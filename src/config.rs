@@ -3,6 +3,7 @@
 
 mod guard;
 mod overlay;
+pub mod period;
 mod report;
 mod smtp_url;
 
@@ -14,10 +15,11 @@ use crate::{
     broker::Secret,
     db::Url,
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
-    notify::period::Every,
     outbox::{Kind, bundle::Pace},
     retention::Retention,
 };
+
+use period::Every;
 
 pub use overlay::{ConfigError, load};
 

@@ -66,4 +66,5 @@ mod spreadsheet;
 pub mod tables;
 mod telemetry;
 mod text;
+pub mod wake;
 pub mod worker;

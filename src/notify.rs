@@ -9,7 +9,6 @@ mod deliver;
 pub mod digest;
 pub mod letter;
 pub mod mailer;
-pub mod period;
 pub mod preview;
 pub mod recipients;
 mod refusals;

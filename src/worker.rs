@@ -6,6 +6,3 @@ pub mod checkpointer;
 mod compaction;
 pub mod notifier;
 mod waiting;
-pub mod wake;
-
-pub use wake::Wake;

@@ -9,7 +9,8 @@ use crate::{
     clock::Timestamp,
     db::{ALONE, Conn, Database, DbError, Fault, probe, wait_for_rows},
     decide::{Rules, guard::Extent},
-    outbox::{self, Notice},
+    inbox::dead,
+    outbox::{self, Notice, notice::GivenUp},
     tables::{
         self, held_users, refreshes,
         refused::{self, HOLD, Refused},
@@ -67,7 +68,18 @@ pub struct Refusal {
 impl Refusal {
     pub fn record(&self, conn: &mut Conn, one: &Refused, now: Timestamp) -> Result<usize, DbError> {
         tracing::warn!(entity = one.name(), error = %self.detail, "the database refuses a change, which is tried again later");
-        Ok(one.set_aside(conn, &self.detail, self.busy, now)?)
+        if !one.set_aside(conn, &self.detail, self.busy, now)? {
+            return Ok(0);
+        }
+        let given_up = GivenUp {
+            inbox_id: 0,
+            entity: Some(one.name()),
+            reason: dead::REFUSED.to_owned(),
+            detail: self.detail.clone(),
+            at: now.micros(),
+        };
+        outbox::enqueue(conn, &[Notice::DeliveryGivenUp(given_up)], now)?;
+        Ok(1)
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     receipt::Receipt,
     report::{Holds, Report},
 };
-use crate::notify::render::Escaped;
+use crate::text::html::Escaped;
 
 pub fn write(report: &Report) -> String {
     let tenant = report.tenant_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&report.tenant_id);

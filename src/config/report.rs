@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Mail, wrong};
-use crate::{notify::period::Every, outbox::Kind};
+use super::{Mail, period::Every, wrong};
+use crate::outbox::Kind;
 
 impl Mail {
     /// `None` where the tenant gets none, or the kind is switched off.

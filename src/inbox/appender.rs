@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{Delivery, Kept, commits::Commits, keeping::Keeping, recent::Recent, room::Taken};
-use crate::{db::Database, failpoint, metrics::Metrics, telemetry::Sparse, worker::Wake};
+use crate::{db::Database, failpoint, metrics::Metrics, telemetry::Sparse, wake::Wake};
 
 /// Most deliveries, and most bytes of bodies, in one commit.
 const MOST_DELIVERIES: usize = 1_024;

@@ -14,8 +14,6 @@ mod text;
 
 use std::collections::HashMap;
 
-pub(crate) use html::Escaped;
-
 use crate::{
     clock::Timestamp,
     outbox::{

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::period::begins_between;
 use crate::{
     clock::Timestamp,
-    config,
+    config::{self, period::begins_between},
     db::{Database, DbError},
     outbox::{self, Notice, notice::Period},
     tables::{

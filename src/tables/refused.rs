@@ -7,7 +7,6 @@ use crate::{
     clock::Timestamp,
     db::{Conn, schema::refused},
     fact::Kind,
-    outbox::{self, Notice, notice::GivenUp},
 };
 
 /// Beside the ranks of `refreshes`: somebody whose hold is approved.
@@ -61,9 +60,9 @@ impl Refused {
         format!("{kind} {}", self.id)
     }
 
-    /// Set aside until later. The operator is told the first time that it is refused; a row that is only locked counts as no
-    /// attempt. Returns how many notices were written.
-    pub fn set_aside(&self, conn: &mut Conn, detail: &str, busy: bool, now: Timestamp) -> QueryResult<usize> {
+    /// Sets it aside until later; a row that is only locked counts as no attempt. Returns whether it is refused for the first
+    /// time.
+    pub fn set_aside(&self, conn: &mut Conn, detail: &str, busy: bool, now: Timestamp) -> QueryResult<bool> {
         let known: Option<(i16, i64)> = refused::table
             .find((self.kind, &self.id))
             .select((refused::attempts, refused::since))
@@ -86,18 +85,7 @@ impl Refused {
                 refused::due_at.eq(now.plus_seconds(pause).micros()),
             ))
             .execute(conn)?;
-        if (before, attempts) != (0, 1) {
-            return Ok(0);
-        }
-        let given_up = GivenUp {
-            inbox_id: 0,
-            entity: Some(self.name()),
-            reason: crate::inbox::dead::REFUSED.to_owned(),
-            detail: detail.to_owned(),
-            at: now.micros(),
-        };
-        outbox::enqueue(conn, &[Notice::DeliveryGivenUp(given_up)], now)?;
-        Ok(1)
+        Ok((before, attempts) == (0, 1))
     }
 
     pub fn forget(&self, conn: &mut Conn) -> QueryResult<()> {

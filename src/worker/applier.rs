@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Wake, checkpointer::Log, compaction::Compaction, waiting::waiting};
+use super::{checkpointer::Log, compaction::Compaction, waiting::waiting};
 use crate::{
     apply::{self, ApplyError, Batch, ahead::Ahead, poison, reading::LeftOut, refresh, refused},
     clock::{Clock, Timestamp},
@@ -22,6 +22,7 @@ use crate::{
     metrics::{Metrics, Reason},
     retention::Retention,
     tables::mappings,
+    wake::Wake,
 };
 
 /// After a failure that may pass: from this pause, doubled up to the longest.

@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::Wake;
-use crate::db::Database;
+use crate::{db::Database, wake::Wake};
 
 /// Deliveries after which the log is worth the way: some 16 MiB of it.
 const EVERY: usize = 4_000;

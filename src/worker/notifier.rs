@@ -3,12 +3,12 @@
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use super::Wake;
 use crate::{
     clock::Clock,
     db::Database,
     metrics::Metrics,
     notify::{Notifier, Step},
+    wake::Wake,
 };
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);

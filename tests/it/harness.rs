@@ -18,8 +18,8 @@ use rosterd::{
     db::{Database, DbError},
     rebuild::{Rebuild, rebuild},
     tables::host::HostTable,
+    wake::Wake,
     worker::{
-        Wake,
         applier::{Applier, Step},
         checkpointer::Log,
     },

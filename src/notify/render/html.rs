@@ -1,27 +1,7 @@
 //! The HTML form. Others' words get in through [`Escaped`] only; the templates beside this file hold the markup.
 
-use std::fmt::{self, Display, Write};
-
 use super::{Item, Page};
-
-/// Text that stands in markup, inside an element or a quoted attribute.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
+use crate::text::html::Escaped;
 
 /// Inline styles say how it looks; this is what they cannot say. Class names are short, the mail repeats them.
 const STYLE: &str = include_str!("notice.css");

@@ -3,10 +3,10 @@
 use rosterd::{
     audit::kinds,
     by_hand::By,
+    config::period::Every,
     db::DbError,
     erase::{EraseError, Erased, erase},
     holds::Verdict,
-    notify::period::Every,
     outbox::{self, Notice, notice::GivenUp},
     tables::host::USERS,
 };

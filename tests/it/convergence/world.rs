@@ -25,8 +25,8 @@ use rosterd::{
         host::{TABLES, USERS},
         mappings::{self, Applied},
     },
+    wake::Wake,
     worker::{
-        Wake,
         applier::{Applier, Step},
         checkpointer::Log,
     },

@@ -1,6 +1,6 @@
 //! The report of access: who gets it when, and what it says.
 
-use rosterd::{config::Config, notify::period::Every};
+use rosterd::config::{Config, period::Every};
 use serde_json::json;
 
 use super::{Office, created, deleted, later};
