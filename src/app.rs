@@ -7,9 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::dev::ServerHandle;
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
-
 use crate::{
     apply::{Batch, ahead::Ahead},
     clock::Clock,
@@ -17,7 +14,6 @@ use crate::{
     db::{
         Database, DbError,
         migrate::{MigrateError, migrate},
-        schema::properties,
     },
     decide::{Rules, Tenancy},
     holds,
@@ -25,7 +21,7 @@ use crate::{
     inbox::{appender::Appender, keeping::Keeping, recent::Recent, room::Room},
     metrics::Metrics,
     notify::{Notifier, NotifyError},
-    tables::refreshes,
+    tables::{properties, refreshes},
     telemetry::Sparse,
     wake::Wake,
     worker::{
@@ -34,6 +30,7 @@ use crate::{
         notifier,
     },
 };
+use actix_web::dev::ServerHandle;
 
 /// Why the service does not start; told to the operator as it is.
 #[derive(Debug, thiserror::Error)]
@@ -270,39 +267,28 @@ fn settle_tenancy(database: &Database, tenancy: Tenancy) -> Result<(), StartErro
         Tenancy::Multi => "multi",
         Tenancy::Single => "single",
     };
-    database.write(|conn| {
-        let known: Option<String> =
-            properties::table.find("tenancy").select(properties::value).first(conn).optional()?;
-        match known {
-            Some(was) if was != name => Err(StartError::Tenancy { was }),
-            Some(_) => Ok(()),
-            None => {
-                diesel::insert_into(properties::table)
-                    .values((properties::name.eq("tenancy"), properties::value.eq(name)))
-                    .execute(conn)?;
-                Ok(())
-            }
+    database.write(|conn| match properties::get(conn, properties::TENANCY)? {
+        Some(was) if was != name => Err(StartError::Tenancy { was }),
+        Some(_) => Ok(()),
+        None => {
+            properties::set(conn, properties::TENANCY, name)?;
+            Ok(())
         }
     })
 }
 
 /// A changed policy on deleted directories changes what was derived before: those directories are derived again.
 fn settle_policy(database: &Database, rules: &Rules) -> Result<(), StartError> {
-    let name = "directory_deleted";
     let policy = format!("{:?}", rules.directory_deleted);
     database.write_in_turn(|conn| {
-        let known: Option<String> =
-            properties::table.find(name).select(properties::value).first(conn).optional()?;
+        let known = properties::get(conn, properties::DIRECTORY_DELETED)?;
         if known.as_deref() == Some(policy.as_str()) {
             return Ok(());
         }
         if known.is_some() {
             refreshes::request_deleted(conn)?;
         }
-        diesel::delete(properties::table.find(name)).execute(conn)?;
-        diesel::insert_into(properties::table)
-            .values((properties::name.eq(name), properties::value.eq(policy)))
-            .execute(conn)?;
+        properties::set(conn, properties::DIRECTORY_DELETED, &policy)?;
         Ok(())
     })
 }

@@ -13,6 +13,7 @@ pub mod erase;
 pub mod forgotten;
 pub mod keeping;
 pub mod log;
+pub mod old;
 pub mod queue;
 pub mod recent;
 pub mod room;

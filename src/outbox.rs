@@ -8,7 +8,6 @@ pub mod held;
 pub mod kind;
 pub mod list;
 pub mod mails;
-pub mod names;
 mod news;
 pub mod notice;
 mod privileges;

@@ -5,28 +5,23 @@
 //! letters stay until an operator has decided, and discarded ones for the record. A step is one transaction, and where
 //! it ended is kept in it.
 
-use std::collections::HashSet;
-
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
-
 use crate::{
     apply::{ApplyError, load},
     broker::Source,
     clock::Timestamp,
-    db::{
-        Conn, Database, DbError,
-        bulk::Rows,
-        schema::{dead_letters, inbox, inbox_queue, properties},
-    },
+    db::{Conn, Database, DbError},
     decide::needed::{Evidence, needed},
     fact::{Observation, Reading},
-    inbox::forgotten,
-    tables,
+    inbox::{
+        forgotten,
+        old::{self, Old},
+    },
+    tables::{
+        self,
+        properties::{self, RETENTION_CURSOR},
+    },
 };
 
-/// Deliveries looked at in one step.
-const STEP: i64 = 500;
-const CURSOR: &str = "retention_cursor";
 const DAY: i64 = 24 * 3600;
 
 /// How long what is kept; zero days is for ever.
@@ -46,14 +41,6 @@ pub struct Compacted {
     pub finished: bool,
 }
 
-struct Old {
-    id: i64,
-    source: String,
-    event_key: String,
-    disposition: i16,
-    body: Vec<u8>,
-}
-
 pub fn step(database: &Database, retention: Retention, now: Timestamp) -> Result<Compacted, ApplyError> {
     database.write_in_turn(|conn| Ok(compact(conn, retention, now)?))
 }
@@ -67,51 +54,17 @@ fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Comp
     if retention.delivery_days == 0 {
         return Ok(outcome);
     }
-    let cursor = cursor(conn)?;
-    let (page, last) = old_deliveries(conn, cursor, ago(retention.delivery_days))?;
+    let cursor = properties::get(conn, RETENTION_CURSOR)?.and_then(|id| id.parse().ok()).unwrap_or(0);
+    let (page, last) = old::page(conn, cursor, ago(retention.delivery_days))?;
     outcome.looked_at = page.len();
     let droppable = droppable(conn, page)?;
     outcome.dropped = droppable.len();
     let keys: Vec<_> = droppable.iter().map(|old| (old.source.as_str(), old.event_key.as_str())).collect();
     forgotten::remember(conn, &keys, now)?;
-    Rows::of(&droppable)
-        .integer("id", |old| old.id)
-        .execute(conn, "DELETE FROM inbox WHERE id IN (SELECT r.id FROM {rows})")?;
+    old::drop(conn, &droppable)?;
     outcome.finished = last.is_none();
-    set_cursor(conn, last.unwrap_or(0))?;
+    properties::set(conn, RETENTION_CURSOR, &last.unwrap_or(0).to_string())?;
     Ok(outcome)
-}
-
-/// The next deliveries after `cursor` that are old and neither waiting nor set aside, and where to go on; nowhere when
-/// the walk has come to young ones. Ids grow with the time of receipt.
-fn old_deliveries(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec<Old>, Option<i64>)> {
-    let rows: Vec<(i64, i64)> = inbox::table
-        .filter(inbox::id.gt(cursor))
-        .order(inbox::id)
-        .select((inbox::id, inbox::received_at))
-        .limit(STEP)
-        .load(conn)?;
-    let full = rows.len() as i64 == STEP;
-    let old: Vec<i64> =
-        rows.iter().take_while(|(_, received)| *received < before.micros()).map(|(id, _)| *id).collect();
-    let last = old.last().copied().filter(|_| full && old.len() == rows.len());
-    let waiting: Vec<i64> = inbox_queue::table
-        .filter(inbox_queue::inbox_id.eq_any(&old))
-        .select(inbox_queue::inbox_id)
-        .load(conn)?;
-    let dead: Vec<i64> = dead_letters::table
-        .filter(dead_letters::inbox_id.eq_any(&old))
-        .select(dead_letters::inbox_id)
-        .load(conn)?;
-    let busy: HashSet<i64> = waiting.into_iter().chain(dead).collect();
-    let wanted: Vec<i64> = old.into_iter().filter(|id| !busy.contains(id)).collect();
-    let page: Vec<(i64, String, String, i16, Vec<u8>)> = inbox::table
-        .filter(inbox::id.eq_any(wanted))
-        .order(inbox::id)
-        .select((inbox::id, inbox::source, inbox::event_key, inbox::disposition, inbox::body))
-        .load(conn)?;
-    let old = |(id, source, event_key, disposition, body)| Old { id, source, event_key, disposition, body };
-    Ok((page.into_iter().map(old).collect(), last))
 }
 
 fn droppable(conn: &mut Conn, page: Vec<Old>) -> Result<Vec<Old>, DbError> {
@@ -146,21 +99,4 @@ fn pair(observation: &Observation) -> Option<(String, String)> {
         }
         _ => None,
     }
-}
-
-fn cursor(conn: &mut Conn) -> QueryResult<i64> {
-    let kept: Option<String> =
-        properties::table.find(CURSOR).select(properties::value).first(conn).optional()?;
-    Ok(kept.and_then(|text| text.parse().ok()).unwrap_or(0))
-}
-
-fn set_cursor(conn: &mut Conn, id: i64) -> QueryResult<()> {
-    Rows::of(&[id.to_string()]).text("value", String::as_str).execute(
-        conn,
-        &format!(
-            "INSERT INTO properties (name, value) SELECT '{CURSOR}', r.value FROM {{rows}} WHERE true \
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-        ),
-    )?;
-    Ok(())
 }

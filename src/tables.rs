@@ -15,6 +15,8 @@ pub mod lookup;
 pub mod manual_grants;
 pub mod mappings;
 pub mod memberships;
+pub mod names;
+pub mod properties;
 pub mod protected_seats;
 pub mod refreshes;
 pub mod refused;

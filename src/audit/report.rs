@@ -10,8 +10,7 @@ use super::receipt::{Receipt, receipts};
 use crate::{
     clock::Timestamp,
     db::{Conn, DbError, bulk::Rows},
-    outbox::names,
-    tables::host::time_as_text,
+    tables::{host::time_as_text, names},
 };
 
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,6 @@ use actix_web::{
     HttpResponse, ResponseError,
     web::{self, Data},
 };
-use diesel::{QueryDsl, RunQueryDsl};
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -14,10 +13,10 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use crate::{
     clock::{Clock, Timestamp},
-    db::{Database, DbError, schema::properties},
+    db::{Database, DbError},
     inbox::{dead, keeping::Keeping, queue},
     outbox,
-    tables::{holds, refreshes, refused},
+    tables::{holds, properties, refreshes, refused},
 };
 
 /// How long a look at the database may take.
@@ -64,11 +63,8 @@ impl Health {
             return false;
         }
         let database = self.database.clone();
-        let read = move || {
-            database.read::<_, DbError>(|conn| {
-                Ok(properties::table.find("tenancy").select(properties::value).first::<String>(conn)?)
-            })
-        };
+        let read =
+            move || database.read::<_, DbError>(|conn| Ok(properties::get(conn, properties::TENANCY)?));
         // A look over a connection that has fallen silent ends too: the next one has another connection.
         let outcome = timeout(LOOK, web::block(read)).await.map(|read| {
             read.map(|read| {

@@ -13,10 +13,10 @@ use crate::{
         Payload, held,
         kind::Family,
         mails::Claimed,
-        names::{self, Named},
         notice::{self, ChangeHeld, Kept, Privilege, Silence},
         standing::{self, Stored},
     },
+    tables::names::{self, Named},
 };
 
 /// Most people in the attached list.

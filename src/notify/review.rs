@@ -10,10 +10,9 @@ use crate::{
     db::{Conn, DbError},
     outbox::{
         mails::Claimed,
-        names,
         notice::{self, Period},
     },
-    tables::mappings,
+    tables::{mappings, names},
 };
 
 /// Rows in each attached list.

@@ -9,13 +9,12 @@ use diesel::{
 use super::{
     Payload, held,
     kind::{Family, Kind},
-    names,
     notice::{self, ChangeHeld, Directory, Kept, Privilege, Silence},
     privileges,
 };
 use crate::{
     db::{Conn, on_each, schema::outbox},
-    tables::{heard, roles},
+    tables::{heard, names, roles},
 };
 
 /// A notice that is not of a leaver.

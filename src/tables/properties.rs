@@ -1,0 +1,25 @@
+//! Table `properties`: single values that the database remembers about itself, by name.
+
+use diesel::{OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
+
+use crate::db::{Conn, bulk::Rows, schema::properties};
+
+/// The first start's `tenancy`; a later start must agree.
+pub const TENANCY: &str = "tenancy";
+/// The policy on deleted directories by which the rows were derived.
+pub const DIRECTORY_DELETED: &str = "directory_deleted";
+/// The id up to which retention has walked the inbox.
+pub const RETENTION_CURSOR: &str = "retention_cursor";
+
+pub fn get(conn: &mut Conn, name: &str) -> QueryResult<Option<String>> {
+    properties::table.find(name).select(properties::value).first(conn).optional()
+}
+
+pub fn set(conn: &mut Conn, name: &str, value: &str) -> QueryResult<()> {
+    Rows::of(&[(name, value)]).text("name", |(name, _)| name).text("value", |(_, value)| value).execute(
+        conn,
+        "INSERT INTO properties (name, value) SELECT r.name, r.value FROM {rows} WHERE true \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )?;
+    Ok(())
+}
