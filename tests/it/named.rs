@@ -32,11 +32,11 @@ struct Row {
     id: String,
 }
 
-/// The README's query, word for word but for the parameters' marks on SQLite.
+/// The query of docs/integrating.md, word for word but for the parameters' marks on SQLite.
 fn signs_in(app: &TestApp, address: &str) -> Vec<String> {
-    let readme = include_str!("../../README.md");
-    let start = readme.find("SELECT id, person_id, access_epoch").unwrap();
-    let sql = readme[start..].split(';').next().unwrap();
+    let document = include_str!("../../docs/integrating.md");
+    let start = document.find("SELECT id, person_id, access_epoch").unwrap();
+    let sql = document[start..].split(';').next().unwrap();
     let rows: Vec<Row> = app
         .database()
         .read::<_, DbError>(|conn| {

@@ -102,20 +102,19 @@ pub(super) fn beginning(app: &TestApp) {
     ]);
 }
 
-/// Each example of the README is a mapping.
+/// Each file of examples/mappings is a mapping, and docs/roles.md names each.
 #[test]
-fn the_readmes_mappings_are_mappings() {
-    let readme = include_str!("../../README.md");
-    let blocks: Vec<&str> =
-        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let mappings: Vec<&str> = blocks.into_iter().filter(|block| block.contains("rules]]")).collect();
-
-    assert_eq!(mappings.len(), 3);
-    for mapping in mappings {
-        assert!(
-            rosterd::mapping::check(mapping).is_ok(),
-            "{:?} in\n{mapping}",
-            rosterd::mapping::check(mapping)
-        );
+fn the_examples_are_mappings() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mappings");
+    let document = include_str!("../../docs/roles.md");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let checked = rosterd::mapping::check(&std::fs::read_to_string(&path).unwrap());
+        assert!(checked.is_ok(), "{name}: {checked:?}");
+        assert!(document.contains(&format!("../examples/mappings/{name}")), "{name} is not in docs/roles.md");
+        names.push(name);
     }
+    assert_eq!(names.len(), 3);
 }
