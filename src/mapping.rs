@@ -1,6 +1,6 @@
 //! The role mapping: which of the host's roles the facts of a directory grant, tenant by tenant.
 //!
-//! One TOML document for all tenants ([`document`]), checked as a whole ([`check`]) before anything is made of it, kept
+//! One TOML document for all tenants ([`document`]), checked as a whole ([`check()`]) before anything is made of it, kept
 //! in versions (`tables::mappings`). What a tenant's section says replaces what the document says for everybody.
 
 pub mod check;

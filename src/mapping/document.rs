@@ -1,4 +1,4 @@
-//! The document as it is written. What it means, and whether it can, is told in [`super::check`].
+//! The document as it is written. What it means, and whether it can, is told in [`super::check()`].
 
 use std::collections::BTreeMap;
 
