@@ -71,28 +71,39 @@ impl Wake {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, thread};
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(3_600);
 
+    /// Fails instead of hanging, when a pause does not end.
+    fn ends(work: impl FnOnce() + Send + 'static) -> bool {
+        let (done, ended) = mpsc::channel();
+        thread::spawn(move || {
+            work();
+            done.send(())
+        });
+        ended.recv_timeout(Duration::from_secs(20)).is_ok()
+    }
+
     #[test]
     fn a_pause_ends_when_nothing_rings() {
-        Wake::default().pause(LONG);
+        assert!(ends(|| Wake::default().pause(LONG)));
     }
 
     #[test]
     fn the_end_cuts_a_pause_short_however_much_it_rings() {
         let wake = Wake::default();
-        std::thread::scope(|scope| {
-            scope.spawn(|| wake.pause(LONG));
-            let ringing = scope.spawn(|| {
-                while !wake.is_stopping() {
-                    wake.ring();
-                    std::thread::yield_now();
-                }
-            });
-            wake.stop();
-            ringing.join().unwrap();
+        let (pausing, ringing) = (wake.clone(), wake.clone());
+        let rings = thread::spawn(move || {
+            while !ringing.is_stopping() {
+                ringing.ring();
+                thread::yield_now();
+            }
         });
+        wake.stop();
+        assert!(ends(move || pausing.pause(LONG)));
+        rings.join().unwrap();
     }
 }
