@@ -9,7 +9,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{clock::Timestamp, fact::Reading};
+use crate::{decide::fact::Reading, runtime::clock::Timestamp};
 
 /// Longest id, type or slug taken as such, in bytes: it must fit an index entry on both databases.
 pub const LONGEST_ID: usize = 255;
@@ -45,9 +45,9 @@ impl Source {
         header: Option<&[u8]>,
         tolerance_ms: i64,
         now: Timestamp,
-    ) -> Result<Claim, VerifyError> {
+    ) -> Result<SignatureHeader, VerifyError> {
         match self {
-            Self::WorkOs => workos::signature::claim(header, tolerance_ms, now).map(Claim::WorkOs),
+            Self::WorkOs => workos::signature::claim(header, tolerance_ms, now).map(SignatureHeader::WorkOs),
         }
     }
 
@@ -88,11 +88,11 @@ impl Source {
 
 /// A signature that can be read and is of this time; whether it is of this body is still to be seen.
 #[derive(Debug)]
-pub enum Claim {
-    WorkOs(workos::signature::Claim),
+pub enum SignatureHeader {
+    WorkOs(workos::signature::WorkOsSignature),
 }
 
-impl Claim {
+impl SignatureHeader {
     pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
         match self {
             Self::WorkOs(claim) => claim.proved_by(body, secrets),

@@ -8,21 +8,21 @@
 pub mod append;
 pub mod appender;
 mod commits;
-pub mod dead;
+pub mod dead_letters;
 pub mod erase;
-pub mod forgotten;
-pub mod keeping;
-pub mod log;
+pub mod listing;
+pub mod memory_queue;
 pub mod old;
 pub mod queue;
-pub mod recent;
 pub mod room;
+pub mod seen_ids;
+pub mod storing;
 
 use actix_web::web::Bytes;
 
 use crate::{
     broker::{Label, Source},
-    clock::Timestamp,
+    runtime::clock::Timestamp,
 };
 
 /// A verified delivery on its way into the log. The body is shared, never copied.
@@ -42,7 +42,7 @@ impl Delivery {
 
 /// What became of a delivery; both mean that it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Stored {
     Accepted { inbox_id: i64 },
     Duplicate,
 }

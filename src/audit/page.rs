@@ -3,7 +3,7 @@
 
 use super::{
     receipt::Receipt,
-    report::{Holds, Report},
+    report::{Report, RoleLine},
 };
 use crate::text::html::Escaped;
 
@@ -67,7 +67,7 @@ fn who(name: Option<&str>, email: Option<&str>, user_id: &str) -> String {
 }
 
 /// Rows of one person stand together; the first says all of who it is.
-fn holders(holds: &[Holds]) -> String {
+fn holders(holds: &[RoleLine]) -> String {
     let mut last = None;
     let rows = holds.iter().map(|one| {
         let again = last.replace(&one.user_id) == Some(&one.user_id);
@@ -157,7 +157,7 @@ mod tests {
             minutes_applied_to_told: None,
             returned_at: Some(evil.clone()),
         };
-        let holds = Holds {
+        let holds = RoleLine {
             user_id: evil.clone(),
             name: None,
             email: Some(evil.clone()),
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn who_holds_several_roles_is_described_once() {
-        let holds = |user_id: &str, role: &str| Holds {
+        let holds = |user_id: &str, role: &str| RoleLine {
             user_id: user_id.into(),
             name: Some("Ada".into()),
             email: Some(format!("{user_id}@acme.example")),

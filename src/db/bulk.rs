@@ -10,7 +10,7 @@ mod upsert;
 use diesel::{QueryResult, RunQueryDsl, deserialize::QueryableByName, pg::Pg, sqlite::Sqlite};
 
 use super::Conn;
-use crate::clock::Timestamp;
+use crate::runtime::clock::Timestamp;
 use statement::{AllRows, SomeRows, Statement};
 pub use upsert::Upsert;
 

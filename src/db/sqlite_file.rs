@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::Url;
-use crate::private;
+use crate::runtime::private_files;
 
 /// SQLite gives `-wal` and `-shm` the mode of the file. The file is made empty, before SQLite opens it.
 ///
@@ -18,7 +18,7 @@ use crate::private;
 pub(super) fn make(path: &str) -> io::Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock();
-    private::create_new(Path::new(path)).map(drop)
+    private_files::create_new(Path::new(path)).map(drop)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub fn serve_alone(url: &Url) -> Result<Serving, ServedError> {
     beside.push(".lock");
     let beside = PathBuf::from(beside);
     // A file of its own: see `make`.
-    let file = private::create(&beside).map_err(|error| refused(&beside, error))?;
+    let file = private_files::create(&beside).map_err(|error| refused(&beside, error))?;
     match file.try_lock() {
         Ok(()) => Ok(Serving { _lock: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(ServedError::Twice(url.clone())),

@@ -5,18 +5,18 @@ use std::collections::HashSet;
 use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         bulk::Rows,
         schema::{dead_letters, inbox, inbox_queue},
     },
+    runtime::clock::Timestamp,
 };
 
 /// Deliveries looked at in one page.
 const PAGE: i64 = 500;
 
-pub struct Old {
+pub struct OldDelivery {
     pub id: i64,
     pub source: String,
     pub event_key: String,
@@ -26,7 +26,7 @@ pub struct Old {
 
 /// The next deliveries after `cursor` that came before `before`, and where to go on; nowhere when the walk has come to
 /// young ones. Ids grow with the time of receipt.
-pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec<Old>, Option<i64>)> {
+pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec<OldDelivery>, Option<i64>)> {
     let rows: Vec<(i64, i64)> = inbox::table
         .filter(inbox::id.gt(cursor))
         .order(inbox::id)
@@ -52,11 +52,12 @@ pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec
         .order(inbox::id)
         .select((inbox::id, inbox::source, inbox::event_key, inbox::disposition, inbox::body))
         .load(conn)?;
-    let old = |(id, source, event_key, disposition, body)| Old { id, source, event_key, disposition, body };
+    let old =
+        |(id, source, event_key, disposition, body)| OldDelivery { id, source, event_key, disposition, body };
     Ok((page.into_iter().map(old).collect(), last))
 }
 
-pub fn drop(conn: &mut Conn, deliveries: &[Old]) -> QueryResult<()> {
+pub fn drop(conn: &mut Conn, deliveries: &[OldDelivery]) -> QueryResult<()> {
     Rows::of(deliveries)
         .integer("id", |old| old.id)
         .execute(conn, "DELETE FROM inbox WHERE id IN (SELECT r.id FROM {rows})")?;

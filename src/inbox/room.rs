@@ -14,7 +14,7 @@ pub struct Room {
 
 /// What one body takes; given back when dropped.
 #[derive(Debug)]
-pub struct Taken {
+pub struct RoomTaken {
     room: Room,
     bytes: usize,
 }
@@ -25,12 +25,12 @@ impl Room {
     }
 
     /// A body of which nothing has come yet.
-    pub fn enter(&self) -> Taken {
-        Taken { room: self.clone(), bytes: 0 }
+    pub fn enter(&self) -> RoomTaken {
+        RoomTaken { room: self.clone(), bytes: 0 }
     }
 }
 
-impl Taken {
+impl RoomTaken {
     /// Takes room for so many bytes more, or nothing and returns false. Only bytes that have come are counted: an
     /// announcement is a claim of somebody who is not known yet.
     pub fn grow(&mut self, bytes: usize) -> bool {
@@ -43,7 +43,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for RoomTaken {
     fn drop(&mut self) {
         self.room.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }

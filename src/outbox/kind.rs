@@ -2,7 +2,7 @@
 
 /// In the order of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum NoticeKind {
     Deprovisioned,
     DirectoryConnected,
     DirectoryDeleted,
@@ -36,7 +36,7 @@ pub enum Family {
     ClaimsRefused,
 }
 
-impl Kind {
+impl NoticeKind {
     pub const ALL: [Self; 12] = [
         Self::Deprovisioned,
         Self::DirectoryConnected,
@@ -142,11 +142,11 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::named(kind.name()), Some(kind));
+        for kind in NoticeKind::ALL {
+            assert_eq!(NoticeKind::named(kind.name()), Some(kind));
             assert_eq!(Family::of_bundle(kind.family().name()), Some(kind.family()));
         }
         assert_eq!(Family::of_bundle("held:17"), Some(Family::Held));
-        assert_eq!((Kind::named(""), Family::of_bundle("nothing")), (None, None));
+        assert_eq!((NoticeKind::named(""), Family::of_bundle("nothing")), (None, None));
     }
 }

@@ -6,15 +6,15 @@ use diesel::{
 };
 
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         schema::{mails, outbox},
     },
+    runtime::clock::Timestamp,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum State {
+pub enum MailState {
     /// On its way, or waiting for its next attempt
     Waiting,
     Sent,
@@ -24,7 +24,7 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl MailState {
     const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Needless, Self::Dead];
 
     const fn name(self) -> &'static str {
@@ -39,7 +39,7 @@ impl State {
 
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = mails)]
-pub struct Mail {
+pub struct ListedMail {
     pub id: i64,
     pub tenant_id: String,
     pub bundle: String,
@@ -56,7 +56,7 @@ pub struct Mail {
 }
 
 #[derive(Clone, Debug, Queryable)]
-pub struct Notice {
+pub struct ListedNotice {
     pub id: i64,
     pub kind: String,
     pub user_id: String,
@@ -67,24 +67,28 @@ pub struct Notice {
 /// The newest first.
 pub fn list(
     conn: &mut Conn,
-    state: Option<State>,
+    state: Option<MailState>,
     tenant: Option<&str>,
     limit: i64,
-) -> QueryResult<Vec<Mail>> {
-    let states = state.map_or_else(|| State::ALL.to_vec(), |state| vec![state]);
+) -> QueryResult<Vec<ListedMail>> {
+    let states = state.map_or_else(|| MailState::ALL.to_vec(), |state| vec![state]);
     let any = tenant.is_none().into_sql::<Bool>();
     mails::table
-        .filter(mails::state.eq_any(states.into_iter().map(State::name)))
+        .filter(mails::state.eq_any(states.into_iter().map(MailState::name)))
         .filter(mails::tenant_id.eq(tenant.unwrap_or_default()).or(any))
         .order(mails::id.desc())
         .limit(limit)
-        .select(Mail::as_select())
+        .select(ListedMail::as_select())
         .load(conn)
 }
 
 /// The mail, the first of its notices, and how many there are.
-pub fn show(conn: &mut Conn, id: i64, most: i64) -> QueryResult<Option<(Mail, Vec<Notice>, i64)>> {
-    let Some(mail) = mails::table.find(id).select(Mail::as_select()).first(conn).optional()? else {
+pub fn show(
+    conn: &mut Conn,
+    id: i64,
+    most: i64,
+) -> QueryResult<Option<(ListedMail, Vec<ListedNotice>, i64)>> {
+    let Some(mail) = mails::table.find(id).select(ListedMail::as_select()).first(conn).optional()? else {
         return Ok(None);
     };
     let of_mail = || outbox::table.filter(outbox::mail_id.eq(id));

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::kind::{Family, Kind};
+use super::kind::{Family, NoticeKind};
 use crate::{
-    clock::Timestamp,
-    decide::{access::Cause, privileges::PrivilegeChange, users::Leaver},
+    decide::{access::AccessCause, privileges::PrivilegeChange, users::Leaver},
+    runtime::clock::Timestamp,
 };
 
 /// One piece of news.
@@ -15,22 +15,22 @@ pub enum Notice {
     /// A directory is shown for the first time by its own word.
     DirectoryConnected {
         tenant_id: String,
-        directory: Directory,
+        directory: DirectoryNotice,
     },
     DirectoryDeleted {
         tenant_id: String,
-        directory: Directory,
+        directory: DirectoryNotice,
     },
     DirectorySilent {
         tenant_id: String,
-        silence: Silence,
+        silence: SilentDirectory,
     },
     /// Granted or lost, by the change.
     Privileged(PrivilegeChange),
     /// Somebody keeps a protected role, and with it their access, because nobody else of the tenant holds it.
     LastHolderKept {
-        whom: Whom,
-        kept: Kept,
+        whom: NoticePerson,
+        kept: LastHolder,
     },
     /// One mail for each hold, whatever is enqueued about it again; names and counts are read when it is composed.
     MassChangeHeld {
@@ -40,7 +40,7 @@ pub enum Notice {
     },
     MappingApplied {
         tenant_id: String,
-        mapping: MappingNews,
+        mapping: MappingNotice,
     },
     /// A period of a tenant's reports is over; what it says is read when its mail is composed.
     AccessReport {
@@ -54,7 +54,7 @@ pub enum Notice {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Whom {
+pub struct NoticePerson {
     pub tenant_id: String,
     pub user_id: String,
     pub person_id: String,
@@ -77,14 +77,14 @@ pub struct Payload {
     pub since: i64,
     /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
     pub cause: String,
-    /// The broker's word on the person, such as `suspended`.
+    /// The broker's fact about the person, such as `suspended`.
     pub state: Option<String>,
     /// The delivery that says so, as `rosterd inbox show` names it.
     pub inbox_id: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Directory {
+pub struct DirectoryNotice {
     pub id: String,
     pub name: Option<String>,
     pub provider: Option<String>,
@@ -95,7 +95,7 @@ pub struct Directory {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Silence {
+pub struct SilentDirectory {
     pub directory_id: String,
     /// When it was last heard of, by this service's clock.
     pub heard_at: i64,
@@ -118,7 +118,7 @@ pub struct Privilege {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct LastHolder {
     #[serde(skip)]
     pub user_id: String,
     pub name: Option<String>,
@@ -139,7 +139,7 @@ pub struct ChangeHeld {
 
 /// How much another mapping changes for one tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MappingNews {
+pub struct MappingNotice {
     pub version: i64,
     pub at: i64,
     pub users: usize,
@@ -199,7 +199,7 @@ pub struct ClaimRefused {
 /// A row of the outbox before it is one.
 pub(super) struct Row<'a> {
     pub(super) tenant_id: &'a str,
-    pub(super) kind: Kind,
+    pub(super) kind: NoticeKind,
     pub(super) bundle: String,
     pub(super) user_id: &'a str,
     pub(super) person_id: &'a str,
@@ -209,20 +209,20 @@ pub(super) struct Row<'a> {
 }
 
 impl Notice {
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> NoticeKind {
         match self {
-            Self::Deprovisioned(_) => Kind::Deprovisioned,
-            Self::DirectoryConnected { .. } => Kind::DirectoryConnected,
-            Self::DirectoryDeleted { .. } => Kind::DirectoryDeleted,
-            Self::DirectorySilent { .. } => Kind::DirectorySilent,
-            Self::Privileged(change) if change.granted => Kind::PrivilegedGranted,
-            Self::Privileged(_) => Kind::PrivilegedLost,
-            Self::LastHolderKept { .. } => Kind::LastHolderKept,
-            Self::MassChangeHeld { .. } => Kind::MassChangeHeld,
-            Self::MappingApplied { .. } => Kind::MappingApplied,
-            Self::AccessReport { .. } => Kind::AccessReport,
-            Self::DeliveryGivenUp(_) => Kind::DeliveryGivenUp,
-            Self::ClaimRefused(_) => Kind::ClaimRefused,
+            Self::Deprovisioned(_) => NoticeKind::Deprovisioned,
+            Self::DirectoryConnected { .. } => NoticeKind::DirectoryConnected,
+            Self::DirectoryDeleted { .. } => NoticeKind::DirectoryDeleted,
+            Self::DirectorySilent { .. } => NoticeKind::DirectorySilent,
+            Self::Privileged(change) if change.granted => NoticeKind::PrivilegedGranted,
+            Self::Privileged(_) => NoticeKind::PrivilegedLost,
+            Self::LastHolderKept { .. } => NoticeKind::LastHolderKept,
+            Self::MassChangeHeld { .. } => NoticeKind::MassChangeHeld,
+            Self::MappingApplied { .. } => NoticeKind::MappingApplied,
+            Self::AccessReport { .. } => NoticeKind::AccessReport,
+            Self::DeliveryGivenUp(_) => NoticeKind::DeliveryGivenUp,
+            Self::ClaimRefused(_) => NoticeKind::ClaimRefused,
         }
     }
 
@@ -288,9 +288,9 @@ fn leaver(leaver: &Leaver) -> Payload {
         directory_id: leaver.directory_id.clone(),
         since: leaver.since.micros(),
         cause: match leaver.cause {
-            Cause::Person => PERSON,
-            Cause::Directory => DIRECTORY,
-            Cause::Mapping => MAPPING,
+            AccessCause::Person => PERSON,
+            AccessCause::Directory => DIRECTORY,
+            AccessCause::Mapping => MAPPING,
         }
         .to_owned(),
         state: leaver.state.clone(),

@@ -12,8 +12,10 @@ use crate::{
         bulk::{Rows, Upsert},
         on_each,
     },
-    decide::groups::{GroupChange, ShownGroup},
-    fact,
+    decide::{
+        fact,
+        groups::{GroupChange, ShownGroup},
+    },
 };
 
 #[derive(QueryableByName)]

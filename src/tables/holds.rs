@@ -7,13 +7,13 @@ use diesel::{
 
 use super::{Key, held_users};
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         bulk::Rows,
         on_each,
         schema::{held_users as users, holds},
     },
+    runtime::clock::Timestamp,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]

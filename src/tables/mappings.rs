@@ -3,12 +3,12 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, dsl::max};
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, DbError, schema::mappings},
-    mapping::{Fault, Mapping, check},
+    decide::mapping::{Mapping, MappingFault, check},
+    runtime::clock::Timestamp,
 };
 
-pub struct Applied {
+pub struct AppliedMapping {
     pub version: i64,
     pub document: String,
     pub by: String,
@@ -21,10 +21,10 @@ pub fn version(conn: &mut Conn) -> QueryResult<i64> {
     Ok(newest.unwrap_or_default())
 }
 
-pub fn newest(conn: &mut Conn) -> QueryResult<Option<Applied>> {
+pub fn newest(conn: &mut Conn) -> QueryResult<Option<AppliedMapping>> {
     let row: Option<(i64, String, String, i64)> =
         mappings::table.order(mappings::version.desc()).first(conn).optional()?;
-    Ok(row.map(|(version, document, by, at)| Applied {
+    Ok(row.map(|(version, document, by, at)| AppliedMapping {
         version,
         document,
         by,
@@ -46,24 +46,25 @@ pub enum InForceError {
     #[error(
         "mapping version {version} was applied by another version of rosterd and cannot be read: line {fault}"
     )]
-    Faulty { version: i64, fault: Fault },
+    Faulty { version: i64, fault: MappingFault },
 }
 
 /// The mapping that holds.
 pub fn in_force(conn: &mut Conn) -> Result<Mapping, InForceError> {
-    let Some(Applied { version, document, .. }) = newest(conn).map_err(DbError::from)? else {
+    let Some(AppliedMapping { version, document, .. }) = newest(conn).map_err(DbError::from)? else {
         return Ok(Mapping::built_in());
     };
     match check(&document) {
         Ok(mapping) => Ok(mapping.as_version(version)),
         Err(faults) => {
-            let fault = faults.into_iter().next().unwrap_or(Fault { line: 0, what: "unknown".to_owned() });
+            let fault =
+                faults.into_iter().next().unwrap_or(MappingFault { line: 0, what: "unknown".to_owned() });
             Err(InForceError::Faulty { version, fault })
         }
     }
 }
 
-pub fn insert(conn: &mut Conn, applied: &Applied) -> QueryResult<()> {
+pub fn insert(conn: &mut Conn, applied: &AppliedMapping) -> QueryResult<()> {
     diesel::insert_into(mappings::table)
         .values((
             mappings::version.eq(applied.version),

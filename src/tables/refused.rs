@@ -4,16 +4,16 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, RunQueryDsl};
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, schema::refused},
-    fact::Kind,
+    decide::fact::EntityKind,
+    runtime::clock::Timestamp,
 };
 
 /// Beside the ranks of `refreshes`: somebody whose hold is approved.
 pub const HOLD: i16 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct Refused {
+pub struct RefusedChange {
     pub kind: i16,
     pub id: String,
     /// The directory of the refresh, or the tenant of the hold.
@@ -39,7 +39,7 @@ fn pause_seconds(attempts: i16) -> i64 {
 /// A row that somebody has locked for a moment.
 const BUSY_SECONDS: i64 = 3;
 
-impl Refused {
+impl RefusedChange {
     pub fn new(kind: i16, id: &str, owner: &str, group_id: &str, rank: i16) -> Self {
         Self {
             kind,
@@ -56,7 +56,7 @@ impl Refused {
 
     /// "user u1", "group g1".
     pub fn name(&self) -> String {
-        let kind = if super::kind(self.kind) == Kind::Group { "group" } else { "user" };
+        let kind = if super::kind(self.kind) == EntityKind::Group { "group" } else { "user" };
         format!("{kind} {}", self.id)
     }
 
@@ -95,7 +95,7 @@ impl Refused {
 }
 
 /// Those to be tried now. Users come before groups, as somebody may lose access.
-pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<Refused>> {
+pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<RefusedChange>> {
     refused::table
         .filter(refused::due_at.le(now.micros()))
         .order((refused::kind, refused::due_at, refused::id))
@@ -103,12 +103,12 @@ pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<Refus
         .load(conn)
 }
 
-pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<Refused>> {
+pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<RefusedChange>> {
     refused::table.find((kind, id)).first(conn).optional()
 }
 
 /// All of them, the oldest first.
-pub fn list(conn: &mut Conn) -> QueryResult<Vec<Refused>> {
+pub fn list(conn: &mut Conn) -> QueryResult<Vec<RefusedChange>> {
     refused::table.order((refused::since, refused::kind, refused::id)).load(conn)
 }
 

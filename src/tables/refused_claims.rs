@@ -9,13 +9,13 @@ use diesel::{
 };
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows, on_each, schema::refused_claims},
+    runtime::clock::Timestamp,
 };
 
 /// Events of one batch that one organization claims for a directory of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedClaim {
     pub organization_id: String,
     pub events: i64,
     /// Those of them that end somebody's access.
@@ -25,11 +25,11 @@ pub struct Refused {
 }
 
 /// By directory. Where several organizations claim one directory, the newest claimant is stored.
-pub type ByDirectory = BTreeMap<String, Refused>;
+pub type ByDirectory = BTreeMap<String, RefusedClaim>;
 
 /// Written in the transaction that dead-letters the deliveries, so that none is missed or counted twice.
 pub fn add(conn: &mut Conn, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
-    let rows: Vec<(&String, &Refused)> = refused.iter().collect();
+    let rows: Vec<(&String, &RefusedClaim)> = refused.iter().collect();
     Rows::of(&rows)
         .text("directory_id", |(directory_id, _)| directory_id)
         .text("organization_id", |(_, refused)| &refused.organization_id)

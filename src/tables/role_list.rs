@@ -12,7 +12,7 @@ use crate::{
         bulk::{Rows, Upsert},
         schema::{claims, role_mentions, roles, tenants},
     },
-    mapping::Mapping,
+    decide::mapping::Mapping,
 };
 
 /// A role whose name in a tenant's list is another now; `None` where it is not listed.

@@ -123,7 +123,7 @@ pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
         .text("role_slug", |grant| grant.assignment.role_slug)
         .text("granted_by", |grant| &grant.by)
         .time("since", |grant| grant.since.at)
-        .boolean("newest_word", |grant| grant.since.newest_word)
+        .boolean("newest_word", |grant| grant.since.newest_fact)
         .upsert(conn, &GRANT)?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use diesel::{
 };
 use rosterd::{
     db::{Conn, DbError},
-    tables::host::TABLES,
+    tables::published::TABLES,
 };
 
 use crate::harness::{Backend, TestApp, both};

@@ -10,7 +10,7 @@ use diesel::{
 };
 
 use super::{Column, Values};
-use crate::clock::Timestamp;
+use crate::runtime::clock::Timestamp;
 
 /// Unlike diesel's `sql_query`, which is prepared anew each time, this is prepared once for each text.
 pub(super) struct Statement<'s, I> {

@@ -1,13 +1,13 @@
 //! Roles that change: privileged ones granted and lost, protected ones kept, and another mapping.
 
-use super::{Item, Page, Tenant, clean, count, grouped, inbox, more, person, reference, time};
-use crate::outbox::notice::{Kept, MappingNews, Privilege, Privileged};
+use super::{Item, Page, TenantNames, clean, count, grouped, inbox, more, person, reference, time};
+use crate::outbox::notice::{LastHolder, MappingNotice, Privilege, Privileged};
 
 fn role(slug: &str) -> String {
     clean::name(slug, 60)
 }
 
-pub(super) fn privileges(tenant: &Tenant, changes: &[Privilege], total: usize) -> Page {
+pub(super) fn privileges(tenant: &TenantNames, changes: &[Privilege], total: usize) -> Page {
     let item = |change: &Privilege| {
         let (title, subtitle) = person(change.name.as_deref(), change.email.as_deref());
         let directory = tenant.directory(&change.directory_id);
@@ -72,8 +72,8 @@ pub(super) fn privileges(tenant: &Tenant, changes: &[Privilege], total: usize) -
     }
 }
 
-pub(super) fn kept(tenant: &Tenant, kept: &[Kept]) -> Page {
-    let item = |kept: &Kept| {
+pub(super) fn kept(tenant: &TenantNames, kept: &[LastHolder]) -> Page {
+    let item = |kept: &LastHolder| {
         let (title, subtitle) = person(kept.name.as_deref(), kept.email.as_deref());
         let directory = tenant.directory(&kept.directory_id);
         let ended = match kept.access {
@@ -131,7 +131,7 @@ pub(super) fn kept(tenant: &Tenant, kept: &[Kept]) -> Page {
     }
 }
 
-pub(super) fn mapping(tenant: &Tenant, mappings: &[MappingNews]) -> Page {
+pub(super) fn mapping(tenant: &TenantNames, mappings: &[MappingNotice]) -> Page {
     let mut items = Vec::new();
     let (mut users, mut privileged, mut named) = (0, 0, 0);
     for mapping in mappings {

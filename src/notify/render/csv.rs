@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Attachment, CSV, Digest, clean, leavers::because, time};
-use crate::spreadsheet::{head_for_people, line_for_people};
+use crate::text::csv::{head_for_people, line_for_people};
 
 /// A mail that carries more is refused by many a server.
 pub const MOST_BYTES: usize = 2 << 20;

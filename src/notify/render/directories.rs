@@ -1,9 +1,9 @@
 //! Directories that come, and those that fall silent.
 
-use super::{Item, Page, Tenant, clean, count, inbox, reference, time};
-use crate::outbox::notice::{Directory, Silence};
+use super::{Item, Page, TenantNames, clean, count, inbox, reference, time};
+use crate::outbox::notice::{DirectoryNotice, SilentDirectory};
 
-pub(super) fn connected(tenant: &Tenant, directories: &[Directory]) -> Page {
+pub(super) fn connected(tenant: &TenantNames, directories: &[DirectoryNotice]) -> Page {
     let items: Vec<Item> = directories.iter().map(|directory| item(directory, tenant)).collect();
     let (subject, headline) = match items.as_slice() {
         [only] => (
@@ -39,7 +39,7 @@ pub(super) fn connected(tenant: &Tenant, directories: &[Directory]) -> Page {
     }
 }
 
-fn item(directory: &Directory, tenant: &Tenant) -> Item {
+fn item(directory: &DirectoryNotice, tenant: &TenantNames) -> Item {
     let name = directory.name.as_deref().map(|name| clean::name(name, 80)).filter(|name| !name.is_empty());
     let mut terms = vec![("Since", time(directory.since))];
     if let Some(provider) = &directory.provider {
@@ -50,12 +50,12 @@ fn item(directory: &Directory, tenant: &Tenant) -> Item {
     Item { title: name.unwrap_or_else(|| clean::name(&directory.id, 64)), subtitle: None, terms }
 }
 
-pub(super) fn silent(tenant: &Tenant, silences: &[Silence]) -> Page {
-    let title = |silence: &Silence| {
+pub(super) fn silent(tenant: &TenantNames, silences: &[SilentDirectory]) -> Page {
+    let title = |silence: &SilentDirectory| {
         let name = tenant.directories.get(&silence.directory_id).map(|name| clean::name(name, 80));
         name.filter(|name| !name.is_empty()).unwrap_or_else(|| clean::name(&silence.directory_id, 64))
     };
-    let item = |silence: &Silence| Item {
+    let item = |silence: &SilentDirectory| Item {
         title: title(silence),
         subtitle: None,
         terms: vec![

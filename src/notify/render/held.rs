@@ -1,9 +1,9 @@
 //! A mass change that waits for somebody to decide.
 
-use super::{Item, Page, Tenant, clean, count, grouped, more, person, the_directory, time};
-use crate::outbox::held::{Held, HeldPerson, Undecided};
+use super::{Item, Page, TenantNames, clean, count, grouped, more, person, the_directory, time};
+use crate::outbox::hold_notice::{HeldPerson, HoldNotice, IfUndecided};
 
-pub(super) fn page(tenant: &Tenant, held: &Held) -> Page {
+pub(super) fn page(tenant: &TenantNames, held: &HoldNotice) -> Page {
     let directory = the_directory(held.directory.as_deref());
     let concerned = held.removals + held.privileged_losses;
     let people = count(concerned, "person", "people");
@@ -35,8 +35,8 @@ pub(super) fn page(tenant: &Tenant, held: &Held) -> Page {
     let hold = Item { title: format!("Hold {}", held.hold_id), subtitle: None, terms };
     let named = held.people.len();
     let undecided = match held.undecided {
-        Undecided::Stay => "If nobody decides, it stays like this.".to_owned(),
-        Undecided::ApprovedAfterHours(hours) => {
+        IfUndecided::Stay => "If nobody decides, it stays like this.".to_owned(),
+        IfUndecided::ApprovedAfterHours(hours) => {
             format!("If nobody decides, it is approved after {}.", count(hours as usize, "hour", "hours"))
         }
     };

@@ -3,17 +3,17 @@
 use super::*;
 use crate::{
     notify::preview,
-    outbox::{Kind, held::HeldPerson, notice::Privileged},
+    outbox::{NoticeKind, hold_notice::HeldPerson, notice::Privileged},
 };
 
-fn text_of(kind: Kind) -> String {
+fn text_of(kind: NoticeKind) -> String {
     let rendered = preview::rendered(kind);
     format!("{}\n\n{}", rendered.subject, rendered.text)
 }
 
 #[test]
 fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
-    for kind in Kind::ALL {
+    for kind in NoticeKind::ALL {
         let rendered = preview::rendered(kind);
         let text = &rendered.text;
         assert!(text.lines().all(|line| line.chars().count() <= 78), "{text}");
@@ -21,7 +21,7 @@ fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
             assert!(text.contains(part), "{part} in {}:\n{text}", kind.name());
         }
         assert!(text.contains("WHAT TO DO") || text.contains("IF THIS IS WRONG"), "{text}");
-        assert_eq!(rendered.urgent, kind == Kind::MassChangeHeld);
+        assert_eq!(rendered.urgent, kind == NoticeKind::MassChangeHeld);
         assert!(!rendered.html.contains("{") || rendered.html.contains("<style>"), "a hole in the template");
         assert!(rendered.subject.len() <= 100, "{}", rendered.subject);
     }
@@ -29,7 +29,7 @@ fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
 
 #[test]
 fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide() {
-    insta::assert_snapshot!(text_of(Kind::MassChangeHeld), @r#"
+    insta::assert_snapshot!(text_of(NoticeKind::MassChangeHeld), @r#"
     Please decide: 120 people held (Acme Corp)
 
     The directory "Acme Okta" would change 120 people at once; this is held.
@@ -77,7 +77,7 @@ fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide()
 
 #[test]
 fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
-    let rendered = preview::rendered(Kind::DirectoryDeleted);
+    let rendered = preview::rendered(NoticeKind::DirectoryDeleted);
 
     insta::assert_snapshot!(rendered.subject, @"Directory deleted: Acme Okta, 1,204 people without access (Acme Corp)");
     assert!(
@@ -88,7 +88,7 @@ fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
 
 #[test]
 fn a_last_holder_is_told_with_what_ends_it() {
-    insta::assert_snapshot!(text_of(Kind::LastHolderKept), @r#"
+    insta::assert_snapshot!(text_of(NoticeKind::LastHolderKept), @r#"
     Last owner kept: Grace Hopper (Acme Corp)
 
     Grace Hopper stays, as the last holder of owner.
@@ -123,17 +123,17 @@ fn a_last_holder_is_told_with_what_ends_it() {
 
 #[test]
 fn a_list_runs_no_formula_and_says_when_it_is_cut() {
-    let leaver = |name: &str| Leaver {
+    let leaver = |name: &str| NamedLeaver {
         user_id: "u1".into(),
         name: Some(name.into()),
         email: Some("a,b@acme.example".into()),
         since: Timestamp::from_millis(1_768_478_400_000),
-        because: Reason::DirectoryDeleted,
+        because: LeaverReason::DirectoryDeleted,
         directory: Some("say \"A\"".into()),
         inbox_id: 7,
     };
     let digest =
-        |leavers: Vec<Leaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
+        |leavers: Vec<NamedLeaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
 
     let csv = render(&digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachments.remove(0).text;
     insta::assert_snapshot!(csv.trim_start_matches('\u{feff}').replace("\r\n", "\n"), @r#"
@@ -148,7 +148,7 @@ fn a_list_runs_no_formula_and_says_when_it_is_cut() {
 #[test]
 fn no_name_of_a_stranger_gets_into_the_markup_of_any_kind() {
     let evil = "<script>alert(1)</script>\r\nBcc: all@acme.example\u{202e}\u{0}\"'&";
-    for kind in Kind::ALL {
+    for kind in NoticeKind::ALL {
         let harmless = preview::rendered(kind);
         let hostile = news(&spoiled(preview::example(kind), evil));
 
@@ -169,7 +169,7 @@ fn no_name_of_a_stranger_is_a_link_or_part_of_a_command() {
         "$(reboot)",
         "x;reboot",
     ] {
-        for kind in Kind::ALL {
+        for kind in NoticeKind::ALL {
             let hostile = news(&spoiled(preview::example(kind), evil));
             let whole = format!("{}\n{}\n{}", hostile.subject, hostile.text, hostile.html);
             assert!(!whole.contains("evil.example"), "{}: {whole}", kind.name());
@@ -188,7 +188,7 @@ fn spoiled(news: News, evil: &str) -> News {
     let some = || Some(evil.to_owned());
     // Another text than the name: an address that is the name is shown once.
     let mail = || Some(format!("at {evil}"));
-    let tenant = |tenant: Tenant| Tenant {
+    let tenant = |tenant: TenantNames| TenantNames {
         id: text(),
         name: some(),
         directories: tenant.directories.into_keys().map(|id| (id, text())).collect(),

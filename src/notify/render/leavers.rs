@@ -1,7 +1,7 @@
 //! People who lost access, and the directories that took it with them.
 
-use super::{Item, Page, Tenant, clean, count, inbox, more, person, reference, the_directory, time};
-use crate::{clock::Timestamp, outbox::notice::Directory};
+use super::{Item, Page, TenantNames, clean, count, inbox, more, person, reference, the_directory, time};
+use crate::{outbox::notice::DirectoryNotice, runtime::clock::Timestamp};
 
 /// One tenant's leavers of a window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,29 +9,29 @@ pub struct Digest {
     pub tenant_id: String,
     pub tenant_name: Option<String>,
     /// Those who are named.
-    pub leavers: Vec<Leaver>,
+    pub leavers: Vec<NamedLeaver>,
     /// All of them.
     pub total: usize,
     /// Directories that were deleted.
-    pub gone: Vec<Directory>,
+    pub gone: Vec<DirectoryNotice>,
     /// For the attached list where not all are named: as many as it may hold.
-    pub listed: Vec<Leaver>,
+    pub listed: Vec<NamedLeaver>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaver {
+pub struct NamedLeaver {
     pub user_id: String,
     pub name: Option<String>,
     pub email: Option<String>,
     /// The broker's time.
     pub since: Timestamp,
-    pub because: Reason,
+    pub because: LeaverReason,
     pub directory: Option<String>,
     pub inbox_id: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum LeaverReason {
     /// The directory's word on the person.
     Person {
         state: Option<String>,
@@ -43,8 +43,11 @@ pub enum Reason {
 }
 
 pub(super) fn page(digest: &Digest) -> Page {
-    let tenant =
-        Tenant { id: digest.tenant_id.clone(), name: digest.tenant_name.clone(), ..Tenant::default() };
+    let tenant = TenantNames {
+        id: digest.tenant_id.clone(),
+        name: digest.tenant_name.clone(),
+        ..TenantNames::default()
+    };
     let people: Vec<Item> = digest.leavers.iter().map(item).collect();
     let who = match people.as_slice() {
         [only] if digest.total == 1 => only.title.clone(),
@@ -111,7 +114,7 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-fn gone(directory: &Directory, digest: &Digest) -> Item {
+fn gone(directory: &DirectoryNotice, digest: &Digest) -> Item {
     let name = directory.name.as_deref().map(|name| clean::name(name, 80)).filter(|name| !name.is_empty());
     let people = match (directory.people_stay, digest.total) {
         (true, _) => "keep their access".to_owned(),
@@ -130,7 +133,7 @@ fn gone(directory: &Directory, digest: &Digest) -> Item {
     }
 }
 
-fn item(leaver: &Leaver) -> Item {
+fn item(leaver: &NamedLeaver) -> Item {
     let (title, subtitle) = person(leaver.name.as_deref(), leaver.email.as_deref());
     Item {
         title,
@@ -143,13 +146,13 @@ fn item(leaver: &Leaver) -> Item {
     }
 }
 
-pub(super) fn because(leaver: &Leaver) -> String {
+pub(super) fn because(leaver: &NamedLeaver) -> String {
     let directory = the_directory(leaver.directory.as_deref());
     match &leaver.because {
-        Reason::DirectoryDeleted => format!("{directory} was deleted"),
-        Reason::OrganizationDeleted => "the organization was deleted".to_owned(),
-        Reason::NoRole => format!("nothing in {directory} grants a role any more"),
-        Reason::Person { state } => match state.as_deref() {
+        LeaverReason::DirectoryDeleted => format!("{directory} was deleted"),
+        LeaverReason::OrganizationDeleted => "the organization was deleted".to_owned(),
+        LeaverReason::NoRole => format!("nothing in {directory} grants a role any more"),
+        LeaverReason::Person { state } => match state.as_deref() {
             Some("inactive") => format!("deactivated in {directory}"),
             Some(word @ ("suspended" | "deleted")) => format!("{word} in {directory}"),
             Some(word) => format!("\"{}\" in {directory}", clean::name(word, 40)),
@@ -159,13 +162,12 @@ pub(super) fn because(leaver: &Leaver) -> String {
 }
 
 fn wrong(digest: &Digest, them: &str) -> String {
-    let person = digest.leavers.iter().any(|leaver| matches!(leaver.because, Reason::Person { .. }));
-    let mapped = digest.leavers.iter().any(|leaver| leaver.because == Reason::NoRole);
+    let person = digest.leavers.iter().any(|leaver| matches!(leaver.because, LeaverReason::Person { .. }));
+    let mapped = digest.leavers.iter().any(|leaver| leaver.because == LeaverReason::NoRole);
     let gone = !digest.gone.is_empty()
-        || digest
-            .leavers
-            .iter()
-            .any(|leaver| matches!(leaver.because, Reason::DirectoryDeleted | Reason::OrganizationDeleted));
+        || digest.leavers.iter().any(|leaver| {
+            matches!(leaver.because, LeaverReason::DirectoryDeleted | LeaverReason::OrganizationDeleted)
+        });
     let mut sentences = Vec::new();
     if person || (!gone && !mapped) {
         sentences.push(format!(

@@ -1,7 +1,7 @@
 //! The report of access: figures and the first of those who left in the mail, everybody in lists attached to it.
 
 use super::{
-    Attachment, CSV, HTML, Item, Page, Rendered, Tenant, clean, count, grouped, more, person, written,
+    Attachment, CSV, HTML, Item, Page, Rendered, TenantNames, clean, count, grouped, more, person, written,
 };
 use crate::{
     audit::{
@@ -10,7 +10,7 @@ use crate::{
         report::Report,
         table,
     },
-    clock::Timestamp,
+    runtime::clock::Timestamp,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ const MOST_BYTES: usize = 6 << 20;
 const LIST: &str = "access-report.csv";
 const PAGE: &str = "access-report.html";
 
-pub(super) fn rendered(tenant: &Tenant, review: &Review) -> Rendered {
+pub(super) fn rendered(tenant: &TenantNames, review: &Review) -> Rendered {
     let (rows, attachments) = attached(&review.report);
     Rendered { attachments, ..written(&page(tenant, review, rows)) }
 }
@@ -53,7 +53,7 @@ fn attached(report: &Report) -> (Option<usize>, Vec<Attachment>) {
     }
 }
 
-fn page(tenant: &Tenant, review: &Review, cut: Option<usize>) -> Page {
+fn page(tenant: &TenantNames, review: &Review, cut: Option<usize>) -> Page {
     let report = &review.report;
     let (people, left) = (count(report.people, "person", "people"), grouped(report.departures));
     let leavers: Vec<Item> = report.left.iter().take(MOST_NAMED).map(leaver).collect();
@@ -167,7 +167,7 @@ fn lists(cut: Option<usize>) -> String {
     }
 }
 
-fn questions(tenant: &Tenant, review: &Review) -> String {
+fn questions(tenant: &TenantNames, review: &Review) -> String {
     let time = |at: Timestamp| at.to_utc().format("%Y-%m-%dT%H:%M:%SZ");
     format!(
         "Give the reference to whoever runs this service: there, \"rosterd audit report --tenant {id} --since {} \

@@ -1,0 +1,98 @@
+//! What a notice of a held mass change tells, read when its mail is composed, so that it says how things stand then.
+
+use diesel::QueryResult;
+
+use crate::{
+    db::Conn,
+    runtime::clock::Timestamp,
+    tables::{
+        directories, held_users,
+        holds::{self, Hold},
+    },
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HoldNotice {
+    pub hold_id: i64,
+    /// Its name, where it has one.
+    pub directory: Option<String>,
+    /// Since when, by this service's clock.
+    pub since: Timestamp,
+    /// People whose removal is held, and people whose privileged roles are kept.
+    pub removals: usize,
+    pub privileged_losses: usize,
+    /// How many of the directory's users were active before.
+    pub active_before: usize,
+    /// How many of the same window had lost access before the guard stepped in.
+    pub applied_before: usize,
+    /// What would do it, as a sentence without a full stop: `the directory removes them`.
+    pub cause: String,
+    /// The first of them.
+    pub people: Vec<HeldPerson>,
+    pub undecided: IfUndecided,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldPerson {
+    pub user_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// Privileged roles they would lose; empty for whoever would lose access.
+    pub roles: Vec<String>,
+}
+
+/// What happens when nobody decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfUndecided {
+    #[default]
+    Stay,
+    ApprovedAfterHours(u32),
+}
+
+/// `None` for a hold that keeps nobody any more who waits for a decision: then there is nothing to tell.
+pub fn of(conn: &mut Conn, tenant_id: &str, hold_id: i64, most: usize) -> QueryResult<Option<HoldNotice>> {
+    let Some(hold) = holds::find(conn, hold_id)?.filter(|hold| hold.tenant_id == tenant_id) else {
+        return Ok(None);
+    };
+    let mut open = held_users::of_hold(conn, hold_id)?;
+    open.retain(|held| held.state == held_users::OPEN);
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let removals = open.iter().filter(|held| held.lost().is_access()).count();
+    let person = |held: &held_users::HeldUser| HeldPerson {
+        user_id: held.user_id.clone(),
+        name: held.name.clone(),
+        email: held.email.clone(),
+        roles: held.lost().roles().into_iter().map(str::to_owned).collect(),
+    };
+    let directory = (hold.tenant_id.clone(), hold.directory_id.clone());
+    Ok(Some(HoldNotice {
+        hold_id,
+        directory: directories::name(conn, &directory)?,
+        since: hold.opened_at(),
+        removals,
+        privileged_losses: open.len() - removals,
+        active_before: usize::try_from(hold.active_before).unwrap_or_default(),
+        applied_before: usize::try_from(hold.applied_before).unwrap_or_default(),
+        cause: cause(&hold.cause).to_owned(),
+        people: open.iter().take(most).map(person).collect(),
+        undecided: undecided(&hold),
+    }))
+}
+
+fn cause(code: &str) -> &'static str {
+    match code {
+        "deleted" => "the directory deletes them",
+        "directory" => "the directory, or the organization, was deleted",
+        "mapping" => "other rules for roles let nobody in to whom they grant none",
+        "roles" => "a group, an attribute, a role field or the rules for roles changed",
+        _ => "the directory says that they are not active any more",
+    }
+}
+
+fn undecided(hold: &Hold) -> IfUndecided {
+    let hours =
+        |due: Timestamp| u32::try_from(due.seconds_since(hold.opened_at()) / 3_600).unwrap_or(u32::MAX);
+    hold.due_at().map_or(IfUndecided::Stay, |due| IfUndecided::ApprovedAfterHours(hours(due)))
+}
