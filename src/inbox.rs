@@ -3,7 +3,7 @@
 //! A delivery is acknowledged only after the transaction that holds it has committed (promise 1); its key makes a
 //! repetition a duplicate (promise 2). What is still to be applied stands in the queue, what was set aside among the
 //! dead letters; both are small tables beside the log, so that a body is written once and never copied. What this process
-//! has just kept stays in memory until it is applied ([`recent`]), as a copy of which nothing is promised.
+//! has just kept stays in memory until it is applied ([`memory_queue`]), as a copy of which nothing is promised.
 
 pub mod append;
 pub mod appender;

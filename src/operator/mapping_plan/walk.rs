@@ -81,7 +81,7 @@ impl Left {
             (Self::Lost(known, of), protected_roles::HolderRecord::Lost { loss, .. })
                 if !later(&(known, of), loss) => {}
             (_, protected_roles::HolderRecord::Lost { loss, .. }) => {
-                *self = Self::Lost(loss.clone(), user_id.to_owned())
+                *self = Self::Lost(loss.clone(), user_id.to_owned());
             }
         }
     }
