@@ -35,15 +35,21 @@ pub struct Mapping {
 /// What holds for one tenant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MappingPolicy {
+    /// How the roles of several matching rules are combined.
     pub strategy: Strategy,
+    /// What a person gets to whom no rule grants a role.
     pub unmapped: Unmapped,
+    /// What happens to slugs of the broker that are not declared.
     pub unknown_roles: UnknownRoles,
     /// Roles that no rule may grant, nor the broker's role field (lesson 33).
     pub never_from_directory: BTreeSet<String>,
+    /// The declared roles, by slug.
     pub roles: BTreeMap<String, Role>,
+    /// In the order of the document: the first rule that grants a role is its explanation.
     pub rules: Vec<Rule>,
 }
 
+/// How the roles of several matching rules are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
     /// Every role that any rule grants.
@@ -59,7 +65,9 @@ pub enum Unmapped {
     /// They may come in, and hold no role.
     #[default]
     None,
+    /// They are denied access.
     NoAccess,
+    /// They hold this role.
     Role(String),
 }
 
@@ -69,12 +77,16 @@ pub enum UnknownRoles {
     /// It is a role of the host's, granted to whoever has it.
     #[default]
     Create,
+    /// It grants nothing.
     Ignore,
+    /// It grants this role.
     MapTo(String),
 }
 
+/// A declared role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
+    /// Its display name.
     pub name: String,
     /// The higher, the more it counts; without one it counts least.
     pub priority: Option<i64>,
@@ -84,22 +96,29 @@ pub struct Role {
     pub protected: bool,
 }
 
+/// One rule of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
+    /// Its name, unique within its section; explanations cite it.
     pub name: String,
+    /// The condition.
     pub when: Condition,
+    /// Slugs of the roles that it grants.
     pub grants: Vec<String>,
 }
 
 impl Mapping {
+    /// The compiled-in mapping: the broker's role slugs are the roles.
     pub fn built_in() -> Self {
         BUILT_IN.clone()
     }
 
+    /// The same rules under another version number.
     pub fn as_version(self, version: i64) -> Self {
         Self { version, ..self }
     }
 
+    /// The policy of a tenant: its own section, or the general one.
     pub fn of(&self, tenant_id: &str) -> &MappingPolicy {
         self.of_tenant.get(tenant_id).unwrap_or(&self.otherwise)
     }
@@ -114,10 +133,12 @@ impl Mapping {
         self.policies().any(|policy| policy.rules.iter().any(|rule| rule.when.uses_groups()))
     }
 
+    /// Whether attributes matter to anybody's roles.
     pub fn uses_attributes(&self) -> bool {
         self.policies().any(|policy| policy.rules.iter().any(|rule| rule.when.uses_attributes()))
     }
 
+    /// Whether any tenant has a protected role.
     pub fn protects(&self) -> bool {
         self.policies().any(|policy| policy.protected().next().is_some())
     }
@@ -160,14 +181,17 @@ impl MappingPolicy {
         listed
     }
 
+    /// The slugs of the protected roles.
     pub fn protected(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().filter(|(_, role)| role.protected).map(|(slug, _)| slug.as_str())
     }
 
+    /// Whether any role is privileged.
     pub fn has_privileged(&self) -> bool {
         self.roles.values().any(|role| role.privileged)
     }
 
+    /// Whether this role is declared as privileged.
     pub fn is_privileged(&self, slug: &str) -> bool {
         self.roles.get(slug).is_some_and(|role| role.privileged)
     }

@@ -7,34 +7,50 @@ use wildmatch::WildMatch;
 
 use crate::runtime::clock::Timestamp;
 
+/// The test of one rule.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// The broker's role field names one of these.
     Role(Vec<String>),
+    /// The user is in a group.
     Group {
+        /// Which group.
         is: GroupSelector,
+        /// The id of the directory that the group must be of.
         directory: Option<String>,
     },
+    /// An attribute has a value.
     Attribute {
         /// Keys from the top of `custom_attributes` inwards.
         path: Vec<String>,
+        /// What the value must be.
         test: Test,
     },
+    /// All of these are true.
     All(Vec<Condition>),
+    /// At least one of these is true.
     Any(Vec<Condition>),
+    /// This is false.
     Not(Box<Condition>),
 }
 
+/// Which group a condition means.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupSelector {
+    /// The group of this id, whatever its name.
     Id(String),
+    /// Groups of exactly this name.
     Name(String),
+    /// Groups with a name of this pattern.
     Pattern(WildMatch),
 }
 
+/// What an attribute's value must be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
+    /// The value equals one of these, by type and value.
     OneOf(Vec<Value>),
+    /// The value is a text of this pattern.
     Pattern(WildMatch),
     /// The attribute is a list that holds it.
     Contains(Value),
@@ -43,6 +59,7 @@ pub enum Test {
 /// All that a derivation may look at.
 #[derive(Clone, Copy, Debug)]
 pub struct UserFacts<'a> {
+    /// The slugs of the broker's role field.
     pub role_slugs: &'a [String],
     /// An object; absent where no rule asks for attributes.
     pub attributes: Option<&'a Value>,
@@ -53,19 +70,26 @@ pub struct UserFacts<'a> {
 /// One of a user's groups.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupMembership {
+    /// The broker's id of the group.
     pub group_id: String,
+    /// The group's current name.
     pub name: String,
+    /// The directory that the group is of.
     pub directory_id: String,
     /// The broker's time of the event that added the user, and that event.
     pub since: Timestamp,
+    /// The id of that event.
     pub event: String,
 }
 
 /// A fact that matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConditionEvidence {
+    /// This slug of the role field.
     Role(String),
+    /// This membership.
     Group(GroupMembership),
+    /// This attribute had this value.
     Attribute { path: String, value: Value },
 }
 
@@ -99,14 +123,17 @@ impl Condition {
         }
     }
 
+    /// Whether memberships matter.
     pub fn uses_groups(&self) -> bool {
         self.any(&|one| matches!(one, Self::Group { .. }))
     }
 
+    /// Whether attributes matter.
     pub fn uses_attributes(&self) -> bool {
         self.any(&|one| matches!(one, Self::Attribute { .. }))
     }
 
+    /// Whether it looks for this slug in the role field.
     pub fn names_role(&self, slug: &str) -> bool {
         self.any(&|one| matches!(one, Self::Role(slugs) if slugs.iter().any(|named| named == slug)))
     }
@@ -132,6 +159,7 @@ impl Condition {
 }
 
 impl GroupSelector {
+    /// Whether a group of this id and name is meant.
     pub fn is(&self, id: &str, name: &str) -> bool {
         match self {
             Self::Id(wanted) => wanted == id,
