@@ -16,6 +16,7 @@ pub mod fold;
 pub mod groups;
 pub mod guard;
 pub mod known_user;
+pub mod last_profile;
 pub mod mapping;
 pub mod newest;
 pub(crate) mod number;

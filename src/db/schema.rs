@@ -79,6 +79,7 @@ table! {
         ended_event -> Nullable<Text>,
         ended_by -> Nullable<BigInt>,
         bearers -> Nullable<Text>,
+        deletion -> Nullable<Text>,
         digest -> BigInt,
         inbox_id -> BigInt,
     }

@@ -5,7 +5,7 @@ use super::{
     content_hash::digest,
     state::{
         Bearer, FirstSighting, GroupDeletion, LatestFact, NO_CLAIM, Overruled, OwnershipClaim, Said,
-        StateSlice,
+        StateSlice, UserDeletion,
     },
 };
 use crate::decide::fact::{EntityKind, Fact, Membership, Observation, Scope, User, Version};
@@ -14,21 +14,22 @@ use crate::decide::fact::{EntityKind, Fact, Membership, Observation, Scope, User
 pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
     match observation {
         Observation::Organization(fact) => {
-            join(state, inbox_id, NO_CLAIM, fact, None);
+            join(state, inbox_id, NO_CLAIM, fact, OfUser::default());
         }
         Observation::Directory { scope, fact } => {
             let Some(claim) = speak(state, inbox_id, &scope, 0, &fact.version, fact.reveals) else { return };
-            join(state, inbox_id, claim, fact, None);
+            join(state, inbox_id, claim, fact, OfUser::default());
         }
         Observation::User { scope, fact } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
             mention_roles(state, inbox_id, claim, &fact);
-            let bearer = named(&fact, !fact.reveals, inbox_id);
-            join(state, inbox_id, claim, fact, bearer);
+            let deletes = !fact.reveals;
+            let bearer = named(&fact, deletes, inbox_id);
+            join(state, inbox_id, claim, fact, OfUser { bearer, deletes });
         }
         Observation::Group { scope, fact } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
-            join(state, inbox_id, claim, fact, None);
+            join(state, inbox_id, claim, fact, OfUser::default());
         }
         Observation::Membership { scope, membership, user, group } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else {
@@ -36,8 +37,8 @@ pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
             };
             mention_roles(state, inbox_id, claim, &user);
             let bearer = named(&user, false, inbox_id);
-            join(state, inbox_id, claim, user, bearer);
-            join(state, inbox_id, claim, group, None);
+            join(state, inbox_id, claim, user, OfUser { bearer, deletes: false });
+            join(state, inbox_id, claim, group, OfUser::default());
             join_membership(state, inbox_id, claim, membership);
         }
     }
@@ -82,12 +83,19 @@ fn speak(
     Some(id)
 }
 
+/// What only a fact about a user says.
+#[derive(Default)]
+struct OfUser {
+    bearer: Option<Bearer>,
+    deletes: bool,
+}
+
 fn join<T: Said>(
     state: &mut StateSlice,
     inbox_id: i64,
     claim_id: i64,
     fact: Fact<T>,
-    bearer: Option<Bearer>,
+    OfUser { bearer, deletes }: OfUser,
 ) {
     let mut overruled = None;
     let (facts, contents) = state.facts_mut(T::KIND, &fact.id);
@@ -100,12 +108,24 @@ fn join<T: Said>(
     });
     let mut emptied = ended.is_some();
     let mut renamed = bearer.is_some();
+    let mut described = false;
     let (newer, news) = match facts.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
             let (revealed_by, digest) = (fact.reveals.then_some(inbox_id), digest(&fact));
             let (version, live) = (fact.version, fact.live);
             let bearers = bearer.into_iter().collect();
-            facts.push(LatestFact { claim_id, version, revealed_by, live, ended, bearers, digest, inbox_id });
+            let deletion = deletes.then(UserDeletion::default);
+            facts.push(LatestFact {
+                claim_id,
+                version,
+                revealed_by,
+                live,
+                ended,
+                bearers,
+                deletion,
+                digest,
+                inbox_id,
+            });
             (true, true)
         }
         Some(standing) => {
@@ -128,7 +148,8 @@ fn join<T: Said>(
             let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
             emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
             renamed = bearer.is_some_and(|bearer| bearers::join(&mut standing.bearers, bearer));
-            if !newer && !reveals && !emptied && !renamed {
+            described = describe(standing, &fact.version, inbox_id, deletes);
+            if !newer && !reveals && !emptied && !renamed && !described {
                 state.touched.overruled.extend(overruled);
                 return;
             }
@@ -157,16 +178,36 @@ fn join<T: Said>(
     let renamed = renamed && facts.iter().map(|fact| fact.bearers.len()).sum::<usize>() > 1;
     state.touched.overruled.extend(overruled);
     let entity = (T::KIND, fact.id);
-    if newer {
+    if newer || described {
         state.insert_content(inbox_id, fact.content.into_content());
     }
     if emptied {
         state.touched.emptied.insert((entity.1.clone(), claim_id));
     }
-    if news || renamed {
+    if news || renamed || described {
         state.touched.entities.insert(entity.clone());
     }
     state.touched.facts.insert((entity, claim_id));
+}
+
+/// Keeps the newest fact that is no deletion while the latest one is. Returns whether an older fact than the latest is that
+/// now.
+fn describe(standing: &mut LatestFact, version: &Version, inbox_id: i64, deletes: bool) -> bool {
+    let newer = *version > standing.version;
+    match (newer, deletes, &mut standing.deletion) {
+        (true, false, deletion) => *deletion = None,
+        (true, true, deletion @ None) => {
+            *deletion = Some(UserDeletion { before: Some((standing.version.clone(), standing.inbox_id)) });
+        }
+        (false, false, Some(UserDeletion { before })) => {
+            if before.as_ref().is_none_or(|(known, _)| version > known) {
+                *before = Some((version.clone(), inbox_id));
+                return true;
+            }
+        }
+        _ => {}
+    }
+    false
 }
 
 fn join_membership(state: &mut StateSlice, inbox_id: i64, claim_id: i64, membership: Membership) {

@@ -56,6 +56,8 @@ pub struct LatestFact {
     pub ended: Option<GroupDeletion>,
     /// Of a user: whom the facts have named (`super::bearers`).
     pub bearers: Vec<Bearer>,
+    /// Of a user: present while the latest fact is a deletion.
+    pub deletion: Option<UserDeletion>,
     /// Of the content, so that a fact that says nothing new is known without loading what is shown.
     pub digest: i64,
     /// The delivery that holds the content.
@@ -70,6 +72,13 @@ pub struct GroupDeletion {
     pub event: String,
     /// The delivery that holds it.
     pub inbox_id: i64,
+}
+
+/// The deletion of a user, which may come without the profile (`super::last_profile`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserDeletion {
+    /// The newest fact that is no deletion, and the delivery that holds it; `None` until one is known.
+    pub before: Option<(Version, i64)>,
 }
 
 /// A pair of `idp_id` and address that facts about a user have named.
@@ -203,7 +212,11 @@ impl StateSlice {
     }
 
     pub fn content(&self, kind: EntityKind, standing: &LatestFact) -> Option<&Content> {
-        self.contents.get(&(kind, standing.inbox_id)).map(Box::as_ref)
+        self.content_of(kind, standing.inbox_id)
+    }
+
+    pub fn content_of(&self, kind: EntityKind, inbox_id: i64) -> Option<&Content> {
+        self.contents.get(&(kind, inbox_id)).map(Box::as_ref)
     }
 }
 

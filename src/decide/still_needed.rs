@@ -13,7 +13,7 @@ pub type NeededEvidence = HashSet<i64>;
 
 /// Whether something that stands rests on this delivery: the latest fact about an entity or membership, the fact that
 /// reveals it, the newest deletion of a group, the latest fact about a bearer of an
-/// id, the oldest claim to a directory, the mention of a role. All others can go, and the rest folds to the
+/// id, the profile before a user's deletion, the oldest claim to a directory, the mention of a role. All others can go, and the rest folds to the
 /// same tables.
 pub fn needed(
     state: &StateSlice,
@@ -25,8 +25,16 @@ pub fn needed(
     let names = |fact: &LatestFact| {
         fact.bearers.iter().any(|bearer| bearer.inbox_id == inbox_id || bearer.spoken_by == inbox_id)
     };
+    let describes = |fact: &LatestFact| {
+        let before = fact.deletion.as_ref().and_then(|deletion| deletion.before.as_ref());
+        before.is_some_and(|(_, delivery)| *delivery == inbox_id)
+    };
     let rests = |fact: &LatestFact| {
-        fact.inbox_id == inbox_id || fact.revealed_by == Some(inbox_id) || ends(fact) || names(fact)
+        fact.inbox_id == inbox_id
+            || fact.revealed_by == Some(inbox_id)
+            || ends(fact)
+            || names(fact)
+            || describes(fact)
     };
     let holds = |kind: EntityKind, id: &str| state.facts(kind, id).iter().any(rests);
     let entities = match observation {

@@ -7,6 +7,7 @@ use super::{
     bearers::{CurrentBearer, bearer_of},
     context::{Context, HeldState},
     known_user::{KnownUser, attributes, facts, said},
+    last_profile,
     newest::{Homes, NewestFact, newest_facts},
     protected_roles::RoleLoss,
     roles::{self, Because},
@@ -121,9 +122,10 @@ impl ShownUser {
         !now.is(self.idp_id.as_deref(), self.email.as_deref())
     }
 
-    fn shows(&self, newest: &NewestFact<'_>) -> bool {
+    /// `profile` is the delivery of the profile that a deletion may lack ([`last_profile::delivery`]).
+    fn shows(&self, newest: &NewestFact<'_>, profile: Option<i64>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
-            == (newest.tenant_id(), newest.directory_id, newest.fact.digest)
+            == (newest.tenant_id(), newest.directory_id, last_profile::digest(newest.fact.digest, profile))
     }
 }
 
@@ -131,9 +133,10 @@ impl ShownUser {
 pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
     newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
-        .filter(|newest| !shown.iter().any(|row| row.shows(newest)))
-        .filter(|newest| state.content(EntityKind::User, newest.fact).is_none())
-        .map(|newest| newest.fact.inbox_id)
+        .map(|newest| (last_profile::delivery(state, id, &newest), newest))
+        .filter(|(profile, newest)| !shown.iter().any(|row| row.shows(newest, *profile)))
+        .flat_map(|(profile, newest)| profile.into_iter().chain([newest.fact.inbox_id]))
+        .filter(|inbox_id| state.content_of(EntityKind::User, *inbox_id).is_none())
         .collect()
 }
 
@@ -153,15 +156,17 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Conte
     for newest in newest_facts {
         let Some(said) = said(state, &newest, shown) else { continue };
         let now = bearer_of(state, id, newest.tenant_id());
+        let profile = last_profile::delivery(state, id, &newest);
+        let content = said.content.map(|content| last_profile::filled(state, content, profile, &now));
         let seat = seat(id, &newest, &said, now, context);
-        let KnownUser { row, content } = said;
-        outcome.leavers.extend(leaver(&seat, &newest, row, content));
+        let row = said.row;
+        outcome.leavers.extend(leaver(&seat, &newest, row, content.as_ref()));
         outcome.changes.push(match content {
-            Some(content) if row.is_none_or(|row| !row.shows(&newest)) => UserChange::Put {
+            Some(content) if row.is_none_or(|row| !row.shows(&newest, profile)) => UserChange::Put {
                 seat,
                 directory_id: newest.directory_id.to_owned(),
-                digest: newest.fact.digest,
-                content: content.clone(),
+                digest: last_profile::digest(newest.fact.digest, profile),
+                content,
             },
             _ => UserChange::Restate(seat),
         });

@@ -107,6 +107,7 @@ pub fn erase(
         }
         let mut erased = rewrite(conn, tenant, &ids, &found)?;
         facts::forget_bearers(conn, tenant, &ids)?;
+        facts::unshow(conn, tenant, &ids)?;
         for person_id in user_lookup::persons(conn, tenant, &ids)? {
             manual_grants::revoke_all(conn, tenant, &person_id)?;
         }

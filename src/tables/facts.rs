@@ -16,7 +16,7 @@ use crate::{
     },
     decide::{
         fact::{EntityKind, Version},
-        state::{Bearer, GroupDeletion, LatestFact},
+        state::{Bearer, GroupDeletion, LatestFact, UserDeletion},
     },
     runtime::clock::Timestamp,
 };
@@ -39,6 +39,7 @@ struct Row {
     ended_event: Option<String>,
     ended_by: Option<i64>,
     bearers: Option<String>,
+    deletion: Option<String>,
     digest: i64,
     inbox_id: i64,
 }
@@ -52,12 +53,13 @@ fn placed(row: Row) -> Placed {
         _ => None,
     };
     let bearers = row.bearers.as_deref().map(read_bearers).unwrap_or_default();
+    let deletion = row.deletion.as_deref().map(read_deletion);
     let (at, emitted) = (Timestamp::from_micros(row.at), Timestamp::from_micros(row.emitted));
     let version = Version { at, emitted, event };
     (
         kind(row.kind),
         id,
-        LatestFact { claim_id, version, revealed_by, live, ended, bearers, digest, inbox_id },
+        LatestFact { claim_id, version, revealed_by, live, ended, bearers, deletion, digest, inbox_id },
     )
 }
 
@@ -66,7 +68,7 @@ pub fn on(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Placed>> {
     let rows: Vec<Row> = Rows::of(ids).text("id", |id| id).load(
         conn,
         "SELECT f.id, f.kind, f.claim_id, f.at, f.emitted, f.event, f.revealed_by, f.live, f.ended_at, f.ended_event, \
-         f.ended_by, f.bearers, f.digest, f.inbox_id \
+         f.ended_by, f.bearers, f.deletion, f.digest, f.inbox_id \
          FROM {rows} JOIN facts f ON f.id = r.id",
     )?;
     Ok(rows.into_iter().map(placed).collect())
@@ -104,6 +106,7 @@ const FACT: Upsert<'_> = Upsert {
         "ended_event",
         "ended_by",
         "bearers",
+        "deletion",
         "digest",
         "inbox_id",
     ],
@@ -144,9 +147,36 @@ fn write_bearers(bearers: &[Bearer]) -> Option<String> {
     if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
 }
 
+/// Of the newest fact before it: at, emitted, event, delivery.
+type KeptBefore = Option<(i64, i64, String, i64)>;
+
+/// As written below, so it reads as one.
+fn read_deletion(text: &str) -> UserDeletion {
+    let kept: KeptBefore = serde_json::from_str(text).unwrap_or_default();
+    let time = Timestamp::from_micros;
+    let before = kept.map(|(at, emitted, event, inbox_id)| {
+        (Version { at: time(at), emitted: time(emitted), event }, inbox_id)
+    });
+    UserDeletion { before }
+}
+
+fn write_deletion(deletion: &UserDeletion) -> String {
+    let kept: KeptBefore = deletion
+        .before
+        .clone()
+        .map(|(version, inbox_id)| (version.at.micros(), version.emitted.micros(), version.event, inbox_id));
+    // Texts and numbers: writing them cannot fail.
+    serde_json::to_string(&kept).unwrap_or_default()
+}
+
 pub fn upsert(conn: &mut Conn, facts: &[(&str, EntityKind, &LatestFact)]) -> QueryResult<()> {
-    let facts: Vec<_> =
-        facts.iter().map(|fact| (fact.0, fact.1, fact.2, write_bearers(&fact.2.bearers))).collect();
+    let facts: Vec<_> = facts
+        .iter()
+        .map(|fact| {
+            let deletion = fact.2.deletion.as_ref().map(write_deletion);
+            (fact.0, fact.1, fact.2, write_bearers(&fact.2.bearers), deletion)
+        })
+        .collect();
     Rows::of(&facts)
         .text("id", |fact| fact.0)
         .integer("kind", |fact| code(fact.1).into())
@@ -160,6 +190,7 @@ pub fn upsert(conn: &mut Conn, facts: &[(&str, EntityKind, &LatestFact)]) -> Que
         .optional_text("ended_event", |fact| Some(fact.2.ended.as_ref()?.event.as_str()))
         .optional_integer("ended_by", |fact| Some(fact.2.ended.as_ref()?.inbox_id))
         .optional_text("bearers", |fact| fact.3.as_deref())
+        .optional_text("deletion", |fact| fact.4.as_deref())
         .integer("digest", |fact| fact.2.digest)
         .integer("inbox_id", |fact| fact.2.inbox_id)
         .upsert(conn, &FACT)?;
@@ -178,6 +209,16 @@ pub fn forget_bearers(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) 
             "UPDATE facts SET bearers = NULL FROM {rows} WHERE facts.id = r.id AND facts.kind = r.kind \
              AND facts.claim_id IN (SELECT c.id FROM claims c WHERE c.tenant_id = r.tenant_id)",
         )?;
+    Ok(())
+}
+
+/// Rows of `users` that an erasure must write again: a deletion without profile says the same before and after it.
+pub fn unshow(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
+    let ids: Vec<&String> = ids.iter().collect();
+    Rows::of(&ids).text("id", |id| id).text("tenant_id", |_| tenant_id).execute(
+        conn,
+        "UPDATE users SET digest = 0 FROM {rows} WHERE users.tenant_id = r.tenant_id AND users.id = r.id",
+    )?;
     Ok(())
 }
 

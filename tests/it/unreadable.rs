@@ -221,3 +221,34 @@ both! {
         assert_eq!((found.len(), found[0].email.as_deref(), found[0].name.as_deref()), (1, Some("u1@acme.example"), Some("Ada \u{fffd}")));
     }
 }
+
+both! {
+    fn a_leaver_keeps_the_name_and_address_that_the_deletion_lacks(app) {
+        begin(app);
+        let bare = json!({"name": null, "first_name": null, "last_name": null, "email": "x".repeat(321), "idp_id": null});
+        applied(app, event("e1", "dsync.user.deleted", 9, with(user("u1", "active", 1), bare)).to_string().into_bytes());
+
+        assert_eq!(app.brief(USERS, &["id", "status", "name", "email", "email_key"])[0], "u1 inactive Given u1 u1@acme.example u1@acme.example");
+        let found = app.database().read::<_, DbError>(|conn| {
+            let ids: Vec<String> = user_lookup::named(conn, "org_1", "u1@acme.example").unwrap().into_iter().collect();
+            Ok(receipts(conn, "org_1", Some(&ids), None)?)
+        }).unwrap();
+        assert_eq!((found.len(), found[0].email.as_deref()), (1, Some("u1@acme.example")));
+
+        // A late fact of before the deletion is the last that names the person.
+        applied(app, event("e2", "dsync.user.updated", 8, with(user("u1", "active", 8), json!({"name": "Ada Later", "email": "later@acme.example"}))).to_string().into_bytes());
+        assert_eq!(app.brief(USERS, &["id", "status", "name", "email"])[0], "u1 inactive Ada Later later@acme.example");
+        app.assert_rebuilds();
+    }
+}
+
+both! {
+    fn a_deletion_without_name_does_not_show_the_name_of_a_former_bearer(app) {
+        begin(app);
+        let other = json!({"idp_id": "somebody-else", "email": "else@acme.example", "name": null, "first_name": null, "last_name": null});
+        applied(app, event("e1", "dsync.user.deleted", 9, with(user("u1", "active", 1), other)).to_string().into_bytes());
+
+        assert_eq!(app.brief(USERS, &["id", "status", "name", "email"])[0], "u1 inactive null else@acme.example");
+        app.assert_rebuilds();
+    }
+}

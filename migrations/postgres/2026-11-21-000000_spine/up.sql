@@ -83,6 +83,8 @@ CREATE TABLE facts (
     ended_by    BIGINT,
     -- of a user: whom the words have named, and the newest word on each (src/decide/bearers.rs)
     bearers     TEXT,
+    -- of a user whose newest word is a deletion: the newest word that is none, for the profile (src/decide/last_profile.rs)
+    deletion    TEXT,
     digest   BIGINT           NOT NULL,
     inbox_id BIGINT           NOT NULL,
     PRIMARY KEY (id, kind, claim_id)

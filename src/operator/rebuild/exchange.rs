@@ -85,6 +85,7 @@ type FactRow = (
     Option<String>,
     Option<i64>,
     Option<String>,
+    Option<String>,
     i64,
     i64,
 );
@@ -167,13 +168,14 @@ fn put_facts(conn: &mut Conn, rows: &[FactRow], of: impl Fn(i64) -> i64) -> Quer
         .optional_text("ended_event", |row| row.9.as_deref())
         .optional_integer("ended_by", |row| row.10)
         .optional_text("bearers", |row| row.11.as_deref())
-        .integer("digest", |row| row.12)
-        .integer("inbox_id", |row| row.13)
+        .optional_text("deletion", |row| row.12.as_deref())
+        .integer("digest", |row| row.13)
+        .integer("inbox_id", |row| row.14)
         .execute(
             conn,
             "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed_by, live, ended_at, ended_event, ended_by, \
-             bearers, digest, inbox_id) SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, \
-             r.ended_at, r.ended_event, r.ended_by, r.bearers, r.digest, r.inbox_id FROM {rows}",
+             bearers, deletion, digest, inbox_id) SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, \
+             r.ended_at, r.ended_event, r.ended_by, r.bearers, r.deletion, r.digest, r.inbox_id FROM {rows}",
         )?;
     Ok(())
 }

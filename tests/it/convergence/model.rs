@@ -53,6 +53,13 @@ impl<K> Default for Words<'_, K> {
     }
 }
 
+/// What a fact calls a user: `idp_id` and address.
+type Pair<'a> = (Option<&'a str>, Option<&'a str>);
+
+fn pair<'a>(word: &Word<'a>) -> Pair<'a> {
+    (word.data["idp_id"].as_str(), word.data["email"].as_str())
+}
+
 /// One change of a membership: when, by which event, and whether it is there now.
 type Change<'a> = (&'a str, &'a str, bool);
 
@@ -196,8 +203,23 @@ impl<'a> Model<'a> {
 
     /// The latest fact about another person than the latest fact about this id speaks of: when it was sent, and the event.
     fn former(&self, key: Key<'a>) -> Option<(&'a str, &'a str)> {
-        let words = self.users.0.get(&key)?;
-        let pair = |word: &Word<'a>| (word.data["idp_id"].as_str(), word.data["email"].as_str());
+        let (same, words) = self.bearer(key)?;
+        let others = words.into_iter().filter(|word| !same.contains(&pair(word)));
+        others.map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
+    }
+
+    /// Where a deletion says nothing of the profile: the latest fact that is no deletion, unless it is another person's.
+    fn profile(&self, key: Key<'a>) -> Option<&Word<'a>> {
+        let living = self.users.0.get(&key)?.iter().filter(|word| !word.deleted);
+        let last = living.max_by_key(|word| word.version)?;
+        let theirs = self.bearer(key).is_none_or(|(same, _)| same.contains(&pair(last)));
+        theirs.then_some(last)
+    }
+
+    /// All pairs that are the person of now, and all facts that name somebody.
+    fn bearer(&self, key: Key<'a>) -> Option<(BTreeSet<Pair<'a>>, Vec<&Word<'a>>)> {
+        let words = self.users.0.get(&key)?.iter().filter(|word| pair(word) != (None, None));
+        let words: Vec<&Word<'a>> = words.collect();
         let last_under = |idp_id: Option<&str>| {
             words.iter().filter(|word| pair(word).0 == idp_id).max_by_key(|word| word.version).unwrap()
         };
@@ -207,17 +229,20 @@ impl<'a> Model<'a> {
             let older = if a_last.version < b_last.version { a_last } else { b_last };
             a.0 == b.0 || (a.1.is_some() && a.1 == b.1 && !older.deleted)
         };
-        let mut same = BTreeSet::from([pair(self.users.newest(key)?)]);
+        let newest = words.iter().max_by_key(|word| word.version)?;
+        let mut same = BTreeSet::from([pair(newest)]);
         loop {
-            let more: BTreeSet<_> =
-                words.iter().map(pair).filter(|one| same.iter().any(|known| linked(*known, *one))).collect();
+            let more: BTreeSet<_> = words
+                .iter()
+                .map(|word| pair(word))
+                .filter(|one| same.iter().any(|known| linked(*known, *one)))
+                .collect();
             if more.is_subset(&same) {
                 break;
             }
             same.extend(more);
         }
-        let others = words.iter().filter(|word| !same.contains(&pair(word)));
-        others.map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
+        Some((same, words))
     }
 
     /// Since when the directory's organization is deleted.

@@ -119,7 +119,7 @@ impl<'a> Model<'a> {
 
     fn user(
         &self,
-        (tenant, id): Key<'_>,
+        (tenant, id): Key<'a>,
         word: &Word<'a>,
         left: Option<&str>,
         directories: &BTreeSet<Key<'a>>,
@@ -131,10 +131,15 @@ impl<'a> Model<'a> {
             "tenant_id": tenant, "id": id, "directory_id": word.directory, "deprovisioned_at": left,
             "person_id": [&json!(tenant), &json!(provider), &word.data["idp_id"]],
             "status": if left.is_none() { "active" } else { "inactive" },
-            "email_key": word.data["email"].as_str().map(str::to_ascii_lowercase),
         });
-        let profile = ["idp_id", "email", "username", "first_name", "last_name", "name", "job_title"];
-        row(decided, Some(word), &[&profile[..], &["custom_attributes", "created_at", "updated_at"]].concat())
+        let mut row = row(decided, Some(word), &["idp_id", "custom_attributes", "created_at", "updated_at"]);
+        let before = self.profile((tenant, id)).filter(|_| word.deleted);
+        for field in ["email", "username", "first_name", "last_name", "name", "job_title"] {
+            let said = Some(&word.data[field]).filter(|said| !said.is_null());
+            row[field] = said.or(before.map(|before| &before.data[field])).cloned().unwrap_or_default();
+        }
+        row["email_key"] = row["email"].as_str().map(str::to_ascii_lowercase).into();
+        row
     }
 }
 

@@ -72,6 +72,15 @@ impl Event {
         user["job_title"] = if *look == 1 { json!("Pilot") } else { Value::Null };
         user["custom_attributes"] = json!({"look": look, "list": [1, null, {"deep": "ö"}]});
         user["state"] = json!(state);
+        // A deletion may come without the profile, or with nothing but the id.
+        if matches!(self.kind, Kind::UserDeleted) && self.rank > 1 {
+            for field in ["email", "username", "first_name", "last_name", "name", "job_title"] {
+                user[field] = Value::Null;
+            }
+            if self.rank == 3 {
+                user["idp_id"] = Value::Null;
+            }
+        }
         if let Some(slug) = role {
             user["role"] = json!({"slug": slug});
         }
