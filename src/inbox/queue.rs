@@ -21,11 +21,17 @@ use crate::{
 /// A delivery to be applied.
 #[derive(Debug)]
 pub struct Queued {
+    /// Its number in the log.
     pub inbox_id: i64,
+    /// The event's id.
     pub event_key: String,
+    /// The broker's name.
     pub source: String,
+    /// How often it was tried.
     pub attempts: i16,
+    /// When it was received.
     pub received_at: Timestamp,
+    /// The bytes as they were signed.
     pub body: Bytes,
 }
 
@@ -46,6 +52,7 @@ struct Row {
 /// Deliveries in the order of their ids.
 #[derive(Debug, Default)]
 pub struct QueuedBatch {
+    /// The deliveries.
     pub queued: Vec<Queued>,
     /// As many as may be: there are likely more.
     pub is_full: bool,
@@ -57,6 +64,7 @@ pub struct QueueQuery {
     /// At most so many, and, past the first, at most so many bytes of bodies, so that a batch of huge bodies does not fill
     /// the memory.
     pub limit: usize,
+    /// See `limit`.
     pub bytes: usize,
     /// Only what is older than this one.
     pub before: i64,
@@ -65,6 +73,7 @@ pub struct QueueQuery {
 }
 
 impl QueueQuery {
+    /// The oldest deliveries, within these bounds.
     pub fn oldest(limit: usize, bytes: usize) -> Self {
         Self { limit, bytes, before: i64::MAX, but_for: 0..=0 }
     }

@@ -11,8 +11,10 @@ use crate::{
     },
 };
 
+/// A hold as its mail describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HoldNotice {
+    /// The hold's number.
     pub hold_id: i64,
     /// Its name, where it has one.
     pub directory: Option<String>,
@@ -20,6 +22,7 @@ pub struct HoldNotice {
     pub since: Timestamp,
     /// People whose removal is held, and people whose privileged roles are kept.
     pub removals: usize,
+    /// How many people would lose privileged roles and no access.
     pub privileged_losses: usize,
     /// How many of the directory's users were active before.
     pub active_before: usize,
@@ -29,13 +32,18 @@ pub struct HoldNotice {
     pub cause: String,
     /// The first of them.
     pub people: Vec<HeldPerson>,
+    /// What happens without a decision.
     pub undecided: IfUndecided,
 }
 
+/// One person in the hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldPerson {
+    /// The broker's id.
     pub user_id: String,
+    /// The display name.
     pub name: Option<String>,
+    /// The address.
     pub email: Option<String>,
     /// Privileged roles they would lose; empty for whoever would lose access.
     pub roles: Vec<String>,
@@ -44,8 +52,10 @@ pub struct HeldPerson {
 /// What happens when nobody decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfUndecided {
+    /// The hold stays open.
     #[default]
     Stay,
+    /// It is approved after so many hours.
     ApprovedAfterHours(u32),
 }
 

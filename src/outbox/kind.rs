@@ -3,17 +3,29 @@
 /// In the order of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NoticeKind {
+    /// Somebody lost access.
     Deprovisioned,
+    /// A directory was connected.
     DirectoryConnected,
+    /// A directory was deleted.
     DirectoryDeleted,
+    /// A directory has sent nothing for a long time.
     DirectorySilent,
+    /// Somebody gained a privileged role.
     PrivilegedGranted,
+    /// Somebody lost a privileged role.
     PrivilegedLost,
+    /// The last holder of a protected role retains it.
     LastHolderKept,
+    /// A mass change waits for a decision.
     MassChangeHeld,
+    /// Another role mapping is in force.
     MappingApplied,
+    /// The periodic report of access.
     AccessReport,
+    /// A delivery became a dead letter, or a change was refused; for the operator.
     DeliveryGivenUp,
+    /// Another organization claims a directory; for the operator.
     ClaimRefused,
 }
 
@@ -22,13 +34,19 @@ pub enum NoticeKind {
 pub enum Family {
     /// People who lost access, and the directories whose deletion took it.
     Leavers,
+    /// Directories that were connected.
     Connected,
+    /// Directories that are silent.
     Silent,
+    /// Privileged roles gained and lost.
     Privileges,
+    /// Last holders who retain a role.
     Kept,
     /// One hold.
     Held,
+    /// Changes of the mapping.
     Mapping,
+    /// Reports of access.
     Report,
     /// For the operator.
     GivenUp,
@@ -37,6 +55,7 @@ pub enum Family {
 }
 
 impl NoticeKind {
+    /// Every kind, in the order of the documents.
     pub const ALL: [Self; 12] = [
         Self::Deprovisioned,
         Self::DirectoryConnected,
@@ -52,6 +71,7 @@ impl NoticeKind {
         Self::ClaimRefused,
     ];
 
+    /// Its name in settings, tables and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Deprovisioned => "deprovisioned",
@@ -69,10 +89,12 @@ impl NoticeKind {
         }
     }
 
+    /// The kind of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The family of mails that it belongs to.
     pub const fn family(self) -> Family {
         match self {
             // A directory that goes and the people who go with it are one piece of news.
@@ -104,6 +126,7 @@ impl Family {
         Self::ClaimsRefused,
     ];
 
+    /// The prefix of its bundles.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Leavers => "leavers",

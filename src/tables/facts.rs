@@ -144,6 +144,7 @@ fn write_bearers(bearers: &[Bearer]) -> Option<String> {
     if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
 }
 
+/// Writes latest facts.
 pub fn upsert(conn: &mut Conn, facts: &[(&str, EntityKind, &LatestFact)]) -> QueryResult<()> {
     let facts: Vec<_> =
         facts.iter().map(|fact| (fact.0, fact.1, fact.2, write_bearers(&fact.2.bearers))).collect();

@@ -35,8 +35,11 @@ struct Row {
 
 /// A user of a tenant, and the person they are.
 pub struct GrantOwner {
+    /// The tenant.
     pub tenant_id: String,
+    /// The user for whom it was granted.
     pub user_id: String,
+    /// The person that it belongs to.
     pub person_id: String,
 }
 
