@@ -17,6 +17,7 @@ pub mod groups;
 pub mod guard;
 pub mod known_user;
 pub mod mapping;
+pub mod namesakes;
 pub mod newest;
 pub(crate) mod number;
 pub mod ownership;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{newest::Homes, protected_roles::RoleLoss, roles::Manual};
+use super::{namesakes::Apart, newest::Homes, protected_roles::RoleLoss, roles::Manual};
 use crate::decide::mapping::{Mapping, condition::GroupMembership};
 
 /// By (tenant, user), and by (tenant, person).
@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub homes: &'a Homes,
     /// The role mapping in force.
     pub mapping: &'a Mapping,
+    /// Whoever is not who their `idp_id` alone says.
+    pub apart: Apart,
     /// The groups of the users.
     pub groups: Groups,
     /// The manual grants.
@@ -48,15 +50,8 @@ impl<'a> Context<'a> {
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
         let (groups, by_hand) = (Groups::new(), ManualGrants::new());
         let followed = Vec::new();
-        Self {
-            homes,
-            mapping,
-            groups,
-            by_hand,
-            followed,
-            stays: HeldStates::new(),
-            kept: RetainedRoles::new(),
-        }
+        let (apart, stays, kept) = (Apart::new(), HeldStates::new(), RetainedRoles::new());
+        Self { homes, mapping, apart, groups, by_hand, followed, stays, kept }
     }
 
     /// Sorted by id; none where no rule asks for groups.

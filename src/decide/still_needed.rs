@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     fold::claim_of,
-    state::{LatestFact, StateSlice},
+    state::{Bearer, LatestFact, StateSlice},
 };
 use crate::decide::fact::{EntityKind, Observation};
 
@@ -12,7 +12,7 @@ use crate::decide::fact::{EntityKind, Observation};
 pub type NeededEvidence = HashSet<i64>;
 
 /// Whether something that stands rests on this delivery: the latest fact about an entity or membership, the fact that
-/// reveals it, the newest deletion of a group, the latest fact about a bearer of an
+/// reveals it, the newest deletion of a group, the newest and the first fact about a bearer of an
 /// id, the oldest claim to a directory, the mention of a role. All others can go, and the rest folds to the
 /// same tables.
 pub fn needed(
@@ -23,7 +23,9 @@ pub fn needed(
 ) -> bool {
     let ends = |fact: &LatestFact| fact.ended.as_ref().is_some_and(|ended| ended.inbox_id == inbox_id);
     let names = |fact: &LatestFact| {
-        fact.bearers.iter().any(|bearer| bearer.inbox_id == inbox_id || bearer.spoken_by == inbox_id)
+        let rests =
+            |bearer: &Bearer| [bearer.inbox_id, bearer.spoken_by, bearer.first_by].contains(&inbox_id);
+        fact.bearers.iter().any(rests)
     };
     let rests = |fact: &LatestFact| {
         fact.inbox_id == inbox_id || fact.revealed_by == Some(inbox_id) || ends(fact) || names(fact)

@@ -51,7 +51,7 @@ impl Office {
         while self.notifier.step(app.database(), app.clock.now(), metrics).unwrap() == NotifyStep::Worked {}
     }
 
-    fn mails(&self) -> Vec<Received> {
+    pub(crate) fn mails(&self) -> Vec<Received> {
         self.smtp.received()
     }
 }

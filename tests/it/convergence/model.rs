@@ -1,6 +1,7 @@
 //! What the host must see, said a second time and on its own: from the design's text (sections 1 and 2) and the
 //! broker's payloads, over a plain set of events, without a database, a batch or an order of arrival.
 
+mod namesakes;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,6 +197,12 @@ impl<'a> Model<'a> {
 
     /// The latest fact about another person than the latest fact about this id speaks of: when it was sent, and the event.
     fn former(&self, key: Key<'a>) -> Option<(&'a str, &'a str)> {
+        let (_, others) = self.bearers(key)?;
+        others.into_iter().map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
+    }
+
+    /// The facts about whoever the latest fact about this id speaks of, and those on others.
+    fn bearers(&self, key: Key<'a>) -> Option<(Vec<&Word<'a>>, Vec<&Word<'a>>)> {
         let words = self.users.0.get(&key)?;
         let pair = |word: &Word<'a>| (word.data["idp_id"].as_str(), word.data["email"].as_str());
         let last_under = |idp_id: Option<&str>| {
@@ -216,8 +223,7 @@ impl<'a> Model<'a> {
             }
             same.extend(more);
         }
-        let others = words.iter().filter(|word| !same.contains(&pair(word)));
-        others.map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
+        Some(words.iter().partition(|word| same.contains(&pair(word))))
     }
 
     /// Since when the directory's organization is deleted.
