@@ -5,9 +5,10 @@
 
 pub mod workos;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{clock::Timestamp, fact::Reading};
 
@@ -15,22 +16,22 @@ use crate::{clock::Timestamp, fact::Reading};
 pub const LONGEST_ID: usize = 255;
 
 /// A broker that may call `POST /webhooks/{source}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(const_into_str)]
 pub enum Source {
+    #[strum(serialize = "workos")]
     WorkOs,
 }
 
 impl Source {
-    pub const ALL: [Self; 1] = [Self::WorkOs];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name)
+        Self::from_str(name).ok()
     }
 
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::WorkOs => "workos",
-        }
+        self.into_str()
     }
 
     pub const fn signature_header(self) -> &'static str {

@@ -65,7 +65,7 @@ enum Form {
 const MOST: i64 = 100;
 
 fn kind(text: &str) -> Result<Kind, String> {
-    let known = || Kind::ALL.map(Kind::name).join(", ");
+    let known = || Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
     Kind::named(text).ok_or_else(|| format!("there is no such kind; there is {}", known()))
 }
 

@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     outbox::{
         Kind,
-        held::{Held, HeldPerson, Undecided},
+        held::{Cause, Held, HeldPerson, Undecided},
         mails::Claimed,
         notice::{ClaimRefused, Directory, GivenUp, Kept, MappingNews, Privilege, Privileged, Silence},
     },
@@ -177,7 +177,7 @@ fn held() -> Held {
         privileged_losses: 2,
         active_before: 240,
         applied_before: 9,
-        cause: "the directory removes them, one by one, within 4 minutes".into(),
+        cause: Cause::Deleted,
         people: vec![
             person("Ada Lovelace", "ada.lovelace@acme.example", &[]),
             person("Grace Hopper", "grace.hopper@acme.example", &["admin"]),

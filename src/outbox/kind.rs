@@ -1,7 +1,14 @@
 //! The kinds of news: their names in settings and on the command line, and which of them may share a mail.
 
-/// In the order of the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use std::str::FromStr;
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+/// In the order of the settings. A name is the variant's own: `mass_change_held`.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Kind {
     Deprovisioned,
     DirectoryConnected,
@@ -17,8 +24,9 @@ pub enum Kind {
     ClaimRefused,
 }
 
-/// What one mail is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What one mail is about: each has a file of its name in `templates/mail/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Family {
     /// People who lost access, and the directories whose deletion took it.
     Leavers,
@@ -37,40 +45,14 @@ pub enum Family {
 }
 
 impl Kind {
-    pub const ALL: [Self; 12] = [
-        Self::Deprovisioned,
-        Self::DirectoryConnected,
-        Self::DirectoryDeleted,
-        Self::DirectorySilent,
-        Self::PrivilegedGranted,
-        Self::PrivilegedLost,
-        Self::LastHolderKept,
-        Self::MassChangeHeld,
-        Self::MappingApplied,
-        Self::AccessReport,
-        Self::DeliveryGivenUp,
-        Self::ClaimRefused,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Deprovisioned => "deprovisioned",
-            Self::DirectoryConnected => "directory_connected",
-            Self::DirectoryDeleted => "directory_deleted",
-            Self::DirectorySilent => "directory_silent",
-            Self::PrivilegedGranted => "privileged_granted",
-            Self::PrivilegedLost => "privileged_lost",
-            Self::LastHolderKept => "last_holder_kept",
-            Self::MassChangeHeld => "mass_change_held",
-            Self::MappingApplied => "mapping_applied",
-            Self::AccessReport => "access_report",
-            Self::DeliveryGivenUp => "delivery_given_up",
-            Self::ClaimRefused => "claim_refused",
-        }
+        self.into_str()
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::from_str(name).ok()
     }
 
     pub const fn family(self) -> Family {
@@ -91,38 +73,16 @@ impl Kind {
 }
 
 impl Family {
-    const ALL: [Self; 10] = [
-        Self::Leavers,
-        Self::Connected,
-        Self::Silent,
-        Self::Privileges,
-        Self::Kept,
-        Self::Held,
-        Self::Mapping,
-        Self::Report,
-        Self::GivenUp,
-        Self::ClaimsRefused,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Leavers => "leavers",
-            Self::Connected => "connected",
-            Self::Silent => "silent",
-            Self::Privileges => "privileges",
-            Self::Kept => "kept",
-            Self::Held => "held",
-            Self::Mapping => "mapping",
-            Self::Report => "report",
-            Self::GivenUp => "given_up",
-            Self::ClaimsRefused => "claims_refused",
-        }
+        self.into_str()
     }
 
     /// Of a bundle, such as `leavers` or `held:17`.
     pub fn of_bundle(bundle: &str) -> Option<Self> {
         let name = bundle.split(':').next().unwrap_or_default();
-        Self::ALL.into_iter().find(|family| family.name() == name)
+        Self::from_str(name).ok()
     }
 
     /// Of the service itself and not of a tenant: for the operator.
@@ -142,7 +102,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for kind in Kind::ALL {
+        for &kind in Kind::ALL {
             assert_eq!(Kind::named(kind.name()), Some(kind));
             assert_eq!(Family::of_bundle(kind.family().name()), Some(kind.family()));
         }

@@ -5,6 +5,8 @@ use diesel::{
     RunQueryDsl, Selectable, SelectableHelper, sql_types::Bool,
 };
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::{
     clock::Timestamp,
     db::{
@@ -13,7 +15,8 @@ use crate::{
     },
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum State {
     /// On its way, or waiting for its next attempt
     Waiting,
@@ -25,15 +28,8 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Needless, Self::Dead];
-
     const fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Sent => "sent",
-            Self::Needless => "needless",
-            Self::Dead => "dead",
-        }
+        self.into_str()
     }
 }
 
@@ -71,7 +67,7 @@ pub fn list(
     tenant: Option<&str>,
     limit: i64,
 ) -> QueryResult<Vec<Mail>> {
-    let states = state.map_or_else(|| State::ALL.to_vec(), |state| vec![state]);
+    let states = state.map_or_else(|| State::VARIANTS.to_vec(), |state| vec![state]);
     let any = tenant.is_none().into_sql::<Bool>();
     mails::table
         .filter(mails::state.eq_any(states.into_iter().map(State::name)))
