@@ -16,6 +16,11 @@ use rosterd::{
         winner::{Home, Homes},
     },
     fact::{Kind, Observation, Reading},
+    notify::{
+        preview,
+        render::{self, News},
+    },
+    outbox,
     simulate::{DEFAULT_START, Event, Plan, signature_header},
 };
 
@@ -117,4 +122,15 @@ fn decide(bencher: Bencher<'_, '_>) {
             let users = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::User);
             users.map(|(_, id)| users::derive(&state, id, &[], &around).changes.len()).sum::<usize>()
         });
+}
+
+/// Subject, text and HTML.
+#[divan::bench]
+fn mail_of_50_people(bencher: Bencher<'_, '_>) {
+    let mut news = preview::example(outbox::Kind::Deprovisioned);
+    if let News::Leavers(digest) = &mut news {
+        digest.leavers = digest.leavers.iter().cycle().take(50).cloned().collect();
+        digest.total = 50;
+    }
+    bencher.bench_local(|| render::news(black_box(&news)));
 }

@@ -109,4 +109,20 @@ mod tests {
         assert_eq!(Family::of_bundle("held:17"), Some(Family::Held));
         assert_eq!((Kind::named(""), Family::of_bundle("nothing")), (None, None));
     }
+
+    #[test]
+    fn every_kind_has_a_template_and_a_line_in_the_settings_file() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for family in Family::ALL {
+            let file = format!("templates/mail/{}.txt", family.name());
+            assert!(root.join(&file).exists(), "{file}");
+        }
+        let settings = std::fs::read_to_string(root.join("src/config.default.toml")).unwrap();
+        let (_, section) = settings.split_once("[mail.kinds]").unwrap();
+        let (section, _) = section.split_once("# The same for single tenants").unwrap();
+        let switches = section.lines().filter_map(|line| line.strip_suffix(" = true"));
+        let named: Vec<&str> = switches.collect();
+        let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(named, kinds);
+    }
 }

@@ -33,6 +33,7 @@ fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
             "commands are for the operator:\n{text}"
         );
         assert!(text.contains("WHAT TO DO") || text.contains("IF THIS IS WRONG"), "{text}");
+        super::tests::leave_a_picture(kind.name(), &rendered);
         assert_eq!(rendered.urgent, kind == Kind::MassChangeHeld);
         assert!(!rendered.html.contains("{") || rendered.html.contains("<style>"), "a hole in the template");
         assert!(rendered.subject.len() <= 100, "{}", rendered.subject);

@@ -26,14 +26,22 @@ fn digest(leavers: Vec<Leaver>) -> Digest {
     }
 }
 
-/// Used as a picture, too: `ROSTERD_TEST_MAILS=dir cargo nextest run --lib notify` leaves the pages there.
+/// To look at: `ROSTERD_TEST_MAILS=dir cargo nextest run --lib notify` leaves the pages there.
+pub(super) fn leave_a_picture(name: &str, rendered: &Rendered) {
+    let Ok(directory) = std::env::var("ROSTERD_TEST_MAILS") else { return };
+    let files = [
+        ("html".to_owned(), rendered.html.clone()),
+        ("txt".to_owned(), format!("{}\n{}", rendered.subject, rendered.text)),
+    ];
+    let attached = rendered.attachments.iter().map(|one| (one.file_name.to_owned(), one.text.clone()));
+    for (end, text) in files.into_iter().chain(attached) {
+        std::fs::write(format!("{directory}/{name}.{end}"), text).unwrap();
+    }
+}
+
 fn shown(name: &str, digest: &Digest) -> Rendered {
     let rendered = render(digest);
-    if let Ok(directory) = std::env::var("ROSTERD_TEST_MAILS") {
-        std::fs::write(format!("{directory}/{name}.html"), &rendered.html).unwrap();
-        std::fs::write(format!("{directory}/{name}.txt"), format!("{}\n{}", rendered.subject, rendered.text))
-            .unwrap();
-    }
+    leave_a_picture(name, &rendered);
     assert!(rendered.text.lines().all(|line| display_width(line) <= 78), "{}", rendered.text);
     rendered
 }
