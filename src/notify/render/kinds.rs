@@ -9,7 +9,7 @@ use crate::{
     outbox::{
         Kind,
         held::{HeldPerson, Undecided},
-        notice::Privileged,
+        notice::{GivenUp, Privileged},
     },
 };
 
@@ -163,6 +163,99 @@ fn a_last_holder_is_told_with_what_ends_it() {
     QUESTIONS
     Send this reference to the team that runs the application:
     org_01EHZNVPK3SFK441A1RGBFSHRT, inbox 61.
+    "#);
+}
+
+/// The same news, of two items each.
+fn doubled(news: News) -> News {
+    fn twice<T: Clone>(all: Vec<T>) -> Vec<T> {
+        [all.clone(), all].concat()
+    }
+    match news {
+        News::Leavers(digest) if digest.gone.is_empty() => News::Leavers(digest),
+        News::Leavers(digest) => News::Leavers(Digest { gone: twice(digest.gone.clone()), ..digest }),
+        News::Connected(tenant, directories) => News::Connected(tenant, twice(directories)),
+        News::Silent(tenant, silences) => News::Silent(tenant, twice(silences)),
+        News::Privileges(tenant, changes, _) => News::Privileges(tenant, twice(changes), 3),
+        News::Kept(tenant, kept) => News::Kept(tenant, twice(kept)),
+        News::Held(tenant, held) => News::Held(tenant, held),
+        News::Mapping(tenant, mappings) => News::Mapping(tenant, twice(mappings)),
+        News::Report(tenant, review) => News::Report(tenant, review),
+        News::GivenUp(given_up, _) => {
+            let refused = GivenUp { entity: Some("user u1".into()), inbox_id: 0, ..given_up[0].clone() };
+            News::GivenUp(vec![given_up[0].clone(), refused], 3)
+        }
+        News::ClaimsRefused(refused, _) => News::ClaimsRefused(twice(refused), 3),
+    }
+}
+
+#[test]
+fn two_of_a_kind_are_counted() {
+    let lines = |kind: &Kind| {
+        let rendered = news(&doubled(preview::example(*kind)));
+        let paragraphs: Vec<&str> = rendered.text.split("\n\n").collect();
+        let more = paragraphs.iter().find(|text| text.starts_with("  ") && text.contains(" in this mail"));
+        let texts =
+            [rendered.subject.as_str(), paragraphs[0], paragraphs[1], more.map_or("", |text| text.trim())];
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        texts.map(one_line).join("\n").trim_end().to_owned()
+    };
+    let shown: Vec<String> = Kind::ALL.iter().map(lines).collect();
+    insta::assert_snapshot!(shown.join("\n---\n"), @r#"
+    Access removed: 2 people (Acme Corp)
+    2 people no longer have access.
+    If this is correct, you do not need to do anything.
+    ---
+    2 directories connected (Acme Corp)
+    2 new directories now control who has access.
+    If your organization connected them, you do not need to do anything.
+    ---
+    2 directories deleted, 1,204 people lost access (Acme Corp)
+    2 directories were deleted, and 1,204 people lost access.
+    If this is correct, you do not need to do anything.
+    1,202 more people are not named in this mail. The attached file people.csv lists all of them.
+    ---
+    No updates from 2 directories (Acme Corp)
+    2 directories have sent no update for more than 30 days.
+    Did people join, leave or change roles in this time? If so, please check the connection.
+    ---
+    Privileged roles: 3 changes (Acme Corp)
+    3 privileged roles were granted or lost.
+    If this is correct, you do not need to do anything.
+    1 more change is not in this mail.
+    ---
+    Privileged roles: 3 changes (Acme Corp)
+    3 privileged roles were granted or lost.
+    If this is correct, you do not need to do anything.
+    1 more change is not in this mail.
+    ---
+    Last holders of roles not removed: 2 people (Acme Corp)
+    2 people keep roles, because nobody else has them.
+    Please give each of these roles to another person. There is no deadline.
+    ---
+    Please decide: 120 people would lose access or roles (Acme Corp)
+    A change for 120 people in the directory "Acme Okta" is on hold and needs a decision.
+    Please approve or reject this change. There is no deadline. These people keep access and roles until a decision.
+    118 more people are not named in this mail.
+    ---
+    Role rules changed: 424 people affected (Acme Corp)
+    New role rules change the roles of 424 people.
+    If you expected this change, you do not need to do anything.
+    Privileged roles of 4 more people change. They are not named in this mail.
+    ---
+    Access report: 2 people with access, 2 left (Acme Corp)
+    2 people have access; 2 lost it in this period.
+    Please review the attached list. There is no deadline.
+    ---
+    Not applied: 3 deliveries
+    3 deliveries could not be applied.
+    Please look at the cause soon. A person may still have access that has ended in the directory.
+    1 more delivery is not in this mail.
+    ---
+    Events refused: 3 directories claimed by another organization
+    The events of 3 directories were refused.
+    Please find out which organization owns each directory. People who left may still have access.
+    1 more directory is not in this mail.
     "#);
 }
 
