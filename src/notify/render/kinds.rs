@@ -229,8 +229,8 @@ fn two_of_a_kind_are_counted() {
     If this is correct, you do not need to do anything.
     1 more change is not in this mail.
     ---
-    Last holders of roles not removed: 2 people (Acme Corp)
-    2 people keep roles, because nobody else has them.
+    Last holders of 2 roles not removed: 1 person (Acme Corp)
+    1 person keeps 2 roles, because nobody else has them.
     Please give each of these roles to another person. There is no deadline.
     ---
     Please decide: 120 people would lose access or roles (Acme Corp)

@@ -1,5 +1,7 @@
 //! Roles of single people: privileged ones granted and lost, protected ones kept.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::{
@@ -65,7 +67,9 @@ struct KeptMail {
     organization: Organization,
     reference: Clean,
     people: Vec<Holder>,
-    count: Count,
+    roles: Count,
+    /// People, some of whom keep several roles.
+    holders: Count,
 }
 
 struct Holder {
@@ -92,6 +96,7 @@ pub(super) fn kept(tenant: &Tenant, kept: &[Kept]) -> Page {
         reference: organization.reference(kept.first().map(|one| format!("inbox {}", one.inbox_id))),
         organization,
         people: kept.iter().map(shown).collect(),
-        count: Count(kept.len()),
+        roles: Count(kept.len()),
+        holders: Count(kept.iter().map(|one| &one.user_id).collect::<BTreeSet<_>>().len()),
     })
 }
