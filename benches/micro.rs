@@ -2,25 +2,28 @@
 
 use std::hint::black_box;
 
-use divan::{Bencher, counter::BytesCount, counter::ItemsCount};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use rosterd::{
     broker::{Secret, Source},
-    clock::Timestamp,
     decide::{
         Rules,
-        around::Around,
+        context::Context,
+        fact::{EntityKind, Observation, Reading},
         fold::{claim_of, fold},
-        place::{place, settle},
-        state::{Claim, FirstWord, State, UNSPOKEN},
+        newest::{Home, Homes},
+        ownership::{place, settle},
+        state::{FirstSighting, OwnershipClaim, StateSlice, UNSPOKEN},
         users,
-        winner::{Home, Homes},
     },
-    fact::{Kind, Observation, Reading},
     notify::{
         preview,
         render::{self, News},
     },
-    outbox,
+    outbox::NoticeKind,
+    runtime::clock::Timestamp,
     simulate::{DEFAULT_START, Event, Plan, signature_header},
 };
 
@@ -76,15 +79,15 @@ fn observations(events: &[Event]) -> Vec<Observation> {
 }
 
 /// As `apply::load` leaves it for directories met for the first time.
-fn unspoken(observations: &[Observation]) -> State {
-    let mut state = State::default();
+fn unspoken(observations: &[Observation]) -> StateSlice {
+    let mut state = StateSlice::default();
     for (directory_id, organization_id) in observations.iter().filter_map(claim_of) {
         if state.claim_between(directory_id, organization_id).is_none() {
-            state.insert_claim(Claim {
+            state.insert_claim(OwnershipClaim {
                 id: state.claims().count() as i64 + 1,
                 directory_id: directory_id.to_owned(),
                 organization_id: organization_id.to_owned(),
-                first: FirstWord {
+                first: FirstSighting {
                     rank: UNSPOKEN,
                     at: Timestamp::from_micros(i64::MAX),
                     event: String::new(),
@@ -118,16 +121,16 @@ fn decide(bencher: Bencher<'_, '_>) {
                 .directories()
                 .map(|id| (id.clone(), Home { place: place(&state, id, &rules), provider: None }))
                 .collect();
-            let around = Around::new(&homes, &rules.mapping);
-            let users = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::User);
-            users.map(|(_, id)| users::derive(&state, id, &[], &around).changes.len()).sum::<usize>()
+            let context = Context::new(&homes, &rules.mapping);
+            let users = state.touched.entities.iter().filter(|(kind, _)| *kind == EntityKind::User);
+            users.map(|(_, id)| users::derive(&state, id, &[], &context).changes.len()).sum::<usize>()
         });
 }
 
 /// Subject, text and HTML.
 #[divan::bench]
 fn mail_of_50_people(bencher: Bencher<'_, '_>) {
-    let mut news = preview::example(outbox::Kind::Deprovisioned);
+    let mut news = preview::example(NoticeKind::Deprovisioned);
     if let News::Leavers(digest) = &mut news {
         digest.leavers = digest.leavers.iter().cycle().take(50).cloned().collect();
         digest.total = 50;

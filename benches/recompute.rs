@@ -7,13 +7,13 @@
 use std::time::{Duration, Instant};
 
 use rosterd::{
-    apply::{self, Batch, ahead::Ahead, refresh},
+    apply::{self, Batch, prefetch::Prefetcher, recompute},
     broker::Source,
-    clock::{Clock, Timestamp},
     db::{Database, Url, migrate::migrate},
     decide::Rules,
     inbox::{Delivery, append::append},
-    plan::{self, By},
+    operator::mapping_plan::{self, PlanOperator},
+    runtime::clock::{Clock, Timestamp},
     tables::mappings,
 };
 use serde_json::{Value, json};
@@ -59,14 +59,20 @@ fn main() -> Outcome<()> {
     deliver(&database, &rules, joins)?;
 
     let begun = Instant::now();
-    let planned = plan::plan(&database, &rules, MAPPING, None)?;
+    let planned = mapping_plan::plan(&database, &rules, MAPPING, None)?;
     tell(&format!("plan: {} people would change", planned.counts().users), begun.elapsed(), people);
 
     if planned.counts().users != people {
         return Err("not everybody is there: look into the dead letters".into());
     }
     let begun = Instant::now();
-    plan::apply(&database, &rules, MAPPING, Some(&planned), &By { name: "bench", now: Clock::System.now() })?;
+    mapping_plan::apply(
+        &database,
+        &rules,
+        MAPPING,
+        Some(&planned),
+        &PlanOperator { name: "bench", now: Clock::System.now() },
+    )?;
     tell("apply, a saved plan compared", begun.elapsed(), people);
     let mapping = database.read::<_, apply::ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
     let rules = Rules { mapping: mapping.into(), ..rules };
@@ -82,7 +88,7 @@ fn refreshed(what: &str, database: &Database, rules: &Rules, people: usize) -> O
     let (begun, mut longest, mut steps) = (Instant::now(), Duration::ZERO, 0);
     loop {
         let step = Instant::now();
-        if refresh::step(database, rules, Batch::default(), Clock::System.now())?.is_none() {
+        if recompute::step(database, rules, Batch::default(), Clock::System.now())?.is_none() {
             break;
         }
         longest = longest.max(step.elapsed());
@@ -98,7 +104,7 @@ fn deliver(database: &Database, rules: &Rules, events: impl Iterator<Item = Valu
     for some in deliveries.chunks(1_000) {
         append(database, some)?;
     }
-    let ahead = Ahead::default();
+    let ahead = Prefetcher::default();
     while apply::step(database, rules, Batch::default(), &ahead, Clock::System.now())?.deliveries > 0 {}
     Ok(())
 }

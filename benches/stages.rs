@@ -7,12 +7,12 @@
 use std::time::{Duration, Instant};
 
 use rosterd::{
-    apply::{self, Batch, ahead::Ahead},
+    apply::{self, Batch, prefetch::Prefetcher},
     broker::Source,
-    clock::Clock,
     db::{Database, Url, migrate::migrate},
     decide::Rules,
     inbox::{Delivery, append::append},
+    runtime::clock::Clock,
     simulate::{DEFAULT_START, Event, Plan},
 };
 
@@ -46,7 +46,7 @@ fn main() -> Outcome<()> {
 
     let batch = Batch { deliveries: batch, ..Batch::default() };
     let begun = Instant::now();
-    let ahead = Ahead::default();
+    let ahead = Prefetcher::default();
     while apply::step(&database, &Rules::default(), batch, &ahead, Clock::System.now())?.deliveries > 0 {}
     tell("apply", begun.elapsed(), deliveries.len());
     Ok(())

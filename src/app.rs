@@ -8,25 +8,22 @@ use std::{
 };
 
 use crate::{
-    apply::{Batch, ahead::Ahead},
-    clock::Clock,
+    apply::{Batch, prefetch::Prefetcher},
     config::Config,
     db::{
         Database, DbError,
         migrate::{MigrateError, migrate},
     },
     decide::{Rules, Tenancy},
-    holds,
-    http::{self, Health, Limits, Receiver},
-    inbox::{appender::Appender, keeping::Keeping, recent::Recent, room::Room},
-    metrics::Metrics,
+    inbox::{appender::Appender, memory_queue::MemoryQueue, room::Room, storing::StoringState},
     notify::{Notifier, NotifyError},
-    tables::{properties, refreshes},
-    telemetry::Sparse,
-    wake::Wake,
+    operator::holds,
+    receive::{self, Health, HttpLimits, Receiver},
+    runtime::{clock::Clock, metrics::Metrics, telemetry::Sparse, wake::Wake},
+    tables::{properties, recompute_jobs},
     worker::{
         applier::Applier,
-        checkpointer::{self, Log},
+        checkpointer::{self, WalGrowth},
         notifier,
     },
 };
@@ -66,7 +63,7 @@ pub struct App {
     pub address: SocketAddr,
     pub admin_address: SocketAddr,
     pub database: Database,
-    pub recent: Recent,
+    pub recent: MemoryQueue,
     pub metrics: Arc<Metrics>,
     stop_timeout: Duration,
     servers: Vec<ServerHandle>,
@@ -100,7 +97,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
 
     let metrics = Arc::new(Metrics::default());
-    let (recent, work, keeping) = (Recent::default(), Wake::default(), Keeping::default());
+    let (recent, work, keeping) = (MemoryQueue::default(), Wake::default(), StoringState::default());
     let (appender, append) = Appender::start(
         database.clone(),
         recent.clone(),
@@ -128,10 +125,10 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     };
     let health = Health { database: database.clone(), clock, keeping };
     let stop_timeout = Duration::from_secs(config.http.stop_timeout_seconds);
-    let limits = Limits {
-        connections: http::public_connections(
+    let limits = HttpLimits {
+        connections: receive::public_connections(
             config.http.max_connections,
-            http::raise_file_limit(),
+            receive::raise_file_limit(),
             config.database_connections,
         ),
         head_timeout: Duration::from_secs(config.http.head_timeout_seconds.max(1)),
@@ -166,10 +163,10 @@ fn start_workers(
     database: &Database,
     clock: &Clock,
     metrics: &Arc<Metrics>,
-    recent: Recent,
+    recent: MemoryQueue,
     work: Wake,
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
-    let (notices, log) = (Wake::default(), Log::default());
+    let (notices, log) = (Wake::default(), WalGrowth::default());
     let poll = Duration::from_secs(config.apply.poll_seconds.max(1));
     let notifier = Notifier::new(&config.mail)?;
     let applier = Applier {
@@ -180,7 +177,7 @@ fn start_workers(
             bytes: config.apply.batch_bytes,
             ..Batch::default()
         },
-        ahead: Ahead::of(recent),
+        ahead: Prefetcher::of(recent),
         log: log.clone(),
         retention: config.retention,
         clock: clock.clone(),
@@ -196,7 +193,7 @@ fn start_workers(
 }
 
 fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {
-    http::listen(address).map_err(|error| StartError::Listen { address, variable, error })
+    receive::listen(address).map_err(|error| StartError::Listen { address, variable, error })
 }
 
 /// Both servers on one thread's runtime; it ends when both have stopped.
@@ -206,13 +203,13 @@ fn serve(
     receiver: Receiver,
     health: Health,
     metrics: Arc<Metrics>,
-    limits: Limits,
+    limits: HttpLimits,
 ) -> std::io::Result<(Vec<ServerHandle>, JoinHandle<()>)> {
     let (started, handles) = mpsc::channel();
     let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let servers = http::public(public, receiver, health.clone(), limits)
-                .and_then(|public| Ok((public, http::admin(admin, metrics, health)?)));
+            let servers = receive::public(public, receiver, health.clone(), limits)
+                .and_then(|public| Ok((public, receive::admin(admin, metrics, health)?)));
             let (public, admin) = match servers {
                 Ok(servers) => servers,
                 Err(error) => return drop(started.send(Err(error))),
@@ -286,7 +283,7 @@ fn settle_policy(database: &Database, rules: &Rules) -> Result<(), StartError> {
             return Ok(());
         }
         if known.is_some() {
-            refreshes::request_deleted(conn)?;
+            recompute_jobs::request_deleted(conn)?;
         }
         properties::set(conn, properties::DIRECTORY_DELETED, &policy)?;
         Ok(())

@@ -1,19 +1,19 @@
 //! Applying: one write transaction a batch.
 //!
-//! What was delivered becomes standing words, rows that the host sees, notices in the outbox, and the end of the
+//! What was delivered becomes latest facts, rows that the host sees, notices in the outbox, and the end of the
 //! queue entry, all in one transaction: after a crash a batch has happened or it has not. Batches run one at a time
 //! over the whole database (`Database::write_in_turn`), however many processes there are, so each decides on what the
 //! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
 
-pub mod ahead;
 pub mod directories;
 pub mod guard;
+pub mod isolate;
 pub mod load;
+pub mod parse_batch;
 pub mod people;
-pub mod poison;
-pub mod protect;
-pub mod reading;
-pub mod refresh;
+pub mod prefetch;
+pub mod protected_roles;
+pub mod recompute;
 pub mod refused;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,34 +21,33 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     audit::{
         self,
-        people::{Cause, Deliveries},
+        people::{ChangeCause, Deliveries},
     },
-    clock::Timestamp,
     db::{Conn, Database, DbError, IN_A_BATCH, wait_for_rows},
     decide::{
         Rules,
+        fact::EntityKind,
         fold::{claim_of, fold},
         guard::Extent,
-        place::{Place, place, settle},
-        state::{Claim, Overruled, State},
+        ownership::{Ownership, place, settle},
+        state::{Overruled, OwnershipClaim, StateSlice},
     },
-    fact::Kind,
-    failpoint,
     inbox::{
-        dead::{self, DeadLetter},
-        queue::{self, Wanted},
+        dead_letters::{self, DeadLetter},
+        queue::{self, QueueQuery},
     },
     outbox,
+    runtime::{clock::Timestamp, failpoint},
     tables::{
-        claims, heard, mappings, memberships,
-        memberships::NewMembership,
-        refreshes,
-        refused_claims::{self, Refused},
-        role_list, roles, words,
+        claims, directory_activity, facts, mappings,
+        memberships::{self, NewMembership},
+        recompute_jobs,
+        refused_claims::{self, RefusedClaim},
+        role_list, roles,
     },
 };
-use ahead::Ahead;
-use reading::{Batched, LeftOut};
+use parse_batch::{LeftOut, ParsedBatch};
+use prefetch::Prefetcher;
 
 /// How much one transaction takes on.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +66,7 @@ impl Default for Batch {
 
 /// What a batch did, for logs and metrics.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedBatch {
     pub deliveries: usize,
     pub set_aside: Vec<DeadLetter>,
     pub left_out: Vec<LeftOut>,
@@ -105,13 +104,13 @@ pub fn step(
     database: &Database,
     rules: &Rules,
     batch: Batch,
-    ahead: &Ahead,
+    ahead: &Prefetcher,
     now: Timestamp,
-) -> Result<Applied, ApplyError> {
+) -> Result<AppliedBatch, ApplyError> {
     // Taken and read before the turn: the log never changes, and whoever waits for the turn need not wait for that.
     let batched = ahead.take(database, batch, now)?;
     if batched.inbox_ids.is_empty() {
-        return Ok(Applied::default());
+        return Ok(AppliedBatch::default());
     }
     let applied = match batched.is_full {
         true => {
@@ -132,9 +131,9 @@ fn in_turn(
     database: &Database,
     rules: &Rules,
     batch: Batch,
-    batched: Batched,
+    batched: ParsedBatch,
     now: Timestamp,
-) -> Result<Applied, ApplyError> {
+) -> Result<AppliedBatch, ApplyError> {
     database.write_in_turn(|conn| {
         expect_mapping(conn, rules)?;
         wait_for_rows(conn, IN_A_BATCH)?;
@@ -143,11 +142,11 @@ fn in_turn(
         let overtaken = batched.inbox_ids.is_empty();
         if overtaken {
             // Another process was faster. It is our turn now, so nobody else takes what is taken here.
-            let oldest = Wanted::oldest(batch.deliveries, batch.bytes);
-            batched = reading::read(queue::take(conn, now, &oldest)?, now);
+            let oldest = QueueQuery::oldest(batch.deliveries, batch.bytes);
+            batched = parse_batch::read(queue::take(conn, now, &oldest)?, now);
             queue::done(conn, &batched.inbox_ids)?;
         }
-        Ok(Applied { overtaken, ..apply(conn, rules, batched, now)? })
+        Ok(AppliedBatch { overtaken, ..apply(conn, rules, batched, now)? })
     })
 }
 
@@ -160,11 +159,17 @@ pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), Apply
 }
 
 /// Applies deliveries that are out of the queue, inside the caller's transaction.
-pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -> Result<Applied, DbError> {
-    let Batched { inbox_ids, event_keys, received_at, observations, set_aside, left_out, is_full: _ } =
+pub fn apply(
+    conn: &mut Conn,
+    rules: &Rules,
+    batched: ParsedBatch,
+    now: Timestamp,
+) -> Result<AppliedBatch, DbError> {
+    let ParsedBatch { inbox_ids, event_keys, received_at, observations, set_aside, left_out, is_full: _ } =
         batched;
     let left_out = left_out.into_iter().map(|(_, left_out)| left_out).collect();
-    let mut applied = Applied { deliveries: inbox_ids.len(), set_aside, left_out, ..Applied::default() };
+    let mut applied =
+        AppliedBatch { deliveries: inbox_ids.len(), set_aside, left_out, ..AppliedBatch::default() };
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
@@ -185,16 +190,16 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     applied.overruled = std::mem::take(&mut state.touched.overruled);
     let claims: BTreeSet<i64> = spoken.iter().map(|spoken| spoken.claim_id).collect();
     let heard = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
-    heard::note(conn, &heard.collect(), now)?;
+    directory_activity::note(conn, &heard.collect(), now)?;
     let moved = settle(&mut state, rules);
     applied.set_aside.extend(refuse(conn, &state, &spoken, now)?);
-    let mut concerned = write_words(conn, &state)?;
+    let mut concerned = write_facts(conn, &state)?;
     failpoint::reach("folded");
     let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
     concerned.extend(left.iter().cloned());
     concerned.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
 
-    let directories::Settled { homes, mut changed, tenants, mut notices } =
+    let directories::SettledDirectories { homes, mut changed, tenants, mut notices } =
         directories::directories(conn, &mut state, rules, &before, &left)?;
     concerned.extend(tenants);
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
@@ -202,21 +207,22 @@ pub fn apply(conn: &mut Conn, rules: &Rules, batched: Batched, now: Timestamp) -
     audit::record(conn, &audit::roles::heard(&relisted, &state, batch), now)?;
     changed.extend(moved.into_iter().map(|moved| moved.directory_id));
     let changed: Vec<String> = changed.into_iter().collect();
-    refreshes::request(conn, &changed)?;
+    recompute_jobs::request(conn, &changed)?;
     applied.refreshes = changed.len();
 
     if rules.mapping.uses_groups() {
-        let members = state.touched.memberships.keys().map(|(_, user_id, _)| (Kind::User, user_id.clone()));
+        let members =
+            state.touched.memberships.keys().map(|(_, user_id, _)| (EntityKind::User, user_id.clone()));
         let members: Vec<_> = members.collect();
         state.touched.entities.extend(members);
     }
-    let turn = guard::Turn::of(now, Extent::Touched);
-    notices.extend(people::people(conn, &mut state, &homes, rules, Cause::Deliveries(batch), turn)?);
+    let turn = guard::Derivation::of(now, Extent::Touched);
+    notices.extend(people::people(conn, &mut state, &homes, rules, ChangeCause::Deliveries(batch), turn)?);
     outbox::enqueue(conn, &notices, now)?;
     failpoint::reach("noticed");
     applied.leavers = outbox::leavers(&notices);
     (applied.notices, applied.event_keys) = (notices.len(), event_keys);
-    dead::bury(conn, &applied.set_aside, now)?;
+    dead_letters::bury(conn, &applied.set_aside, now)?;
     Ok(applied)
 }
 
@@ -232,7 +238,7 @@ struct Spoken {
 /// the operator learns of them.
 fn refuse(
     conn: &mut Conn,
-    state: &State,
+    state: &StateSlice,
     spoken: &[Spoken],
     now: Timestamp,
 ) -> Result<Vec<DeadLetter>, DbError> {
@@ -240,15 +246,15 @@ fn refuse(
     let mut refused = refused_claims::ByDirectory::new();
     for Spoken { inbox_id, attempts, claim_id, ends_access } in spoken {
         let lost = state.claim(*claim_id).filter(|claim| claim.tenant_id.is_none());
-        let Some(Claim { directory_id, organization_id, .. }) = lost else { continue };
+        let Some(OwnershipClaim { directory_id, organization_id, .. }) = lost else { continue };
         let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");
         letters.push(DeadLetter {
             inbox_id: *inbox_id,
-            reason: dead::OTHER_TENANT,
+            reason: dead_letters::OTHER_TENANT,
             detail,
             attempts: *attempts,
         });
-        let counted = refused.entry(directory_id.clone()).or_insert_with(|| Refused {
+        let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
             organization_id: String::new(),
             events: 0,
             leavers: 0,
@@ -263,27 +269,27 @@ fn refuse(
     Ok(letters)
 }
 
-fn places(state: &State, rules: &Rules) -> HashMap<String, Place> {
+fn places(state: &StateSlice, rules: &Rules) -> HashMap<String, Ownership> {
     state.directories().map(|id| (id.clone(), place(state, id, rules))).collect()
 }
 
 /// Returns the tenants in which a role is named for the first time.
-fn write_words(conn: &mut Conn, state: &State) -> Result<BTreeSet<String>, DbError> {
+fn write_facts(conn: &mut Conn, state: &StateSlice) -> Result<BTreeSet<String>, DbError> {
     let touched = &state.touched;
     let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
     claims::update(conn, &changed)?;
 
     // In the order of their keys, so that neighbours share the path through the index.
     let mut standing: Vec<_> = touched
-        .words
+        .facts
         .iter()
         .filter_map(|((kind, id), claim_id)| {
-            let word = state.words(*kind, id).iter().find(|word| word.claim_id == *claim_id)?;
-            Some((id.as_str(), *kind, word))
+            let fact = state.facts(*kind, id).iter().find(|fact| fact.claim_id == *claim_id)?;
+            Some((id.as_str(), *kind, fact))
         })
         .collect();
-    standing.sort_unstable_by_key(|(id, kind, word)| (*id, *kind, word.claim_id));
-    words::upsert(conn, &standing)?;
+    standing.sort_unstable_by_key(|(id, kind, fact)| (*id, *kind, fact.claim_id));
+    facts::upsert(conn, &standing)?;
 
     let mut newest: Vec<_> = touched
         .memberships

@@ -24,11 +24,11 @@ use diesel::{
 use serde::Serialize;
 
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         bulk::{Rows, Upsert},
     },
+    runtime::clock::Timestamp,
 };
 use chain::{Hash, Link};
 
@@ -76,7 +76,7 @@ pub enum Actor {
 
 /// An entry to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     pub tenant_id: String,
     pub kind: &'static str,
     pub subject: String,
@@ -89,7 +89,7 @@ pub struct Entry {
     pub said_at: Option<Timestamp>,
 }
 
-impl Entry {
+impl AuditEntry {
     pub fn new(
         tenant_id: &str,
         kind: &'static str,
@@ -145,7 +145,7 @@ impl Actor {
 
 /// An entry in its place in the chain.
 struct Placed<'a> {
-    entry: &'a Entry,
+    entry: &'a AuditEntry,
     seq: i64,
     actor: String,
     salt: Option<[u8; 16]>,
@@ -154,7 +154,7 @@ struct Placed<'a> {
 }
 
 /// Appends to the tenants' chains. The caller's transaction must be in turn.
-pub fn record(conn: &mut Conn, entries: &[Entry], now: Timestamp) -> QueryResult<()> {
+pub fn record(conn: &mut Conn, entries: &[AuditEntry], now: Timestamp) -> QueryResult<()> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -182,7 +182,7 @@ pub fn record(conn: &mut Conn, entries: &[Entry], now: Timestamp) -> QueryResult
     Ok(())
 }
 
-fn place<'a>(entry: &'a Entry, head: &Head, now: Timestamp) -> Placed<'a> {
+fn place<'a>(entry: &'a AuditEntry, head: &Head, now: Timestamp) -> Placed<'a> {
     let salt: Option<[u8; 16]> = entry.personal.is_some().then(rand::random);
     let commitment = salt.zip(entry.personal.as_deref()).map(|(salt, text)| chain::commitment(&salt, text));
     let (seq, actor) = (head.seq + 1, entry.actor.text());

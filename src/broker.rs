@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 use sha2::{Digest, Sha256};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use crate::{clock::Timestamp, fact::Reading};
+use crate::{decide::fact::Reading, runtime::clock::Timestamp};
 
 /// Longest id, type or slug taken as such, in bytes: it must fit an index entry on both databases.
 pub const LONGEST_ID: usize = 255;
@@ -19,21 +19,26 @@ pub const LONGEST_ID: usize = 255;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(const_into_str)]
 pub enum Source {
+    /// WorkOS Directory Sync.
     #[strum(serialize = "workos")]
     WorkOs,
 }
 
 impl Source {
+    /// Every source that this build knows.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// The source of this name; `None` if no broker has it.
     pub fn named(name: &str) -> Option<Self> {
         Self::from_str(name).ok()
     }
 
+    /// Its name in the address of the webhook and in table `inbox`.
     pub const fn name(self) -> &'static str {
         self.into_str()
     }
 
+    /// The header that carries its signature.
     pub const fn signature_header(self) -> &'static str {
         match self {
             Self::WorkOs => workos::signature::HEADER,
@@ -46,9 +51,9 @@ impl Source {
         header: Option<&[u8]>,
         tolerance_ms: i64,
         now: Timestamp,
-    ) -> Result<Claim, VerifyError> {
+    ) -> Result<SignatureHeader, VerifyError> {
         match self {
-            Self::WorkOs => workos::signature::claim(header, tolerance_ms, now).map(Claim::WorkOs),
+            Self::WorkOs => workos::signature::claim(header, tolerance_ms, now).map(SignatureHeader::WorkOs),
         }
     }
 
@@ -89,11 +94,13 @@ impl Source {
 
 /// A signature that can be read and is of this time; whether it is of this body is still to be seen.
 #[derive(Debug)]
-pub enum Claim {
-    WorkOs(workos::signature::Claim),
+pub enum SignatureHeader {
+    /// The header of WorkOS.
+    WorkOs(workos::signature::WorkOsSignature),
 }
 
-impl Claim {
+impl SignatureHeader {
+    /// Checks it against the body, with each secret. Errors: `NoMatch`.
     pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
         match self {
             Self::WorkOs(claim) => claim.proved_by(body, secrets),
@@ -125,23 +132,29 @@ impl fmt::Debug for Secret {
 /// Why a request is not taken for the broker's. Each variant asks something else of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum VerifyError {
+    /// The header is absent.
     #[error("the signature header is missing; is something else than the broker calling this address?")]
     MissingHeader,
+    /// The header cannot be read; the text says which part.
     #[error("the signature header cannot be read: {0}")]
     MalformedHeader(&'static str),
     #[error(
         "the timestamp is older than the window allows; is this server's clock ahead, or is this a replay?"
     )]
+    /// Its time is before the window.
     TooOld,
     #[error(
         "the timestamp lies further in the future than the window allows; is this server's clock behind?"
     )]
+    /// Its time is after the window.
     TooNew,
+    /// Its time is in seconds, not in milliseconds.
     #[error("the timestamp looks like seconds; it must be milliseconds")]
     Seconds,
     #[error(
         "no signature matches a configured secret; was the secret rotated, or the body changed on its way?"
     )]
+    /// No signature matches the body under any secret.
     NoMatch,
 }
 
@@ -152,6 +165,7 @@ pub struct Label {
     pub key: String,
     /// Empty when not understood.
     pub kind: String,
+    /// What is to be done with it.
     pub disposition: Disposition,
 }
 
@@ -168,6 +182,7 @@ impl Label {
 /// What shall become of a delivery, as far as its envelope tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
+    /// It is to be applied.
     Apply,
     /// A type that says nothing about directories; kept, and marked so.
     Ignore,
@@ -178,12 +193,16 @@ pub enum Disposition {
 /// Why a kept delivery cannot become facts; ends in the dead letters, where an operator reads it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotUnderstood {
+    /// The body is not the JSON that its type promises.
     #[error("the body is not the JSON this event should have: {0}")]
     Shape(String),
+    /// A field that identifies something is missing or cannot be a key.
     #[error("{field} is missing, empty, longer than {LONGEST_ID} bytes or holds a NUL")]
     Id { field: &'static str },
+    /// It has no time.
     #[error("the event carries neither created_at nor data.updated_at, so it cannot be put in order")]
     NoTime,
+    /// Two of its fields contradict each other.
     #[error("the event contradicts itself: {0}")]
     Contradiction(&'static str),
 }

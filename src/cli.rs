@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     config::{self, Config},
     db::{Database, Url, migrate::migrate},
-    telemetry,
+    runtime::telemetry,
 };
 
 pub use output::Format;

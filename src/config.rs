@@ -15,7 +15,7 @@ use crate::{
     broker::Secret,
     db::Url,
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
-    outbox::{Kind, bundle::Pace},
+    outbox::{NoticeKind, bundle::Pace},
     retention::Retention,
 };
 
@@ -42,7 +42,7 @@ pub struct Config {
     pub guard: Guard,
     #[serde(deserialize_with = "retention")]
     pub retention: Retention,
-    pub mail: Mail,
+    pub mail: MailSettings,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -91,7 +91,7 @@ pub struct Apply {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mail {
+pub struct MailSettings {
     #[serde(deserialize_with = "mail_url")]
     pub url: Option<MailUrl>,
     #[serde(deserialize_with = "mailbox")]
@@ -117,9 +117,9 @@ pub struct Mail {
     pub kinds_of: BTreeMap<String, BTreeMap<&'static str, bool>>,
 }
 
-impl Mail {
+impl MailSettings {
     /// Whether this kind of news is told to this tenant.
-    pub fn tells(&self, kind: Kind, tenant_id: &str) -> bool {
+    pub fn tells(&self, kind: NoticeKind, tenant_id: &str) -> bool {
         let own = self.kinds_of.get(tenant_id).and_then(|kinds| kinds.get(kind.name()));
         own.or_else(|| self.kinds.get(kind.name())).copied().unwrap_or(true)
     }
@@ -273,10 +273,10 @@ fn recipients<'de, D: Deserializer<'de>>(
 }
 
 fn switches<E: serde::de::Error>(kinds: &BTreeMap<String, bool>) -> Result<BTreeMap<&'static str, bool>, E> {
-    let known = |(name, on): (&String, &bool)| match Kind::named(name) {
+    let known = |(name, on): (&String, &bool)| match NoticeKind::named(name) {
         Some(kind) => Ok((kind.name(), *on)),
         None => {
-            let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            let known: Vec<&str> = NoticeKind::ALL.iter().map(|kind| kind.name()).collect();
             Err(wrong(format_args!("there are no notices of kind \"{name}\"; there is {}", known.join(", "))))
         }
     };

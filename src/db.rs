@@ -50,10 +50,13 @@ pub(crate) use on_each;
 /// What went wrong with the database, by what can be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
+    /// No connection was free or could be opened in time.
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[from] r2d2::Error),
+    /// A connection could not be opened.
     #[error("the database cannot be opened: {0}")]
     Closed(#[from] conn::ConnectError),
+    /// A statement failed.
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
 }

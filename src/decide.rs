@@ -1,34 +1,37 @@
 //! Decisions: (what is known, what was just said) → what changes. Pure: no I/O, no clock, no random.
 //!
-//! Two steps. [`fold`] joins observations to the standing words, a join that commutes and repeats freely: the newest
-//! version wins, and what was revealed stays revealed. The rest *derives* what the host sees from the standing words
+//! Two steps. [`fold`] joins observations to the latest facts, a join that commutes and repeats freely: the newest
+//! version wins, and what was revealed stays revealed. The rest *derives* what the host sees from the latest facts
 //! alone. So the tables depend on the set of events and not on their order (docs/versions.md).
 
 pub mod access;
 pub mod address;
-pub mod around;
 pub mod bearers;
-pub mod digest;
+pub mod content_hash;
+pub mod context;
 pub mod directories;
 pub mod examine;
+pub mod fact;
 pub mod fold;
 pub mod groups;
 pub mod guard;
-pub mod needed;
-pub mod person;
-pub mod place;
+pub mod known_user;
+pub mod mapping;
+pub mod newest;
+pub(crate) mod number;
+pub mod ownership;
+pub mod person_id;
 pub mod privileges;
-pub mod protect;
+pub mod protected_roles;
 pub mod roles;
-pub mod said;
 pub mod state;
+pub mod still_needed;
 pub mod tenant;
 pub mod users;
-pub mod winner;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::mapping::Mapping;
+use crate::decide::mapping::Mapping;
 
 /// The tenant of everybody in single-tenant mode, and of directories that no organization claims.
 pub const DEFAULT_TENANT: &str = "default";

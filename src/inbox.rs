@@ -3,38 +3,43 @@
 //! A delivery is acknowledged only after the transaction that holds it has committed (promise 1); its key makes a
 //! repetition a duplicate (promise 2). What is still to be applied stands in the queue, what was set aside among the
 //! dead letters; both are small tables beside the log, so that a body is written once and never copied. What this process
-//! has just kept stays in memory until it is applied ([`recent`]), as a copy of which nothing is promised.
+//! has just kept stays in memory until it is applied ([`memory_queue`]), as a copy of which nothing is promised.
 
 pub mod append;
 pub mod appender;
 mod commits;
-pub mod dead;
+pub mod dead_letters;
 pub mod erase;
-pub mod forgotten;
-pub mod keeping;
-pub mod log;
+pub mod listing;
+pub mod memory_queue;
 pub mod old;
 pub mod queue;
-pub mod recent;
 pub mod room;
+pub mod seen_ids;
+pub mod storing;
 
 use actix_web::web::Bytes;
 
 use crate::{
     broker::{Label, Source},
-    clock::Timestamp,
+    runtime::clock::Timestamp,
 };
 
 /// A verified delivery on its way into the log. The body is shared, never copied.
 #[derive(Clone, Debug)]
 pub struct Delivery {
+    /// The broker that sent it.
     pub source: Source,
+    /// Id, type and disposition, read from the body.
     pub label: Label,
+    /// The bytes as they were signed.
     pub body: Bytes,
+    /// The time of this server's clock.
     pub received_at: Timestamp,
 }
 
 impl Delivery {
+    /// Labels a verified body.
     pub fn new(source: Source, body: Bytes, received_at: Timestamp) -> Self {
         Self { label: source.label(&body), source, body, received_at }
     }
@@ -42,7 +47,9 @@ impl Delivery {
 
 /// What became of a delivery; both mean that it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Stored {
+    /// It was stored under this id.
     Accepted { inbox_id: i64 },
+    /// Its event was stored before.
     Duplicate,
 }

@@ -1,70 +1,62 @@
-//! rosterd keeps an application's users and roles tables equal to what its customers' directories say.
+//! rosterd keeps an application's users and roles tables equal to its customers' directories.
 //!
-//! Data flows one way, and the modules are its stages:
+//! An event travels down this list:
 //!
-//! ```text
-//! POST /webhooks/{source}
-//!   ▶ http      bounded bytes
-//!   ▶ broker    the edge where brokers differ: signature → label; later: body → neutral facts      pure
-//!   ▶ inbox     one committed row a delivery, many deliveries a commit → 200
-//!   ▶ apply     one write transaction a batch:
-//!       decide    fold facts into standing words, derive what the host sees                         pure
-//!       tables    the rows, set-based
-//!       audit     what changed, because of what, in each tenant's chain
-//!       outbox    who is to be told
-//!   ▶ notify    bundle, render (pure), send
-//! ```
+//! | module | does |
+//! |---|---|
+//! | [`receive`] | HTTP: bounded bytes in, 200 or a problem out |
+//! | [`broker`] | the edge where brokers differ: signature, label, body → neutral facts; pure |
+//! | [`inbox`] | the log: one committed row for each delivery, many deliveries for each commit |
+//! | [`worker`] | threads that apply and notify, each over a step that tests call themselves |
+//! | [`apply`] | one serialized transaction for each batch: load, decide, write |
+//! | [`decide`] | facts, versions, role mapping, users, roles, guard: every decision; pure |
+//! | [`tables`] | SQL, one file for each table |
+//! | [`audit`] | an entry for each change, in a hash chain for each tenant |
+//! | [`outbox`] | notices that wait, and the mails made of them |
+//! | [`notify`] | recipients, templates, SMTP |
 //!
-//! At least once in, exactly once applied, at least once out with a stable Message-ID. `worker` runs apply and notify
-//! beside the receiver; `app` puts a service together; `cli` holds the verbs; `simulate` is a broker for trials.
+//! Beside it:
 //!
-//! Three things to know before reading on:
+//! | module | does |
+//! |---|---|
+//! | [`operator`] | what operators do: manual roles, mapping plans, holds, explain, erase, rebuild |
+//! | [`retention`] | deletes old deliveries that nothing is derived from |
+//! | [`cli`] | one file for each verb |
+//! | [`app`] | puts a service together |
+//! | [`config`] | settings with their defaults |
+//! | [`db`] | SQLite and PostgreSQL: connections, transactions, set-based statements, faults |
+//! | [`runtime`] | time, logs, metrics, wake-ups between threads |
+//! | [`simulate`] | an invented broker, for trials and load |
+//! | `text` | CSV, HTML, characters that nobody can see |
 //!
-//! - The inbox is a log. `facts` holds, for each entity, the version of its newest word and the delivery that says it;
-//!   everything a host reads is derived from there. So no order of arrival, no repetition and no batch size changes
-//!   the outcome, and a removal that comes first is a row like any other.
-//! - Whoever changes the directory takes turns: one transaction at a time over the whole database (an advisory lock on
-//!   PostgreSQL, the write lock on SQLite). Receivers do not queue there; they only append.
-//! - A change around many people (a directory deleted, a group renamed, another mapping) is one row in `refreshes`,
-//!   worked off in small steps.
+//! Three rules to know before reading on:
 //!
-//! Roles: `mapping` is the document and what it means (pure), `decide::roles` grants by it, `plan` shows beforehand what
-//! another one would change, `explain` says afterwards why, and `by_hand` is what operators give apart from it.
+//! - The inbox is a log. Table `facts` holds, for each entity, the version of its latest fact and the delivery with its
+//!   content. Everything that an application reads is derived from the latest facts. So no order of arrival, no repetition
+//!   and no batch size changes the result, and a removal that arrives first is a row like any other.
+//! - Changes are serialized: one transaction at a time over the whole database (an advisory lock on PostgreSQL, the write
+//!   lock on SQLite). Reception does not wait for it; it only appends.
+//! - A change that affects many people (a directory deleted, a group renamed, another mapping) is one row in
+//!   `recompute_jobs`, done in small steps.
 //!
-//! Mass changes: `decide::guard` tells them from ordinary ones (pure), `apply::guard` holds them, `holds` decides.
-//!
-//! Every change is an entry in `audit`; `erase` takes a leaver's name out of all of it and leaves the proof.
+//! `docs/architecture.md` follows five things through these modules; `docs/glossary.md` defines the words.
 
 pub mod app;
 pub mod apply;
 pub mod audit;
 pub mod broker;
-pub mod by_hand;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod db;
 pub mod decide;
-pub mod erase;
-pub mod explain;
-pub mod fact;
-mod failpoint;
-pub mod holds;
-mod http;
 pub mod inbox;
-pub mod mapping;
-pub mod metrics;
 pub mod notify;
-mod number;
+pub mod operator;
 pub mod outbox;
-pub mod plan;
-mod private;
-pub mod rebuild;
+mod receive;
 pub mod retention;
+pub mod runtime;
 pub mod simulate;
-mod spreadsheet;
 pub mod tables;
-mod telemetry;
 mod text;
-pub mod wake;
 pub mod worker;

@@ -7,51 +7,53 @@
 mod address;
 mod deliver;
 pub mod digest;
-pub mod letter;
 pub mod mailer;
+pub mod message;
 pub mod preview;
 pub mod recipients;
 mod refusals;
 pub mod render;
+mod report_schedule;
 pub mod retry;
 pub mod review;
-mod schedule;
-mod silence;
+mod silence_watch;
 
 use std::sync::Once;
 
 use parking_lot::Mutex;
 
 use crate::{
-    clock::Timestamp,
     config,
     db::{Database, DbError},
-    failpoint,
-    metrics::{self, Metrics},
     outbox::{
         bundle,
         kind::Family,
-        mails::{self, Claimed, Outcome, Refused},
-        settled::Settled,
+        mails::{self, ClaimedMail, MailOutcome, RefusedRecipient},
+        outcomes::RecipientOutcomes,
+    },
+    runtime::{
+        clock::Timestamp,
+        failpoint,
+        metrics::{self, Metrics},
     },
 };
 
-pub use mailer::{Failure, Mailer, NotifyError};
+pub use mailer::{MailFailure, Mailer, NotifyError};
 
 use deliver::Delivered;
-use mailer::{Answer, WAITS_PER_SESSION};
+use mailer::{MailAnswer, WAITS_PER_SESSION};
 use recipients::Recipients;
 use refusals::Refusals;
 use render::News;
-use retry::Next;
-use schedule::Schedule;
-use silence::Watch;
+use report_schedule::Schedule;
+use retry::RetryDecision;
+use silence_watch::Watch;
 
 /// Mails made in one transaction.
 const BUNDLES: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum NotifyStep {
     /// Something was done, and there may be more.
     Worked,
     Idle,
@@ -59,7 +61,7 @@ pub enum Step {
 
 pub struct Notifier {
     mailer: Mailer,
-    settings: config::Mail,
+    settings: config::MailSettings,
     lease_seconds: i64,
     /// The end of an attempt that the database did not take. Kept, so that an outage just then does not send twice.
     unrecorded: Mutex<Option<Attempted>>,
@@ -71,26 +73,26 @@ pub struct Notifier {
 
 /// What is to be sent, and to whom.
 struct Outgoing {
-    mail: Claimed,
+    mail: ClaimedMail,
     /// None when there is nothing to tell any more.
     news: Option<News>,
     recipients: Recipients,
 }
 
 struct Attempted {
-    mail: Claimed,
-    outcome: Outcome,
-    settled: Settled,
-    refused: Option<Refused>,
+    mail: ClaimedMail,
+    outcome: MailOutcome,
+    settled: RecipientOutcomes,
+    refused: Option<RefusedRecipient>,
 }
 
 impl Notifier {
-    pub fn new(settings: &config::Mail) -> Result<Self, NotifyError> {
+    pub fn new(settings: &config::MailSettings) -> Result<Self, NotifyError> {
         Ok(Self::with(Mailer::new(settings)?, settings))
     }
 
     /// As `new`, by another way than the settings say.
-    pub fn with(mailer: Mailer, settings: &config::Mail) -> Self {
+    pub fn with(mailer: Mailer, settings: &config::MailSettings) -> Self {
         let most = settings.recipients.values().chain([&settings.fallback]).map(Vec::len).max().unwrap_or(0);
         Self {
             mailer,
@@ -105,17 +107,22 @@ impl Notifier {
     }
 
     /// Whether mail could leave now; nothing is sent.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self) -> Result<(), MailFailure> {
         self.mailer.check()
     }
 
     /// Bundles what is due, then sends at most one mail.
-    pub fn step(&self, database: &Database, now: Timestamp, metrics: &Metrics) -> Result<Step, DbError> {
+    pub fn step(
+        &self,
+        database: &Database,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> Result<NotifyStep, DbError> {
         if matches!(self.mailer, Mailer::Off) {
             self.warned.call_once(|| {
                 tracing::warn!("mail.url (SMTP_URL) is not set: notices wait in the outbox until it is");
             });
-            return Ok(Step::Idle);
+            return Ok(NotifyStep::Idle);
         }
         self.record_what_was_left(database, now)?;
         self.watch.look(database, now)?;
@@ -124,7 +131,7 @@ impl Notifier {
         let bundled = self.bundle(database, now)?;
         let claimed = self.claim(database, now)?;
         let Some(Outgoing { mail, news, recipients }) = claimed else {
-            return Ok(if bundled { Step::Worked } else { Step::Idle });
+            return Ok(if bundled { NotifyStep::Worked } else { NotifyStep::Idle });
         };
         failpoint::reach("claimed");
         let attempted = match news {
@@ -132,12 +139,12 @@ impl Notifier {
             None => {
                 count(metrics, "needless");
                 let settled = mail.settled.clone();
-                Attempted { mail, outcome: Outcome::Needless, settled, refused: None }
+                Attempted { mail, outcome: MailOutcome::Needless, settled, refused: None }
             }
         };
         *self.unrecorded.lock() = Some(attempted);
         self.record_what_was_left(database, now)?;
-        Ok(Step::Worked)
+        Ok(NotifyStep::Worked)
     }
 
     fn bundle(&self, database: &Database, now: Timestamp) -> Result<bool, DbError> {
@@ -146,7 +153,7 @@ impl Notifier {
         if database.read(|conn| bundle::due(conn, now, pace, 1).map_err(DbError::from))?.is_empty() {
             return Ok(false);
         }
-        let domain = letter::domain(&self.settings.from);
+        let domain = message::domain(&self.settings.from);
         let made =
             database.write(|conn| bundle::bundle(conn, now, pace, BUNDLES, domain).map_err(DbError::from))?;
         failpoint::reach("bundled");
@@ -184,7 +191,7 @@ impl Notifier {
     /// No connection and no lock is held here.
     fn tell(
         &self,
-        mail: Claimed,
+        mail: ClaimedMail,
         news: &News,
         recipients: &Recipients,
         now: Timestamp,
@@ -195,11 +202,11 @@ impl Notifier {
             count(metrics, "no_recipient");
         }
         let rendered = render::news(news);
-        let file_name = letter::file_name(&mail.message_id);
+        let file_name = message::file_name(&mail.message_id);
         let Delivered { settled, refused, failure } = deliver::deliver(&mail, recipients, |all, open| {
-            match letter::compose(&self.settings.from, all, &mail, now, &rendered) {
+            match message::compose(&self.settings.from, all, &mail, now, &rendered) {
                 Ok(letter) => self.mailer.send(&letter, open, &file_name, attempt),
-                Err(failure) => open.iter().map(|_| Answer::Later(failure.clone())).collect(),
+                Err(failure) => open.iter().map(|_| MailAnswer::Later(failure.clone())).collect(),
             }
         });
         if let Some(refused) = &refused {
@@ -211,13 +218,13 @@ impl Notifier {
 
     fn outcome(
         &self,
-        mail: &Claimed,
+        mail: &ClaimedMail,
         attempt: u16,
-        failure: Option<Failure>,
+        failure: Option<MailFailure>,
         somebody_has_it: bool,
         now: Timestamp,
         metrics: &Metrics,
-    ) -> Outcome {
+    ) -> MailOutcome {
         let (mail_id, tenant, about) = (mail.id, mail.tenant_id.as_str(), mail.family.name());
         let (people, news) = (mail.told.len(), mail.news.len());
         let Some(failure) = failure else {
@@ -232,11 +239,11 @@ impl Notifier {
                 attempt,
                 "notice sent"
             );
-            return Outcome::Sent;
+            return MailOutcome::Sent;
         };
         let error = failure.to_string();
         match retry::after(attempt) {
-            Next::Again { after_seconds } => {
+            RetryDecision::Again { after_seconds } => {
                 count(metrics, "failed");
                 tracing::error!(
                     mail.id = mail_id,
@@ -249,9 +256,9 @@ impl Notifier {
                     error,
                     "notice not sent to everybody; those who do not have it are tried again"
                 );
-                Outcome::Later { due_at: now.plus_seconds(after_seconds), error }
+                MailOutcome::Later { due_at: now.plus_seconds(after_seconds), error }
             }
-            Next::GiveUp if somebody_has_it => {
+            RetryDecision::GiveUp if somebody_has_it => {
                 count(metrics, "sent");
                 tracing::warn!(
                     mail.id = mail_id,
@@ -261,9 +268,9 @@ impl Notifier {
                     error,
                     "notice sent, but not to everybody: the mail server never took it for some recipients"
                 );
-                Outcome::Sent
+                MailOutcome::Sent
             }
-            Next::GiveUp => {
+            RetryDecision::GiveUp => {
                 count(metrics, "dead");
                 tracing::error!(
                     mail.id = mail_id,
@@ -274,7 +281,7 @@ impl Notifier {
                     error,
                     "notice given up: nobody has been told. When the cause is mended, `rosterd notices retry {mail_id}`"
                 );
-                Outcome::Dead { error }
+                MailOutcome::Dead { error }
             }
         }
     }
@@ -295,7 +302,7 @@ impl Notifier {
     }
 }
 
-fn on_refusal(mail: &Claimed, refused: &Refused, metrics: &Metrics) {
+fn on_refusal(mail: &ClaimedMail, refused: &RefusedRecipient, metrics: &Metrics) {
     if refused.why.is_some() {
         count(metrics, "recipient_refused");
     }
@@ -314,7 +321,7 @@ fn on_refusal(mail: &Claimed, refused: &Refused, metrics: &Metrics) {
 
 /// Longer than any attempt can take, a session for each recipient and those of the fallback included: a mail that is
 /// still on its way must not be taken for one that a crash has left.
-fn lease_seconds(settings: &config::Mail, recipients: usize) -> i64 {
+fn lease_seconds(settings: &config::MailSettings, recipients: usize) -> i64 {
     let sessions = i64::try_from(recipients + settings.fallback.len()).unwrap_or(i64::MAX).saturating_add(2);
     let timeout = i64::try_from(settings.timeout_seconds.max(1)).unwrap_or(i64::MAX);
     timeout.saturating_mul(i64::from(WAITS_PER_SESSION)).saturating_mul(sessions)

@@ -4,15 +4,15 @@
 
 pub mod bundle;
 mod erase;
-pub mod held;
+mod freshness;
+pub mod hold_notice;
 pub mod kind;
 pub mod list;
 pub mod mails;
-mod news;
 pub mod notice;
+pub mod outcomes;
 mod privileges;
-pub mod settled;
-pub mod standing;
+pub mod still_true;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -22,18 +22,18 @@ use diesel::{
 };
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows, on_each},
+    runtime::clock::Timestamp,
 };
 
 pub use erase::erase;
-pub use kind::Kind;
+pub use kind::NoticeKind;
 pub use notice::{DIRECTORY, MAPPING, Notice, PERSON, Payload};
 
 /// One row for each piece of news, and none for what is only the past (`news`). Which of them are still to be told is
 /// decided when the mail leaves.
 pub fn enqueue(conn: &mut Conn, notices: &[Notice], now: Timestamp) -> QueryResult<()> {
-    let news = notices.iter().filter(|notice| news::is_news(notice, now));
+    let news = notices.iter().filter(|notice| freshness::is_news(notice, now));
     let (once, each): (Vec<&Notice>, Vec<&Notice>) = news.partition(|notice| notice.is_told_once());
     insert(conn, &each, now, "")?;
     let known =
@@ -75,7 +75,7 @@ pub fn hand_over(conn: &mut Conn, former: &[(&str, &str, &str)]) -> QueryResult<
         .text("tenant_id", |one| one.0)
         .text("user_id", |one| one.1)
         .text("person_id", |one| one.2)
-        .text("kind", |_| Kind::Deprovisioned.name())
+        .text("kind", |_| NoticeKind::Deprovisioned.name())
         .boolean("former", |_| true)
         .boolean("not_yet", |_| false)
         .execute(

@@ -8,14 +8,16 @@
 use crate::{
     apply::{ApplyError, load},
     broker::Source,
-    clock::Timestamp,
     db::{Conn, Database, DbError},
-    decide::needed::{Evidence, needed},
-    fact::{Observation, Reading},
-    inbox::{
-        forgotten,
-        old::{self, Old},
+    decide::{
+        fact::{Observation, Reading},
+        still_needed::{NeededEvidence, needed},
     },
+    inbox::{
+        old::{self, OldDelivery},
+        seen_ids,
+    },
+    runtime::clock::Timestamp,
     tables::{
         self,
         properties::{self, RETENTION_CURSOR},
@@ -49,7 +51,7 @@ fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Comp
     let ago = |days: u32| now.plus_seconds(-i64::from(days) * DAY);
     let mut outcome = Compacted { looked_at: 0, dropped: 0, forgotten: 0, finished: true };
     if retention.event_id_days > 0 {
-        outcome.forgotten = forgotten::expire(conn, ago(retention.event_id_days))?;
+        outcome.forgotten = seen_ids::expire(conn, ago(retention.event_id_days))?;
     }
     if retention.delivery_days == 0 {
         return Ok(outcome);
@@ -60,15 +62,15 @@ fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Comp
     let droppable = droppable(conn, page)?;
     outcome.dropped = droppable.len();
     let keys: Vec<_> = droppable.iter().map(|old| (old.source.as_str(), old.event_key.as_str())).collect();
-    forgotten::remember(conn, &keys, now)?;
+    seen_ids::remember(conn, &keys, now)?;
     old::drop(conn, &droppable)?;
     outcome.finished = last.is_none();
     properties::set(conn, RETENTION_CURSOR, &last.unwrap_or(0).to_string())?;
     Ok(outcome)
 }
 
-fn droppable(conn: &mut Conn, page: Vec<Old>) -> Result<Vec<Old>, DbError> {
-    let read = |old: &Old| Source::named(&old.source).map(|source| source.read(&old.body));
+fn droppable(conn: &mut Conn, page: Vec<OldDelivery>) -> Result<Vec<OldDelivery>, DbError> {
+    let read = |old: &OldDelivery| Source::named(&old.source).map(|source| source.read(&old.body));
     let (mut droppable, mut speaking) = (Vec::new(), Vec::new());
     for old in page {
         match read(&old) {
@@ -84,7 +86,7 @@ fn droppable(conn: &mut Conn, page: Vec<Old>) -> Result<Vec<Old>, DbError> {
     let pairs: Vec<(String, String)> =
         speaking.iter().filter_map(|(_, observation)| pair(observation)).collect();
     let claim_ids: Vec<i64> = state.claims().map(|claim| claim.id).collect();
-    let mut evidence: Evidence = tables::memberships::evidence(conn, &pairs)?.into_iter().collect();
+    let mut evidence: NeededEvidence = tables::memberships::evidence(conn, &pairs)?.into_iter().collect();
     evidence.extend(tables::roles::evidence(conn, &claim_ids)?);
     let gone =
         speaking.into_iter().filter(|(old, observation)| !needed(&state, old.id, observation, &evidence));

@@ -5,47 +5,47 @@
 
 pub mod claims;
 pub mod directories;
+pub mod directory_activity;
+pub mod display_names;
+pub mod facts;
 pub mod groups;
 pub mod guard_counts;
-pub mod heard;
 pub mod held_users;
 pub mod holds;
-pub mod host;
-pub mod lookup;
 pub mod manual_grants;
 pub mod mappings;
 pub mod memberships;
-pub mod names;
 pub mod properties;
-pub mod protected_seats;
-pub mod refreshes;
+pub mod published;
+pub mod recompute_jobs;
 pub mod refused;
 pub mod refused_claims;
-pub mod reports_told;
+pub mod report_periods;
+pub mod role_holders;
 pub mod role_list;
 pub mod roles;
 pub mod tenants;
+pub mod user_lookup;
 pub mod users;
-pub mod words;
 
-use crate::fact::Kind;
+use crate::decide::fact::EntityKind;
 
 /// How a kind is kept in a column.
-pub(crate) const fn code(kind: Kind) -> i16 {
+pub(crate) const fn code(kind: EntityKind) -> i16 {
     match kind {
-        Kind::Organization => 0,
-        Kind::Directory => 1,
-        Kind::User => 2,
-        Kind::Group => 3,
+        EntityKind::Organization => 0,
+        EntityKind::Directory => 1,
+        EntityKind::User => 2,
+        EntityKind::Group => 3,
     }
 }
 
-pub(crate) const fn kind(code: i16) -> Kind {
+pub(crate) const fn kind(code: i16) -> EntityKind {
     match code {
-        0 => Kind::Organization,
-        1 => Kind::Directory,
-        2 => Kind::User,
-        _ => Kind::Group,
+        0 => EntityKind::Organization,
+        1 => EntityKind::Directory,
+        2 => EntityKind::User,
+        _ => EntityKind::Group,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Characters that a reader cannot see, or that change how other characters look; pure.
 
+pub(crate) mod csv;
+
 /// Controls, line and paragraph separators, marks that turn the direction of a text, characters without a width. Joiners are none of
 /// these: Persian and emoji need them.
 pub(crate) fn is_hidden(c: char) -> bool {

@@ -5,4 +5,4 @@ pub mod applier;
 pub mod checkpointer;
 mod compaction;
 pub mod notifier;
-mod waiting;
+mod pending_work;

@@ -2,16 +2,27 @@
 //! one run, in turns. `benches/run` starts a PostgreSQL for it and prepares the others.
 
 mod bare;
+
 mod contender;
+
 mod events;
+
 mod idle;
+
 mod latency;
+
 mod load;
+
 mod overload;
+
 mod report;
+
 mod size;
+
 mod store;
+
 mod throughput;
+
 mod usage;
 
 use clap::{Parser, ValueEnum};

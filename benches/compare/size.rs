@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use rosterd::{
     broker::Source,
-    clock::Clock,
     db::{Database, Url},
     inbox::{Delivery, append::append},
+    runtime::clock::Clock,
     simulate::{DEFAULT_START, Event, Plan},
 };
 

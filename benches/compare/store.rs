@@ -66,7 +66,7 @@ impl Store {
     /// Returns when rosterd has applied everything that it keeps.
     pub fn wait_until_settled(&self) -> Outcome<()> {
         let database = Database::new(&Url::parse(&self.url())?, 1);
-        let waits = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM inbox_queue) OR EXISTS (SELECT 1 FROM refreshes) \
+        let waits = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM inbox_queue) OR EXISTS (SELECT 1 FROM recompute_jobs) \
              THEN 1 ELSE 0 END AS bigint) AS number";
         while number(&database, waits)? > 0 {
             std::thread::sleep(std::time::Duration::from_millis(5));

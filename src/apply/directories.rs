@@ -1,4 +1,4 @@
-//! From standing words to the rows of directories and tenants: load what is shown, derive (pure), write what differs.
+//! From latest facts to the rows of directories and tenants: load what is shown, derive (pure), write what differs.
 
 use std::{
     borrow::Cow,
@@ -6,25 +6,25 @@ use std::{
 };
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, DbError},
     decide::{
         DEFAULT_TENANT, Rules, Tenancy,
         directories::{DELETED, DirectoryRow, UNKNOWN, directory_row, tenant_row},
-        place::{Place, directory_word, organization_word, owner, place, tenant_word},
-        state::State,
+        fact::EntityKind,
+        newest::{Home, Homes},
+        ownership::{Ownership, directory_fact, organization_fact, owner, place, tenant_fact},
+        state::StateSlice,
         tenant,
-        winner::{Home, Homes},
     },
-    fact::Kind,
     outbox::{Notice, notice},
+    runtime::clock::Timestamp,
     tables::{self, Key, claims},
 };
 
 use super::load;
 
 /// What became of the directories of a batch.
-pub struct Settled {
+pub struct SettledDirectories {
     /// Of every directory.
     pub homes: Homes,
     /// Those whose people must be derived again because tenant, deletion or provider changed.
@@ -37,12 +37,12 @@ pub struct Settled {
 /// Brings the rows of directories and tenants up to date.
 pub fn directories(
     conn: &mut Conn,
-    state: &mut State,
+    state: &mut StateSlice,
     rules: &Rules,
-    before: &HashMap<String, Place>,
+    before: &HashMap<String, Ownership>,
     left: &BTreeSet<String>,
-) -> Result<Settled, DbError> {
-    let after: HashMap<String, Place> =
+) -> Result<SettledDirectories, DbError> {
+    let after: HashMap<String, Ownership> =
         state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
     let touched = touched_directories(state, before, &after);
     let candidates: Vec<Key> = state
@@ -59,9 +59,9 @@ pub fn directories(
 
     let wanted = touched
         .iter()
-        .filter_map(|id| directory_word(state, id))
-        .filter(|word| state.content(Kind::Directory, word).is_none())
-        .map(|word| word.inbox_id)
+        .filter_map(|id| directory_fact(state, id))
+        .filter(|fact| state.content(EntityKind::Directory, fact).is_none())
+        .map(|fact| fact.inbox_id)
         .collect();
     load::contents(conn, state, &wanted)?;
 
@@ -86,11 +86,11 @@ pub fn directories(
         let was = shown.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
         let provider = match by_id.get(id.as_str()) {
             Some(row) => row.provider.clone(),
-            // No word counts any more that told it.
+            // No fact counts any more that told it.
             None if !place.revealed => None,
             None => was.clone(),
         };
-        let outcome = |place: &Place| (place.tenant_id.clone(), place.gone_since, place.dismissed_since);
+        let outcome = |place: &Ownership| (place.tenant_id.clone(), place.gone_since, place.dismissed_since);
         let moved = before.get(&id).is_some_and(|before| outcome(before) != outcome(&place));
         // In a fresh directory there is nobody but those of this batch.
         let known = state.claims_of(&id).any(|claim| !claim.fresh);
@@ -99,21 +99,21 @@ pub fn directories(
         }
         homes.insert(id, Home { place, provider });
     }
-    Ok(Settled { homes, changed, tenants, notices })
+    Ok(SettledDirectories { homes, changed, tenants, notices })
 }
 
-/// Directories that are shown for the first time by their own word, and those that are deleted now.
+/// Directories that are shown for the first time by their own fact, and those that are deleted now.
 fn passages(
     was: &HashMap<Key, String>,
     rows: &[DirectoryRow],
-    state: &State,
-    after: &HashMap<String, Place>,
+    state: &StateSlice,
+    after: &HashMap<String, Ownership>,
 ) -> Vec<Notice> {
     let passage = |row: &DirectoryRow| {
         let before = was.get(&(row.tenant_id.clone(), row.id.clone())).map(String::as_str);
-        let (own, place) = (directory_word(state, &row.id), after.get(&row.id)?);
+        let (own, place) = (directory_fact(state, &row.id), after.get(&row.id)?);
         let unknown = matches!(before, None | Some(UNKNOWN));
-        let directory = |since: Timestamp, inbox_id: Option<i64>| notice::Directory {
+        let directory = |since: Timestamp, inbox_id: Option<i64>| notice::DirectoryNotice {
             id: row.id.clone(),
             name: row.name.clone(),
             provider: row.provider.clone(),
@@ -123,15 +123,15 @@ fn passages(
         };
         let tenant_id = row.tenant_id.clone();
         match (row.deleted_at, own) {
-            (None, Some(word)) if unknown && row.state != UNKNOWN => {
-                let directory = directory(word.version.at, Some(word.inbox_id));
+            (None, Some(fact)) if unknown && row.state != UNKNOWN => {
+                let directory = directory(fact.version.at, Some(fact.inbox_id));
                 Some(Notice::DirectoryConnected { tenant_id, directory })
             }
             (Some(since), _) if before.is_some_and(|before| before != DELETED) => {
                 let ended = own
-                    .filter(|word| !word.live)
-                    .or_else(|| organization_word(state, &owner(state, &row.id)?.organization_id));
-                let directory = directory(since, ended.map(|word| word.inbox_id));
+                    .filter(|fact| !fact.live)
+                    .or_else(|| organization_fact(state, &owner(state, &row.id)?.organization_id));
+                let directory = directory(since, ended.map(|fact| fact.inbox_id));
                 Some(Notice::DirectoryDeleted { tenant_id, directory })
             }
             _ => None,
@@ -142,11 +142,12 @@ fn passages(
 
 /// Directories whose own row may differ now.
 fn touched_directories(
-    state: &State,
-    before: &HashMap<String, Place>,
-    after: &HashMap<String, Place>,
+    state: &StateSlice,
+    before: &HashMap<String, Ownership>,
+    after: &HashMap<String, Ownership>,
 ) -> BTreeSet<String> {
-    let spoken = state.touched.entities.iter().filter(|(kind, _)| *kind == Kind::Directory).map(|(_, id)| id);
+    let spoken =
+        state.touched.entities.iter().filter(|(kind, _)| *kind == EntityKind::Directory).map(|(_, id)| id);
     let claimed =
         state.touched.claims.iter().filter_map(|id| state.claim(*id)).map(|claim| &claim.directory_id);
     let placed = after.iter().filter(|(id, place)| before.get(*id) != Some(place)).map(|(id, _)| id);
@@ -155,7 +156,7 @@ fn touched_directories(
 
 fn tenants(
     conn: &mut Conn,
-    state: &mut State,
+    state: &mut StateSlice,
     rules: &Rules,
     directories: &BTreeSet<String>,
     left: &BTreeSet<String>,
@@ -164,7 +165,7 @@ fn tenants(
         .touched
         .entities
         .iter()
-        .filter(|(kind, _)| *kind == Kind::Organization)
+        .filter(|(kind, _)| *kind == EntityKind::Organization)
         .map(|(_, id)| tenant::of_organization(id).into_owned());
     let mut ids: BTreeSet<String> = match rules.tenancy {
         Tenancy::Multi => spoken.collect(),
@@ -175,18 +176,18 @@ fn tenants(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // A tenant that was only left has no words in the slice yet.
+    // A tenant that was only left has no facts in the slice yet.
     let organizations: Vec<&str> = left.iter().filter_map(|id| tenant::organization(id)).collect();
-    for (kind, id, standing) in tables::words::on(conn, &organizations)? {
-        if state.words(kind, &id).is_empty() {
-            state.insert_word(kind, id, standing);
+    for (kind, id, standing) in tables::facts::on(conn, &organizations)? {
+        if state.facts(kind, &id).is_empty() {
+            state.insert_fact(kind, id, standing);
         }
     }
     let wanted = ids
         .iter()
-        .filter_map(|id| tenant_word(state, id))
-        .filter(|word| state.content(Kind::Organization, word).is_none())
-        .map(|word| word.inbox_id)
+        .filter_map(|id| tenant_fact(state, id))
+        .filter(|fact| state.content(EntityKind::Organization, fact).is_none())
+        .map(|fact| fact.inbox_id)
         .collect();
     load::contents(conn, state, &wanted)?;
     let with_directories: BTreeSet<String> =

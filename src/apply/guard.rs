@@ -8,30 +8,30 @@ use serde_json::json;
 use super::people::rows;
 use crate::{
     audit::{self, Actor, kinds},
-    clock::Timestamp,
     db::{Conn, DbError},
     decide::{
         Rules,
-        around::{Stay, Stays},
-        guard::{self, Entry, Extent, Limits, Loss, Lost, Sorted, Undecided},
+        context::{HeldState, HeldStates},
+        guard::{self, Extent, GuardLimits, HeldEntry, LostAccess, Sorted, Undecided, UserLoss},
         users::{ShownUser, UserOutcome},
     },
     outbox::{self, Notice},
+    runtime::clock::Timestamp,
     tables::{
         Key,
-        guard_counts::{self, Added, Recent},
+        guard_counts::{self, AddedLosses, RecentLosses},
         held_users, holds, mappings,
     },
 };
 
 /// When, and what is derived together.
 #[derive(Clone, Copy, Debug)]
-pub struct Turn {
+pub struct Derivation {
     pub now: Timestamp,
     pub extent: Extent,
 }
 
-impl Turn {
+impl Derivation {
     pub fn of(now: Timestamp, extent: Extent) -> Self {
         Self { now, extent }
     }
@@ -44,20 +44,20 @@ pub fn weigh(
     shown: &HashMap<String, Vec<ShownUser>>,
     outcome: &UserOutcome,
     rules: &Rules,
-    turn: Turn,
-) -> Result<Stays, DbError> {
+    turn: Derivation,
+) -> Result<HeldStates, DbError> {
     if !rules.guard.on {
-        return Ok(Stays::new());
+        return Ok(HeldStates::new());
     }
     let keys: Vec<Key> =
         shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let entries = held_users::live(conn, &keys)?;
     let losses = losses(conn, shown, outcome, rules, turn)?;
     if losses.is_empty() && entries.is_empty() {
-        return Ok(Stays::new());
+        return Ok(HeldStates::new());
     }
     let Sorted { staying, fresh, applied, overtaken } = guard::sort(losses, entries, &rules.guard);
-    let restated: Vec<(&Loss, i64)> = staying
+    let restated: Vec<(&UserLoss, i64)> = staying
         .iter()
         .filter(|(loss, entry)| loss.said != entry.said)
         .map(|(loss, entry)| (loss, entry.hold_id))
@@ -70,21 +70,22 @@ pub fn weigh(
         Extent::ByHand => Vec::new(),
         Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, rules, turn)?,
     };
-    let left: BTreeSet<i64> = applied.iter().chain(&overtaken).map(|entry: &Entry| entry.hold_id).collect();
+    let left: BTreeSet<i64> =
+        applied.iter().chain(&overtaken).map(|entry: &HeldEntry| entry.hold_id).collect();
     holds::settle(conn, &left.into_iter().collect::<Vec<_>>(), held_users::ENDED)?;
-    let stay = |loss: Loss| ((loss.tenant_id, loss.user_id), loss.stay);
+    let stay = |loss: UserLoss| ((loss.tenant_id, loss.user_id), loss.stay);
     Ok(staying.into_iter().map(|(loss, _)| loss).chain(held).map(stay).collect())
 }
 
 /// What stays of the rows shown by what is held already, whatever will be derived.
-pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<ShownUser>>) -> Result<Stays, DbError> {
+pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<ShownUser>>) -> Result<HeldStates, DbError> {
     let keys: Vec<Key> =
         shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
-    let stay = |entry: Entry| {
+    let stay = |entry: HeldEntry| {
         let row = rows(shown, &entry.user_id).iter().find(|row| row.tenant_id == entry.tenant_id)?;
         let stay = match entry.lost {
-            Lost::Roles(roles) => Stay { access: false, roles },
-            _ => Stay { access: true, roles: row.held.clone() },
+            LostAccess::Roles(roles) => HeldState { access: false, roles },
+            _ => HeldState { access: true, roles: row.held.clone() },
         };
         Some(((entry.tenant_id, entry.user_id), stay))
     };
@@ -98,15 +99,16 @@ fn losses(
     shown: &HashMap<String, Vec<ShownUser>>,
     outcome: &UserOutcome,
     rules: &Rules,
-    turn: Turn,
-) -> Result<Vec<Loss>, DbError> {
+    turn: Derivation,
+) -> Result<Vec<UserLoss>, DbError> {
     let version = rules.mapping.version;
     let before = match turn.extent {
         Extent::Directory if version > 0 => mappings::at(conn, version - 1)?,
         _ => None,
     };
     let is_privileged = |tenant_id: &str, role: &str| {
-        let privileged = |mapping: &crate::mapping::Mapping| mapping.of(tenant_id).is_privileged(role);
+        let privileged =
+            |mapping: &crate::decide::mapping::Mapping| mapping.of(tenant_id).is_privileged(role);
         privileged(&rules.mapping) || before.as_ref().is_some_and(privileged)
     };
     Ok(guard::losses(shown, &outcome.changes, version, is_privileged))
@@ -116,31 +118,36 @@ fn losses(
 fn weigh_fresh(
     conn: &mut Conn,
     shown: &HashMap<String, Vec<ShownUser>>,
-    fresh: Vec<Loss>,
+    fresh: Vec<UserLoss>,
     rules: &Rules,
-    turn: Turn,
-) -> Result<Vec<Loss>, DbError> {
-    let mut directories: BTreeMap<Key, Vec<Loss>> = BTreeMap::new();
+    turn: Derivation,
+) -> Result<Vec<UserLoss>, DbError> {
+    let mut directories: BTreeMap<Key, Vec<UserLoss>> = BTreeMap::new();
     for loss in fresh {
         let directory = (loss.tenant_id.clone(), loss.directory_id.clone());
         directories.entry(directory).or_default().push(loss);
     }
     let minute = turn.now.minute();
     // Whole minutes: never shorter than the window, and up to one longer.
-    let since = |limits: &Limits| minute - i64::from(limits.window_minutes);
-    let weighed: Vec<(&Key, &Limits)> =
+    let since = |limits: &GuardLimits| minute - i64::from(limits.window_minutes);
+    let weighed: Vec<(&Key, &GuardLimits)> =
         directories.keys().filter_map(|key| Some((key, rules.guard.of(&key.0)?))).collect();
     let windows: Vec<(&str, i64)> =
         weighed.iter().map(|(key, limits)| (key.1.as_str(), since(limits))).collect();
     let recent = guard_counts::recent(conn, &windows)?;
-    let mut held: Vec<Loss> = Vec::new();
+    let mut held: Vec<UserLoss> = Vec::new();
     let mut added = Vec::new();
     for (directory, limits) in weighed {
         let losses = directories.get(directory).map_or(&[][..], Vec::as_slice);
         let recent = recent.get(&directory.1).copied().unwrap_or_default();
         let is_held = is_anomalous(conn, shown, directory, losses, limits, recent, turn.extent)?;
         let applied = if is_held { 0 } else { losses.len() };
-        added.push(Added { directory_id: &directory.1, since: since(limits), losses: losses.len(), applied });
+        added.push(AddedLosses {
+            directory_id: &directory.1,
+            since: since(limits),
+            losses: losses.len(),
+            applied,
+        });
         if is_held {
             hold(conn, directory, losses, limits, recent, turn.now)?;
             held.extend(losses.iter().cloned());
@@ -154,14 +161,14 @@ fn is_anomalous(
     conn: &mut Conn,
     shown: &HashMap<String, Vec<ShownUser>>,
     directory: &Key,
-    losses: &[Loss],
-    limits: &Limits,
-    recent: Recent,
+    losses: &[UserLoss],
+    limits: &GuardLimits,
+    recent: RecentLosses,
     extent: Extent,
 ) -> Result<bool, DbError> {
     let count = losses.len() as u64;
     // All of its people at once, however few are visited here.
-    if losses.iter().any(|loss| loss.lost == Lost::Directory) {
+    if losses.iter().any(|loss| loss.lost == LostAccess::Directory) {
         let active = guard_counts::active(conn, directory, u64::from(limits.minimum))?;
         if limits.trips(active, active) {
             return Ok(true);
@@ -189,9 +196,9 @@ fn is_anomalous(
 fn hold(
     conn: &mut Conn,
     directory: &Key,
-    losses: &[Loss],
-    limits: &Limits,
-    recent: Recent,
+    losses: &[UserLoss],
+    limits: &GuardLimits,
+    recent: RecentLosses,
     now: Timestamp,
 ) -> Result<(), DbError> {
     let id = match holds::open_of(conn, directory)? {
@@ -204,9 +211,9 @@ fn hold(
 fn open(
     conn: &mut Conn,
     directory: &Key,
-    losses: &[Loss],
-    limits: &Limits,
-    recent: Recent,
+    losses: &[UserLoss],
+    limits: &GuardLimits,
+    recent: RecentLosses,
     now: Timestamp,
 ) -> Result<i64, DbError> {
     let due_at = match limits.undecided {
@@ -235,14 +242,14 @@ fn open(
     let change = json!({"directory_id": directory_id, "people": losses.len(), "cause": cause(losses),
         "applied_before": recent.applied, "active_before": active + recent.applied});
     let entry =
-        audit::Entry::new(&tenant_id, kinds::HOLD_OPENED, id, &change, Actor::Rule("guard".to_owned()));
+        audit::AuditEntry::new(&tenant_id, kinds::HOLD_OPENED, id, &change, Actor::Rule("guard".to_owned()));
     audit::record(conn, &[entry], now)?;
     outbox::enqueue(conn, &[Notice::MassChangeHeld { tenant_id, directory_id, hold_id: id }], now)?;
     Ok(id)
 }
 
 /// What most of the batch is about.
-fn cause(losses: &[Loss]) -> &'static str {
+fn cause(losses: &[UserLoss]) -> &'static str {
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     for loss in losses {
         *counts.entry(loss.lost.code()).or_default() += 1;

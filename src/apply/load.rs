@@ -9,37 +9,37 @@ use crate::{
     db::Conn,
     decide::{
         DEFAULT_TENANT,
+        fact::{EntityKind, Fact, Observation, Reading},
         fold::claim_of,
-        state::{Content, NO_CLAIM, State},
+        state::{Content, NO_CLAIM, StateSlice},
         tenant,
     },
-    fact::{Kind, Observation, Reading, Word},
     inbox::queue,
-    tables::{Key, claims, words},
+    tables::{Key, claims, facts},
 };
 
-/// Everything known about the entities that `observations` speak of: their words, the claims under which those stand,
-/// and the words on the directories and organizations behind the claims.
+/// Everything known about the entities that `observations` speak of: their facts, the claims under which those stand,
+/// and the facts about the directories and organizations behind the claims.
 pub fn slice<'a>(
     conn: &mut Conn,
     observations: impl Iterator<Item = &'a Observation> + Clone,
-) -> QueryResult<State> {
-    let mut state = State::default();
+) -> QueryResult<StateSlice> {
+    let mut state = StateSlice::default();
     let (mut pairs, mut ids, mut organizations) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for observation in observations {
         pairs.extend(claim_of(observation));
         match observation {
-            Observation::Organization(word) => drop(organizations.insert(word.id.as_str())),
+            Observation::Organization(fact) => drop(organizations.insert(fact.id.as_str())),
             Observation::Directory { .. } => {}
-            Observation::User { word, .. } => drop(ids.insert(word.id.as_str())),
-            Observation::Group { word, .. } => drop(ids.insert(word.id.as_str())),
+            Observation::User { fact, .. } => drop(ids.insert(fact.id.as_str())),
+            Observation::Group { fact, .. } => drop(ids.insert(fact.id.as_str())),
             Observation::Membership { user, group, .. } => ids.extend([user.id.as_str(), &group.id]),
         }
     }
     let organizations: BTreeSet<String> = organizations.into_iter().map(str::to_owned).collect();
     let mut directories: BTreeSet<String> =
         pairs.iter().map(|(directory, _)| (*directory).to_owned()).collect();
-    // A word on an organization concerns every directory for which it is named.
+    // A fact about an organization concerns every directory for which it is named.
     directories.extend(claims::directories_naming(conn, &borrowed(&organizations))?);
     add_claims(conn, &mut state, &directories)?;
     let missing = pairs.into_iter().filter(|(d, o)| state.claim_between(d, o).is_none());
@@ -56,19 +56,19 @@ pub fn slice<'a>(
         }
     }
     let ids = ids.into_iter().map(str::to_owned).collect();
-    add_words(conn, &mut state, ids, &organizations)?;
+    add_facts(conn, &mut state, ids, &organizations)?;
     Ok(state)
 }
 
 /// The same for entities alone: what a refresh derives again.
-pub fn entities(conn: &mut Conn, directory_id: &str, ids: BTreeSet<String>) -> QueryResult<State> {
-    let mut state = State::default();
+pub fn entities(conn: &mut Conn, directory_id: &str, ids: BTreeSet<String>) -> QueryResult<StateSlice> {
+    let mut state = StateSlice::default();
     add_claims(conn, &mut state, &BTreeSet::from([directory_id.to_owned()]))?;
-    add_words(conn, &mut state, ids, &BTreeSet::new())?;
+    add_facts(conn, &mut state, ids, &BTreeSet::new())?;
     Ok(state)
 }
 
-fn add_claims(conn: &mut Conn, state: &mut State, directories: &BTreeSet<String>) -> QueryResult<()> {
+fn add_claims(conn: &mut Conn, state: &mut StateSlice, directories: &BTreeSet<String>) -> QueryResult<()> {
     if directories.is_empty() {
         return Ok(());
     }
@@ -78,11 +78,11 @@ fn add_claims(conn: &mut Conn, state: &mut State, directories: &BTreeSet<String>
     Ok(())
 }
 
-/// Words on `ids`, and on all directories and organizations in play; words on an id may stand under claims of another
+/// Facts about `ids`, and on all directories and organizations in play; facts about an id may stand under claims of another
 /// directory (somebody moved), whose claims are then in play too.
-fn add_words(
+fn add_facts(
     conn: &mut Conn,
-    state: &mut State,
+    state: &mut StateSlice,
     ids: BTreeSet<String>,
     organizations: &BTreeSet<String>,
 ) -> QueryResult<()> {
@@ -98,11 +98,11 @@ fn add_words(
             return Ok(());
         }
         let mut strange = BTreeSet::new();
-        for (kind, id, standing) in words::on(conn, &next)? {
+        for (kind, id, standing) in facts::on(conn, &next)? {
             if standing.claim_id != NO_CLAIM && state.claim(standing.claim_id).is_none() {
                 strange.insert(standing.claim_id);
             }
-            state.insert_word(kind, id, standing);
+            state.insert_fact(kind, id, standing);
         }
         loaded = wanted.clone();
         if !strange.is_empty() {
@@ -118,11 +118,11 @@ fn borrowed(ids: &BTreeSet<String>) -> Vec<&str> {
 }
 
 /// The keys under which rows of these entities may be shown: their ids in every tenant that any claim names.
-pub fn keys<'a>(state: &State, kind: Kind, ids: impl Iterator<Item = &'a String>) -> Vec<Key> {
+pub fn keys<'a>(state: &StateSlice, kind: EntityKind, ids: impl Iterator<Item = &'a String>) -> Vec<Key> {
     let mut keys = BTreeSet::new();
     for id in ids {
-        for word in state.words(kind, id) {
-            let Some(claim) = state.claim(word.claim_id) else { continue };
+        for fact in state.facts(kind, id) {
+            let Some(claim) = state.claim(fact.claim_id) else { continue };
             keys.insert((DEFAULT_TENANT.to_owned(), id.clone()));
             for claim in
                 state.claims_of(&claim.directory_id).filter(|claim| !claim.organization_id.is_empty())
@@ -135,7 +135,7 @@ pub fn keys<'a>(state: &State, kind: Kind, ids: impl Iterator<Item = &'a String>
 }
 
 /// Reads contents again from the deliveries that hold them.
-pub fn contents(conn: &mut Conn, state: &mut State, inbox_ids: &BTreeSet<i64>) -> QueryResult<()> {
+pub fn contents(conn: &mut Conn, state: &mut StateSlice, inbox_ids: &BTreeSet<i64>) -> QueryResult<()> {
     let ids: Vec<i64> = inbox_ids.iter().copied().collect();
     for (inbox_id, source, body) in queue::bodies(conn, &ids)? {
         let reading = Source::named(&source).map(|source| source.read(&body));
@@ -151,14 +151,14 @@ pub fn contents(conn: &mut Conn, state: &mut State, inbox_ids: &BTreeSet<i64>) -
 }
 
 fn said(observation: Observation) -> Vec<Content> {
-    fn content<T>(word: Word<T>, wrap: impl Fn(T) -> Content) -> Content {
-        wrap(word.content)
+    fn content<T>(fact: Fact<T>, wrap: impl Fn(T) -> Content) -> Content {
+        wrap(fact.content)
     }
     match observation {
-        Observation::Organization(word) => vec![content(word, Content::Organization)],
-        Observation::Directory { word, .. } => vec![content(word, Content::Directory)],
-        Observation::User { word, .. } => vec![content(word, Content::User)],
-        Observation::Group { word, .. } => vec![content(word, Content::Group)],
+        Observation::Organization(fact) => vec![content(fact, Content::Organization)],
+        Observation::Directory { fact, .. } => vec![content(fact, Content::Directory)],
+        Observation::User { fact, .. } => vec![content(fact, Content::User)],
+        Observation::Group { fact, .. } => vec![content(fact, Content::Group)],
         Observation::Membership { user, group, .. } => {
             vec![content(user, Content::User), content(group, Content::Group)]
         }

@@ -1,31 +1,32 @@
-//! From standing words to the rows of users and groups: load what is shown and what else counts, derive (pure), write what
+//! From latest facts to the rows of users and groups: load what is shown and what else counts, derive (pure), write what
 //! differs.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    guard::{self, Turn},
-    load, protect, refresh,
+    guard::{self, Derivation},
+    load, protected_roles, recompute,
 };
 use crate::{
-    audit::{self, Entry, people::Cause},
+    audit::{self, AuditEntry, people::ChangeCause},
     db::{Conn, DbError},
     decide::{
         Rules,
-        around::{Around, Groups},
         bearers::bearer_of,
+        context::{Context, Groups},
+        fact::EntityKind,
         groups::{self, GroupChange, ShownGroup},
-        privileges, said,
-        state::State,
+        known_user,
+        newest::Homes,
+        privileges,
+        state::StateSlice,
         users::{self, ShownUser, UserChange, UserOutcome},
-        winner::Homes,
     },
-    fact::Kind,
     outbox::{self, Notice},
     tables::{
         self, Key,
-        manual_grants::{self, Whose},
-        memberships, protected_seats, refreshes,
+        manual_grants::{self, GrantOwner},
+        memberships, recompute_jobs, role_holders,
     },
 };
 
@@ -33,36 +34,36 @@ use crate::{
 /// or lost a privileged role.
 pub fn people(
     conn: &mut Conn,
-    state: &mut State,
+    state: &mut StateSlice,
     homes: &Homes,
     rules: &Rules,
-    cause: Cause<'_>,
-    turn: Turn,
+    cause: ChangeCause<'_>,
+    turn: Derivation,
 ) -> Result<Vec<Notice>, DbError> {
     let mut entries = groups(conn, state, homes, rules, cause)?;
-    let ids = touched(state, Kind::User);
-    let (shown, mut around) = around(conn, state, &ids, homes, rules)?;
-    let settled = protect::settle(conn, state, &ids, &shown, &mut around)?;
-    let mut derived = outcome(state, &ids, &shown, &around);
+    let ids = touched(state, EntityKind::User);
+    let (shown, mut context) = context(conn, state, &ids, homes, rules)?;
+    let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
+    let mut derived = outcome(state, &ids, &shown, &context);
     let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
     if !stays.is_empty() {
-        around.stays = stays;
-        derived = outcome(state, &ids, &shown, &around);
+        context.stays = stays;
+        derived = outcome(state, &ids, &shown, &context);
     }
     let UserOutcome { changes, leavers } = derived;
     hand_over(conn, &shown, &changes)?;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
-    manual_grants::follow(conn, &around.followed)?;
+    manual_grants::follow(conn, &context.followed)?;
     entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
     audit::record(conn, &entries, turn.now)?;
     let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
     let mut notices: Vec<Notice> = leavers.into_iter().map(Notice::Deprovisioned).collect();
     notices.extend(privileged.into_iter().map(Notice::Privileged));
     if !settled.others.is_empty() {
-        notices.extend(again(conn, settled.others, rules, Cause::AnotherHolds, turn)?);
+        notices.extend(again(conn, settled.others, rules, ChangeCause::AnotherHolds, turn)?);
     }
-    notices.extend(protect::told(conn, &settled.kept)?);
+    notices.extend(protected_roles::told(conn, &settled.kept)?);
     Ok(notices)
 }
 
@@ -71,24 +72,24 @@ pub fn again(
     conn: &mut Conn,
     ids: BTreeSet<String>,
     rules: &Rules,
-    cause: Cause<'_>,
-    turn: Turn,
+    cause: ChangeCause<'_>,
+    turn: Derivation,
 ) -> Result<Vec<Notice>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
-    let homes = refresh::homes(conn, &state, rules)?;
-    state.touched.entities.extend(ids.into_iter().map(|id| (Kind::User, id)));
+    let homes = recompute::homes(conn, &state, rules)?;
+    state.touched.entities.extend(ids.into_iter().map(|id| (EntityKind::User, id)));
     people(conn, &mut state, &homes, rules, cause, turn)
 }
 
 fn groups(
     conn: &mut Conn,
-    state: &mut State,
+    state: &mut StateSlice,
     homes: &Homes,
     rules: &Rules,
-    cause: Cause<'_>,
-) -> Result<Vec<Entry>, DbError> {
-    let ids = touched(state, Kind::Group);
-    let shown = tables::groups::shown(conn, &load::keys(state, Kind::Group, ids.iter()))?;
+    cause: ChangeCause<'_>,
+) -> Result<Vec<AuditEntry>, DbError> {
+    let ids = touched(state, EntityKind::Group);
+    let shown = tables::groups::shown(conn, &load::keys(state, EntityKind::Group, ids.iter()))?;
     let shown = load::by_id(shown, |row| &row.id);
     let wanted = ids.iter().flat_map(|id| groups::wanted(state, id, rows(&shown, id), homes)).collect();
     load::contents(conn, state, &wanted)?;
@@ -104,7 +105,7 @@ fn groups(
             Some((state.claim(*claim_id)?.directory_id.as_str(), group_id.as_str()))
         });
         concerned.extend(emptied);
-        refreshes::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
+        recompute_jobs::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
     }
     Ok(audit::people::groups(conn, state, &shown, &changes, cause)?)
 }
@@ -132,14 +133,14 @@ fn around_group<'a>(
 }
 
 fn outcome(
-    state: &State,
+    state: &StateSlice,
     ids: &BTreeSet<String>,
     shown: &HashMap<String, Vec<ShownUser>>,
-    around: &Around<'_>,
+    context: &Context<'_>,
 ) -> UserOutcome {
     let mut whole = UserOutcome::default();
     for id in ids {
-        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), around);
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), context);
         whole.changes.extend(changes);
         whole.leavers.extend(leavers);
     }
@@ -147,14 +148,14 @@ fn outcome(
 }
 
 /// What is shown of these users, and all that counts for their rows.
-pub fn around<'a>(
+pub fn context<'a>(
     conn: &mut Conn,
-    state: &mut State,
+    state: &mut StateSlice,
     ids: &BTreeSet<String>,
     homes: &'a Homes,
     rules: &'a Rules,
-) -> Result<(HashMap<String, Vec<ShownUser>>, Around<'a>), DbError> {
-    let keys: Vec<Key> = load::keys(state, Kind::User, ids.iter());
+) -> Result<(HashMap<String, Vec<ShownUser>>, Context<'a>), DbError> {
+    let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
     let shown = tables::users::shown(conn, &keys)?;
     let shown = load::by_id(shown, |row| &row.id);
     let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
@@ -170,17 +171,17 @@ pub fn around<'a>(
         }
     }
     let whose = |id: &String| {
-        let of = |said::Person { tenant_id, person_id, also }| {
-            (Whose { tenant_id, user_id: id.clone(), person_id }, also)
+        let of = |known_user::Person { tenant_id, person_id, also }| {
+            (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
         };
-        said::persons(state, id, rows(&shown, id), homes).into_iter().map(of).collect::<Vec<_>>()
+        known_user::persons(state, id, rows(&shown, id), homes).into_iter().map(of).collect::<Vec<_>>()
     };
     let (by_hand, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
-    let mut around = Around { groups, by_hand, followed, ..Around::new(homes, &rules.mapping) };
+    let mut context = Context { groups, by_hand, followed, ..Context::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
-        around.kept = protected_seats::kept(&protected_seats::of(conn, &keys)?);
+        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
     }
-    Ok((shown, around))
+    Ok((shown, context))
 }
 
 /// What waits to be told of whoever was shown under an id that is somebody else's now is still of them.
@@ -198,7 +199,7 @@ fn hand_over(
     if former.is_empty() { Ok(()) } else { Ok(outbox::hand_over(conn, &former)?) }
 }
 
-fn touched(state: &State, kind: Kind) -> BTreeSet<String> {
+fn touched(state: &StateSlice, kind: EntityKind) -> BTreeSet<String> {
     state.touched.entities.iter().filter(|(k, _)| *k == kind).map(|(_, id)| id.clone()).collect()
 }
 

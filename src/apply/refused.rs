@@ -3,17 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, expect_mapping, guard::Turn, load, people, refresh};
+use super::{ApplyError, expect_mapping, guard::Derivation, load, people, recompute};
 use crate::{
-    audit::people::Cause,
-    clock::Timestamp,
+    audit::people::ChangeCause,
     db::{ALONE, Conn, Database, DbError, Fault, probe, wait_for_rows},
     decide::{Rules, guard::Extent},
-    inbox::dead,
+    inbox::dead_letters,
     outbox::{self, Notice, notice::GivenUp},
+    runtime::clock::Timestamp,
     tables::{
-        self, held_users, refreshes,
-        refused::{self, HOLD, Refused},
+        self, held_users, recompute_jobs,
+        refused::{self, HOLD, RefusedChange},
     },
 };
 
@@ -66,7 +66,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn record(&self, conn: &mut Conn, one: &Refused, now: Timestamp) -> Result<usize, DbError> {
+    pub fn record(&self, conn: &mut Conn, one: &RefusedChange, now: Timestamp) -> Result<usize, DbError> {
         tracing::warn!(entity = one.name(), error = %self.detail, "the database refuses a change, which is tried again later");
         if !one.set_aside(conn, &self.detail, self.busy, now)? {
             return Ok(0);
@@ -74,7 +74,7 @@ impl Refusal {
         let given_up = GivenUp {
             inbox_id: 0,
             entity: Some(one.name()),
-            reason: dead::REFUSED.to_owned(),
+            reason: dead_letters::REFUSED.to_owned(),
             detail: self.detail.clone(),
             at: now.micros(),
         };
@@ -93,25 +93,30 @@ pub fn refusal(database: &Database, error: DbError) -> Result<Refusal, DbError> 
     Ok(Refusal { detail: error.to_string(), busy })
 }
 
-fn again(conn: &mut Conn, one: &Refused, rules: &Rules, now: Timestamp) -> Result<Vec<Notice>, DbError> {
+fn again(
+    conn: &mut Conn,
+    one: &RefusedChange,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Vec<Notice>, DbError> {
     let held = one.rank == HOLD;
     let directory_id = if held { "" } else { one.owner.as_str() };
     let mut state = load::entities(conn, directory_id, BTreeSet::from([one.id.clone()]))?;
-    let homes = refresh::homes(conn, &state, rules)?;
+    let homes = recompute::homes(conn, &state, rules)?;
     state.touched.entities.insert((tables::kind(one.kind), one.id.clone()));
-    let mapped = i64::from(one.rank) == refreshes::MAPPING;
+    let mapped = i64::from(one.rank) == recompute_jobs::MAPPING;
     let cause = match one.group_id.as_str() {
-        _ if held => Cause::HoldApproved,
-        _ if mapped => Cause::Mapping(rules.mapping.version),
-        "" => Cause::Directory(directory_id),
-        group_id => Cause::Group(group_id),
+        _ if held => ChangeCause::HoldApproved,
+        _ if mapped => ChangeCause::Mapping(rules.mapping.version),
+        "" => ChangeCause::Directory(directory_id),
+        group_id => ChangeCause::Group(group_id),
     };
     let extent = match one.group_id.as_str() {
         _ if held => Extent::ByHand,
         "" => Extent::Directory,
         _ => Extent::Touched,
     };
-    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Turn::of(now, extent))?;
+    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Derivation::of(now, extent))?;
     if mapped {
         notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }

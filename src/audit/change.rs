@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use super::kinds;
 use crate::{
-    clock::Timestamp,
     decide::{
+        fact,
         groups::{GroupChange, ShownGroup},
         roles::{Because, PASS_THROUGH},
-        users::{Seat, ShownUser, UserChange},
+        users::{ShownUser, UserAccess, UserChange},
     },
-    fact,
+    runtime::clock::Timestamp,
 };
 
 /// An entry without its place, actor and times.
@@ -70,7 +70,7 @@ pub fn of_user(row: Option<&ShownUser>, change: &UserChange) -> Option<Changed> 
     }
 }
 
-fn created(seat: &Seat, directory_id: &str, content: &fact::User) -> Changed {
+fn created(seat: &UserAccess, directory_id: &str, content: &fact::User) -> Changed {
     let mut personal = Personal::default();
     for (name, to) in profile(content) {
         if to.is_some() {
@@ -95,7 +95,7 @@ fn created(seat: &Seat, directory_id: &str, content: &fact::User) -> Changed {
 
 fn changed(
     row: &ShownUser,
-    seat: &Seat,
+    seat: &UserAccess,
     directory_id: Option<&str>,
     content: Option<&fact::User>,
 ) -> Option<Changed> {
@@ -148,7 +148,7 @@ fn moved<'a>(from: &'a str, to: &'a str) -> Move<&'a str> {
 
 fn gained<'a>(
     row: Option<&ShownUser>,
-    seat: &'a Seat,
+    seat: &'a UserAccess,
     personal: &mut Personal<'a>,
 ) -> BTreeMap<&'a str, String> {
     let new = seat.held.iter().filter(|(role, _)| !row.is_some_and(|row| row.held.contains(*role)));

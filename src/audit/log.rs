@@ -7,16 +7,16 @@ use diesel::{
 
 use super::chain::Link;
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         schema::{audit, audit_heads},
     },
+    runtime::clock::Timestamp,
 };
 
 /// An entry as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct Kept {
+pub struct StoredEntry {
     pub tenant_id: String,
     pub seq: i64,
     pub kind: String,
@@ -33,7 +33,7 @@ pub struct Kept {
     pub hash: Vec<u8>,
 }
 
-impl Kept {
+impl StoredEntry {
     /// As it would stand at `seq`.
     pub fn link_at(&self, seq: i64) -> Link<'_> {
         Link {
@@ -62,7 +62,7 @@ impl Kept {
 
 /// Which entries; the newest of them where there are more than `limit`.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct LogQuery<'a> {
     pub tenant_id: &'a str,
     pub subjects: Option<&'a [String]>,
     /// A kind, or the beginning of several (`access`).
@@ -73,7 +73,7 @@ pub struct Wanted<'a> {
 }
 
 /// In the order in which they were written.
-pub fn entries(conn: &mut Conn, wanted: Wanted<'_>) -> QueryResult<Vec<Kept>> {
+pub fn entries(conn: &mut Conn, wanted: LogQuery<'_>) -> QueryResult<Vec<StoredEntry>> {
     let mut query = audit::table
         .filter(audit::tenant_id.eq(wanted.tenant_id))
         .order(audit::seq.desc())
@@ -91,7 +91,7 @@ pub fn entries(conn: &mut Conn, wanted: Wanted<'_>) -> QueryResult<Vec<Kept>> {
     if let Some(until) = wanted.until {
         query = query.filter(audit::applied_at.lt(until.micros()));
     }
-    let mut entries: Vec<Kept> = query.load(conn)?;
+    let mut entries: Vec<StoredEntry> = query.load(conn)?;
     entries.reverse();
     Ok(entries)
 }
@@ -102,7 +102,7 @@ fn plain(kind: &str) -> String {
 }
 
 /// The next entries of a chain after `seq`.
-pub fn page(conn: &mut Conn, tenant_id: &str, after: i64, limit: i64) -> QueryResult<Vec<Kept>> {
+pub fn page(conn: &mut Conn, tenant_id: &str, after: i64, limit: i64) -> QueryResult<Vec<StoredEntry>> {
     audit::table
         .filter(audit::tenant_id.eq(tenant_id))
         .filter(audit::seq.gt(after))

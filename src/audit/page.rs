@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::{
     receipt::Receipt,
-    report::{Holds, Report},
+    report::{Report, RoleLine},
 };
 
 /// Where nothing is known.
@@ -85,10 +85,10 @@ impl<'a> Person<'a> {
 }
 
 /// Rows of one person stand together; the first says all of who it is.
-fn holders(holds: &[Holds]) -> Vec<Holder<'_>> {
+fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
     let mut last = None;
     let shown = |one| {
-        let Holds { user_id, name, email, role, because, since }: &Holds = one;
+        let RoleLine { user_id, name, email, role, because, since }: &RoleLine = one;
         let again = last.replace(user_id) == Some(user_id);
         Holder {
             person: Person { again, ..Person::new(name.as_deref(), email.as_deref(), user_id) },
@@ -163,7 +163,7 @@ mod tests {
             minutes_applied_to_told: None,
             returned_at: Some(evil.clone()),
         };
-        let holds = Holds {
+        let holds = RoleLine {
             user_id: evil.clone(),
             name: None,
             email: Some(evil.clone()),
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn who_holds_several_roles_is_described_once() {
-        let holds = |user_id: &str, role: &str| Holds {
+        let holds = |user_id: &str, role: &str| RoleLine {
             user_id: user_id.into(),
             name: Some("Ada".into()),
             email: Some(format!("{user_id}@acme.example")),

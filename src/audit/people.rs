@@ -5,27 +5,27 @@ use std::collections::{BTreeSet, HashMap};
 use diesel::QueryResult;
 
 use super::{
-    Actor, Entry,
+    Actor, AuditEntry,
     change::{Changed, of_group, of_user},
 };
 use crate::{
-    clock::Timestamp,
     db::Conn,
     decide::{
         access::Access,
+        fact::EntityKind,
         groups::{GroupChange, ShownGroup},
-        place::{directory_word, organization_word, owner},
-        state::{Standing, State},
+        ownership::{directory_fact, organization_fact, owner},
+        state::{LatestFact, StateSlice},
         users::{ShownUser, UserChange},
     },
-    fact::Kind,
     inbox::queue,
-    tables::words,
+    runtime::clock::Timestamp,
+    tables::facts,
 };
 
 /// Why rows are derived.
 #[derive(Clone, Copy, Debug)]
-pub enum Cause<'a> {
+pub enum ChangeCause<'a> {
     /// What a batch says.
     Deliveries(Deliveries<'a>),
     /// What happened to this directory, or its organization.
@@ -65,9 +65,9 @@ struct Spoken {
     at: Timestamp,
 }
 
-impl From<&Standing> for Spoken {
-    fn from(word: &Standing) -> Self {
-        Self { inbox_id: word.inbox_id, at: word.version.at }
+impl From<&LatestFact> for Spoken {
+    fn from(fact: &LatestFact) -> Self {
+        Self { inbox_id: fact.inbox_id, at: fact.version.at }
     }
 }
 
@@ -80,15 +80,15 @@ struct Open {
 
 pub fn users(
     conn: &mut Conn,
-    state: &State,
+    state: &StateSlice,
     shown: &HashMap<String, Vec<ShownUser>>,
     changes: &[UserChange],
-    cause: Cause<'_>,
-) -> QueryResult<Vec<Entry>> {
-    if matches!(cause, Cause::Erasure) {
+    cause: ChangeCause<'_>,
+) -> QueryResult<Vec<AuditEntry>> {
+    if matches!(cause, ChangeCause::Erasure) {
         return Ok(Vec::new());
     }
-    let around = spoken_around(conn, state, cause)?;
+    let context = spoken_context(conn, state, cause)?;
     let mut memberships: Option<HashMap<&str, Spoken>> = None;
     let mut open = Vec::new();
     for change in changes {
@@ -101,9 +101,9 @@ pub fn users(
         let row = shown.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_user(row, change) else { continue };
         let spoken = match cause {
-            Cause::Deliveries(batch) => {
-                let words = state.words(Kind::User, user_id);
-                spoken_in(batch, state, tenant_id, words).or_else(|| {
+            ChangeCause::Deliveries(batch) => {
+                let facts = state.facts(EntityKind::User, user_id);
+                spoken_in(batch, state, tenant_id, facts).or_else(|| {
                     memberships
                         .get_or_insert_with(|| newest_memberships(state))
                         .get(user_id.as_str())
@@ -111,14 +111,14 @@ pub fn users(
                 })
             }
             // Of several reasons the one that counts.
-            Cause::Directory(_) => around
+            ChangeCause::Directory(_) => context
                 .iter()
                 .find(|spoken| matches!(access, Some(Access::Inactive(since, _)) if since == spoken.at))
-                .or(around.first())
+                .or(context.first())
                 .copied(),
-            _ => around.first().copied(),
+            _ => context.first().copied(),
         };
-        let spoken = spoken.or(around.first().copied());
+        let spoken = spoken.or(context.first().copied());
         open.push(Open { tenant_id: tenant_id.clone(), subject: user_id.clone(), changed, spoken });
     }
     close(conn, open, cause)
@@ -126,12 +126,12 @@ pub fn users(
 
 pub fn groups(
     conn: &mut Conn,
-    state: &State,
+    state: &StateSlice,
     shown: &HashMap<String, Vec<ShownGroup>>,
     changes: &[GroupChange],
-    cause: Cause<'_>,
-) -> QueryResult<Vec<Entry>> {
-    let around = spoken_around(conn, state, cause)?;
+    cause: ChangeCause<'_>,
+) -> QueryResult<Vec<AuditEntry>> {
+    let context = spoken_context(conn, state, cause)?;
     let mut open = Vec::new();
     for change in changes {
         let (GroupChange::Put { tenant_id, group_id, .. } | GroupChange::Remove { tenant_id, group_id }) =
@@ -139,33 +139,38 @@ pub fn groups(
         let row = shown.get(group_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_group(row, change) else { continue };
         let spoken = match cause {
-            Cause::Deliveries(batch) => {
-                spoken_in(batch, state, tenant_id, state.words(Kind::Group, group_id))
+            ChangeCause::Deliveries(batch) => {
+                spoken_in(batch, state, tenant_id, state.facts(EntityKind::Group, group_id))
             }
             _ => None,
         };
-        let spoken = spoken.or(around.first().copied());
+        let spoken = spoken.or(context.first().copied());
         open.push(Open { tenant_id: tenant_id.clone(), subject: group_id.clone(), changed, spoken });
     }
     close(conn, open, cause)
 }
 
 /// A word of the batch on this entity: the newest of the tenant's, or any (a claim that came or went).
-fn spoken_in(batch: Deliveries<'_>, state: &State, tenant_id: &str, words: &[Standing]) -> Option<Spoken> {
+fn spoken_in(
+    batch: Deliveries<'_>,
+    state: &StateSlice,
+    tenant_id: &str,
+    facts: &[LatestFact],
+) -> Option<Spoken> {
     let of_batch = |inbox_id: i64| batch.ids.binary_search(&inbox_id).is_ok();
-    let newest = words
+    let newest = facts
         .iter()
-        .filter(|word| {
-            state.claim(word.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
+        .filter(|fact| {
+            state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
         })
         .max_by(|a, b| a.version.cmp(&b.version));
-    let spoken = newest.into_iter().chain(words).find(|word| of_batch(word.inbox_id)).map(Spoken::from);
+    let spoken = newest.into_iter().chain(facts).find(|fact| of_batch(fact.inbox_id)).map(Spoken::from);
     let revealing =
-        || newest.and_then(|word| Some(Spoken { inbox_id: word.revealed_by?, at: word.version.at }));
+        || newest.and_then(|fact| Some(Spoken { inbox_id: fact.revealed_by?, at: fact.version.at }));
     spoken.or_else(|| revealing().filter(|spoken| of_batch(spoken.inbox_id)))
 }
 
-fn newest_memberships(state: &State) -> HashMap<&str, Spoken> {
+fn newest_memberships(state: &StateSlice) -> HashMap<&str, Spoken> {
     let mut newest: HashMap<&str, Spoken> = HashMap::new();
     for ((_, user_id, _), (membership, inbox_id)) in &state.touched.memberships {
         let spoken = Spoken { inbox_id: *inbox_id, at: membership.version.at };
@@ -178,42 +183,42 @@ fn newest_memberships(state: &State) -> HashMap<&str, Spoken> {
 }
 
 /// The first word of the batch on a directory or an organization.
-pub(super) fn of_places<'a>(state: &'a State, batch: Deliveries<'_>) -> Option<&'a Standing> {
+pub(super) fn of_places<'a>(state: &'a StateSlice, batch: Deliveries<'_>) -> Option<&'a LatestFact> {
     let places = state.touched.entities.iter();
-    let places = places.filter(|(kind, _)| matches!(kind, Kind::Directory | Kind::Organization));
-    let words = places.flat_map(|(kind, id)| state.words(*kind, id));
-    words.filter(|word| batch.ids.binary_search(&word.inbox_id).is_ok()).min_by_key(|word| word.inbox_id)
+    let places = places.filter(|(kind, _)| matches!(kind, EntityKind::Directory | EntityKind::Organization));
+    let facts = places.flat_map(|(kind, id)| state.facts(*kind, id));
+    facts.filter(|fact| batch.ids.binary_search(&fact.inbox_id).is_ok()).min_by_key(|fact| fact.inbox_id)
 }
 
-/// Words on what stands around the rows; the likeliest reason first.
-fn spoken_around(conn: &mut Conn, state: &State, cause: Cause<'_>) -> QueryResult<Vec<Spoken>> {
+/// Facts about what stands around the rows; the likeliest reason first.
+fn spoken_context(conn: &mut Conn, state: &StateSlice, cause: ChangeCause<'_>) -> QueryResult<Vec<Spoken>> {
     let of_directory = |id: &str| {
         let organization =
-            owner(state, id).and_then(|owner| organization_word(state, &owner.organization_id));
-        let mut words: Vec<&Standing> = directory_word(state, id).into_iter().chain(organization).collect();
-        words.sort_by(|a, b| (a.live, &b.version).cmp(&(b.live, &a.version)));
-        words.into_iter().map(Spoken::from).collect::<Vec<_>>()
+            owner(state, id).and_then(|owner| organization_fact(state, &owner.organization_id));
+        let mut facts: Vec<&LatestFact> = directory_fact(state, id).into_iter().chain(organization).collect();
+        facts.sort_by(|a, b| (a.live, &b.version).cmp(&(b.live, &a.version)));
+        facts.into_iter().map(Spoken::from).collect::<Vec<_>>()
     };
     Ok(match cause {
-        Cause::Deliveries(batch) => of_places(state, batch).map(Spoken::from).into_iter().collect(),
-        Cause::Directory(id) => of_directory(id),
-        Cause::Group(id) => {
-            let words = words::on(conn, &[id])?;
-            let groups = words.iter().filter(|(kind, ..)| *kind == Kind::Group).map(|(.., word)| word);
+        ChangeCause::Deliveries(batch) => of_places(state, batch).map(Spoken::from).into_iter().collect(),
+        ChangeCause::Directory(id) => of_directory(id),
+        ChangeCause::Group(id) => {
+            let facts = facts::on(conn, &[id])?;
+            let groups = facts.iter().filter(|(kind, ..)| *kind == EntityKind::Group).map(|(.., fact)| fact);
             groups.max_by(|a, b| a.version.cmp(&b.version)).map(Spoken::from).into_iter().collect()
         }
-        Cause::Mapping(_)
-        | Cause::Operator(_)
-        | Cause::Erasure
-        | Cause::AnotherHolds
-        | Cause::HoldApproved => Vec::new(),
+        ChangeCause::Mapping(_)
+        | ChangeCause::Operator(_)
+        | ChangeCause::Erasure
+        | ChangeCause::AnotherHolds
+        | ChangeCause::HoldApproved => Vec::new(),
     })
 }
 
 /// Names the deliveries. Those of the batch are at hand; a refresh goes back to one or two others.
-fn close(conn: &mut Conn, open: Vec<Open>, cause: Cause<'_>) -> QueryResult<Vec<Entry>> {
+fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResult<Vec<AuditEntry>> {
     let at_hand = |inbox_id: i64| match cause {
-        Cause::Deliveries(batch) => batch.find(inbox_id),
+        ChangeCause::Deliveries(batch) => batch.find(inbox_id),
         _ => None,
     };
     let elsewhere: BTreeSet<i64> = open
@@ -225,10 +230,10 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: Cause<'_>) -> QueryResult<Vec<
     let elsewhere: HashMap<i64, (String, Timestamp)> =
         elsewhere.into_iter().map(|(id, key, received_at)| (id, (key, received_at))).collect();
     let actor = |spoken: Option<Spoken>| match cause {
-        Cause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
-        Cause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
-        Cause::HoldApproved => Actor::Rule("held mass change, approved".to_owned()),
-        Cause::Operator(name) => Actor::operator(name),
+        ChangeCause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
+        ChangeCause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
+        ChangeCause::HoldApproved => Actor::Rule("held mass change, approved".to_owned()),
+        ChangeCause::Operator(name) => Actor::operator(name),
         _ => {
             let found = spoken.and_then(|Spoken { inbox_id, .. }| {
                 at_hand(inbox_id).or_else(|| {
@@ -239,7 +244,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: Cause<'_>) -> QueryResult<Vec<
             found.unwrap_or_else(|| Actor::Rule("derived again".to_owned()))
         }
     };
-    let entries = open.into_iter().map(|Open { tenant_id, subject, changed, spoken }| Entry {
+    let entries = open.into_iter().map(|Open { tenant_id, subject, changed, spoken }| AuditEntry {
         tenant_id,
         subject,
         kind: changed.kind,

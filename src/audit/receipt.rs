@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use super::{
     kinds,
-    log::{self, Kept, Wanted},
+    log::{self, LogQuery, StoredEntry},
 };
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         schema::{mails, outbox},
     },
     decide::users::ShownUser,
-    outbox::{Kind, Payload, notice},
+    outbox::{NoticeKind, Payload, notice},
+    runtime::clock::Timestamp,
     tables::{Key, users},
 };
 
@@ -50,7 +50,7 @@ pub struct Receipt {
 /// (user, when the notice was written): the notice is of the same transaction as the entry.
 type Told = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
 
-type Notice = (String, i64, Option<i64>, Option<String>, Option<String>);
+type ReceiptNotice = (String, i64, Option<i64>, Option<String>, Option<String>);
 
 fn told(
     conn: &mut Conn,
@@ -61,7 +61,7 @@ fn told(
     let mut query = outbox::table
         .left_join(mails::table.on(mails::id.nullable().eq(outbox::mail_id)))
         .filter(outbox::tenant_id.eq(tenant_id))
-        .filter(outbox::kind.eq(Kind::Deprovisioned.name()))
+        .filter(outbox::kind.eq(NoticeKind::Deprovisioned.name()))
         .select((
             outbox::user_id,
             outbox::created_at,
@@ -76,7 +76,7 @@ fn told(
     if let Some(since) = since {
         query = query.filter(outbox::created_at.ge(since.micros()));
     }
-    let notices: Vec<Notice> = query.load(conn)?;
+    let notices: Vec<ReceiptNotice> = query.load(conn)?;
     Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
 }
 
@@ -84,7 +84,7 @@ fn told(
 fn formerly(conn: &mut Conn, tenant_id: &str) -> QueryResult<HashMap<(String, i64), Payload>> {
     let notices: Vec<(String, i64, String)> = outbox::table
         .filter(outbox::tenant_id.eq(tenant_id))
-        .filter(outbox::kind.eq(Kind::Deprovisioned.name()))
+        .filter(outbox::kind.eq(NoticeKind::Deprovisioned.name()))
         .filter(outbox::former.eq(true))
         .select((outbox::user_id, outbox::created_at, outbox::payload))
         .load(conn)?;
@@ -100,7 +100,7 @@ pub fn receipts(
     since: Option<Timestamp>,
 ) -> QueryResult<Vec<Receipt>> {
     let wanted =
-        Wanted { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
+        LogQuery { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
     let entries = log::entries(conn, wanted)?;
     let told = told(conn, tenant_id, users, since)?;
     let formerly = formerly(conn, tenant_id)?;
@@ -142,7 +142,7 @@ fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResu
 }
 
 /// Of whoever bore an id that is somebody else's since this very entry: the row names the other.
-fn former(receipt: &mut Receipt, entry: &Kept) {
+fn former(receipt: &mut Receipt, entry: &StoredEntry) {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let change = read(&entry.change);
     if change.get("person_id").is_none() || change.get("status").is_some() {
@@ -157,7 +157,7 @@ fn former(receipt: &mut Receipt, entry: &Kept) {
     receipt.email = was("email", receipt.email.take());
 }
 
-fn receipt(entry: &Kept, told: &Told) -> Receipt {
+fn receipt(entry: &StoredEntry, told: &Told) -> Receipt {
     let (told_at, message_id, mail) =
         told.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::receipt::{Receipt, receipts};
 use crate::{
-    clock::Timestamp,
     db::{Conn, DbError, bulk::Rows},
-    tables::{host::time_as_text, names},
+    runtime::clock::Timestamp,
+    tables::{display_names, published::time_as_text},
 };
 
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct ReportQuery<'a> {
     pub tenant_id: &'a str,
     /// Of those who left; `None`: all on record.
     pub since: Option<Timestamp>,
@@ -38,13 +38,13 @@ pub struct Report {
     /// Only so many of the rows are here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<usize>,
-    pub holds: Vec<Holds>,
+    pub holds: Vec<RoleLine>,
     pub left: Vec<Receipt>,
 }
 
 /// A role that somebody has, and why; or somebody with access and no role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, QueryableByName)]
-pub struct Holds {
+pub struct RoleLine {
     #[diesel(sql_type = Text)]
     pub user_id: String,
     #[diesel(sql_type = Nullable<Text>)]
@@ -75,15 +75,15 @@ impl Report {
 }
 
 /// From one snapshot, so that both parts speak of the same instant.
-pub fn report(conn: &mut Conn, wanted: Wanted<'_>, now: Timestamp) -> Result<Report, DbError> {
-    let Wanted { tenant_id, since, until, most } = wanted;
+pub fn report(conn: &mut Conn, wanted: ReportQuery<'_>, now: Timestamp) -> Result<Report, DbError> {
+    let ReportQuery { tenant_id, since, until, most } = wanted;
     let mut left = receipts(conn, tenant_id, None, since)?;
     if let Some(until) = until {
         // Read without this bound, so that who came back later is known. Texts of times sort as times.
         let until = until.to_string();
         left.retain(|receipt| receipt.applied_at < until);
     }
-    let named = names::of_tenant(conn, tenant_id)?;
+    let named = display_names::of_tenant(conn, tenant_id)?;
     let counts = counts(conn, tenant_id)?;
     let mut report = Report {
         tenant_id: tenant_id.to_owned(),
@@ -105,7 +105,7 @@ pub fn report(conn: &mut Conn, wanted: Wanted<'_>, now: Timestamp) -> Result<Rep
     Ok(report)
 }
 
-fn holds(conn: &mut Conn, tenant_id: &str, most: Option<usize>) -> QueryResult<Vec<Holds>> {
+fn holds(conn: &mut Conn, tenant_id: &str, most: Option<usize>) -> QueryResult<Vec<RoleLine>> {
     let since = time_as_text(conn, "g.granted_at");
     let limit = most.map(|most| format!("LIMIT {most}")).unwrap_or_default();
     Rows::of(&[tenant_id]).text("tenant_id", |id| id).load(

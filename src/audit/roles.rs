@@ -3,25 +3,25 @@
 use serde_json::json;
 
 use super::{
-    Actor, Entry, kinds,
+    Actor, AuditEntry, kinds,
     people::{Deliveries, of_places},
 };
-use crate::{decide::state::State, tables::role_list::Relisted};
+use crate::{decide::state::StateSlice, tables::role_list::Relisted};
 
-pub fn entries(relisted: &[Relisted], actor: impl Fn(&Relisted) -> Actor) -> Vec<Entry> {
+pub fn entries(relisted: &[Relisted], actor: impl Fn(&Relisted) -> Actor) -> Vec<AuditEntry> {
     let entry = |role: &Relisted| {
         let kind = match (&role.was, &role.is) {
             (None, _) => kinds::ROLE_LISTED,
             (Some(_), None) => kinds::ROLE_UNLISTED,
             (Some(_), Some(_)) => kinds::ROLE_RENAMED,
         };
-        Entry::new(&role.tenant_id, kind, &role.slug, &json!({"name": [role.was, role.is]}), actor(role))
+        AuditEntry::new(&role.tenant_id, kind, &role.slug, &json!({"name": [role.was, role.is]}), actor(role))
     };
     relisted.iter().map(entry).collect()
 }
 
 /// Because of what a batch says: who named the role first, or what became of the tenant.
-pub fn heard(relisted: &[Relisted], state: &State, batch: Deliveries<'_>) -> Vec<Entry> {
+pub fn heard(relisted: &[Relisted], state: &StateSlice, batch: Deliveries<'_>) -> Vec<AuditEntry> {
     entries(relisted, |role| {
         let of_tenant = |claim_id: &i64| {
             let claim = state.claim(*claim_id);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{receipt::Receipt, report::Report};
-use crate::spreadsheet;
+use crate::text::csv;
 
 pub const RECEIPT: [&str; 15] = [
     "user_id",
@@ -58,7 +58,5 @@ pub fn write(report: &Report) -> String {
         row.extend(receipt_row(receipt));
         row
     });
-    holds
-        .chain(left)
-        .fold(spreadsheet::head_for_people(&columns), |csv, row| csv + &spreadsheet::line_for_people(&row))
+    holds.chain(left).fold(csv::head_for_people(&columns), |csv, row| csv + &csv::line_for_people(&row))
 }

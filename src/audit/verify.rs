@@ -12,7 +12,7 @@ use super::{
     Head,
     chain::{commitment, hash},
     heads, kinds,
-    log::{self, Kept},
+    log::{self, StoredEntry},
 };
 use crate::db::{Conn, DbError};
 
@@ -45,7 +45,7 @@ pub enum Wrong {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ChainFault {
     pub tenant_id: String,
     pub seq: i64,
     pub wrong: Wrong,
@@ -76,7 +76,7 @@ pub struct Verified {
     pub erased: i64,
     /// Of the last entry.
     pub head: Head,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ChainFault>,
 }
 
 /// One chain, page by page: memory does not grow with it.
@@ -100,9 +100,9 @@ pub struct Walk {
     /// Erased entries by user, until an erasure comes by.
     erased: HashMap<String, Vec<i64>>,
     /// Those that are not what was written, with the hash that stood before them.
-    changed: BTreeMap<i64, Kept>,
+    changed: BTreeMap<i64, StoredEntry>,
     /// Hashes as they stand, around what is changed.
-    around: HashMap<i64, Vec<u8>>,
+    context: HashMap<i64, Vec<u8>>,
 }
 
 impl Walk {
@@ -111,18 +111,18 @@ impl Walk {
             verified: Verified { tenant_id: tenant_id.to_owned(), ..Verified::default() },
             erased: HashMap::new(),
             changed: BTreeMap::new(),
-            around: HashMap::new(),
+            context: HashMap::new(),
         }
     }
 
     fn fault(&mut self, seq: i64, wrong: Wrong) {
         if self.verified.faults.len() < MOST {
             let tenant_id = self.verified.tenant_id.clone();
-            self.verified.faults.push(Fault { tenant_id, seq, wrong });
+            self.verified.faults.push(ChainFault { tenant_id, seq, wrong });
         }
     }
 
-    pub fn step(&mut self, entry: Kept) {
+    pub fn step(&mut self, entry: StoredEntry) {
         let Head { seq: last, hash: before } = std::mem::take(&mut self.verified.head);
         let seq = entry.seq;
         self.verified.entries += 1;
@@ -146,8 +146,8 @@ impl Walk {
         // After a gap nothing is known of the entry before.
         if !gap && hash(&before, &entry.link_at(seq)).as_slice() != entry.hash.as_slice() {
             if self.changed.len() < MOST {
-                self.around.insert(last, before);
-                self.around.insert(seq, entry.hash.clone());
+                self.context.insert(last, before);
+                self.context.insert(seq, entry.hash.clone());
                 self.changed.insert(seq, entry);
             } else {
                 self.fault(seq, Wrong::Changed);
@@ -184,7 +184,7 @@ impl Walk {
         others.into_iter().find(|other| {
             // Before it stood the entry before, or, of neighbours, what stands at its place now.
             [other - 1, *other].iter().any(|before| {
-                let before = self.around.get(before);
+                let before = self.context.get(before);
                 before.is_some_and(|before| hash(before, &entry.link_at(*other)).as_slice() == entry.hash)
             })
         })

@@ -11,17 +11,19 @@ use super::{
 };
 use crate::{
     audit::{
-        log::{self, Kept, Wanted},
+        log::{self, LogQuery, StoredEntry},
         page,
         receipt::{self, Receipt},
         report,
         table::{self, RECEIPT, receipt_row},
         verify::{self, Verified},
     },
-    clock::{Clock, Timestamp},
     db::{Conn, Database, DbError},
-    private,
-    tables::lookup::{self, LookupError},
+    runtime::{
+        clock::{Clock, Timestamp},
+        private_files,
+    },
+    tables::user_lookup::{self, LookupError},
 };
 
 #[derive(Args)]
@@ -113,7 +115,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         Verb::Log { tenant, user, since, until, kind, limit, format } => {
             let entries = database.snapshot::<_, LookupError>(|conn| {
                 let subjects = user.as_deref().map(|user| subjects(conn, tenant, user)).transpose()?;
-                let wanted = Wanted {
+                let wanted = LogQuery {
                     tenant_id: tenant,
                     subjects: subjects.as_deref(),
                     kind: kind.as_deref(),
@@ -156,7 +158,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         }
         Verb::Report { tenant, since, until, format, out } => {
             let now = Clock::System.now();
-            let wanted = report::Wanted { tenant_id: tenant, since: *since, until: *until, most: None };
+            let wanted = report::ReportQuery { tenant_id: tenant, since: *since, until: *until, most: None };
             let report = database.snapshot(|conn| report::report(conn, wanted, now))?;
             let text = match format {
                 ReportFormat::Csv => table::write(&report),
@@ -165,7 +167,8 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             };
             match out {
                 Some(out) => {
-                    private::write(out, &text).map_err(|error| format!("{}: {error}", out.display()))?;
+                    private_files::write(out, &text)
+                        .map_err(|error| format!("{}: {error}", out.display()))?;
                 }
                 None => say(&text)?,
             }
@@ -176,11 +179,11 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
 
 /// Somebody who is in the tables, by id or address; or any subject by its own name.
 fn subjects(conn: &mut Conn, tenant: &str, user: &str) -> Result<Vec<String>, LookupError> {
-    let named = lookup::named(conn, tenant, user)?;
+    let named = user_lookup::named(conn, tenant, user)?;
     Ok(if named.is_empty() { vec![user.to_owned()] } else { named.into_iter().collect() })
 }
 
-fn row(entry: &Kept) -> Vec<Value> {
+fn row(entry: &StoredEntry) -> Vec<Value> {
     let time = |at: Option<i64>| Value::from(at.map(|at| Timestamp::from_micros(at).to_string()));
     let json = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     let personal =

@@ -11,14 +11,15 @@ use clap::Args;
 use super::{Failure, lists, output::Format, serve::wait_for_signal};
 use crate::{
     app::{self, App, Workers},
-    clock::Clock,
     config::{self, Config},
     db::{self, Database, DbError, migrate::count_tables},
     inbox::queue,
-    outbox, private, simulate,
+    outbox,
+    runtime::{clock::Clock, private_files},
+    simulate,
     tables::{
-        host::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
-        refreshes,
+        published::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
+        recompute_jobs,
     },
 };
 
@@ -45,7 +46,7 @@ const MONTHS: u64 = 240;
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let home = std::env::temp_dir().join(format!("rosterd-demo-{}", std::process::id()));
     let mail = home.join("mail");
-    private::create_directories(&mail)?;
+    private_files::create_directories(&mail)?;
     let config = settings(options, &home, &mail)?;
     let _alone = db::serve_alone(&config.database_url)?;
     expect_empty(&config)?;
@@ -116,7 +117,7 @@ fn wait_until_quiet(app: &App) -> Result<(), Failure> {
     loop {
         let waiting = app.database.read::<_, DbError>(|conn| {
             let (deliveries, notices) = (queue::backlog(conn)?.0, outbox::waiting(conn)?.0);
-            Ok(deliveries + notices + i64::from(refreshes::next(conn)?.is_some()))
+            Ok(deliveries + notices + i64::from(recompute_jobs::next(conn)?.is_some()))
         })?;
         if waiting == 0 {
             return Ok(());

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::{Format, output::List};
 use crate::{
-    clock::Clock,
     config::{Config, ConfigError},
     db::{Conn, Database, DbError, Url, migrate::pending},
     notify::Notifier,
+    runtime::clock::Clock,
 };
 
 #[derive(Args)]

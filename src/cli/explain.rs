@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::Config,
     db::Database,
-    explain::{Explanation, explain},
+    operator::explain::{Explanation, explain},
 };
 
 #[derive(Args)]

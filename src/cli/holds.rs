@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     apply::{ApplyError, Batch},
-    clock::{Clock, Timestamp},
     config::Config,
     db::{Database, DbError},
     decide::Rules,
-    holds::{self, By, Verdict},
-    tables::{self, held_users::Held, holds::Hold, mappings},
+    operator::holds::{self, HoldDecision, Verdict},
+    runtime::clock::{Clock, Timestamp},
+    tables::{self, held_users::HeldUser, holds::Hold, mappings},
 };
 
 #[derive(Args)]
@@ -112,7 +112,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
 fn decide(database: &Database, config: &Config, verdict: Verdict, of: &Decision) -> Result<(), Failure> {
     let login = || std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
     let name = of.by.clone().unwrap_or_else(login);
-    let by = By { name: &name, reason: of.reason.as_deref(), users: &of.users };
+    let by = HoldDecision { name: &name, reason: of.reason.as_deref(), users: &of.users };
     let decided = holds::decide(database, of.id, verdict, by, Clock::System.now())?;
     match verdict {
         Verdict::Reject => say(&format!("{decided} people of hold {} keep what they have\n", of.id))?,
@@ -156,12 +156,12 @@ fn row(hold: &Hold) -> Vec<Value> {
     ]
 }
 
-fn show(hold: &Hold, held: &[Held], format: Format) -> std::io::Result<()> {
+fn show(hold: &Hold, held: &[HeldUser], format: Format) -> std::io::Result<()> {
     if format == Format::Table {
         say(&told(hold))?;
     }
     let columns = vec!["user_id", "name", "email", "directory_wants", "state", "outcome"];
-    let row = |held: &Held| -> Vec<Value> {
+    let row = |held: &HeldUser| -> Vec<Value> {
         vec![
             held.user_id.as_str().into(),
             held.name.as_deref().into(),

@@ -16,14 +16,14 @@ use super::{
 use crate::{
     audit::{self, kinds},
     broker::Source,
-    clock::{Clock, Timestamp},
     db::{Conn, Database, DbError},
-    fact::Reading,
+    decide::fact::Reading,
     inbox::{
-        dead,
-        log::{self, Entry, State},
+        dead_letters,
+        listing::{self, DeliveryState, ListedDelivery},
     },
-    tables::refused::{self, Refused},
+    runtime::clock::{Clock, Timestamp},
+    tables::refused::{self, RefusedChange},
 };
 
 #[derive(Args)]
@@ -37,7 +37,7 @@ enum Verb {
     /// Deliveries, the newest first
     List {
         #[arg(long, value_enum)]
-        state: Option<State>,
+        state: Option<DeliveryState>,
         #[arg(long, default_value_t = 50)]
         limit: u32,
         #[arg(long, value_enum, default_value_t)]
@@ -79,8 +79,8 @@ enum Verb {
 fn retry_all(database: &Database, reason: Option<&str>, by: Option<&str>) -> Result<(), DbError> {
     let now = Clock::System.now();
     let ids = database.write_in_turn::<_, DbError>(|conn| {
-        let ids = dead::retry_all(conn, reason)?;
-        let entries: Vec<audit::Entry> =
+        let ids = dead_letters::retry_all(conn, reason)?;
+        let entries: Vec<audit::AuditEntry> =
             ids.iter().map(|id| entry(kinds::DELIVERY_RETRIED, *id, None, by)).collect();
         audit::record(conn, &entries, now)?;
         Ok(ids)
@@ -92,7 +92,7 @@ fn retry_all(database: &Database, reason: Option<&str>, by: Option<&str>) -> Res
     Ok(())
 }
 
-fn refused_row(one: &Refused) -> Vec<Value> {
+fn refused_row(one: &RefusedChange) -> Vec<Value> {
     vec![
         one.name().into(),
         one.owner.as_str().into(),
@@ -107,13 +107,13 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
     match &verbs.verb {
         Verb::List { state, limit, format } => {
             let entries =
-                database.read::<_, DbError>(|conn| Ok(log::list(conn, *state, (*limit).into())?))?;
+                database.read::<_, DbError>(|conn| Ok(listing::list(conn, *state, (*limit).into())?))?;
             let columns =
                 vec!["id", "received_at", "source", "event", "kind", "state", "attempts", "reason", "detail"];
             List { columns, rows: entries.iter().map(row).collect() }.print(*format)?;
         }
         Verb::Show { id } => {
-            let found = database.read::<_, DbError>(|conn| Ok(log::show(conn, *id)?))?;
+            let found = database.read::<_, DbError>(|conn| Ok(listing::show(conn, *id)?))?;
             let (entry, body) =
                 found.ok_or_else(|| format!("there is no delivery {id}; see `rosterd inbox list`"))?;
             show(&entry, &body)?;
@@ -128,7 +128,8 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         }
         Verb::Retry { id: Some(id), by, .. } => {
             let entry = entry(kinds::DELIVERY_RETRIED, *id, None, by.as_deref());
-            let found = recorded(database, &entry, Clock::System.now(), |conn| dead::retry(conn, *id))?;
+            let found =
+                recorded(database, &entry, Clock::System.now(), |conn| dead_letters::retry(conn, *id))?;
             if !found {
                 return Err(format!("{id} is no dead letter; see `rosterd inbox list --state dead`").into());
             }
@@ -139,7 +140,8 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         Verb::Discard { id, reason, by } => {
             let now = Clock::System.now();
             let entry = entry(kinds::DELIVERY_DISCARDED, *id, Some(reason), by.as_deref());
-            let found = recorded(database, &entry, now, |conn| dead::discard(conn, *id, reason, now))?;
+            let found =
+                recorded(database, &entry, now, |conn| dead_letters::discard(conn, *id, reason, now))?;
             if !found {
                 return Err(
                     format!("{id} is no open dead letter; see `rosterd inbox list --state dead`").into()
@@ -151,15 +153,15 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-fn entry(kind: &'static str, id: i64, reason: Option<&str>, by: Option<&str>) -> audit::Entry {
+fn entry(kind: &'static str, id: i64, reason: Option<&str>, by: Option<&str>) -> audit::AuditEntry {
     let change = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
-    audit::Entry::new(audit::NO_TENANT, kind, id, &change, audit::Actor::Operator(operator(by)))
+    audit::AuditEntry::new(audit::NO_TENANT, kind, id, &change, audit::Actor::Operator(operator(by)))
 }
 
 /// Nothing is recorded of what did not happen.
 fn recorded(
     database: &Database,
-    entry: &audit::Entry,
+    entry: &audit::AuditEntry,
     now: Timestamp,
     change: impl FnOnce(&mut Conn) -> QueryResult<bool>,
 ) -> Result<bool, DbError> {
@@ -172,7 +174,7 @@ fn recorded(
     })
 }
 
-fn row(entry: &Entry) -> Vec<Value> {
+fn row(entry: &ListedDelivery) -> Vec<Value> {
     vec![
         entry.id.into(),
         entry.received_at().to_string().into(),
@@ -187,7 +189,7 @@ fn row(entry: &Entry) -> Vec<Value> {
 }
 
 /// The body goes into a file or a pipe as it came; on a terminal it shows no character that steers one.
-fn show(entry: &Entry, body: &[u8]) -> std::io::Result<()> {
+fn show(entry: &ListedDelivery, body: &[u8]) -> std::io::Result<()> {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable_line(value)));
     line("id", &entry.id.to_string());

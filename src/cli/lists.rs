@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Failure, Format, output};
 use crate::{
     db::{Database, DbError},
-    tables::host::{GROUPS, HostTable},
+    tables::published::{GROUPS, PublishedTable},
 };
 
 #[derive(Args)]
@@ -42,7 +42,7 @@ pub(super) fn groups(database: &Database, verbs: &Verbs) -> Result<ExitCode, Fai
 pub(super) fn list(
     database: &Database,
     List { tenant, format, wide }: &List,
-    table: HostTable,
+    table: PublishedTable,
     brief: &[&str],
 ) -> Result<ExitCode, Failure> {
     let columns = if *wide || *format != Format::Table { None } else { Some(brief) };
@@ -53,7 +53,7 @@ pub(super) fn list(
 /// Rows of a host table, of all its columns or of the named ones.
 pub(super) fn read(
     database: &Database,
-    table: HostTable,
+    table: PublishedTable,
     tenant: Option<&str>,
     only: Option<&[&str]>,
 ) -> Result<output::List, DbError> {

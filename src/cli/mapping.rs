@@ -12,14 +12,12 @@ use print::print;
 
 use super::{Failure, Format, operator, output::say};
 use crate::{
-    apply::{Batch, refresh},
-    clock::Clock,
+    apply::{Batch, recompute},
     config::Config,
     db::{Database, DbError},
-    decide::Rules,
-    mapping::check,
-    plan::{self, By, Plan, PlanError},
-    private,
+    decide::{Rules, mapping::check},
+    operator::mapping_plan::{self, Plan, PlanError, PlanOperator},
+    runtime::{clock::Clock, private_files},
     tables::mappings,
 };
 
@@ -81,10 +79,10 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Check { .. } => check_only(verbs),
         Verb::Show => show(database),
         Verb::Plan { file, tenant, format, out, detailed_exitcode } => {
-            let plan = plan::plan(database, &rules, &read(file)?, tenant.as_deref())
+            let plan = mapping_plan::plan(database, &rules, &read(file)?, tenant.as_deref())
                 .map_err(|error| with_file(file, error))?;
             if let Some(out) = out {
-                private::write(out, &serde_json::to_string_pretty(&plan)?)
+                private_files::write(out, &serde_json::to_string_pretty(&plan)?)
                     .map_err(|error| format!("{}: {error}", out.display()))?;
             }
             print(&plan, *format)?;
@@ -104,7 +102,9 @@ fn show(database: &Database) -> Result<ExitCode, Failure> {
                 applied.version, applied.by, applied.at, applied.document
             )
         }
-        None => format!("# none was applied: this is the compiled-in one\n{}", crate::mapping::DEFAULT),
+        None => {
+            format!("# none was applied: this is the compiled-in one\n{}", crate::decide::mapping::DEFAULT)
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -115,8 +115,8 @@ fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> R
     let saved: Option<Plan> = serde_json::from_str(&text).ok();
     let document = saved.as_ref().map_or(text.as_str(), |plan| &plan.document);
     let by = operator(by);
-    let by = By { name: &by, now: Clock::System.now() };
-    let (plan, version) = plan::apply(database, rules, document, saved.as_ref(), &by)
+    let by = PlanOperator { name: &by, now: Clock::System.now() };
+    let (plan, version) = mapping_plan::apply(database, rules, document, saved.as_ref(), &by)
         .map_err(|error| with_file(file, error))?;
     print(&plan, Format::Table)?;
     settle(database, rules)?;
@@ -128,7 +128,7 @@ fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> R
 fn settle(database: &Database, rules: &Rules) -> Result<(), Failure> {
     let mapping = database.read::<_, crate::apply::ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
     let rules = Rules { mapping: mapping.into(), ..rules.clone() };
-    while refresh::step(database, &rules, Batch::default(), Clock::System.now())?.is_some() {}
+    while recompute::step(database, &rules, Batch::default(), Clock::System.now())?.is_some() {}
     Ok(())
 }
 
@@ -136,7 +136,7 @@ fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()).into())
 }
 
-fn told(file: &Path, faults: &[crate::mapping::Fault]) -> String {
+fn told(file: &Path, faults: &[crate::decide::mapping::MappingFault]) -> String {
     let lines: Vec<String> = faults.iter().map(|fault| format!("{}:{fault}", file.display())).collect();
     format!("this is no mapping\n{}", lines.join("\n"))
 }

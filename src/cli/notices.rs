@@ -10,14 +10,14 @@ use super::{
     output::{List, printable_line, say},
 };
 use crate::{
-    clock::{Clock, Timestamp},
     config::Config,
     db::{Database, DbError},
     notify::preview,
     outbox::{
-        Kind,
-        list::{self, Mail, State},
+        NoticeKind,
+        list::{self, ListedMail, MailState},
     },
+    runtime::clock::{Clock, Timestamp},
 };
 
 #[derive(Args)]
@@ -31,7 +31,7 @@ enum Verb {
     /// Mails, the newest first
     List {
         #[arg(long, value_enum)]
-        state: Option<State>,
+        state: Option<MailState>,
         #[arg(long)]
         tenant: Option<String>,
         #[arg(long, default_value_t = 50)]
@@ -46,7 +46,7 @@ enum Verb {
     /// What a kind of notice looks like, with invented people; needs no database
     Preview {
         #[arg(value_parser = kind)]
-        kind: Kind,
+        kind: NoticeKind,
         #[arg(long, value_enum, default_value_t)]
         format: Form,
     },
@@ -64,9 +64,9 @@ enum Form {
 /// Most notices of a mail that are listed.
 const MOST: i64 = 100;
 
-fn kind(text: &str) -> Result<Kind, String> {
-    let known = || Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
-    Kind::named(text).ok_or_else(|| format!("there is no such kind; there is {}", known()))
+fn kind(text: &str) -> Result<NoticeKind, String> {
+    let known = || NoticeKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    NoticeKind::named(text).ok_or_else(|| format!("there is no such kind; there is {}", known()))
 }
 
 pub fn is_offline(verbs: &Verbs) -> bool {
@@ -129,7 +129,7 @@ fn time(micros: i64) -> String {
     Timestamp::from_micros(micros).to_string()
 }
 
-fn row(mail: &Mail) -> Vec<Value> {
+fn row(mail: &ListedMail) -> Vec<Value> {
     vec![
         mail.id.into(),
         mail.tenant_id.as_str().into(),
@@ -145,7 +145,7 @@ fn row(mail: &Mail) -> Vec<Value> {
     ]
 }
 
-fn show(mail: &Mail, notices: &[list::Notice], count: i64) -> std::io::Result<()> {
+fn show(mail: &ListedMail, notices: &[list::ListedNotice], count: i64) -> std::io::Result<()> {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable_line(value)));
     line("id", &mail.id.to_string());
@@ -169,7 +169,7 @@ fn show(mail: &Mail, notices: &[list::Notice], count: i64) -> std::io::Result<()
     line("notices", &count.to_string());
     say(&text)?;
     let columns = vec!["id", "kind", "user_id", "created_at", "told_at"];
-    let row = |notice: &list::Notice| -> Vec<Value> {
+    let row = |notice: &list::ListedNotice| -> Vec<Value> {
         vec![
             notice.id.into(),
             notice.kind.as_str().into(),

@@ -8,9 +8,9 @@ use std::{
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value};
 
-use crate::{
-    spreadsheet::{for_machines, text},
-    text::is_hidden,
+use crate::text::{
+    csv::{for_machines, text},
+    is_hidden,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn words_that_need_joiners_stay() {
-        for word in ["می\u{200c}خواهم", "👩\u{200d}💻", "Łukasz"] {
-            assert_eq!(printable_line(word), word);
+        for fact in ["می\u{200c}خواهم", "👩\u{200d}💻", "Łukasz"] {
+            assert_eq!(printable_line(fact), fact);
         }
     }
 }

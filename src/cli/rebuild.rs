@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::{Failure, Format, operator, output::List};
 use crate::{
-    clock::Clock,
     config::Config,
     db::Database,
-    rebuild::{Difference, Rebuild, rebuild},
+    operator::rebuild::{Difference, Rebuild, rebuild},
+    runtime::clock::Clock,
 };
 
 #[derive(Args)]

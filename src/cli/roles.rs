@@ -9,12 +9,12 @@ use super::{
     output::{printable_line, say},
 };
 use crate::{
-    by_hand::{self, By, Whom},
-    clock::Clock,
     config::Config,
     db::Database,
     decide::roles::Manual,
-    tables::host::ROLES,
+    operator::manual_roles::{self, GrantTarget, OperatorAt},
+    runtime::clock::Clock,
+    tables::published::ROLES,
 };
 
 #[derive(Args)]
@@ -74,24 +74,24 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Grant { whom, role, reason, by } => {
             let by = operator(by.as_deref());
             let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
-            by_hand::grant(database, &rules, whom.named(), &grant, now)?;
+            manual_roles::grant(database, &rules, whom.named(), &grant, now)?;
         }
         Verb::Release { tenant, role, by } => {
-            let by = By { name: &operator(by.as_deref()), now };
-            for user in by_hand::release(database, &rules, tenant, role, by)? {
+            let by = OperatorAt { name: &operator(by.as_deref()), now };
+            for user in manual_roles::release(database, &rules, tenant, role, by)? {
                 say(&format!("{} keeps {} no longer\n", printable_line(&user), printable_line(role)))?;
             }
         }
         Verb::Revoke { whom, role, by } => {
-            let by = By { name: &operator(by.as_deref()), now };
-            by_hand::revoke(database, &rules, whom.named(), role, by)?;
+            let by = OperatorAt { name: &operator(by.as_deref()), now };
+            manual_roles::revoke(database, &rules, whom.named(), role, by)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl Person {
-    fn named(&self) -> Whom<'_> {
-        Whom { tenant: &self.tenant, user: &self.user }
+    fn named(&self) -> GrantTarget<'_> {
+        GrantTarget { tenant: &self.tenant, user: &self.user }
     }
 }

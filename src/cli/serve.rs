@@ -10,9 +10,9 @@ use tokio::{
 use super::Failure;
 use crate::{
     app::{self, Workers},
-    clock::Clock,
     config::Config,
     db,
+    runtime::clock::Clock,
 };
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {

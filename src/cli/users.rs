@@ -5,7 +5,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Failure, lists, operator, output::say};
-use crate::{by_hand::By, clock::Clock, config::Config, db::Database, erase::erase, tables::host::USERS};
+use crate::{
+    config::Config,
+    db::Database,
+    operator::{erase::erase, manual_roles::OperatorAt},
+    runtime::clock::Clock,
+    tables::published::USERS,
+};
 
 #[derive(Args)]
 pub struct Verbs {
@@ -43,7 +49,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             return lists::list(database, of, USERS, &brief);
         }
         Verb::Erase { tenant, user, by } => {
-            let by = By { name: &operator(by.as_deref()), now: Clock::System.now() };
+            let by = OperatorAt { name: &operator(by.as_deref()), now: Clock::System.now() };
             let erased = erase(database, &config.rules(), tenant, user, by)?;
             say(&format!(
                 "erased {}: {} deliveries, {} audit entries, {} notices\n",

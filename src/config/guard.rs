@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use super::wrong;
-use crate::decide::guard::{Guard, Limits, Undecided};
+use crate::decide::guard::{Guard, GuardLimits, Undecided};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,21 +45,21 @@ struct Own {
 
 pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Guard, D::Error> {
     let section = Section::deserialize(from)?;
-    let otherwise = Limits {
+    let otherwise = GuardLimits {
         on: section.mode == Mode::On,
         window_minutes: section.window_minutes,
         minimum: section.minimum,
         percent: section.percent,
         undecided: undecided(section.undecided),
     };
-    let own = |own: Own| Limits {
+    let own = |own: Own| GuardLimits {
         on: own.mode.is_none_or(|mode| mode == Mode::On),
         window_minutes: own.window_minutes.unwrap_or(otherwise.window_minutes),
         minimum: own.minimum.unwrap_or(otherwise.minimum),
         percent: own.percent.unwrap_or(otherwise.percent),
         undecided: own.undecided.map_or(otherwise.undecided, undecided),
     };
-    let of_tenant: BTreeMap<String, Limits> =
+    let of_tenant: BTreeMap<String, GuardLimits> =
         section.of.into_iter().map(|(tenant, limits)| (tenant, own(limits))).collect();
     for limits in of_tenant.values().chain([&otherwise]) {
         if limits.percent > 100 {
@@ -83,7 +83,7 @@ fn undecided(policy: Policy) -> Undecided {
 mod tests {
     use crate::{
         config::load,
-        decide::guard::{Limits, Undecided},
+        decide::guard::{GuardLimits, Undecided},
     };
 
     fn told(text: &str, variable: Option<&str>) -> Result<crate::config::Config, String> {
@@ -100,10 +100,13 @@ mod tests {
         let guard = told(text, None).unwrap().guard;
 
         let undecided = Undecided::ApproveAfterHours(4);
-        assert_eq!(guard.of("a"), Some(&Limits { minimum: 3, percent: 30, undecided, ..Limits::default() }));
+        assert_eq!(
+            guard.of("a"),
+            Some(&GuardLimits { minimum: 3, percent: 30, undecided, ..GuardLimits::default() })
+        );
         assert_eq!(guard.of("b"), None);
-        assert_eq!(guard.of("c"), Some(&Limits { percent: 30, ..Limits::default() }));
-        assert_eq!(told("", None).unwrap().guard.of("c"), Some(&Limits::default()));
+        assert_eq!(guard.of("c"), Some(&GuardLimits { percent: 30, ..GuardLimits::default() }));
+        assert_eq!(told("", None).unwrap().guard.of("c"), Some(&GuardLimits::default()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{Datelike, Days, NaiveTime};
 use strum::VariantArray;
 
-use crate::clock::Timestamp;
+use crate::runtime::clock::Timestamp;
 
 /// Night in America, morning in Europe: most of what was said of a day has come.
 const BEGINS_AT_SECONDS: i64 = 6 * 3_600;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Mail, period::Every, wrong};
-use crate::outbox::Kind;
+use super::{MailSettings, period::Every, wrong};
+use crate::outbox::NoticeKind;
 
-impl Mail {
+impl MailSettings {
     /// `None` where the tenant gets none, or the kind is switched off.
     pub fn reports(&self, tenant_id: &str) -> Option<Every> {
         let every = self.report_of.get(tenant_id).copied().unwrap_or(self.report);
-        every.filter(|_| self.tells(Kind::AccessReport, tenant_id))
+        every.filter(|_| self.tells(NoticeKind::AccessReport, tenant_id))
     }
 
     /// Whether anybody gets one.
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::config::load;
 
-    fn told(text: &str) -> Result<Mail, String> {
+    fn told(text: &str) -> Result<MailSettings, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         load(Some(file.path()), |_name| None).map(|config| config.mail).map_err(|error| error.to_string())

@@ -17,9 +17,12 @@ use super::{
     postgres_url, sqlite_file,
 };
 
+/// A connection to either database.
 #[derive(MultiConnection)]
 pub enum Conn {
+    /// PostgreSQL.
     Postgres(PgConnection),
+    /// SQLite.
     Sqlite(SqliteConnection),
 }
 
@@ -39,25 +42,32 @@ pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
 /// Where the database is. Printing it hides the password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Url {
+    /// The path of a file.
     Sqlite(String),
+    /// A connection string as libpq reads it.
     Postgres(String),
 }
 
+/// Why a text is not the address of a database.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     // Chosen by scheme and never by trial: SQLite would take a mistyped PostgreSQL URL for a file name.
+    /// It begins with neither `sqlite://` nor `postgres://`.
     #[error("DATABASE_URL must begin with sqlite:// or postgres://, as in sqlite://rosterd.db")]
     Scheme,
+    /// The path of the file is missing.
     #[error("DATABASE_URL names no file; write sqlite://rosterd.db or sqlite:///var/lib/rosterd/rosterd.db")]
     NoFile,
     #[error(
         "DATABASE_URL cannot be read: in user and password write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and the like; \
          a port is a number"
     )]
+    /// libpq cannot read it.
     Unclear,
 }
 
 impl Url {
+    /// Reads the setting `database_url`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         if let Some(path) = text.strip_prefix("sqlite://") {
             let path = path.split('?').next().unwrap_or_default();
@@ -121,6 +131,7 @@ pub struct Pooled {
 /// One that worked a moment ago is not asked again whether it does.
 const TRUST: Duration = Duration::from_secs(1);
 
+/// Opens connections and tells which of them still work.
 #[derive(Clone, Debug)]
 pub struct Manager {
     url: Url,
@@ -203,16 +214,21 @@ fn surroundings() -> Surroundings {
     }
 }
 
+/// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error(
         "sslrootcert=system is set, and no bundle of certificate authorities is at the usual paths; set sslrootcert to the path of one, or install the package ca-certificates"
     )]
+    /// There are no root certificates on this machine.
     NoCertificates,
+    /// The server or the file refused; the text has no password.
     #[error("{0}")]
     Connect(String),
+    /// A statement of the set-up failed.
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
+    /// The file of the database could not be prepared.
     #[error("its file cannot be made: {0}")]
     File(std::io::Error),
 }

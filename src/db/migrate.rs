@@ -15,16 +15,21 @@ use super::{Conn, Database, DbError, sequences::set_forward};
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
+/// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
+    /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
     #[error(
         "the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
     )]
+    /// A migration failed; nothing of it remains.
     Migration(String),
+    /// The server's version is too old.
     #[error("PostgreSQL {0} is too old: rosterd needs 15 or newer")]
     TooOld(i32),
+    /// A newer version of rosterd has migrated this database.
     #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
     Newer(String),
 }

@@ -18,10 +18,10 @@ const WRITTEN: [(&str, &str, bool, bool); 17] = [
     ("claims", "directory_id", true, false),
     ("facts", "id", true, false),
     ("memberships", "user_id", true, false),
-    ("refreshes", "rank", true, true),
+    ("recompute_jobs", "rank", true, true),
     ("refused", "rank", false, true),
     ("inbox_queue", "attempts", true, true),
-    ("heard", "directory_id", true, false),
+    ("directory_activity", "directory_id", true, false),
     ("audit_heads", "tenant_id", true, false),
     ("audit", "kind", false, false),
     ("outbox", "kind", false, false),
@@ -130,7 +130,7 @@ mod tests {
             works(&database).unwrap();
             works(&database).unwrap();
 
-            let kept = database.read::<_, DbError>(|conn| Ok(crate::inbox::dead::open(conn)?.0));
+            let kept = database.read::<_, DbError>(|conn| Ok(crate::inbox::dead_letters::open(conn)?.0));
             assert_eq!(kept.unwrap(), 0);
         });
     }

@@ -44,7 +44,7 @@ table! {
 }
 
 table! {
-    forgotten (source, digest) {
+    seen_ids (source, digest) {
         source -> Text,
         digest -> Binary,
         forgotten_at -> BigInt,
@@ -97,7 +97,7 @@ table! {
 }
 
 table! {
-    refreshes (directory_id, group_id) {
+    recompute_jobs (directory_id, group_id) {
         directory_id -> Text,
         group_id -> Text,
         id_after -> Text,
@@ -131,7 +131,7 @@ table! {
 }
 
 table! {
-    protected_seats (tenant_id, user_id, role_slug) {
+    role_holders (tenant_id, user_id, role_slug) {
         tenant_id -> Text,
         user_id -> Text,
         role_slug -> Text,
@@ -263,7 +263,7 @@ table! {
 }
 
 table! {
-    heard (directory_id) {
+    directory_activity (directory_id) {
         directory_id -> Text,
         heard_at -> BigInt,
         told_at -> Nullable<BigInt>,
@@ -271,7 +271,7 @@ table! {
 }
 
 table! {
-    reports_told (tenant_id) {
+    report_periods (tenant_id) {
         tenant_id -> Text,
         period -> BigInt,
     }
@@ -334,7 +334,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters forgotten claims facts memberships refreshes refused mappings protected_seats manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails heard refused_claims reports_told audit audit_heads
+                properties inbox inbox_queue dead_letters seen_ids claims facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims report_periods audit audit_heads
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::Url;
-use crate::private;
+use crate::runtime::private_files;
 
 /// SQLite gives `-wal` and `-shm` the mode of the file. The file is made empty, before SQLite opens it.
 ///
@@ -18,15 +18,18 @@ use crate::private;
 pub(super) fn make(path: &str) -> io::Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock();
-    private::create_new(Path::new(path)).map(drop)
+    private_files::create_new(Path::new(path)).map(drop)
 }
 
+/// Why this process may not serve the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ServedError {
     #[error(
         "another rosterd serves {0} already, and two on one SQLite file would do everything twice: stop it, or use PostgreSQL for several processes"
     )]
+    /// Another process serves it.
     Twice(Url),
+    /// The lock file cannot be used.
     #[error("{path} cannot be locked: {error}; the directory of the database must be writable for this user")]
     Lock { path: PathBuf, error: io::Error },
 }
@@ -49,7 +52,7 @@ pub fn serve_alone(url: &Url) -> Result<Serving, ServedError> {
     beside.push(".lock");
     let beside = PathBuf::from(beside);
     // A file of its own: see `make`.
-    let file = private::create(&beside).map_err(|error| refused(&beside, error))?;
+    let file = private_files::create(&beside).map_err(|error| refused(&beside, error))?;
     match file.try_lock() {
         Ok(()) => Ok(Serving { _lock: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(ServedError::Twice(url.clone())),

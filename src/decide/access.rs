@@ -1,19 +1,19 @@
 //! Who may come in.
 
-use super::{place::Place, state::Standing};
-use crate::clock::Timestamp;
+use super::{ownership::Ownership, state::LatestFact};
+use crate::runtime::clock::Timestamp;
 
-/// What the newest word on a user, and its directory, amount to.
+/// What the latest fact about a user, and its directory, amount to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Active,
     /// Since when, in the broker's time: the earliest of the reasons that hold now.
-    Inactive(Timestamp, Cause),
+    Inactive(Timestamp, AccessCause),
 }
 
 /// Why somebody has no access; told in the notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum AccessCause {
     /// The directory says deleted, or any state but active.
     Person,
     /// The directory, or the tenant it belongs to, was deleted.
@@ -22,12 +22,12 @@ pub enum Cause {
     Mapping,
 }
 
-pub fn access(word: &Standing, place: &Place) -> Access {
-    match (word.live, place.dismissed_since) {
+pub fn access(fact: &LatestFact, place: &Ownership) -> Access {
+    match (fact.live, place.dismissed_since) {
         (true, None) => Access::Active,
-        (true, Some(gone)) => Access::Inactive(gone, Cause::Directory),
-        (false, Some(gone)) if gone < word.version.at => Access::Inactive(gone, Cause::Directory),
-        (false, _) => Access::Inactive(word.version.at, Cause::Person),
+        (true, Some(gone)) => Access::Inactive(gone, AccessCause::Directory),
+        (false, Some(gone)) if gone < fact.version.at => Access::Inactive(gone, AccessCause::Directory),
+        (false, _) => Access::Inactive(fact.version.at, AccessCause::Person),
     }
 }
 

@@ -1,40 +1,42 @@
 //! Who bears a broker's id. Imported ids change hands: the next bearer is another person and inherits nothing.
 //!
 //! What is stored: under each claim, with the fact on a user, one [`Bearer`] for each pair of `idp_id` and address that any
-//! word has named, with the newest word that named it. To join a word is to take the later of two versions, so the list
-//! depends on the set of words and not on their order; a late word only fills it in.
+//! fact has named, with the latest fact that named it. To join a fact is to take the later of two versions, so the list
+//! depends on the set of facts and not on their order; a late fact only fills it in.
 //!
-//! What follows from it, for a tenant ([`bearer_of`]): the pair of the newest word is there now, and with it every pair that is
+//! What follows from it, for a tenant ([`bearer_of`]): the pair of the latest fact is there now, and with it every pair that is
 //! the same person: it has the same `idp_id`, or the same address (an attribute mapping that changes moves the `idp_id`
 //! of everybody and no address; a marriage moves the address alone), through any number of steps. The same address does
 //! not count where the id was deleted under the one `idp_id` and made anew under the other. All other pairs are former
-//! bearers. Whatever was said until the newest word on one of those is theirs: their memberships do not count.
+//! bearers. Whatever was said until the latest fact about one of those is theirs: their memberships do not count.
 
 use std::collections::HashMap;
 
-use super::state::{Bearer, Standing, State};
+use super::state::{Bearer, LatestFact, StateSlice};
 use crate::{
-    clock::Timestamp,
-    decide::address::email_key,
-    fact::{self, Kind, Word},
+    decide::{
+        address::email_key,
+        fact::{self, EntityKind, Fact},
+    },
+    runtime::clock::Timestamp,
 };
 
 /// Pairs that are kept of one id, the newest; more than a directory has in good faith.
 const MOST: usize = 32;
 
-/// What a word says of its bearer; nothing where it names neither.
-pub fn named(word: &Word<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
-    let fact::User { idp_id, email, .. } = &word.content;
+/// What a fact says of its bearer; nothing where it names neither.
+pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
+    let fact::User { idp_id, email, .. } = &fact.content;
     if idp_id.is_none() && email.is_none() {
         return None;
     }
     Some(Bearer {
         idp_id: idp_id.clone(),
         email_key: email.as_deref().map(email_key),
-        newest: word.version.clone(),
+        newest: fact.version.clone(),
         ends,
         inbox_id,
-        spoken: (word.version.emitted, word.version.event.clone()),
+        spoken: (fact.version.emitted, fact.version.event.clone()),
         spoken_by: inbox_id,
     })
 }
@@ -60,55 +62,55 @@ pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> bool {
 }
 
 /// (`idp_id`, address key).
-pub type Pair = (Option<String>, Option<String>);
+pub type BearerPair = (Option<String>, Option<String>);
 
 /// Who bears an id in a tenant now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Now {
+pub struct CurrentBearer {
     /// All that the person was known by under this id; empty where nobody has been named.
-    pub pairs: Vec<Pair>,
+    pub pairs: Vec<BearerPair>,
     /// All that former bearers were known by.
-    pub former: Vec<Pair>,
-    /// The newest word on a former bearer, by the time of its event: nothing until then is of this one.
+    pub former: Vec<BearerPair>,
+    /// The latest fact about a former bearer, by the time of its event: nothing until then is of this one.
     pub since: Option<(Timestamp, String)>,
 }
 
-impl Now {
+impl CurrentBearer {
     /// Whether a row with this `idp_id` and address shows this person. A row that names neither does, since it shows nobody
-    /// in particular. A pair that no word of the tenant names any more (the claim of its words has lost since) is
+    /// in particular. A pair that no fact of the tenant names any more (the claim of its facts has lost since) is
     /// the same person by the `idp_id` or the address alone.
     pub fn is(&self, idp_id: Option<&str>, email: Option<&str>) -> bool {
         if self.pairs.is_empty() || (idp_id.is_none() && email.is_none()) {
             return true;
         }
-        let shown: Pair = (idp_id.map(str::to_owned), email.map(email_key));
+        let shown: BearerPair = (idp_id.map(str::to_owned), email.map(email_key));
         if self.pairs.contains(&shown) || self.former.contains(&shown) {
             return self.pairs.contains(&shown);
         }
-        let linked = |pair: &Pair| {
+        let linked = |pair: &BearerPair| {
             (shown.0.is_some() && pair.0 == shown.0) || (shown.1.is_some() && pair.1 == shown.1)
         };
         self.pairs.iter().any(linked)
     }
 }
 
-pub fn bearer_of(state: &State, id: &str, tenant_id: &str) -> Now {
-    let of_tenant = |word: &&Standing| {
-        state.claim(word.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
+pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer {
+    let of_tenant = |fact: &&LatestFact| {
+        state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
     };
     let mut bearers: Vec<Bearer> = Vec::new();
-    for word in state.words(Kind::User, id).iter().filter(of_tenant) {
-        for bearer in &word.bearers {
+    for fact in state.facts(EntityKind::User, id).iter().filter(of_tenant) {
+        for bearer in &fact.bearers {
             join(&mut bearers, bearer.clone());
         }
     }
     now(&bearers)
 }
 
-fn now(bearers: &[Bearer]) -> Now {
+fn now(bearers: &[Bearer]) -> CurrentBearer {
     let newest = |a: &&Bearer, b: &&Bearer| (&a.newest, a.pair()).cmp(&(&b.newest, b.pair()));
-    let Some(last) = bearers.iter().max_by(newest) else { return Now::default() };
-    // The newest word under each idp_id: whether the id was deleted under it.
+    let Some(last) = bearers.iter().max_by(newest) else { return CurrentBearer::default() };
+    // The latest fact under each idp_id: whether the id was deleted under it.
     let mut under: HashMap<&str, &Bearer> = HashMap::new();
     for bearer in bearers {
         let Some(idp_id) = bearer.idp_id.as_deref() else { continue };
@@ -128,7 +130,7 @@ fn now(bearers: &[Bearer]) -> Now {
         seen += 1;
     }
     let pair = |bearer: &&Bearer| (bearer.idp_id.clone(), bearer.email_key.clone());
-    Now {
+    CurrentBearer {
         pairs: same.iter().map(pair).collect(),
         former: others.iter().map(pair).collect(),
         since: others.into_iter().map(|bearer| bearer.spoken.clone()).max(),
@@ -153,7 +155,7 @@ fn are_one(a: &Bearer, b: &Bearer, under: &HashMap<&str, &Bearer>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Version;
+    use crate::decide::fact::Version;
 
     /// (at, idp_id, address, whether it is a deletion).
     type Said<'a> = (i64, &'a str, &'a str, bool);
@@ -174,7 +176,7 @@ mod tests {
         }
     }
 
-    /// Of all orders of arrival, each word twice, the one outcome: since when the last one bears the id.
+    /// Of all orders of arrival, each fact twice, the one outcome: since when the last one bears the id.
     fn since(said: &[Said<'_>]) -> Option<i64> {
         let mut outcomes: Vec<Option<i64>> = Vec::new();
         let orders = (0..said.len()).flat_map(|start| [(start, false), (start, true)]);

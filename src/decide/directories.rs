@@ -2,12 +2,12 @@
 
 use super::{
     Rules, Tenancy,
-    place::{directory_word, place, tenant_word},
-    state::{Content, State},
+    ownership::{directory_fact, place, tenant_fact},
+    state::{Content, StateSlice},
 };
-use crate::{clock::Timestamp, fact::Kind};
+use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 
-/// States that are not the broker's words: of a directory that others mention and that has not spoken, and of one that
+/// States that are not the broker's facts: of a directory that others mention and that has not spoken, and of one that
 /// is gone.
 pub const UNKNOWN: &str = "unknown";
 pub const DELETED: &str = "deleted";
@@ -35,13 +35,13 @@ pub struct TenantRow {
 
 /// The directory's row; `None` while nothing but removals speak of it. One that only others mention has a row without
 /// name and provider, so that every user's directory is listed.
-pub fn directory_row(state: &State, id: &str, rules: &Rules) -> Option<DirectoryRow> {
+pub fn directory_row(state: &StateSlice, id: &str, rules: &Rules) -> Option<DirectoryRow> {
     let place = place(state, id, rules);
     if !place.revealed {
         return None;
     }
-    let content = directory_word(state, id).and_then(|word| state.content(Kind::Directory, word));
-    let (name, provider, word_state, created_at, updated_at) = match content {
+    let content = directory_fact(state, id).and_then(|fact| state.content(EntityKind::Directory, fact));
+    let (name, provider, fact_state, created_at, updated_at) = match content {
         Some(Content::Directory(d)) => {
             (d.name.clone(), d.provider.clone(), d.state.as_str(), Some(d.created_at), Some(d.updated_at))
         }
@@ -52,7 +52,7 @@ pub fn directory_row(state: &State, id: &str, rules: &Rules) -> Option<Directory
         id: id.to_owned(),
         name,
         provider,
-        state: if place.gone_since.is_some() { DELETED } else { word_state }.to_owned(),
+        state: if place.gone_since.is_some() { DELETED } else { fact_state }.to_owned(),
         created_at,
         updated_at,
         deleted_at: place.gone_since,
@@ -60,17 +60,17 @@ pub fn directory_row(state: &State, id: &str, rules: &Rules) -> Option<Directory
 }
 
 /// The tenant's row; `None` while neither the organization nor a directory of it has been revealed.
-pub fn tenant_row(state: &State, id: &str, rules: &Rules, has_directory: bool) -> Option<TenantRow> {
-    let word = match rules.tenancy {
-        Tenancy::Multi => tenant_word(state, id),
+pub fn tenant_row(state: &StateSlice, id: &str, rules: &Rules, has_directory: bool) -> Option<TenantRow> {
+    let fact = match rules.tenancy {
+        Tenancy::Multi => tenant_fact(state, id),
         Tenancy::Single => None,
     };
-    let revealed = has_directory || word.is_some_and(|word| word.revealed_by.is_some());
-    let content = word.and_then(|word| state.content(Kind::Organization, word));
+    let revealed = has_directory || fact.is_some_and(|fact| fact.revealed_by.is_some());
+    let content = fact.and_then(|fact| state.content(EntityKind::Organization, fact));
     let (name, created_at, updated_at) = match content {
         Some(Content::Organization(o)) => (Some(o.name.clone()), Some(o.created_at), Some(o.updated_at)),
         _ => (None, None, None),
     };
-    let deleted_at = word.filter(|word| !word.live).map(|word| word.version.at);
+    let deleted_at = fact.filter(|fact| !fact.live).map(|fact| fact.version.at);
     revealed.then(|| TenantRow { id: id.to_owned(), name, created_at, updated_at, deleted_at })
 }

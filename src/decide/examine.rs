@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     access::{Access, access},
-    around::Around,
     bearers::bearer_of,
-    protect::Loss,
+    context::Context,
+    known_user::{attributes, facts, said},
+    newest::newest_facts,
+    protected_roles::RoleLoss,
     roles::{self, Derived},
-    said::{attributes, facts, said},
-    state::State,
+    state::StateSlice,
     users::ShownUser,
-    winner::winners,
 };
-use crate::{clock::Timestamp, fact::Kind, mapping::condition::Evidence};
+use crate::{
+    decide::{fact::EntityKind, mapping::condition::ConditionEvidence},
+    runtime::clock::Timestamp,
+};
 
 pub struct Examined {
     pub tenant_id: String,
@@ -24,14 +27,14 @@ pub struct Examined {
     pub access: Access,
     pub derived: Derived,
     /// Protected roles that they keep, and access with them.
-    pub kept: BTreeMap<String, Loss>,
+    pub kept: BTreeMap<String, RoleLoss>,
     /// The directory or its organization is gone, and its people with it.
     pub dismissed: bool,
     /// Whoever is shown is another person, who bore the id before.
     pub succeeds: bool,
     /// For each rule of the tenant's policy, in order: the facts that fulfil it.
-    pub rules: Vec<Option<Vec<Evidence>>>,
-    /// The newest word on the user: event, time, delivery.
+    pub rules: Vec<Option<Vec<ConditionEvidence>>>,
+    /// The latest fact about the user: event, time, delivery.
     pub event: String,
     pub since: Timestamp,
     pub inbox_id: i64,
@@ -46,36 +49,37 @@ impl Examined {
         }
     }
 
-    /// Since when they have no access by what is derived; for whoever has, since the newest word.
+    /// Since when they have no access by what is derived; for whoever has, since the latest fact.
     pub fn changed_at(&self) -> Timestamp {
         self.access.since().unwrap_or(self.since)
     }
 }
 
 /// In each tenant that has a user of this id.
-pub fn examine(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>) -> Vec<Examined> {
-    let examined = winners(state, Kind::User, id, around.homes).into_iter().filter_map(|winner| {
-        let said = said(state, &winner, shown)?;
-        let tenant_id = winner.tenant_id();
-        let person_id = said.person(id, &winner);
-        let policy = around.mapping.of(tenant_id);
-        let attributes = attributes(&said, around);
-        let facts = facts(id, tenant_id, &said, attributes.as_ref(), around);
-        Some(Examined {
-            derived: roles::derive(policy, facts, around.manual(tenant_id, &person_id)),
-            rules: policy.rules.iter().map(|rule| rule.when.matches(facts)).collect(),
-            access: access(winner.word, &winner.home.place),
-            kept: around.kept(tenant_id, id).cloned().unwrap_or_default(),
-            succeeds: said.row.is_some_and(|row| row.is_former(&bearer_of(state, id, tenant_id))),
-            dismissed: winner.home.place.dismissed_since.is_some(),
-            tenant_id: tenant_id.to_owned(),
-            user_id: id.to_owned(),
-            directory_id: winner.directory_id.to_owned(),
-            event: winner.word.version.event.clone(),
-            since: winner.word.version.at,
-            inbox_id: winner.word.inbox_id,
-            person_id,
-        })
-    });
+pub fn examine(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Context<'_>) -> Vec<Examined> {
+    let examined =
+        newest_facts(state, EntityKind::User, id, context.homes).into_iter().filter_map(|newest| {
+            let said = said(state, &newest, shown)?;
+            let tenant_id = newest.tenant_id();
+            let person_id = said.person(id, &newest);
+            let policy = context.mapping.of(tenant_id);
+            let attributes = attributes(&said, context);
+            let facts = facts(id, tenant_id, &said, attributes.as_ref(), context);
+            Some(Examined {
+                derived: roles::derive(policy, facts, context.manual(tenant_id, &person_id)),
+                rules: policy.rules.iter().map(|rule| rule.when.matches(facts)).collect(),
+                access: access(newest.fact, &newest.home.place),
+                kept: context.kept(tenant_id, id).cloned().unwrap_or_default(),
+                succeeds: said.row.is_some_and(|row| row.is_former(&bearer_of(state, id, tenant_id))),
+                dismissed: newest.home.place.dismissed_since.is_some(),
+                tenant_id: tenant_id.to_owned(),
+                user_id: id.to_owned(),
+                directory_id: newest.directory_id.to_owned(),
+                event: newest.fact.version.event.clone(),
+                since: newest.fact.version.at,
+                inbox_id: newest.fact.inbox_id,
+                person_id,
+            })
+        });
     examined.collect()
 }

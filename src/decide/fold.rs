@@ -1,31 +1,34 @@
-//! The join: an observation into the standing words. Order, repetition and grouping make no difference to the result.
+//! The join: an observation into the latest facts. Order, repetition and grouping make no difference to the result.
 
 use super::{
     bearers::{self, named},
-    digest::digest,
-    state::{Bearer, Claim, Ended, FirstWord, NO_CLAIM, Overruled, Said, Standing, State},
+    content_hash::digest,
+    state::{
+        Bearer, FirstSighting, GroupDeletion, LatestFact, NO_CLAIM, Overruled, OwnershipClaim, Said,
+        StateSlice,
+    },
 };
-use crate::fact::{Kind, Membership, Observation, Scope, User, Version, Word};
+use crate::decide::fact::{EntityKind, Fact, Membership, Observation, Scope, User, Version};
 
 /// Every claim named by `observation` must be in `state`: [`claim_of`] tells which.
-pub fn fold(state: &mut State, inbox_id: i64, observation: Observation) {
+pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
     match observation {
-        Observation::Organization(word) => {
-            join(state, inbox_id, NO_CLAIM, word, None);
+        Observation::Organization(fact) => {
+            join(state, inbox_id, NO_CLAIM, fact, None);
         }
-        Observation::Directory { scope, word } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 0, &word.version, word.reveals) else { return };
-            join(state, inbox_id, claim, word, None);
+        Observation::Directory { scope, fact } => {
+            let Some(claim) = speak(state, inbox_id, &scope, 0, &fact.version, fact.reveals) else { return };
+            join(state, inbox_id, claim, fact, None);
         }
-        Observation::User { scope, word } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
-            mention_roles(state, inbox_id, claim, &word);
-            let bearer = named(&word, !word.reveals, inbox_id);
-            join(state, inbox_id, claim, word, bearer);
+        Observation::User { scope, fact } => {
+            let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
+            mention_roles(state, inbox_id, claim, &fact);
+            let bearer = named(&fact, !fact.reveals, inbox_id);
+            join(state, inbox_id, claim, fact, bearer);
         }
-        Observation::Group { scope, word } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &word.version, word.reveals) else { return };
-            join(state, inbox_id, claim, word, None);
+        Observation::Group { scope, fact } => {
+            let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
+            join(state, inbox_id, claim, fact, None);
         }
         Observation::Membership { scope, membership, user, group } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else {
@@ -53,7 +56,7 @@ pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
 }
 
 fn speak(
-    state: &mut State,
+    state: &mut StateSlice,
     inbox_id: i64,
     scope: &Scope,
     rank: i16,
@@ -62,12 +65,12 @@ fn speak(
 ) -> Option<i64> {
     let organization_id = scope.organization_id.as_deref().unwrap_or_default();
     let id = state.claim_between(&scope.directory_id, organization_id)?.id;
-    let claim: &mut Claim = state.claim_mut(id)?;
-    let FirstWord { rank: first_rank, at, event } = &claim.first;
+    let claim: &mut OwnershipClaim = state.claim_mut(id)?;
+    let FirstSighting { rank: first_rank, at, event } = &claim.first;
     let older = (rank, version.emitted, &version.event) < (*first_rank, *at, event);
     let reveals = reveals && claim.revealed_by.is_none();
     if older {
-        claim.first = FirstWord { rank, at: version.emitted, event: version.event.clone() };
+        claim.first = FirstSighting { rank, at: version.emitted, event: version.event.clone() };
         claim.first_inbox_id = inbox_id;
     }
     if reveals {
@@ -79,42 +82,48 @@ fn speak(
     Some(id)
 }
 
-fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>, bearer: Option<Bearer>) {
+fn join<T: Said>(
+    state: &mut StateSlice,
+    inbox_id: i64,
+    claim_id: i64,
+    fact: Fact<T>,
+    bearer: Option<Bearer>,
+) {
     let mut overruled = None;
-    let (words, contents) = state.words_mut(T::KIND, &word.id);
+    let (facts, contents) = state.facts_mut(T::KIND, &fact.id);
     // Of several, under claims of several directories, any newer one may come to count instead of another.
-    let alone = words.len() == 1;
-    let ended = (T::KIND == Kind::Group && !word.live).then(|| Ended {
-        at: word.version.emitted,
-        event: word.version.event.clone(),
+    let alone = facts.len() == 1;
+    let ended = (T::KIND == EntityKind::Group && !fact.live).then(|| GroupDeletion {
+        at: fact.version.emitted,
+        event: fact.version.event.clone(),
         inbox_id,
     });
     let mut emptied = ended.is_some();
     let mut renamed = bearer.is_some();
-    let (newer, news) = match words.iter_mut().find(|standing| standing.claim_id == claim_id) {
+    let (newer, news) = match facts.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
-            let (revealed_by, digest) = (word.reveals.then_some(inbox_id), digest(&word));
-            let (version, live) = (word.version, word.live);
+            let (revealed_by, digest) = (fact.reveals.then_some(inbox_id), digest(&fact));
+            let (version, live) = (fact.version, fact.live);
             let bearers = bearer.into_iter().collect();
-            words.push(Standing { claim_id, version, revealed_by, live, ended, bearers, digest, inbox_id });
+            facts.push(LatestFact { claim_id, version, revealed_by, live, ended, bearers, digest, inbox_id });
             (true, true)
         }
         Some(standing) => {
-            let newer = word.version > standing.version;
-            let (winner, loser) = match newer {
-                true => ((&word.version, word.live), (&standing.version, standing.live)),
-                false => ((&standing.version, standing.live), (&word.version, word.live)),
+            let newer = fact.version > standing.version;
+            let (newest, loser) = match newer {
+                true => ((&fact.version, fact.live), (&standing.version, standing.live)),
+                false => ((&standing.version, standing.live), (&fact.version, fact.live)),
             };
-            if winner.1 && !loser.1 && winner.0.emitted <= loser.0.emitted && winner.0.event != loser.0.event
+            if newest.1 && !loser.1 && newest.0.emitted <= loser.0.emitted && newest.0.event != loser.0.event
             {
                 overruled = Some(Overruled {
                     kind: T::KIND,
-                    id: word.id.clone(),
+                    id: fact.id.clone(),
                     removal: loser.0.event.clone(),
-                    by: winner.0.event.clone(),
+                    by: newest.0.event.clone(),
                 });
             }
-            let reveals = word.reveals && standing.revealed_by.is_none();
+            let reveals = fact.reveals && standing.revealed_by.is_none();
             // A repetition has the same time and id, and is no later one.
             let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
             emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
@@ -126,30 +135,30 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>,
             if emptied {
                 standing.ended = ended;
             }
-            if word.reveals {
+            if fact.reveals {
                 standing.revealed_by = Some(inbox_id);
             }
             let mut differs = false;
             if newer {
                 let known = contents.get(&(T::KIND, standing.inbox_id)).and_then(|content| T::of(content));
-                let digest = match known == Some(&word.content) && standing.live && word.live {
+                let digest = match known == Some(&fact.content) && standing.live && fact.live {
                     // Every member's event repeats the group, and to compare is cheaper than to digest.
                     true => standing.digest,
-                    false => digest(&word),
+                    false => digest(&fact),
                 };
-                differs = !alone || (digest, word.live) != (standing.digest, standing.live);
-                (standing.version, standing.live) = (word.version, word.live);
+                differs = !alone || (digest, fact.live) != (standing.digest, standing.live);
+                (standing.version, standing.live) = (fact.version, fact.live);
                 (standing.digest, standing.inbox_id) = (digest, inbox_id);
             }
             (newer, differs || reveals)
         }
     };
     // One alone has borne the id all the time.
-    let renamed = renamed && words.iter().map(|word| word.bearers.len()).sum::<usize>() > 1;
+    let renamed = renamed && facts.iter().map(|fact| fact.bearers.len()).sum::<usize>() > 1;
     state.touched.overruled.extend(overruled);
-    let entity = (T::KIND, word.id);
+    let entity = (T::KIND, fact.id);
     if newer {
-        state.insert_content(inbox_id, word.content.into_content());
+        state.insert_content(inbox_id, fact.content.into_content());
     }
     if emptied {
         state.touched.emptied.insert((entity.1.clone(), claim_id));
@@ -157,10 +166,10 @@ fn join<T: Said>(state: &mut State, inbox_id: i64, claim_id: i64, word: Word<T>,
     if news || renamed {
         state.touched.entities.insert(entity.clone());
     }
-    state.touched.words.insert((entity, claim_id));
+    state.touched.facts.insert((entity, claim_id));
 }
 
-fn join_membership(state: &mut State, inbox_id: i64, claim_id: i64, membership: Membership) {
+fn join_membership(state: &mut StateSlice, inbox_id: i64, claim_id: i64, membership: Membership) {
     let key = (membership.group_id.clone(), membership.user_id.clone(), claim_id);
     match state.touched.memberships.get_mut(&key) {
         Some((newest, _)) if newest.version >= membership.version => {}
@@ -171,9 +180,9 @@ fn join_membership(state: &mut State, inbox_id: i64, claim_id: i64, membership: 
     }
 }
 
-/// `roles` lists every slug that was ever named, by old words too, so that it does not depend on their order; but a
+/// `roles` lists every slug that was ever named, by old facts too, so that it does not depend on their order; but a
 /// removal creates nothing, not even a role.
-fn mention_roles(state: &mut State, inbox_id: i64, claim_id: i64, user: &Word<User>) {
+fn mention_roles(state: &mut StateSlice, inbox_id: i64, claim_id: i64, user: &Fact<User>) {
     if !user.reveals {
         return;
     }

@@ -1,10 +1,10 @@
 //! Groups: a row while the group exists, none otherwise.
 
 use super::{
-    state::{Content, State},
-    winner::{Homes, Winner, winners},
+    newest::{Homes, NewestFact, newest_facts},
+    state::{Content, StateSlice},
 };
-use crate::{fact, fact::Kind};
+use crate::decide::fact::{self, EntityKind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownGroup {
@@ -22,43 +22,45 @@ pub enum GroupChange {
 }
 
 impl ShownGroup {
-    fn shows(&self, winner: &Winner<'_>) -> bool {
+    fn shows(&self, newest: &NewestFact<'_>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
-            == (winner.tenant_id(), winner.directory_id, winner.word.digest)
+            == (newest.tenant_id(), newest.directory_id, newest.fact.digest)
     }
 }
 
-fn existing<'a>(state: &'a State, id: &str, homes: &'a Homes) -> Vec<Winner<'a>> {
-    let mut winners = winners(state, Kind::Group, id, homes);
-    winners.retain(|winner| winner.word.live && winner.home.place.gone_since.is_none());
-    winners
+fn existing<'a>(state: &'a StateSlice, id: &str, homes: &'a Homes) -> Vec<NewestFact<'a>> {
+    let mut newest_facts = newest_facts(state, EntityKind::Group, id, homes);
+    newest_facts.retain(|newest| newest.fact.live && newest.home.place.gone_since.is_none());
+    newest_facts
 }
 
 /// Deliveries whose content `derive` will need and which are not at hand.
-pub fn wanted(state: &State, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<i64> {
+pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<i64> {
     existing(state, id, homes)
         .into_iter()
-        .filter(|winner| !shown.iter().any(|row| row.shows(winner)))
-        .filter(|winner| state.content(Kind::Group, winner.word).is_none())
-        .map(|winner| winner.word.inbox_id)
+        .filter(|newest| !shown.iter().any(|row| row.shows(newest)))
+        .filter(|newest| state.content(EntityKind::Group, newest.fact).is_none())
+        .map(|newest| newest.fact.inbox_id)
         .collect()
 }
 
 /// `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &State, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<GroupChange> {
+pub fn derive(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<GroupChange> {
     let existing = existing(state, id, homes);
     let gone = shown
         .iter()
-        .filter(|row| !existing.iter().any(|winner| winner.tenant_id() == row.tenant_id))
+        .filter(|row| !existing.iter().any(|newest| newest.tenant_id() == row.tenant_id))
         .map(|row| GroupChange::Remove { tenant_id: row.tenant_id.clone(), group_id: row.id.clone() });
     let put =
-        existing.iter().filter(|winner| !shown.iter().any(|row| row.shows(winner))).filter_map(|winner| {
-            let Some(Content::Group(content)) = state.content(Kind::Group, winner.word) else { return None };
+        existing.iter().filter(|newest| !shown.iter().any(|row| row.shows(newest))).filter_map(|newest| {
+            let Some(Content::Group(content)) = state.content(EntityKind::Group, newest.fact) else {
+                return None;
+            };
             Some(GroupChange::Put {
-                tenant_id: winner.tenant_id().to_owned(),
+                tenant_id: newest.tenant_id().to_owned(),
                 group_id: id.to_owned(),
-                directory_id: winner.directory_id.to_owned(),
-                digest: winner.word.digest,
+                directory_id: newest.directory_id.to_owned(),
+                digest: newest.fact.digest,
                 content: content.clone(),
             })
         });

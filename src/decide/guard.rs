@@ -1,8 +1,8 @@
 //! The guard against mass change: who loses what, when so many do at once that it looks like a mistake, and what stays
 //! as it is until somebody has decided. Pure: entries and counts are given, the time too.
 //!
-//! A loss is the end of access, or of a privileged role (lesson 22). Its wanted state is remembered as [`Lost`] and as
-//! what said so, so that a later word that says something else ends a hold by itself.
+//! A loss is the end of access, or of a privileged role (lesson 22). Its wanted state is remembered as [`LostAccess`] and as
+//! what said so, so that a later fact that says something else ends a hold by itself.
 
 #[cfg(test)]
 mod tests;
@@ -13,9 +13,9 @@ use std::{
 };
 
 use super::{
-    access::{Access, Cause},
-    around::Stay,
-    users::{Seat, ShownUser, UserChange},
+    access::{Access, AccessCause},
+    context::HeldState,
+    users::{ShownUser, UserAccess, UserChange},
 };
 
 /// Whether there is a guard, and for whom it weighs how.
@@ -23,12 +23,12 @@ use super::{
 pub struct Guard {
     /// Off for all, whatever tenants have of their own.
     pub on: bool,
-    pub otherwise: Limits,
-    pub of_tenant: BTreeMap<String, Limits>,
+    pub otherwise: GuardLimits,
+    pub of_tenant: BTreeMap<String, GuardLimits>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct GuardLimits {
     pub on: bool,
     pub window_minutes: u32,
     /// Fewer losses than these are never held.
@@ -46,7 +46,7 @@ pub enum Undecided {
     ApproveAfterHours(u32),
 }
 
-impl Default for Limits {
+impl Default for GuardLimits {
     fn default() -> Self {
         Self { on: true, window_minutes: 15, minimum: 10, percent: 20, undecided: Undecided::Stay }
     }
@@ -54,13 +54,13 @@ impl Default for Limits {
 
 impl Guard {
     /// `None` where it is off.
-    pub fn of(&self, tenant_id: &str) -> Option<&Limits> {
+    pub fn of(&self, tenant_id: &str) -> Option<&GuardLimits> {
         let limits = self.of_tenant.get(tenant_id).unwrap_or(&self.otherwise);
         (self.on && limits.on).then_some(limits)
     }
 }
 
-impl Limits {
+impl GuardLimits {
     /// So many losses are anomalous where fewer people than this were active before them; `None` where they never are.
     pub fn anomalous_below(&self, losses: u64) -> Option<u64> {
         if losses < u64::from(self.minimum.max(1)) {
@@ -90,7 +90,7 @@ pub enum Extent {
 
 /// What somebody is about to lose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lost {
+pub enum LostAccess {
     /// Access: the directory says deleted.
     Deleted,
     /// Access: any other state than active.
@@ -103,7 +103,7 @@ pub enum Lost {
     Roles(BTreeSet<String>),
 }
 
-impl Lost {
+impl LostAccess {
     /// As a row keeps it, beside the roles.
     pub fn code(&self) -> &'static str {
         match self {
@@ -138,7 +138,7 @@ impl Lost {
 }
 
 /// What the directory wants, in words.
-impl fmt::Display for Lost {
+impl fmt::Display for LostAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deleted => f.write_str("no access: deleted"),
@@ -155,14 +155,14 @@ impl fmt::Display for Lost {
 
 /// One user's loss, before it is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
+pub struct UserLoss {
     pub tenant_id: String,
     pub user_id: String,
     pub directory_id: String,
-    pub lost: Lost,
-    /// What says so: the digest of the newest word, the time of a directory's end, or the mapping's version.
+    pub lost: LostAccess,
+    /// What says so: the digest of the latest fact, the time of a directory's end, or the mapping's version.
     pub said: i64,
-    pub stay: Stay,
+    pub stay: HeldState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,26 +174,26 @@ pub enum Decision {
 
 /// What is remembered of somebody who is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct HeldEntry {
     pub hold_id: i64,
     pub tenant_id: String,
     pub user_id: String,
-    pub lost: Lost,
+    pub lost: LostAccess,
     pub said: i64,
     pub decision: Decision,
 }
 
-impl Entry {
+impl HeldEntry {
     /// Whether this is the loss that is held, and not a later one. Undecided, it may be said again in other words; what
     /// was rejected holds until anything new is said.
-    pub fn holds(&self, loss: &Loss) -> bool {
+    pub fn holds(&self, loss: &UserLoss) -> bool {
         let again = self.said == loss.said || self.decision == Decision::Open;
         match (&self.lost, &loss.lost) {
-            (Lost::Roles(held), Lost::Roles(lost)) => again && lost.is_subset(held),
-            (Lost::Mapping, Lost::Mapping) => again,
-            (Lost::Directory, Lost::Directory) => self.said == loss.said,
-            // A word that is shown already is not at hand again, and so neither is its state.
-            (Lost::Deleted | Lost::Inactive, Lost::Deleted | Lost::Inactive) => {
+            (LostAccess::Roles(held), LostAccess::Roles(lost)) => again && lost.is_subset(held),
+            (LostAccess::Mapping, LostAccess::Mapping) => again,
+            (LostAccess::Directory, LostAccess::Directory) => self.said == loss.said,
+            // A fact that is shown already is not at hand again, and so neither is its state.
+            (LostAccess::Deleted | LostAccess::Inactive, LostAccess::Deleted | LostAccess::Inactive) => {
                 self.said == loss.said || (again && self.lost == loss.lost)
             }
             _ => false,
@@ -208,7 +208,7 @@ pub fn losses(
     changes: &[UserChange],
     version: i64,
     is_privileged: impl Fn(&str, &str) -> bool,
-) -> Vec<Loss> {
+) -> Vec<UserLoss> {
     let loss = |change: &UserChange| {
         let (seat, put) = match change {
             UserChange::Put { seat, directory_id, digest, content } => {
@@ -227,36 +227,36 @@ pub fn losses(
                 is_privileged(&seat.tenant_id, role)
             })?;
         let stay = match &lost {
-            Lost::Roles(roles) => Stay { access: false, roles: roles.clone() },
-            _ => Stay { access: true, roles: row.held.clone() },
+            LostAccess::Roles(roles) => HeldState { access: false, roles: roles.clone() },
+            _ => HeldState { access: true, roles: row.held.clone() },
         };
         let directory_id = put.map_or(&row.directory_id, |(directory_id, ..)| directory_id).clone();
         let (tenant_id, user_id) = (seat.tenant_id.clone(), seat.user_id.clone());
-        Some(Loss { tenant_id, user_id, directory_id, lost, said, stay })
+        Some(UserLoss { tenant_id, user_id, directory_id, lost, said, stay })
     };
     changes.iter().filter_map(loss).collect()
 }
 
 fn lost(
     row: &ShownUser,
-    seat: &Seat,
-    word: Option<(i64, bool)>,
+    seat: &UserAccess,
+    fact: Option<(i64, bool)>,
     version: i64,
     is_privileged: impl Fn(&str) -> bool,
-) -> Option<(Lost, i64)> {
+) -> Option<(LostAccess, i64)> {
     if !row.active {
         return None;
     }
-    let (digest, deleted) = word.unwrap_or((row.digest, false));
+    let (digest, deleted) = fact.unwrap_or((row.digest, false));
     match seat.access {
-        Access::Inactive(_, Cause::Person) if deleted => Some((Lost::Deleted, digest)),
-        Access::Inactive(_, Cause::Person) => Some((Lost::Inactive, digest)),
-        Access::Inactive(since, Cause::Directory) => Some((Lost::Directory, since.micros())),
-        Access::Inactive(_, Cause::Mapping) => Some((Lost::Mapping, version)),
+        Access::Inactive(_, AccessCause::Person) if deleted => Some((LostAccess::Deleted, digest)),
+        Access::Inactive(_, AccessCause::Person) => Some((LostAccess::Inactive, digest)),
+        Access::Inactive(since, AccessCause::Directory) => Some((LostAccess::Directory, since.micros())),
+        Access::Inactive(_, AccessCause::Mapping) => Some((LostAccess::Mapping, version)),
         Access::Active => {
             let roles: BTreeSet<String> =
                 seat.lost.iter().filter(|role| is_privileged(role)).cloned().collect();
-            (!roles.is_empty()).then_some((Lost::Roles(roles), version))
+            (!roles.is_empty()).then_some((LostAccess::Roles(roles), version))
         }
     }
 }
@@ -265,18 +265,18 @@ fn lost(
 #[derive(Debug, Default)]
 pub struct Sorted {
     /// Held already.
-    pub staying: Vec<(Loss, Entry)>,
+    pub staying: Vec<(UserLoss, HeldEntry)>,
     /// Nobody has decided on these.
-    pub fresh: Vec<Loss>,
+    pub fresh: Vec<UserLoss>,
     /// Entries that come true now, by decision or because the guard is off.
-    pub applied: Vec<Entry>,
+    pub applied: Vec<HeldEntry>,
     /// Entries that a return, or another loss, has overtaken.
-    pub overtaken: Vec<Entry>,
+    pub overtaken: Vec<HeldEntry>,
 }
 
-pub fn sort(losses: Vec<Loss>, entries: Vec<Entry>, guard: &Guard) -> Sorted {
-    let key = |entry: Entry| ((entry.tenant_id.clone(), entry.user_id.clone()), entry);
-    let mut entries: HashMap<(String, String), Entry> = entries.into_iter().map(key).collect();
+pub fn sort(losses: Vec<UserLoss>, entries: Vec<HeldEntry>, guard: &Guard) -> Sorted {
+    let key = |entry: HeldEntry| ((entry.tenant_id.clone(), entry.user_id.clone()), entry);
+    let mut entries: HashMap<(String, String), HeldEntry> = entries.into_iter().map(key).collect();
     let mut sorted = Sorted::default();
     for loss in losses {
         let entry = entries.remove(&(loss.tenant_id.clone(), loss.user_id.clone()));

@@ -5,13 +5,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    place::owner,
+    newest::{Homes, NewestFact, newest_facts},
+    ownership::owner,
     roles::Because,
-    state::State,
-    users::{Seat, ShownUser, UserChange},
-    winner::{Homes, Winner, winners},
+    state::StateSlice,
+    users::{ShownUser, UserAccess, UserChange},
 };
-use crate::{clock::Timestamp, fact::Kind, mapping::Mapping};
+use crate::{
+    decide::{fact::EntityKind, mapping::Mapping},
+    runtime::clock::Timestamp,
+};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrivilegeChange {
@@ -27,14 +30,14 @@ pub struct PrivilegeChange {
     pub because: Option<String>,
     /// The fact that came just now, in the broker's time; none where something around the user changed.
     pub fact: Option<Timestamp>,
-    /// The first word of the directory: what is said soon after it is its first sync. None for what is given by hand.
+    /// The first fact of the directory: what is said soon after it is its first sync. None for what is given by hand.
     pub connected: Option<Timestamp>,
     /// The newest delivery about the user.
     pub inbox_id: i64,
 }
 
 pub fn changes(
-    state: &State,
+    state: &StateSlice,
     homes: &Homes,
     mapping: &Mapping,
     shown: &HashMap<String, Vec<ShownUser>>,
@@ -57,20 +60,20 @@ pub fn changes(
         if privileged.peek().is_none() {
             continue;
         }
-        let winners = winners(state, Kind::User, &seat.user_id, homes);
-        let Some(winner) = winners.iter().find(|winner| winner.tenant_id() == seat.tenant_id) else {
+        let newest_facts = newest_facts(state, EntityKind::User, &seat.user_id, homes);
+        let Some(newest) = newest_facts.iter().find(|newest| newest.tenant_id() == seat.tenant_id) else {
             continue;
         };
-        found.extend(privileged.map(|(role, because)| one(state, winner, change, seat, row, role, because)));
+        found.extend(privileged.map(|(role, because)| one(state, newest, change, seat, row, role, because)));
     }
     found
 }
 
 fn one(
-    state: &State,
-    winner: &Winner<'_>,
+    state: &StateSlice,
+    newest: &NewestFact<'_>,
     change: &UserChange,
-    seat: &Seat,
+    seat: &UserAccess,
     row: Option<&ShownUser>,
     role: &str,
     because: Option<&Because>,
@@ -80,27 +83,27 @@ fn one(
         UserChange::Restate(_) | UserChange::Remove { .. } => None,
     };
     let by_hand = matches!(because, Some(Because::Manual(_)));
-    let connected = owner(state, winner.directory_id).map(|claim| claim.first.at);
+    let connected = owner(state, newest.directory_id).map(|claim| claim.first.at);
     PrivilegeChange {
         tenant_id: seat.tenant_id.clone(),
         user_id: seat.user_id.clone(),
         person_id: seat.person_id.clone(),
-        directory_id: winner.directory_id.to_owned(),
+        directory_id: newest.directory_id.to_owned(),
         name: content.map_or_else(|| row.and_then(|row| row.name.clone()), |content| content.name.clone()),
         email: content.map_or_else(|| row.and_then(|row| row.email.clone()), |content| content.email.clone()),
         role: role.to_owned(),
         granted: because.is_some(),
         because: because.map(ToString::to_string),
-        fact: fact(state, &seat.user_id, winner),
+        fact: fact(state, &seat.user_id, newest),
         connected: connected.filter(|_| !by_hand),
-        inbox_id: winner.word.inbox_id,
+        inbox_id: newest.fact.inbox_id,
     }
 }
 
 /// The newest of what this batch says of the user.
-fn fact(state: &State, user_id: &str, winner: &Winner<'_>) -> Option<Timestamp> {
-    let word = ((Kind::User, user_id.to_owned()), winner.word.claim_id);
-    let spoken = state.touched.words.contains(&word).then_some(winner.word.version.at);
+fn fact(state: &StateSlice, user_id: &str, newest: &NewestFact<'_>) -> Option<Timestamp> {
+    let fact = ((EntityKind::User, user_id.to_owned()), newest.fact.claim_id);
+    let spoken = state.touched.facts.contains(&fact).then_some(newest.fact.version.at);
     let memberships = state.touched.memberships.iter().filter(|((_, user, _), _)| user == user_id);
     memberships.map(|(_, (membership, _))| membership.version.at).chain(spoken).max()
 }

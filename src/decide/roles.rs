@@ -6,13 +6,13 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt};
 
-use super::protect::Loss;
+use super::protected_roles::RoleLoss;
 use crate::{
-    clock::Timestamp,
-    mapping::{
-        Policy, Strategy, UnknownRoles, Unmapped,
-        condition::{Evidence, Facts},
+    decide::mapping::{
+        MappingPolicy, Strategy, UnknownRoles, Unmapped,
+        condition::{ConditionEvidence, UserFacts},
     },
+    runtime::clock::Timestamp,
 };
 
 /// What grants the broker's own slugs where no rule names them.
@@ -35,21 +35,21 @@ pub struct Manual {
 pub enum Because {
     Rule {
         name: String,
-        evidence: Vec<Evidence>,
+        evidence: Vec<ConditionEvidence>,
     },
     /// The broker's role field, by the policy on slugs that no rule names.
     BrokerRole(String),
     Unmapped,
     Manual(Manual),
     /// Nothing grants it since then; but it is protected, and nobody else of the tenant holds it.
-    Kept(Loss),
+    Kept(RoleLoss),
 }
 
-/// The later of what is told: a time, and the newest word on the user.
+/// The later of what is told: a time, and the latest fact about the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
     pub at: Option<Timestamp>,
-    pub newest_word: bool,
+    pub newest_fact: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,7 +61,7 @@ pub struct Derived {
     pub ignored: Vec<String>,
 }
 
-pub fn derive(policy: &Policy, facts: Facts<'_>, manual: &[Manual]) -> Derived {
+pub fn derive(policy: &MappingPolicy, facts: UserFacts<'_>, manual: &[Manual]) -> Derived {
     let mut derived = Derived::default();
     // The first reason explains, in the order of the rules.
     for rule in &policy.rules {
@@ -101,7 +101,7 @@ pub fn derive(policy: &Policy, facts: Facts<'_>, manual: &[Manual]) -> Derived {
     derived
 }
 
-fn keep_highest(policy: &Policy, held: &mut BTreeMap<String, Because>) {
+fn keep_highest(policy: &MappingPolicy, held: &mut BTreeMap<String, Because>) {
     let priority = |role: &str| policy.roles.get(role).and_then(|role| role.priority);
     // Of several without a priority, the first by name: any would do, as long as it is always the same.
     let highest = held.keys().rev().max_by_key(|role| priority(role)).cloned();
@@ -111,18 +111,18 @@ fn keep_highest(policy: &Policy, held: &mut BTreeMap<String, Because>) {
 impl Because {
     /// Since when, in the broker's time.
     pub fn since(&self) -> Since {
-        let group = |one: &Evidence| match one {
-            Evidence::Group(group) => Some(group.since),
-            Evidence::Role(_) | Evidence::Attribute { .. } => None,
+        let group = |one: &ConditionEvidence| match one {
+            ConditionEvidence::Group(group) => Some(group.since),
+            ConditionEvidence::Role(_) | ConditionEvidence::Attribute { .. } => None,
         };
         match self {
             Self::Rule { evidence, .. } => Since {
                 at: evidence.iter().filter_map(group).max(),
-                newest_word: evidence.iter().any(|one| group(one).is_none()),
+                newest_fact: evidence.iter().any(|one| group(one).is_none()),
             },
-            Self::Manual(grant) => Since { at: Some(grant.since), newest_word: false },
-            Self::Kept(loss) => Since { at: Some(loss.at), newest_word: false },
-            Self::BrokerRole(_) | Self::Unmapped => Since { at: None, newest_word: true },
+            Self::Manual(grant) => Since { at: Some(grant.since), newest_fact: false },
+            Self::Kept(loss) => Since { at: Some(loss.at), newest_fact: false },
+            Self::BrokerRole(_) | Self::Unmapped => Since { at: None, newest_fact: true },
         }
     }
 }

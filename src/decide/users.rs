@@ -1,18 +1,21 @@
-//! Users: from standing words to the row the host sees, and to the news that somebody lost access.
+//! Users: from latest facts to the row the host sees, and to the news that somebody lost access.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    access::{Access, Cause, access},
-    around::{Around, Stay},
-    bearers::{Now, bearer_of},
-    protect::Loss,
+    access::{Access, AccessCause, access},
+    bearers::{CurrentBearer, bearer_of},
+    context::{Context, HeldState},
+    known_user::{KnownUser, attributes, facts, said},
+    newest::{Homes, NewestFact, newest_facts},
+    protected_roles::RoleLoss,
     roles::{self, Because},
-    said::{Said, attributes, facts, said},
-    state::State,
-    winner::{Homes, Winner, winners},
+    state::StateSlice,
 };
-use crate::{clock::Timestamp, fact, fact::Kind};
+use crate::{
+    decide::fact::{self, EntityKind},
+    runtime::clock::Timestamp,
+};
 
 /// As much of a row as a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub struct ShownUser {
 
 /// The access part of a row: all that changes when only the directory around a user does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct UserAccess {
     pub tenant_id: String,
     pub user_id: String,
     pub person_id: String,
@@ -49,9 +52,9 @@ pub struct Seat {
     /// Roles taken away and roles that hold now; the latter empty for the inactive.
     pub lost: BTreeSet<String>,
     pub held: BTreeMap<String, Because>,
-    /// Roles shown that nothing grants any more and that are left as they are ([`super::around::Stay`]).
+    /// Roles shown that nothing grants any more and that are left as they are ([`super::context::HeldState`]).
     pub staying: BTreeSet<String>,
-    /// The newest word on whoever bore the id before: what was said of memberships until then is not theirs.
+    /// The latest fact about whoever bore the id before: what was said of memberships until then is not theirs.
     pub former: Option<(Timestamp, String)>,
     /// Whoever is shown under this id is another person, who is gone.
     pub succeeds: bool,
@@ -64,12 +67,12 @@ pub struct Seat {
 pub enum UserChange {
     /// A new row, or new content.
     Put {
-        seat: Seat,
+        seat: UserAccess,
         directory_id: String,
         digest: i64,
         content: fact::User,
     },
-    Restate(Seat),
+    Restate(UserAccess),
     /// The directory turned out to belong to another tenant.
     Remove {
         tenant_id: String,
@@ -88,10 +91,10 @@ pub struct Leaver {
     pub name: Option<String>,
     pub email: Option<String>,
     pub since: Timestamp,
-    pub cause: Cause,
+    pub cause: AccessCause,
     /// Somebody else bears the id now.
     pub succeeded: bool,
-    /// The broker's word on the person: `inactive`, `suspended`, `deleted`; absent when it is not at hand.
+    /// The broker's fact about the person: `inactive`, `suspended`, `deleted`; absent when it is not at hand.
     pub state: Option<String>,
     pub inbox_id: i64,
 }
@@ -102,7 +105,7 @@ pub struct UserOutcome {
     pub leavers: Vec<Leaver>,
 }
 
-impl Seat {
+impl UserAccess {
     pub fn former_at(&self) -> Option<i64> {
         Some(self.former.as_ref()?.0.micros())
     }
@@ -114,48 +117,50 @@ impl Seat {
 
 impl ShownUser {
     /// Whether another person is shown than bears the id now.
-    pub fn is_former(&self, now: &Now) -> bool {
+    pub fn is_former(&self, now: &CurrentBearer) -> bool {
         !now.is(self.idp_id.as_deref(), self.email.as_deref())
     }
 
-    fn shows(&self, winner: &Winner<'_>) -> bool {
+    fn shows(&self, newest: &NewestFact<'_>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
-            == (winner.tenant_id(), winner.directory_id, winner.word.digest)
+            == (newest.tenant_id(), newest.directory_id, newest.fact.digest)
     }
 }
 
 /// Deliveries whose content `derive` will need and which are not at hand.
-pub fn wanted(state: &State, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
-    winners(state, Kind::User, id, homes)
+pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
+    newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
-        .filter(|winner| !shown.iter().any(|row| row.shows(winner)))
-        .filter(|winner| state.content(Kind::User, winner.word).is_none())
-        .map(|winner| winner.word.inbox_id)
+        .filter(|newest| !shown.iter().any(|row| row.shows(newest)))
+        .filter(|newest| state.content(EntityKind::User, newest.fact).is_none())
+        .map(|newest| newest.fact.inbox_id)
         .collect()
 }
 
 /// `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>) -> UserOutcome {
+pub fn derive(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Context<'_>) -> UserOutcome {
     let mut outcome = UserOutcome::default();
-    let winners = winners(state, Kind::User, id, around.homes);
-    for row in shown.iter().filter(|row| !winners.iter().any(|winner| winner.tenant_id() == row.tenant_id)) {
+    let newest_facts = newest_facts(state, EntityKind::User, id, context.homes);
+    for row in
+        shown.iter().filter(|row| !newest_facts.iter().any(|newest| newest.tenant_id() == row.tenant_id))
+    {
         outcome.changes.push(UserChange::Remove {
             tenant_id: row.tenant_id.clone(),
             user_id: row.id.clone(),
             roles: row.held.iter().cloned().collect(),
         });
     }
-    for winner in winners {
-        let Some(said) = said(state, &winner, shown) else { continue };
-        let now = bearer_of(state, id, winner.tenant_id());
-        let seat = seat(id, &winner, &said, now, around);
-        let Said { row, content } = said;
-        outcome.leavers.extend(leaver(&seat, &winner, row, content));
+    for newest in newest_facts {
+        let Some(said) = said(state, &newest, shown) else { continue };
+        let now = bearer_of(state, id, newest.tenant_id());
+        let seat = seat(id, &newest, &said, now, context);
+        let KnownUser { row, content } = said;
+        outcome.leavers.extend(leaver(&seat, &newest, row, content));
         outcome.changes.push(match content {
-            Some(content) if row.is_none_or(|row| !row.shows(&winner)) => UserChange::Put {
+            Some(content) if row.is_none_or(|row| !row.shows(&newest)) => UserChange::Put {
                 seat,
-                directory_id: winner.directory_id.to_owned(),
-                digest: winner.word.digest,
+                directory_id: newest.directory_id.to_owned(),
+                digest: newest.fact.digest,
                 content: content.clone(),
             },
             _ => UserChange::Restate(seat),
@@ -164,24 +169,30 @@ pub fn derive(state: &State, id: &str, shown: &[ShownUser], around: &Around<'_>)
     outcome
 }
 
-fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, now: Now, around: &Around<'_>) -> Seat {
-    let tenant_id = winner.tenant_id();
-    let person_id = said.person(id, winner);
+fn seat(
+    id: &str,
+    newest: &NewestFact<'_>,
+    said: &KnownUser<'_>,
+    now: CurrentBearer,
+    context: &Context<'_>,
+) -> UserAccess {
+    let tenant_id = newest.tenant_id();
+    let person_id = said.person(id, newest);
     let succeeds = said.row.is_some_and(|row| row.is_former(&now));
-    let access = access(winner.word, &winner.home.place);
-    let attributes = attributes(said, around);
-    let facts = facts(id, tenant_id, said, attributes.as_ref(), around);
-    let derived = roles::derive(around.mapping.of(tenant_id), facts, around.manual(tenant_id, &person_id));
+    let access = access(newest.fact, &newest.home.place);
+    let attributes = attributes(said, context);
+    let facts = facts(id, tenant_id, said, attributes.as_ref(), context);
+    let derived = roles::derive(context.mapping.of(tenant_id), facts, context.manual(tenant_id, &person_id));
     let access = match access {
-        Access::Active if derived.shut_out => Access::Inactive(winner.word.version.at, Cause::Mapping),
+        Access::Active if derived.shut_out => Access::Inactive(newest.fact.version.at, AccessCause::Mapping),
         access => access,
     };
-    let (access, held) = match around.kept(tenant_id, id) {
+    let (access, held) = match context.kept(tenant_id, id) {
         Some(kept) => (Access::Active, keeping(derived.held, kept)),
         None if access.is_active() => (access, derived.held),
         None => (access, BTreeMap::new()),
     };
-    let (access, staying) = match (said.row, around.stay(tenant_id, id)) {
+    let (access, staying) = match (said.row, context.stay(tenant_id, id)) {
         (Some(row), Some(stay)) if !succeeds => stayed(row, stay, access, &held),
         _ => (access, BTreeSet::new()),
     };
@@ -190,7 +201,7 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, now: Now, around: &Aroun
         said.row.map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
     let gains = |row: &ShownUser| held.keys().any(|role| !row.held.contains(role));
     let loses = lost.as_ref().is_some_and(|lost| !lost.is_empty());
-    Seat {
+    UserAccess {
         access,
         changed: succeeds
             || said.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
@@ -206,7 +217,10 @@ fn seat(id: &str, winner: &Winner<'_>, said: &Said<'_>, now: Now, around: &Aroun
 }
 
 /// Access is kept with the role, and with access whatever else the facts grant.
-fn keeping(mut held: BTreeMap<String, Because>, kept: &BTreeMap<String, Loss>) -> BTreeMap<String, Because> {
+fn keeping(
+    mut held: BTreeMap<String, Because>,
+    kept: &BTreeMap<String, RoleLoss>,
+) -> BTreeMap<String, Because> {
     for (role, loss) in kept {
         held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
     }
@@ -216,7 +230,7 @@ fn keeping(mut held: BTreeMap<String, Because>, kept: &BTreeMap<String, Loss>) -
 /// Nobody comes in by it: access stays only where it is shown.
 fn stayed(
     row: &ShownUser,
-    stay: &Stay,
+    stay: &HeldState,
     access: Access,
     held: &BTreeMap<String, Because>,
 ) -> (Access, BTreeSet<String>) {
@@ -227,33 +241,33 @@ fn stayed(
 }
 
 fn leaver(
-    seat: &Seat,
-    winner: &Winner<'_>,
+    seat: &UserAccess,
+    newest: &NewestFact<'_>,
     row: Option<&ShownUser>,
     content: Option<&fact::User>,
 ) -> Option<Leaver> {
     let row = row.filter(|row| row.active)?;
     if seat.succeeds {
-        return Some(succeeded(seat, winner, row));
+        return Some(succeeded(seat, newest, row));
     }
     let Access::Inactive(since, cause) = seat.access else { return None };
     Some(Leaver {
         tenant_id: seat.tenant_id.clone(),
         user_id: seat.user_id.clone(),
         person_id: seat.person_id.clone(),
-        directory_id: winner.directory_id.to_owned(),
+        directory_id: newest.directory_id.to_owned(),
         name: content.and_then(|content| content.name.clone()).or_else(|| row.name.clone()),
         email: content.and_then(|content| content.email.clone()).or_else(|| row.email.clone()),
         since,
         cause,
         succeeded: false,
         state: content.map(|content| content.state.clone()),
-        inbox_id: winner.word.inbox_id,
+        inbox_id: newest.fact.inbox_id,
     })
 }
 
-/// Whoever is shown under an id that somebody else has now. They left with the first word on the other at the latest.
-fn succeeded(seat: &Seat, winner: &Winner<'_>, row: &ShownUser) -> Leaver {
+/// Whoever is shown under an id that somebody else has now. They left with the first fact about the other at the latest.
+fn succeeded(seat: &UserAccess, newest: &NewestFact<'_>, row: &ShownUser) -> Leaver {
     Leaver {
         tenant_id: seat.tenant_id.clone(),
         user_id: seat.user_id.clone(),
@@ -261,10 +275,10 @@ fn succeeded(seat: &Seat, winner: &Winner<'_>, row: &ShownUser) -> Leaver {
         directory_id: row.directory_id.clone(),
         name: row.name.clone(),
         email: row.email.clone(),
-        since: winner.word.version.at,
-        cause: Cause::Person,
+        since: newest.fact.version.at,
+        cause: AccessCause::Person,
         succeeded: true,
         state: None,
-        inbox_id: winner.word.inbox_id,
+        inbox_id: newest.fact.inbox_id,
     }
 }

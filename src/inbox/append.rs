@@ -10,20 +10,20 @@ use diesel::{
 use foldhash::fast::RandomState;
 
 use super::{
-    Delivery, Kept,
-    dead::{self, DeadLetter, NOT_UNDERSTOOD},
-    forgotten::{self, DIGEST},
+    Delivery, Stored,
+    dead_letters::{self, DeadLetter, NOT_UNDERSTOOD},
     queue,
+    seen_ids::{self, DIGEST},
 };
 use crate::{
     broker::Disposition,
     db::{Conn, Database, DbError, bulk::Rows},
-    failpoint,
+    runtime::failpoint,
 };
 
 /// Keeps each delivery whose key is new, queues it or sets it aside, and tells which were new, in order. When this
 /// returns all of it is committed, or nothing.
-pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Kept>, DbError> {
+pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Stored>, DbError> {
     // Two deliveries of one event may wait for the same commit: the first of them counts.
     let mut new: ByKey<'_, Option<i64>> =
         ByKey::with_capacity_and_hasher(deliveries.len(), RandomState::default());
@@ -39,8 +39,8 @@ pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Kept>,
         new.insert((&row.source, &row.event_key), Some(row.id));
     }
     let kept = |delivery| match new.get_mut(&key(delivery)).and_then(Option::take) {
-        Some(inbox_id) => Kept::Accepted { inbox_id },
-        None => Kept::Duplicate,
+        Some(inbox_id) => Stored::Accepted { inbox_id },
+        None => Stored::Duplicate,
     };
     Ok(deliveries.iter().map(kept).collect())
 }
@@ -106,7 +106,7 @@ fn insert_new(conn: &mut Conn, deliveries: &[&Delivery], on_conflict: &str) -> Q
         "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
          SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {{rows}} \
          WHERE (SELECT i.id FROM inbox i WHERE i.source = r.source AND i.event_key = r.event_key) IS NULL \
-         AND (NOT EXISTS (SELECT FROM forgotten) OR (SELECT f.forgotten_at FROM forgotten f \
+         AND (NOT EXISTS (SELECT FROM seen_ids) OR (SELECT f.forgotten_at FROM seen_ids f \
          WHERE f.source = r.source AND f.digest = {DIGEST}) IS NULL) {on_conflict} \
          RETURNING id, source, event_key, disposition, length(body) AS bytes), \
          queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
@@ -134,7 +134,7 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
             Disposition::NotUnderstood(detail) => {
                 let letter =
                     DeadLetter { inbox_id, reason: NOT_UNDERSTOOD, detail: detail.to_owned(), attempts: 0 };
-                dead::bury(conn, &[letter], delivery.received_at)?;
+                dead_letters::bury(conn, &[letter], delivery.received_at)?;
             }
         }
     }
@@ -145,11 +145,11 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
 
 /// Nearly always nothing was ever dropped, which saves looking for each delivery.
 fn without_forgotten<'a>(conn: &mut Conn, deliveries: Vec<&'a Delivery>) -> QueryResult<Vec<&'a Delivery>> {
-    if !forgotten::any(conn)? {
+    if !seen_ids::any(conn)? {
         return Ok(deliveries);
     }
     let keys: Vec<_> = deliveries.iter().map(|d| key(d)).collect();
-    let dropped = forgotten::among(conn, &keys)?;
+    let dropped = seen_ids::among(conn, &keys)?;
     let known = |d: &&Delivery| dropped.contains(&(d.source.name().to_owned(), d.label.key.clone()));
     Ok(deliveries.into_iter().filter(|d| !known(d)).collect())
 }

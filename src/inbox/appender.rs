@@ -12,8 +12,13 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Delivery, Kept, commits::Commits, keeping::Keeping, recent::Recent, room::Taken};
-use crate::{db::Database, failpoint, metrics::Metrics, telemetry::Sparse, wake::Wake};
+use super::{
+    Delivery, Stored, commits::Commits, memory_queue::MemoryQueue, room::RoomTaken, storing::StoringState,
+};
+use crate::{
+    db::Database,
+    runtime::{failpoint, metrics::Metrics, telemetry::Sparse, wake::Wake},
+};
 
 /// Most deliveries, and most bytes of bodies, in one commit.
 const MOST_DELIVERIES: usize = 1_024;
@@ -21,17 +26,20 @@ const MOST_BYTES: usize = 8 << 20;
 
 /// Why a delivery was not kept; the broker will send it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotKept {
+pub enum NotStored {
+    /// Too many deliveries wait, or it waited too long.
     #[error("too many deliveries are waiting to be written")]
     Overloaded,
+    /// The database did not store it.
     #[error("the database cannot be written")]
     Database,
+    /// The service is stopping.
     #[error("the service is stopping")]
     Stopping,
 }
 
 /// Who waits for the commit, and the room that the body takes until then: also when nobody waits any more.
-type Answer = (oneshot::Sender<Result<Kept, NotKept>>, Taken);
+type Answer = (oneshot::Sender<Result<Stored, NotStored>>, RoomTaken);
 
 /// The entrance; cheap to clone. The thread ends when the last one is dropped and everything waiting is answered.
 #[derive(Clone)]
@@ -44,10 +52,10 @@ impl Appender {
     /// rings.
     pub fn start(
         database: Database,
-        recent: Recent,
+        recent: MemoryQueue,
         wake: Wake,
         metrics: Arc<Metrics>,
-        keeping: Keeping,
+        keeping: StoringState,
         waiting: usize,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, deliveries) = sync_channel(waiting);
@@ -58,23 +66,23 @@ impl Appender {
     }
 
     /// Returns after the commit that holds the delivery, or tells why there is none.
-    pub async fn keep(&self, delivery: Delivery, room: Taken) -> Result<Kept, NotKept> {
+    pub async fn keep(&self, delivery: Delivery, room: RoomTaken) -> Result<Stored, NotStored> {
         let (answer, kept) = oneshot::channel();
         self.queue.try_send((delivery, (answer, room))).map_err(|error| match error {
-            TrySendError::Full(_) => NotKept::Overloaded,
-            TrySendError::Disconnected(_) => NotKept::Stopping,
+            TrySendError::Full(_) => NotStored::Overloaded,
+            TrySendError::Disconnected(_) => NotStored::Stopping,
         })?;
-        kept.await.unwrap_or(Err(NotKept::Stopping))
+        kept.await.unwrap_or(Err(NotStored::Stopping))
     }
 }
 
 fn run(
     database: &Database,
     waiting: &Receiver<(Delivery, Answer)>,
-    recent: &Recent,
+    recent: &MemoryQueue,
     wake: &Wake,
     metrics: &Metrics,
-    keeping: &Keeping,
+    keeping: &StoringState,
 ) {
     let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
     let failures = Sparse::default();
@@ -98,8 +106,8 @@ fn run(
                 failpoint::reach("kept");
                 metrics.commit_size.observe(count as f64);
                 let new = deliveries.into_iter().zip(&kept).filter_map(|(delivery, kept)| match kept {
-                    Kept::Accepted { inbox_id } => Some((*inbox_id, delivery)),
-                    Kept::Duplicate => None,
+                    Stored::Accepted { inbox_id } => Some((*inbox_id, delivery)),
+                    Stored::Duplicate => None,
                 });
                 recent.add(new);
                 wake.ring();
@@ -117,7 +125,7 @@ fn run(
                     );
                 }
                 for (answer, _room) in answers.drain(..) {
-                    let _ = answer.send(Err(NotKept::Database));
+                    let _ = answer.send(Err(NotStored::Database));
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Delivery, Kept, append::append};
+use super::{Delivery, Stored, append::append};
 use crate::db::{Database, DbError};
 
 /// How long a commit may take. The receiver has answered 503 before (`http.commit_timeout_seconds`).
@@ -22,7 +22,7 @@ const BOUND: Duration = Duration::from_secs(8);
 const MOST_LEFT_BEHIND: usize = 4;
 const LONG_BOUND: Duration = Duration::from_secs(60);
 
-type Outcome = Result<(Vec<Delivery>, Vec<Kept>), DbError>;
+type Outcome = Result<(Vec<Delivery>, Vec<Stored>), DbError>;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommitError {
@@ -54,7 +54,7 @@ impl Commits {
     pub(super) fn commit(
         &mut self,
         deliveries: Vec<Delivery>,
-    ) -> Result<(Vec<Delivery>, Vec<Kept>), CommitError> {
+    ) -> Result<(Vec<Delivery>, Vec<Stored>), CommitError> {
         // A file does not fall silent.
         if self.database.takes_turns_with_receivers() {
             let kept = append(&self.database, &deliveries)?;

@@ -5,28 +5,34 @@ use std::collections::HashSet;
 use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         bulk::Rows,
         schema::{dead_letters, inbox, inbox_queue},
     },
+    runtime::clock::Timestamp,
 };
 
 /// Deliveries looked at in one page.
 const PAGE: i64 = 500;
 
-pub struct Old {
+/// A stored delivery.
+pub struct OldDelivery {
+    /// Its number.
     pub id: i64,
+    /// The broker's name.
     pub source: String,
+    /// The event's id.
     pub event_key: String,
+    /// As in table `inbox`: 0 to apply, 1 ignored, 2 not understood.
     pub disposition: i16,
+    /// The bytes as they were signed.
     pub body: Vec<u8>,
 }
 
 /// The next deliveries after `cursor` that came before `before`, and where to go on; nowhere when the walk has come to
 /// young ones. Ids grow with the time of receipt.
-pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec<Old>, Option<i64>)> {
+pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec<OldDelivery>, Option<i64>)> {
     let rows: Vec<(i64, i64)> = inbox::table
         .filter(inbox::id.gt(cursor))
         .order(inbox::id)
@@ -52,11 +58,13 @@ pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec
         .order(inbox::id)
         .select((inbox::id, inbox::source, inbox::event_key, inbox::disposition, inbox::body))
         .load(conn)?;
-    let old = |(id, source, event_key, disposition, body)| Old { id, source, event_key, disposition, body };
+    let old =
+        |(id, source, event_key, disposition, body)| OldDelivery { id, source, event_key, disposition, body };
     Ok((page.into_iter().map(old).collect(), last))
 }
 
-pub fn drop(conn: &mut Conn, deliveries: &[Old]) -> QueryResult<()> {
+/// Deletes deliveries from the log.
+pub fn drop(conn: &mut Conn, deliveries: &[OldDelivery]) -> QueryResult<()> {
     Rows::of(deliveries)
         .integer("id", |old| old.id)
         .execute(conn, "DELETE FROM inbox WHERE id IN (SELECT r.id FROM {rows})")?;

@@ -10,22 +10,28 @@ use diesel::{
 };
 
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         bulk::Rows,
         schema::{inbox, inbox_queue},
     },
+    runtime::clock::Timestamp,
 };
 
 /// A delivery to be applied.
 #[derive(Debug)]
 pub struct Queued {
+    /// Its number in the log.
     pub inbox_id: i64,
+    /// The event's id.
     pub event_key: String,
+    /// The broker's name.
     pub source: String,
+    /// How often it was tried.
     pub attempts: i16,
+    /// When it was received.
     pub received_at: Timestamp,
+    /// The bytes as they were signed.
     pub body: Bytes,
 }
 
@@ -45,7 +51,8 @@ struct Row {
 
 /// Deliveries in the order of their ids.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct QueuedBatch {
+    /// The deliveries.
     pub queued: Vec<Queued>,
     /// As many as may be: there are likely more.
     pub is_full: bool,
@@ -53,10 +60,11 @@ pub struct Taken {
 
 /// What of the queue is wanted.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct QueueQuery {
     /// At most so many, and, past the first, at most so many bytes of bodies, so that a batch of huge bodies does not fill
     /// the memory.
     pub limit: usize,
+    /// See `limit`.
     pub bytes: usize,
     /// Only what is older than this one.
     pub before: i64,
@@ -64,15 +72,16 @@ pub struct Wanted {
     pub but_for: RangeInclusive<i64>,
 }
 
-impl Wanted {
+impl QueueQuery {
+    /// The oldest deliveries, within these bounds.
     pub fn oldest(limit: usize, bytes: usize) -> Self {
         Self { limit, bytes, before: i64::MAX, but_for: 0..=0 }
     }
 }
 
 /// The oldest deliveries that are due.
-pub fn take(conn: &mut Conn, now: Timestamp, wanted: &Wanted) -> QueryResult<Taken> {
-    let Wanted { limit, bytes, before, but_for } = wanted;
+pub fn take(conn: &mut Conn, now: Timestamp, wanted: &QueueQuery) -> QueryResult<QueuedBatch> {
+    let QueueQuery { limit, bytes, before, but_for } = wanted;
     let due: Vec<(i64, i16, i32)> = inbox_queue::table
         .filter(inbox_queue::due_at.le(now.micros()).and(inbox_queue::inbox_id.lt(before)))
         .filter(not(inbox_queue::inbox_id.between(but_for.start(), but_for.end())))
@@ -100,7 +109,7 @@ pub fn take(conn: &mut Conn, now: Timestamp, wanted: &Wanted) -> QueryResult<Tak
         let received_at = Timestamp::from_micros(received_at);
         Queued { inbox_id, event_key, source, attempts, received_at, body: body.into() }
     };
-    Ok(Taken { queued: rows.into_iter().map(queued).collect(), is_full })
+    Ok(QueuedBatch { queued: rows.into_iter().map(queued).collect(), is_full })
 }
 
 /// Bodies by id, of whatever state: contents that a derivation needs once more.

@@ -14,23 +14,24 @@ pub struct Room {
 
 /// What one body takes; given back when dropped.
 #[derive(Debug)]
-pub struct Taken {
+pub struct RoomTaken {
     room: Room,
     bytes: usize,
 }
 
 impl Room {
+    /// Room for `most` bytes.
     pub fn new(most: usize) -> Self {
         Self { taken: Arc::default(), most }
     }
 
     /// A body of which nothing has come yet.
-    pub fn enter(&self) -> Taken {
-        Taken { room: self.clone(), bytes: 0 }
+    pub fn enter(&self) -> RoomTaken {
+        RoomTaken { room: self.clone(), bytes: 0 }
     }
 }
 
-impl Taken {
+impl RoomTaken {
     /// Takes room for so many bytes more, or nothing and returns false. Only bytes that have come are counted: an
     /// announcement is a claim of somebody who is not known yet.
     pub fn grow(&mut self, bytes: usize) -> bool {
@@ -43,7 +44,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for RoomTaken {
     fn drop(&mut self) {
         self.room.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }

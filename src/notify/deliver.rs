@@ -3,23 +3,23 @@
 use lettre::Address;
 
 use super::{
-    mailer::{Answer, Failure},
+    mailer::{MailAnswer, MailFailure},
     recipients::Recipients,
 };
 use crate::outbox::{
-    mails::{Claimed, Refused},
-    settled::{Settled, Word},
+    mails::{ClaimedMail, RefusedRecipient},
+    outcomes::{RecipientOutcome, RecipientOutcomes},
 };
 
 /// After an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Delivered {
     /// This attempt and those before it.
-    pub settled: Settled,
+    pub settled: RecipientOutcomes,
     /// What is to be put on record of refusals, when this attempt met one or ended at the fallback.
-    pub refused: Option<Refused>,
+    pub refused: Option<RefusedRecipient>,
     /// Why somebody is still open, or why nobody has it.
-    pub failure: Option<Failure>,
+    pub failure: Option<MailFailure>,
 }
 
 /// Sends to those who are still open. The fallback is told as soon as each recipient has refused for good. When everybody
@@ -27,20 +27,22 @@ pub(super) struct Delivered {
 ///
 /// `send` takes all whom the mail names and those to whom it goes now, and answers for the latter, in their order.
 pub(super) fn deliver(
-    mail: &Claimed,
+    mail: &ClaimedMail,
     recipients: &Recipients,
-    send: impl Fn(&[Address], &[Address]) -> Vec<Answer>,
+    send: impl Fn(&[Address], &[Address]) -> Vec<MailAnswer>,
 ) -> Delivered {
     let Recipients { to, otherwise } = recipients;
     let id = mail.message_id.as_str();
-    let word = |settled: &Settled, address: &Address| settled.of(id, address.as_ref());
-    let refuses = |settled: &Settled, address: &Address| word(settled, address) == Some(Word::Refused);
+    let word = |settled: &RecipientOutcomes, address: &Address| settled.of(id, address.as_ref());
+    let refuses = |settled: &RecipientOutcomes, address: &Address| {
+        word(settled, address) == Some(RecipientOutcome::Refused)
+    };
     let mut settled = mail.settled.clone();
     if to.iter().chain(otherwise).all(|address| refuses(&settled, address)) {
-        settled = Settled::default();
+        settled = RecipientOutcomes::default();
     }
     let (mut later, mut refusal) = (None, None);
-    let mut round = |settled: &mut Settled, all: &[Address]| {
+    let mut round = |settled: &mut RecipientOutcomes, all: &[Address]| {
         let open: Vec<Address> =
             all.iter().filter(|address| word(settled, address).is_none()).cloned().collect();
         if open.is_empty() {
@@ -48,12 +50,12 @@ pub(super) fn deliver(
         }
         for (address, answer) in open.iter().zip(send(all, &open)) {
             match answer {
-                Answer::Taken => settled.set(id, address.as_ref(), Word::Taken),
-                Answer::Refused(why) => {
-                    settled.set(id, address.as_ref(), Word::Refused);
+                MailAnswer::Taken => settled.set(id, address.as_ref(), RecipientOutcome::Taken),
+                MailAnswer::Refused(why) => {
+                    settled.set(id, address.as_ref(), RecipientOutcome::Refused);
                     refusal = Some(why);
                 }
-                Answer::Later(why) => later = Some(why),
+                MailAnswer::Later(why) => later = Some(why),
             }
         }
     };
@@ -61,10 +63,10 @@ pub(super) fn deliver(
     let mut fell_back = false;
     if !otherwise.is_empty() && to.iter().all(|address| refuses(&settled, address)) {
         round(&mut settled, otherwise);
-        fell_back = otherwise.iter().any(|address| word(&settled, address) == Some(Word::Taken));
+        fell_back = otherwise.iter().any(|address| word(&settled, address) == Some(RecipientOutcome::Taken));
     }
     let count = to.iter().chain(otherwise).filter(|address| refuses(&settled, address)).count();
-    let refused = (refusal.is_some() || fell_back).then(|| Refused {
+    let refused = (refusal.is_some() || fell_back).then(|| RefusedRecipient {
         recipients: count,
         why: refusal.as_ref().map(ToString::to_string),
         fell_back,
@@ -72,7 +74,7 @@ pub(super) fn deliver(
     let failure = match (later, settled.anybody_took_it()) {
         (Some(later), _) => Some(later),
         (None, true) => None,
-        (None, false) => Some(refusal.unwrap_or_else(|| Failure::nobody(&mail.tenant_id))),
+        (None, false) => Some(refusal.unwrap_or_else(|| MailFailure::nobody(&mail.tenant_id))),
     };
     Delivered { settled, refused, failure }
 }
@@ -88,8 +90,8 @@ mod tests {
         names.iter().map(|name| format!("{name}@a.example").parse().unwrap()).collect()
     }
 
-    fn mail(settled: Settled) -> Claimed {
-        Claimed {
+    fn mail(settled: RecipientOutcomes) -> ClaimedMail {
+        ClaimedMail {
             id: 1,
             tenant_id: "org_a".into(),
             message_id: "<1@x>".into(),
@@ -112,13 +114,13 @@ mod tests {
                 .borrow_mut()
                 .push(open.iter().map(|one| one.user().to_owned()).collect::<Vec<_>>().join(" "));
             let answer = |_| match script.borrow_mut().pop_front().unwrap() {
-                '+' => Answer::Taken,
-                '-' => Answer::Refused(Failure::new("550")),
-                _ => Answer::Later(Failure::new("451")),
+                '+' => MailAnswer::Taken,
+                '-' => MailAnswer::Refused(MailFailure::new("550")),
+                _ => MailAnswer::Later(MailFailure::new("451")),
             };
             open.iter().map(answer).collect()
         };
-        let mut delivered = deliver(&mail(Settled::default()), &recipients, send);
+        let mut delivered = deliver(&mail(RecipientOutcomes::default()), &recipients, send);
         while !script.borrow().is_empty() {
             delivered = deliver(&mail(delivered.settled), &recipients, send);
         }
@@ -154,6 +156,6 @@ mod tests {
         let (asked, delivered) = attempts(&["a"], &["f"], &["--", "-?"]);
 
         assert_eq!(asked, ["a", "f", "a", "f"]);
-        assert_eq!(delivered.failure, Some(Failure::new("451")));
+        assert_eq!(delivered.failure, Some(MailFailure::new("451")));
     }
 }

@@ -5,34 +5,34 @@ use std::collections::HashMap;
 use diesel::QueryResult;
 use serde::de::DeserializeOwned;
 
-use super::render::{self, Digest, Leaver, News, Tenant};
+use super::render::{self, Digest, NamedLeaver, News, TenantNames};
 use crate::{
-    clock::Timestamp,
     db::Conn,
     outbox::{
-        Payload, held,
+        Payload, hold_notice,
         kind::Family,
-        mails::Claimed,
-        notice::{self, ChangeHeld, Kept, Privilege, Silence},
-        standing::{self, Stored},
+        mails::ClaimedMail,
+        notice::{self, ChangeHeld, LastHolder, Privilege, SilentDirectory},
+        still_true::{self, StoredNotice},
     },
-    tables::names::{self, Named},
+    runtime::clock::Timestamp,
+    tables::display_names::{self, DisplayName},
 };
 
 /// Most people in the attached list.
 const MOST_LISTED: usize = 10_000;
 
 /// `None` when what it would tell has become untrue while it was read.
-pub fn of(conn: &mut Conn, mail: &Claimed, most: usize) -> QueryResult<Option<News>> {
-    let named = names::of_tenant(conn, &mail.tenant_id)?;
+pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Option<News>> {
+    let named = display_names::of_tenant(conn, &mail.tenant_id)?;
     let name = named.and_then(|tenant| tenant.name);
-    let tenant = |directories| Tenant { id: mail.tenant_id.clone(), name: name.clone(), directories };
+    let tenant = |directories| TenantNames { id: mail.tenant_id.clone(), name: name.clone(), directories };
     let first = |n: usize| mail.news.get(..n.min(mail.news.len())).unwrap_or(&mail.news);
     Ok(Some(match mail.family {
         Family::Leavers => News::Leavers(leavers(conn, mail, name, most)?),
         Family::Connected => News::Connected(tenant(HashMap::new()), read(&mail.news)),
         Family::Silent => {
-            let silences: Vec<Silence> = read(&mail.news);
+            let silences: Vec<SilentDirectory> = read(&mail.news);
             let names = names_of(conn, mail, silences.iter().map(|one| &one.directory_id))?;
             News::Silent(tenant(names), silences)
         }
@@ -45,10 +45,10 @@ pub fn of(conn: &mut Conn, mail: &Claimed, most: usize) -> QueryResult<Option<Ne
             News::Privileges(tenant(names), changes, mail.news.len())
         }
         Family::Kept => {
-            let kept: Vec<Kept> = mail
+            let kept: Vec<LastHolder> = mail
                 .news
                 .iter()
-                .map(|one| Kept { user_id: one.user_id.clone(), ..notice::read(&one.payload) })
+                .map(|one| LastHolder { user_id: one.user_id.clone(), ..notice::read(&one.payload) })
                 .collect();
             let names = names_of(conn, mail, kept.iter().map(|one| &one.directory_id))?;
             News::Kept(tenant(names), kept)
@@ -56,7 +56,7 @@ pub fn of(conn: &mut Conn, mail: &Claimed, most: usize) -> QueryResult<Option<Ne
         Family::Held => {
             let change: ChangeHeld =
                 mail.news.first().map(|one| notice::read(&one.payload)).unwrap_or_default();
-            let Some(mut held) = held::of(conn, &mail.tenant_id, change.hold_id, most)? else {
+            let Some(mut held) = hold_notice::of(conn, &mail.tenant_id, change.hold_id, most)? else {
                 return Ok(None);
             };
             let names = names_of(conn, mail, std::iter::once(&change.directory_id))?;
@@ -71,32 +71,32 @@ pub fn of(conn: &mut Conn, mail: &Claimed, most: usize) -> QueryResult<Option<Ne
     }))
 }
 
-fn read<T: DeserializeOwned + Default>(news: &[Stored]) -> Vec<T> {
+fn read<T: DeserializeOwned + Default>(news: &[StoredNotice]) -> Vec<T> {
     news.iter().map(|one| notice::read(&one.payload)).collect()
 }
 
 fn names_of<'a>(
     conn: &mut Conn,
-    mail: &Claimed,
+    mail: &ClaimedMail,
     ids: impl Iterator<Item = &'a String>,
 ) -> QueryResult<HashMap<String, String>> {
     let mut ids: Vec<String> = ids.cloned().collect();
     ids.sort_unstable();
     ids.dedup();
-    let named = names::of_directories(conn, &mail.tenant_id, &ids)?;
+    let named = display_names::of_directories(conn, &mail.tenant_id, &ids)?;
     Ok(named.into_iter().filter_map(|(id, named)| Some((id, named.name?))).collect())
 }
 
-fn leavers(conn: &mut Conn, mail: &Claimed, name: Option<String>, most: usize) -> QueryResult<Digest> {
+fn leavers(conn: &mut Conn, mail: &ClaimedMail, name: Option<String>, most: usize) -> QueryResult<Digest> {
     let listed = match mail.told.len() > most {
-        true => standing::payloads(conn, mail.told.get(..MOST_LISTED).unwrap_or(&mail.told))?,
+        true => still_true::payloads(conn, mail.told.get(..MOST_LISTED).unwrap_or(&mail.told))?,
         false => Vec::new(),
     };
     let mut ids: Vec<String> =
         mail.named.iter().chain(&listed).map(|notice| notice.directory_id.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let directories = names::of_directories(conn, &mail.tenant_id, &ids)?;
+    let directories = display_names::of_directories(conn, &mail.tenant_id, &ids)?;
     let leaver = |notice: &Payload| leaver(notice, directories.get(&notice.directory_id));
     Ok(Digest {
         leavers: mail.named.iter().map(leaver).collect(),
@@ -108,8 +108,8 @@ fn leavers(conn: &mut Conn, mail: &Claimed, name: Option<String>, most: usize) -
     })
 }
 
-fn leaver(notice: &Payload, directory: Option<&Named>) -> Leaver {
-    Leaver {
+fn leaver(notice: &Payload, directory: Option<&DisplayName>) -> NamedLeaver {
+    NamedLeaver {
         user_id: notice.user_id.clone(),
         name: notice.name.clone(),
         email: notice.email.clone(),

@@ -33,18 +33,18 @@ pub struct Letter {
 
 /// What became of one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum MailAnswer {
     Taken,
     /// For good: the server cannot or will not take this recipient.
-    Refused(Failure),
+    Refused(MailFailure),
     /// May be taken later.
-    Later(Failure),
+    Later(MailFailure),
 }
 
 /// Why a mail did not leave, as a sentence without addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
-pub struct Failure {
+pub struct MailFailure {
     sentence: String,
 }
 
@@ -53,11 +53,11 @@ pub enum NotifyError {
     #[error(
         "mail.url (SMTP_URL) cannot be used: {0}; write smtp://host:port, smtps://user:password@host, or file:///directory"
     )]
-    Url(Failure),
+    Url(MailFailure),
 }
 
 impl Mailer {
-    pub fn new(settings: &config::Mail) -> Result<Self, NotifyError> {
+    pub fn new(settings: &config::MailSettings) -> Result<Self, NotifyError> {
         Ok(match &settings.url {
             None => Self::Off,
             Some(MailUrl::Directory(path)) => Self::Directory(path.clone()),
@@ -75,7 +75,7 @@ impl Mailer {
     }
 
     /// To these, whoever the message names; an answer for each, in their order.
-    pub fn send(&self, message: &Message, to: &[Address], file_name: &str, attempt: u16) -> Vec<Answer> {
+    pub fn send(&self, message: &Message, to: &[Address], file_name: &str, attempt: u16) -> Vec<MailAnswer> {
         let whole = match self {
             Self::Smtp(smtp) => return smtp.send(message, to, attempt),
             Self::Directory(path) => directory::write(path, file_name, &message.formatted()),
@@ -83,24 +83,24 @@ impl Mailer {
                 outgoing.lock().push(Letter { to: to.to_vec(), bytes: message.formatted() });
                 Ok(())
             }
-            Self::Off => Err(Failure::new("mail.url (SMTP_URL) is not set")),
+            Self::Off => Err(MailFailure::new("mail.url (SMTP_URL) is not set")),
         };
-        let answer = whole.map_or_else(Answer::Later, |()| Answer::Taken);
+        let answer = whole.map_or_else(MailAnswer::Later, |()| MailAnswer::Taken);
         to.iter().map(|_| answer.clone()).collect()
     }
 
     /// Connects, or touches the directory; nothing is sent.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self) -> Result<(), MailFailure> {
         match self {
             Self::Smtp(smtp) => smtp.check(),
             Self::Directory(path) => directory::check(path),
             Self::Memory(_) => Ok(()),
-            Self::Off => Err(Failure::new("mail.url (SMTP_URL) is not set: notices wait in the outbox")),
+            Self::Off => Err(MailFailure::new("mail.url (SMTP_URL) is not set: notices wait in the outbox")),
         }
     }
 }
 
-impl Failure {
+impl MailFailure {
     /// Servers like to repeat the address that they refuse; it is masked, since this goes to logs and to a table.
     pub fn new(sentence: impl AsRef<str>) -> Self {
         let word = |word: &str| if word.contains('@') { "<address>".to_owned() } else { word.to_owned() };
@@ -128,14 +128,15 @@ mod tests {
     #[test]
     fn a_failure_never_repeats_an_address() {
         let failure =
-            Failure::new("permanent error (550): 5.1.1 <it@customer.example>: unknown\r\nin\0table");
+            MailFailure::new("permanent error (550): 5.1.1 <it@customer.example>: unknown\r\nin\0table");
 
         assert_eq!(failure.to_string(), "permanent error (550): 5.1.1 <address> unknown in table");
     }
 
     #[test]
     fn advice_is_told_as_it_is_and_whole() {
-        let failure = Failure::new("it@customer.example ".repeat(200)).advising("; write user:password@host");
+        let failure =
+            MailFailure::new("it@customer.example ".repeat(200)).advising("; write user:password@host");
 
         let told = failure.to_string();
         assert!(told.starts_with("<address> ") && told.ends_with("; write user:password@host"), "{told}");

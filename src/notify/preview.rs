@@ -3,21 +3,24 @@
 use lettre::message::Mailbox;
 
 use super::{
-    Failure, letter,
-    render::{self, Digest, Leaver, News, Reason, Rendered, Review, Tenant},
+    MailFailure, message,
+    render::{self, Digest, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
 };
 use crate::{
     audit::{
         receipt::Receipt,
-        report::{Holds, Report},
+        report::{Report, RoleLine},
     },
-    clock::Timestamp,
     outbox::{
-        Kind,
-        held::{Cause, Held, HeldPerson, Undecided},
-        mails::Claimed,
-        notice::{ClaimRefused, Directory, GivenUp, Kept, MappingNews, Privilege, Privileged, Silence},
+        NoticeKind,
+        hold_notice::{HeldPerson, HoldCause, HoldNotice, IfUndecided},
+        mails::ClaimedMail,
+        notice::{
+            ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Privilege, Privileged,
+            SilentDirectory,
+        },
     },
+    runtime::clock::Timestamp,
 };
 
 const DIRECTORY: &str = "directory_01ECAZ4NV9QMV47GW873HDCX74";
@@ -28,16 +31,16 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_478_400_000).plus_seconds(seconds)
 }
 
-fn tenant() -> Tenant {
-    Tenant {
+fn tenant() -> TenantNames {
+    TenantNames {
         id: "org_01EHZNVPK3SFK441A1RGBFSHRT".into(),
         name: Some("Acme Corp".into()),
         directories: [(DIRECTORY.to_owned(), "Acme Okta".to_owned())].into(),
     }
 }
 
-fn directory() -> Directory {
-    Directory {
+fn directory() -> DirectoryNotice {
+    DirectoryNotice {
         id: DIRECTORY.into(),
         name: Some("Acme Okta".into()),
         provider: Some("okta scim v2.0".into()),
@@ -47,8 +50,8 @@ fn directory() -> Directory {
     }
 }
 
-fn leaver(name: &str, email: &str, seconds: i64, because: Reason) -> Leaver {
-    Leaver {
+fn leaver(name: &str, email: &str, seconds: i64, because: LeaverReason) -> NamedLeaver {
+    NamedLeaver {
         user_id: USER.into(),
         name: Some(name.into()),
         email: Some(email.into()),
@@ -74,21 +77,21 @@ fn privilege(granted: bool) -> Privilege {
     }
 }
 
-pub fn example(kind: Kind) -> News {
+pub fn example(kind: NoticeKind) -> News {
     let (name, email) = (Some("Grace Hopper".to_owned()), Some("grace.hopper@acme.example".to_owned()));
     let digest = Digest { tenant_id: tenant().id, tenant_name: tenant().name, ..Digest::default() };
     match kind {
-        Kind::Deprovisioned => {
-            let state = |state: &str| Reason::Person { state: Some(state.into()) };
+        NoticeKind::Deprovisioned => {
+            let state = |state: &str| LeaverReason::Person { state: Some(state.into()) };
             let leavers = vec![
                 leaver("Ada Lovelace", "ada.lovelace@acme.example", 0, state("suspended")),
                 leaver("Alan Turing", "alan.turing@acme.example", 20, state("deleted")),
             ];
             News::Leavers(Digest { total: leavers.len(), leavers, ..digest })
         }
-        Kind::DirectoryConnected => News::Connected(tenant(), vec![directory()]),
-        Kind::DirectoryDeleted => {
-            let gone = |name: &str, email: &str| leaver(name, email, 0, Reason::DirectoryDeleted);
+        NoticeKind::DirectoryConnected => News::Connected(tenant(), vec![directory()]),
+        NoticeKind::DirectoryDeleted => {
+            let gone = |name: &str, email: &str| leaver(name, email, 0, LeaverReason::DirectoryDeleted);
             let leavers = vec![
                 gone("Ada Lovelace", "ada.lovelace@acme.example"),
                 gone("Alan Turing", "alan.turing@acme.example"),
@@ -96,15 +99,18 @@ pub fn example(kind: Kind) -> News {
             let listed = leavers.iter().cycle().take(1_204).cloned().collect();
             News::Leavers(Digest { gone: vec![directory()], total: 1_204, leavers, listed, ..digest })
         }
-        Kind::DirectorySilent => {
+        NoticeKind::DirectorySilent => {
             let heard_at = at(-31 * 86_400).micros();
-            News::Silent(tenant(), vec![Silence { directory_id: DIRECTORY.into(), heard_at, days: 30 }])
+            News::Silent(
+                tenant(),
+                vec![SilentDirectory { directory_id: DIRECTORY.into(), heard_at, days: 30 }],
+            )
         }
-        Kind::PrivilegedGranted => News::Privileges(tenant(), vec![privilege(true)], 1),
-        Kind::PrivilegedLost => News::Privileges(tenant(), vec![privilege(false)], 1),
-        Kind::LastHolderKept => News::Kept(
+        NoticeKind::PrivilegedGranted => News::Privileges(tenant(), vec![privilege(true)], 1),
+        NoticeKind::PrivilegedLost => News::Privileges(tenant(), vec![privilege(false)], 1),
+        NoticeKind::LastHolderKept => News::Kept(
             tenant(),
-            vec![Kept {
+            vec![LastHolder {
                 user_id: USER.into(),
                 name,
                 email,
@@ -115,10 +121,10 @@ pub fn example(kind: Kind) -> News {
                 inbox_id: 61,
             }],
         ),
-        Kind::MassChangeHeld => News::Held(tenant(), held()),
-        Kind::MappingApplied => News::Mapping(
+        NoticeKind::MassChangeHeld => News::Held(tenant(), held()),
+        NoticeKind::MappingApplied => News::Mapping(
             tenant(),
-            vec![MappingNews {
+            vec![MappingNotice {
                 version: 3,
                 at: at(0).micros(),
                 users: 212,
@@ -136,8 +142,8 @@ pub fn example(kind: Kind) -> News {
                 privileged_users: 3,
             }],
         ),
-        Kind::AccessReport => News::Report(tenant(), review()),
-        Kind::DeliveryGivenUp => News::GivenUp(
+        NoticeKind::AccessReport => News::Report(tenant(), review()),
+        NoticeKind::DeliveryGivenUp => News::GivenUp(
             vec![GivenUp {
                 entity: None,
                 inbox_id: 63,
@@ -147,7 +153,7 @@ pub fn example(kind: Kind) -> News {
             }],
             1,
         ),
-        Kind::ClaimRefused => News::ClaimsRefused(
+        NoticeKind::ClaimRefused => News::ClaimsRefused(
             vec![ClaimRefused {
                 directory_id: DIRECTORY.into(),
                 organization_id: "org_01F8MBZTR1K4XW2N6CQG5V9HDE".into(),
@@ -162,14 +168,14 @@ pub fn example(kind: Kind) -> News {
     }
 }
 
-fn held() -> Held {
+fn held() -> HoldNotice {
     let person = |name: &str, email: &str, roles: &[&str]| HeldPerson {
         user_id: USER.into(),
         name: Some(name.into()),
         email: Some(email.into()),
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
     };
-    Held {
+    HoldNotice {
         hold_id: 17,
         directory: Some("Acme Okta".into()),
         since: at(0),
@@ -177,19 +183,19 @@ fn held() -> Held {
         privileged_losses: 2,
         active_before: 240,
         applied_before: 9,
-        cause: Cause::Deleted,
+        cause: HoldCause::Deleted,
         people: vec![
             person("Ada Lovelace", "ada.lovelace@acme.example", &[]),
             person("Grace Hopper", "grace.hopper@acme.example", &["admin"]),
         ],
-        undecided: Undecided::Stay,
+        undecided: IfUndecided::Stay,
     }
 }
 
 /// Of the week from Monday, 2026-01-05, on.
 fn review() -> Review {
     let (since, until) = (at(-10 * 86_400 - 6 * 3_600), at(-3 * 86_400 - 6 * 3_600));
-    let holds = |name: &str, email: &str, role: &str, because: &str| Holds {
+    let holds = |name: &str, email: &str, role: &str, because: &str| RoleLine {
         user_id: USER.into(),
         name: Some(name.into()),
         email: Some(email.into()),
@@ -243,13 +249,13 @@ fn review() -> Review {
     Review { since, until, privileged: Some(1), report }
 }
 
-pub fn rendered(kind: Kind) -> Rendered {
+pub fn rendered(kind: NoticeKind) -> Rendered {
     render::news(&example(kind))
 }
 
 /// The whole mail, as it would leave.
-pub fn eml(kind: Kind, from: &Mailbox) -> Result<Vec<u8>, Failure> {
-    let mail = Claimed {
+pub fn eml(kind: NoticeKind, from: &Mailbox) -> Result<Vec<u8>, MailFailure> {
+    let mail = ClaimedMail {
         id: 1,
         tenant_id: if kind.family().is_for_operator() { String::new() } else { tenant().id },
         message_id: "<rosterd.preview@rosterd.example>".into(),
@@ -260,6 +266,6 @@ pub fn eml(kind: Kind, from: &Mailbox) -> Result<Vec<u8>, Failure> {
         news: Vec::new(),
         settled: Default::default(),
     };
-    let to = "it@acme.example".parse().map_err(|error| Failure::new(format!("{error}")))?;
-    Ok(letter::compose(from, &[to], &mail, at(60), &rendered(kind))?.formatted())
+    let to = "it@acme.example".parse().map_err(|error| MailFailure::new(format!("{error}")))?;
+    Ok(message::compose(from, &[to], &mail, at(60), &rendered(kind))?.formatted())
 }

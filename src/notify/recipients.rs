@@ -11,7 +11,7 @@ use crate::{
     config,
     db::Conn,
     decide::address::email_key,
-    outbox::{mails::Claimed, standing},
+    outbox::{mails::ClaimedMail, still_true},
     tables,
 };
 
@@ -26,7 +26,7 @@ pub struct Recipients {
     pub otherwise: Vec<Address>,
 }
 
-pub fn of(conn: &mut Conn, mail: &Claimed, settings: &config::Mail) -> QueryResult<Recipients> {
+pub fn of(conn: &mut Conn, mail: &ClaimedMail, settings: &config::MailSettings) -> QueryResult<Recipients> {
     // Of the service itself, not of a tenant.
     if mail.family.is_for_operator() {
         return Ok(chosen(&[], &[], &BTreeSet::new(), &settings.fallback));
@@ -45,8 +45,8 @@ pub fn of(conn: &mut Conn, mail: &Claimed, settings: &config::Mail) -> QueryResu
 }
 
 /// Addresses of those whom the mail tells of as leavers.
-fn left(conn: &mut Conn, mail: &Claimed) -> QueryResult<BTreeSet<String>> {
-    let emails = standing::payloads(conn, &mail.told)?.into_iter().filter_map(|leaver| leaver.email);
+fn left(conn: &mut Conn, mail: &ClaimedMail) -> QueryResult<BTreeSet<String>> {
+    let emails = still_true::payloads(conn, &mail.told)?.into_iter().filter_map(|leaver| leaver.email);
     Ok(emails.map(|email| email_key(&email)).collect())
 }
 

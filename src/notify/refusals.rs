@@ -4,9 +4,9 @@
 use parking_lot::Mutex;
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, Database, DbError},
     outbox::{self, Notice, notice::ClaimRefused},
+    runtime::clock::Timestamp,
     tables::refused_claims::{self, Counted},
 };
 

@@ -21,31 +21,34 @@ mod text;
 use std::collections::HashMap;
 
 use crate::outbox::{
-    held::Held,
-    notice::{ClaimRefused, Directory, GivenUp, Kept, MappingNews, Payload, Privilege, Silence},
+    hold_notice::HoldNotice,
+    notice::{
+        ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Payload, Privilege,
+        SilentDirectory,
+    },
 };
 
-pub use leavers::{Digest, Leaver, Reason};
+pub use leavers::{Digest, LeaverReason, NamedLeaver};
 pub use report::Review;
 
 /// What one mail tells, to the administrators of one tenant, or to the operator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
     Leavers(Digest),
-    Connected(Tenant, Vec<Directory>),
-    Silent(Tenant, Vec<Silence>),
+    Connected(TenantNames, Vec<DirectoryNotice>),
+    Silent(TenantNames, Vec<SilentDirectory>),
     /// The named ones, and how many there are.
-    Privileges(Tenant, Vec<Privilege>, usize),
-    Kept(Tenant, Vec<Kept>),
-    Held(Tenant, Held),
-    Mapping(Tenant, Vec<MappingNews>),
-    Report(Tenant, Review),
+    Privileges(TenantNames, Vec<Privilege>, usize),
+    Kept(TenantNames, Vec<LastHolder>),
+    Held(TenantNames, HoldNotice),
+    Mapping(TenantNames, Vec<MappingNotice>),
+    Report(TenantNames, Review),
     GivenUp(Vec<GivenUp>, usize),
     ClaimsRefused(Vec<ClaimRefused>, usize),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tenant {
+pub struct TenantNames {
     pub id: String,
     pub name: Option<String>,
     /// Names of the directories that are spoken of.
@@ -103,13 +106,13 @@ fn written(page: &page::Page) -> Rendered {
 }
 
 /// A cause in a [`Payload`], for a directory that is known to be gone or not.
-pub fn reason(notice: &Payload, gone: Option<bool>) -> Reason {
+pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
     use crate::outbox::{DIRECTORY, MAPPING};
     match (notice.cause.as_str(), gone) {
-        (DIRECTORY, Some(false)) => Reason::OrganizationDeleted,
-        (DIRECTORY, _) => Reason::DirectoryDeleted,
-        (MAPPING, _) => Reason::NoRole,
-        _ => Reason::Person { state: notice.state.clone() },
+        (DIRECTORY, Some(false)) => LeaverReason::OrganizationDeleted,
+        (DIRECTORY, _) => LeaverReason::DirectoryDeleted,
+        (MAPPING, _) => LeaverReason::NoRole,
+        _ => LeaverReason::Person { state: notice.state.clone() },
     }
 }
 

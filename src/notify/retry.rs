@@ -8,16 +8,16 @@ const PAUSES: [i64; 9] =
     [60, 5 * 60, 15 * 60, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 24 * 3_600, 24 * 3_600];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum RetryDecision {
     Again { after_seconds: i64 },
     GiveUp,
 }
 
 /// What follows the failure of this attempt, 1 being the first.
-pub fn after(attempt: u16) -> Next {
+pub fn after(attempt: u16) -> RetryDecision {
     PAUSES
         .get(usize::from(attempt.saturating_sub(1)))
-        .map_or(Next::GiveUp, |&after_seconds| Next::Again { after_seconds })
+        .map_or(RetryDecision::GiveUp, |&after_seconds| RetryDecision::Again { after_seconds })
 }
 
 #[cfg(test)]
@@ -28,15 +28,15 @@ mod tests {
     fn pauses_grow_and_end_after_about_three_days() {
         let pauses: Vec<i64> = (1..)
             .map_while(|attempt| match after(attempt) {
-                Next::Again { after_seconds } => Some(after_seconds),
-                Next::GiveUp => None,
+                RetryDecision::Again { after_seconds } => Some(after_seconds),
+                RetryDecision::GiveUp => None,
             })
             .collect();
 
         assert!(pauses.is_sorted());
         assert_eq!((pauses.len(), pauses.first()), (9, Some(&60)));
         assert_eq!(pauses.iter().sum::<i64>() / 3_600, 70);
-        assert_eq!(after(10), Next::GiveUp);
-        assert_eq!(after(u16::MAX), Next::GiveUp);
+        assert_eq!(after(10), RetryDecision::GiveUp);
+        assert_eq!(after(u16::MAX), RetryDecision::GiveUp);
     }
 }

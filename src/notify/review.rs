@@ -3,33 +3,33 @@
 
 use std::collections::HashMap;
 
-use super::render::{News, Review, Tenant};
+use super::render::{News, Review, TenantNames};
 use crate::{
-    audit::report::{self, Wanted},
-    clock::Timestamp,
+    audit::report::{self, ReportQuery},
     db::{Conn, DbError},
     outbox::{
-        mails::Claimed,
+        mails::ClaimedMail,
         notice::{self, Period},
     },
-    tables::{mappings, names},
+    runtime::clock::Timestamp,
+    tables::{display_names, mappings},
 };
 
 /// Rows in each attached list.
 const MOST_ROWS: usize = 10_000;
 
 /// `None` when the tenant is there no more.
-pub fn of(conn: &mut Conn, mail: &Claimed, now: Timestamp) -> Result<Option<News>, DbError> {
+pub fn of(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> Result<Option<News>, DbError> {
     let tenant_id = mail.tenant_id.as_str();
-    let Some(named) = names::of_tenant(conn, tenant_id)?.filter(|tenant| !tenant.gone) else {
+    let Some(named) = display_names::of_tenant(conn, tenant_id)?.filter(|tenant| !tenant.gone) else {
         return Ok(None);
     };
     let period: Period = mail.news.last().map(|one| notice::read(&one.payload)).unwrap_or_default();
     let (since, until) = (Timestamp::from_micros(period.since), Timestamp::from_micros(period.until));
-    let wanted = Wanted { tenant_id, since: Some(since), until: Some(until), most: Some(MOST_ROWS) };
+    let wanted = ReportQuery { tenant_id, since: Some(since), until: Some(until), most: Some(MOST_ROWS) };
     let report = report::report(conn, wanted, now)?;
     let privileged = privileged(conn, tenant_id)?;
-    let tenant = Tenant { id: tenant_id.to_owned(), name: named.name, directories: HashMap::new() };
+    let tenant = TenantNames { id: tenant_id.to_owned(), name: named.name, directories: HashMap::new() };
     Ok(Some(News::Report(tenant, Review { since, until, privileged, report })))
 }
 

@@ -14,8 +14,8 @@ pub(super) mod smtp;
 
 use smtp::{Behaviour, SmtpServer};
 
-fn settings(url: Option<MailUrl>) -> config::Mail {
-    config::Mail {
+fn settings(url: Option<MailUrl>) -> config::MailSettings {
+    config::MailSettings {
         url,
         from: "rosterd <rosterd@rosterd.example>".parse().unwrap(),
         window_seconds: 60,
@@ -46,7 +46,7 @@ fn by_smtp(server: &SmtpServer) -> Notifier {
 fn drain(notifier: &Notifier, database: &Database, seconds: i64) -> Metrics {
     let metrics = Metrics::default();
     for _ in 0..100 {
-        if notifier.step(database, at(seconds), &metrics).unwrap() == Step::Idle {
+        if notifier.step(database, at(seconds), &metrics).unwrap() == NotifyStep::Idle {
             return metrics;
         }
     }
@@ -271,7 +271,7 @@ fn whoever_came_back_while_the_server_was_away_is_not_told_of() {
 fn with_nobody_to_tell_the_notice_waits_and_is_counted() {
     each_database(|database| {
         let (mailer, outgoing) = Mailer::memory();
-        let nobody = config::Mail { fallback: Vec::new(), recipients: [].into(), ..settings(None) };
+        let nobody = config::MailSettings { fallback: Vec::new(), recipients: [].into(), ..settings(None) };
         database.write(|conn| leave(conn, &["ada"], at(0))).unwrap();
 
         let metrics = drain(&Notifier::with(mailer, &nobody), &database, 60);

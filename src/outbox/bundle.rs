@@ -13,8 +13,8 @@ use diesel::{
 
 use super::kind::Family;
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows, on_each},
+    runtime::clock::Timestamp,
 };
 
 /// For each window, how many windows to wait for a directory that is still being taken down, so that it is told in one
@@ -28,6 +28,7 @@ const TURN: i64 = 0x6275_6e64_6c65;
 /// How mails of one tenant follow each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
+    /// How long notices of one tenant are collected before they become a mail.
     pub window_seconds: u32,
     /// 0 for as many as there are.
     pub most_per_hour: u32,
@@ -39,6 +40,7 @@ struct NewMail {
     due_at: Timestamp,
 }
 
+/// A bundle of notices that should become a mail now.
 #[derive(Debug, QueryableByName)]
 pub struct Due {
     #[diesel(sql_type = Text)]
@@ -63,7 +65,7 @@ pub fn due(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize) -> QueryRes
          SELECT o.tenant_id, o.bundle, {urgent} AS urgent, MIN(o.created_at) AS oldest FROM outbox o \
          WHERE o.mail_id IS NULL GROUP BY o.tenant_id, o.bundle \
          HAVING {urgent} OR (MIN(o.created_at) <= {} AND (MIN(o.created_at) <= {} OR o.tenant_id NOT IN (\
-         SELECT c.tenant_id FROM refreshes f CROSS JOIN claims c \
+         SELECT c.tenant_id FROM recompute_jobs f CROSS JOIN claims c \
          WHERE c.directory_id = f.directory_id AND c.tenant_id IS NOT NULL)))) w \
          ORDER BY w.oldest, w.tenant_id, w.bundle",
         now.plus_seconds(-3_600).micros(),
@@ -215,7 +217,7 @@ mod tests {
                     leave(conn, &["ada"], at(0))?;
                     crate::tables::claims::insert_missing(conn, &[("directory".into(), "org_a".into())])?;
                     on_each!(conn, |c| sql_query("UPDATE claims SET tenant_id = 'org_a'").execute(c))?;
-                    crate::tables::refreshes::request(conn, &["directory".into()]).map_err(DbError::from)
+                    crate::tables::recompute_jobs::request(conn, &["directory".into()]).map_err(DbError::from)
                 })
                 .unwrap();
 

@@ -3,7 +3,7 @@
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 use serde_json::Value;
 
-use super::kind::Kind;
+use super::kind::NoticeKind;
 use crate::db::{Conn, schema::outbox};
 
 type Row = (i64, String, String, String);
@@ -14,22 +14,22 @@ pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String], inbox_ids: &
     let columns = (outbox::id, outbox::kind, outbox::user_id, outbox::payload);
     let mut rows: Vec<Row> = outbox::table
         .filter(outbox::tenant_id.eq(tenant_id))
-        .filter(outbox::user_id.eq_any(user_ids).or(outbox::kind.eq(Kind::MappingApplied.name())))
+        .filter(outbox::user_id.eq_any(user_ids).or(outbox::kind.eq(NoticeKind::MappingApplied.name())))
         .select(columns)
         .load(conn)?;
     let of_operator: Vec<Row> = outbox::table
         .filter(outbox::tenant_id.eq(""))
-        .filter(outbox::kind.eq(Kind::DeliveryGivenUp.name()))
+        .filter(outbox::kind.eq(NoticeKind::DeliveryGivenUp.name()))
         .select(columns)
         .load(conn)?;
     rows.extend(of_operator);
     let mut erased = 0;
     for (id, kind, user_id, payload) in rows {
         let mut payload: Value = serde_json::from_str(&payload).unwrap_or_default();
-        let hit = match Kind::named(&kind) {
+        let hit = match NoticeKind::named(&kind) {
             _ if user_ids.contains(&user_id) => clear(&mut payload),
-            Some(Kind::MappingApplied) => among(&mut payload, user_ids),
-            Some(Kind::DeliveryGivenUp) => quoted(&mut payload, inbox_ids),
+            Some(NoticeKind::MappingApplied) => among(&mut payload, user_ids),
+            Some(NoticeKind::DeliveryGivenUp) => quoted(&mut payload, inbox_ids),
             _ => false,
         };
         if hit {

@@ -9,18 +9,30 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
 )]
 #[strum(serialize_all = "snake_case", const_into_str)]
-pub enum Kind {
+pub enum NoticeKind {
+    /// Somebody lost access.
     Deprovisioned,
+    /// A directory was connected.
     DirectoryConnected,
+    /// A directory was deleted.
     DirectoryDeleted,
+    /// A directory has sent nothing for a long time.
     DirectorySilent,
+    /// Somebody gained a privileged role.
     PrivilegedGranted,
+    /// Somebody lost a privileged role.
     PrivilegedLost,
+    /// The last holder of a protected role retains it.
     LastHolderKept,
+    /// A mass change waits for a decision.
     MassChangeHeld,
+    /// Another role mapping is in force.
     MappingApplied,
+    /// The periodic report of access.
     AccessReport,
+    /// A delivery became a dead letter, or a change was refused; for the operator.
     DeliveryGivenUp,
+    /// Another organization claims a directory; for the operator.
     ClaimRefused,
 }
 
@@ -30,13 +42,19 @@ pub enum Kind {
 pub enum Family {
     /// People who lost access, and the directories whose deletion took it.
     Leavers,
+    /// Directories that were connected.
     Connected,
+    /// Directories that are silent.
     Silent,
+    /// Privileged roles gained and lost.
     Privileges,
+    /// Last holders who retain a role.
     Kept,
     /// One hold.
     Held,
+    /// Changes of the mapping.
     Mapping,
+    /// Reports of access.
     Report,
     /// For the operator.
     GivenUp,
@@ -44,17 +62,21 @@ pub enum Family {
     ClaimsRefused,
 }
 
-impl Kind {
+impl NoticeKind {
+    /// Every kind, in the order of the documents.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// Its name in settings, tables and on the command line.
     pub const fn name(self) -> &'static str {
         self.into_str()
     }
 
+    /// The kind of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::from_str(name).ok()
     }
 
+    /// The family of mails that it belongs to.
     pub const fn family(self) -> Family {
         match self {
             // A directory that goes and the people who go with it are one piece of news.
@@ -73,8 +95,10 @@ impl Kind {
 }
 
 impl Family {
+    /// Every family.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// The prefix of its bundles.
     pub const fn name(self) -> &'static str {
         self.into_str()
     }
@@ -102,12 +126,12 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for &kind in Kind::ALL {
-            assert_eq!(Kind::named(kind.name()), Some(kind));
+        for &kind in NoticeKind::ALL {
+            assert_eq!(NoticeKind::named(kind.name()), Some(kind));
             assert_eq!(Family::of_bundle(kind.family().name()), Some(kind.family()));
         }
         assert_eq!(Family::of_bundle("held:17"), Some(Family::Held));
-        assert_eq!((Kind::named(""), Family::of_bundle("nothing")), (None, None));
+        assert_eq!((NoticeKind::named(""), Family::of_bundle("nothing")), (None, None));
     }
 
     #[test]
@@ -122,7 +146,7 @@ mod tests {
         let (section, _) = section.split_once("# The same for single tenants").unwrap();
         let switches = section.lines().filter_map(|line| line.strip_suffix(" = true"));
         let named: Vec<&str> = switches.collect();
-        let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        let kinds: Vec<&str> = NoticeKind::ALL.iter().map(|kind| kind.name()).collect();
         assert_eq!(named, kinds);
     }
 }

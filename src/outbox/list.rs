@@ -8,18 +8,20 @@ use diesel::{
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         schema::{mails, outbox},
     },
+    runtime::clock::Timestamp,
 };
 
+/// The states of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
-pub enum State {
+pub enum MailState {
     /// On its way, or waiting for its next attempt
     Waiting,
+    /// Every recipient has it, or an outcome that ends it.
     Sent,
     /// What it would have told was not true any more, or is switched off
     Needless,
@@ -27,60 +29,84 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl MailState {
     const fn name(self) -> &'static str {
         self.into_str()
     }
 }
 
+/// One row of `rosterd notices list`.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = mails)]
-pub struct Mail {
+pub struct ListedMail {
+    /// The mail's number.
     pub id: i64,
+    /// Whose administrators get it; empty for the operator.
     pub tenant_id: String,
+    /// Which notices it was made of.
     pub bundle: String,
+    /// The stable Message-ID.
     pub message_id: String,
+    /// See [`MailState`].
     pub state: String,
+    /// How often it was tried.
     pub attempts: i16,
+    /// When it is tried next; microseconds.
     pub due_at: i64,
+    /// When it was made; microseconds.
     pub created_at: i64,
+    /// When it was done with; microseconds.
     pub finished_at: Option<i64>,
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// How many recipients the server refused for good.
     pub refused: i32,
+    /// The last refusal.
     pub refusal: Option<String>,
+    /// Whether it went to the fallback address.
     pub fell_back: bool,
 }
 
+/// One notice of a mail.
 #[derive(Clone, Debug, Queryable)]
-pub struct Notice {
+pub struct ListedNotice {
+    /// The notice's number.
     pub id: i64,
+    /// See [`super::NoticeKind`].
     pub kind: String,
+    /// Whom it is about; empty if nobody in particular.
     pub user_id: String,
+    /// When it was written; microseconds.
     pub created_at: i64,
+    /// When a mail with it was sent; microseconds.
     pub told_at: Option<i64>,
 }
 
 /// The newest first.
 pub fn list(
     conn: &mut Conn,
-    state: Option<State>,
+    state: Option<MailState>,
     tenant: Option<&str>,
     limit: i64,
-) -> QueryResult<Vec<Mail>> {
-    let states = state.map_or_else(|| State::VARIANTS.to_vec(), |state| vec![state]);
+) -> QueryResult<Vec<ListedMail>> {
+    let states = state.map_or_else(|| MailState::VARIANTS.to_vec(), |state| vec![state]);
     let any = tenant.is_none().into_sql::<Bool>();
     mails::table
-        .filter(mails::state.eq_any(states.into_iter().map(State::name)))
+        .filter(mails::state.eq_any(states.into_iter().map(MailState::name)))
         .filter(mails::tenant_id.eq(tenant.unwrap_or_default()).or(any))
         .order(mails::id.desc())
         .limit(limit)
-        .select(Mail::as_select())
+        .select(ListedMail::as_select())
         .load(conn)
 }
 
 /// The mail, the first of its notices, and how many there are.
-pub fn show(conn: &mut Conn, id: i64, most: i64) -> QueryResult<Option<(Mail, Vec<Notice>, i64)>> {
-    let Some(mail) = mails::table.find(id).select(Mail::as_select()).first(conn).optional()? else {
+pub fn show(
+    conn: &mut Conn,
+    id: i64,
+    most: i64,
+) -> QueryResult<Option<(ListedMail, Vec<ListedNotice>, i64)>> {
+    let Some(mail) = mails::table.find(id).select(ListedMail::as_select()).first(conn).optional()? else {
         return Ok(None);
     };
     let of_mail = || outbox::table.filter(outbox::mail_id.eq(id));

@@ -8,45 +8,49 @@ use diesel::{
 };
 
 use super::{
-    Kind, Payload,
+    NoticeKind, Payload,
     kind::Family,
-    settled::Settled,
-    standing::{self, Stored},
+    outcomes::RecipientOutcomes,
+    still_true::{self, StoredNotice},
 };
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows, on_each, schema::mails},
+    runtime::clock::Timestamp,
 };
 
 /// A mail in the hands of one process until its lease is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claimed {
+pub struct ClaimedMail {
+    /// The mail's number.
     pub id: i64,
+    /// Whose administrators get it; empty for the operator.
     pub tenant_id: String,
+    /// The stable Message-ID.
     pub message_id: String,
     /// 1 for the first.
     pub attempt: i16,
+    /// What it is about.
     pub family: Family,
     /// Every leaver's notice that still holds, one for each person.
     pub told: Vec<i64>,
     /// The first of them, as many as a mail names.
     pub named: Vec<Payload>,
     /// All other notices that still hold.
-    pub news: Vec<Stored>,
+    pub news: Vec<StoredNotice>,
     /// What former attempts came to.
-    pub settled: Settled,
+    pub settled: RecipientOutcomes,
 }
 
-impl Claimed {
+impl ClaimedMail {
     /// There is nothing to tell any more.
     pub fn is_needless(&self) -> bool {
         self.told.is_empty() && self.news.is_empty()
     }
 
     /// Leaves out the kinds that somebody has switched off.
-    pub fn only(&mut self, wanted: impl Fn(Kind) -> bool) {
+    pub fn only(&mut self, wanted: impl Fn(NoticeKind) -> bool) {
         self.news.retain(|notice| wanted(notice.kind));
-        if !wanted(Kind::Deprovisioned) {
+        if !wanted(NoticeKind::Deprovisioned) {
             self.told.clear();
             self.named.clear();
         }
@@ -55,25 +59,32 @@ impl Claimed {
 
 /// Recipients that the mail server refused for good, and what became of the mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedRecipient {
+    /// How many recipients were refused.
     pub recipients: usize,
     /// None when the former reason still is the last one.
     pub why: Option<String>,
+    /// Whether it went to the fallback address.
     pub fell_back: bool,
 }
 
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MailOutcome {
+    /// Nothing is left to do.
     Sent,
     /// Everybody is back.
     Needless,
+    /// It is tried again.
     Later {
+        /// When.
         due_at: Timestamp,
+        /// Why it failed this time.
         error: String,
     },
     /// Given up.
     Dead {
+        /// Why it failed.
         error: String,
     },
 }
@@ -119,7 +130,7 @@ pub fn claim(
     now: Timestamp,
     lease_seconds: i64,
     most_named: usize,
-) -> QueryResult<Option<Claimed>> {
+) -> QueryResult<Option<ClaimedMail>> {
     // The state stands in the outer WHERE too: a process that waited for another's claim must see that it is gone.
     // SKIP LOCKED lets it take the next one instead; and `id =`, because PostgreSQL may run the SELECT of an `IN` once
     // for each row, and would then skip and claim its way through the whole table.
@@ -134,27 +145,27 @@ pub fn claim(
     let row: Option<Row> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
     let Some(row) = row else { return Ok(None) };
     let Row { id, tenant_id, bundle, message_id, attempts, settled } = row;
-    let settled = Settled::read(settled.as_deref());
+    let settled = RecipientOutcomes::read(settled.as_deref());
     let family = Family::of_bundle(&bundle).unwrap_or(Family::Leavers);
     let (mut told, mut named) = (Vec::new(), Vec::new());
     if family == Family::Leavers {
-        told = standing::leavers(conn, id)?;
-        named = standing::payloads(conn, told.get(..most_named).unwrap_or(&told))?;
+        told = still_true::leavers(conn, id)?;
+        named = still_true::payloads(conn, told.get(..most_named).unwrap_or(&told))?;
     }
-    let news = standing::news(conn, &tenant_id, id, family)?;
-    Ok(Some(Claimed { id, tenant_id, message_id, attempt: attempts, family, told, named, news, settled }))
+    let news = still_true::news(conn, &tenant_id, id, family)?;
+    Ok(Some(ClaimedMail { id, tenant_id, message_id, attempt: attempts, family, told, named, news, settled }))
 }
 
 /// Ends an attempt. A process that comes back after its lease undoes nothing that another has done since; but what was
 /// sent is sent.
-pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp) -> QueryResult<()> {
+pub fn record(conn: &mut Conn, mail: &ClaimedMail, outcome: &MailOutcome, now: Timestamp) -> QueryResult<()> {
     let mine = mails::table
         .find(mail.id)
         .filter(mails::state.eq("waiting"))
         .filter(mails::attempts.eq(mail.attempt));
     let finished_at = mails::finished_at.eq(now.micros());
     match outcome {
-        Outcome::Sent => {
+        MailOutcome::Sent => {
             diesel::update(mails::table.find(mail.id))
                 .set((
                     mails::state.eq("sent"),
@@ -165,19 +176,19 @@ pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp
                 .execute(conn)?;
             told(conn, mail, now)?;
         }
-        Outcome::Needless => {
+        MailOutcome::Needless => {
             // Somebody got it while it was true.
             let state = if mail.settled.anybody_took_it() { "sent" } else { "needless" };
             diesel::update(mine)
                 .set((mails::state.eq(state), finished_at, mails::settled.eq(None::<String>)))
                 .execute(conn)?;
         }
-        Outcome::Later { due_at, error } => {
+        MailOutcome::Later { due_at, error } => {
             diesel::update(mine)
                 .set((mails::due_at.eq(due_at.micros()), mails::last_error.eq(error)))
                 .execute(conn)?;
         }
-        Outcome::Dead { error } => {
+        MailOutcome::Dead { error } => {
             diesel::update(mine)
                 .set((
                     mails::state.eq("dead"),
@@ -191,7 +202,7 @@ pub fn record(conn: &mut Conn, mail: &Claimed, outcome: &Outcome, now: Timestamp
     Ok(())
 }
 
-fn told(conn: &mut Conn, mail: &Claimed, now: Timestamp) -> QueryResult<()> {
+fn told(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> QueryResult<()> {
     let told: Vec<i64> = mail.told.iter().copied().chain(mail.news.iter().map(|one| one.id)).collect();
     Rows::of(&told).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
         conn,
@@ -202,23 +213,29 @@ fn told(conn: &mut Conn, mail: &Claimed, now: Timestamp) -> QueryResult<()> {
 
 /// Keeps what became of each recipient, for the next attempt. News are told from the moment that anybody has them. A
 /// process that comes back after its lease adds what it knows, and takes away nothing that was taken.
-pub fn record_settled(conn: &mut Conn, mail: &Claimed, settled: &Settled, now: Timestamp) -> QueryResult<()> {
+pub fn record_settled(
+    conn: &mut Conn,
+    mail: &ClaimedMail,
+    settled: &RecipientOutcomes,
+    now: Timestamp,
+) -> QueryResult<()> {
     let waiting = mails::table.find(mail.id).filter(mails::state.eq("waiting"));
     let known: Option<Option<String>> = waiting.select(mails::settled).first(conn).optional()?;
     if let Some(known) = known {
-        let all = Settled::read(known.as_deref()).with(settled);
+        let all = RecipientOutcomes::read(known.as_deref()).with(settled);
         diesel::update(mails::table.find(mail.id)).set(mails::settled.eq(all.write())).execute(conn)?;
     }
     if settled.anybody_took_it() { told(conn, mail, now) } else { Ok(()) }
 }
 
 /// Puts the mail further out of others' reach: it has more recipients than its claim could know.
-pub fn extend(conn: &mut Conn, mail: &Claimed, until: Timestamp) -> QueryResult<()> {
+pub fn extend(conn: &mut Conn, mail: &ClaimedMail, until: Timestamp) -> QueryResult<()> {
     diesel::update(mails::table.find(mail.id)).set(mails::due_at.eq(until.micros())).execute(conn)?;
     Ok(())
 }
 
-pub fn record_refused(conn: &mut Conn, mail_id: i64, refused: &Refused) -> QueryResult<()> {
+/// Records recipients whom the server refuses for good.
+pub fn record_refused(conn: &mut Conn, mail_id: i64, refused: &RefusedRecipient) -> QueryResult<()> {
     let recipients = i32::try_from(refused.recipients).unwrap_or(i32::MAX);
     diesel::update(mails::table.find(mail_id))
         .set((mails::refused.eq(recipients), mails::fell_back.eq(refused.fell_back)))
@@ -250,11 +267,11 @@ mod tests {
             .unwrap();
     }
 
-    fn claim_at(database: &Database, seconds: i64) -> Option<Claimed> {
+    fn claim_at(database: &Database, seconds: i64) -> Option<ClaimedMail> {
         database.write(|conn| claim(conn, at(seconds), 30, 10).map_err(DbError::from)).unwrap()
     }
 
-    fn end(database: &Database, mail: &Claimed, outcome: &Outcome) {
+    fn end(database: &Database, mail: &ClaimedMail, outcome: &MailOutcome) {
         database.write(|conn| record(conn, mail, outcome, at(100)).map_err(DbError::from)).unwrap();
     }
 
@@ -280,7 +297,7 @@ mod tests {
             database.write(|conn| show(conn, "ada_again", "person_ada", "active")).unwrap();
 
             let mail = claim_at(&database, 60).unwrap();
-            end(&database, &mail, &Outcome::Sent);
+            end(&database, &mail, &MailOutcome::Sent);
 
             assert_eq!(mail.named.iter().map(|p| p.name.as_deref()).collect::<Vec<_>>(), [Some("bob")]);
             assert_eq!((told(&database, "ada"), told(&database, "bob")), (false, true));
@@ -295,7 +312,7 @@ mod tests {
             database.write(|conn| show(conn, "ada", "person_ada", "active")).unwrap();
 
             let mail = claim_at(&database, 60).unwrap();
-            end(&database, &mail, &Outcome::Needless);
+            end(&database, &mail, &MailOutcome::Needless);
 
             assert!(mail.told.is_empty());
             assert_eq!(state_of(&database, mail.id), "needless");
@@ -321,7 +338,7 @@ mod tests {
             gathered(&database, &["ada"]);
             let mail = claim_at(&database, 60).unwrap();
 
-            end(&database, &mail, &Outcome::Later { due_at: at(500), error: "no".into() });
+            end(&database, &mail, &MailOutcome::Later { due_at: at(500), error: "no".into() });
 
             assert_eq!(claim_at(&database, 499), None);
             assert_eq!(claim_at(&database, 500).unwrap().attempt, 2);
@@ -336,10 +353,10 @@ mod tests {
             let late = claim_at(&database, 60).unwrap();
             let other = claim_at(&database, 90).unwrap();
 
-            end(&database, &late, &Outcome::Dead { error: "no".into() });
+            end(&database, &late, &MailOutcome::Dead { error: "no".into() });
             assert_eq!(state_of(&database, other.id), "waiting");
-            end(&database, &other, &Outcome::Sent);
-            end(&database, &late, &Outcome::Later { due_at: at(200), error: "no".into() });
+            end(&database, &other, &MailOutcome::Sent);
+            end(&database, &late, &MailOutcome::Later { due_at: at(200), error: "no".into() });
 
             assert_eq!(state_of(&database, other.id), "sent");
             assert_eq!(claim_at(&database, 1_000), None);

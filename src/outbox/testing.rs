@@ -4,14 +4,14 @@ use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl, connection::S
 
 use super::{Notice, bundle::Pace, enqueue};
 use crate::{
-    clock::Timestamp,
     db::{
         Conn, Database, DbError, Url,
         bulk::Rows,
         migrate::migrate,
         schema::{mails, outbox},
     },
-    decide::{access::Cause, users::Leaver},
+    decide::{access::AccessCause, users::Leaver},
+    runtime::clock::Timestamp,
 };
 
 /// A mail a minute, and as many as there are.
@@ -71,7 +71,7 @@ fn leaver(tenant: &str, person: &str, now: Timestamp) -> Leaver {
         name: Some(person.into()),
         email: Some(format!("{person}@customer.example")),
         since: now,
-        cause: Cause::Person,
+        cause: AccessCause::Person,
         succeeded: false,
         state: Some("suspended".into()),
         inbox_id: 7,

@@ -3,20 +3,30 @@
 use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows, schema::claims},
-    decide::state::{Claim, FirstWord},
+    decide::state::{FirstSighting, OwnershipClaim},
+    runtime::clock::Timestamp,
 };
 
 type Row = (i64, String, String, i16, i64, String, i64, Option<i64>, Option<String>);
 
-fn claim(row: Row) -> Claim {
+fn claim(row: Row) -> OwnershipClaim {
     let (id, directory_id, organization_id, rank, at, event, first_inbox_id, revealed_by, tenant_id) = row;
-    let first = FirstWord { rank, at: Timestamp::from_micros(at), event };
-    Claim { id, directory_id, organization_id, first, first_inbox_id, revealed_by, tenant_id, fresh: false }
+    let first = FirstSighting { rank, at: Timestamp::from_micros(at), event };
+    OwnershipClaim {
+        id,
+        directory_id,
+        organization_id,
+        first,
+        first_inbox_id,
+        revealed_by,
+        tenant_id,
+        fresh: false,
+    }
 }
 
-pub fn of_directories(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Vec<Claim>> {
+/// All claims to these directories.
+pub fn of_directories(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Vec<OwnershipClaim>> {
     let rows: Vec<Row> = claims::table.filter(claims::directory_id.eq_any(directory_ids)).load(conn)?;
     Ok(rows.into_iter().map(claim).collect())
 }
@@ -49,7 +59,7 @@ pub fn homes(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<(Strin
     homes.load(conn)
 }
 
-/// New claims for pairs that have none; their first word is still to be folded in.
+/// New claims for pairs that have none; their first fact is still to be folded in.
 pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<()> {
     Rows::of(pairs).text("directory_id", |pair| &pair.0).text("organization_id", |pair| &pair.1).execute(
         conn,
@@ -60,7 +70,8 @@ pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResul
     Ok(())
 }
 
-pub fn update(conn: &mut Conn, changed: &[&Claim]) -> QueryResult<()> {
+/// Writes the outcome of claims that have changed.
+pub fn update(conn: &mut Conn, changed: &[&OwnershipClaim]) -> QueryResult<()> {
     Rows::of(changed)
         .integer("id", |claim| claim.id)
         .integer("rank", |claim| claim.first.rank.into())

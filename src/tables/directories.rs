@@ -36,6 +36,7 @@ pub fn providers(conn: &mut Conn, keys: &[Key]) -> QueryResult<HashMap<Key, Opti
     Ok(shown.into_iter().map(|row| ((row.tenant_id, row.id), row.provider)).collect())
 }
 
+/// The display name of a directory.
 pub fn name(conn: &mut Conn, key: &Key) -> QueryResult<Option<String>> {
     let shown: Vec<Shown> =
         Rows::of(std::slice::from_ref(key)).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
@@ -66,6 +67,7 @@ pub fn states(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<HashMap<Key
     Ok(found.into_iter().map(|row| ((row.tenant_id, row.id), row.state)).collect())
 }
 
+/// Writes rows of directories.
 pub fn upsert(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<()> {
     Rows::of(rows)
         .text("tenant_id", |row| &row.tenant_id)

@@ -15,9 +15,10 @@ use crate::db::{
 
 /// Losses in a directory's window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recent {
+pub struct RecentLosses {
     /// Held ones included.
     pub losses: u64,
+    /// How many of the losses were applied.
     pub applied: u64,
 }
 
@@ -36,27 +37,33 @@ fn count(number: i64) -> u64 {
 }
 
 /// Of these directories, each from its minute on.
-pub fn recent(conn: &mut Conn, since: &[(&str, i64)]) -> QueryResult<HashMap<String, Recent>> {
+pub fn recent(conn: &mut Conn, since: &[(&str, i64)]) -> QueryResult<HashMap<String, RecentLosses>> {
     let rows: Vec<Row> = Rows::of(since).text("directory_id", |row| row.0).integer("minute", |row| row.1).load(
         conn,
         "SELECT g.directory_id, CAST(SUM(g.losses) AS bigint) AS losses, CAST(SUM(g.applied) AS bigint) AS applied \
          FROM {rows} JOIN guard_counts g ON g.directory_id = r.directory_id AND g.minute >= r.minute \
          GROUP BY g.directory_id",
     )?;
-    let recent =
-        |row: Row| (row.directory_id, Recent { losses: count(row.losses), applied: count(row.applied) });
+    let recent = |row: Row| {
+        (row.directory_id, RecentLosses { losses: count(row.losses), applied: count(row.applied) })
+    };
     Ok(rows.into_iter().map(recent).collect())
 }
 
-pub struct Added<'a> {
+/// Losses of one directory to be counted.
+pub struct AddedLosses<'a> {
+    /// The directory.
     pub directory_id: &'a str,
     /// Where its window begins: what is older goes.
     pub since: i64,
+    /// How many people lose something.
     pub losses: usize,
+    /// How many of them are not held.
     pub applied: usize,
 }
 
-pub fn add(conn: &mut Conn, minute: i64, added: &[Added<'_>]) -> QueryResult<()> {
+/// Adds to the counts of a minute.
+pub fn add(conn: &mut Conn, minute: i64, added: &[AddedLosses<'_>]) -> QueryResult<()> {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Rows::of(added).text("directory_id", |row| row.directory_id).integer("since", |row| row.since).execute(
         conn,
@@ -86,7 +93,7 @@ struct Number {
     number: i64,
 }
 
-/// How many are shown as active in a (tenant, directory), counted up to `at_most`. By the words that stand there, so
+/// How many are shown as active in a (tenant, directory), counted up to `at_most`. By the facts that stand there, so
 /// that no index has to be kept for a question that is hardly ever asked. Each person is looked up by key, in a scalar
 /// select: joined, PostgreSQL pairs everybody with everybody while its statistics know of an empty table.
 pub fn active(conn: &mut Conn, directory: &Key, at_most: u64) -> QueryResult<u64> {

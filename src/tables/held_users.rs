@@ -14,14 +14,18 @@ use crate::{
         bulk::{Rows, Upsert},
         schema::held_users,
     },
-    decide::guard::{Decision, Entry, Loss, Lost},
+    decide::guard::{Decision, HeldEntry, LostAccess, UserLoss},
 };
 
 /// What a row may be in; while it is one of the first three, the user keeps what is shown.
 pub const OPEN: &str = "open";
+/// An operator, or the time limit, approved the loss; it is to be applied.
 pub const APPROVED: &str = "approved";
+/// An operator rejected the loss.
 pub const REJECTED: &str = "rejected";
+/// The approved loss is applied.
 pub const DONE: &str = "done";
+/// The loss is no longer wanted.
 pub const ENDED: &str = "ended";
 
 #[derive(QueryableByName)]
@@ -42,14 +46,14 @@ struct Row {
     state: String,
 }
 
-fn lost(code: &str, roles: &str) -> Lost {
+fn lost(code: &str, roles: &str) -> LostAccess {
     // Written below as a JSON list, so it reads as one.
     let roles: BTreeSet<String> = serde_json::from_str(roles).unwrap_or_default();
-    Lost::read(code, roles)
+    LostAccess::read(code, roles)
 }
 
-fn entry(row: Row) -> Entry {
-    Entry {
+fn entry(row: Row) -> HeldEntry {
+    HeldEntry {
         hold_id: row.hold_id,
         lost: lost(&row.lost, &row.roles),
         said: row.said,
@@ -64,7 +68,7 @@ fn entry(row: Row) -> Entry {
 }
 
 /// Those of these (tenant, user) who are held.
-pub fn live(conn: &mut Conn, users: &[Key]) -> QueryResult<Vec<Entry>> {
+pub fn live(conn: &mut Conn, users: &[Key]) -> QueryResult<Vec<HeldEntry>> {
     let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
         "SELECT h.tenant_id, h.user_id, h.hold_id, h.lost, h.roles, h.said, h.state FROM {rows} \
@@ -75,7 +79,7 @@ pub fn live(conn: &mut Conn, users: &[Key]) -> QueryResult<Vec<Entry>> {
 }
 
 /// Everybody who is held, in order, after this (tenant, user).
-pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Entry>> {
+pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<HeldEntry>> {
     use diesel::BoolExpressionMethods;
     type Columns = (String, String, i64, String, String, i64, String);
     let rows: Vec<Columns> = held_users::table
@@ -95,10 +99,10 @@ pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Ent
 }
 
 /// Losses that join a hold, by its id.
-pub fn hold(conn: &mut Conn, losses: &[(&Loss, i64)]) -> QueryResult<()> {
+pub fn hold(conn: &mut Conn, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
     let roles: Vec<String> =
         losses.iter().map(|(loss, _)| serde_json::Value::from(loss.lost.roles()).to_string()).collect();
-    let rows: Vec<(&Loss, i64, &String)> =
+    let rows: Vec<(&UserLoss, i64, &String)> =
         losses.iter().zip(&roles).map(|((loss, id), roles)| (*loss, *id, roles)).collect();
     Rows::of(&rows)
         .text("tenant_id", |row| &row.0.tenant_id)
@@ -120,8 +124,8 @@ pub fn hold(conn: &mut Conn, losses: &[(&Loss, i64)]) -> QueryResult<()> {
     Ok(())
 }
 
-/// The same loss in newer words.
-pub fn restate(conn: &mut Conn, losses: &[(&Loss, i64)]) -> QueryResult<()> {
+/// The same loss in newer facts.
+pub fn restate(conn: &mut Conn, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
     Rows::of(losses)
         .text("tenant_id", |row| &row.0.tenant_id)
         .text("user_id", |row| &row.0.user_id)
@@ -135,7 +139,8 @@ pub fn restate(conn: &mut Conn, losses: &[(&Loss, i64)]) -> QueryResult<()> {
     Ok(())
 }
 
-pub fn end(conn: &mut Conn, entries: &[&Entry], state: &'static str) -> QueryResult<()> {
+/// Ends entries, with the state that they end in.
+pub fn end(conn: &mut Conn, entries: &[&HeldEntry], state: &'static str) -> QueryResult<()> {
     Rows::of(entries)
         .text("tenant_id", |entry| &entry.tenant_id)
         .text("user_id", |entry| &entry.user_id)
@@ -200,29 +205,35 @@ pub fn finish(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
 
 /// Somebody of a hold, as their row shows them.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
-pub struct Held {
+pub struct HeldUser {
+    /// The broker's id.
     #[diesel(sql_type = Text)]
     pub user_id: String,
+    /// The display name.
     #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
     pub name: Option<String>,
+    /// The address.
     #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
     pub email: Option<String>,
     #[diesel(sql_type = Text)]
     lost: String,
     #[diesel(sql_type = Text)]
     roles: String,
+    /// One of the constants above.
     #[diesel(sql_type = Text)]
     pub state: String,
 }
 
-impl Held {
-    pub fn lost(&self) -> Lost {
+impl HeldUser {
+    /// What the person would lose.
+    pub fn lost(&self) -> LostAccess {
         lost(&self.lost, &self.roles)
     }
 }
 
-pub fn of_hold(conn: &mut Conn, hold_id: i64) -> QueryResult<Vec<Held>> {
-    let mut held: Vec<Held> = Rows::of(&[hold_id]).integer("hold_id", |id| *id).load(
+/// Everybody in a hold, in order.
+pub fn of_hold(conn: &mut Conn, hold_id: i64) -> QueryResult<Vec<HeldUser>> {
+    let mut held: Vec<HeldUser> = Rows::of(&[hold_id]).integer("hold_id", |id| *id).load(
         conn,
         "SELECT h.user_id, u.name, u.email, h.lost, h.roles, h.state FROM {rows} \
          JOIN held_users h ON h.hold_id = r.hold_id \

@@ -8,9 +8,9 @@ use diesel::{
 };
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows, schema::manual_grants},
-    decide::{around::ByHand, roles::Manual},
+    decide::{context::ManualGrants, roles::Manual},
+    runtime::clock::Timestamp,
 };
 
 #[derive(QueryableByName)]
@@ -34,16 +34,22 @@ struct Row {
 }
 
 /// A user of a tenant, and the person they are.
-pub struct Whose {
+pub struct GrantOwner {
+    /// The tenant.
     pub tenant_id: String,
+    /// The user for whom it was granted.
     pub user_id: String,
+    /// The person that it belongs to.
     pub person_id: String,
 }
 
 /// Of these, by (tenant, person), sorted by role: given to the person, or to this very user when the same person was known
 /// as one of the others named. What was given to somebody who bore the id before is not theirs. And those that are to
 /// [`follow`].
-pub fn of(conn: &mut Conn, users: &[(Whose, BTreeSet<String>)]) -> QueryResult<(ByHand, Vec<[String; 4]>)> {
+pub fn of(
+    conn: &mut Conn,
+    users: &[(GrantOwner, BTreeSet<String>)],
+) -> QueryResult<(ManualGrants, Vec<[String; 4]>)> {
     let rows: Vec<Row> = Rows::of(users)
         .text("tenant_id", |(whose, _)| &whose.tenant_id)
         .text("user_id", |(whose, _)| &whose.user_id)
@@ -57,7 +63,7 @@ pub fn of(conn: &mut Conn, users: &[(Whose, BTreeSet<String>)]) -> QueryResult<(
         .iter()
         .map(|(whose, also)| ((whose.tenant_id.as_str(), whose.user_id.as_str()), also))
         .collect();
-    let (mut by_hand, mut followed) = (ByHand::new(), Vec::new());
+    let (mut by_hand, mut followed) = (ManualGrants::new(), Vec::new());
     for Row { tenant_id, user_id, person_id, given_to, role_slug, reason, granted_by, granted_at } in rows {
         if given_to != person_id {
             let also = known.get(&(tenant_id.as_str(), user_id.as_str()));
@@ -87,7 +93,7 @@ pub fn roles_in(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<String>> {
 }
 
 /// One that exists keeps its place and takes the new reason.
-pub fn grant(conn: &mut Conn, whose: &Whose, grant: &Manual) -> QueryResult<()> {
+pub fn grant(conn: &mut Conn, whose: &GrantOwner, grant: &Manual) -> QueryResult<()> {
     revoke(conn, &whose.tenant_id, &whose.person_id, &grant.role)?;
     diesel::insert_into(manual_grants::table)
         .values((
@@ -147,7 +153,7 @@ pub fn copy(from: &mut Conn, to: &mut Conn) -> QueryResult<()> {
     let rows: Vec<(String, String, String, String, String, String, i64)> = manual_grants::table.load(from)?;
     for (tenant_id, user_id, person_id, role, reason, by, at) in rows {
         let manual = Manual { role, since: Timestamp::from_micros(at), by, reason };
-        grant(to, &Whose { tenant_id, user_id, person_id }, &manual)?;
+        grant(to, &GrantOwner { tenant_id, user_id, person_id }, &manual)?;
     }
     Ok(())
 }

@@ -3,15 +3,20 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, dsl::max};
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, DbError, schema::mappings},
-    mapping::{Fault, Mapping, check},
+    decide::mapping::{Mapping, MappingFault, check},
+    runtime::clock::Timestamp,
 };
 
-pub struct Applied {
+/// A version of the role mapping.
+pub struct AppliedMapping {
+    /// From 1; 0 is the compiled-in mapping.
     pub version: i64,
+    /// The TOML document.
     pub document: String,
+    /// Who applied it.
     pub by: String,
+    /// When.
     pub at: Timestamp,
 }
 
@@ -21,10 +26,11 @@ pub fn version(conn: &mut Conn) -> QueryResult<i64> {
     Ok(newest.unwrap_or_default())
 }
 
-pub fn newest(conn: &mut Conn) -> QueryResult<Option<Applied>> {
+/// The version in force; `None` if none was applied.
+pub fn newest(conn: &mut Conn) -> QueryResult<Option<AppliedMapping>> {
     let row: Option<(i64, String, String, i64)> =
         mappings::table.order(mappings::version.desc()).first(conn).optional()?;
-    Ok(row.map(|(version, document, by, at)| Applied {
+    Ok(row.map(|(version, document, by, at)| AppliedMapping {
         version,
         document,
         by,
@@ -39,31 +45,36 @@ pub fn at(conn: &mut Conn, version: i64) -> QueryResult<Option<Mapping>> {
     Ok(document.and_then(|document| check(&document).ok()))
 }
 
+/// Why the mapping in force cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InForceError {
+    /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
     #[error(
         "mapping version {version} was applied by another version of rosterd and cannot be read: line {fault}"
     )]
-    Faulty { version: i64, fault: Fault },
+    /// This build does not accept the stored document.
+    Faulty { version: i64, fault: MappingFault },
 }
 
 /// The mapping that holds.
 pub fn in_force(conn: &mut Conn) -> Result<Mapping, InForceError> {
-    let Some(Applied { version, document, .. }) = newest(conn).map_err(DbError::from)? else {
+    let Some(AppliedMapping { version, document, .. }) = newest(conn).map_err(DbError::from)? else {
         return Ok(Mapping::built_in());
     };
     match check(&document) {
         Ok(mapping) => Ok(mapping.as_version(version)),
         Err(faults) => {
-            let fault = faults.into_iter().next().unwrap_or(Fault { line: 0, what: "unknown".to_owned() });
+            let fault =
+                faults.into_iter().next().unwrap_or(MappingFault { line: 0, what: "unknown".to_owned() });
             Err(InForceError::Faulty { version, fault })
         }
     }
 }
 
-pub fn insert(conn: &mut Conn, applied: &Applied) -> QueryResult<()> {
+/// Adds a version.
+pub fn insert(conn: &mut Conn, applied: &AppliedMapping) -> QueryResult<()> {
     diesel::insert_into(mappings::table)
         .values((
             mappings::version.eq(applied.version),

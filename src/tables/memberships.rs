@@ -1,4 +1,4 @@
-//! Table `memberships`: the newest word on each membership. What shows of it is the view `group_members`, so a
+//! Table `memberships`: the latest fact about each membership. What shows of it is the view `group_members`, so a
 //! membership waits for its user and group without being looked at again (lesson 13).
 
 use std::collections::HashMap;
@@ -10,20 +10,27 @@ use diesel::{
 
 use super::{Key, code};
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         bulk::{Rows, Upsert},
         schema::memberships,
     },
-    decide::{around::Groups, protect::Loss},
-    fact::{Kind, Membership},
-    mapping::condition,
+    decide::{
+        context::Groups,
+        fact::{EntityKind, Membership},
+        mapping::condition,
+        protected_roles::RoleLoss,
+    },
+    runtime::clock::Timestamp,
 };
 
+/// A fact about a membership to be joined.
 pub struct NewMembership<'a> {
+    /// The fact.
     pub membership: &'a Membership,
+    /// The claim that it was said under.
     pub claim_id: i64,
+    /// The delivery that says it.
     pub inbox_id: i64,
 }
 
@@ -35,7 +42,7 @@ const MEMBERSHIP: Upsert<'_> = Upsert {
     ..Upsert::PLAIN
 };
 
-/// Keeps whichever word is newer, the stored one or this.
+/// Keeps whichever fact is newer, the stored one or this.
 pub fn upsert(conn: &mut Conn, memberships: &[NewMembership<'_>]) -> QueryResult<()> {
     Rows::of(memberships)
         .text("group_id", |new| &new.membership.group_id)
@@ -55,7 +62,7 @@ struct Holder {
     inbox_id: i64,
 }
 
-/// The deliveries that hold the newest words on these (group, user) pairs.
+/// The deliveries that hold the latest facts on these (group, user) pairs.
 pub fn evidence(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<Vec<i64>> {
     let holders: Vec<Holder> =
         Rows::of(pairs).text("group_id", |pair| &pair.0).text("user_id", |pair| &pair.1).load(
@@ -83,7 +90,7 @@ struct Group {
     event: String,
 }
 
-/// The existing groups of these (tenant, user), whether or not they have access; as `group_members` counts them. A word of
+/// The existing groups of these (tenant, user), whether or not they have access; as `group_members` counts them. A fact of
 /// before the group was deleted last does not count, also when the group was made again.
 pub fn groups_of(conn: &mut Conn, users: &[Key]) -> QueryResult<Groups> {
     let rows: Vec<Group> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
@@ -102,7 +109,7 @@ pub fn groups_of(conn: &mut Conn, users: &[Key]) -> QueryResult<Groups> {
     let mut groups = Groups::new();
     for Group { tenant_id, user_id, group_id, name, directory_id, at, event } in rows {
         let since = Timestamp::from_micros(at);
-        let group = condition::Membership { group_id, name, directory_id, since, event };
+        let group = condition::GroupMembership { group_id, name, directory_id, since, event };
         groups.entry((tenant_id, user_id)).or_default().push(group);
     }
     for of_user in groups.values_mut() {
@@ -124,9 +131,9 @@ struct Newest {
     event: String,
 }
 
-/// The newest word on the groups of each of these (tenant, user): on being in one or not, or on the group itself.
-pub fn newest_around(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, Loss>> {
-    let words: Vec<Newest> =
+/// The latest fact about the groups of each of these (tenant, user): on being in one or not, or on the group itself.
+pub fn newest_context(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, RoleLoss>> {
+    let facts: Vec<Newest> =
         Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
             conn,
             "SELECT r.tenant_id, r.user_id, CASE WHEN f.at > m.at THEN f.at ELSE m.at END AS at, \
@@ -135,11 +142,11 @@ pub fn newest_around(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key,
              JOIN claims c ON c.id = m.claim_id AND c.tenant_id = r.tenant_id \
              LEFT JOIN facts f ON f.id = m.group_id AND f.kind = 3 AND f.claim_id = m.claim_id",
         )?;
-    let mut newest: HashMap<Key, Loss> = HashMap::new();
-    for Newest { tenant_id, user_id, at, event } in words {
-        let word = Loss { at: Timestamp::from_micros(at), event };
-        let kept = newest.entry((tenant_id, user_id)).or_insert_with(|| word.clone());
-        *kept = word.max(kept.clone());
+    let mut newest: HashMap<Key, RoleLoss> = HashMap::new();
+    for Newest { tenant_id, user_id, at, event } in facts {
+        let fact = RoleLoss { at: Timestamp::from_micros(at), event };
+        let kept = newest.entry((tenant_id, user_id)).or_insert_with(|| fact.clone());
+        *kept = fact.max(kept.clone());
     }
     Ok(newest)
 }
@@ -159,5 +166,5 @@ pub fn members(
         .distinct()
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .load(conn)?;
-    Ok(ids.into_iter().map(|id| (id, code(Kind::User))).collect())
+    Ok(ids.into_iter().map(|id| (id, code(EntityKind::User))).collect())
 }

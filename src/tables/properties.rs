@@ -11,10 +11,12 @@ pub const DIRECTORY_DELETED: &str = "directory_deleted";
 /// The id up to which retention has walked the inbox.
 pub const RETENTION_CURSOR: &str = "retention_cursor";
 
+/// The value of this name.
 pub fn get(conn: &mut Conn, name: &str) -> QueryResult<Option<String>> {
     properties::table.find(name).select(properties::value).first(conn).optional()
 }
 
+/// Sets the value of this name.
 pub fn set(conn: &mut Conn, name: &str, value: &str) -> QueryResult<()> {
     Rows::of(&[(name, value)]).text("name", |(name, _)| name).text("value", |(_, value)| value).execute(
         conn,

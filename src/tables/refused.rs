@@ -4,26 +4,34 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, RunQueryDsl};
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, schema::refused},
-    fact::Kind,
+    decide::fact::EntityKind,
+    runtime::clock::Timestamp,
 };
 
 /// Beside the ranks of `refreshes`: somebody whose hold is approved.
 pub const HOLD: i16 = 3;
 
+/// A user or group whose change the database refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct Refused {
+pub struct RefusedChange {
+    /// As [`super::code`].
     pub kind: i16,
+    /// The broker's id.
     pub id: String,
     /// The directory of the refresh, or the tenant of the hold.
     pub owner: String,
     /// Empty unless the members of this group were refreshed.
     pub group_id: String,
+    /// The rank of the job that it came from, or [`HOLD`].
     pub rank: i16,
+    /// The database's reason.
     pub detail: String,
+    /// How often it was tried.
     pub attempts: i16,
+    /// When it was refused first; microseconds.
     pub since: i64,
+    /// When it is tried next; microseconds.
     pub due_at: i64,
 }
 
@@ -39,7 +47,8 @@ fn pause_seconds(attempts: i16) -> i64 {
 /// A row that somebody has locked for a moment.
 const BUSY_SECONDS: i64 = 3;
 
-impl Refused {
+impl RefusedChange {
+    /// A change that was not refused yet.
     pub fn new(kind: i16, id: &str, owner: &str, group_id: &str, rank: i16) -> Self {
         Self {
             kind,
@@ -56,7 +65,7 @@ impl Refused {
 
     /// "user u1", "group g1".
     pub fn name(&self) -> String {
-        let kind = if super::kind(self.kind) == Kind::Group { "group" } else { "user" };
+        let kind = if super::kind(self.kind) == EntityKind::Group { "group" } else { "user" };
         format!("{kind} {}", self.id)
     }
 
@@ -88,6 +97,7 @@ impl Refused {
         Ok((before, attempts) == (0, 1))
     }
 
+    /// Removes it, after it was applied.
     pub fn forget(&self, conn: &mut Conn) -> QueryResult<()> {
         diesel::delete(refused::table.find((self.kind, &self.id))).execute(conn)?;
         Ok(())
@@ -95,7 +105,7 @@ impl Refused {
 }
 
 /// Those to be tried now. Users come before groups, as somebody may lose access.
-pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<Refused>> {
+pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<RefusedChange>> {
     refused::table
         .filter(refused::due_at.le(now.micros()))
         .order((refused::kind, refused::due_at, refused::id))
@@ -103,12 +113,13 @@ pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<Refus
         .load(conn)
 }
 
-pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<Refused>> {
+/// The refused change of an entity.
+pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<RefusedChange>> {
     refused::table.find((kind, id)).first(conn).optional()
 }
 
 /// All of them, the oldest first.
-pub fn list(conn: &mut Conn) -> QueryResult<Vec<Refused>> {
+pub fn list(conn: &mut Conn) -> QueryResult<Vec<RefusedChange>> {
     refused::table.order((refused::since, refused::kind, refused::id)).load(conn)
 }
 

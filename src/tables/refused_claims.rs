@@ -9,14 +9,16 @@ use diesel::{
 };
 
 use crate::{
-    clock::Timestamp,
     db::{Conn, bulk::Rows, on_each, schema::refused_claims},
+    runtime::clock::Timestamp,
 };
 
 /// Events of one batch that one organization claims for a directory of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedClaim {
+    /// The organization that claims the directory.
     pub organization_id: String,
+    /// How many events.
     pub events: i64,
     /// Those of them that end somebody's access.
     pub leavers: i64,
@@ -25,11 +27,11 @@ pub struct Refused {
 }
 
 /// By directory. Where several organizations claim one directory, the newest claimant is stored.
-pub type ByDirectory = BTreeMap<String, Refused>;
+pub type ByDirectory = BTreeMap<String, RefusedClaim>;
 
 /// Written in the transaction that dead-letters the deliveries, so that none is missed or counted twice.
 pub fn add(conn: &mut Conn, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
-    let rows: Vec<(&String, &Refused)> = refused.iter().collect();
+    let rows: Vec<(&String, &RefusedClaim)> = refused.iter().collect();
     Rows::of(&rows)
         .text("directory_id", |(directory_id, _)| directory_id)
         .text("organization_id", |(_, refused)| &refused.organization_id)
@@ -54,16 +56,22 @@ pub fn add(conn: &mut Conn, refused: &ByDirectory, now: Timestamp) -> QueryResul
 /// The counts of a directory of which the operator is to be notified now.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct Counted {
+    /// The directory that is claimed.
     #[diesel(sql_type = Text)]
     pub directory_id: String,
+    /// The organization that claims it.
     #[diesel(sql_type = Text)]
     pub organization_id: String,
+    /// How many events since the last mail.
     #[diesel(sql_type = BigInt)]
     pub events: i64,
+    /// How many of them end somebody's access.
     #[diesel(sql_type = BigInt)]
     pub leavers: i64,
+    /// One of the deliveries.
     #[diesel(sql_type = BigInt)]
     pub inbox_id: i64,
+    /// The time of the first one.
     #[diesel(sql_type = BigInt)]
     pub first_at: i64,
 }

@@ -7,20 +7,20 @@ use diesel::{
 
 use super::{
     Key,
-    host::time_as_text,
+    published::time_as_text,
     roles::{self, Assignment, Grant},
 };
 use crate::{
-    clock::Timestamp,
     db::{
         Conn,
         bulk::{Rows, Upsert},
     },
     decide::{
         address::email_key,
-        users::{Seat, ShownUser, UserChange},
+        fact,
+        users::{ShownUser, UserAccess, UserChange},
     },
-    fact,
+    runtime::clock::Timestamp,
 };
 
 #[derive(QueryableByName)]
@@ -129,7 +129,7 @@ pub fn addresses_of_holders(
 }
 
 struct Put<'a> {
-    seat: &'a Seat,
+    seat: &'a UserAccess,
     directory_id: &'a str,
     digest: i64,
     content: &'a fact::User,
@@ -235,7 +235,7 @@ fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
 }
 
 /// Touches only rows that differ: a refresh visits everybody of a directory.
-fn update_access(conn: &mut Conn, seats: &[&Seat]) -> QueryResult<()> {
+fn update_access(conn: &mut Conn, seats: &[&UserAccess]) -> QueryResult<()> {
     Rows::of(seats)
         .text("tenant_id", |seat| &seat.tenant_id)
         .text("id", |seat| &seat.user_id)

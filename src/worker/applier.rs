@@ -11,18 +11,22 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{checkpointer::Log, compaction::Compaction, waiting::waiting};
+use super::{checkpointer::WalGrowth, compaction::Compaction, pending_work::waiting};
 use crate::{
-    apply::{self, ApplyError, Batch, ahead::Ahead, poison, reading::LeftOut, refresh, refused},
-    clock::{Clock, Timestamp},
+    apply::{
+        self, ApplyError, Batch, isolate, parse_batch::LeftOut, prefetch::Prefetcher, recompute, refused,
+    },
     db::{Database, DbError, Fault},
     decide::{Rules, state::Overruled},
-    holds,
-    inbox::dead::DeadLetter,
-    metrics::{Metrics, Reason},
+    inbox::dead_letters::DeadLetter,
+    operator::holds,
     retention::Retention,
+    runtime::{
+        clock::{Clock, Timestamp},
+        metrics::{Metrics, Reason},
+        wake::Wake,
+    },
     tables::mappings,
-    wake::Wake,
 };
 
 /// After a failure that may pass: from this pause, doubled up to the longest.
@@ -46,8 +50,8 @@ pub struct Applier {
     /// With the mapping that held when last looked.
     pub rules: RwLock<Rules>,
     pub batch: Batch,
-    pub ahead: Ahead,
-    pub log: Log,
+    pub ahead: Prefetcher,
+    pub log: WalGrowth,
     pub retention: Retention,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -58,7 +62,7 @@ pub struct Applier {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ApplyStep {
     /// A batch as large as they may be, or a step of a refresh: there is likely more.
     Full,
     Worked,
@@ -76,17 +80,17 @@ impl Applier {
         while !wake.is_stopping() {
             let begun = Instant::now();
             match self.step() {
-                Ok(Step::Full) => {
+                Ok(ApplyStep::Full) => {
                     pause = PAUSE;
                     if wake.heard() {
                         wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_IN_TURNS));
                     }
                 }
-                Ok(Step::Worked) => {
+                Ok(ApplyStep::Worked) => {
                     pause = PAUSE;
                     wake.pause(self.gather());
                 }
-                Ok(Step::Idle) => {
+                Ok(ApplyStep::Idle) => {
                     pause = PAUSE;
                     if !compaction.step(&self.database, self.retention, self.clock.now()) {
                         wake.wait(poll);
@@ -103,13 +107,13 @@ impl Applier {
     }
 
     /// One batch, and one step of a refresh if one waits.
-    pub fn step(&self) -> Result<Step, ApplyError> {
+    pub fn step(&self) -> Result<ApplyStep, ApplyError> {
         match self.attempt() {
             Err(ApplyError::MappingChanged) => {
                 let mapping = self.database.read::<_, ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
                 tracing::info!(mapping.version = mapping.version, "another role mapping holds from now on");
                 self.rules.write().mapping = Arc::new(mapping);
-                Ok(Step::Full)
+                Ok(ApplyStep::Full)
             }
             // All is read anew, however long it lasts and whatever is done about it meanwhile.
             Err(error) => {
@@ -124,7 +128,7 @@ impl Applier {
         self.rules.read().clone()
     }
 
-    fn attempt(&self) -> Result<Step, ApplyError> {
+    fn attempt(&self) -> Result<ApplyStep, ApplyError> {
         let now = self.clock.now();
         let waits = waiting(&self.database, now)?;
         let applied = match waits.deliveries {
@@ -141,9 +145,9 @@ impl Applier {
         let (applied, refreshed, released) = (applied?, refreshed?, released?);
         let released = retried? || released;
         Ok(match applied {
-            _ if released || refreshed || applied >= self.batch.deliveries => Step::Full,
-            0 => Step::Idle,
-            _ => Step::Worked,
+            _ if released || refreshed || applied >= self.batch.deliveries => ApplyStep::Full,
+            0 => ApplyStep::Idle,
+            _ => ApplyStep::Worked,
         })
     }
 
@@ -154,7 +158,7 @@ impl Applier {
     }
 
     fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {
-        let Some(refreshed) = refresh::step(&self.database, &self.rules(), self.batch, now)? else {
+        let Some(refreshed) = recompute::step(&self.database, &self.rules(), self.batch, now)? else {
             return Ok(false);
         };
         self.log.grew(refreshed.entities);
@@ -232,7 +236,7 @@ impl Applier {
 
     fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {
         tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
-        let outcome = poison::separate(&self.database, &self.rules(), self.batch, now)?;
+        let outcome = isolate::separate(&self.database, &self.rules(), self.batch, now)?;
         // A copy knows nothing of attempts and of when the next is due.
         self.ahead.forget();
         self.log.grew(outcome.applied);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{db::Database, wake::Wake};
+use crate::{db::Database, runtime::wake::Wake};
 
 /// Deliveries after which the log is worth the way: some 16 MiB of it.
 const EVERY: usize = 4_000;
@@ -20,12 +20,12 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// How much was written to the log since it was last copied; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Log {
+pub struct WalGrowth {
     grown: Arc<AtomicUsize>,
     wake: Wake,
 }
 
-impl Log {
+impl WalGrowth {
     /// So many deliveries were applied, or entities derived again.
     pub fn grew(&self, by: usize) {
         if self.grown.fetch_add(by, Ordering::Relaxed) + by >= EVERY {
@@ -36,7 +36,7 @@ impl Log {
 }
 
 /// `None` on PostgreSQL, which does this by itself.
-pub fn start(database: &Database, log: &Log) -> std::io::Result<Option<(Wake, JoinHandle<()>)>> {
+pub fn start(database: &Database, log: &WalGrowth) -> std::io::Result<Option<(Wake, JoinHandle<()>)>> {
     if !database.takes_turns_with_receivers() {
         return Ok(None);
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn it_rings_once_for_each_so_many() {
-        let log = Log::default();
+        let log = WalGrowth::default();
         log.grew(EVERY - 1);
         assert!(!log.wake.heard());
         log.grew(1);
@@ -87,7 +87,7 @@ mod tests {
         let size = || std::fs::metadata(&file).unwrap().len();
         assert!(size() < 1_000_000, "SQLite did it by itself");
 
-        let log = Log::default();
+        let log = WalGrowth::default();
         let (wake, thread) = start(&database, &log).unwrap().unwrap();
         log.grew(EVERY);
 
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn postgresql_needs_none() {
         let database = Database::new(&Url::Postgres("postgres://127.0.0.1:1/none".to_owned()), 1);
-        assert!(start(&database, &Log::default()).unwrap().is_none());
+        assert!(start(&database, &WalGrowth::default()).unwrap().is_none());
     }
 }

@@ -1,9 +1,9 @@
 //! Compaction of the inbox: with nothing else to do a step, and once an hour a whole walk.
 
 use crate::{
-    clock::Timestamp,
     db::Database,
     retention::{self, Retention},
+    runtime::clock::Timestamp,
 };
 
 const PAUSE_SECONDS: i64 = 3_600;

@@ -4,11 +4,9 @@
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use crate::{
-    clock::Clock,
     db::Database,
-    metrics::Metrics,
-    notify::{Notifier, Step},
-    wake::Wake,
+    notify::{Notifier, NotifyStep},
+    runtime::{clock::Clock, metrics::Metrics, wake::Wake},
 };
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -24,8 +22,8 @@ pub fn start(
     std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
         while !wake.is_stopping() {
             match notifier.step(&database, clock.now(), &metrics) {
-                Ok(Step::Worked) => {}
-                Ok(Step::Idle) => wake.wait(poll),
+                Ok(NotifyStep::Worked) => {}
+                Ok(NotifyStep::Idle) => wake.wait(poll),
                 Err(error) => {
                     tracing::error!(error = %error, "notices could not be read; they wait in the outbox");
                     wake.wait(PAUSE_AFTER_FAILURE);

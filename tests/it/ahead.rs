@@ -3,12 +3,12 @@
 use actix_web::web::Bytes;
 use diesel::connection::SimpleConnection;
 use rosterd::{
-    apply::{self, Batch, ahead::Ahead},
+    apply::{self, Batch, prefetch::Prefetcher},
     broker::Source,
     db::DbError,
     inbox::{Delivery, append::append},
-    tables::host::USERS,
-    worker::applier::Step,
+    tables::published::USERS,
+    worker::applier::ApplyStep,
 };
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn what_was_just_kept_is_applied_without_being_read_back() {
         app.deliver(&joined(1));
         execute(&app, "UPDATE inbox SET body = substr(body, 1, 2)");
 
-        assert_eq!(app.applier.step().unwrap(), Step::Worked);
+        assert_eq!(app.applier.step().unwrap(), ApplyStep::Worked);
 
         assert_eq!(ids(&app), ["u1"]);
     }
@@ -60,7 +60,7 @@ fn what_others_kept_before_is_applied_in_the_same_step() {
         app.deliver(&joined(3));
         kept_elsewhere(&app, &joined(4));
 
-        assert_eq!(app.applier.step().unwrap(), Step::Worked);
+        assert_eq!(app.applier.step().unwrap(), ApplyStep::Worked);
         assert_eq!(ids(&app), ["u1", "u2", "u3"]);
 
         app.drain();
@@ -79,7 +79,7 @@ fn what_others_kept_between_is_not_left_lying_while_more_comes() {
         }
 
         for _ in 0..3 {
-            assert_eq!(app.applier.step().unwrap(), Step::Full);
+            assert_eq!(app.applier.step().unwrap(), ApplyStep::Full);
         }
 
         assert!(ids(&app).contains(&"u2".to_owned()), "{:?}", ids(&app));
@@ -127,10 +127,10 @@ fn overtaken(backend: Backend) -> TestApp {
         let user = user(&format!("u{n}"), "active", n);
         app.send(event(&format!("e{n}"), "dsync.user.created", n, user).to_string());
     }
-    assert_eq!(app.applier.step().unwrap(), Step::Full);
+    assert_eq!(app.applier.step().unwrap(), ApplyStep::Full);
     assert!(!app.applier.ahead.is_empty(), "the second batch is read");
 
-    let (batch, another) = (Batch::default(), Ahead::default());
+    let (batch, another) = (Batch::default(), Prefetcher::default());
     app.send(
         event(
             "e5",
@@ -153,7 +153,7 @@ fn what_another_process_applied_is_forgotten_by_an_idle_one() {
     for backend in Backend::offered() {
         let app = overtaken(backend);
 
-        assert_eq!(app.applier.step().unwrap(), Step::Idle);
+        assert_eq!(app.applier.step().unwrap(), ApplyStep::Idle);
 
         assert!(app.applier.ahead.is_empty());
     }
@@ -166,12 +166,12 @@ fn what_another_process_applied_is_not_applied_again_and_holds_up_nothing() {
         let before = trail(&app, "org_1").len();
         app.send(event("e6", "dsync.user.created", 6, user("u6", "active", 6)).to_string());
 
-        assert_eq!(app.applier.step().unwrap(), Step::Worked);
+        assert_eq!(app.applier.step().unwrap(), ApplyStep::Worked);
 
         assert_eq!(trail(&app, "org_1").len(), before + 1, "of u6 alone");
         let emails = app.brief(USERS, &["id", "email"]);
         assert!(emails.contains(&"u3 new@acme.example".to_owned()), "{emails:?}");
         assert!(emails.iter().any(|row| row.starts_with("u6 ")), "{emails:?}");
-        assert_eq!(app.applier.step().unwrap(), Step::Idle);
+        assert_eq!(app.applier.step().unwrap(), ApplyStep::Idle);
     }
 }

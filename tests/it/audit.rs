@@ -7,10 +7,10 @@ mod receipts;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rosterd::{
-    audit::log::{self, Kept, Wanted},
+    audit::log::{self, LogQuery, StoredEntry},
     db::DbError,
-    inbox::dead,
-    tables::host::{USER_ROLES, USERS},
+    inbox::dead_letters,
+    tables::published::{USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -22,8 +22,8 @@ use crate::{
     roles::{GROUPS, apply, give},
 };
 
-pub(super) fn trail(app: &TestApp, tenant_id: &str) -> Vec<Kept> {
-    let wanted = Wanted { tenant_id, subjects: None, kind: None, since: None, until: None, limit: 100_000 };
+pub(super) fn trail(app: &TestApp, tenant_id: &str) -> Vec<StoredEntry> {
+    let wanted = LogQuery { tenant_id, subjects: None, kind: None, since: None, until: None, limit: 100_000 };
     app.database().read::<_, DbError>(|conn| Ok(log::entries(conn, wanted)?)).unwrap()
 }
 
@@ -32,21 +32,21 @@ pub(super) fn page_of(report: &rosterd::audit::report::Report) -> String {
 }
 
 /// Without what becomes of the list of roles.
-fn of_others(entries: Vec<Kept>) -> Vec<Kept> {
+fn of_others(entries: Vec<StoredEntry>) -> Vec<StoredEntry> {
     let of_list = ["role.listed", "role.renamed", "role.unlisted"];
     entries.into_iter().filter(|entry| !of_list.contains(&entry.kind.as_str())).collect()
 }
 
-fn brief(entries: &[Kept]) -> Vec<String> {
+fn brief(entries: &[StoredEntry]) -> Vec<String> {
     entries.iter().map(|entry| format!("{} {} by {}", entry.kind, entry.subject, entry.actor)).collect()
 }
 
-fn change(entry: &Kept) -> Value {
+fn change(entry: &StoredEntry) -> Value {
     serde_json::from_str(&entry.change).unwrap()
 }
 
 /// Who has access, and who holds what, told by the trail alone.
-pub(super) fn replayed(entries: &[Kept]) -> BTreeMap<String, (String, BTreeSet<String>)> {
+pub(super) fn replayed(entries: &[StoredEntry]) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let mut users: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
     for entry in entries {
         if !["user.", "access.", "roles.", "tables."].iter().any(|family| entry.kind.starts_with(family)) {
@@ -172,7 +172,7 @@ both! {
         apply(app, &format!("unknown_roles = \"ignore\"\n{GROUPS}"));
         apply(app, "unknown_roles = \"ignore\"\n[roles.editor]\nname = \"Author\"\n");
 
-        let listed: Vec<Kept> = trail(app, "org_1").into_iter().filter(|entry| entry.kind.starts_with("role.")).collect();
+        let listed: Vec<StoredEntry> = trail(app, "org_1").into_iter().filter(|entry| entry.kind.starts_with("role.")).collect();
 
         assert_eq!(brief(&listed), [
             "role.listed member by event e1",
@@ -191,8 +191,8 @@ both! {
     fn lesson_41_what_is_rolled_back_leaves_no_entry(app) {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
         let refused: Result<(), DbError> = app.database().write_in_turn(|conn| {
-            assert!(!dead::retry(conn, 1)?);
-            let entry = rosterd::audit::Entry::new("org_1", "delivery.retried", 1, &json!({}), rosterd::audit::Actor::operator("ada"));
+            assert!(!dead_letters::retry(conn, 1)?);
+            let entry = rosterd::audit::AuditEntry::new("org_1", "delivery.retried", 1, &json!({}), rosterd::audit::Actor::operator("ada"));
             rosterd::audit::record(conn, &[entry], app.clock.now())?;
             Err(DbError::Query(diesel::result::Error::RollbackTransaction))
         });

@@ -67,7 +67,7 @@ fn a_simulated_broker_ends_in_the_tables_it_expects_and_in_equal_ones_on_both_da
 
 /// As the deliveries tell, since there is no verb for it.
 pub(crate) fn tenants(store: &TestDatabase) -> Vec<String> {
-    use rosterd::{db, tables::host::TENANTS};
+    use rosterd::{db, tables::published::TENANTS};
     let database = db::Database::new(&db::Url::parse(&store.url()).unwrap(), 1);
     let rows = database.read::<_, db::DbError>(|conn| Ok(TENANTS.rows(conn, None)?)).unwrap();
     rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()
@@ -207,7 +207,7 @@ fn the_log_follows_one_event_by_its_id_and_holds_no_body_address_secret_or_signa
             .env("RUST_LOG", "rosterd=trace,actix=trace,diesel=trace,lettre=trace");
     });
     let body = event("event_followed", "dsync.user.created", 1, user("u_secretive", "active", 1)).to_string();
-    let header = signature(SECRET, rosterd::clock::Clock::System.now().millis(), body.as_bytes());
+    let header = signature(SECRET, rosterd::runtime::clock::Clock::System.now().millis(), body.as_bytes());
 
     let status = Command::new("curl")
         .args(["-sS", "-H", &format!("WorkOS-Signature: {header}"), "-d", &body, &served.webhook()])
@@ -233,7 +233,8 @@ fn the_inbox_is_listed_shown_retried_and_discarded() {
         let store = TestDatabase::create(backend);
         let served = Served::on(&store);
         let body = "{\"no\": \"event\"}";
-        let header = signature(SECRET, rosterd::clock::Clock::System.now().millis(), body.as_bytes());
+        let header =
+            signature(SECRET, rosterd::runtime::clock::Clock::System.now().millis(), body.as_bytes());
         let sent = Command::new("curl")
             .args(["-sS", "-H", &format!("WorkOS-Signature: {header}"), "-d", body, &served.webhook()])
             .output();

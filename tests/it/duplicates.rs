@@ -7,8 +7,8 @@ use reqwest::StatusCode;
 use rosterd::{
     broker::Source,
     db::{Database, Url},
-    inbox::{Delivery, Kept, append::append},
-    tables::host::USERS,
+    inbox::{Delivery, Stored, append::append},
+    tables::published::USERS,
 };
 use serde_json::json;
 
@@ -73,13 +73,13 @@ fn processes_that_keep_the_same_events_at_once_keep_each_of_them_once() {
                 barrier.wait();
                 append(database, &deliveries).unwrap()
             };
-            let answers: Vec<Vec<Kept>> = thread::scope(|scope| {
+            let answers: Vec<Vec<Stored>> = thread::scope(|scope| {
                 let threads: Vec<_> = processes.iter().map(|process| scope.spawn(|| keep(process))).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
 
             for n in 0..deliveries.len() {
-                let accepted = answers.iter().filter(|kept| matches!(kept[n], Kept::Accepted { .. }));
+                let accepted = answers.iter().filter(|kept| matches!(kept[n], Stored::Accepted { .. }));
                 assert_eq!(accepted.count(), 1, "event {n} of round {round}: {answers:?}");
             }
         }

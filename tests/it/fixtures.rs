@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rosterd::tables::host::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS};
+use rosterd::tables::published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS};
 
 use crate::harness::{Backend, TestApp};
 

@@ -12,16 +12,18 @@ use std::sync::{Arc, atomic::AtomicU32};
 use reqwest::{Response, StatusCode};
 use rosterd::{
     app::{self, App, Workers},
-    apply::{Batch, ahead::Ahead},
-    clock::{Clock, Timestamp},
+    apply::{Batch, prefetch::Prefetcher},
     config::{self, Config},
     db::{Database, DbError},
-    rebuild::{Rebuild, rebuild},
-    tables::host::HostTable,
-    wake::Wake,
+    operator::rebuild::{Rebuild, rebuild},
+    runtime::{
+        clock::{Clock, Timestamp},
+        wake::Wake,
+    },
+    tables::published::PublishedTable,
     worker::{
-        applier::{Applier, Step},
-        checkpointer::Log,
+        applier::{Applier, ApplyStep},
+        checkpointer::WalGrowth,
     },
 };
 use serde_json::{Map, Value};
@@ -107,8 +109,8 @@ impl TestApp {
                 bytes: config.apply.batch_bytes,
                 ..Batch::default()
             },
-            ahead: Ahead::of(app.recent.clone()),
-            log: Log::default(),
+            ahead: Prefetcher::of(app.recent.clone()),
+            log: WalGrowth::default(),
             retention: config.retention,
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),
@@ -173,7 +175,7 @@ impl TestApp {
 
     /// Applies until nothing is left to apply.
     pub fn drain(&self) {
-        while self.applier.step().unwrap() != Step::Idle {}
+        while self.applier.step().unwrap() != ApplyStep::Idle {}
     }
 
     /// Delivers in this order and applies everything.
@@ -184,13 +186,13 @@ impl TestApp {
         self.drain();
     }
 
-    pub fn rows(&self, table: HostTable) -> Vec<Map<String, Value>> {
+    pub fn rows(&self, table: PublishedTable) -> Vec<Map<String, Value>> {
         let rows = self.database().read::<_, DbError>(|conn| Ok(table.rows(conn, None)?)).unwrap();
         rows.into_iter().map(|row| table.names().map(str::to_owned).zip(row).collect()).collect()
     }
 
     /// The named columns of every row, as texts joined by blanks: what a test states.
-    pub fn brief(&self, table: HostTable, columns: &[&str]) -> Vec<String> {
+    pub fn brief(&self, table: PublishedTable, columns: &[&str]) -> Vec<String> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.rows(table)
             .iter()
@@ -202,7 +204,7 @@ impl TestApp {
     pub fn inbox(&self) -> Vec<(String, String)> {
         let mut entries = self
             .database()
-            .read::<_, DbError>(|conn| Ok(rosterd::inbox::log::list(conn, None, 100_000)?))
+            .read::<_, DbError>(|conn| Ok(rosterd::inbox::listing::list(conn, None, 100_000)?))
             .unwrap();
         entries.reverse();
         entries.into_iter().map(|entry| (entry.event, entry.state)).collect()

@@ -6,8 +6,8 @@ mod tripped;
 
 use rosterd::{
     db::DbError,
-    holds::{self, By, Verdict},
-    tables::host::USERS,
+    operator::holds::{self, HoldDecision, Verdict},
+    tables::published::USERS,
 };
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ pub(super) fn held(app: &TestApp) -> Vec<(String, usize, i64, i64)> {
 }
 
 pub(crate) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String]) -> usize {
-    let by = By { name: "ada", reason: Some("asked"), users };
+    let by = HoldDecision { name: "ada", reason: Some("asked"), users };
     let decided = holds::decide(app.database(), id, verdict, by, app.clock.now()).unwrap();
     app.drain();
     decided

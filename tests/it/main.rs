@@ -51,6 +51,8 @@ mod refused;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod signature;
 #[cfg(test)]
 mod smtp;

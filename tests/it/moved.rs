@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use rosterd::{
     app::{self, Workers},
     db::Url,
-    tables::host::USERS,
+    tables::published::USERS,
 };
 
 use crate::harness::{

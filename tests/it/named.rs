@@ -2,13 +2,15 @@
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use rosterd::{
-    by_hand::{By, ByHandError},
     db::{Conn, DbError},
-    erase::{EraseError, erase},
-    explain::{ExplainError, explain},
+    operator::{
+        erase::{EraseError, erase},
+        explain::{ExplainError, explain},
+        manual_roles::{ManualRoleError, OperatorAt},
+    },
     tables::{
-        host::USERS,
-        lookup::{LookupError, named},
+        published::USERS,
+        user_lookup::{LookupError, named},
     },
 };
 use serde_json::{Value, json};
@@ -107,11 +109,11 @@ both! {
         let (database, rules) = (app.database(), app.config.rules());
 
         let given = give(app, both_of_them, "member").unwrap_err();
-        assert!(matches!(&given, ByHandError::Lookup(error) if ambiguous(error)), "{given}");
+        assert!(matches!(&given, ManualRoleError::Lookup(error) if ambiguous(error)), "{given}");
         assert!(given.to_string().contains("id:ada@acme.example"), "{given}");
         let explained = explain(database, &rules, "org_1", both_of_them).unwrap_err();
         assert!(matches!(&explained, ExplainError::Lookup(error) if ambiguous(error)), "{explained}");
-        let erased = erase(database, &rules, "org_1", both_of_them, By { name: "ada", now: now() }).unwrap_err();
+        let erased = erase(database, &rules, "org_1", both_of_them, OperatorAt { name: "ada", now: now() }).unwrap_err();
         assert!(matches!(&erased, EraseError::Lookup(error) if ambiguous(error)), "{erased}");
 
         // Each can still be named.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rosterd::{
     config::Config,
-    notify::{Notifier, Step},
-    tables::host::USERS,
+    notify::{Notifier, NotifyStep},
+    tables::published::USERS,
 };
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ impl Office {
     /// Until there is nothing to send now.
     pub(crate) fn send(&self, app: &TestApp) {
         let metrics = &app.applier.metrics;
-        while self.notifier.step(app.database(), app.clock.now(), metrics).unwrap() == Step::Worked {}
+        while self.notifier.step(app.database(), app.clock.now(), metrics).unwrap() == NotifyStep::Worked {}
     }
 
     fn mails(&self) -> Vec<Received> {

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use rosterd::{
     app::{self, Workers},
-    tables::host::USERS,
+    tables::published::USERS,
 };
 
 use crate::harness::{

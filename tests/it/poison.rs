@@ -1,6 +1,6 @@
 //! A bad event sets only itself aside (lesson 16).
 
-use rosterd::{apply::poison::MOST_ATTEMPTS, db::DbError, tables::host::USERS};
+use rosterd::{apply::isolate::MOST_ATTEMPTS, db::DbError, tables::published::USERS};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -37,12 +37,12 @@ both! {
         assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive", "u2 active", "u4 active"]);
         assert_eq!(state(app, "e_u3"), "dead");
         let letters = app.database().read::<_, DbError>(|conn| {
-            Ok(rosterd::inbox::log::list(conn, Some(rosterd::inbox::log::State::Dead), 10)?)
+            Ok(rosterd::inbox::listing::list(conn, Some(rosterd::inbox::listing::DeliveryState::Dead), 10)?)
         }).unwrap();
         assert_eq!((letters.len(), letters[0].reason.as_deref(), letters[0].attempts), (1, Some("refused"), 1));
 
         execute(app, "DROP INDEX host_email");
-        assert!(app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead::retry(conn, letters[0].id)?)).unwrap());
+        assert!(app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::retry(conn, letters[0].id)?)).unwrap());
         app.drain();
         assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3", "u4"]);
     }

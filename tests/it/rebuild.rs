@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use rosterd::{
-    clock::Clock,
     db::DbError,
     inbox::{
-        dead,
-        log::{self, State},
+        dead_letters,
+        listing::{self, DeliveryState},
     },
-    rebuild::{Change, Difference, Rebuild, rebuild},
+    operator::rebuild::{Difference, Rebuild, RowChange, rebuild},
     retention::{self, Retention},
-    tables::host::{GROUP_MEMBERS, TABLES, USER_ROLES, USERS},
+    runtime::clock::Clock,
+    tables::published::{GROUP_MEMBERS, TABLES, USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -105,13 +105,13 @@ both! {
 
         let shown = rebuilt(app, true);
         assert_eq!(shown.iter().map(|d| (d.table.name, d.key.join("/"), d.change)).collect::<Vec<_>>(), [
-            ("users", "org_1/u1".to_owned(), Change::Changed),
-            ("groups", "org_1/g1".to_owned(), Change::Missing),
-            ("group_members", "org_1/g1/u1".to_owned(), Change::Missing),
-            ("group_members", "org_1/g1/u3".to_owned(), Change::Missing),
-            ("roles", "org_1/owner".to_owned(), Change::Extra),
-            ("user_roles", "org_1/u1/member".to_owned(), Change::Missing),
-            ("user_roles", "org_1/u3/member".to_owned(), Change::Missing),
+            ("users", "org_1/u1".to_owned(), RowChange::Changed),
+            ("groups", "org_1/g1".to_owned(), RowChange::Missing),
+            ("group_members", "org_1/g1/u1".to_owned(), RowChange::Missing),
+            ("group_members", "org_1/g1/u3".to_owned(), RowChange::Missing),
+            ("roles", "org_1/owner".to_owned(), RowChange::Extra),
+            ("user_roles", "org_1/u1/member".to_owned(), RowChange::Missing),
+            ("user_roles", "org_1/u3/member".to_owned(), RowChange::Missing),
         ]);
         assert_eq!(app.rows(USER_ROLES).len(), 0, "a dry run changes nothing");
 
@@ -174,7 +174,7 @@ both! {
         app.play(&[event("e3", "dsync.user.updated", 3, user("u1", "active", 3))]);
         app.play(&[event("e4", "dsync.user.deleted", 4, user("u1", "active", 3))]);
         app.clock.advance_seconds(91 * 24 * 3_600);
-        // The first claimed the directory, the third reveals the user, the last is the newest word.
+        // The first claimed the directory, the third reveals the user, the last is the latest fact.
         assert_eq!(compact(app), 1);
         assert!(!app.inbox().iter().any(|(id, _)| id == "e2"));
 
@@ -199,9 +199,9 @@ both! {
         };
         execute(app, "CREATE UNIQUE INDEX host_email ON users (tenant_id, email)");
         app.play(&[of("u1", "shared@acme.example"), of("u2", "shared@acme.example"), of("u3", "shared@acme.example")]);
-        let listed = app.database().read::<_, DbError>(|conn| Ok(log::list(conn, Some(State::Dead), 10)?)).unwrap();
+        let listed = app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, Some(DeliveryState::Dead), 10)?)).unwrap();
         let letters: HashMap<String, i64> = listed.into_iter().map(|entry| (entry.event, entry.id)).collect();
-        let discard = |conn: &mut _| Ok(dead::discard(conn, letters["e_u3"], "a duplicate", app.clock.now())?);
+        let discard = |conn: &mut _| Ok(dead_letters::discard(conn, letters["e_u3"], "a duplicate", app.clock.now())?);
         assert!(app.database().write_in_turn::<_, DbError>(discard).unwrap());
         // It arrives and is not applied yet.
         app.deliver(&of("u4", "other@acme.example"));
@@ -212,7 +212,7 @@ both! {
         let states = ["e_u1 applied", "e_u2 dead", "e_u3 discarded", "e_u4 pending"];
         assert_eq!(app.inbox().iter().map(|(id, state)| format!("{id} {state}")).collect::<Vec<_>>(), states);
         execute(app, "DROP INDEX host_email");
-        let retry = |conn: &mut _| Ok(dead::retry(conn, letters["e_u2"])?);
+        let retry = |conn: &mut _| Ok(dead_letters::retry(conn, letters["e_u2"])?);
         assert!(app.database().write_in_turn::<_, DbError>(retry).unwrap());
         app.drain();
         assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u4"]);
@@ -239,9 +239,9 @@ fn log_size(app: &TestApp) -> i64 {
             Conn::Postgres(pg) => {
                 // Several in one batch would be a transaction.
                 pg.batch_execute("VACUUM FULL inbox")?;
-                pg.batch_execute("VACUUM FULL forgotten")?;
+                pg.batch_execute("VACUUM FULL seen_ids")?;
                 let sql =
-                    "SELECT pg_total_relation_size('inbox') + pg_total_relation_size('forgotten') AS bytes";
+                    "SELECT pg_total_relation_size('inbox') + pg_total_relation_size('seen_ids') AS bytes";
                 Ok(sql_query(sql).get_result::<Size>(pg)?.bytes)
             }
         })

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use rosterd::{
     db::DbError,
-    holds::Verdict,
-    tables::host::{GROUPS, USERS},
+    operator::holds::Verdict,
+    tables::published::{GROUPS, USERS},
 };
 use serde_json::{Value, json};
 
@@ -88,7 +88,11 @@ fn attempts(app: &TestApp) -> Vec<(String, i64)> {
     let pending = app
         .database()
         .read::<_, DbError>(|conn| {
-            Ok(rosterd::inbox::log::list(conn, Some(rosterd::inbox::log::State::Pending), 100)?)
+            Ok(rosterd::inbox::listing::list(
+                conn,
+                Some(rosterd::inbox::listing::DeliveryState::Pending),
+                100,
+            )?)
         })
         .unwrap();
     pending.into_iter().map(|entry| (entry.event, i64::from(entry.attempts))).collect()
@@ -272,7 +276,7 @@ both! {
         assert_eq!(active(app).len(), 1);
         execute(app, "DROP INDEX host_name");
 
-        let retry = |reason: &'static str| app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead::retry_all(conn, Some(reason))?.len())).unwrap();
+        let retry = |reason: &'static str| app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::retry_all(conn, Some(reason))?.len())).unwrap();
         assert_eq!((retry("not_understood"), retry("refused")), (0, 4));
         app.drain();
 

@@ -6,11 +6,13 @@ mod planned;
 mod protected;
 
 use rosterd::{
-    by_hand::{self, ByHandError, Whom},
-    clock::Timestamp,
     decide::roles::Manual,
-    plan::{self, By, Plan},
-    tables::host::USER_ROLES,
+    operator::{
+        manual_roles::{self, GrantTarget, ManualRoleError},
+        mapping_plan::{self, Plan, PlanOperator},
+    },
+    runtime::clock::Timestamp,
+    tables::published::USER_ROLES,
 };
 use serde_json::{Value, json};
 
@@ -43,19 +45,25 @@ pub(super) fn now() -> Timestamp {
 }
 
 pub(super) fn plan_of(app: &TestApp, document: &str) -> Plan {
-    plan::plan(app.database(), &app.config.rules(), document, None).unwrap()
+    mapping_plan::plan(app.database(), &app.config.rules(), document, None).unwrap()
 }
 
 pub(super) fn apply(app: &TestApp, document: &str) -> Plan {
-    let by = By { name: "ada", now: now() };
-    let (plan, _) = plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
+    let by = PlanOperator { name: "ada", now: now() };
+    let (plan, _) = mapping_plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
     app.drain();
     plan
 }
 
-pub(super) fn give(app: &TestApp, user: &str, role: &str) -> Result<(), ByHandError> {
+pub(super) fn give(app: &TestApp, user: &str, role: &str) -> Result<(), ManualRoleError> {
     let grant = Manual { role: role.into(), since: now(), by: "ada".into(), reason: "on call".into() };
-    by_hand::grant(app.database(), &app.config.rules(), Whom { tenant: "org_1", user }, &grant, now())
+    manual_roles::grant(
+        app.database(),
+        &app.config.rules(),
+        GrantTarget { tenant: "org_1", user },
+        &grant,
+        now(),
+    )
 }
 
 pub(super) fn grants(app: &TestApp) -> Vec<String> {
@@ -111,7 +119,7 @@ fn the_examples_are_mappings() {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let checked = rosterd::mapping::check(&std::fs::read_to_string(&path).unwrap());
+        let checked = rosterd::decide::mapping::check(&std::fs::read_to_string(&path).unwrap());
         assert!(checked.is_ok(), "{name}: {checked:?}");
         assert!(document.contains(&format!("../examples/mappings/{name}")), "{name} is not in docs/roles.md");
         names.push(name);

@@ -4,7 +4,7 @@
 
 use rosterd::{
     broker::{Secret, Source, VerifyError},
-    clock::Timestamp,
+    runtime::clock::Timestamp,
 };
 use serde_json::Value;
 

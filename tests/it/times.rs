@@ -2,8 +2,8 @@
 
 use rosterd::{
     db::DbError,
-    inbox::{dead, log},
-    tables::host::{GROUP_MEMBERS, USERS},
+    inbox::{dead_letters, listing},
+    tables::published::{GROUP_MEMBERS, USERS},
 };
 use serde_json::{Value, json};
 
@@ -78,11 +78,11 @@ both! {
         // The service's clock is 151 days after the events' beginning.
         let (soon, late) = (152 * 86_400, 152 * 86_400 + 60);
         app.play(&[said("e1", "active", soon, 5), said("e2", "inactive", late, late)]);
-        let letters = || app.database().read::<_, DbError>(|conn| Ok(log::list(conn, Some(log::State::Dead), 10)?)).unwrap();
+        let letters = || app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, Some(listing::DeliveryState::Dead), 10)?)).unwrap();
         let letter = letters().pop().unwrap();
         assert_eq!((status(app), letter.event.as_str(), letter.reason.as_deref()), (vec!["active".to_owned()], "e2", Some("time_ahead")));
         let retry = || {
-            let retried = app.database().write_in_turn::<_, DbError>(|conn| Ok(dead::retry(conn, letter.id)?));
+            let retried = app.database().write_in_turn::<_, DbError>(|conn| Ok(dead_letters::retry(conn, letter.id)?));
             assert!(retried.unwrap());
             app.drain();
         };

@@ -5,8 +5,8 @@ use rosterd::{
     audit::receipt::receipts,
     db::DbError,
     tables::{
-        host::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
-        lookup,
+        published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
+        user_lookup,
     },
 };
 use serde_json::{Value, json};
@@ -215,7 +215,7 @@ both! {
         applied(app, raw(&event("e1", "dsync.user.deleted", 9, with(user("u1", "active", 9), json!({"name": "HERE", "custom_attributes": "HERE"}))), HALF.as_bytes()));
 
         let found = app.database().read::<_, DbError>(|conn| {
-            let ids: Vec<String> = lookup::named(conn, "org_1", "u1@acme.example").unwrap().into_iter().collect();
+            let ids: Vec<String> = user_lookup::named(conn, "org_1", "u1@acme.example").unwrap().into_iter().collect();
             Ok(receipts(conn, "org_1", Some(&ids), None)?)
         }).unwrap();
         assert_eq!((found.len(), found[0].email.as_deref(), found[0].name.as_deref()), (1, Some("u1@acme.example"), Some("Ada \u{fffd}")));

@@ -39,13 +39,13 @@ CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS N
 
 -- Ids of deliveries that retention has dropped from the log, so that a late repetition is still a duplicate: 128 bits of
 -- the SHA-256 of each, short and as good as the id.
-CREATE TABLE forgotten (
+CREATE TABLE seen_ids (
     source       TEXT COLLATE "C" NOT NULL,
     digest       BYTEA            NOT NULL,
     forgotten_at BIGINT           NOT NULL,
     PRIMARY KEY (source, digest)
 );
-CREATE INDEX forgotten_age ON forgotten (forgotten_at);
+CREATE INDEX seen_ids_age ON seen_ids (forgotten_at);
 
 -- Who says a directory belongs to which organization ('' = no claim). The oldest claim owns it, a directory's own
 -- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost.
@@ -105,7 +105,7 @@ CREATE INDEX memberships_user ON memberships (user_id);
 
 -- Directories whose people and groups must be derived again, in steps, or only the members of one of their groups ('' =
 -- all); id_after is where the next step begins.
-CREATE TABLE refreshes (
+CREATE TABLE recompute_jobs (
     directory_id TEXT COLLATE "C" NOT NULL,
     group_id     TEXT COLLATE "C" NOT NULL,
     id_after     TEXT COLLATE "C" NOT NULL,
@@ -124,7 +124,7 @@ CREATE TABLE refused (
     id        TEXT COLLATE "C" NOT NULL,
     owner     TEXT COLLATE "C" NOT NULL,
     group_id  TEXT COLLATE "C" NOT NULL,
-    -- as in refreshes; 3 somebody whose hold is approved
+    -- as in recompute_jobs; 3 somebody whose hold is approved
     rank      SMALLINT         NOT NULL,
     detail    TEXT             NOT NULL,
     attempts  SMALLINT         NOT NULL,
@@ -203,7 +203,7 @@ CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved
 
 -- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
 -- kept from coming true while nobody holds the role; released is one that an operator forced.
-CREATE TABLE protected_seats (
+CREATE TABLE role_holders (
     tenant_id  TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C" NOT NULL,
     role_slug  TEXT COLLATE "C" NOT NULL,
@@ -213,7 +213,7 @@ CREATE TABLE protected_seats (
     released   BOOLEAN NOT NULL,
     PRIMARY KEY (tenant_id, user_id, role_slug)
 );
-CREATE INDEX protected_seats_role ON protected_seats (tenant_id, role_slug, lost_at);
+CREATE INDEX role_holders_role ON role_holders (tenant_id, role_slug, lost_at);
 
 -- Role slugs that a claim's facts have ever named: what `roles` lists.
 CREATE TABLE role_mentions (
@@ -371,7 +371,7 @@ CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';
 CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 
 -- When a directory was last heard of, give or take an hour, and whether its silence since then has been told.
-CREATE TABLE heard (
+CREATE TABLE directory_activity (
     directory_id TEXT COLLATE "C" PRIMARY KEY,
     heard_at     BIGINT           NOT NULL,
     told_at      BIGINT
@@ -390,7 +390,7 @@ CREATE TABLE refused_claims (
 );
 
 -- The newest period of each tenant's reports of access that has begun, by its beginning.
-CREATE TABLE reports_told (
+CREATE TABLE report_periods (
     tenant_id TEXT COLLATE "C" PRIMARY KEY,
     period    BIGINT           NOT NULL
 );

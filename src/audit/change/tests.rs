@@ -10,13 +10,11 @@ use proptest::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    decide::{
-        access::{Access, Cause},
-        protect::Loss,
-        roles::Manual,
-    },
-    mapping::condition::Evidence,
+use crate::decide::{
+    access::{Access, AccessCause},
+    mapping::condition::ConditionEvidence,
+    protected_roles::RoleLoss,
+    roles::Manual,
 };
 
 /// In everything that is personal, and in nothing else.
@@ -72,7 +70,7 @@ fn content() -> impl Strategy<Value = fact::User> {
 }
 
 fn because() -> impl Strategy<Value = Because> {
-    let attribute = Evidence::Attribute { path: "team".into(), value: json!(SECRET) };
+    let attribute = ConditionEvidence::Attribute { path: "team".into(), value: json!(SECRET) };
     let manual =
         Manual { role: "admin".into(), since: Timestamp::default(), by: "ada".into(), reason: SECRET.into() };
     prop_oneof![
@@ -80,12 +78,12 @@ fn because() -> impl Strategy<Value = Because> {
         Just(Because::BrokerRole("member".into())),
         Just(Because::Unmapped),
         Just(Because::Manual(manual)),
-        Just(Because::Kept(Loss { at: Timestamp::default(), event: "e1".into() })),
+        Just(Because::Kept(RoleLoss { at: Timestamp::default(), event: "e1".into() })),
     ]
 }
 
 fn access() -> impl Strategy<Value = Access> {
-    prop_oneof![Just(Access::Active), time().prop_map(|at| Access::Inactive(at, Cause::Person))]
+    prop_oneof![Just(Access::Active), time().prop_map(|at| Access::Inactive(at, AccessCause::Person))]
 }
 
 fn id(kind: &'static str) -> impl Strategy<Value = String> {
@@ -122,12 +120,17 @@ fn row() -> impl Strategy<Value = ShownUser> {
 }
 
 /// What becomes of `row`: roles that are not held any more are lost, and access that shrinks counts.
-fn seat(row: Option<&ShownUser>, access: Access, held: BTreeMap<String, Because>, person_id: String) -> Seat {
+fn seat(
+    row: Option<&ShownUser>,
+    access: Access,
+    held: BTreeMap<String, Because>,
+    person_id: String,
+) -> UserAccess {
     let held = if access.is_active() { held } else { BTreeMap::new() };
     let had = row.map(|row| row.held.clone()).unwrap_or_default();
     let lost: BTreeSet<String> = had.into_iter().filter(|role| !held.contains_key(role)).collect();
     let changed = !lost.is_empty() || row.is_some_and(|row| row.active && !access.is_active());
-    Seat {
+    UserAccess {
         former: None,
         succeeds: false,
         tenant_id: "org_1".into(),
@@ -141,7 +144,7 @@ fn seat(row: Option<&ShownUser>, access: Access, held: BTreeMap<String, Because>
     }
 }
 
-fn seats() -> impl Strategy<Value = (Option<ShownUser>, Seat)> {
+fn seats() -> impl Strategy<Value = (Option<ShownUser>, UserAccess)> {
     let held = btree_map(select(&ROLES[..]).prop_map(str::to_owned), because(), 0..3);
     (of(row()), access(), held, id("person")).prop_map(|(row, access, held, person_id)| {
         let seat = seat(row.as_ref(), access, held, person_id);
@@ -211,7 +214,7 @@ proptest! {
         spaced in any::<bool>(),
     ) {
         let held = row.held.iter().map(|role| (role.clone(), because.clone())).collect();
-        let access = row.deprovisioned_at.map_or(Access::Active, |at| Access::Inactive(at, Cause::Person));
+        let access = row.deprovisioned_at.map_or(Access::Active, |at| Access::Inactive(at, AccessCause::Person));
         let seat = seat(Some(&row), access, held, row.person_id.clone());
         let mut content = same_content(&row);
         if spaced {

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     broker::NotUnderstood,
-    clock::Timestamp,
-    fact::{Directory, Group, Observation, Organization, Reading, Scope, User, Version, Word},
+    decide::fact::{Directory, Fact, Group, Observation, Organization, Reading, Scope, User, Version},
+    runtime::clock::Timestamp,
 };
 
 #[derive(Deserialize)]
@@ -80,7 +80,7 @@ fn read_text(text: &str, mut left_out: Vec<String>) -> Result<Reading, NotUnders
         }
         "dsync.group" => {
             let thing = parsed(data.get())?;
-            Observation::Group { scope: scope(&thing)?, word: group(&thing, &stamp, !deleted, deleted)? }
+            Observation::Group { scope: scope(&thing)?, fact: group(&thing, &stamp, !deleted, deleted)? }
         }
         _ => directory(&parsed(data.get())?, &stamp, deleted)?,
     };
@@ -107,13 +107,13 @@ fn organization(
     thing: &Thing<'_>,
     stamp: &Stamp,
     deleted: bool,
-) -> Result<Word<Organization>, NotUnderstood> {
+) -> Result<Fact<Organization>, NotUnderstood> {
     let version = stamp.version(thing.updated_at.time(), deleted)?;
     let id = thing.id.id("data.id")?;
     let (created_at, updated_at) = times(thing, &version);
     let content =
         Organization { name: thing.name.get().unwrap_or_else(|| id.clone()), created_at, updated_at };
-    Ok(Word { id, version, reveals: !deleted, live: !deleted, content })
+    Ok(Fact { id, version, reveals: !deleted, live: !deleted, content })
 }
 
 fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observation, NotUnderstood> {
@@ -132,7 +132,7 @@ fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observat
     let scope = Scope { directory_id: id.clone(), organization_id: organization_id(&thing.organization_id)? };
     Ok(Observation::Directory {
         scope,
-        word: Word { id, version, reveals: !deleted, live: !deleted, content },
+        fact: Fact { id, version, reveals: !deleted, live: !deleted, content },
     })
 }
 
@@ -147,16 +147,16 @@ fn user(
         directory_id: snapshot.identity.directory_id.id("data.directory_id")?,
         organization_id: organization_id(&snapshot.identity.organization_id)?,
     };
-    Ok(Observation::User { scope, word: user_word(snapshot, stamp, !deleted, deleted, left_out)? })
+    Ok(Observation::User { scope, fact: user_fact(snapshot, stamp, !deleted, deleted, left_out)? })
 }
 
-pub(super) fn user_word(
+pub(super) fn user_fact(
     snapshot: Snapshot<'_>,
     stamp: &Stamp,
     reveals: bool,
     deleted: bool,
     left_out: &mut Vec<String>,
-) -> Result<Word<User>, NotUnderstood> {
+) -> Result<Fact<User>, NotUnderstood> {
     let identity = &snapshot.identity;
     let version = stamp.version(identity.updated_at.time(), deleted)?;
     let live = identity.active() && !deleted;
@@ -165,7 +165,7 @@ pub(super) fn user_word(
     if deleted {
         content.state = "deleted".to_owned();
     }
-    Ok(Word { id, version, reveals, live, content })
+    Ok(Fact { id, version, reveals, live, content })
 }
 
 pub(super) fn group(
@@ -173,7 +173,7 @@ pub(super) fn group(
     stamp: &Stamp,
     reveals: bool,
     deleted: bool,
-) -> Result<Word<Group>, NotUnderstood> {
+) -> Result<Fact<Group>, NotUnderstood> {
     let version = stamp.version(thing.updated_at.time(), deleted)?;
     let id = thing.id.id("group id")?;
     let (created_at, updated_at) = times(thing, &version);
@@ -183,7 +183,7 @@ pub(super) fn group(
         created_at,
         updated_at,
     };
-    Ok(Word { id, version, reveals, live: !deleted, content })
+    Ok(Fact { id, version, reveals, live: !deleted, content })
 }
 
 fn scope(thing: &Thing<'_>) -> Result<Scope, NotUnderstood> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     broker::{LONGEST_ID, NotUnderstood},
-    clock::Timestamp,
+    runtime::clock::Timestamp,
 };
 
 /// Longest profile text kept, in characters; the rest is cut.

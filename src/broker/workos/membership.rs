@@ -3,13 +3,13 @@
 use serde::Deserialize;
 
 use super::{
-    event::{Stamp, Thing, group, organization_id, user_word},
+    event::{Stamp, Thing, group, organization_id, user_fact},
     json::{Object, Text, parsed},
     snapshot::{Snapshot, Whole},
 };
 use crate::{
     broker::NotUnderstood,
-    fact::{Membership, Observation, Scope, Version},
+    decide::fact::{Membership, Observation, Scope, Version},
 };
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ pub(super) fn read(
             }
             (of_user, of_group) => of_user.or(of_group),
         };
-    let user = user_word(snapshot, stamp, added, false, left_out)?;
+    let user = user_fact(snapshot, stamp, added, false, left_out)?;
     let group = group(&thing, stamp, added, false)?;
     let emitted = stamp.emitted.unwrap_or(user.version.emitted);
     let membership = Membership {

@@ -9,9 +9,10 @@ use sha2::Sha256;
 
 use crate::{
     broker::{Secret, VerifyError},
-    clock::Timestamp,
+    runtime::clock::Timestamp,
 };
 
+/// The name of the header.
 pub const HEADER: &str = "WorkOS-Signature";
 
 /// More than a rotation ever needs; bounds the work a header can ask for.
@@ -19,20 +20,24 @@ const MOST_SIGNATURES: usize = 8;
 
 /// What a header claims: that somebody signed a body at this time. Not yet proved.
 #[derive(Debug)]
-pub struct Claim {
+pub struct WorkOsSignature {
     timestamp: String,
     millis: i64,
     signatures: Vec<[u8; 32]>,
 }
 
 /// All that can be judged before the body: the header is there, can be read, and its time is within the window.
-pub fn claim(header: Option<&[u8]>, tolerance_ms: i64, now: Timestamp) -> Result<Claim, VerifyError> {
+pub fn claim(
+    header: Option<&[u8]>,
+    tolerance_ms: i64,
+    now: Timestamp,
+) -> Result<WorkOsSignature, VerifyError> {
     let claim = parse(header.ok_or(VerifyError::MissingHeader)?)?;
     within(claim.millis, now.millis(), tolerance_ms)?;
     Ok(claim)
 }
 
-impl Claim {
+impl WorkOsSignature {
     /// Nothing when one of `secrets` signed `body`.
     pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
         let signed_by = |secret: &Secret| {
@@ -58,7 +63,7 @@ fn within(sent: i64, now: i64, tolerance: i64) -> Result<(), VerifyError> {
     if age < -tolerance { Err(VerifyError::TooNew) } else { Ok(()) }
 }
 
-fn parse(header: &[u8]) -> Result<Claim, VerifyError> {
+fn parse(header: &[u8]) -> Result<WorkOsSignature, VerifyError> {
     let malformed = VerifyError::MalformedHeader;
     let Ok(header) = std::str::from_utf8(header) else {
         return Err(malformed("it is not text"));
@@ -84,7 +89,7 @@ fn parse(header: &[u8]) -> Result<Claim, VerifyError> {
     if signatures.is_empty() {
         return Err(malformed("it has no v1 of 64 lower-case hex digits"));
     }
-    Ok(Claim { timestamp: timestamp.to_owned(), millis, signatures })
+    Ok(WorkOsSignature { timestamp: timestamp.to_owned(), millis, signatures })
 }
 
 fn digest(text: &str) -> Option<[u8; 32]> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{json::Text, slugs::Slugs, user::content};
-use crate::{clock::Timestamp, fact};
+use crate::{decide::fact, runtime::clock::Timestamp};
 
 /// What decides over access.
 pub(super) struct Identity<'a> {

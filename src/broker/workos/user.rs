@@ -7,7 +7,10 @@ use super::{
     slugs,
     snapshot::{Identity, Whole},
 };
-use crate::{clock::Timestamp, fact, number::canonical_within};
+use crate::{
+    decide::{fact, number::canonical_within},
+    runtime::clock::Timestamp,
+};
 
 /// RFC 5321: 64 bytes, an at sign, 255 bytes.
 const LONGEST_EMAIL: usize = 320;

@@ -6,7 +6,7 @@ use super::super::{
     Failure, Format,
     output::{List, printable_line, say},
 };
-use crate::plan::Plan;
+use crate::operator::mapping_plan::Plan;
 
 pub(super) fn print(plan: &Plan, format: Format) -> Result<(), Failure> {
     match format {

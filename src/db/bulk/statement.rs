@@ -10,7 +10,7 @@ use diesel::{
 };
 
 use super::{Column, Values};
-use crate::clock::Timestamp;
+use crate::runtime::clock::Timestamp;
 
 /// Unlike diesel's `sql_query`, which is prepared anew each time, this is prepared once for each text.
 pub(super) struct Statement<'s, I> {
@@ -87,7 +87,8 @@ impl QueryFragment<Sqlite> for SomeRows<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         for (n, (name, _)) in self.columns.iter().enumerate() {
             out.push_sql(if n == 0 { "(SELECT " } else { ", " });
-            out.push_sql(VALUE_COLUMNS.get(n).ok_or(diesel::NotFound)?);
+            // SQLite calls the columns of VALUES column1, column2 and so on.
+            out.push_sql(&format!("column{}", n + 1));
             out.push_sql(" AS ");
             out.push_sql(name);
         }
@@ -105,13 +106,6 @@ impl QueryFragment<Sqlite> for SomeRows<'_> {
         Ok(())
     }
 }
-
-/// The names that SQLite gives to the columns of VALUES.
-const VALUE_COLUMNS: [&str; 24] = [
-    "column1", "column2", "column3", "column4", "column5", "column6", "column7", "column8", "column9",
-    "column10", "column11", "column12", "column13", "column14", "column15", "column16", "column17",
-    "column18", "column19", "column20", "column21", "column22", "column23", "column24",
-];
 
 fn bind<'b>(values: &'b Values<'_>, place: usize, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
     fn at<T>(values: &[T], place: usize) -> QueryResult<&T> {

@@ -2,31 +2,31 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decision, Entry, Guard, Limits, Loss, Lost, sort};
-use crate::decide::around::Stay;
+use super::{Decision, Guard, GuardLimits, HeldEntry, LostAccess, UserLoss, sort};
+use crate::decide::context::HeldState;
 
-fn loss(lost: Lost, said: i64) -> Loss {
-    Loss {
+fn loss(lost: LostAccess, said: i64) -> UserLoss {
+    UserLoss {
         tenant_id: "t".into(),
         user_id: "u".into(),
         directory_id: "d".into(),
         lost,
         said,
-        stay: Stay::default(),
+        stay: HeldState::default(),
     }
 }
 
-fn entry(lost: Lost, said: i64, decision: Decision) -> Entry {
-    Entry { hold_id: 1, tenant_id: "t".into(), user_id: "u".into(), lost, said, decision }
+fn entry(lost: LostAccess, said: i64, decision: Decision) -> HeldEntry {
+    HeldEntry { hold_id: 1, tenant_id: "t".into(), user_id: "u".into(), lost, said, decision }
 }
 
-fn roles(roles: &[&str]) -> Lost {
-    Lost::Roles(roles.iter().map(|role| (*role).to_owned()).collect::<BTreeSet<_>>())
+fn roles(roles: &[&str]) -> LostAccess {
+    LostAccess::Roles(roles.iter().map(|role| (*role).to_owned()).collect::<BTreeSet<_>>())
 }
 
 #[test]
 fn it_trips_at_the_minimum_and_past_the_share_and_nowhere_before() {
-    let limits = Limits::default();
+    let limits = GuardLimits::default();
 
     assert!(!limits.trips(9, 9));
     assert!(limits.trips(10, 10) && limits.trips(10, 49));
@@ -38,47 +38,47 @@ fn it_trips_at_the_minimum_and_past_the_share_and_nowhere_before() {
 
 #[test]
 fn at_the_ends_a_share_of_nothing_holds_every_mass_and_one_of_everybody_holds_none() {
-    let nothing = Limits { percent: 0, ..Limits::default() };
-    let everybody = Limits { percent: 100, ..Limits::default() };
+    let nothing = GuardLimits { percent: 0, ..GuardLimits::default() };
+    let everybody = GuardLimits { percent: 100, ..GuardLimits::default() };
 
     assert!(nothing.trips(10, 1_000_000) && !nothing.trips(9, 9));
     assert!(!everybody.trips(1_000, 1_000));
     // No limit is so low that nothing at all is a mass.
-    assert!(!Limits { minimum: 0, percent: 0, ..Limits::default() }.trips(0, 10));
+    assert!(!GuardLimits { minimum: 0, percent: 0, ..GuardLimits::default() }.trips(0, 10));
 }
 
 #[test]
 fn undecided_the_same_loss_in_other_words_stays_and_a_greater_one_is_weighed_again() {
     let open = |lost| entry(lost, 1, Decision::Open);
 
-    assert!(open(Lost::Inactive).holds(&loss(Lost::Inactive, 2)));
-    assert!(!open(Lost::Inactive).holds(&loss(Lost::Deleted, 2)));
+    assert!(open(LostAccess::Inactive).holds(&loss(LostAccess::Inactive, 2)));
+    assert!(!open(LostAccess::Inactive).holds(&loss(LostAccess::Deleted, 2)));
     // Shown already, so its state is not at hand.
-    assert!(open(Lost::Deleted).holds(&loss(Lost::Inactive, 1)));
+    assert!(open(LostAccess::Deleted).holds(&loss(LostAccess::Inactive, 1)));
     assert!(open(roles(&["a", "b"])).holds(&loss(roles(&["b"]), 2)));
     assert!(!open(roles(&["a"])).holds(&loss(roles(&["a", "b"]), 1)));
-    assert!(!open(roles(&["a"])).holds(&loss(Lost::Inactive, 1)));
-    assert!(!open(Lost::Directory).holds(&loss(Lost::Directory, 2)));
+    assert!(!open(roles(&["a"])).holds(&loss(LostAccess::Inactive, 1)));
+    assert!(!open(LostAccess::Directory).holds(&loss(LostAccess::Directory, 2)));
 }
 
 #[test]
 fn what_was_rejected_holds_until_anything_new_is_said() {
     let rejected = |lost| entry(lost, 1, Decision::Rejected);
 
-    assert!(rejected(Lost::Inactive).holds(&loss(Lost::Inactive, 1)));
-    assert!(!rejected(Lost::Inactive).holds(&loss(Lost::Inactive, 2)));
-    assert!(!rejected(Lost::Mapping).holds(&loss(Lost::Mapping, 2)));
+    assert!(rejected(LostAccess::Inactive).holds(&loss(LostAccess::Inactive, 1)));
+    assert!(!rejected(LostAccess::Inactive).holds(&loss(LostAccess::Inactive, 2)));
+    assert!(!rejected(LostAccess::Mapping).holds(&loss(LostAccess::Mapping, 2)));
     assert!(!rejected(roles(&["a"])).holds(&loss(roles(&["a"]), 2)));
 }
 
 #[test]
 fn a_return_ends_an_entry_and_without_a_guard_nothing_is_held() {
     let on = Guard { on: true, ..Guard::default() };
-    let open = || vec![entry(Lost::Inactive, 1, Decision::Open)];
+    let open = || vec![entry(LostAccess::Inactive, 1, Decision::Open)];
 
     assert_eq!(sort(vec![], open(), &on).overtaken.len(), 1);
-    assert_eq!(sort(vec![loss(Lost::Inactive, 1)], open(), &on).staying.len(), 1);
-    let off = sort(vec![loss(Lost::Inactive, 1)], open(), &Guard::default());
+    assert_eq!(sort(vec![loss(LostAccess::Inactive, 1)], open(), &on).staying.len(), 1);
+    let off = sort(vec![loss(LostAccess::Inactive, 1)], open(), &Guard::default());
     assert_eq!((off.applied.len(), off.fresh.len(), off.staying.len()), (1, 0, 0));
-    assert!(sort(vec![loss(Lost::Inactive, 1)], vec![], &Guard::default()).fresh.is_empty());
+    assert!(sort(vec![loss(LostAccess::Inactive, 1)], vec![], &Guard::default()).fresh.is_empty());
 }

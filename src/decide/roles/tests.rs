@@ -7,9 +7,9 @@ use proptest::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::mapping::{
+use crate::decide::mapping::{
     Role, Rule,
-    condition::{Condition, Membership, Named, Test},
+    condition::{Condition, GroupMembership, GroupSelector, Test},
 };
 
 const ROLES: [&str; 4] = ["admin", "editor", "member", "viewer"];
@@ -22,7 +22,8 @@ fn role() -> impl Generate<Value = String> {
 fn condition() -> impl Generate<Value = Condition> {
     let leaf = prop_oneof![
         vec(role(), 1..3).prop_map(Condition::Role),
-        select(&GROUPS[..]).prop_map(|id| Condition::Group { is: Named::Id(id.into()), directory: None }),
+        select(&GROUPS[..])
+            .prop_map(|id| Condition::Group { is: GroupSelector::Id(id.into()), directory: None }),
         (0..3_i64)
             .prop_map(|n| Condition::Attribute { path: vec!["n".into()], test: Test::OneOf(vec![json!(n)]) }),
     ];
@@ -35,7 +36,7 @@ fn condition() -> impl Generate<Value = Condition> {
     })
 }
 
-fn policy() -> impl Generate<Value = Policy> {
+fn policy() -> impl Generate<Value = MappingPolicy> {
     let rules = vec((condition(), vec(role(), 1..3)), 0..4);
     let unmapped =
         prop_oneof![Just(Unmapped::None), Just(Unmapped::NoAccess), role().prop_map(Unmapped::Role)];
@@ -70,7 +71,7 @@ fn policy() -> impl Generate<Value = Policy> {
                     },
                 )
             };
-            Policy {
+            MappingPolicy {
                 strategy: if highest { Strategy::Highest } else { Strategy::All },
                 unmapped,
                 unknown_roles,
@@ -86,7 +87,7 @@ fn policy() -> impl Generate<Value = Policy> {
 struct Known {
     slugs: Vec<String>,
     attributes: Value,
-    groups: Vec<Membership>,
+    groups: Vec<GroupMembership>,
     manual: Vec<Manual>,
 }
 
@@ -110,8 +111,8 @@ fn known() -> impl Generate<Value = Known> {
     })
 }
 
-fn membership(id: &str) -> Membership {
-    Membership {
+fn membership(id: &str) -> GroupMembership {
+    GroupMembership {
         group_id: id.to_owned(),
         name: format!("Group {id}"),
         directory_id: "d".to_owned(),
@@ -121,8 +122,8 @@ fn membership(id: &str) -> Membership {
 }
 
 impl Known {
-    fn facts(&self) -> Facts<'_> {
-        Facts { role_slugs: &self.slugs, attributes: Some(&self.attributes), groups: &self.groups }
+    fn facts(&self) -> UserFacts<'_> {
+        UserFacts { role_slugs: &self.slugs, attributes: Some(&self.attributes), groups: &self.groups }
     }
 }
 

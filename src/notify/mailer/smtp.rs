@@ -13,7 +13,7 @@ use std::{
 
 use lettre::{Address, Message, SmtpTransport, Transport, address::Envelope, transport::smtp::Error};
 
-use super::{Answer, Failure};
+use super::{MailAnswer, MailFailure};
 
 /// What one session may take, in time-outs: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT and their like.
 pub(in crate::notify) const WAITS_PER_SESSION: u32 = 12;
@@ -42,12 +42,12 @@ impl Drop for Running {
 
 /// Why a session came to nothing.
 struct Ended {
-    answer: Answer,
+    answer: MailAnswer,
     late: bool,
 }
 
 impl Smtp {
-    pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, Failure> {
+    pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, MailFailure> {
         let transport = SmtpTransport::from_url(url).map_err(|error| failure(&error))?;
         Ok(Self {
             transport: transport.timeout(Some(timeout)).build(),
@@ -58,17 +58,18 @@ impl Smtp {
 
     /// Begins with another recipient at each attempt: one whose sessions never end does not keep the mail from those who
     /// come after it.
-    pub(super) fn send(&self, message: &Message, to: &[Address], attempt: u16) -> Vec<Answer> {
+    pub(super) fn send(&self, message: &Message, to: &[Address], attempt: u16) -> Vec<MailAnswer> {
         let bytes: Arc<[u8]> = message.formatted().into();
-        let unasked =
-            || Answer::Later(Failure::new("the SMTP server did not answer in time for others before"));
-        let mut answers: Vec<Answer> = to.iter().map(|_| unasked()).collect();
+        let unasked = || {
+            MailAnswer::Later(MailFailure::new("the SMTP server did not answer in time for others before"))
+        };
+        let mut answers: Vec<MailAnswer> = to.iter().map(|_| unasked()).collect();
         let first = usize::from(attempt.saturating_sub(1)).checked_rem(to.len()).unwrap_or(0);
         let mut late = 0;
         for place in (first..to.len()).chain(0..first) {
             let (Some(address), Some(answer)) = (to.get(place), answers.get_mut(place)) else { continue };
             *answer = match self.session(message.envelope().from(), address, &bytes) {
-                Ok(()) => Answer::Taken,
+                Ok(()) => MailAnswer::Taken,
                 Err(ended) => {
                     late += usize::from(ended.late);
                     ended.answer
@@ -82,24 +83,24 @@ impl Smtp {
     }
 
     fn session(&self, from: Option<&Address>, to: &Address, bytes: &Arc<[u8]>) -> Result<(), Ended> {
-        let later = |failure| Ended { answer: Answer::Later(failure), late: false };
+        let later = |failure| Ended { answer: MailAnswer::Later(failure), late: false };
         let envelope = Envelope::new(from.cloned(), vec![to.clone()])
-            .map_err(|error| later(Failure::new(error.to_string())))?;
+            .map_err(|error| later(MailFailure::new(error.to_string())))?;
         let bytes = bytes.clone();
         match self.bounded(move |transport| transport.send_raw(&envelope, &bytes)) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if is_refusal(&error) => {
-                Err(Ended { answer: Answer::Refused(failure(&error)), late: false })
+                Err(Ended { answer: MailAnswer::Refused(failure(&error)), late: false })
             }
             Ok(Err(error)) => Err(Ended { late: error.is_timeout(), ..later(failure(&error)) }),
             Err(failure) => Err(Ended { late: true, ..later(failure) }),
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(&self) -> Result<(), MailFailure> {
         match self.bounded(SmtpTransport::test_connection)? {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::new("the SMTP server answers, but not to NOOP")),
+            Ok(false) => Err(MailFailure::new("the SMTP server answers, but not to NOOP")),
             Err(error) => Err(failure(&error)),
         }
     }
@@ -110,10 +111,10 @@ impl Smtp {
     fn bounded<T: Send + 'static>(
         &self,
         work: impl FnOnce(&SmtpTransport) -> T + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, MailFailure> {
         if self.running.fetch_add(1, Ordering::SeqCst) >= MOST_ADRIFT {
             drop(Running(self.running.clone()));
-            return Err(Failure::new(format!(
+            return Err(MailFailure::new(format!(
                 "{MOST_ADRIFT} sessions with the SMTP server have not ended: it sends its answers byte by byte; look at \
                  that server"
             )));
@@ -127,14 +128,14 @@ impl Smtp {
             // Nobody hears it when the bound has passed.
             drop(says.send(done));
         });
-        thread.map_err(|error| Failure::new(format!("no thread for the SMTP session: {error}")))?;
+        thread.map_err(|error| MailFailure::new(format!("no thread for the SMTP session: {error}")))?;
         hears.recv_timeout(self.bound).map_err(|error| match error {
-            RecvTimeoutError::Timeout => Failure::new(format!(
+            RecvTimeoutError::Timeout => MailFailure::new(format!(
                 "the SMTP session did not end within {} seconds: the server answers too slowly; look at that server, or \
                  set mail.timeout_seconds higher",
                 self.bound.as_secs()
             )),
-            RecvTimeoutError::Disconnected => Failure::new("the SMTP session ended without a result"),
+            RecvTimeoutError::Disconnected => MailFailure::new("the SMTP session ended without a result"),
         })
     }
 }
@@ -149,7 +150,7 @@ fn is_refusal(error: &Error) -> bool {
     }
 }
 
-fn failure(error: &Error) -> Failure {
+fn failure(error: &Error) -> MailFailure {
     let code = error.status().map(u16::from);
     let advice = if error.is_timeout() {
         "; the SMTP server does not answer in time: check host, port and firewall"
@@ -165,7 +166,7 @@ fn failure(error: &Error) -> Failure {
     } else {
         ""
     };
-    Failure::new(error.to_string()).advising(advice)
+    MailFailure::new(error.to_string()).advising(advice)
 }
 
 fn mentions_certificate(error: &Error) -> bool {
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
     use crate::notify::tests::smtp::{Behaviour, SmtpServer};
 
-    fn asked(smtp: &Smtp, names: &[&str]) -> Vec<Answer> {
+    fn asked(smtp: &Smtp, names: &[&str]) -> Vec<MailAnswer> {
         let to: Vec<Address> =
             names.iter().map(|name| format!("{name}@a.example").parse().unwrap()).collect();
         let message =
@@ -194,9 +195,9 @@ mod tests {
         smtp.send(&message.body(String::new()).unwrap(), &to, 1)
     }
 
-    fn why(answer: &Answer) -> String {
+    fn why(answer: &MailAnswer) -> String {
         match answer {
-            Answer::Later(why) => why.to_string(),
+            MailAnswer::Later(why) => why.to_string(),
             other => panic!("{other:?}"),
         }
     }

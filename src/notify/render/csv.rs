@@ -8,7 +8,7 @@ use super::{
     leavers::because,
     shown::time,
 };
-use crate::spreadsheet::{head_for_people, line_for_people};
+use crate::text::csv::{head_for_people, line_for_people};
 
 /// A mail that carries more is refused by many a server.
 pub const MOST_BYTES: usize = 2 << 20;

@@ -3,12 +3,12 @@
 use askama::Template;
 
 use super::{
-    Tenant,
+    TenantNames,
     clean::{self, Clean},
     page::Page,
     shown::{Count, Organization, micros, title},
 };
-use crate::outbox::notice::{Directory, Silence};
+use crate::outbox::notice::{DirectoryNotice, SilentDirectory};
 
 #[derive(Template)]
 #[template(path = "mail/connected.txt")]
@@ -26,9 +26,9 @@ struct Connected {
     inbox_id: i64,
 }
 
-pub(super) fn connected(tenant: &Tenant, directories: &[Directory]) -> Page {
+pub(super) fn connected(tenant: &TenantNames, directories: &[DirectoryNotice]) -> Page {
     let organization = tenant.shown();
-    let shown = |directory: &Directory| Connected {
+    let shown = |directory: &DirectoryNotice| Connected {
         title: title(directory.name.as_deref(), &directory.id),
         since: micros(directory.since),
         provider: directory.provider.as_deref().map(|name| clean::name(name, 60)).unwrap_or_default(),
@@ -57,9 +57,9 @@ struct Silent {
     days: Count,
 }
 
-pub(super) fn silent(tenant: &Tenant, silences: &[Silence]) -> Page {
+pub(super) fn silent(tenant: &TenantNames, silences: &[SilentDirectory]) -> Page {
     let organization = tenant.shown();
-    let shown = |silence: &Silence| Silent {
+    let shown = |silence: &SilentDirectory| Silent {
         title: title(
             tenant.directories.get(&silence.directory_id).map(String::as_str),
             &silence.directory_id,

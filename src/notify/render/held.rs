@@ -3,12 +3,12 @@
 use askama::Template;
 
 use super::{
-    Tenant,
+    TenantNames,
     clean::{self, Clean},
     page::Page,
     shown::{Count, Named, Organization, Person, Roles, rest, time},
 };
-use crate::outbox::held::{Cause, Held, HeldPerson, Undecided};
+use crate::outbox::hold_notice::{HeldPerson, HoldCause, HoldNotice, IfUndecided};
 
 #[derive(Template)]
 #[template(path = "mail/held.txt")]
@@ -18,7 +18,7 @@ struct Mail {
     hold_id: i64,
     directory: Named,
     since: Clean,
-    cause: Cause,
+    cause: HoldCause,
     people_total: Count,
     removals: Count,
     losses: Count,
@@ -43,12 +43,12 @@ struct OnHold {
     user_id: Clean,
 }
 
-pub(super) fn page(tenant: &Tenant, held: &Held) -> Page {
+pub(super) fn page(tenant: &TenantNames, held: &HoldNotice) -> Page {
     let organization = tenant.shown();
     let total = held.removals + held.privileged_losses;
     let deadline = match held.undecided {
-        Undecided::Stay => None,
-        Undecided::ApprovedAfterHours(hours) => Some(Deadline {
+        IfUndecided::Stay => None,
+        IfUndecided::ApprovedAfterHours(hours) => Some(Deadline {
             at: time(held.since.plus_seconds(i64::from(hours) * 3_600)),
             hours: Count(hours as usize),
         }),

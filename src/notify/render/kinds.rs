@@ -4,23 +4,23 @@ use textwrap::core::display_width;
 
 use super::*;
 use crate::{
-    clock::Timestamp,
     notify::preview,
     outbox::{
-        Kind,
-        held::{HeldPerson, Undecided},
+        NoticeKind,
+        hold_notice::{HeldPerson, IfUndecided},
         notice::{GivenUp, Privileged},
     },
+    runtime::clock::Timestamp,
 };
 
-fn text_of(kind: Kind) -> String {
+fn text_of(kind: NoticeKind) -> String {
     let rendered = preview::rendered(kind);
     format!("{}\n\n{}", rendered.subject, rendered.text)
 }
 
 #[test]
 fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
-    for &kind in Kind::ALL {
+    for &kind in NoticeKind::ALL {
         let rendered = preview::rendered(kind);
         let text = &rendered.text;
         assert!(text.lines().all(|line| display_width(line) <= 78), "{text}");
@@ -34,7 +34,7 @@ fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
         );
         assert!(text.contains("WHAT TO DO") || text.contains("IF THIS IS WRONG"), "{text}");
         super::tests::leave_a_picture(kind.name(), &rendered);
-        assert_eq!(rendered.urgent, kind == Kind::MassChangeHeld);
+        assert_eq!(rendered.urgent, kind == NoticeKind::MassChangeHeld);
         assert!(!rendered.html.contains("{") || rendered.html.contains("<style>"), "a hole in the template");
         assert!(rendered.subject.len() <= 100, "{}", rendered.subject);
         let mut paragraphs = text.split("\n\n");
@@ -49,7 +49,7 @@ fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
 
 #[test]
 fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide() {
-    insta::assert_snapshot!(text_of(Kind::MassChangeHeld), @r#"
+    insta::assert_snapshot!(text_of(NoticeKind::MassChangeHeld), @r#"
     Please decide: 120 people would lose access or roles (Acme Corp)
 
     A change for 120 people in the directory "Acme Okta" is on hold and needs a
@@ -101,8 +101,8 @@ fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide()
 
 #[test]
 fn a_hold_that_ends_by_itself_says_when() {
-    let News::Held(tenant, mut held) = preview::example(Kind::MassChangeHeld) else { panic!() };
-    held.undecided = Undecided::ApprovedAfterHours(48);
+    let News::Held(tenant, mut held) = preview::example(NoticeKind::MassChangeHeld) else { panic!() };
+    held.undecided = IfUndecided::ApprovedAfterHours(48);
     held.privileged_losses = 0;
     held.removals = 12;
     held.applied_before = 0;
@@ -121,7 +121,7 @@ fn a_hold_that_ends_by_itself_says_when() {
 
 #[test]
 fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
-    let rendered = preview::rendered(Kind::DirectoryDeleted);
+    let rendered = preview::rendered(NoticeKind::DirectoryDeleted);
 
     insta::assert_snapshot!(rendered.subject, @"Directory deleted: Acme Okta, 1,204 people lost access (Acme Corp)");
     let text = rendered.text.replace("\n ", "");
@@ -133,7 +133,7 @@ fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
 
 #[test]
 fn a_last_holder_is_told_with_what_ends_it() {
-    insta::assert_snapshot!(text_of(Kind::LastHolderKept), @r#"
+    insta::assert_snapshot!(text_of(NoticeKind::LastHolderKept), @r#"
     Last owner not removed: Grace Hopper (Acme Corp)
 
     Grace Hopper keeps the role owner, because nobody else has it.
@@ -191,7 +191,7 @@ fn doubled(news: News) -> News {
 
 #[test]
 fn two_of_a_kind_are_counted() {
-    let lines = |kind: &Kind| {
+    let lines = |kind: &NoticeKind| {
         let rendered = news(&doubled(preview::example(*kind)));
         let paragraphs: Vec<&str> = rendered.text.split("\n\n").collect();
         let more = paragraphs.iter().find(|text| text.starts_with("  ") && text.contains(" in this mail"));
@@ -200,7 +200,7 @@ fn two_of_a_kind_are_counted() {
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         texts.map(one_line).join("\n").trim_end().to_owned()
     };
-    let shown: Vec<String> = Kind::ALL.iter().map(lines).collect();
+    let shown: Vec<String> = NoticeKind::ALL.iter().map(lines).collect();
     insta::assert_snapshot!(shown.join("\n---\n"), @r#"
     Access removed: 2 people (Acme Corp)
     2 people no longer have access.
@@ -261,17 +261,17 @@ fn two_of_a_kind_are_counted() {
 
 #[test]
 fn a_list_runs_no_formula_and_says_when_it_is_cut() {
-    let leaver = |name: &str| Leaver {
+    let leaver = |name: &str| NamedLeaver {
         user_id: "u1".into(),
         name: Some(name.into()),
         email: Some("a,b@acme.example".into()),
         since: Timestamp::from_millis(1_768_478_400_000),
-        because: Reason::DirectoryDeleted,
+        because: LeaverReason::DirectoryDeleted,
         directory: Some("say \"A\"".into()),
         inbox_id: 7,
     };
     let digest =
-        |leavers: Vec<Leaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
+        |leavers: Vec<NamedLeaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
 
     let csv = render(&digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachments.remove(0).text;
     insta::assert_snapshot!(csv.trim_start_matches('\u{feff}').replace("\r\n", "\n"), @r#"
@@ -287,7 +287,8 @@ fn a_list_runs_no_formula_and_says_when_it_is_cut() {
 fn no_name_of_a_stranger_gets_into_the_markup_of_any_kind() {
     let forged = "\u{1e}section You must log in\n* Eve\n> eve@acme.example\nSince: now";
     let evil = "<script>alert(1)</script>\r\nBcc: all@acme.example\u{202e}\u{0}\"'&";
-    for (&kind, evil) in Kind::ALL.iter().flat_map(|kind| [(kind, evil), (kind, forged), (kind, "> * a: b")])
+    for (&kind, evil) in
+        NoticeKind::ALL.iter().flat_map(|kind| [(kind, evil), (kind, forged), (kind, "> * a: b")])
     {
         let harmless = preview::rendered(kind);
         let hostile = news(&spoiled(preview::example(kind), evil));
@@ -309,7 +310,7 @@ fn no_name_of_a_stranger_is_a_link_or_part_of_a_command() {
         "$(reboot)",
         "x;reboot",
     ] {
-        for &kind in Kind::ALL {
+        for &kind in NoticeKind::ALL {
             let hostile = news(&spoiled(preview::example(kind), evil));
             let whole = format!("{}\n{}\n{}", hostile.subject, hostile.text, hostile.html);
             assert!(!whole.contains("evil.example"), "{}: {whole}", kind.name());
@@ -328,7 +329,7 @@ fn spoiled(news: News, evil: &str) -> News {
     let some = || Some(evil.to_owned());
     // Another text than the name: an address that is the name is shown once.
     let mail = || Some(format!("at {evil}"));
-    let tenant = |tenant: Tenant| Tenant {
+    let tenant = |tenant: TenantNames| TenantNames {
         id: text(),
         name: some(),
         directories: tenant.directories.into_keys().map(|id| (id, text())).collect(),

@@ -3,12 +3,12 @@
 use askama::Template;
 
 use super::{
-    Tenant,
+    TenantNames,
     clean::{self, Clean},
     page::Page,
     shown::{Count, Named, Organization, Person, micros, rest, time, title},
 };
-use crate::{clock::Timestamp, outbox::notice::Directory};
+use crate::{outbox::notice::DirectoryNotice, runtime::clock::Timestamp};
 
 /// One tenant's leavers of a window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,29 +16,29 @@ pub struct Digest {
     pub tenant_id: String,
     pub tenant_name: Option<String>,
     /// Those who are named.
-    pub leavers: Vec<Leaver>,
+    pub leavers: Vec<NamedLeaver>,
     /// All of them.
     pub total: usize,
     /// Directories that were deleted.
-    pub gone: Vec<Directory>,
+    pub gone: Vec<DirectoryNotice>,
     /// For the attached list where not all are named: as many as it may hold.
-    pub listed: Vec<Leaver>,
+    pub listed: Vec<NamedLeaver>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaver {
+pub struct NamedLeaver {
     pub user_id: String,
     pub name: Option<String>,
     pub email: Option<String>,
     /// The broker's time.
     pub since: Timestamp,
-    pub because: Reason,
+    pub because: LeaverReason,
     pub directory: Option<String>,
     pub inbox_id: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum LeaverReason {
     /// What the directory says of the person.
     Person {
         state: Option<String>,
@@ -111,7 +111,7 @@ enum Cause {
 
 pub(super) fn page(digest: &Digest) -> Page {
     let Digest { tenant_id, tenant_name, leavers, total, gone, listed } = digest;
-    let tenant = Tenant { id: tenant_id.clone(), name: tenant_name.clone(), ..Tenant::default() };
+    let tenant = TenantNames { id: tenant_id.clone(), name: tenant_name.clone(), ..TenantNames::default() };
     let organization = tenant.shown();
     let people: Vec<Left> = leavers.iter().map(left).collect();
     let who = match people.as_slice() {
@@ -119,10 +119,10 @@ pub(super) fn page(digest: &Digest) -> Page {
         _ => Count(*total).of("person", "people"),
     };
     let first = leavers.first().map(|one| one.inbox_id).or(gone.first().map(|one| one.inbox_id));
-    let any = |because: fn(&Reason) -> bool| leavers.iter().any(|leaver| because(&leaver.because));
-    let needs_role = any(|reason| *reason == Reason::NoRole);
+    let any = |because: fn(&LeaverReason) -> bool| leavers.iter().any(|leaver| because(&leaver.because));
+    let needs_role = any(|reason| *reason == LeaverReason::NoRole);
     let reconnect = !gone.is_empty()
-        || any(|reason| matches!(reason, Reason::DirectoryDeleted | Reason::OrganizationDeleted));
+        || any(|reason| matches!(reason, LeaverReason::DirectoryDeleted | LeaverReason::OrganizationDeleted));
     Page::of(&Mail {
         reference: organization.reference(first.map(|inbox_id| format!("inbox {inbox_id}"))),
         organization,
@@ -132,13 +132,14 @@ pub(super) fn page(digest: &Digest) -> Page {
         people,
         gone: gone.iter().map(deleted).collect(),
         listed: Count(listed.len()),
-        reactivate: any(|reason| matches!(reason, Reason::Person { .. })) || (!reconnect && !needs_role),
+        reactivate: any(|reason| matches!(reason, LeaverReason::Person { .. }))
+            || (!reconnect && !needs_role),
         reconnect,
         needs_role,
     })
 }
 
-fn deleted(directory: &Directory) -> Gone {
+fn deleted(directory: &DirectoryNotice) -> Gone {
     Gone {
         title: title(directory.name.as_deref(), &directory.id),
         name: Named::new(directory.name.as_deref()),
@@ -148,7 +149,7 @@ fn deleted(directory: &Directory) -> Gone {
     }
 }
 
-fn left(leaver: &Leaver) -> Left {
+fn left(leaver: &NamedLeaver) -> Left {
     Left {
         person: Person::new(leaver.name.as_deref(), leaver.email.as_deref()),
         since: time(leaver.since),
@@ -157,12 +158,12 @@ fn left(leaver: &Leaver) -> Left {
     }
 }
 
-pub(super) fn because(leaver: &Leaver) -> Because {
+pub(super) fn because(leaver: &NamedLeaver) -> Because {
     let cause = match &leaver.because {
-        Reason::DirectoryDeleted => Cause::DirectoryDeleted,
-        Reason::OrganizationDeleted => Cause::OrganizationDeleted,
-        Reason::NoRole => Cause::NoRole,
-        Reason::Person { state } => match state.as_deref() {
+        LeaverReason::DirectoryDeleted => Cause::DirectoryDeleted,
+        LeaverReason::OrganizationDeleted => Cause::OrganizationDeleted,
+        LeaverReason::NoRole => Cause::NoRole,
+        LeaverReason::Person { state } => match state.as_deref() {
             Some("inactive") => Cause::Inactive,
             Some("suspended") => Cause::Suspended,
             Some("deleted") => Cause::Deleted,

@@ -3,12 +3,12 @@
 use askama::Template;
 
 use super::{
-    Tenant,
+    TenantNames,
     clean::{self, Clean},
     page::Page,
     shown::{Count, Organization, Person, Roles, micros, rest},
 };
-use crate::outbox::notice::{MappingNews, Privileged};
+use crate::outbox::notice::{MappingNotice, Privileged};
 
 #[derive(Template)]
 #[template(path = "mail/mapping.txt")]
@@ -39,9 +39,9 @@ struct Changed {
     user_id: Clean,
 }
 
-pub(super) fn page(tenant: &Tenant, mappings: &[MappingNews]) -> Page {
+pub(super) fn page(tenant: &TenantNames, mappings: &[MappingNotice]) -> Page {
     let organization = tenant.shown();
-    let sum = |number: fn(&MappingNews) -> usize| mappings.iter().map(number).sum::<usize>();
+    let sum = |number: fn(&MappingNotice) -> usize| mappings.iter().map(number).sum::<usize>();
     Page::of(&Mail {
         reference: organization.reference(mappings.last().map(|one| format!("mapping {}", one.version))),
         organization,
@@ -51,7 +51,7 @@ pub(super) fn page(tenant: &Tenant, mappings: &[MappingNews]) -> Page {
     })
 }
 
-fn version(mapping: &MappingNews) -> Version {
+fn version(mapping: &MappingNotice) -> Version {
     Version {
         number: mapping.version,
         since: micros(mapping.at),

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{
-    Attachment, CSV, HTML, Rendered, Tenant,
+    Attachment, CSV, HTML, Rendered, TenantNames,
     clean::{self, Clean},
     page::Page,
     shown::{Count, Organization, Person, Roles, day, rest, time},
@@ -16,7 +16,7 @@ use crate::{
         report::Report,
         table,
     },
-    clock::Timestamp,
+    runtime::clock::Timestamp,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ const MOST_BYTES: usize = 6 << 20;
 const LIST: &str = "access-report.csv";
 const PAGE: &str = "access-report.html";
 
-pub(super) fn rendered(tenant: &Tenant, review: &Review) -> Rendered {
+pub(super) fn rendered(tenant: &TenantNames, review: &Review) -> Rendered {
     let (rows, attachments) = attached(&review.report);
     Rendered { attachments, ..written(&page(tenant, review, rows)) }
 }
@@ -98,7 +98,7 @@ enum Notified {
     No,
 }
 
-fn page(tenant: &Tenant, review: &Review, cut: Option<usize>) -> Page {
+fn page(tenant: &TenantNames, review: &Review, cut: Option<usize>) -> Page {
     let (organization, report) = (tenant.shown(), &review.report);
     let (first_day, last_day) = (day(review.since), day(review.until));
     let leavers: Vec<Left> = report.left.iter().take(MOST_NAMED).map(left).collect();

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::{
-    Tenant,
+    TenantNames,
     clean::{self, Clean},
     page::Page,
     shown::{Count, Named, Organization, Person, micros, rest, role},
 };
-use crate::outbox::notice::{Kept, Privilege};
+use crate::outbox::notice::{LastHolder, Privilege};
 
 #[derive(Template)]
 #[template(path = "mail/privileges.txt")]
@@ -41,7 +41,7 @@ impl PrivilegesMail {
     }
 }
 
-pub(super) fn privileges(tenant: &Tenant, changes: &[Privilege], total: usize) -> Page {
+pub(super) fn privileges(tenant: &TenantNames, changes: &[Privilege], total: usize) -> Page {
     let organization = tenant.shown();
     let shown = |change: &Privilege| Change {
         person: Person::new(change.name.as_deref(), change.email.as_deref()),
@@ -82,9 +82,9 @@ struct Holder {
     inbox_id: i64,
 }
 
-pub(super) fn kept(tenant: &Tenant, kept: &[Kept]) -> Page {
+pub(super) fn kept(tenant: &TenantNames, kept: &[LastHolder]) -> Page {
     let organization = tenant.shown();
-    let shown = |kept: &Kept| Holder {
+    let shown = |kept: &LastHolder| Holder {
         person: Person::new(kept.name.as_deref(), kept.email.as_deref()),
         role: role(&kept.role),
         access: kept.access,

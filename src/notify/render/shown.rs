@@ -5,10 +5,10 @@ use std::fmt;
 use askama::Template;
 
 use super::{
-    Tenant,
+    TenantNames,
     clean::{self, Clean},
 };
-use crate::clock::Timestamp;
+use crate::runtime::clock::Timestamp;
 
 /// In a command, for an id that is not plain.
 pub(super) const DIRECTORY: &str = "DIRECTORY";
@@ -78,7 +78,7 @@ impl fmt::Display for Organization {
     }
 }
 
-impl Tenant {
+impl TenantNames {
     pub(super) fn shown(&self) -> Organization {
         let id = clean::name(&self.id, 64);
         let name = self.name.as_deref().map(|name| clean::name(name, 80)).filter(|name| !name.is_empty());

@@ -2,21 +2,21 @@ use proptest::prelude::*;
 use textwrap::core::display_width;
 
 use super::*;
-use crate::clock::Timestamp;
+use crate::runtime::clock::Timestamp;
 
-fn ada() -> Leaver {
-    Leaver {
+fn ada() -> NamedLeaver {
+    NamedLeaver {
         user_id: "directory_user_01".into(),
         name: Some("Ada Lovelace".into()),
         email: Some("ada@acme.example".into()),
         since: Timestamp::from_millis(1_768_478_400_000),
-        because: Reason::Person { state: Some("suspended".into()) },
+        because: LeaverReason::Person { state: Some("suspended".into()) },
         directory: Some("Acme Okta".into()),
         inbox_id: 42,
     }
 }
 
-fn digest(leavers: Vec<Leaver>) -> Digest {
+fn digest(leavers: Vec<NamedLeaver>) -> Digest {
     Digest {
         tenant_id: "org_01ACME".into(),
         tenant_name: Some("Acme Corp".into()),
@@ -89,10 +89,10 @@ fn one_leaver_is_told_by_name_time_cause_and_reference() {
 
 #[test]
 fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
-    let gone = |name: &str, email: &str, inbox_id| Leaver {
+    let gone = |name: &str, email: &str, inbox_id| NamedLeaver {
         name: Some(name.into()).filter(|name: &String| !name.is_empty()),
         email: Some(email.into()).filter(|email: &String| !email.is_empty()),
-        because: Reason::DirectoryDeleted,
+        because: LeaverReason::DirectoryDeleted,
         inbox_id,
         ..ada()
     };
@@ -157,12 +157,12 @@ fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
 
 #[test]
 fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
-    let eve = Leaver {
+    let eve = NamedLeaver {
         name: Some(
             "<script>alert('x')</script>\r\nBcc: all@acme.example\u{202e} \"https://evil.example\"".into(),
         ),
         email: Some(format!("{}@evil.example", "a".repeat(300))),
-        because: Reason::Person { state: Some("</td><b>\u{0}".into()) },
+        because: LeaverReason::Person { state: Some("</td><b>\u{0}".into()) },
         directory: Some("R&D \u{200b}\n".into()),
         ..ada()
     };
@@ -218,10 +218,10 @@ proptest! {
     fn no_text_of_strangers_adds_a_header_or_a_tag(
         name in text(), email in text(), state in text(), directory in text(), tenant in text(), id in text(),
     ) {
-        let leaver = |name: &str, email: &str, state: &str, directory: &str| Leaver {
+        let leaver = |name: &str, email: &str, state: &str, directory: &str| NamedLeaver {
             name: Some(format!("N{name}")),
             email: Some(format!("e{email}")),
-            because: Reason::Person { state: Some(state.to_owned()) },
+            because: LeaverReason::Person { state: Some(state.to_owned()) },
             directory: Some(directory.to_owned()),
             ..ada()
         };
@@ -247,7 +247,7 @@ proptest! {
 
 /// The names of a composed mail's headers, in their order.
 fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
-    let mail = crate::outbox::mails::Claimed {
+    let mail = crate::outbox::mails::ClaimedMail {
         id: 1,
         tenant_id: digest.tenant_id.clone(),
         message_id: "<rosterd.1@rosterd.example>".into(),
@@ -258,7 +258,7 @@ fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
         news: Vec::new(),
         settled: Default::default(),
     };
-    let message = crate::notify::letter::compose(
+    let message = crate::notify::message::compose(
         &"rosterd <rosterd@rosterd.example>".parse().unwrap(),
         &["it@acme.example".parse().unwrap()],
         &mail,

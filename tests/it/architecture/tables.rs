@@ -6,7 +6,7 @@ use super::source::{Source, files, is_test, src};
 
 /// Tables that do not stand below `tables/`, by the directory or file that owns them.
 const OWNERS: [(&str, &[&str]); 4] = [
-    ("inbox", &["inbox", "inbox_queue", "dead_letters", "forgotten"]),
+    ("inbox", &["inbox", "inbox_queue", "dead_letters", "seen_ids"]),
     ("outbox", &["outbox", "mails"]),
     ("audit", &["audit", "audit_heads"]),
     ("tables", &[]),
@@ -14,11 +14,14 @@ const OWNERS: [(&str, &[&str]); 4] = [
 
 /// Statements that join tables of several owners, each with its reason.
 const JOINS: [(&str, &str); 7] = [
-    ("rebuild/", "fills a second database from the log and copies whole tables back"),
+    ("operator/rebuild/", "fills a second database from the log and copies whole tables back"),
     ("db/probe.rs", "tries all that applying needs, and rolls it back"),
-    ("worker/waiting.rs", "asks for all kinds of work at once: an idle service runs this statement alone"),
+    (
+        "worker/pending_work.rs",
+        "asks for all kinds of work at once: an idle service runs this statement alone",
+    ),
     ("outbox/bundle.rs", "a bundle waits while its directory is recomputed"),
-    ("outbox/standing.rs", "a notice stands while its person is without access"),
+    ("outbox/still_true.rs", "a notice stands while its person is without access"),
     ("audit/report.rs", "the review lists what the application's tables hold"),
     ("audit/receipt.rs", "a receipt ends with the mail"),
 ];

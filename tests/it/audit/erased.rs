@@ -2,13 +2,15 @@
 
 use rosterd::{
     audit::kinds,
-    by_hand::By,
     config::period::Every,
     db::DbError,
-    erase::{EraseError, Erased, erase},
-    holds::Verdict,
+    operator::{
+        erase::{EraseError, Erased, erase},
+        holds::Verdict,
+        manual_roles::OperatorAt,
+    },
     outbox::{self, Notice, notice::GivenUp},
-    tables::host::USERS,
+    tables::published::USERS,
 };
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ use crate::{
 };
 
 fn erased(app: &TestApp, user: &str) -> Result<Erased, EraseError> {
-    let by = By { name: "ada", now: app.clock.now() };
+    let by = OperatorAt { name: "ada", now: app.clock.now() };
     erase(app.database(), &app.config.rules(), "org_1", user, by)
 }
 
@@ -66,7 +68,7 @@ both! {
         assert_verifies(app);
         let entries = trail(app, "org_1");
         assert_eq!(entries.iter().filter(|entry| entry.kind == kinds::USER_ERASED).count(), 1);
-        assert!(entries.iter().any(rosterd::audit::log::Kept::is_erased));
+        assert!(entries.iter().any(rosterd::audit::log::StoredEntry::is_erased));
 
         // A late event is as late as before, and a repetition a repetition.
         app.play(&[event("late", "dsync.user.updated", 2, with(user("u1", "active", 2), json!({"first_name": "Late"})))]);

@@ -6,9 +6,9 @@ use rosterd::{
         verify::{Verified, Wrong, verify},
     },
     db::DbError,
-    rebuild::{Rebuild, rebuild},
+    operator::rebuild::{Rebuild, rebuild},
     simulate::{DEFAULT_START, Plan},
-    tables::host::TENANTS,
+    tables::published::TENANTS,
 };
 
 use super::{replayed, shown, trail};
@@ -104,7 +104,7 @@ both! {
                 scope.spawn(|| {
                     let rules = app.config.rules();
                     let batch = rosterd::apply::Batch { deliveries: 17, ..Default::default() };
-                    let ahead = rosterd::apply::ahead::Ahead::default();
+                    let ahead = rosterd::apply::prefetch::Prefetcher::default();
                     while rosterd::apply::step(app.database(), &rules, batch, &ahead, app.clock.now()).unwrap().deliveries > 0 {}
                 });
             }

@@ -3,11 +3,11 @@
 use rosterd::{
     audit::{
         receipt::receipts,
-        report::{Wanted, report},
+        report::{ReportQuery, report},
     },
     config::MailUrl,
     db::DbError,
-    notify::{Notifier, Step},
+    notify::{Notifier, NotifyStep},
 };
 use serde_json::json;
 
@@ -31,7 +31,7 @@ both! {
         let mut mail = app.config.mail.clone();
         mail.url = Some(MailUrl::Directory(mails.path().to_owned()));
         let notifier = Notifier::new(&mail).unwrap();
-        while notifier.step(app.database(), app.clock.now(), &app.applier.metrics).unwrap() == Step::Worked {}
+        while notifier.step(app.database(), app.clock.now(), &app.applier.metrics).unwrap() == NotifyStep::Worked {}
 
         let found = app.database().read::<_, DbError>(|conn| Ok(receipts(conn, "org_1", None, None)?)).unwrap();
 
@@ -43,7 +43,7 @@ both! {
         assert_eq!(receipt.mail.as_deref(), Some("sent"));
         assert!(receipt.message_id.is_some() && receipt.told_at.is_some());
 
-        let all = Wanted { tenant_id: "org_1", since: None, until: None, most: None };
+        let all = ReportQuery { tenant_id: "org_1", since: None, until: None, most: None };
         let report = app.database().snapshot(|conn| report(conn, all, app.clock.now())).unwrap();
         assert_eq!(report.holds.len(), 1);
         assert_eq!((report.holds[0].role.as_deref(), report.holds[0].because.as_deref()), (Some("member"), Some("broker role")));

@@ -5,9 +5,9 @@ use rosterd::{
     db::DbError,
     decide::{
         Rules,
-        guard::{Guard, Limits},
+        guard::{Guard, GuardLimits},
     },
-    holds::{self, By, Verdict},
+    operator::holds::{self, HoldDecision, Verdict},
     tables,
     worker::applier::Applier,
 };
@@ -21,14 +21,14 @@ use super::{
 
 /// Two of a directory are a mass, if they are more than a fifth of it.
 fn guarded(rules: Rules) -> Rules {
-    let otherwise = Limits { minimum: 2, ..Limits::default() };
+    let otherwise = GuardLimits { minimum: 2, ..GuardLimits::default() };
     Rules { guard: Guard { on: true, otherwise, ..Guard::default() }, ..rules }
 }
 
 /// Every hold that keeps somebody; whether there was one.
 fn decide(applier: &Applier, verdict: impl Fn(i64) -> Verdict) -> Result<bool, DbError> {
     let keeping = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::keeping(conn)?))?;
-    let by = By { name: "history", reason: None, users: &[] };
+    let by = HoldDecision { name: "history", reason: None, users: &[] };
     for (id, _) in &keeping {
         // One that was rejected already is over for another rejection.
         drop(holds::decide(&applier.database, *id, verdict(*id), by, applier.clock.now()));

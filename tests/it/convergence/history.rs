@@ -8,8 +8,10 @@ use event::{Event, event};
 use proptest::{prelude::*, strategy::Union};
 use rosterd::{
     apply::Batch,
-    decide::{DirectoryDeleted, People, Rules, Tenancy},
-    mapping::{Mapping, check},
+    decide::{
+        DirectoryDeleted, People, Rules, Tenancy,
+        mapping::{Mapping, check},
+    },
 };
 use serde_json::Value;
 use shape::{ORDINARY, SHAPES, Shape};

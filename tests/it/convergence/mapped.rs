@@ -62,7 +62,7 @@ impl Mapped {
         declared.into_iter().chain(mentioned).collect()
     }
 
-    /// Role, by what, and since when if not since the newest word on the user. `groups` are (id, name, directory, since).
+    /// Role, by what, and since when if not since the latest fact about the user. `groups` are (id, name, directory, since).
     pub fn grants(
         self,
         user: &Value,

@@ -40,7 +40,7 @@ impl<'a, K: Ord + Copy> Words<'a, K> {
         self.0.get(&key)?.iter().max_by_key(|word| word.version)
     }
 
-    /// The newest word on everything that may be seen.
+    /// The latest fact about everything that may be seen.
     fn visible(&self) -> impl Iterator<Item = (K, &Word<'a>)> {
         let seen = |(_, words): &(&K, &Vec<Word<'a>>)| words.iter().any(|word| word.reveals);
         self.0.iter().filter(seen).filter_map(|(key, _)| Some((*key, self.newest(*key)?)))
@@ -179,7 +179,7 @@ impl<'a> Model<'a> {
         self.users.say((tenant, text(word.data, "id")), word);
     }
 
-    /// Since when somebody is in a group; nobody is by a word of before its deletion.
+    /// Since when somebody is in a group; nobody is by a fact of before its deletion.
     /// Nor by one of when the id was somebody else's.
     fn member(
         &self,
@@ -194,7 +194,7 @@ impl<'a> Model<'a> {
         (begins && theirs).then_some(*at)
     }
 
-    /// The newest word on another person than the newest word on this id speaks of: when it was sent, and the event.
+    /// The latest fact about another person than the latest fact about this id speaks of: when it was sent, and the event.
     fn former(&self, key: Key<'a>) -> Option<(&'a str, &'a str)> {
         let words = self.users.0.get(&key)?;
         let pair = |word: &Word<'a>| (word.data["idp_id"].as_str(), word.data["email"].as_str());
@@ -241,7 +241,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Since when the newest word on a user leaves them without access, by itself or by what became of its directory.
+    /// Since when the latest fact about a user leaves them without access, by itself or by what became of its directory.
     fn left(&self, user: &Word<'a>) -> Option<&'a str> {
         let themselves = (user.deleted || user.data["state"] != "active").then_some(user.version.0);
         themselves.into_iter().chain(self.dismissed(user.directory)).min()

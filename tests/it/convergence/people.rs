@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rosterd::decide::person::person_id;
+use rosterd::decide::person_id::person_id;
 
 use super::model::Tables;
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rosterd::{
-    explain::explain,
-    plan::{self, By, Plan},
-    tables::host::{USER_ROLES, USERS},
+    operator::{
+        explain::explain,
+        mapping_plan::{self, Plan, PlanOperator},
+    },
+    tables::published::{USER_ROLES, USERS},
 };
 use serde_json::Value;
 
@@ -55,9 +57,9 @@ pub fn a_plan_comes_true(world: &World, case: &Case) -> Outcome {
 
     let next = if case.mapped == Some(Mapped::Strict) { Mapped::Generous } else { Mapped::Strict };
     let document = next.document();
-    let planned = plan::plan(&world.database, &rules, &document, None).map_err(failed)?;
-    let by = By { name: "history", now: NOW };
-    plan::apply(&world.database, &rules, &document, Some(&planned), &by).map_err(failed)?;
+    let planned = mapping_plan::plan(&world.database, &rules, &document, None).map_err(failed)?;
+    let by = PlanOperator { name: "history", now: NOW };
+    mapping_plan::apply(&world.database, &rules, &document, Some(&planned), &by).map_err(failed)?;
     drain(&applier, || Ok(()))?;
 
     let after = world.tables();

@@ -12,23 +12,21 @@ use diesel::{
     sql_types::Text,
 };
 use rosterd::{
-    apply::{Batch, ahead::Ahead},
+    apply::{Batch, prefetch::Prefetcher},
     broker::Source,
-    clock::Clock,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,
-    inbox::{Delivery, Kept, append::append, dead, recent::Recent},
-    metrics::Metrics,
-    rebuild::{Rebuild, rebuild},
+    inbox::{Delivery, Stored, append::append, dead_letters, memory_queue::MemoryQueue},
+    operator::rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
+    runtime::{clock::Clock, metrics::Metrics, wake::Wake},
     tables::{
-        host::{TABLES, USERS},
-        mappings::{self, Applied},
+        mappings::{self, AppliedMapping},
+        published::{TABLES, USERS},
     },
-    wake::Wake,
     worker::{
-        applier::{Applier, Step},
-        checkpointer::Log,
+        applier::{Applier, ApplyStep},
+        checkpointer::WalGrowth,
     },
 };
 use serde_json::{Map, Value};
@@ -48,7 +46,7 @@ pub type User = [String; 2];
 
 pub struct World {
     pub database: Database,
-    recent: Recent,
+    recent: MemoryQueue,
     url: Url,
     clear: String,
     // Dropped last: it takes the database away.
@@ -83,7 +81,7 @@ impl World {
             .unwrap();
         let ours = tables.iter().map(|table| &table.name).filter(|name| !name.starts_with("__diesel"));
         let clear = ours.map(|name| format!("DELETE FROM {name};")).collect();
-        Self { database, recent: Recent::default(), url, clear, _store: store }
+        Self { database, recent: MemoryQueue::default(), url, clear, _store: store }
     }
 
     /// An applier as another process would have it on PostgreSQL: with connections of its own. SQLite has one process.
@@ -96,8 +94,8 @@ impl World {
             database,
             rules: rules.into(),
             batch,
-            ahead: Ahead::of(self.recent.clone()),
-            log: Log::default(),
+            ahead: Prefetcher::of(self.recent.clone()),
+            log: WalGrowth::default(),
             retention: AT_ONCE,
             clock: Clock::fixed(NOW),
             metrics: Arc::new(Metrics::default()),
@@ -116,7 +114,7 @@ impl World {
         self.clear();
         if let Some(mapped) = mapped {
             let (document, by) = (mapped.document(), "history".to_owned());
-            let applied = Applied { version: 1, document, by, at: NOW };
+            let applied = AppliedMapping { version: 1, document, by, at: NOW };
             self.database.write::<_, DbError>(|conn| Ok(mappings::insert(conn, &applied)?)).unwrap();
         }
     }
@@ -135,8 +133,8 @@ impl World {
         let kept = append(&self.database, &deliveries).unwrap();
         if deliveries.len().is_multiple_of(2) {
             self.recent.add(deliveries.into_iter().zip(kept).filter_map(|(delivery, kept)| match kept {
-                Kept::Accepted { inbox_id } => Some((inbox_id, delivery)),
-                Kept::Duplicate => None,
+                Stored::Accepted { inbox_id } => Some((inbox_id, delivery)),
+                Stored::Duplicate => None,
             }));
         }
     }
@@ -148,7 +146,7 @@ impl World {
                 let letters: Vec<i64> =
                     schema::dead_letters::table.select(schema::dead_letters::inbox_id).load(conn)?;
                 for id in letters {
-                    dead::retry(conn, id)?;
+                    dead_letters::retry(conn, id)?;
                 }
                 Ok(())
             })
@@ -227,7 +225,7 @@ impl World {
 
 /// Applies until nothing is left to apply; after each transaction somebody may look `between`.
 pub fn drain(applier: &Applier, mut between: impl FnMut() -> Outcome) -> Outcome {
-    while applier.step().map_err(failed)? != Step::Idle {
+    while applier.step().map_err(failed)? != ApplyStep::Idle {
         between()?;
     }
     Ok(())

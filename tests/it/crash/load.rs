@@ -14,7 +14,7 @@ use std::{
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rosterd::{clock::Clock, simulate::Event};
+use rosterd::{runtime::clock::Clock, simulate::Event};
 use serde_json::Value;
 
 use crate::harness::{SECRET, broker::signature};

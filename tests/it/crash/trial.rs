@@ -14,11 +14,11 @@ use rosterd::{
     broker::Source,
     db::{
         Conn, Database, DbError, Url,
-        schema::{dead_letters, inbox, inbox_queue, mails, outbox, refreshes},
+        schema::{dead_letters, inbox, inbox_queue, mails, outbox, recompute_jobs},
     },
     inbox::{Delivery, append::append},
     simulate::{Census, DEFAULT_START, Event, Plan},
-    tables::host::{HostTable, TABLES},
+    tables::published::{PublishedTable, TABLES},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -187,7 +187,7 @@ impl Trial {
         let acknowledged = self.load.answers().acknowledged;
         let (kept, users) = self.look(|conn| {
             let kept: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
-            Ok((kept, rows(conn, rosterd::tables::host::USERS)?))
+            Ok((kept, rows(conn, rosterd::tables::published::USERS)?))
         });
         let kept: BTreeSet<String> = kept.into_iter().collect();
         let lost: Vec<&String> = acknowledged.difference(&kept).collect();
@@ -239,9 +239,9 @@ impl Trial {
         // Deliveries that failed are tried again after some seconds.
         eventually_within(PATIENCE, "everything applied, and every mail that is due sent", || {
             self.look(|conn| {
-                let now = rosterd::clock::Clock::System.now().micros();
+                let now = rosterd::runtime::clock::Clock::System.now().micros();
                 let queued: i64 = inbox_queue::table.count().get_result(conn)?;
-                let refreshes: i64 = refreshes::table.count().get_result(conn)?;
+                let refreshes: i64 = recompute_jobs::table.count().get_result(conn)?;
                 let unbundled: i64 =
                     outbox::table.filter(outbox::mail_id.is_null()).count().get_result(conn)?;
                 let due = mails::table.filter(mails::state.eq("waiting")).filter(mails::due_at.le(now));
@@ -316,7 +316,7 @@ impl Trial {
     }
 }
 
-fn rows(conn: &mut Conn, table: HostTable) -> QueryResult<Vec<Row>> {
+fn rows(conn: &mut Conn, table: PublishedTable) -> QueryResult<Vec<Row>> {
     if let Conn::Postgres(pg) = conn {
         sql_query("SET search_path = rosterd").execute(pg)?;
     }

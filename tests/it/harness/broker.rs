@@ -14,7 +14,7 @@ pub fn signature(secret: &str, millis: i64, body: &[u8]) -> String {
 
 /// `2026-01-01T00:00:00Z` and so many seconds.
 pub fn at(seconds: i64) -> String {
-    rosterd::clock::Timestamp::from_millis(1_767_225_600_000 + seconds * 1_000).to_string()
+    rosterd::runtime::clock::Timestamp::from_millis(1_767_225_600_000 + seconds * 1_000).to_string()
 }
 
 /// An event of `kind` about `data`, sent at `seconds`.

@@ -3,8 +3,8 @@
 use rosterd::{
     app::{self, Workers},
     decide::guard::Undecided,
-    holds::Verdict,
-    tables::host::{USER_ROLES, USERS},
+    operator::holds::Verdict,
+    tables::published::{USER_ROLES, USERS},
 };
 use serde_json::json;
 
@@ -133,8 +133,8 @@ both! {
     fn whoever_is_held_can_be_approved_once_and_others_not_at_all(app) {
         tripped(app);
         let refused = |id: i64, users: &[String]| {
-            let by = rosterd::holds::By { name: "ada", reason: None, users };
-            rosterd::holds::decide(app.database(), id, Verdict::Approve, by, app.clock.now()).unwrap_err().to_string()
+            let by = rosterd::operator::holds::HoldDecision { name: "ada", reason: None, users };
+            rosterd::operator::holds::decide(app.database(), id, Verdict::Approve, by, app.clock.now()).unwrap_err().to_string()
         };
 
         assert_eq!(refused(7, &[]), "there is no hold 7; see `rosterd holds list`");

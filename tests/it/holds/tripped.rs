@@ -1,9 +1,9 @@
 //! What is held, and what is not.
 
 use rosterd::{
-    decide::guard::{Guard, Limits},
-    plan::{self, By},
-    tables::host::{USER_ROLES, USERS},
+    decide::guard::{Guard, GuardLimits},
+    operator::mapping_plan::{self, PlanOperator},
+    tables::published::{USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -49,8 +49,8 @@ both! {
         };
         beginning(app, 40);
         app.play(&(0..20).map(|n| admin(n, 5, "admin")).collect::<Vec<_>>());
-        let by = By { name: "ada", now: app.clock.now() };
-        plan::apply(app.database(), &app.config.rules(), "[roles.admin]\nprivileged = true\n", None, &by).unwrap();
+        let by = PlanOperator { name: "ada", now: app.clock.now() };
+        mapping_plan::apply(app.database(), &app.config.rules(), "[roles.admin]\nprivileged = true\n", None, &by).unwrap();
         app.drain();
 
         app.play(&(0..15).map(|n| admin(n, 9, "viewer")).collect::<Vec<_>>());
@@ -67,8 +67,8 @@ both! {
         let admin = |n: usize| with(user(&named(n), "active", 1), json!({"role": {"slug": "admin"}, "roles": []}));
         app.play(&(0..20).map(|n| event(&format!("c{n}"), "dsync.user.created", 1, admin(n))).collect::<Vec<_>>());
         let apply = |document: &str| {
-            let by = By { name: "ada", now: app.clock.now() };
-            plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
+            let by = PlanOperator { name: "ada", now: app.clock.now() };
+            mapping_plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
             app.drain();
         };
         apply("[roles.admin]\nprivileged = true\n");
@@ -86,8 +86,8 @@ both! {
         app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
 
         app.assert_rebuilds();
-        let wanted = rosterd::rebuild::Rebuild { rules: &app.config.rules(), tenant: None, dry_run: false, by: "ada" };
-        let mended = rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now()).unwrap();
+        let wanted = rosterd::operator::rebuild::Rebuild { rules: &app.config.rules(), tenant: None, dry_run: false, by: "ada" };
+        let mended = rosterd::operator::rebuild::rebuild(app.database(), wanted, app.clock.now()).unwrap();
 
         assert!(mended.is_empty());
         assert_eq!(gone(app), Vec::<String>::new());
@@ -101,8 +101,8 @@ both! {
         let forgets = "DELETE FROM inbox WHERE event_key LIKE 'created_1%'";
         app.database().write::<_, rosterd::db::DbError>(|conn| Ok(conn.batch_execute(forgets)?)).unwrap();
         let rebuild = |rules: &rosterd::decide::Rules| {
-            let wanted = rosterd::rebuild::Rebuild { rules, tenant: None, dry_run: false, by: "ada" };
-            rosterd::rebuild::rebuild(app.database(), wanted, app.clock.now())
+            let wanted = rosterd::operator::rebuild::Rebuild { rules, tenant: None, dry_run: false, by: "ada" };
+            rosterd::operator::rebuild::rebuild(app.database(), wanted, app.clock.now())
         };
 
         let refused = rebuild(&app.config.rules()).unwrap_err().to_string();
@@ -200,7 +200,7 @@ both! {
 
 both! {
     fn a_tenant_can_have_limits_of_its_own(app, |config| {
-        config.guard.of_tenant.insert("org_1".to_owned(), Limits { minimum: 2, percent: 50, ..Limits::default() });
+        config.guard.of_tenant.insert("org_1".to_owned(), GuardLimits { minimum: 2, percent: 50, ..GuardLimits::default() });
     }) {
         beginning(app, 4);
 

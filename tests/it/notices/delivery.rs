@@ -86,7 +86,7 @@ both! {
 
 #[test]
 fn every_kind_is_previewed_in_every_form_without_a_database() {
-    for &kind in rosterd::outbox::Kind::ALL {
+    for &kind in rosterd::outbox::NoticeKind::ALL {
         for (form, begins) in [("text", "Subject: "), ("html", "<!DOCTYPE html>"), ("eml", "Message-ID: ")] {
             let mut command = rosterd();
             command.args(["notices", "preview", kind.name(), "--format", form]);
@@ -99,7 +99,7 @@ fn every_kind_is_previewed_in_every_form_without_a_database() {
     assert_eq!(unknown.status.code(), Some(2));
 }
 
-/// `doctor`'s word on mail.
+/// `doctor`'s fact about mail.
 fn examined(url: &str) -> (String, String) {
     let home = tempfile::tempdir().unwrap();
     let mut command = rosterd();

@@ -2,11 +2,16 @@
 
 use rosterd::{
     db::DbError,
-    holds,
-    outbox::{self, Notice, notice::Kept, notice::Whom},
-    plan::{self, By},
-    rebuild::{Rebuild, rebuild},
-    tables::host::USERS,
+    operator::{
+        holds,
+        mapping_plan::{self, PlanOperator},
+        rebuild::{Rebuild, rebuild},
+    },
+    outbox::{
+        self, Notice,
+        notice::{LastHolder, NoticePerson},
+    },
+    tables::published::USERS,
 };
 use serde_json::json;
 
@@ -33,8 +38,8 @@ fn enqueue(app: &TestApp, notices: &[Notice]) {
 }
 
 fn map(app: &TestApp, document: &str) {
-    let by = By { name: "ada", now: app.clock.now() };
-    plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
+    let by = PlanOperator { name: "ada", now: app.clock.now() };
+    mapping_plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
     app.drain();
 }
 
@@ -252,7 +257,7 @@ both! {
         app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
         app.play(&ids[..12].iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
 
-        let by = holds::By { name: "ada", reason: None, users: &[] };
+        let by = holds::HoldDecision { name: "ada", reason: None, users: &[] };
         holds::decide(app.database(), 1, holds::Verdict::Reject, by, app.clock.now()).unwrap();
         office.send(app);
 
@@ -263,8 +268,8 @@ both! {
 both! {
     fn a_last_holder_who_stays_is_told_once_in_a_mail(app) {
         let office = Office::of(app);
-        let whom = Whom { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
-        let kept = Kept { name: Some("Ada".into()), role: "owner".into(), access: true, ..Kept::default() };
+        let whom = NoticePerson { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
+        let kept = LastHolder { name: Some("Ada".into()), role: "owner".into(), access: true, ..LastHolder::default() };
         let notice = Notice::LastHolderKept { whom, kept };
         enqueue(app, &[notice.clone(), notice]);
         later(app);

@@ -1,11 +1,11 @@
 //! What rules grant and take, whatever happens in the directory.
 
 use rosterd::{
-    by_hand::{self, Whom},
     db::DbError,
+    operator::manual_roles::{self, GrantTarget},
     tables::{
-        host::{ROLES, USER_ROLES, USERS},
-        refreshes,
+        published::{ROLES, USER_ROLES, USERS},
+        recompute_jobs,
     },
 };
 use serde_json::json;
@@ -88,7 +88,7 @@ both! {
 
         let shown = app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"]);
         assert!(shown.contains(&"u1 editor by hand: on call".to_owned()), "{shown:?}");
-        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u1" }, "editor", by_hand::By { name: "ada", now: now() }).unwrap();
+        manual_roles::revoke(app.database(), &app.config.rules(), GrantTarget { tenant: "org_1", user: "u1" }, "editor", manual_roles::OperatorAt { name: "ada", now: now() }).unwrap();
         assert!(!grants(app).contains(&"u1 editor".to_owned()));
     }
 }
@@ -105,7 +105,7 @@ both! {
 
         assert_ne!(app.brief(USERS, &["person_id"]), before);
         assert!(grants(app).contains(&"u3 admin".to_owned()), "{:?}", grants(app));
-        by_hand::revoke(app.database(), &app.config.rules(), Whom { tenant: "org_1", user: "u3" }, "admin", by_hand::By { name: "ada", now: now() }).unwrap();
+        manual_roles::revoke(app.database(), &app.config.rules(), GrantTarget { tenant: "org_1", user: "u3" }, "admin", manual_roles::OperatorAt { name: "ada", now: now() }).unwrap();
         assert!(!grants(app).contains(&"u3 admin".to_owned()));
     }
 }
@@ -195,7 +195,7 @@ both! {
 
         app.deliver(&event("e9", "dsync.group.updated", 9, named("g_admins", "Admins", 9)));
         app.applier.step().unwrap();
-        let waiting = app.database().read::<_, DbError>(|conn| Ok(refreshes::count(conn)?)).unwrap();
+        let waiting = app.database().read::<_, DbError>(|conn| Ok(recompute_jobs::count(conn)?)).unwrap();
 
         assert_eq!(waiting, 0);
     }

@@ -1,8 +1,8 @@
 //! What is shown before, and what is told after.
 
-use rosterd::{
+use rosterd::operator::{
     explain::explain,
-    plan::{self, By, PlanError},
+    mapping_plan::{self, PlanError, PlanOperator},
 };
 
 use super::{GROUPS, apply, beginning, grants, joins, named, now, person, plan_of};
@@ -23,8 +23,8 @@ both! {
             "u2 +{\"editor\": \"rule writers: department_name = \\\"Docs\\\"\", \"member\": \"rule writers: department_name = \\\"Docs\\\"\"} -{}",
         ]);
         assert_eq!((planned.counts().privileged_gained, planned.counts().users), (1, 2));
-        let by = By { name: "ada", now: now() };
-        plan::apply(app.database(), &app.config.rules(), GROUPS, Some(&planned), &by).unwrap();
+        let by = PlanOperator { name: "ada", now: now() };
+        mapping_plan::apply(app.database(), &app.config.rules(), GROUPS, Some(&planned), &by).unwrap();
         app.drain();
         assert_eq!(grants(app), ["u1 admin", "u2 editor", "u2 member", "u3 viewer"]);
         assert!(plan_of(app, GROUPS).is_empty());
@@ -37,8 +37,8 @@ both! {
         let planned = plan_of(app, GROUPS);
         app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
 
-        let by = By { name: "ada", now: now() };
-        let refused = plan::apply(app.database(), &app.config.rules(), GROUPS, Some(&planned), &by);
+        let by = PlanOperator { name: "ada", now: now() };
+        let refused = mapping_plan::apply(app.database(), &app.config.rules(), GROUPS, Some(&planned), &by);
 
         assert!(matches!(refused, Err(PlanError::Stale)));
         assert_eq!(grants(app), ["u3 viewer"]);

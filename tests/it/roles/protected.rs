@@ -1,9 +1,8 @@
 //! Lesson 27: the last holder of a protected role stays, until there is another or an operator says otherwise.
 
 use rosterd::{
-    by_hand,
-    explain::explain,
-    tables::host::{USER_ROLES, USERS},
+    operator::{explain::explain, manual_roles},
+    tables::published::{USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -170,7 +169,7 @@ both! {
     fn an_operator_can_force_the_loss_and_nobody_else_is_brought_back_by_it(app) {
         owned(app);
         app.play(&[is("u1", "owner", "inactive", 5), is("u2", "owner", "inactive", 6)]);
-        let release = || by_hand::release(app.database(), &app.config.rules(), "org_1", "owner", by_hand::By { name: "ada", now: now() });
+        let release = || manual_roles::release(app.database(), &app.config.rules(), "org_1", "owner", manual_roles::OperatorAt { name: "ada", now: now() });
 
         assert_eq!(release().unwrap(), ["u2"]);
 

@@ -1,12 +1,12 @@
 use super::*;
 use crate::{
     notify::{preview, render::News},
-    outbox::Kind,
+    outbox::NoticeKind,
 };
 
 #[test]
 fn a_report_of_access_says_who_has_it_who_left_and_what_is_attached() {
-    let rendered = preview::rendered(Kind::AccessReport);
+    let rendered = preview::rendered(NoticeKind::AccessReport);
     insta::assert_snapshot!(format!("{}\n\n{}", rendered.subject, rendered.text), @r"
     Access report: 2 people with access, 2 left (Acme Corp)
 
@@ -70,7 +70,7 @@ fn a_report_of_access_says_who_has_it_who_left_and_what_is_attached() {
 
 #[test]
 fn a_report_that_no_mail_could_carry_is_cut_says_so_and_keeps_those_who_left() {
-    let News::Report(tenant, mut review) = preview::example(Kind::AccessReport) else { panic!() };
+    let News::Report(tenant, mut review) = preview::example(NoticeKind::AccessReport) else { panic!() };
     let one = review.report.holds[0].clone();
     review.report.holds = vec![one; 20_000];
 

@@ -9,10 +9,10 @@ use super::{Key, Model, Word, slugs, tenant_of};
 /// Rows of each host table, by key; `access_epoch` is left out, since it alone may differ.
 pub type Tables = BTreeMap<&'static str, Vec<Value>>;
 
-/// Role, by what, and since when if not since the newest word on the user.
+/// Role, by what, and since when if not since the latest fact about the user.
 type Grants = BTreeMap<String, (String, Option<String>)>;
 
-/// A row: what is decided here, and what is taken from a word as it is. Without a word there is nothing to take.
+/// A row: what is decided here, and what is taken from a fact as it is. Without a fact there is nothing to take.
 fn row(mut decided: Value, word: Option<&Word<'_>>, taken: &[&str]) -> Value {
     for field in taken {
         decided[*field] = word.map_or(Value::Null, |word| word.data[*field].clone());

@@ -1,7 +1,7 @@
 //! No handler: what one bare connection of this database can do with the same events, set-based. The limit.
 //!
 //! `bare FILE` reads event bodies, one a line, into memory; then it measures, in batches of 1,000, a transaction each:
-//! append (raw bodies into the inbox), fold (bodies parsed, the newest word on each key into the tables), and both, one
+//! append (raw bodies into the inbox), fold (bodies parsed, the latest fact on each key into the tables), and both, one
 //! after the other. It empties the tables before each.
 
 use std::collections::HashMap;
@@ -127,7 +127,7 @@ struct Snapshots {
     group: Group,
 }
 
-/// The newest word of a batch on each key. Times are of one form, so their texts sort as they do.
+/// The latest fact of a batch on each key. Times are of one form, so their texts sort as they do.
 #[derive(Default)]
 struct Changes {
     users: HashMap<String, User>,

@@ -1,0 +1,190 @@
+//! RoleHolders of protected roles brought up to date with what is derived (`decide::protect`), in the transaction of the change: so of
+//! two losses at once, by however many processes, the second sees the first.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{load, people::rows};
+use crate::{
+    db::{Conn, DbError},
+    decide::{
+        context::Context,
+        examine::{Examined, examine},
+        fact::EntityKind,
+        protected_roles::{HolderRecord, RoleLoss, RoleStatus, concerned, seat},
+        state::StateSlice,
+        users::ShownUser,
+    },
+    outbox::{
+        Notice,
+        notice::{LastHolder, NoticePerson},
+    },
+    tables::{
+        self, Key, memberships,
+        role_holders::{self, HolderChange, RoleHolders, StoredHolder},
+    },
+};
+
+/// What settling seats leads to.
+#[derive(Debug, Default)]
+pub struct SettledHolders {
+    /// Users outside the batch whose keeping began or ended: they are to be derived again.
+    pub others: BTreeSet<String>,
+    /// (tenant, user, role) of those who are kept from now on.
+    pub kept: Vec<(String, String, String)>,
+}
+
+/// Costs nothing where no role is protected. What these users keep is put into `around`.
+pub fn settle(
+    conn: &mut Conn,
+    state: &StateSlice,
+    ids: &BTreeSet<String>,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    context: &mut Context<'_>,
+) -> Result<SettledHolders, DbError> {
+    let mut settled = SettledHolders::default();
+    if !context.mapping.protects() {
+        return Ok(settled);
+    }
+    let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
+    let seats = role_holders::of(conn, &keys)?;
+    let examined = examined(state, ids, shown, context);
+    let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
+    let changes = changes(&examined, shown, &seats, &newest, context);
+    role_holders::put(conn, &changes)?;
+    let affected: BTreeSet<(&str, &str)> =
+        changes.iter().map(|((tenant_id, _, role), _)| (*tenant_id, *role)).collect();
+    for (tenant_id, role) in affected {
+        let keeper = role_holders::keeper(conn, tenant_id, role)?;
+        for user_id in role_holders::settle(conn, tenant_id, role)? {
+            if keeper.as_ref() == Some(&user_id) {
+                settled.kept.push((tenant_id.to_owned(), user_id.clone(), role.to_owned()));
+            }
+            if !ids.contains(&user_id) {
+                settled.others.insert(user_id);
+            }
+        }
+    }
+    if !changes.is_empty() {
+        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
+    }
+    Ok(settled)
+}
+
+/// The tenant's administrators are told of whoever is kept from now on.
+pub fn told(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
+    let users: Vec<Key> =
+        kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
+    let shown = tables::users::shown(conn, &users)?;
+    let seats = role_holders::of(conn, &users)?;
+    let facts = tables::facts::on(conn, &users.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>())?;
+    let notice = |(tenant_id, user_id, role): &(String, String, String)| {
+        let row = shown.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
+        let taken = seats.get(&(tenant_id.clone(), user_id.clone()))?.get(role)?;
+        let HolderRecord::Lost { loss, .. } = &taken.seat else { return None };
+        let of_user = facts.iter().filter(|(kind, id, _)| *kind == EntityKind::User && id == user_id);
+        let newest = of_user.map(|(_, _, fact)| fact).max_by(|a, b| a.version.cmp(&b.version));
+        let whom = NoticePerson {
+            tenant_id: tenant_id.clone(),
+            user_id: user_id.clone(),
+            person_id: row.person_id.clone(),
+        };
+        let kept = LastHolder {
+            user_id: user_id.clone(),
+            name: row.name.clone(),
+            email: row.email.clone(),
+            directory_id: row.directory_id.clone(),
+            role: role.clone(),
+            access: newest.is_some_and(|fact| !fact.live),
+            since: loss.at.micros(),
+            inbox_id: newest.map_or(0, |fact| fact.inbox_id),
+        };
+        Some(Notice::LastHolderKept { whom, kept })
+    };
+    Ok(kept.iter().filter_map(notice).collect())
+}
+
+/// The seats that these users would have, if what is derived were applied; nothing is written.
+pub fn foreseen(
+    conn: &mut Conn,
+    state: &StateSlice,
+    ids: &BTreeSet<String>,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    context: &Context<'_>,
+) -> Result<RoleHolders, DbError> {
+    let mut seats = role_holders::of(conn, &load::keys(state, EntityKind::User, ids.iter()))?;
+    let examined = examined(state, ids, shown, context);
+    let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
+    let before = seats.clone();
+    for ((tenant_id, user_id, role), seat) in changes(&examined, shown, &before, &newest, context) {
+        let of_user = seats.entry((tenant_id.to_owned(), user_id.to_owned())).or_default();
+        match seat {
+            Some(seat) => drop(of_user.insert(role.to_owned(), StoredHolder { seat, kept: false })),
+            None => drop(of_user.remove(role)),
+        }
+    }
+    Ok(seats)
+}
+
+fn examined(
+    state: &StateSlice,
+    ids: &BTreeSet<String>,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    context: &Context<'_>,
+) -> Vec<Examined> {
+    ids.iter().flat_map(|id| examine(state, id, rows(shown, id), context)).collect()
+}
+
+fn row<'a>(examined: &Examined, shown: &'a HashMap<String, Vec<ShownUser>>) -> Option<&'a ShownUser> {
+    rows(shown, &examined.user_id).iter().find(|row| row.tenant_id == examined.tenant_id)
+}
+
+/// Those who lose a role without losing access: their groups may be why, and tell when.
+fn losers(examined: &[Examined], shown: &HashMap<String, Vec<ShownUser>>) -> Vec<Key> {
+    let demoted = |examined: &&Examined| {
+        let holds = examined.holds();
+        examined.access.is_active()
+            && row(examined, shown).is_some_and(|row| row.held.iter().any(|role| !holds.contains(role)))
+    };
+    examined.iter().filter(demoted).map(|one| (one.tenant_id.clone(), one.user_id.clone())).collect()
+}
+
+fn changes<'a>(
+    examined: &'a [Examined],
+    shown: &HashMap<String, Vec<ShownUser>>,
+    seats: &'a RoleHolders,
+    newest: &HashMap<Key, RoleLoss>,
+    context: &'a Context<'_>,
+) -> Vec<HolderChange<'a>> {
+    let (mut changes, none) = (Vec::new(), BTreeSet::new());
+    for one in examined {
+        let (tenant_id, user_id) = (one.tenant_id.as_str(), one.user_id.as_str());
+        let key = (one.tenant_id.clone(), one.user_id.clone());
+        let holds = one.holds();
+        // Whoever bears the id after somebody else keeps nothing of theirs.
+        let shown = row(one, shown).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
+        let seen = RoleStatus { holds: &holds, shown, dismissed: one.dismissed };
+        let before = |role: &str| seats.get(&key)?.get(role).map(|taken| taken.seat.clone());
+        let loss = || {
+            let fact = RoleLoss { at: one.changed_at(), event: one.event.clone() };
+            newest.get(&key).cloned().filter(|group| *group > fact).unwrap_or(fact)
+        };
+        for role in concerned(context.mapping.of(tenant_id), &holds, shown, |role| before(role).is_some()) {
+            let after = seat(role, seen, before(role).filter(|_| !one.succeeds), loss);
+            if after != before(role) {
+                changes.push(((tenant_id, user_id, role), after));
+            }
+        }
+    }
+    // Whoever turned out to belong to another tenant.
+    let here: BTreeSet<(&str, &str)> =
+        examined.iter().map(|one| (one.tenant_id.as_str(), one.user_id.as_str())).collect();
+    for ((tenant_id, user_id), taken) in seats {
+        if !here.contains(&(tenant_id, user_id)) {
+            let none = |role: &'a String| {
+                ((tenant_id.as_str(), user_id.as_str(), role.as_str()), None::<HolderRecord>)
+            };
+            changes.extend(taken.keys().map(none));
+        }
+    }
+    changes
+}

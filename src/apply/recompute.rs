@@ -1,0 +1,149 @@
+//! Refreshing: the people and groups of a directory, or the members of a group, derived again, in steps that let other
+//! work through.
+//!
+//! A deleted directory of 50,000 people, or one that changed hands, is one row in `refreshes` and many small
+//! transactions. Where a step ends is kept in its transaction, so a crash repeats at most one step, and a step that is
+//! repeated changes nothing.
+
+use std::collections::BTreeSet;
+
+use super::{
+    ApplyError, Batch, expect_mapping,
+    guard::Derivation,
+    load, people,
+    refused::{Refusal, refusal},
+};
+use crate::{
+    audit::people::ChangeCause,
+    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, wait_for_rows},
+    decide::{
+        Rules,
+        guard::Extent,
+        newest::{Home, Homes},
+        ownership::place,
+        state::StateSlice,
+    },
+    outbox::{self, Notice},
+    runtime::{clock::Timestamp, failpoint},
+    tables::{
+        self, Key,
+        recompute_jobs::{self, RecomputeJob},
+        refused::RefusedChange,
+    },
+};
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recomputed {
+    pub entities: usize,
+    pub leavers: usize,
+    pub notices: usize,
+}
+
+/// `None` when nothing waits for a refresh.
+///
+/// When the database refuses a step, fewer and fewer are tried until it is known whom it refuses. That one is set aside, in
+/// the transaction that goes past it, and the directory then lets all others go first. Nothing is carried from one
+/// transaction to the next, as another process may have gone on meanwhile.
+pub fn step(
+    database: &Database,
+    rules: &Rules,
+    batch: Batch,
+    now: Timestamp,
+) -> Result<Option<Recomputed>, ApplyError> {
+    let mut limit = batch.entities.max(1);
+    loop {
+        let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
+        // How many it had in hand when it failed.
+        let mut tried = None;
+        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+            expect_mapping(conn, rules)?;
+            wait_for_rows(conn, longest)?;
+            Ok(refresh(conn, rules, limit, now, &mut tried)?)
+        });
+        match attempt {
+            Err(ApplyError::Database(error)) => {
+                let Some(tried) = tried.filter(|_| error.fault() != Fault::Database) else {
+                    return Err(error.into());
+                };
+                if tried > 1 {
+                    limit = tried / 2;
+                    continue;
+                }
+                let refusal = refusal(database, error)?;
+                let notices = database.write_in_turn::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
+                return Ok(Some(Recomputed { entities: 0, leavers: 0, notices }));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The one that is next is set aside.
+fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
+    let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(0) };
+    let Some((id, kind)) = visited(conn, &refresh, 1)?.pop() else { return Ok(0) };
+    let group_id = refresh.group_id.as_deref().unwrap_or_default();
+    let refused = RefusedChange::new(kind, &id, &refresh.directory_id, group_id, refresh.rank);
+    let notices = refusal.record(conn, &refused, now)?;
+    refresh.advance(conn, (&id, kind))?;
+    refresh.failed(conn, now)?;
+    Ok(notices)
+}
+
+fn refresh(
+    conn: &mut Conn,
+    rules: &Rules,
+    limit: usize,
+    now: Timestamp,
+    tried: &mut Option<usize>,
+) -> Result<Option<Recomputed>, DbError> {
+    let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(None) };
+    let visited = visited(conn, &refresh, limit)?;
+    *tried = Some(visited.len());
+    let Some((last_id, last_kind)) = visited.last().cloned() else {
+        refresh.finish(conn)?;
+        return Ok(Some(Recomputed { entities: 0, leavers: 0, notices: 0 }));
+    };
+    let ids: BTreeSet<String> = visited.iter().map(|(id, _)| id.clone()).collect();
+    let mut state = load::entities(conn, &refresh.directory_id, ids)?;
+    let homes = homes(conn, &state, rules)?;
+    state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
+    let entities = state.touched.entities.len();
+    let cause = match &refresh.group_id {
+        _ if refresh.mapped => ChangeCause::Mapping(rules.mapping.version),
+        Some(group_id) => ChangeCause::Group(group_id),
+        None => ChangeCause::Directory(&refresh.directory_id),
+    };
+    let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
+    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Derivation::of(now, extent))?;
+    if refresh.mapped {
+        // Told all at once when the mapping was applied.
+        notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
+    }
+    outbox::enqueue(conn, &notices, now)?;
+    failpoint::reach("refreshed");
+    refresh.advance(conn, (&last_id, last_kind))?;
+    Ok(Some(Recomputed { entities, leavers: outbox::leavers(&notices), notices: notices.len() }))
+}
+
+fn visited(conn: &mut Conn, refresh: &RecomputeJob, limit: usize) -> Result<Vec<(String, i16)>, DbError> {
+    let (id, kind) = (&refresh.after.0, refresh.after.1);
+    if let Some(group_id) = &refresh.group_id {
+        return Ok(tables::memberships::members(conn, group_id, id, limit)?);
+    }
+    let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
+    let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
+    Ok(tables::facts::under(conn, &claim_ids, (id, kind), limit)?)
+}
+
+pub fn homes(conn: &mut Conn, state: &StateSlice, rules: &Rules) -> Result<Homes, DbError> {
+    let places: Vec<_> = state.directories().map(|id| (id.clone(), place(state, id, rules))).collect();
+    let keys: Vec<Key> = places.iter().map(|(id, place)| (place.tenant_id.clone(), id.clone())).collect();
+    let providers = tables::directories::providers(conn, &keys)?;
+    let home = |(id, place): (String, crate::decide::ownership::Ownership)| {
+        let provider = providers.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
+        (id, Home { place, provider })
+    };
+    Ok(places.into_iter().map(home).collect())
+}

@@ -1,0 +1,68 @@
+//! What else a user's row depends on: directories, groups, the mapping, and what was given by hand.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{newest::Homes, protected_roles::RoleLoss, roles::Manual};
+use crate::decide::mapping::{Mapping, condition::GroupMembership};
+
+/// By (tenant, user), and by (tenant, person).
+pub type Groups = HashMap<(String, String), Vec<GroupMembership>>;
+pub type ManualGrants = HashMap<(String, String), Vec<Manual>>;
+
+/// By (tenant, user).
+pub type HeldStates = HashMap<(String, String), HeldState>;
+
+/// What a user keeps of what is shown, whatever is derived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldState {
+    pub access: bool,
+    pub roles: BTreeSet<String>,
+}
+
+/// By (tenant, user): protected roles that they keep, since when nothing grants them (`super::protected_roles`).
+pub type RetainedRoles = HashMap<(String, String), BTreeMap<String, RoleLoss>>;
+
+pub struct Context<'a> {
+    pub homes: &'a Homes,
+    pub mapping: &'a Mapping,
+    pub groups: Groups,
+    pub by_hand: ManualGrants,
+    /// Roles that were given to these users when the person was known otherwise: (tenant, user, person then, person now).
+    pub followed: Vec<[String; 4]>,
+    pub stays: HeldStates,
+    pub kept: RetainedRoles,
+}
+
+impl<'a> Context<'a> {
+    /// No groups, nothing given by hand, nothing that stays or is kept.
+    pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
+        let (groups, by_hand) = (Groups::new(), ManualGrants::new());
+        let followed = Vec::new();
+        Self {
+            homes,
+            mapping,
+            groups,
+            by_hand,
+            followed,
+            stays: HeldStates::new(),
+            kept: RetainedRoles::new(),
+        }
+    }
+
+    /// Sorted by id; none where no rule asks for groups.
+    pub fn groups(&self, tenant_id: &str, user_id: &str) -> &[GroupMembership] {
+        self.groups.get(&(tenant_id.to_owned(), user_id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn kept(&self, tenant_id: &str, user_id: &str) -> Option<&BTreeMap<String, RoleLoss>> {
+        self.kept.get(&(tenant_id.to_owned(), user_id.to_owned()))
+    }
+
+    pub fn stay(&self, tenant_id: &str, user_id: &str) -> Option<&HeldState> {
+        self.stays.get(&(tenant_id.to_owned(), user_id.to_owned()))
+    }
+
+    pub fn manual(&self, tenant_id: &str, person_id: &str) -> &[Manual] {
+        self.by_hand.get(&(tenant_id.to_owned(), person_id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+}

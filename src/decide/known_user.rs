@@ -1,0 +1,109 @@
+//! What is known of a user in one tenant, and what of it rules may look at.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    bearers::bearer_of,
+    context::Context,
+    newest::{Homes, NewestFact, newest_facts},
+    person_id::person_id,
+    state::{Content, StateSlice},
+    users::ShownUser,
+};
+use crate::decide::{
+    fact::{self, EntityKind},
+    mapping::condition::UserFacts,
+};
+
+/// What the row keeps of the content stands in for it when the content itself says nothing new.
+pub struct KnownUser<'a> {
+    pub row: Option<&'a ShownUser>,
+    pub content: Option<&'a fact::User>,
+}
+
+/// `None` only when there is neither row nor content, so nothing can be said yet.
+pub fn said<'a>(
+    state: &'a StateSlice,
+    newest: &NewestFact<'_>,
+    shown: &'a [ShownUser],
+) -> Option<KnownUser<'a>> {
+    let row = shown.iter().find(|row| row.tenant_id == newest.tenant_id());
+    let content = match state.content(EntityKind::User, newest.fact) {
+        Some(Content::User(content)) => Some(content),
+        _ => None,
+    };
+    (row.is_some() || content.is_some()).then_some(KnownUser { row, content })
+}
+
+impl KnownUser<'_> {
+    fn idp_id(&self) -> Option<&str> {
+        match self.content {
+            Some(content) => content.idp_id.as_deref(),
+            None => self.row?.idp_id.as_deref(),
+        }
+    }
+
+    pub fn role_slugs(&self) -> &[String] {
+        match (self.content, self.row) {
+            (Some(content), _) => &content.roles,
+            (None, Some(row)) => &row.role_slugs,
+            (None, None) => &[],
+        }
+    }
+
+    pub fn custom_attributes(&self) -> &str {
+        match (self.content, self.row) {
+            (Some(content), _) => &content.custom_attributes,
+            (None, Some(row)) => &row.custom_attributes,
+            (None, None) => "",
+        }
+    }
+
+    pub fn person(&self, id: &str, newest: &NewestFact<'_>) -> String {
+        person_id(newest.tenant_id(), newest.home.provider.as_deref(), self.idp_id(), id)
+    }
+}
+
+/// Who a user is.
+pub struct Person {
+    pub tenant_id: String,
+    pub person_id: String,
+    /// What the same person was known as under this id: with another `idp_id`, or while the kind of provider was unknown.
+    pub also: BTreeSet<String>,
+}
+
+/// The person of each row that `derive` will make.
+pub fn persons(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<Person> {
+    let seen = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
+        let said = said(state, &newest, shown)?;
+        let (tenant_id, now) = (newest.tenant_id(), bearer_of(state, id, newest.tenant_id()));
+        let person_id = said.person(id, &newest);
+        let mut also = BTreeSet::new();
+        for (idp_id, _) in &now.pairs {
+            for provider in [newest.home.provider.as_deref(), None] {
+                also.insert(super::person_id::person_id(tenant_id, provider, idp_id.as_deref(), id));
+            }
+        }
+        also.extend(said.row.filter(|row| !row.is_former(&now)).map(|row| row.person_id.clone()));
+        also.remove(&person_id);
+        Some(Person { tenant_id: tenant_id.to_owned(), person_id, also })
+    });
+    seen.collect()
+}
+
+/// Parsed only where a rule asks for them.
+pub fn attributes(said: &KnownUser<'_>, context: &Context<'_>) -> Option<Value> {
+    context.mapping.uses_attributes().then(|| serde_json::from_str(said.custom_attributes()).ok())?
+}
+
+pub fn facts<'a>(
+    id: &str,
+    tenant_id: &str,
+    said: &'a KnownUser<'_>,
+    attributes: Option<&'a Value>,
+    context: &'a Context<'_>,
+) -> UserFacts<'a> {
+    UserFacts { role_slugs: said.role_slugs(), attributes, groups: context.groups(tenant_id, id) }
+}

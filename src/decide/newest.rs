@@ -1,0 +1,64 @@
+//! The fact that counts: for each tenant the newest among those whose claim stands.
+
+use std::collections::HashMap;
+
+use super::{
+    ownership::{Ownership, admissible},
+    state::{LatestFact, StateSlice},
+};
+use crate::decide::fact::EntityKind;
+
+/// A directory's outcome, and its kind of provider.
+#[derive(Clone, Debug)]
+pub struct Home {
+    pub place: Ownership,
+    pub provider: Option<String>,
+}
+
+pub type Homes = HashMap<String, Home>;
+
+pub struct NewestFact<'a> {
+    pub fact: &'a LatestFact,
+    pub directory_id: &'a str,
+    pub home: &'a Home,
+    revealed: bool,
+}
+
+impl NewestFact<'_> {
+    pub fn tenant_id(&self) -> &str {
+        &self.home.place.tenant_id
+    }
+}
+
+/// Usually one; none while only removals speak of the entity. Several tenants may each have a user or group of one id,
+/// since imported directories bring their own ids (docs/broker-workos.md 1.3): they are different entities (promise 6).
+pub fn newest_facts<'a>(
+    state: &'a StateSlice,
+    kind: EntityKind,
+    id: &str,
+    homes: &'a Homes,
+) -> Vec<NewestFact<'a>> {
+    let mut newest_facts: Vec<NewestFact<'a>> = Vec::new();
+    for fact in admissible(state, state.facts(kind, id)) {
+        let Some(claim) = state.claim(fact.claim_id) else { continue };
+        let Some(home) = homes.get(&claim.directory_id) else { continue };
+        let candidate = NewestFact {
+            fact,
+            directory_id: &claim.directory_id,
+            home,
+            revealed: fact.revealed_by.is_some(),
+        };
+        match newest_facts.iter_mut().find(|newest| newest.tenant_id() == candidate.tenant_id()) {
+            None => newest_facts.push(candidate),
+            Some(newest) => {
+                let revealed = newest.revealed || candidate.revealed;
+                if candidate.fact.version > newest.fact.version {
+                    *newest = candidate;
+                }
+                newest.revealed = revealed;
+            }
+        }
+    }
+    newest_facts.retain(|newest| newest.revealed);
+    newest_facts
+}

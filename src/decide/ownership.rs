@@ -1,0 +1,112 @@
+//! Where a directory belongs, and whether it still stands.
+
+use super::{
+    DEFAULT_TENANT, Rules, Tenancy,
+    state::{LatestFact, NO_CLAIM, OwnershipClaim, StateSlice, UNSPOKEN},
+    tenant,
+};
+use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
+
+/// A directory's outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    pub tenant_id: String,
+    /// Since when the directory or its organization is deleted, in the broker's time.
+    pub gone_since: Option<Timestamp>,
+    /// Since when its people have no access for that; `None` also where the tenant keeps them.
+    pub dismissed_since: Option<Timestamp>,
+    /// Something else than a removal speaks of it.
+    pub revealed: bool,
+}
+
+/// The organization that owns a directory: the oldest claim's. A fact without organization is no claim.
+pub fn owner<'a>(state: &'a StateSlice, directory_id: &str) -> Option<&'a OwnershipClaim> {
+    state
+        .claims_of(directory_id)
+        .filter(|claim| !claim.organization_id.is_empty() && claim.first.rank < UNSPOKEN)
+        .min_by(|a, b| (&a.first, &a.organization_id).cmp(&(&b.first, &b.organization_id)))
+}
+
+/// Which tenant a claim speaks for: `None` when the directory belongs to somebody else (promise 6).
+pub fn tenant_of(state: &StateSlice, claim: &OwnershipClaim, rules: &Rules) -> Option<String> {
+    let owner = owner(state, &claim.directory_id).map(|owner| owner.organization_id.as_str());
+    let agrees = claim.organization_id.is_empty() || Some(claim.organization_id.as_str()) == owner;
+    agrees.then(|| tenant_owned_by(owner, rules))
+}
+
+/// The tenant of a directory with this owner.
+fn tenant_owned_by(owner: Option<&str>, rules: &Rules) -> String {
+    match (rules.tenancy, owner) {
+        (Tenancy::Multi, Some(owner)) => tenant::of_organization(owner).into_owned(),
+        (Tenancy::Multi, None) | (Tenancy::Single, _) => DEFAULT_TENANT.to_owned(),
+    }
+}
+
+pub fn place(state: &StateSlice, directory_id: &str, rules: &Rules) -> Ownership {
+    let owner = owner(state, directory_id).map(|claim| claim.organization_id.as_str());
+    let tenant_id = tenant_owned_by(owner, rules);
+    let removal = |standing: &LatestFact| (!standing.live).then_some(standing.version.at);
+    let directory_gone = directory_fact(state, directory_id).and_then(removal);
+    let organization_gone = owner.and_then(|owner| organization_fact(state, owner)).and_then(removal);
+    let gone_since = directory_gone.into_iter().chain(organization_gone).min();
+    Ownership {
+        gone_since,
+        dismissed_since: if rules.keeps_people(&tenant_id) { organization_gone } else { gone_since },
+        tenant_id,
+        revealed: state
+            .claims_of(directory_id)
+            .any(|claim| claim.tenant_id.is_some() && claim.revealed_by.is_some()),
+    }
+}
+
+/// The newest admissible fact about the directory itself.
+pub fn directory_fact<'a>(state: &'a StateSlice, directory_id: &str) -> Option<&'a LatestFact> {
+    admissible(state, state.facts(EntityKind::Directory, directory_id))
+        .max_by(|a, b| a.version.cmp(&b.version))
+}
+
+/// The fact about the organization that a tenant is.
+pub fn tenant_fact<'a>(state: &'a StateSlice, tenant_id: &str) -> Option<&'a LatestFact> {
+    organization_fact(state, tenant::organization(tenant_id)?)
+}
+
+pub fn organization_fact<'a>(state: &'a StateSlice, organization_id: &str) -> Option<&'a LatestFact> {
+    state.facts(EntityKind::Organization, organization_id).iter().find(|fact| fact.claim_id == NO_CLAIM)
+}
+
+/// The facts whose claim stands.
+pub fn admissible<'a>(
+    state: &'a StateSlice,
+    facts: &'a [LatestFact],
+) -> impl Iterator<Item = &'a LatestFact> {
+    facts.iter().filter(|fact| state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.is_some()))
+}
+
+/// Settles every directory in the slice: writes each claim's outcome into it, and returns the directories whose owner
+/// changed, with the tenants they left.
+pub fn settle(state: &mut StateSlice, rules: &Rules) -> Vec<MovedDirectory> {
+    let outcomes: Vec<(i64, Option<String>)> =
+        state.claims().map(|claim| (claim.id, tenant_of(state, claim, rules))).collect();
+    let mut moved = Vec::new();
+    for (id, tenant_id) in outcomes {
+        let Some(claim) = state.claim_mut(id) else { continue };
+        if claim.tenant_id == tenant_id {
+            continue;
+        }
+        let left = std::mem::replace(&mut claim.tenant_id, tenant_id);
+        let (directory_id, fresh) = (claim.directory_id.clone(), claim.fresh);
+        state.touched.claims.insert(id);
+        // What stands under a fresh claim is all in this batch, so nobody else is concerned.
+        if !fresh {
+            moved.push(MovedDirectory { directory_id, left });
+        }
+    }
+    moved
+}
+
+/// A claim's outcome changed; `left` is the tenant it stood for before, if any.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MovedDirectory {
+    pub directory_id: String,
+    pub left: Option<String>,
+}

@@ -1,0 +1,47 @@
+//! Which deliveries the log cannot do without.
+
+use std::collections::HashSet;
+
+use super::{
+    fold::claim_of,
+    state::{LatestFact, StateSlice},
+};
+use crate::decide::fact::{EntityKind, Observation};
+
+/// Deliveries that memberships and role mentions rest on.
+pub type NeededEvidence = HashSet<i64>;
+
+/// Whether something that stands rests on this delivery: the latest fact about an entity or membership, the fact that
+/// reveals it, the newest deletion of a group, the latest fact about a bearer of an
+/// id, the oldest claim to a directory, the mention of a role. All others can go, and the rest folds to the
+/// same tables.
+pub fn needed(
+    state: &StateSlice,
+    inbox_id: i64,
+    observation: &Observation,
+    evidence: &NeededEvidence,
+) -> bool {
+    let ends = |fact: &LatestFact| fact.ended.as_ref().is_some_and(|ended| ended.inbox_id == inbox_id);
+    let names = |fact: &LatestFact| {
+        fact.bearers.iter().any(|bearer| bearer.inbox_id == inbox_id || bearer.spoken_by == inbox_id)
+    };
+    let rests = |fact: &LatestFact| {
+        fact.inbox_id == inbox_id || fact.revealed_by == Some(inbox_id) || ends(fact) || names(fact)
+    };
+    let holds = |kind: EntityKind, id: &str| state.facts(kind, id).iter().any(rests);
+    let entities = match observation {
+        Observation::Organization(fact) => holds(EntityKind::Organization, &fact.id),
+        Observation::Directory { fact, .. } => holds(EntityKind::Directory, &fact.id),
+        Observation::User { fact, .. } => holds(EntityKind::User, &fact.id),
+        Observation::Group { fact, .. } => holds(EntityKind::Group, &fact.id),
+        Observation::Membership { user, group, .. } => {
+            holds(EntityKind::User, &user.id) || holds(EntityKind::Group, &group.id)
+        }
+    };
+    let claims = claim_of(observation).is_some_and(|(directory_id, _)| {
+        state
+            .claims_of(directory_id)
+            .any(|claim| claim.first_inbox_id == inbox_id || claim.revealed_by == Some(inbox_id))
+    });
+    entities || claims || evidence.contains(&inbox_id)
+}

@@ -1,0 +1,179 @@
+//! A rendered notice as a message of RFC 5322: who from, to whom, and the headers that mail programs act on.
+
+use std::time::{Duration, SystemTime};
+
+use lettre::{
+    Address, Message,
+    address::Envelope,
+    message::{
+        Attachment, Mailbox, MultiPart,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
+};
+
+use super::{address, mailer::MailFailure, render::Rendered};
+use crate::{outbox::mails::ClaimedMail, runtime::clock::Timestamp};
+
+/// No automatic reply, please (RFC 3834), and the same in the dialect of Exchange.
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
+const SUPPRESS: HeaderName = HeaderName::new_from_ascii_str("X-Auto-Response-Suppress");
+/// What waits for somebody's decision, to those mail programs that show it.
+const IMPORTANCE: HeaderName = HeaderName::new_from_ascii_str("Importance");
+/// To sort and to search by.
+const TENANT: HeaderName = HeaderName::new_from_ascii_str("X-Rosterd-Tenant");
+
+/// RFC 5322: a line should have no more, and must not have more than 998.
+const COLUMNS: usize = 78;
+/// Of an encoded word, which has 75 characters at most; "Subject: " stands before the first.
+const MOST_ENCODED: usize = 54;
+const SUBJECT: HeaderName = HeaderName::new_from_ascii_str("Subject");
+const TO: HeaderName = HeaderName::new_from_ascii_str("To");
+
+/// One message to all recipients; `to` stands in its header, and says nothing of whom a session is for. `now` is the time of the attempt; the Message-ID is the mail's own each time.
+pub fn compose(
+    from: &Mailbox,
+    recipients: &[Address],
+    mail: &ClaimedMail,
+    now: Timestamp,
+    rendered: &Rendered,
+) -> Result<Message, MailFailure> {
+    let seconds = u64::try_from(now.seconds_since(Timestamp::from_micros(0))).unwrap_or(0);
+    let plain = address::plain(&from.email).unwrap_or_else(|| from.email.clone());
+    let sender = Mailbox::new(from.name.clone(), plain);
+    // Given, and not read back from the header: what is legal in an address is not always understood there.
+    let envelope = Envelope::new(Some(sender.email.clone()), recipients.to_vec()).map_err(uncomposed)?;
+    let mut message = Message::builder()
+        .envelope(envelope)
+        .message_id(Some(mail.message_id.clone()))
+        .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+        .from(sender.clone())
+        .raw_header(subject(&rendered.subject))
+        .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
+        .raw_header(HeaderValue::new(SUPPRESS, "All".to_owned()));
+    // Others' text: in a header only when it is plainly an id.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+    if !mail.tenant_id.is_empty() && mail.tenant_id.len() <= 64 && mail.tenant_id.bytes().all(plain) {
+        message = message.raw_header(HeaderValue::new(TENANT, mail.tenant_id.clone()));
+    }
+    if rendered.urgent {
+        message = message.raw_header(HeaderValue::new(IMPORTANCE, "high".to_owned()));
+    }
+    let names = to_header(recipients);
+    message = message.raw_header(HeaderValue::dangerous_new_pre_encoded(TO, names.clone(), names));
+    let both = MultiPart::alternative_plain_html(rendered.text.clone(), rendered.html.clone());
+    let whole = match rendered.attachments.as_slice() {
+        [] => both,
+        attachments => {
+            let mut mixed = MultiPart::mixed().multipart(both);
+            for one in attachments {
+                let kind = ContentType::parse(one.content_type).map_err(uncomposed)?;
+                let body = one.text.clone().into_bytes();
+                mixed = mixed.singlepart(Attachment::new(one.file_name.to_owned()).body(body, kind));
+            }
+            mixed
+        }
+    };
+    message.multipart(whole).map_err(uncomposed)
+}
+
+/// Programs decode what looks like an encoded word (RFC 2047), so a subject that has the look of one is encoded itself, all
+/// of it: it is shown as it was written. Others are left to the library.
+fn subject(text: &str) -> HeaderValue {
+    if !text.contains("=?") {
+        return HeaderValue::new(SUBJECT, text.to_owned());
+    }
+    let (mut words, mut word) = (Vec::new(), String::new());
+    for c in text.chars() {
+        let code: String = c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("={byte:02X}")).collect();
+        if word.len() + code.len() > MOST_ENCODED {
+            words.push(format!("=?utf-8?Q?{}?=", std::mem::take(&mut word)));
+        }
+        word.push_str(&code);
+    }
+    words.push(format!("=?utf-8?Q?{word}?="));
+    HeaderValue::dangerous_new_pre_encoded(SUBJECT, text.to_owned(), words.join("\r\n "))
+}
+
+/// Folded after a comma. An address that is not ASCII would make the whole mail one that many servers cannot take; its
+/// reader gets the mail all the same.
+fn to_header(recipients: &[Address]) -> String {
+    let (mut header, mut column) = (String::new(), "To: ".len());
+    for address in recipients.iter().filter(|address| address::is_ascii(address)) {
+        let text: &str = address.as_ref();
+        if !header.is_empty() {
+            header.push(',');
+            // A blank, the address and the comma after it.
+            let folds = column + text.len() + 3 > COLUMNS;
+            header.push_str(if folds { "\r\n " } else { " " });
+            column = if folds { 1 } else { column + 2 };
+        }
+        header.push_str(text);
+        column += text.len();
+    }
+    if header.is_empty() { "undisclosed-recipients:;".to_owned() } else { header }
+}
+
+fn uncomposed(error: impl std::fmt::Display) -> MailFailure {
+    MailFailure::new(format!("the mail could not be composed: {error}"))
+}
+
+/// The right-hand side of our Message-IDs, which must be ASCII.
+pub fn domain(from: &Mailbox) -> &str {
+    let domain = from.email.domain();
+    if domain.is_ascii() { domain } else { "rosterd.invalid" }
+}
+
+/// `rosterd.0123….eml`: the same for each attempt, so a repeat replaces what it repeats.
+pub fn file_name(message_id: &str) -> String {
+    let local = message_id.trim_start_matches('<').split('@').next().unwrap_or_default();
+    let safe: String =
+        local.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+    format!("{}.eml", safe.trim_start_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(texts: &[String]) -> String {
+        let addresses: Vec<Address> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        format!("To: {}", to_header(&addresses))
+    }
+
+    #[test]
+    fn a_subject_with_the_look_of_an_encoded_word_is_shown_as_it_was_written() {
+        let written = "Access removed: =?utf-8?B?RXZl?= and Jörg =?iso-8859-1?Q?=41?= (Acme)";
+
+        let header = format!("{:?}", subject(written));
+        let encoded = {
+            let mut headers = lettre::message::header::Headers::new();
+            headers.insert_raw(subject(written));
+            headers.to_string()
+        };
+
+        assert!(encoded.lines().all(|line| line.len() <= 78), "{encoded}");
+        assert!(!encoded.contains("RXZl") && header.contains("RXZl"), "{encoded}");
+        let words = encoded.trim().trim_start_matches("Subject: ").split("\r\n ");
+        let codes = words.map(|word| word.strip_prefix("=?utf-8?Q?").unwrap().strip_suffix("?=").unwrap());
+        let bytes: Vec<u8> = codes
+            .flat_map(|codes| codes.split('=').skip(1))
+            .map(|code| u8::from_str_radix(code, 16).unwrap())
+            .collect();
+        assert_eq!(String::from_utf8(bytes).unwrap(), written);
+    }
+
+    #[test]
+    fn recipients_are_folded_and_those_whom_a_header_cannot_name_are_left_out() {
+        let short: Vec<String> = (0..45).map(|n| format!("somebody{n}@acme.example")).collect();
+        let folded = header(&short);
+        assert!(folded.split("\r\n").all(|line| line.len() <= 78), "{folded}");
+        assert_eq!(folded.matches('@').count(), 45);
+        assert!(folded.split("\r\n").skip(1).all(|line| line.starts_with(' ')), "{folded}");
+
+        let long: Vec<String> = (0..45).map(|n| format!("a{n}@{}example", "long.".repeat(15))).collect();
+        assert_eq!(header(&long).lines().count(), 45);
+
+        assert_eq!(header(&["jörg@x.example".to_owned()]), "To: undisclosed-recipients:;");
+        assert_eq!(header(&["jörg@x.example".to_owned(), "a@x.example".to_owned()]), "To: a@x.example");
+    }
+}

@@ -1,0 +1,61 @@
+//! Looks now and then for directories that have said nothing for too long.
+
+use parking_lot::Mutex;
+
+use crate::{
+    db::{Database, DbError},
+    outbox::{self, Notice, notice::SilentDirectory},
+    runtime::clock::Timestamp,
+    tables::directory_activity,
+};
+
+/// Days are counted, so an hour's delay does not matter.
+const PAUSE_SECONDS: i64 = 3_600;
+
+pub(super) struct Watch {
+    days: u32,
+    looked_at: Mutex<Option<Timestamp>>,
+}
+
+impl Watch {
+    pub(super) fn new(days: u32) -> Self {
+        Self { days, looked_at: Mutex::new(None) }
+    }
+
+    /// Whether there is something to tell now that was not before.
+    pub(super) fn look(&self, database: &Database, now: Timestamp) -> Result<bool, DbError> {
+        let mut looked_at = self.looked_at.lock();
+        let lately = looked_at.is_some_and(|at| now.seconds_since(at) < PAUSE_SECONDS);
+        if self.days == 0 || lately {
+            return Ok(false);
+        }
+        let since = now.plus_seconds(-i64::from(self.days) * 86_400);
+        let found =
+            database.read(|conn| directory_activity::silent_since(conn, since).map_err(DbError::from))?;
+        if !found.is_empty() {
+            database.write::<_, DbError>(|conn| {
+                let mut notices = Vec::with_capacity(found.len());
+                for silent in &found {
+                    // Another process may have been faster.
+                    if directory_activity::tell(conn, silent, now)? {
+                        notices.push(notice(silent, self.days));
+                    }
+                }
+                Ok(outbox::enqueue(conn, &notices, now)?)
+            })?;
+        }
+        *looked_at = Some(now);
+        Ok(!found.is_empty())
+    }
+}
+
+fn notice(silent: &directory_activity::Silent, days: u32) -> Notice {
+    Notice::DirectorySilent {
+        tenant_id: silent.tenant_id.clone(),
+        silence: SilentDirectory {
+            directory_id: silent.directory_id.clone(),
+            heard_at: silent.heard_at,
+            days,
+        },
+    }
+}

@@ -1,0 +1,8 @@
+//! Commands of operators: what each changes or explains, without its command line (`cli`).
+
+pub mod erase;
+pub mod explain;
+pub mod holds;
+pub mod manual_roles;
+pub mod mapping_plan;
+pub mod rebuild;

@@ -1,0 +1,238 @@
+//! Explanations: why somebody holds a role, or does not, or has no access; derived by the code that grants, never
+//! stored.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::{
+    apply::{
+        load,
+        people::{context, rows},
+        recompute,
+    },
+    db::{Conn, Database, DbError},
+    decide::{
+        Rules,
+        access::{Access, AccessCause},
+        examine::{Examined, examine},
+        guard::Decision,
+        mapping::{MappingPolicy, condition::ConditionEvidence},
+        roles::Because,
+    },
+    runtime::clock::Timestamp,
+    tables::{
+        held_users, holds,
+        mappings::{self, InForceError},
+        user_lookup::{self, LookupError},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    #[error(
+        "{tenant} has no user {user}: give an id or an address, as `rosterd users list --tenant {tenant}` shows them"
+    )]
+    Unknown { tenant: String, user: String },
+    #[error("{0}")]
+    Lookup(#[from] LookupError),
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("{0}")]
+    Mapping(#[from] InForceError),
+}
+
+impl From<diesel::result::Error> for ExplainError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    pub tenant_id: String,
+    pub user_id: String,
+    pub person_id: String,
+    pub directory_id: String,
+    /// 0 for the compiled-in one.
+    pub mapping_version: i64,
+    /// `None` for somebody who has access.
+    pub no_access: Option<NoAccess>,
+    /// They keep what is shown, though the directory wants something else: which hold, since when, and what it wants.
+    pub held: Option<HeldBack>,
+    /// Those shown; for somebody without access, those that come back with it.
+    pub roles: Vec<Granted>,
+    /// Rules of the tenant's mapping that grant this user nothing, and what they look for.
+    pub not_matched: Vec<NotMatched>,
+    /// Slugs in the broker's role field that the mapping ignores.
+    pub ignored_slugs: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldBack {
+    pub hold_id: i64,
+    pub since: String,
+    pub wanted: String,
+    /// Whether they keep it by decision.
+    pub rejected: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NoAccess {
+    pub because: String,
+    pub since: String,
+    /// The latest fact about the user.
+    pub event: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Granted {
+    pub role: String,
+    /// As `user_roles.granted_by` has it.
+    pub because: String,
+    /// The rule's name.
+    pub rule: Option<String>,
+    pub facts: Vec<FoundFact>,
+}
+
+/// A fact, and the event that brought it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FoundFact {
+    pub fact: String,
+    pub event: String,
+    pub since: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NotMatched {
+    pub rule: String,
+    pub grants: Vec<String>,
+    pub looks_for: String,
+}
+
+/// `user` is an id or an address; of one address there may be several users.
+pub fn explain(
+    database: &Database,
+    rules: &Rules,
+    tenant: &str,
+    user: &str,
+) -> Result<Vec<Explanation>, ExplainError> {
+    database.snapshot(|conn| {
+        let mapping = mappings::in_force(conn)?;
+        let rules = Rules { mapping: mapping.into(), ..rules.clone() };
+        let ids = user_lookup::named(conn, tenant, user)?;
+        if ids.is_empty() {
+            return Err(ExplainError::Unknown { tenant: tenant.to_owned(), user: user.to_owned() });
+        }
+        let examined = examined(conn, &rules, &ids)?;
+        let policy = rules.mapping.of(tenant);
+        let here = examined.iter().filter(|examined| examined.tenant_id == tenant);
+        let mut explanations: Vec<Explanation> =
+            here.map(|examined| explanation(examined, policy, rules.mapping.version)).collect();
+        for explanation in &mut explanations {
+            explanation.held = held_back(conn, tenant, &explanation.user_id)?;
+        }
+        Ok(explanations)
+    })
+}
+
+fn held_back(conn: &mut Conn, tenant: &str, user_id: &str) -> Result<Option<HeldBack>, DbError> {
+    let entries = held_users::live(conn, &[(tenant.to_owned(), user_id.to_owned())])?;
+    let Some(entry) = entries.into_iter().next() else { return Ok(None) };
+    let Some(hold) = holds::find(conn, entry.hold_id)? else { return Ok(None) };
+    Ok(Some(HeldBack {
+        hold_id: hold.id,
+        since: hold.opened_at().to_string(),
+        wanted: entry.lost.to_string(),
+        rejected: entry.decision == Decision::Rejected,
+    }))
+}
+
+pub(crate) fn examined(
+    conn: &mut Conn,
+    rules: &Rules,
+    ids: &BTreeSet<String>,
+) -> Result<Vec<Examined>, DbError> {
+    let mut state = load::entities(conn, "", ids.clone())?;
+    let homes = recompute::homes(conn, &state, rules)?;
+    let (shown, context) = context(conn, &mut state, ids, &homes, rules)?;
+    Ok(ids.iter().flat_map(|id| examine(&state, id, rows(&shown, id), &context)).collect())
+}
+
+fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64) -> Explanation {
+    let granted = |(role, because): (&String, &Because)| Granted {
+        role: role.clone(),
+        because: because.to_string(),
+        rule: match because {
+            Because::Rule { name, .. } => Some(name.clone()),
+            _ => None,
+        },
+        facts: facts(examined, because),
+    };
+    let mut held = examined.derived.held.clone();
+    for (role, loss) in &examined.kept {
+        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    }
+    let not_matched = policy.rules.iter().zip(&examined.rules).filter(|(_, found)| found.is_none());
+    Explanation {
+        tenant_id: examined.tenant_id.clone(),
+        user_id: examined.user_id.clone(),
+        person_id: examined.person_id.clone(),
+        directory_id: examined.directory_id.clone(),
+        mapping_version,
+        held: None,
+        no_access: no_access(examined),
+        roles: held.iter().map(granted).collect(),
+        not_matched: not_matched
+            .map(|(rule, _)| NotMatched {
+                rule: rule.name.clone(),
+                grants: rule.grants.clone(),
+                looks_for: rule.when.to_string(),
+            })
+            .collect(),
+        ignored_slugs: examined.derived.ignored.clone(),
+    }
+}
+
+fn no_access(examined: &Examined) -> Option<NoAccess> {
+    if !examined.kept.is_empty() {
+        return None;
+    }
+    let (because, since) = match examined.access {
+        Access::Inactive(since, AccessCause::Person) => ("the directory says deleted, or not active", since),
+        Access::Inactive(since, AccessCause::Directory) => {
+            ("the directory, or the organization, was deleted", since)
+        }
+        Access::Inactive(since, AccessCause::Mapping) => ("nothing grants a role", since),
+        Access::Active if examined.derived.shut_out => {
+            ("nothing grants a role, and the mapping lets nobody in without one", examined.since)
+        }
+        Access::Active => return None,
+    };
+    Some(NoAccess { because: because.to_owned(), since: since.to_string(), event: examined.event.clone() })
+}
+
+fn facts(examined: &Examined, because: &Because) -> Vec<FoundFact> {
+    let found = |fact: String, event: &str, since: Timestamp| FoundFact {
+        fact,
+        event: event.to_owned(),
+        since: since.to_string(),
+    };
+    match because {
+        Because::Rule { evidence, .. } => evidence
+            .iter()
+            .map(|one| match one {
+                ConditionEvidence::Group(group) => found(one.to_string(), &group.event, group.since),
+                ConditionEvidence::Role(_) | ConditionEvidence::Attribute { .. } => {
+                    found(one.to_string(), &examined.event, examined.since)
+                }
+            })
+            .collect(),
+        Because::BrokerRole(slug) => vec![found(format!("role {slug}"), &examined.event, examined.since)],
+        Because::Unmapped => Vec::new(),
+        Because::Kept(loss) => vec![found("nothing grants it since then".to_owned(), &loss.event, loss.at)],
+        Because::Manual(grant) => {
+            vec![found(format!("given by {}: {}", grant.by, grant.reason), "none", grant.since)]
+        }
+    }
+}

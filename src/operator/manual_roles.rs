@@ -1,0 +1,169 @@
+//! Roles given by hand: apart from what is derived, untouched by any event, shown while the person has access.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::{
+    apply::{ApplyError, guard::Derivation, people::again},
+    audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
+    db::{Conn, Database, DbError},
+    decide::{Rules, guard::Extent, roles::Manual},
+    outbox,
+    runtime::clock::Timestamp,
+    tables::{
+        manual_grants::{self, GrantOwner},
+        mappings::{self, InForceError},
+        role_holders, role_list,
+        user_lookup::{self, LookupError},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManualRoleError {
+    #[error("{tenant} has no user {user}: give an id, as `rosterd users list --tenant {tenant}` shows them")]
+    UnknownUser { tenant: String, user: String },
+    #[error(
+        "{tenant} has several users {user}: give an id, as `rosterd users list --tenant {tenant}` shows them"
+    )]
+    Several { tenant: String, user: String },
+    #[error("{tenant} has no role {role}; there is {known}. Declare it in the mapping first")]
+    UnknownRole { tenant: String, role: String, known: String },
+    #[error("{user} was not given {role} by hand; `rosterd explain` tells why they hold it")]
+    NotGiven { user: String, role: String },
+    #[error(
+        "nobody of {tenant} keeps {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` who holds them"
+    )]
+    NobodyKeeps { tenant: String, role: String },
+    #[error("{0}")]
+    Lookup(#[from] LookupError),
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("{0}")]
+    Mapping(#[from] InForceError),
+    #[error("{0}")]
+    Apply(#[from] ApplyError),
+}
+
+impl From<diesel::result::Error> for ManualRoleError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// GrantTarget it is about: a user by id or address, and so the person behind.
+#[derive(Clone, Copy, Debug)]
+pub struct GrantTarget<'a> {
+    pub tenant: &'a str,
+    pub user: &'a str,
+}
+
+/// Who does it, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct OperatorAt<'a> {
+    pub name: &'a str,
+    pub now: Timestamp,
+}
+
+pub fn grant(
+    database: &Database,
+    rules: &Rules,
+    whom: GrantTarget<'_>,
+    grant: &Manual,
+    now: Timestamp,
+) -> Result<(), ManualRoleError> {
+    let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), Some(grant.reason.as_str()));
+    change(database, rules, whom, OperatorAt { name: &grant.by, now }, entry, |conn, whose| {
+        let known = role_list::of(conn, whom.tenant)?;
+        if !known.contains(&grant.role) {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(ManualRoleError::UnknownRole {
+                tenant: whom.tenant.to_owned(),
+                role: grant.role.clone(),
+                known,
+            });
+        }
+        Ok(manual_grants::grant(conn, whose, grant)?)
+    })
+}
+
+pub fn revoke(
+    database: &Database,
+    rules: &Rules,
+    whom: GrantTarget<'_>,
+    role: &str,
+    by: OperatorAt<'_>,
+) -> Result<(), ManualRoleError> {
+    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, whose| {
+        match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
+            true => Ok(()),
+            false => Err(ManualRoleError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
+        }
+    })
+}
+
+/// Lets the loss of a protected role come true, for everybody who lost it so far: also for the last holder.
+pub fn release(
+    database: &Database,
+    rules: &Rules,
+    tenant: &str,
+    role: &str,
+    OperatorAt { name, now }: OperatorAt<'_>,
+) -> Result<Vec<String>, ManualRoleError> {
+    database.write_in_turn(|conn| {
+        let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
+        let released = role_holders::release(conn, tenant, role)?;
+        if released.is_empty() {
+            return Err(ManualRoleError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
+        }
+        let entry = AuditEntry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
+        audit::record(conn, &[entry], now)?;
+        let (ids, turn) = (released.iter().cloned().collect(), Derivation::of(now, Extent::ByHand));
+        let notices = again(conn, ids, &rules, ChangeCause::Operator(name), turn)?;
+        outbox::enqueue(conn, &notices, now)?;
+        Ok(released)
+    })
+}
+
+/// The change and what follows from it for all the person's users, in one transaction.
+fn change(
+    database: &Database,
+    rules: &Rules,
+    whom: GrantTarget<'_>,
+    OperatorAt { name, now }: OperatorAt<'_>,
+    (kind, role, reason): (&'static str, &str, Option<&str>),
+    change: impl FnOnce(&mut Conn, &GrantOwner) -> Result<(), ManualRoleError>,
+) -> Result<(), ManualRoleError> {
+    database.write_in_turn(|conn| {
+        let mapping = mappings::in_force(conn)?;
+        let rules = Rules { mapping: mapping.into(), ..rules.clone() };
+        let (tenant, user) = (whom.tenant.to_owned(), whom.user.to_owned());
+        let named = user_lookup::named(conn, whom.tenant, whom.user)?;
+        let persons: BTreeSet<String> = user_lookup::persons(conn, whom.tenant, &named)?;
+        let person_id = match persons.len() {
+            0 => return Err(ManualRoleError::UnknownUser { tenant, user }),
+            1 => persons.first().cloned().unwrap_or_default(),
+            _ => return Err(ManualRoleError::Several { tenant, user }),
+        };
+        let user_id = named.first().cloned().unwrap_or_default();
+        let whose = GrantOwner { tenant_id: tenant.clone(), user_id, person_id };
+        change(conn, &whose)?;
+        // OperatorAt the user, whose entries an erasure looks for; the reason may be personal.
+        for user_id in &named {
+            let entry =
+                AuditEntry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
+            let entry = match reason {
+                Some(reason) => entry.with_personal(&json!({"reason": reason})),
+                None => entry,
+            };
+            audit::record(conn, &[entry], now)?;
+        }
+        let ids = user_lookup::of_person(conn, whom.tenant, &whose.person_id)?;
+        let notices =
+            again(conn, ids, &rules, ChangeCause::Operator(name), Derivation::of(now, Extent::ByHand))?;
+        outbox::enqueue(conn, &notices, now)?;
+        let relisted = role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?;
+        let entries = audit::roles::entries(&relisted, |_| Actor::operator(name));
+        Ok(audit::record(conn, &entries, now)?)
+    })
+}

@@ -1,0 +1,237 @@
+//! Plans: what another role mapping would change, for whom and by which rule, before it holds.
+//!
+//! A plan derives everybody by the very code that applies, and writes nothing. Applying derives the plan again in the turn,
+//! so a saved plan that is not exactly what would happen now is refused.
+
+mod groups;
+mod notices;
+mod rules;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    apply::ApplyError,
+    audit::{self, Actor, AuditEntry, kinds},
+    db::{Conn, Database, DbError},
+    decide::{
+        Rules,
+        mapping::{Mapping, MappingFault, check},
+    },
+    outbox,
+    runtime::clock::Timestamp,
+    tables::{
+        claims,
+        mappings::{self, AppliedMapping, InForceError},
+        recompute_jobs, role_holders, role_list, tenants,
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("the mapping has {} faults, the first in line {}", .0.len(), .0.first().map_or(0, |fault| fault.line))]
+    Faulty(Vec<MappingFault>),
+    #[error("what the plan showed is not what would happen now: something changed since. Make a new plan")]
+    Stale,
+    #[error("{0}")]
+    Database(#[from] DbError),
+    #[error("{0}")]
+    Mapping(#[from] InForceError),
+    #[error("{0}")]
+    Apply(#[from] ApplyError),
+}
+
+impl From<diesel::result::Error> for PlanError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// What would change, and what looks wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The mapping that holds now, by version; 0 for the compiled-in one.
+    pub instead_of: i64,
+    pub document: String,
+    /// PlanOperator tenant, then by user.
+    pub tenants: BTreeMap<String, BTreeMap<String, UserPlan>>,
+    pub warnings: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserPlan {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// Role, and why.
+    pub gains: BTreeMap<String, String>,
+    pub loses: BTreeSet<String>,
+    /// Protected roles that nothing would grant any more and that stay, as nobody else would hold them.
+    #[serde(default)]
+    pub keeps: BTreeSet<String>,
+    /// Of those gained and lost, the privileged ones.
+    pub privileged: BTreeSet<String>,
+    pub loses_access: bool,
+    pub gains_access: bool,
+}
+
+/// How much a plan changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PlanCounts {
+    pub users: usize,
+    pub gain: usize,
+    pub lose: usize,
+    pub lose_access: usize,
+    pub gain_access: usize,
+    pub privileged_gained: usize,
+    pub privileged_lost: usize,
+}
+
+impl UserPlan {
+    /// What the guard counts.
+    fn is_a_loss(&self) -> bool {
+        self.loses_access || self.loses.iter().any(|role| self.privileged.contains(role))
+    }
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.tenants.is_empty()
+    }
+
+    pub fn counts(&self) -> PlanCounts {
+        counts(self.tenants.values().flat_map(BTreeMap::values))
+    }
+
+    /// Of everything but the warnings: equal for equal effects.
+    pub fn fingerprint(&self) -> String {
+        let effect = (self.instead_of, &self.document, &self.tenants);
+        hex::encode(Sha256::digest(serde_json::to_vec(&effect).unwrap_or_default()))
+    }
+}
+
+fn counts<'a>(users: impl Iterator<Item = &'a UserPlan>) -> PlanCounts {
+    let mut counts = PlanCounts::default();
+    for user in users {
+        let privileged = |role: &&String| user.privileged.contains(*role);
+        counts.users += 1;
+        counts.gain += usize::from(!user.gains.is_empty());
+        counts.lose += usize::from(!user.loses.is_empty());
+        counts.lose_access += usize::from(user.loses_access);
+        counts.gain_access += usize::from(user.gains_access);
+        counts.privileged_gained += user.gains.keys().filter(privileged).count();
+        counts.privileged_lost += user.loses.iter().filter(privileged).count();
+    }
+    counts
+}
+
+/// What `document` would change, for one tenant or for all.
+pub fn plan(
+    database: &Database,
+    rules: &Rules,
+    document: &str,
+    tenant: Option<&str>,
+) -> Result<Plan, PlanError> {
+    let mapping = check(document).map_err(PlanError::Faulty)?;
+    database.snapshot(|conn| planned(conn, rules, mapping, document, tenant))
+}
+
+fn planned(
+    conn: &mut Conn,
+    rules: &Rules,
+    mapping: Mapping,
+    document: &str,
+    tenant: Option<&str>,
+) -> Result<Plan, PlanError> {
+    let instead_of = mappings::version(conn)?;
+    let rules = Rules { mapping: mapping.into(), ..rules.clone() };
+    let walked = walk::walk(conn, &rules, tenant)?;
+    let mut warnings = rules::warnings(&rules.mapping, &walked.matches);
+    warnings.extend(groups::warnings(conn, &rules.mapping)?);
+    let ignored =
+        |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
+    let losses = walked.losses();
+    warnings.extend(walked.ignored.into_iter().map(ignored));
+    let known: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
+    let unknown = rules.mapping.tenants().filter(|tenant_id| !known.contains(*tenant_id));
+    warnings
+        .extend(unknown.map(|tenant_id| format!("there is no tenant {tenant_id} yet, which has a section")));
+    let held = |((tenant_id, directory_id), (losses, active)): (&(String, String), &(u64, u64))| {
+        rules.guard.of(tenant_id)?.trips(*losses, *active).then(|| {
+            format!(
+                "in directory {directory_id} of {tenant_id} {losses} of {active} people lose access or a privileged role: \
+                 the guard will hold that until somebody decides"
+            )
+        })
+    };
+    warnings.extend(losses.iter().filter_map(held));
+    Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
+}
+
+/// Who applies, and when.
+pub struct PlanOperator<'a> {
+    pub name: &'a str,
+    pub now: Timestamp,
+}
+
+/// Makes `document` the mapping that holds. With a saved plan, only if exactly that would happen. What it changes is
+/// derived in steps afterwards (`apply::refresh`), by whichever process is first. Returns the plan and the new version.
+pub fn apply(
+    database: &Database,
+    rules: &Rules,
+    document: &str,
+    saved: Option<&Plan>,
+    by: &PlanOperator<'_>,
+) -> Result<(Plan, i64), PlanError> {
+    let mapping = check(document).map_err(PlanError::Faulty)?;
+    // Without a promise to keep, everybody is derived before the turn: it takes seconds, and leavers need not wait for it.
+    let shown = match saved {
+        Some(_) => None,
+        None => Some(plan(database, rules, document, None)?),
+    };
+    database.write_in_turn(|conn| {
+        let plan = match (&shown, saved) {
+            (Some(shown), _) => shown.clone(),
+            (None, saved) => {
+                let plan = planned(conn, rules, mapping.clone(), document, None)?;
+                if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
+                    return Err(PlanError::Stale);
+                }
+                plan
+            }
+        };
+        let was = mappings::in_force(conn)?;
+        let version = was.version + 1;
+        let applied =
+            AppliedMapping { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
+        mappings::insert(conn, &applied)?;
+        let mapping = mapping.as_version(version);
+        let concerned = |tenant_id: &str| was.of(tenant_id) != mapping.of(tenant_id);
+        let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
+        tenants.retain(|tenant_id| concerned(tenant_id));
+        let relisted = role_list::settle(conn, &mapping, &tenants)?;
+        role_holders::retain(conn, &mapping)?;
+        let mut entries = entries(&plan, &tenants, version, by.name);
+        entries.extend(audit::roles::entries(&relisted, |_| Actor::Rule(format!("mapping {version}"))));
+        audit::record(conn, &entries, by.now)?;
+        let homes = claims::homes(conn, None)?.into_iter();
+        let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
+        recompute_jobs::request_mapped(conn, &directories.collect::<Vec<_>>())?;
+        outbox::enqueue(conn, &notices::notices(&plan, version, by.now), by.now)?;
+        Ok((plan, version))
+    })
+}
+
+/// For all, and for each tenant whose policy is another now; what it changes is told in each user's own entry.
+fn entries(plan: &Plan, tenants: &BTreeSet<String>, version: i64, by: &str) -> Vec<AuditEntry> {
+    let entry = |tenant_id: &str, users: usize| {
+        let change = json!({"version": [plan.instead_of, version], "users": users});
+        AuditEntry::new(tenant_id, kinds::MAPPING_APPLIED, version, &change, Actor::operator(by))
+    };
+    let of_tenant = |tenant_id: &String| plan.tenants.get(tenant_id).map_or(0, BTreeMap::len);
+    let everybody = entry(audit::NO_TENANT, plan.counts().users);
+    tenants.iter().map(|tenant_id| entry(tenant_id, of_tenant(tenant_id))).chain([everybody]).collect()
+}

@@ -1,0 +1,50 @@
+//! What a tenant's administrators are told of an applied mapping: counts, and who gains or loses privileged roles.
+
+use std::collections::BTreeMap;
+
+use super::{Plan, UserPlan, counts};
+use crate::{
+    outbox::{
+        Notice,
+        notice::{MappingNotice, Privileged},
+    },
+    runtime::clock::Timestamp,
+};
+
+/// Most people named.
+const MOST: usize = 50;
+
+/// Only for tenants in which it changes something for somebody.
+pub(super) fn notices(plan: &Plan, version: i64, now: Timestamp) -> Vec<Notice> {
+    let news = |(tenant_id, users): (&String, &BTreeMap<String, UserPlan>)| Notice::MappingApplied {
+        tenant_id: tenant_id.clone(),
+        mapping: news(users, version, now),
+    };
+    plan.tenants.iter().filter(|(_, users)| !users.is_empty()).map(news).collect()
+}
+
+fn news(users: &BTreeMap<String, UserPlan>, version: i64, now: Timestamp) -> MappingNotice {
+    let counts = counts(users.values());
+    let privileged: Vec<Privileged> = users
+        .iter()
+        .filter(|(_, user)| !user.privileged.is_empty())
+        .map(|(id, user)| Privileged {
+            user_id: id.clone(),
+            name: user.name.clone(),
+            email: user.email.clone(),
+            gains: user.privileged.iter().filter(|role| user.gains.contains_key(*role)).cloned().collect(),
+            loses: user.privileged.iter().filter(|role| user.loses.contains(*role)).cloned().collect(),
+        })
+        .collect();
+    MappingNotice {
+        version,
+        at: now.micros(),
+        users: counts.users,
+        gain: counts.gain,
+        lose: counts.lose,
+        gain_access: counts.gain_access,
+        lose_access: counts.lose_access,
+        privileged_users: privileged.len(),
+        privileged: privileged.into_iter().take(MOST).collect(),
+    }
+}

@@ -1,0 +1,238 @@
+//! Everybody once, page by page: what the rows show, and what they would show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{PlanError, UserPlan};
+use crate::{
+    apply::{
+        guard, load,
+        people::{context, rows},
+        protected_roles::foreseen,
+        recompute,
+    },
+    db::Conn,
+    decide::{
+        Rules,
+        context::RetainedRoles,
+        examine::{Examined, examine},
+        fact::EntityKind,
+        protected_roles::{self, RoleLoss},
+        roles::Because,
+        users::{self, ShownUser, UserAccess, UserChange},
+    },
+    tables::{self, claims},
+};
+
+/// Entities at once.
+const PAGE: usize = 500;
+
+#[derive(Default)]
+pub(super) struct Walked {
+    pub(super) tenants: BTreeMap<String, BTreeMap<String, UserPlan>>,
+    /// Only tenants that exist.
+    pub(super) matches: BTreeMap<String, Vec<Matches>>,
+    /// Slugs in the broker's role field that the mapping ignores, and of how many users.
+    pub(super) ignored: BTreeMap<String, usize>,
+    /// By (tenant, role), protected ones only.
+    protected: BTreeMap<(String, String), Left>,
+    /// (tenant, user) of those who would lose access or a privileged role, and their directory.
+    losers: BTreeMap<(String, String), String>,
+    /// By (tenant, directory): how many have access.
+    active: BTreeMap<(String, String), u64>,
+}
+
+impl Walked {
+    /// By (tenant, directory): who would lose access or a privileged role, of how many with access.
+    pub(super) fn losses(&self) -> BTreeMap<(String, String), (u64, u64)> {
+        let mut losses: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+        for ((tenant_id, _), directory_id) in &self.losers {
+            let key = (tenant_id.clone(), directory_id.clone());
+            let active = self.active.get(&key).copied().unwrap_or_default();
+            losses.entry(key).or_insert((0, active)).0 += 1;
+        }
+        losses
+    }
+}
+
+/// What one rule does in one tenant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Matches {
+    pub(super) users: usize,
+    /// Users of whom one of its roles is explained by it.
+    pub(super) explains: usize,
+}
+
+/// Whom a protected role would be left to.
+#[derive(Default)]
+enum Left {
+    #[default]
+    Nobody,
+    Holders,
+    /// The newest loss, and whose.
+    Lost(RoleLoss, String),
+}
+
+impl Left {
+    fn join(&mut self, seat: &protected_roles::HolderRecord, user_id: &str) {
+        let later = |known: &(&RoleLoss, &str), loss: &RoleLoss| (loss, user_id) > (known.0, known.1);
+        match (&*self, seat) {
+            (Self::Holders, _) | (_, protected_roles::HolderRecord::Lost { released: true, .. }) => {}
+            (_, protected_roles::HolderRecord::Holds) => *self = Self::Holders,
+            (Self::Lost(known, of), protected_roles::HolderRecord::Lost { loss, .. })
+                if !later(&(known, of), loss) => {}
+            (_, protected_roles::HolderRecord::Lost { loss, .. }) => {
+                *self = Self::Lost(loss.clone(), user_id.to_owned());
+            }
+        }
+    }
+}
+
+pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Result<Walked, PlanError> {
+    let mut walked = Walked::default();
+    let mut met = BTreeSet::new();
+    for (tenant_id, directory_id) in claims::homes(conn, tenant)? {
+        let policy = rules.mapping.of(&tenant_id);
+        walked.matches.entry(tenant_id).or_insert_with(|| vec![Matches::default(); policy.rules.len()]);
+        let all = claims::of_directories(conn, &[&directory_id])?;
+        let claim_ids: Vec<i64> = all.iter().map(|claim| claim.id).collect();
+        let mut after = (String::new(), -1);
+        loop {
+            let page = tables::facts::under(conn, &claim_ids, (&after.0, after.1), PAGE)?;
+            let Some(last) = page.last().cloned() else { break };
+            after = last;
+            let users = page.into_iter().filter(|(_, kind)| tables::kind(*kind) == EntityKind::User);
+            let ids: BTreeSet<String> = users.map(|(id, _)| id).filter(|id| met.insert(id.clone())).collect();
+            look_at(conn, rules, &directory_id, &ids, tenant, None, &mut walked)?;
+        }
+    }
+    keep_the_last(conn, rules, tenant, &mut walked)?;
+    walked.tenants.retain(|_, users| !users.is_empty());
+    Ok(walked)
+}
+
+fn look_at(
+    conn: &mut Conn,
+    rules: &Rules,
+    directory_id: &str,
+    ids: &BTreeSet<String>,
+    tenant: Option<&str>,
+    kept: Option<&RetainedRoles>,
+    walked: &mut Walked,
+) -> Result<(), PlanError> {
+    let mut state = load::entities(conn, directory_id, ids.clone())?;
+    let homes = recompute::homes(conn, &state, rules)?;
+    let (shown, mut context) = context(conn, &mut state, ids, &homes, rules)?;
+    context.stays = guard::staying(conn, &shown)?;
+    let keeps_already = std::mem::replace(&mut context.kept, kept.cloned().unwrap_or_default());
+    if rules.mapping.protects() && kept.is_none() {
+        for ((tenant_id, user_id), seats) in foreseen(conn, &state, ids, &shown, &context)? {
+            for (role, taken) in seats {
+                walked.protected.entry((tenant_id.clone(), role)).or_default().join(&taken.seat, &user_id);
+            }
+        }
+    }
+    for id in ids {
+        let shown = rows(&shown, id);
+        for change in users::derive(&state, id, shown, &context).changes {
+            let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
+            let row = shown.iter().find(|row| row.tenant_id == seat.tenant_id);
+            let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == seat.tenant_id)) else {
+                continue;
+            };
+            let key = (seat.tenant_id.clone(), id.clone());
+            let user = difference(row, &seat, rules, keeps_already.get(&key));
+            if kept.is_none() && row.active {
+                *walked.active.entry((key.0.clone(), row.directory_id.clone())).or_default() += 1;
+            }
+            match user.as_ref().is_some_and(UserPlan::is_a_loss) {
+                true => drop(walked.losers.insert(key, row.directory_id.clone())),
+                false => drop(walked.losers.remove(&key)),
+            }
+            let users = walked.tenants.entry(seat.tenant_id.clone()).or_default();
+            match user {
+                Some(user) => drop(users.insert(id.clone(), user)),
+                None => drop(users.remove(id)),
+            }
+        }
+        if kept.is_some() {
+            continue;
+        }
+        for examined in examine(&state, id, shown, &context) {
+            count(&examined, rules, walked);
+        }
+    }
+    Ok(())
+}
+
+/// Whoever would be the last to lose a protected role is looked at again as somebody who keeps it.
+fn keep_the_last(
+    conn: &mut Conn,
+    rules: &Rules,
+    tenant: Option<&str>,
+    walked: &mut Walked,
+) -> Result<(), PlanError> {
+    let mut kept = RetainedRoles::new();
+    for ((tenant_id, role), left) in std::mem::take(&mut walked.protected) {
+        let protected = rules.mapping.of(&tenant_id).protected().any(|protected| protected == role);
+        if let (Left::Lost(loss, user_id), true) = (left, protected) {
+            kept.entry((tenant_id, user_id)).or_default().insert(role, loss);
+        }
+    }
+    let ids: BTreeSet<String> = kept.keys().map(|(_, user_id)| user_id.clone()).collect();
+    match ids.is_empty() {
+        true => Ok(()),
+        false => look_at(conn, rules, "", &ids, tenant, Some(&kept), walked),
+    }
+}
+
+fn difference(
+    row: &ShownUser,
+    seat: &UserAccess,
+    rules: &Rules,
+    keeps_already: Option<&BTreeMap<String, RoleLoss>>,
+) -> Option<UserPlan> {
+    let mut keeps = keeps(seat);
+    keeps.retain(|role| keeps_already.is_none_or(|already| !already.contains_key(role)));
+    let active = seat.access.is_active();
+    let gained = seat.held.iter().filter(|(role, _)| !row.held.contains(*role));
+    let gains: BTreeMap<String, String> =
+        gained.map(|(role, because)| (role.clone(), because.to_string())).collect();
+    if gains.is_empty() && seat.lost.is_empty() && keeps.is_empty() && row.active == active {
+        return None;
+    }
+    let policy = rules.mapping.of(&seat.tenant_id);
+    let privileged =
+        gains.keys().chain(&seat.lost).filter(|role| policy.is_privileged(role)).cloned().collect();
+    Some(UserPlan {
+        name: row.name.clone(),
+        email: row.email.clone(),
+        loses: seat.lost.clone(),
+        loses_access: row.active && !active,
+        gains_access: !row.active && active,
+        gains,
+        keeps,
+        privileged,
+    })
+}
+
+fn keeps(seat: &UserAccess) -> BTreeSet<String> {
+    let kept = seat.held.iter().filter(|(_, because)| matches!(because, Because::Kept(_)));
+    kept.map(|(role, _)| role.clone()).collect()
+}
+
+fn count(examined: &Examined, rules: &Rules, walked: &mut Walked) {
+    let Some(matches) = walked.matches.get_mut(&examined.tenant_id) else { return };
+    if !examined.access.is_active() {
+        return;
+    }
+    for slug in &examined.derived.ignored {
+        *walked.ignored.entry(slug.clone()).or_default() += 1;
+    }
+    let policy = rules.mapping.of(&examined.tenant_id);
+    for ((rule, matched), matches) in policy.rules.iter().zip(&examined.rules).zip(matches) {
+        let explains =
+            |because: &Because| matches!(because, Because::Rule { name, .. } if *name == rule.name);
+        matches.users += usize::from(matched.is_some());
+        matches.explains += usize::from(examined.derived.held.values().any(explains));
+    }
+}

@@ -1,0 +1,121 @@
+//! Row by row: what the tables show against what the log says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::RebuildError;
+use crate::{
+    db::{Conn, Database, DbError},
+    tables::published::{PublishedTable, TABLES, TENANTS},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowChange {
+    /// The log says it, the tables do not show it.
+    Missing,
+    /// The tables show it, the log does not say it.
+    Extra,
+    Changed,
+}
+
+impl RowChange {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// One row that differs.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    pub table: PublishedTable,
+    pub key: Vec<String>,
+    pub change: RowChange,
+    /// Column, what is shown, what the log says.
+    pub columns: Vec<(&'static str, Value, Value)>,
+    /// The row as the log says it, with rosterd's own columns; `None` for an extra one.
+    pub(super) wanted: Option<Vec<Value>>,
+    /// The row as it is shown.
+    pub(super) shown: Option<Vec<Value>>,
+}
+
+/// Tenant by tenant, so that memory holds one tenant's table at a time.
+pub(super) fn compare(
+    conn: &mut Conn,
+    shadow: &Database,
+    tenant: Option<&str>,
+) -> Result<Vec<Difference>, RebuildError> {
+    let mut differences = Vec::new();
+    for table in TABLES {
+        for tenant in tenants(conn, shadow, table, tenant)? {
+            let shown = table.whole_rows(conn, Some(&tenant))?;
+            let wanted = shadow.read::<_, DbError>(|conn| Ok(table.whole_rows(conn, Some(&tenant))?))?;
+            differences.extend(rows(table, shown, wanted));
+        }
+    }
+    Ok(differences)
+}
+
+/// Every tenant of which either side has rows in this table.
+fn tenants(
+    conn: &mut Conn,
+    shadow: &Database,
+    table: PublishedTable,
+    only: Option<&str>,
+) -> Result<BTreeSet<String>, RebuildError> {
+    if let Some(only) = only {
+        return Ok(BTreeSet::from([only.to_owned()]));
+    }
+    let mut tenants: BTreeSet<String> = table.tenants(conn)?.into_iter().collect();
+    tenants.extend(shadow.read::<_, DbError>(|conn| Ok(table.tenants(conn)?))?);
+    tenants.extend(TENANTS.tenants(conn)?);
+    Ok(tenants)
+}
+
+fn rows(table: PublishedTable, shown: Vec<Vec<Value>>, wanted: Vec<Vec<Value>>) -> Vec<Difference> {
+    let key = |row: &Vec<Value>| -> Vec<String> {
+        row.iter().take(table.key).map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
+    };
+    type Sides = (Option<Vec<Value>>, Option<Vec<Value>>);
+    let mut sides: BTreeMap<Vec<String>, Sides> = BTreeMap::new();
+    for row in shown {
+        let key = key(&row);
+        sides.entry(key).or_default().0 = Some(row);
+    }
+    for row in wanted {
+        let key = key(&row);
+        sides.entry(key).or_default().1 = Some(row);
+    }
+    sides.into_iter().filter_map(|(key, (shown, wanted))| difference(table, key, shown, wanted)).collect()
+}
+
+fn difference(
+    table: PublishedTable,
+    key: Vec<String>,
+    shown: Option<Vec<Value>>,
+    wanted: Option<Vec<Value>>,
+) -> Option<Difference> {
+    let (change, columns) = match (&shown, &wanted) {
+        (Some(shown), Some(wanted)) => {
+            let names = table.all_columns();
+            let columns: Vec<_> = names
+                .iter()
+                .zip(shown.iter().zip(wanted))
+                // A local counter, which the log does not know.
+                .filter(|((name, _), (shown, wanted))| *name != "access_epoch" && shown != wanted)
+                .map(|((name, _), (shown, wanted))| (*name, shown.clone(), wanted.clone()))
+                .collect();
+            if columns.is_empty() {
+                return None;
+            }
+            (RowChange::Changed, columns)
+        }
+        (None, Some(_)) => (RowChange::Missing, Vec::new()),
+        _ => (RowChange::Extra, Vec::new()),
+    };
+    Some(Difference { table, key, change, columns, wanted, shown })
+}

@@ -1,0 +1,196 @@
+//! Exchanging: rows that differ, and all the machinery behind them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::{QueryDsl, QueryResult, RunQueryDsl};
+use serde_json::Value;
+
+use super::{Difference, RebuildError};
+use crate::{
+    db::{
+        Conn, Database, DbError,
+        bulk::Rows,
+        schema::{claims, facts, memberships, role_mentions},
+    },
+    tables::{
+        Key,
+        published::{GROUP_MEMBERS, PublishedTable, TABLES, USER_ROLES, USERS},
+        users,
+    },
+};
+
+/// Rows copied in one statement.
+const PAGE: i64 = 5_000;
+
+pub(super) fn exchange(
+    conn: &mut Conn,
+    shadow: &Database,
+    tenant: Option<&str>,
+    differences: &[Difference],
+) -> Result<(), RebuildError> {
+    // Machinery knows directories, not tenants; one tenant's rows are mended alone, a whole rebuild mends both.
+    if tenant.is_none() {
+        machinery(conn, shadow)?;
+    }
+    for table in TABLES.iter().filter(|table| table.name != GROUP_MEMBERS.name) {
+        let of_table = || differences.iter().filter(|difference| difference.table.name == table.name);
+        let gone: Vec<&Vec<String>> = of_table().filter(|d| d.wanted.is_none()).map(|d| &d.key).collect();
+        table.delete(conn, &gone)?;
+        let put: Vec<Vec<Value>> = of_table().filter_map(|difference| wanted(table, difference)).collect();
+        table.put(conn, &put)?;
+    }
+    Ok(users::move_epoch(conn, &reassigned(differences))?)
+}
+
+/// (tenant, user) whose roles differ while their own row tells no change of access: hosts must look again all the same.
+fn reassigned(differences: &[Difference]) -> Vec<Key> {
+    let of = |table: PublishedTable| differences.iter().filter(move |one| one.table.name == table.name);
+    let user = |one: &Difference| Some((one.key.first()?.clone(), one.key.get(1)?.clone()));
+    let moved: BTreeSet<Key> =
+        of(USERS).filter(|one| one.shown.is_none() || changes_access(one)).filter_map(user).collect();
+    let roles: BTreeSet<Key> = of(USER_ROLES).filter_map(user).collect();
+    roles.difference(&moved).cloned().collect()
+}
+
+fn changes_access(difference: &Difference) -> bool {
+    let access = ["status", "role_slugs"];
+    difference.columns.iter().any(|(name, ..)| access.contains(name))
+}
+
+/// The row to be written: as the log says it, but `access_epoch` goes on from what hosts have seen.
+fn wanted(table: &PublishedTable, difference: &Difference) -> Option<Vec<Value>> {
+    let mut row = difference.wanted.clone()?;
+    let epoch = table.all_columns().iter().position(|(name, _)| *name == "access_epoch");
+    if let (Some(epoch), Some(shown)) = (epoch, &difference.shown) {
+        let seen = shown.get(epoch).and_then(Value::as_i64).unwrap_or(0);
+        let changed = changes_access(difference);
+        if let Some(value) = row.get_mut(epoch) {
+            *value = Value::from(seen + i64::from(changed));
+        }
+    }
+    Some(row)
+}
+
+type ClaimRow = (i64, String, String, i16, i64, String, i64, Option<i64>, Option<String>);
+type FactRow = (
+    String,
+    i16,
+    i64,
+    i64,
+    i64,
+    String,
+    Option<i64>,
+    bool,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    i64,
+    i64,
+);
+type MembershipRow = (String, String, i64, i64, String, bool, i64);
+
+/// Claims get new ids here, so the rows that name them are written with those.
+fn machinery(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildError> {
+    diesel::delete(facts::table).execute(conn)?;
+    diesel::delete(memberships::table).execute(conn)?;
+    diesel::delete(role_mentions::table).execute(conn)?;
+    diesel::delete(claims::table).execute(conn)?;
+    let ids = copy_claims(conn, shadow)?;
+    let of = |claim_id: i64| ids.get(&claim_id).copied().unwrap_or(claim_id);
+    for offset in (0..).step_by(PAGE as usize) {
+        let page: Vec<FactRow> = shadow.read::<_, DbError>(|shadow| {
+            let order = (facts::id, facts::kind, facts::claim_id);
+            Ok(facts::table.order(order).limit(PAGE).offset(offset).load(shadow)?)
+        })?;
+        if page.is_empty() {
+            break;
+        }
+        put_facts(conn, &page, of)?;
+    }
+    for offset in (0..).step_by(PAGE as usize) {
+        let page: Vec<MembershipRow> = shadow.read::<_, DbError>(|shadow| {
+            let order = (memberships::group_id, memberships::user_id, memberships::claim_id);
+            Ok(memberships::table.order(order).limit(PAGE).offset(offset).load(shadow)?)
+        })?;
+        if page.is_empty() {
+            break;
+        }
+        put_memberships(conn, &page, of)?;
+    }
+    let mentions: Vec<(i64, String, i64)> =
+        shadow.read::<_, DbError>(|shadow| Ok(role_mentions::table.load(shadow)?))?;
+    Rows::of(&mentions).integer("claim_id", |row| of(row.0)).text("slug", |row| &row.1).integer("inbox_id", |row| row.2).execute(
+        conn,
+        "INSERT INTO role_mentions (claim_id, slug, inbox_id) SELECT r.claim_id, r.slug, r.inbox_id FROM {rows}",
+    )?;
+    Ok(())
+}
+
+/// From the shadow's id of a claim to ours.
+fn copy_claims(conn: &mut Conn, shadow: &Database) -> Result<HashMap<i64, i64>, RebuildError> {
+    let rows: Vec<ClaimRow> = shadow.read::<_, DbError>(|shadow| Ok(claims::table.load(shadow)?))?;
+    Rows::of(&rows)
+        .text("directory_id", |row| &row.1)
+        .text("organization_id", |row| &row.2)
+        .integer("rank", |row| row.3.into())
+        .integer("first_at", |row| row.4)
+        .text("first_event", |row| &row.5)
+        .integer("first_inbox_id", |row| row.6)
+        .optional_integer("revealed_by", |row| row.7)
+        .optional_text("tenant_id", |row| row.8.as_deref())
+        .execute(
+            conn,
+            "INSERT INTO claims (directory_id, organization_id, rank, first_at, first_event, first_inbox_id, \
+             revealed_by, tenant_id) SELECT r.directory_id, r.organization_id, r.rank, r.first_at, r.first_event, \
+             r.first_inbox_id, r.revealed_by, r.tenant_id FROM {rows}",
+        )?;
+    let ours: Vec<(i64, String, String)> =
+        claims::table.select((claims::id, claims::directory_id, claims::organization_id)).load(conn)?;
+    let ours: HashMap<_, _> =
+        ours.into_iter().map(|(id, directory, organization)| ((directory, organization), id)).collect();
+    let pair = |row: ClaimRow| Some((row.0, *ours.get(&(row.1, row.2))?));
+    Ok(rows.into_iter().filter_map(pair).collect())
+}
+
+fn put_facts(conn: &mut Conn, rows: &[FactRow], of: impl Fn(i64) -> i64) -> QueryResult<()> {
+    Rows::of(rows)
+        .text("id", |row| &row.0)
+        .integer("kind", |row| row.1.into())
+        .integer("claim_id", |row| of(row.2))
+        .integer("at", |row| row.3)
+        .integer("emitted", |row| row.4)
+        .text("event", |row| &row.5)
+        .optional_integer("revealed_by", |row| row.6)
+        .boolean("live", |row| row.7)
+        .optional_integer("ended_at", |row| row.8)
+        .optional_text("ended_event", |row| row.9.as_deref())
+        .optional_integer("ended_by", |row| row.10)
+        .optional_text("bearers", |row| row.11.as_deref())
+        .integer("digest", |row| row.12)
+        .integer("inbox_id", |row| row.13)
+        .execute(
+            conn,
+            "INSERT INTO facts (id, kind, claim_id, at, emitted, event, revealed_by, live, ended_at, ended_event, ended_by, \
+             bearers, digest, inbox_id) SELECT r.id, r.kind, r.claim_id, r.at, r.emitted, r.event, r.revealed_by, r.live, \
+             r.ended_at, r.ended_event, r.ended_by, r.bearers, r.digest, r.inbox_id FROM {rows}",
+        )?;
+    Ok(())
+}
+
+fn put_memberships(conn: &mut Conn, rows: &[MembershipRow], of: impl Fn(i64) -> i64) -> QueryResult<()> {
+    Rows::of(rows)
+        .text("group_id", |row| &row.0)
+        .text("user_id", |row| &row.1)
+        .integer("claim_id", |row| of(row.2))
+        .integer("at", |row| row.3)
+        .text("event", |row| &row.4)
+        .boolean("added", |row| row.5)
+        .integer("inbox_id", |row| row.6)
+        .execute(
+            conn,
+            "INSERT INTO memberships (group_id, user_id, claim_id, at, event, added, inbox_id) \
+             SELECT r.group_id, r.user_id, r.claim_id, r.at, r.event, r.added, r.inbox_id FROM {rows}",
+        )?;
+    Ok(())
+}

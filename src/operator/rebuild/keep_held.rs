@@ -1,0 +1,70 @@
+//! What is held is not what the log says: the shadow gets it as it is shown, before it is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::QueryResult;
+use serde_json::Value;
+
+use super::RebuildError;
+use crate::{
+    db::{Conn, Database, DbError, bulk::Rows},
+    decide::guard::{HeldEntry, LostAccess},
+    tables::{
+        held_users,
+        published::{USER_ROLES, USERS},
+    },
+};
+
+const PAGE: i64 = 500;
+
+pub(super) fn keep(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildError> {
+    let mut after = (String::new(), String::new());
+    loop {
+        let page = held_users::all_live(conn, &after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = (last.tenant_id.clone(), last.user_id.clone());
+        let tenants: BTreeSet<&str> = page.iter().map(|entry| entry.tenant_id.as_str()).collect();
+        for tenant in tenants {
+            let of_tenant: Vec<&HeldEntry> = page.iter().filter(|entry| entry.tenant_id == tenant).collect();
+            keep_roles(conn, shadow, tenant, &of_tenant)?;
+            shadow.write::<_, DbError>(|shadow| Ok(keep_access(shadow, &of_tenant)?))?;
+        }
+    }
+}
+
+fn keep_roles(
+    conn: &mut Conn,
+    shadow: &Database,
+    tenant: &str,
+    entries: &[&HeldEntry],
+) -> Result<(), RebuildError> {
+    let kept: BTreeMap<&str, &LostAccess> =
+        entries.iter().map(|entry| (entry.user_id.as_str(), &entry.lost)).collect();
+    let column = |row: &[Value], n: usize| row.get(n).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let stays = |row: &Vec<Value>| match kept.get(column(row, 1).as_str()) {
+        None => false,
+        Some(LostAccess::Roles(roles)) => roles.contains(&column(row, 2)),
+        Some(_) => true,
+    };
+    let rows: Vec<Vec<Value>> =
+        USER_ROLES.whole_rows(conn, Some(tenant))?.into_iter().filter(stays).collect();
+    shadow.write::<_, DbError>(|shadow| Ok(USER_ROLES.put(shadow, &rows)?))?;
+    Ok(())
+}
+
+/// Only of those whom the log shows at all.
+fn keep_access(shadow: &mut Conn, entries: &[&HeldEntry]) -> QueryResult<()> {
+    let access: Vec<&&HeldEntry> = entries.iter().filter(|entry| entry.lost.is_access()).collect();
+    Rows::of(&access)
+        .text("tenant_id", |entry| &entry.tenant_id)
+        .text("id", |entry| &entry.user_id)
+        .execute(
+            shadow,
+            &format!(
+                "UPDATE {} SET status = 'active', deprovisioned_at = NULL FROM {{rows}} \
+             WHERE users.tenant_id = r.tenant_id AND users.id = r.id",
+                USERS.name
+            ),
+        )?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Entries for what a rebuild has mended: one for each user, group or other subject that differed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Difference, RowChange};
+use crate::{
+    audit::{Actor, AuditEntry, kinds},
+    tables::published::{GROUP_MEMBERS, USER_ROLES, USERS},
+};
+
+/// With the names of columns and not what they held, which may be personal.
+#[derive(Default, Serialize)]
+struct Mended<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<(Value, Value)>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    gained: BTreeMap<&'a str, &'static str>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    lost: BTreeSet<&'a str>,
+    /// Table, what was wrong, and in which columns.
+    rows: BTreeSet<(&'static str, &'static str, Vec<&'static str>)>,
+}
+
+pub(super) fn entries(differences: &[Difference], by: &str) -> Vec<AuditEntry> {
+    let mut mended: BTreeMap<(&str, &str), Mended<'_>> = BTreeMap::new();
+    // Members are a view: what is behind them is mended as a whole.
+    for difference in differences.iter().filter(|difference| difference.table.name != GROUP_MEMBERS.name) {
+        let mut key = difference.key.iter().map(String::as_str);
+        let tenant_id = key.next().unwrap_or_default();
+        let (subject, role) = (key.next().unwrap_or(tenant_id), key.next());
+        let of = mended.entry((tenant_id, subject)).or_default();
+        let columns = difference.columns.iter().map(|(name, ..)| *name).collect();
+        of.rows.insert((difference.table.name, difference.change.name(), columns));
+        if difference.table.name == USERS.name {
+            let (from, to) = (status(difference.shown.as_deref()), status(difference.wanted.as_deref()));
+            of.status = (from != to).then_some((from, to));
+        }
+        match role.filter(|_| difference.table.name == USER_ROLES.name) {
+            Some(role) if difference.change == RowChange::Missing => drop(of.gained.insert(role, "rebuild")),
+            Some(role) if difference.change == RowChange::Extra => drop(of.lost.insert(role)),
+            _ => {}
+        }
+    }
+    let entry = |((tenant_id, subject), mended): ((&str, &str), Mended<'_>)| {
+        AuditEntry::new(tenant_id, kinds::TABLES_REBUILT, subject, &mended, Actor::operator(by))
+    };
+    mended.into_iter().map(entry).collect()
+}
+
+fn status(row: Option<&[Value]>) -> Value {
+    let column = USERS.names().position(|name| name == "status");
+    column.and_then(|column| row?.get(column).cloned()).unwrap_or_default()
+}

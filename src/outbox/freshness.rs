@@ -1,0 +1,87 @@
+//! What is news, and what is only the past being read; pure. A rebuild tells nothing because it never gets here.
+//!
+//! Somebody who loses access now is always told of, however old the word that says so. The rest is told when it happens,
+//! not when a log is read again: nothing of the first sync of a directory, and nothing that is older than a broker's
+//! retries.
+
+use super::notice::Notice;
+use crate::runtime::clock::Timestamp;
+
+/// A day longer than the broker tries to deliver (docs/broker-workos.md: three days).
+const HISTORY_SECONDS: i64 = 4 * 24 * 3_600;
+
+/// From the directory's own first word: what is said of its people until then is how it begins.
+const FIRST_SYNC_SECONDS: i64 = 6 * 3_600;
+
+pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
+    match notice {
+        Notice::DirectoryConnected { directory, .. } | Notice::DirectoryDeleted { directory, .. } => {
+            is_recent(Timestamp::from_micros(directory.since), now)
+        }
+        Notice::Privileged(change) => {
+            let at = change.fact.unwrap_or(now);
+            let synced = change.connected.is_none_or(|begun| at.seconds_since(begun) >= FIRST_SYNC_SECONDS);
+            synced && is_recent(at, now)
+        }
+        Notice::Deprovisioned(_)
+        | Notice::DirectorySilent { .. }
+        | Notice::LastHolderKept { .. }
+        | Notice::MassChangeHeld { .. }
+        | Notice::MappingApplied { .. }
+        | Notice::AccessReport { .. }
+        | Notice::DeliveryGivenUp(_)
+        | Notice::ClaimRefused(_) => true,
+    }
+}
+
+fn is_recent(at: Timestamp, now: Timestamp) -> bool {
+    now.seconds_since(at) < HISTORY_SECONDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{decide::privileges::PrivilegeChange, outbox::notice::DirectoryNotice};
+
+    const HOUR: i64 = 3_600;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_millis(1_768_478_400_000).plus_seconds(hours * HOUR)
+    }
+
+    fn granted(connected: Option<i64>, fact: Option<i64>) -> Notice {
+        Notice::Privileged(PrivilegeChange {
+            connected: connected.map(at),
+            fact: fact.map(at),
+            ..PrivilegeChange::default()
+        })
+    }
+
+    #[test]
+    fn what_a_first_sync_grants_is_no_news_and_what_comes_later_is() {
+        for (connected, fact, now, news) in [
+            (Some(0), Some(1), 1, false),
+            (Some(0), Some(-9), 1, false),
+            (Some(0), Some(7), 7, true),
+            // Derived again without a fact of its own: it happens now.
+            (Some(0), None, 1, false),
+            (Some(0), None, 7, true),
+            // By hand.
+            (None, None, 1, true),
+        ] {
+            let notice = granted(connected, fact);
+            assert_eq!(is_news(&notice, at(now)), news, "{connected:?} {fact:?} {now}");
+        }
+    }
+
+    #[test]
+    fn what_is_older_than_a_brokers_retries_is_history() {
+        assert!(is_news(&granted(Some(0), Some(1_000)), at(1_095)));
+        assert!(!is_news(&granted(Some(0), Some(1_000)), at(1_096)));
+        let deleted = |since: i64| Notice::DirectoryDeleted {
+            tenant_id: "org_a".into(),
+            directory: DirectoryNotice { since: at(since).micros(), ..DirectoryNotice::default() },
+        };
+        assert!(is_news(&deleted(0), at(95)) && !is_news(&deleted(0), at(96)));
+    }
+}

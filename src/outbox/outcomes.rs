@@ -1,0 +1,115 @@
+//! What the mail server said of a mail's recipients, kept while some of them are still open: the next attempt goes to
+//! those only.
+//!
+//! An address is personal data, and nothing has to read it back: a digest stands for it. A crash between the server's
+//! answer and the commit loses the answer; that recipient gets the mail again, under the same Message-ID.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What a server said about one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientOutcome {
+    /// It took the mail.
+    Taken,
+    /// For good.
+    Refused,
+}
+
+/// The outcomes of one mail, by Message-ID and address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecipientOutcomes(BTreeMap<String, RecipientOutcome>);
+
+impl RecipientOutcomes {
+    /// A text that cannot be read settles nobody: they are asked again.
+    pub(super) fn read(text: Option<&str>) -> Self {
+        Self(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+    }
+
+    pub(super) fn write(&self) -> Option<String> {
+        if self.0.is_empty() { None } else { serde_json::to_string(&self.0).ok() }
+    }
+
+    /// The outcome for this address, if there is one.
+    pub fn of(&self, message_id: &str, address: &str) -> Option<RecipientOutcome> {
+        self.0.get(&key(message_id, address)).copied()
+    }
+
+    /// Records the outcome for this address.
+    pub fn set(&mut self, message_id: &str, address: &str, fact: RecipientOutcome) {
+        self.0.insert(key(message_id, address), fact);
+    }
+
+    /// Whether the server took the mail for at least one recipient.
+    pub fn anybody_took_it(&self) -> bool {
+        self.0.values().any(|fact| *fact == RecipientOutcome::Taken)
+    }
+
+    /// What was taken stays taken.
+    pub(super) fn with(mut self, other: &Self) -> Self {
+        let taken = |fact: &RecipientOutcome| *fact == RecipientOutcome::Taken;
+        self.0.retain(|key, fact| taken(fact) || other.0.contains_key(key));
+        for (key, fact) in &other.0 {
+            let kept = self.0.entry(key.clone()).or_insert(*fact);
+            if taken(fact) {
+                *kept = *fact;
+            }
+        }
+        self
+    }
+}
+
+fn key(message_id: &str, address: &str) -> String {
+    let digest = Sha256::digest(format!("{message_id}\n{}", address.to_lowercase()));
+    hex::encode(digest.get(..16).unwrap_or(&digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_read_back_and_names_nobody() {
+        let mut said = RecipientOutcomes::default();
+        said.set("<1@x>", "Ada@acme.example", RecipientOutcome::Taken);
+        said.set("<1@x>", "bob@acme.example", RecipientOutcome::Refused);
+
+        let text = said.write().unwrap();
+        let again = RecipientOutcomes::read(Some(&text));
+
+        assert!(!text.contains("acme"), "{text}");
+        assert_eq!(again.of("<1@x>", "ada@acme.example"), Some(RecipientOutcome::Taken));
+        assert_eq!(again.of("<1@x>", "bob@acme.example"), Some(RecipientOutcome::Refused));
+        assert_eq!(again.of("<2@x>", "bob@acme.example"), None);
+        assert_eq!(RecipientOutcomes::read(Some("{")), RecipientOutcomes::default());
+    }
+
+    #[test]
+    fn what_was_taken_stays_taken() {
+        let said = |fact| {
+            let mut said = RecipientOutcomes::default();
+            said.set("<1@x>", "ada@acme.example", fact);
+            said
+        };
+
+        assert_eq!(
+            said(RecipientOutcome::Taken).with(&said(RecipientOutcome::Refused)),
+            said(RecipientOutcome::Taken)
+        );
+        assert_eq!(
+            said(RecipientOutcome::Refused).with(&said(RecipientOutcome::Taken)),
+            said(RecipientOutcome::Taken)
+        );
+        assert_eq!(
+            said(RecipientOutcome::Taken).with(&RecipientOutcomes::default()),
+            said(RecipientOutcome::Taken)
+        );
+        assert_eq!(
+            said(RecipientOutcome::Refused).with(&RecipientOutcomes::default()),
+            RecipientOutcomes::default()
+        );
+    }
+}

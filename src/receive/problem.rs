@@ -1,0 +1,132 @@
+//! The only file that knows status codes: RFC 9457 problems, each with a stable type.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde_json::json;
+
+use crate::{broker::VerifyError, inbox::appender::NotStored};
+
+/// What a request may be told. The type is `urn:rosterd:problem:` and the name, and never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    Signature(VerifyError),
+    UnknownSource,
+    TooLarge {
+        most: usize,
+    },
+    Unreadable,
+    TooSlow,
+    /// Bodies of other deliveries take all the room there is.
+    NoRoom,
+    NotKept(NotStored),
+    NoSuchPage,
+    /// The address is right, the method is not.
+    OtherMethod {
+        allowed: &'static str,
+    },
+    NotReady,
+}
+
+/// How long the broker is asked to wait; its own back-off takes over from there.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+impl Problem {
+    /// Also the label of the metric `refused`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Signature(VerifyError::MissingHeader) => "signature-missing",
+            Self::Signature(VerifyError::MalformedHeader(_)) => "signature-malformed",
+            Self::Signature(VerifyError::TooOld) => "signature-too-old",
+            Self::Signature(VerifyError::TooNew) => "signature-too-new",
+            Self::Signature(VerifyError::Seconds) => "signature-in-seconds",
+            Self::Signature(VerifyError::NoMatch) => "signature-mismatch",
+            Self::UnknownSource => "unknown-source",
+            Self::TooLarge { .. } => "too-large",
+            Self::Unreadable => "unreadable",
+            Self::TooSlow => "too-slow",
+            Self::NoRoom => "no-room",
+            Self::NotKept(NotStored::Overloaded) => "overloaded",
+            Self::NotKept(NotStored::Database) => "not-durable",
+            Self::NotKept(NotStored::Stopping) => "stopping",
+            Self::NoSuchPage => "no-such-page",
+            Self::OtherMethod { .. } => "other-method",
+            Self::NotReady => "not-ready",
+        }
+    }
+
+    fn detail(self) -> String {
+        match self {
+            Self::Signature(error) => error.to_string(),
+            Self::UnknownSource => "no broker of this name is known; use /webhooks/workos".to_owned(),
+            Self::TooLarge { most } => format!("the body is larger than {most} bytes (http.max_body_bytes)"),
+            Self::Unreadable => "the body could not be read to its end".to_owned(),
+            Self::TooSlow => "the body did not arrive in time".to_owned(),
+            Self::NoRoom => {
+                "too many bytes of deliveries are in flight (http.max_bytes_in_flight); send the delivery again"
+                    .to_owned()
+            }
+            Self::NotKept(error) => format!("{error}; send the delivery again"),
+            Self::NoSuchPage => "there is nothing at this address".to_owned(),
+            Self::OtherMethod { allowed: "POST" } => {
+                "this address takes signed deliveries by POST only; there is nothing to see in a browser".to_owned()
+            }
+            Self::OtherMethod { allowed } => format!("this address can only be asked with {allowed}"),
+            Self::NotReady => "the database cannot be read".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Signature(VerifyError::MissingHeader | VerifyError::MalformedHeader(_))
+            | Self::Unreadable => StatusCode::BAD_REQUEST,
+            Self::Signature(_) => StatusCode::UNAUTHORIZED,
+            Self::UnknownSource | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::NoRoom | Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponse::build(status);
+        // Only the broker keeps its connection: the headers of a later request are under no time limit.
+        response.force_close();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if let Self::OtherMethod { allowed } = self {
+            response.insert_header((header::ALLOW, *allowed));
+        }
+        response.content_type("application/problem+json").body(
+            json!({
+                "type": format!("urn:rosterd:problem:{}", self.name()),
+                "title": status.canonical_reason().unwrap_or("Error"),
+                "status": status.as_u16(),
+                "detail": self.detail(),
+            })
+            .to_string(),
+        )
+    }
+}
+
+pub(super) async fn no_such_page() -> Result<HttpResponse, Problem> {
+    Err(Problem::NoSuchPage)
+}
+
+pub(super) async fn other_method(allowed: &'static str) -> Result<HttpResponse, Problem> {
+    Err(Problem::OtherMethod { allowed })
+}

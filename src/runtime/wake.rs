@@ -1,0 +1,109 @@
+//! A bell between threads: rung when there is work, waited for otherwise.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+/// Commits that follow each other are rarely further apart, even on a slow disk: then nobody else is at work.
+const SILENCE: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Default)]
+pub struct Wake {
+    bell: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+    stopping: AtomicBool,
+}
+
+impl Wake {
+    /// There is work. Rung while nobody waits, it is heard by the next to wait.
+    pub fn ring(&self) {
+        *self.bell.rung.lock() = true;
+        self.bell.changed.notify_all();
+    }
+
+    /// Whether it has rung since the last wait or question; whoever asks looks for work afterwards.
+    pub fn heard(&self) -> bool {
+        std::mem::take(&mut *self.bell.rung.lock())
+    }
+
+    /// Asks everybody who listens to finish what is in hand and end.
+    pub fn stop(&self) {
+        self.bell.stopping.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.bell.stopping.load(Ordering::SeqCst)
+    }
+
+    /// For as long as it goes on ringing, at most this long; cut short by the end.
+    pub fn pause(&self, length: Duration) {
+        let until = Instant::now() + length;
+        let mut rung = self.bell.rung.lock();
+        while !self.is_stopping() && Instant::now() < until {
+            let silent = Instant::now() + SILENCE;
+            if self.bell.changed.wait_until(&mut rung, until.min(silent)).timed_out() {
+                return;
+            }
+        }
+    }
+
+    /// Until it rings, or for `at_most`.
+    pub fn wait(&self, at_most: Duration) {
+        let mut rung = self.bell.rung.lock();
+        if !*rung && !self.is_stopping() {
+            self.bell.changed.wait_for(&mut rung, at_most);
+        }
+        *rung = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    /// Fails instead of hanging, when a pause does not end.
+    fn ends(work: impl FnOnce() + Send + 'static) -> bool {
+        let (done, ended) = mpsc::channel();
+        thread::spawn(move || {
+            work();
+            done.send(())
+        });
+        ended.recv_timeout(Duration::from_secs(20)).is_ok()
+    }
+
+    #[test]
+    fn a_pause_ends_when_nothing_rings() {
+        assert!(ends(|| Wake::default().pause(LONG)));
+    }
+
+    #[test]
+    fn the_end_cuts_a_pause_short_however_much_it_rings() {
+        let wake = Wake::default();
+        let (pausing, ringing) = (wake.clone(), wake.clone());
+        let rings = thread::spawn(move || {
+            while !ringing.is_stopping() {
+                ringing.ring();
+                thread::yield_now();
+            }
+        });
+        wake.stop();
+        assert!(ends(move || pausing.pause(LONG)));
+        rings.join().unwrap();
+    }
+}

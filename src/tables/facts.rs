@@ -1,0 +1,198 @@
+//! Table `facts`: the latest fact about each entity under each claim.
+
+use std::collections::BTreeSet;
+
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, dsl::sql,
+    sql_types::Bool,
+};
+
+use super::{code, kind};
+use crate::{
+    db::{
+        Conn,
+        bulk::{Rows, Upsert},
+        schema::facts,
+    },
+    decide::{
+        fact::{EntityKind, Version},
+        state::{Bearer, GroupDeletion, LatestFact},
+    },
+    runtime::clock::Timestamp,
+};
+
+/// Where a fact stands: its entity, and what is said.
+pub type Placed = (EntityKind, String, LatestFact);
+
+#[derive(QueryableByName)]
+#[diesel(table_name = facts)]
+struct Row {
+    id: String,
+    kind: i16,
+    claim_id: i64,
+    at: i64,
+    emitted: i64,
+    event: String,
+    revealed_by: Option<i64>,
+    live: bool,
+    ended_at: Option<i64>,
+    ended_event: Option<String>,
+    ended_by: Option<i64>,
+    bearers: Option<String>,
+    digest: i64,
+    inbox_id: i64,
+}
+
+fn placed(row: Row) -> Placed {
+    let Row { id, claim_id, event, revealed_by, live, digest, inbox_id, .. } = row;
+    let ended = match (row.ended_at, row.ended_event, row.ended_by) {
+        (Some(at), Some(event), Some(inbox_id)) => {
+            Some(GroupDeletion { at: Timestamp::from_micros(at), event, inbox_id })
+        }
+        _ => None,
+    };
+    let bearers = row.bearers.as_deref().map(read_bearers).unwrap_or_default();
+    let (at, emitted) = (Timestamp::from_micros(row.at), Timestamp::from_micros(row.emitted));
+    let version = Version { at, emitted, event };
+    (
+        kind(row.kind),
+        id,
+        LatestFact { claim_id, version, revealed_by, live, ended, bearers, digest, inbox_id },
+    )
+}
+
+/// All facts about these ids, of whatever kind and claim.
+pub fn on(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Placed>> {
+    let rows: Vec<Row> = Rows::of(ids).text("id", |id| id).load(
+        conn,
+        "SELECT f.id, f.kind, f.claim_id, f.at, f.emitted, f.event, f.revealed_by, f.live, f.ended_at, f.ended_event, \
+         f.ended_by, f.bearers, f.digest, f.inbox_id \
+         FROM {rows} JOIN facts f ON f.id = r.id",
+    )?;
+    Ok(rows.into_iter().map(placed).collect())
+}
+
+/// The users and groups spoken of under these claims, in order, after (`id`, `kind`).
+pub fn under(
+    conn: &mut Conn,
+    claim_ids: &[i64],
+    after: (&str, i16),
+    limit: usize,
+) -> QueryResult<Vec<(String, i16)>> {
+    let (id, kind_after) = after;
+    facts::table
+        .filter(facts::claim_id.eq_any(claim_ids))
+        .filter(facts::id.gt(id).or(facts::id.eq(id).and(facts::kind.gt(kind_after))))
+        // Users and groups, in the facts of the partial index: a bind would hide it.
+        .filter(sql::<Bool>("facts.kind >= 2"))
+        .order((facts::id, facts::kind))
+        .select((facts::id, facts::kind))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .load(conn)
+}
+
+const FACT: Upsert<'_> = Upsert {
+    table: "facts",
+    key: &["id", "kind", "claim_id"],
+    set: &[
+        "at",
+        "emitted",
+        "event",
+        "revealed_by",
+        "live",
+        "ended_at",
+        "ended_event",
+        "ended_by",
+        "bearers",
+        "digest",
+        "inbox_id",
+    ],
+    ..Upsert::PLAIN
+};
+
+/// `idp_id`, address, at, emitted, event, whether it ends, delivery; then the newest by its own time: at, event, delivery.
+type Kept = (Option<String>, Option<String>, i64, i64, String, bool, i64, i64, String, i64);
+
+/// As written below, so it reads as one.
+fn read_bearers(text: &str) -> Vec<Bearer> {
+    let kept: Vec<Kept> = serde_json::from_str(text).unwrap_or_default();
+    let time = Timestamp::from_micros;
+    let bearer =
+        |(idp_id, email_key, at, emitted, event, ends, inbox_id, spoken_at, spoken, spoken_by): Kept| {
+            Bearer {
+                idp_id,
+                email_key,
+                newest: Version { at: time(at), emitted: time(emitted), event },
+                ends,
+                inbox_id,
+                spoken: (time(spoken_at), spoken),
+                spoken_by,
+            }
+        };
+    kept.into_iter().map(bearer).collect()
+}
+
+fn write_bearers(bearers: &[Bearer]) -> Option<String> {
+    let kept = |bearer: &Bearer| -> Kept {
+        let Bearer { idp_id, email_key, newest, ends, inbox_id, spoken, spoken_by } = bearer.clone();
+        let Version { at, emitted, event } = newest;
+        let (at, emitted) = (at.micros(), emitted.micros());
+        (idp_id, email_key, at, emitted, event, ends, inbox_id, spoken.0.micros(), spoken.1, spoken_by)
+    };
+    let kept: Vec<Kept> = bearers.iter().map(kept).collect();
+    // Texts and numbers: writing them cannot fail.
+    if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
+}
+
+/// Writes latest facts.
+pub fn upsert(conn: &mut Conn, facts: &[(&str, EntityKind, &LatestFact)]) -> QueryResult<()> {
+    let facts: Vec<_> =
+        facts.iter().map(|fact| (fact.0, fact.1, fact.2, write_bearers(&fact.2.bearers))).collect();
+    Rows::of(&facts)
+        .text("id", |fact| fact.0)
+        .integer("kind", |fact| code(fact.1).into())
+        .integer("claim_id", |fact| fact.2.claim_id)
+        .integer("at", |fact| fact.2.version.at.micros())
+        .integer("emitted", |fact| fact.2.version.emitted.micros())
+        .text("event", |fact| &fact.2.version.event)
+        .optional_integer("revealed_by", |fact| fact.2.revealed_by)
+        .boolean("live", |fact| fact.2.live)
+        .optional_integer("ended_at", |fact| Some(fact.2.ended.as_ref()?.at.micros()))
+        .optional_text("ended_event", |fact| Some(fact.2.ended.as_ref()?.event.as_str()))
+        .optional_integer("ended_by", |fact| Some(fact.2.ended.as_ref()?.inbox_id))
+        .optional_text("bearers", |fact| fact.3.as_deref())
+        .integer("digest", |fact| fact.2.digest)
+        .integer("inbox_id", |fact| fact.2.inbox_id)
+        .upsert(conn, &FACT)?;
+    Ok(())
+}
+
+/// What facts about these users of a tenant have named, for an erasure: their deliveries name nobody any more.
+pub fn forget_bearers(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
+    let ids: Vec<&String> = ids.iter().collect();
+    Rows::of(&ids)
+        .text("id", |id| id)
+        .integer("kind", |_| code(EntityKind::User).into())
+        .text("tenant_id", |_| tenant_id)
+        .execute(
+            conn,
+            "UPDATE facts SET bearers = NULL FROM {rows} WHERE facts.id = r.id AND facts.kind = r.kind \
+             AND facts.claim_id IN (SELECT c.id FROM claims c WHERE c.tenant_id = r.tenant_id)",
+        )?;
+    Ok(())
+}
+
+/// Other digests of the facts about users that these deliveries hold: (user, delivery, digest).
+pub fn move_digests(conn: &mut Conn, digests: &[(String, i64, i64)]) -> QueryResult<()> {
+    Rows::of(digests)
+        .text("id", |row| &row.0)
+        .integer("inbox_id", |row| row.1)
+        .integer("digest", |row| row.2)
+        .integer("kind", |_| code(EntityKind::User).into())
+        .execute(
+            conn,
+            "UPDATE facts SET digest = r.digest FROM {rows} \
+             WHERE facts.id = r.id AND facts.kind = r.kind AND facts.inbox_id = r.inbox_id",
+        )?;
+    Ok(())
+}

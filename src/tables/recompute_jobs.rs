@@ -1,0 +1,141 @@
+//! Table `refreshes`: directories whose people are to be derived again, step by step, or the members of one group.
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
+
+use crate::{
+    db::{Conn, bulk::Rows, on_each, schema::recompute_jobs},
+    runtime::clock::Timestamp,
+};
+
+/// Who goes first: leavers wait for nobody's roles (promise 5).
+const DIRECTORY: i64 = 0;
+const GROUP: i64 = 1;
+/// The rank of jobs because of another mapping; deleted directories come first.
+pub const MAPPING: i64 = 2;
+
+/// Where the next step of a refresh begins: after this (id, kind).
+pub struct RecomputeJob {
+    /// The directory whose people are recomputed.
+    pub directory_id: String,
+    /// Only its members.
+    pub group_id: Option<String>,
+    /// Where the next step begins: an id and a kind.
+    pub after: (String, i16),
+    /// Because another mapping holds.
+    pub mapped: bool,
+    /// The lower, the earlier.
+    pub rank: i16,
+}
+
+/// Everybody in these directories. What is under way begins again: whoever was visited may have changed once more.
+pub fn request(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<()> {
+    enter(conn, &everybody(directory_ids), DIRECTORY)
+}
+
+/// Everybody in these directories, because another mapping holds.
+pub fn request_mapped(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<()> {
+    enter(conn, &everybody(directory_ids), MAPPING)
+}
+
+/// The members of these groups, by (directory, group).
+pub fn request_members(conn: &mut Conn, groups: &[(&str, &str)]) -> QueryResult<()> {
+    enter(conn, groups, GROUP)
+}
+
+fn everybody(directory_ids: &[String]) -> Vec<(&str, &str)> {
+    directory_ids.iter().map(|id| (id.as_str(), "")).collect()
+}
+
+fn enter(conn: &mut Conn, groups: &[(&str, &str)], rank: i64) -> QueryResult<()> {
+    Rows::of(groups)
+        .text("directory_id", |(directory_id, _)| directory_id)
+        .text("group_id", |(_, id)| id)
+        .integer("rank", |_| rank)
+        .execute(
+            conn,
+            "INSERT INTO recompute_jobs (directory_id, group_id, id_after, kind_after, rank) \
+             SELECT r.directory_id, r.group_id, '', -1, r.rank FROM {rows} WHERE true \
+             ON CONFLICT (directory_id, group_id) DO UPDATE SET id_after = '', kind_after = -1, \
+             rank = CASE WHEN excluded.rank < recompute_jobs.rank THEN excluded.rank ELSE recompute_jobs.rank END",
+        )?;
+    Ok(())
+}
+
+/// Everybody in a directory that is shown as deleted.
+pub fn request_deleted(conn: &mut Conn) -> QueryResult<()> {
+    let sql = "INSERT INTO recompute_jobs (directory_id, group_id, id_after, kind_after, rank) \
+         SELECT DISTINCT d.id, '', '', -1, 0 FROM directories d WHERE d.deleted_at IS NOT NULL \
+         ON CONFLICT (directory_id, group_id) DO UPDATE SET id_after = '', kind_after = -1";
+    on_each!(conn, |c| diesel::sql_query(sql).execute(c))?;
+    Ok(())
+}
+
+/// One of which a step has failed comes after all others, whatever their ranks.
+pub fn next(conn: &mut Conn) -> QueryResult<Option<RecomputeJob>> {
+    let row: Option<(String, String, String, i16, i16, i64)> = recompute_jobs::table
+        .order((
+            recompute_jobs::failed_at,
+            recompute_jobs::rank,
+            recompute_jobs::directory_id,
+            recompute_jobs::group_id,
+        ))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|(directory_id, group_id, id, kind, rank, _)| {
+        let group_id = (!group_id.is_empty()).then_some(group_id);
+        RecomputeJob { directory_id, group_id, after: (id, kind), mapped: i64::from(rank) == MAPPING, rank }
+    }))
+}
+
+impl RecomputeJob {
+    fn key(&self) -> (&str, &str) {
+        (&self.directory_id, self.group_id.as_deref().unwrap_or_default())
+    }
+
+    /// Records where the next step begins.
+    pub fn advance(&self, conn: &mut Conn, after: (&str, i16)) -> QueryResult<()> {
+        diesel::update(recompute_jobs::table.find(self.key()))
+            .set((recompute_jobs::id_after.eq(after.0), recompute_jobs::kind_after.eq(after.1)))
+            .execute(conn)?;
+        Ok(())
+    }
+
+    /// Puts it behind all others after a failure.
+    pub fn failed(&self, conn: &mut Conn, now: Timestamp) -> QueryResult<()> {
+        diesel::update(recompute_jobs::table.find(self.key()))
+            .set(recompute_jobs::failed_at.eq(now.micros()))
+            .execute(conn)?;
+        Ok(())
+    }
+
+    /// Removes it.
+    pub fn finish(&self, conn: &mut Conn) -> QueryResult<()> {
+        diesel::delete(recompute_jobs::table.find(self.key())).execute(conn)?;
+        Ok(())
+    }
+}
+
+/// How many wait.
+pub fn count(conn: &mut Conn) -> QueryResult<i64> {
+    recompute_jobs::table.count().get_result(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{next, request, request_mapped, request_members};
+    use crate::outbox::testing::each_database;
+
+    #[test]
+    fn promise_5_a_directory_that_is_gone_waits_for_nobodys_roles() {
+        each_database(|database| {
+            let first = database.write::<_, crate::db::DbError>(|conn| {
+                request_mapped(conn, &["a".into()])?;
+                request_members(conn, &[("b", "g")])?;
+                request(conn, &["z".into()])?;
+                Ok(next(conn)?.unwrap().directory_id)
+            });
+
+            assert_eq!(first.unwrap(), "z");
+        });
+    }
+}

@@ -1,0 +1,200 @@
+//! Table `role_holders`: who holds a protected role, who held it last, and who is kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName,
+    RunQueryDsl,
+    dsl::exists,
+    select,
+    sql_types::{BigInt, Bool, Nullable, Text},
+};
+
+use super::Key;
+use crate::{
+    db::{Conn, bulk::Rows, schema::role_holders as seats},
+    decide::{
+        context::RetainedRoles,
+        mapping::Mapping,
+        protected_roles::{HolderRecord, RoleLoss},
+    },
+    runtime::clock::Timestamp,
+};
+
+/// A seat, and whether its loss is kept from coming true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredHolder {
+    /// The record.
+    pub seat: HolderRecord,
+    /// Whether the loss is not applied.
+    pub kept: bool,
+}
+
+/// By (tenant, user), then by role.
+pub type RoleHolders = HashMap<Key, BTreeMap<String, StoredHolder>>;
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    role_slug: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    lost_at: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    lost_event: Option<String>,
+    #[diesel(sql_type = Bool)]
+    kept: bool,
+    #[diesel(sql_type = Bool)]
+    released: bool,
+}
+
+fn loss(at: Option<i64>, event: Option<String>) -> Option<RoleLoss> {
+    Some(RoleLoss { at: Timestamp::from_micros(at?), event: event.unwrap_or_default() })
+}
+
+/// The records of these users.
+pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
+    let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
+        conn,
+        "SELECT s.tenant_id, s.user_id, s.role_slug, s.lost_at, s.lost_event, s.kept, s.released FROM {rows} \
+         JOIN role_holders s ON s.tenant_id = r.tenant_id AND s.user_id = r.user_id",
+    )?;
+    let mut seats = RoleHolders::new();
+    for Row { tenant_id, user_id, role_slug, lost_at, lost_event, kept, released } in rows {
+        let seat = loss(lost_at, lost_event)
+            .map_or(HolderRecord::Holds, |loss| HolderRecord::Lost { loss, released });
+        seats.entry((tenant_id, user_id)).or_default().insert(role_slug, StoredHolder { seat, kept });
+    }
+    Ok(seats)
+}
+
+/// What these users keep.
+pub fn kept(seats: &RoleHolders) -> RetainedRoles {
+    let mut kept = RetainedRoles::new();
+    for (user, taken) in seats {
+        for (role, taken) in taken.iter().filter(|(_, taken)| taken.kept) {
+            if let HolderRecord::Lost { loss, .. } = &taken.seat {
+                kept.entry(user.clone()).or_default().insert(role.clone(), loss.clone());
+            }
+        }
+    }
+    kept
+}
+
+/// (tenant, user, role), and the seat; none is none any more.
+pub type HolderChange<'a> = ((&'a str, &'a str, &'a str), Option<HolderRecord>);
+
+/// Writes and removes records.
+pub fn put(conn: &mut Conn, changes: &[HolderChange<'_>]) -> QueryResult<()> {
+    let (put, gone): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, seat)| seat.is_some());
+    let lost = |change: &&HolderChange<'_>| match &change.1 {
+        Some(HolderRecord::Lost { loss, .. }) => Some(loss.clone()),
+        _ => None,
+    };
+    let rows: Vec<_> = put.iter().map(|change| (change.0, lost(change))).collect();
+    Rows::of(&gone)
+        .text("tenant_id", |change| change.0.0)
+        .text("user_id", |change| change.0.1)
+        .text("role_slug", |change| change.0.2)
+        .execute(
+            conn,
+            "DELETE FROM role_holders WHERE (tenant_id, user_id, role_slug) IN \
+             (SELECT r.tenant_id, r.user_id, r.role_slug FROM {rows})",
+        )?;
+    Rows::of(&rows)
+        .text("tenant_id", |row| row.0.0)
+        .text("user_id", |row| row.0.1)
+        .text("role_slug", |row| row.0.2)
+        .optional_integer("lost_at", |row| row.1.as_ref().map(|loss| loss.at.micros()))
+        .optional_text("lost_event", |row| row.1.as_ref().map(|loss| loss.event.as_str()))
+        .boolean("kept", |_| false)
+        .execute(
+            conn,
+            "INSERT INTO role_holders (tenant_id, user_id, role_slug, lost_at, lost_event, kept, released) \
+             SELECT r.tenant_id, r.user_id, r.role_slug, r.lost_at, r.lost_event, r.kept, r.kept FROM {rows} WHERE true \
+             ON CONFLICT (tenant_id, user_id, role_slug) DO UPDATE SET lost_at = excluded.lost_at, \
+             lost_event = excluded.lost_event, released = excluded.released",
+        )?;
+    Ok(())
+}
+
+/// Moves what is kept of a role to whom it belongs, and returns the users of whom that changed.
+pub fn settle(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<BTreeSet<String>> {
+    let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
+    let keeper = keeper(conn, tenant_id, role)?;
+    let was: Vec<String> =
+        seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(conn)?;
+    let is: BTreeSet<String> = keeper.into_iter().collect();
+    let was: BTreeSet<String> = was.into_iter().collect();
+    let changed: BTreeSet<String> = was.symmetric_difference(&is).cloned().collect();
+    for user_id in &changed {
+        diesel::update(seats::table.find((tenant_id, user_id, role)))
+            .set(seats::kept.eq(is.contains(user_id)))
+            .execute(conn)?;
+    }
+    Ok(changed)
+}
+
+/// Nobody while somebody holds the role; otherwise whoever lost it last.
+pub fn keeper(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Option<String>> {
+    let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
+    let held: bool =
+        select(exists(seats::table.filter(of_role).filter(seats::lost_at.is_null()))).get_result(conn)?;
+    if held {
+        return Ok(None);
+    }
+    seats::table
+        .filter(of_role)
+        .filter(seats::released.eq(false))
+        .order((seats::lost_at.desc(), seats::lost_event.desc(), seats::user_id.desc()))
+        .select(seats::user_id)
+        .first(conn)
+        .optional()
+}
+
+/// Ends what is kept of a role, for whoever lost it so far. Returns who had kept it.
+pub fn release(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
+    let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
+    let kept = seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(conn)?;
+    diesel::update(seats::table.filter(of_role).filter(seats::lost_at.is_not_null()))
+        .set((seats::kept.eq(false), seats::released.eq(true)))
+        .execute(conn)?;
+    Ok(kept)
+}
+
+/// Without those of roles that are not protected any more.
+pub fn retain(conn: &mut Conn, mapping: &Mapping) -> QueryResult<()> {
+    let roles: Vec<(String, String)> =
+        seats::table.select((seats::tenant_id, seats::role_slug)).distinct().load(conn)?;
+    for (tenant_id, role) in roles {
+        if !mapping.of(&tenant_id).protected().any(|protected| protected == role) {
+            let of_role = seats::tenant_id.eq(&tenant_id).and(seats::role_slug.eq(&role));
+            diesel::delete(seats::table.filter(of_role)).execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool);
+
+/// All, for a fold somewhere else. Returns the (tenant, user) of those who are kept.
+pub fn copy(from: &mut Conn, to: &mut Conn) -> QueryResult<BTreeSet<Key>> {
+    let rows: Vec<Whole> = seats::table.load(from)?;
+    for (tenant_id, user_id, role, lost_at, lost_event, kept, released) in &rows {
+        diesel::insert_into(seats::table)
+            .values((
+                seats::tenant_id.eq(tenant_id),
+                seats::user_id.eq(user_id),
+                seats::role_slug.eq(role),
+                seats::lost_at.eq(lost_at),
+                seats::lost_event.eq(lost_event),
+                seats::kept.eq(kept),
+                seats::released.eq(released),
+            ))
+            .execute(to)?;
+    }
+    Ok(rows.into_iter().filter(|row| row.5).map(|row| (row.0, row.1)).collect())
+}
