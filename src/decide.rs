@@ -36,6 +36,7 @@ use crate::decide::mapping::Mapping;
 /// The tenant of everybody in single-tenant mode, and of directories that no organization claims.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// Who the tenants are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tenancy {
     /// A tenant is the broker's organization.
@@ -48,8 +49,11 @@ pub enum Tenancy {
 /// What the operator has decided about decisions. The tables are a function of the events and of these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
+    /// Who the tenants are.
     pub tenancy: Tenancy,
+    /// What a deleted directory means for its people.
     pub directory_deleted: DirectoryDeleted,
+    /// The role mapping in force.
     pub mapping: Arc<Mapping>,
     /// Off unless settings say otherwise.
     pub guard: guard::Guard,
@@ -58,12 +62,16 @@ pub struct Rules {
 /// What becomes of the people when a directory is deleted; its groups go in any case (lesson 7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DirectoryDeleted {
+    /// What holds for all other tenants.
     pub otherwise: People,
+    /// What holds for single tenants.
     pub of_tenant: BTreeMap<String, People>,
 }
 
+/// What becomes of the people of a deleted directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum People {
+    /// They lose access.
     #[default]
     Deprovision,
     /// They stay as they are, as when a customer changes its provider. A deleted organization still ends their access.

@@ -94,6 +94,7 @@ impl CurrentBearer {
     }
 }
 
+/// Who bears the id in this tenant, by all facts about it.
 pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer {
     let of_tenant = |fact: &&LatestFact| {
         state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))

@@ -10,26 +10,42 @@ use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 /// States that are not the broker's facts: of a directory that others mention and that has not spoken, and of one that
 /// is gone.
 pub const UNKNOWN: &str = "unknown";
+/// The state of a deleted directory.
 pub const DELETED: &str = "deleted";
 
+/// A row of `directories`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryRow {
+    /// The owner.
     pub tenant_id: String,
+    /// The broker's id.
     pub id: String,
+    /// The display name.
     pub name: Option<String>,
+    /// Column `type`: the kind of provider.
     pub provider: Option<String>,
+    /// The broker's value, [`DELETED`] or unknown.
     pub state: String,
+    /// The broker's time.
     pub created_at: Option<Timestamp>,
+    /// The broker's time.
     pub updated_at: Option<Timestamp>,
+    /// The broker's time of the deletion.
     pub deleted_at: Option<Timestamp>,
 }
 
+/// A row of `tenants`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRow {
+    /// The tenant.
     pub id: String,
+    /// The organization's name.
     pub name: Option<String>,
+    /// The broker's time.
     pub created_at: Option<Timestamp>,
+    /// The broker's time.
     pub updated_at: Option<Timestamp>,
+    /// The broker's time of the deletion.
     pub deleted_at: Option<Timestamp>,
 }
 
