@@ -5,9 +5,10 @@
 
 pub mod workos;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{decide::fact::Reading, runtime::clock::Timestamp};
 
@@ -15,26 +16,26 @@ use crate::{decide::fact::Reading, runtime::clock::Timestamp};
 pub const LONGEST_ID: usize = 255;
 
 /// A broker that may call `POST /webhooks/{source}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(const_into_str)]
 pub enum Source {
     /// WorkOS Directory Sync.
+    #[strum(serialize = "workos")]
     WorkOs,
 }
 
 impl Source {
     /// Every source that this build knows.
-    pub const ALL: [Self; 1] = [Self::WorkOs];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The source of this name; `None` if no broker has it.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name)
+        Self::from_str(name).ok()
     }
 
     /// Its name in the address of the webhook and in table `inbox`.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::WorkOs => "workos",
-        }
+        self.into_str()
     }
 
     /// The header that carries its signature.

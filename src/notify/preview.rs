@@ -13,7 +13,7 @@ use crate::{
     },
     outbox::{
         NoticeKind,
-        hold_notice::{HeldPerson, HoldNotice, IfUndecided},
+        hold_notice::{HeldPerson, HoldCause, HoldNotice, IfUndecided},
         mails::ClaimedMail,
         notice::{
             ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Privilege, Privileged,
@@ -183,7 +183,7 @@ fn held() -> HoldNotice {
         privileged_losses: 2,
         active_before: 240,
         applied_before: 9,
-        cause: "the directory removes them, one by one, within 4 minutes".into(),
+        cause: HoldCause::Deleted,
         people: vec![
             person("Ada Lovelace", "ada.lovelace@acme.example", &[]),
             person("Grace Hopper", "grace.hopper@acme.example", &["admin"]),

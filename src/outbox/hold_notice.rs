@@ -28,8 +28,8 @@ pub struct HoldNotice {
     pub active_before: usize,
     /// How many of the same window had lost access before the guard stepped in.
     pub applied_before: usize,
-    /// What would do it, as a sentence without a full stop: `the directory removes them`.
-    pub cause: String,
+    /// What would do it.
+    pub cause: HoldCause,
     /// The first of them.
     pub people: Vec<HeldPerson>,
     /// What happens without a decision.
@@ -47,6 +47,22 @@ pub struct HeldPerson {
     pub email: Option<String>,
     /// Privileged roles they would lose; empty for whoever would lose access.
     pub roles: Vec<String>,
+}
+
+/// What would do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HoldCause {
+    /// People are not active any more.
+    #[default]
+    Inactive,
+    /// People are deleted, one by one.
+    Deleted,
+    /// Their directory, or the organization, is deleted.
+    Directory,
+    /// New role rules grant no role to people who need one for access.
+    Mapping,
+    /// Groups, attributes, role fields or role rules change.
+    Roles,
 }
 
 /// What happens when nobody decides.
@@ -85,19 +101,19 @@ pub fn of(conn: &mut Conn, tenant_id: &str, hold_id: i64, most: usize) -> QueryR
         privileged_losses: open.len() - removals,
         active_before: usize::try_from(hold.active_before).unwrap_or_default(),
         applied_before: usize::try_from(hold.applied_before).unwrap_or_default(),
-        cause: cause(&hold.cause).to_owned(),
+        cause: cause(&hold.cause),
         people: open.iter().take(most).map(person).collect(),
         undecided: undecided(&hold),
     }))
 }
 
-fn cause(code: &str) -> &'static str {
+fn cause(code: &str) -> HoldCause {
     match code {
-        "deleted" => "the directory deletes them",
-        "directory" => "the directory, or the organization, was deleted",
-        "mapping" => "other rules for roles let nobody in to whom they grant none",
-        "roles" => "a group, an attribute, a role field or the rules for roles changed",
-        _ => "the directory says that they are not active any more",
+        "deleted" => HoldCause::Deleted,
+        "directory" => HoldCause::Directory,
+        "mapping" => HoldCause::Mapping,
+        "roles" => HoldCause::Roles,
+        _ => HoldCause::Inactive,
     }
 }
 

@@ -5,6 +5,8 @@ use diesel::{
     RunQueryDsl, Selectable, SelectableHelper, sql_types::Bool,
 };
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::{
     db::{
         Conn,
@@ -14,7 +16,8 @@ use crate::{
 };
 
 /// The states of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MailState {
     /// On its way, or waiting for its next attempt
     Waiting,
@@ -27,15 +30,8 @@ pub enum MailState {
 }
 
 impl MailState {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Needless, Self::Dead];
-
     const fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Sent => "sent",
-            Self::Needless => "needless",
-            Self::Dead => "dead",
-        }
+        self.into_str()
     }
 }
 
@@ -93,7 +89,7 @@ pub fn list(
     tenant: Option<&str>,
     limit: i64,
 ) -> QueryResult<Vec<ListedMail>> {
-    let states = state.map_or_else(|| MailState::ALL.to_vec(), |state| vec![state]);
+    let states = state.map_or_else(|| MailState::VARIANTS.to_vec(), |state| vec![state]);
     let any = tenant.is_none().into_sql::<Bool>();
     mails::table
         .filter(mails::state.eq_any(states.into_iter().map(MailState::name)))
