@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use actix_web::web::Bytes;
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, QueryResult,
+    QueryableByName, RunQueryDsl,
     dsl::not,
     sql_types::{BigInt, Binary, Text},
 };
@@ -186,12 +187,16 @@ pub fn enqueue(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
 /// How many wait, and when the oldest of them was received.
 pub fn backlog(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
     let waiting: i64 = inbox_queue::table.count().get_result(conn)?;
-    let oldest: Option<i64> = inbox_queue::table
+    Ok((waiting, oldest(conn)?.map(|(_, received_at)| received_at)))
+}
+
+/// The oldest that waits, and when it was received.
+pub fn oldest(conn: &mut Conn) -> QueryResult<Option<(i64, Timestamp)>> {
+    let oldest: Option<(i64, i64)> = inbox_queue::table
         .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
         .order(inbox_queue::inbox_id)
-        .select(inbox::received_at)
+        .select((inbox::id, inbox::received_at))
         .first(conn)
-        .map(Some)
-        .or_else(|error| if error == diesel::NotFound { Ok(None) } else { Err(error) })?;
-    Ok((waiting, oldest.map(Timestamp::from_micros)))
+        .optional()?;
+    Ok(oldest.map(|(id, received_at)| (id, Timestamp::from_micros(received_at))))
 }

@@ -17,7 +17,7 @@ use crate::{
         mails::ClaimedMail,
         notice::{
             ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Privilege, Privileged,
-            SilentDirectory,
+            SilentDirectory, Waiting,
         },
     },
     runtime::clock::Timestamp,
@@ -165,6 +165,9 @@ pub fn example(kind: NoticeKind) -> News {
             }],
             1,
         ),
+        NoticeKind::DeliveriesWait => {
+            News::Waiting(Waiting { deliveries: 1_204, since: at(-2_400).micros(), inbox_id: 63 })
+        }
     }
 }
 

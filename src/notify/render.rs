@@ -17,6 +17,7 @@ mod report;
 mod roles;
 mod shown;
 mod text;
+mod waiting;
 
 use std::collections::HashMap;
 
@@ -24,7 +25,7 @@ use crate::outbox::{
     hold_notice::HoldNotice,
     notice::{
         ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Payload, Privilege,
-        SilentDirectory,
+        SilentDirectory, Waiting,
     },
 };
 
@@ -45,6 +46,7 @@ pub enum News {
     Report(TenantNames, Review),
     GivenUp(Vec<GivenUp>, usize),
     ClaimsRefused(Vec<ClaimRefused>, usize),
+    Waiting(Waiting),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +94,7 @@ pub fn news(news: &News) -> Rendered {
         News::Report(tenant, review) => report::rendered(tenant, review),
         News::GivenUp(given_up, total) => written(&given_up::page(given_up, *total)),
         News::ClaimsRefused(refused, total) => written(&claims_refused::page(refused, *total)),
+        News::Waiting(waiting) => written(&waiting::page(waiting)),
     }
 }
 

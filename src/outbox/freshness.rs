@@ -30,7 +30,8 @@ pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
         | Notice::MappingApplied { .. }
         | Notice::AccessReport { .. }
         | Notice::DeliveryGivenUp(_)
-        | Notice::ClaimRefused(_) => true,
+        | Notice::ClaimRefused(_)
+        | Notice::DeliveriesWait(_) => true,
     }
 }
 

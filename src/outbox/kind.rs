@@ -34,6 +34,8 @@ pub enum NoticeKind {
     DeliveryGivenUp,
     /// Another organization claims a directory; for the operator.
     ClaimRefused,
+    /// Deliveries have waited for more than half an hour; for the operator.
+    DeliveriesWait,
 }
 
 /// What one mail is about: each has a file of its name in `templates/mail/`.
@@ -60,6 +62,8 @@ pub enum Family {
     GivenUp,
     /// For the operator.
     ClaimsRefused,
+    /// For the operator.
+    Waiting,
 }
 
 impl NoticeKind {
@@ -90,6 +94,7 @@ impl NoticeKind {
             Self::AccessReport => Family::Report,
             Self::DeliveryGivenUp => Family::GivenUp,
             Self::ClaimRefused => Family::ClaimsRefused,
+            Self::DeliveriesWait => Family::Waiting,
         }
     }
 }
@@ -111,7 +116,7 @@ impl Family {
 
     /// Of the service itself and not of a tenant: for the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(self, Self::GivenUp | Self::ClaimsRefused)
+        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Waiting)
     }
 
     /// Somebody has to decide: it waits for no window, counts against no rate, and says so in its headers.

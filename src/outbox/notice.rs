@@ -70,6 +70,8 @@ pub enum Notice {
     DeliveryGivenUp(GivenUp),
     /// For the operator.
     ClaimRefused(ClaimRefused),
+    /// For the operator.
+    DeliveriesWait(Waiting),
 }
 
 /// The person that a notice is about.
@@ -277,6 +279,15 @@ pub struct ClaimRefused {
     pub first_at: i64,
 }
 
+/// Deliveries that are not applied, and are not set aside either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub deliveries: i64,
+    /// When the oldest of them was received.
+    pub since: i64,
+    pub inbox_id: i64,
+}
+
 /// A row of the outbox before it is one.
 pub(super) struct Row<'a> {
     pub(super) tenant_id: &'a str,
@@ -305,6 +316,7 @@ impl Notice {
             Self::AccessReport { .. } => NoticeKind::AccessReport,
             Self::DeliveryGivenUp(_) => NoticeKind::DeliveryGivenUp,
             Self::ClaimRefused(_) => NoticeKind::ClaimRefused,
+            Self::DeliveriesWait(_) => NoticeKind::DeliveriesWait,
         }
     }
 
@@ -331,6 +343,7 @@ impl Notice {
             Self::AccessReport { tenant_id, period } => of_tenant(tenant_id, json(period)),
             Self::DeliveryGivenUp(given_up) => of_tenant("", json(given_up)),
             Self::ClaimRefused(refused) => of_tenant("", json(refused)),
+            Self::DeliveriesWait(waiting) => of_tenant("", json(waiting)),
         };
         let family = kind.family();
         let bundle = match self {

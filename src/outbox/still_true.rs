@@ -113,8 +113,8 @@ pub(super) fn news(
             }
             Ok(open)
         }
-        // Of several periods that waited for a mail, the newest.
-        Family::Report => Ok(news.into_iter().next_back().into_iter().collect()),
+        // Of several periods that waited for a mail, the newest; of several counts too.
+        Family::Report | Family::Waiting => Ok(news.into_iter().next_back().into_iter().collect()),
         Family::Leavers | Family::Mapping | Family::GivenUp | Family::ClaimsRefused => Ok(news),
     }
 }

@@ -4,6 +4,7 @@ mod delivery;
 mod kinds;
 mod recipients;
 mod reports;
+mod waiting;
 
 pub(crate) use kinds::RECENT;
 

@@ -186,6 +186,7 @@ fn doubled(news: News) -> News {
             News::GivenUp(vec![given_up[0].clone(), refused], 3)
         }
         News::ClaimsRefused(refused, _) => News::ClaimsRefused(twice(refused), 3),
+        News::Waiting(waiting) => News::Waiting(waiting),
     }
 }
 
@@ -256,6 +257,10 @@ fn two_of_a_kind_are_counted() {
     The events of 3 directories were refused.
     Please find out which organization owns each directory. People who left may still have access.
     1 more directory is not in this mail.
+    ---
+    Not applied: 1,204 deliveries wait
+    1,204 deliveries wait, the oldest for more than half an hour.
+    Please look at the cause now. A person may still have access that has ended in the directory.
     "#);
 }
 
@@ -402,5 +407,6 @@ fn spoiled(news: News, evil: &str) -> News {
             }
             News::ClaimsRefused(refused, total)
         }
+        News::Waiting(waiting) => News::Waiting(waiting),
     }
 }
