@@ -5,7 +5,9 @@
 
 pub mod workos;
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+pub use workos::redact::Mention;
 
 use sha2::{Digest, Sha256};
 use strum::{EnumString, IntoStaticStr, VariantArray};
@@ -81,6 +83,13 @@ impl Source {
     pub fn redact(self, body: &[u8], user_id: &str, with_roles: bool) -> Option<Vec<u8>> {
         match self {
             Self::WorkOs => workos::redact::redact(body, user_id, with_roles),
+        }
+    }
+
+    /// Where a body that is about somebody else names a person by one of these ids and addresses. Pure.
+    pub fn mention(self, body: &[u8], names: &BTreeSet<String>) -> Mention {
+        match self {
+            Self::WorkOs => workos::redact::mention(body, names),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use diesel::{
-    QueryResult, QueryableByName,
-    sql_types::{Nullable, Text},
+    QueryResult, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Nullable, Text},
 };
 
 use super::Key;
@@ -12,6 +12,7 @@ use crate::{
     db::{
         Conn,
         bulk::{Rows, Upsert},
+        on_each,
     },
     decide::directories::DirectoryRow,
 };
@@ -24,6 +25,24 @@ struct Shown {
     id: String,
     #[diesel(sql_type = Nullable<Text>)]
     provider: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    directory_id: String,
+    #[diesel(sql_type = BigInt)]
+    people: i64,
+}
+
+/// How many people of each directory have access; a directory that is not named has none.
+pub fn people(conn: &mut Conn) -> QueryResult<HashMap<Key, i64>> {
+    let sql = "SELECT tenant_id, directory_id, COUNT(*) AS people FROM users WHERE status = 'active' \
+               GROUP BY tenant_id, directory_id";
+    let counted: Vec<Counted> = on_each!(conn, |c| sql_query(sql).load(c))?;
+    Ok(counted.into_iter().map(|row| ((row.tenant_id, row.directory_id), row.people)).collect())
 }
 
 /// The kind of provider of each directory that is shown.

@@ -118,6 +118,15 @@ pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<RefusedC
     refused::table.find((kind, id)).first(conn).optional()
 }
 
+/// What the database said when it refused one of these users may quote the person.
+pub fn erase(conn: &mut Conn, user_ids: &[String]) -> QueryResult<()> {
+    let of_users = refused::table
+        .filter(refused::kind.eq(super::code(EntityKind::User)))
+        .filter(refused::id.eq_any(user_ids));
+    diesel::update(of_users).set(refused::detail.eq("erased")).execute(conn)?;
+    Ok(())
+}
+
 /// All of them, the oldest first.
 pub fn list(conn: &mut Conn) -> QueryResult<Vec<RefusedChange>> {
     refused::table.order((refused::since, refused::kind, refused::id)).load(conn)

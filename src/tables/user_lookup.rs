@@ -95,6 +95,14 @@ pub fn of_person(conn: &mut Conn, tenant_id: &str, person_id: &str) -> QueryResu
     texts(conn, &[(tenant_id, person_id)], sql)
 }
 
+/// The addresses shown of these users.
+pub fn addresses(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
+    let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
+    let sql = "SELECT u.email AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.named \
+               WHERE u.email IS NOT NULL AND u.email <> ''";
+    texts(conn, &keys, sql)
+}
+
 /// Whether any of these users has access.
 pub fn any_active(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<bool> {
     let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
