@@ -18,6 +18,11 @@ use rosterd::{
         state::{FirstSighting, OwnershipClaim, StateSlice, UNSPOKEN},
         users,
     },
+    notify::{
+        preview,
+        render::{self, News},
+    },
+    outbox::NoticeKind,
     runtime::clock::Timestamp,
     simulate::{DEFAULT_START, Event, Plan, signature_header},
 };
@@ -120,4 +125,15 @@ fn decide(bencher: Bencher<'_, '_>) {
             let users = state.touched.entities.iter().filter(|(kind, _)| *kind == EntityKind::User);
             users.map(|(_, id)| users::derive(&state, id, &[], &context).changes.len()).sum::<usize>()
         });
+}
+
+/// Subject, text and HTML.
+#[divan::bench]
+fn mail_of_50_people(bencher: Bencher<'_, '_>) {
+    let mut news = preview::example(NoticeKind::Deprovisioned);
+    if let News::Leavers(digest) = &mut news {
+        digest.leavers = digest.leavers.iter().cycle().take(50).cloned().collect();
+        digest.total = 50;
+    }
+    bencher.bench_local(|| render::news(black_box(&news)));
 }

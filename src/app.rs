@@ -13,6 +13,7 @@ use crate::{
     db::{
         Database, DbError,
         migrate::{MigrateError, migrate},
+        probe,
     },
     decide::{Rules, Tenancy},
     inbox::{appender::Appender, memory_queue::MemoryQueue, room::Room, storing::StoringState},
@@ -92,6 +93,10 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     settle_tenancy(&database, config.tenancy)?;
     settle_policy(&database, &config.rules())?;
     database.write_in_turn(|conn| holds::release_unguarded(conn, &config.guard, clock.now()))?;
+    // Deliveries can be kept all the same, and are applied by themselves when the privileges are given.
+    for lacking in probe::lacking(&database)? {
+        tracing::error!(%lacking, "nothing can be applied: {}", probe::ADVICE);
+    }
     let public = listen(config.http.listen, "ROSTERD_LISTEN")?;
     let admin = listen(config.http.admin_listen, "ROSTERD_ADMIN_LISTEN")?;
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
@@ -168,7 +173,8 @@ fn start_workers(
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
     let (notices, log) = (Wake::default(), WalGrowth::default());
     let poll = Duration::from_secs(config.apply.poll_seconds.max(1));
-    let notifier = Notifier::new(&config.mail)?;
+    // Mail that cannot be sent ends the start.
+    drop(Notifier::new(&config.mail)?);
     let applier = Applier {
         database: database.clone(),
         rules: config.rules().into(),
@@ -187,8 +193,8 @@ fn start_workers(
     };
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
-    let (database, clock, metrics) = (database.clone(), clock.clone(), metrics.clone());
-    let notify = notifier::start(notifier, database, clock, metrics, notices.clone(), poll)?;
+    let (mail, clock, metrics) = (config.mail.clone(), clock.clone(), metrics.clone());
+    let notify = notifier::start(mail, database, clock, metrics, notices.clone(), poll)?;
     Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).collect())
 }
 

@@ -9,6 +9,7 @@ pub mod directories;
 pub mod guard;
 pub mod isolate;
 pub mod load;
+pub mod namesakes;
 pub mod parse_batch;
 pub mod people;
 pub mod prefetch;

@@ -5,9 +5,12 @@
 
 pub mod workos;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+pub use workos::redact::Mention;
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{decide::fact::Reading, runtime::clock::Timestamp};
 
@@ -15,24 +18,29 @@ use crate::{decide::fact::Reading, runtime::clock::Timestamp};
 pub const LONGEST_ID: usize = 255;
 
 /// A broker that may call `POST /webhooks/{source}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(const_into_str)]
 pub enum Source {
+    /// WorkOS Directory Sync.
+    #[strum(serialize = "workos")]
     WorkOs,
 }
 
 impl Source {
-    pub const ALL: [Self; 1] = [Self::WorkOs];
+    /// Every source that this build knows.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// The source of this name; `None` if no broker has it.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name)
+        Self::from_str(name).ok()
     }
 
+    /// Its name in the address of the webhook and in table `inbox`.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::WorkOs => "workos",
-        }
+        self.into_str()
     }
 
+    /// The header that carries its signature.
     pub const fn signature_header(self) -> &'static str {
         match self {
             Self::WorkOs => workos::signature::HEADER,
@@ -78,6 +86,13 @@ impl Source {
         }
     }
 
+    /// Where a body that is about somebody else names a person by one of these ids and addresses. Pure.
+    pub fn mention(self, body: &[u8], names: &BTreeSet<String>) -> Mention {
+        match self {
+            Self::WorkOs => workos::redact::mention(body, names),
+        }
+    }
+
     /// What a kept body says. Pure and total.
     pub fn read(self, body: &[u8]) -> Result<Reading, NotUnderstood> {
         match self {
@@ -89,10 +104,12 @@ impl Source {
 /// A signature that can be read and is of this time; whether it is of this body is still to be seen.
 #[derive(Debug)]
 pub enum SignatureHeader {
+    /// The header of WorkOS.
     WorkOs(workos::signature::WorkOsSignature),
 }
 
 impl SignatureHeader {
+    /// Checks it against the body, with each secret. Errors: `NoMatch`.
     pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
         match self {
             Self::WorkOs(claim) => claim.proved_by(body, secrets),
@@ -124,23 +141,29 @@ impl fmt::Debug for Secret {
 /// Why a request is not taken for the broker's. Each variant asks something else of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum VerifyError {
+    /// The header is absent.
     #[error("the signature header is missing; is something else than the broker calling this address?")]
     MissingHeader,
+    /// The header cannot be read; the text says which part.
     #[error("the signature header cannot be read: {0}")]
     MalformedHeader(&'static str),
     #[error(
         "the timestamp is older than the window allows; is this server's clock ahead, or is this a replay?"
     )]
+    /// Its time is before the window.
     TooOld,
     #[error(
         "the timestamp lies further in the future than the window allows; is this server's clock behind?"
     )]
+    /// Its time is after the window.
     TooNew,
+    /// Its time is in seconds, not in milliseconds.
     #[error("the timestamp looks like seconds; it must be milliseconds")]
     Seconds,
     #[error(
         "no signature matches a configured secret; was the secret rotated, or the body changed on its way?"
     )]
+    /// No signature matches the body under any secret.
     NoMatch,
 }
 
@@ -151,6 +174,7 @@ pub struct Label {
     pub key: String,
     /// Empty when not understood.
     pub kind: String,
+    /// What is to be done with it.
     pub disposition: Disposition,
 }
 
@@ -167,6 +191,7 @@ impl Label {
 /// What shall become of a delivery, as far as its envelope tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
+    /// It is to be applied.
     Apply,
     /// A type that says nothing about directories; kept, and marked so.
     Ignore,
@@ -177,12 +202,16 @@ pub enum Disposition {
 /// Why a kept delivery cannot become facts; ends in the dead letters, where an operator reads it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotUnderstood {
+    /// The body is not the JSON that its type promises.
     #[error("the body is not the JSON this event should have: {0}")]
     Shape(String),
+    /// A field that identifies something is missing or cannot be a key.
     #[error("{field} is missing, empty, longer than {LONGEST_ID} bytes or holds a NUL")]
     Id { field: &'static str },
+    /// It has no time.
     #[error("the event carries neither created_at nor data.updated_at, so it cannot be put in order")]
     NoTime,
+    /// Two of its fields contradict each other.
     #[error("the event contradicts itself: {0}")]
     Contradiction(&'static str),
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod directories;
 mod doctor;
 mod explain;
 mod holds;
@@ -60,6 +61,8 @@ enum Verb {
     Simulate(simulate::Arguments),
     /// Users as the host application sees them, and the erasure of who has left
     Users(users::Verbs),
+    /// Directories, with the tenant of each
+    Directories(directories::Verbs),
     /// Groups as the host application sees them
     Groups(lists::Verbs),
     /// Roles as the host application sees them, and those given by hand
@@ -124,6 +127,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let config = config()?;
             users::run(&open(&config)?, &config, verbs)
         }
+        Verb::Directories(verbs) => directories::run(&open(&config()?)?, verbs),
         Verb::Groups(verbs) => lists::groups(&open(&config()?)?, verbs),
         Verb::Roles(verbs) => {
             let config = config()?;

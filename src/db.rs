@@ -9,11 +9,14 @@ pub mod conn;
 mod fault;
 mod locks;
 pub mod migrate;
+mod nature;
+mod pooler;
 mod postgres_url;
 pub mod probe;
 pub mod schema;
 mod sequences;
 mod sqlite_file;
+mod watch;
 
 use std::{
     sync::Arc,
@@ -26,12 +29,16 @@ use diesel::{
 };
 use parking_lot::{Mutex, RwLock};
 
+use address::{asks_for_writes, hosts};
 use conn::{Pooled, TURN};
+use nature::of_writes;
+use watch::Call;
 
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
 pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
 pub use sqlite_file::{ServedError, Serving, serve_alone};
+pub use watch::Watch;
 
 /// Firewalls forget connections that say nothing for longer.
 const LONGEST_IDLE: Duration = Duration::from_secs(600);
@@ -50,10 +57,13 @@ pub(crate) use on_each;
 /// What went wrong with the database, by what can be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
+    /// No connection was free or could be opened in time.
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[from] r2d2::Error),
+    /// A connection could not be opened.
     #[error("the database cannot be opened: {0}")]
     Closed(#[from] conn::ConnectError),
+    /// A statement failed.
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
 }
@@ -65,6 +75,7 @@ pub struct Database {
     url: Url,
     connections: u32,
     is_sqlite: bool,
+    watch: Watch,
 }
 
 /// The connections that are in use now.
@@ -105,7 +116,8 @@ impl Database {
     /// Opens no connection yet, so that a service can start before its database does.
     pub fn new(url: &Url, connections: u32) -> Self {
         let live = Arc::new(RwLock::new(Live::new(url, connections)));
-        Self { live, url: url.clone(), connections, is_sqlite: matches!(url, Url::Sqlite(_)) }
+        let is_sqlite = matches!(url, Url::Sqlite(_));
+        Self { live, url: url.clone(), connections, is_sqlite, watch: Watch::default() }
     }
 
     /// All who come from now on get new connections, for all clones of this database. Those who still wait for an old one
@@ -122,13 +134,44 @@ impl Database {
         self.live.read().line.clone()
     }
 
+    /// Looks at what a PostgreSQL server is, before anything is kept there. Whether it answers is told by whoever uses it next.
+    pub fn expect_suitable(&self) -> Result<(), DbError> {
+        let Url::Postgres(url) = &self.url else { return Ok(()) };
+        let looked = self.line().manager.connect().and_then(|mut pooled| match &mut pooled.conn {
+            Conn::Postgres(pg) => Ok(of_writes(pg, hosts(url))?.map_or(Ok(()), Err)?),
+            Conn::Sqlite(_) => Ok(()),
+        });
+        match looked {
+            Err(wrong @ (conn::ConnectError::Unsuitable(_) | conn::ConnectError::NoSecond(_))) => {
+                Err(wrong.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Several hosts, of which the first that answers is taken, whether it takes writes or not.
+    pub fn may_meet_a_standby(&self) -> bool {
+        matches!(&self.url, Url::Postgres(url) if hosts(url) > 1 && !asks_for_writes(url))
+    }
+
     /// Whether there is one line of writers, receivers among them.
     pub fn takes_turns_with_receivers(&self) -> bool {
         self.is_sqlite
     }
 
+    /// The same database, whose calls are seen by the watch: those over PostgreSQL, as a file does not fall silent.
+    pub fn watched(&self) -> (Self, Watch) {
+        let watch = Watch::default();
+        (Self { watch: watch.clone(), ..self.clone() }, watch)
+    }
+
+    fn call(&self) -> Option<Call<'_>> {
+        (!self.is_sqlite).then(|| self.watch.begin(Instant::now()))
+    }
+
     /// Runs with a connection of the pool, and notes whether it works.
     fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        let _call = self.call();
         let pool = self.pool();
         let mut pooled = pool.get().map_err(DbError::from)?;
         let outcome = run(&mut pooled.conn);
@@ -190,7 +233,10 @@ impl Database {
     ) -> Result<T, E> {
         match self.is_sqlite {
             true => self.line().transaction(run),
-            false => self.line().with(run),
+            false => {
+                let _call = self.call();
+                self.line().with(run)
+            }
         }
     }
 
@@ -200,8 +246,11 @@ impl Database {
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        // On SQLite the write transaction itself is the turn.
-        self.transaction(&format!("BEGIN; SELECT pg_advisory_xact_lock({TURN})"), run)
+        // On SQLite the write transaction itself is the turn. Who has it and falls silent must not keep it from the others.
+        let begin = format!(
+            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'; SELECT pg_advisory_xact_lock({TURN})"
+        );
+        self.transaction(&begin, run)
     }
 
     fn transaction<T, E: From<DbError> + From<diesel::result::Error>>(

@@ -18,6 +18,7 @@ pub mod guard;
 pub mod known_user;
 pub mod last_profile;
 pub mod mapping;
+pub mod namesakes;
 pub mod newest;
 pub(crate) mod number;
 pub mod ownership;
@@ -37,6 +38,7 @@ use crate::decide::mapping::Mapping;
 /// The tenant of everybody in single-tenant mode, and of directories that no organization claims.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// Who the tenants are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tenancy {
     /// A tenant is the broker's organization.
@@ -49,8 +51,11 @@ pub enum Tenancy {
 /// What the operator has decided about decisions. The tables are a function of the events and of these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
+    /// Who the tenants are.
     pub tenancy: Tenancy,
+    /// What a deleted directory means for its people.
     pub directory_deleted: DirectoryDeleted,
+    /// The role mapping in force.
     pub mapping: Arc<Mapping>,
     /// Off unless settings say otherwise.
     pub guard: guard::Guard,
@@ -59,12 +64,16 @@ pub struct Rules {
 /// What becomes of the people when a directory is deleted; its groups go in any case (lesson 7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DirectoryDeleted {
+    /// What holds for all other tenants.
     pub otherwise: People,
+    /// What holds for single tenants.
     pub of_tenant: BTreeMap<String, People>,
 }
 
+/// What becomes of the people of a deleted directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum People {
+    /// They lose access.
     #[default]
     Deprovision,
     /// They stay as they are, as when a customer changes its provider. A deleted organization still ends their access.

@@ -28,13 +28,18 @@ use crate::{
 /// A verified delivery on its way into the log. The body is shared, never copied.
 #[derive(Clone, Debug)]
 pub struct Delivery {
+    /// The broker that sent it.
     pub source: Source,
+    /// Id, type and disposition, read from the body.
     pub label: Label,
+    /// The bytes as they were signed.
     pub body: Bytes,
+    /// The time of this server's clock.
     pub received_at: Timestamp,
 }
 
 impl Delivery {
+    /// Labels a verified body.
     pub fn new(source: Source, body: Bytes, received_at: Timestamp) -> Self {
         Self { label: source.label(&body), source, body, received_at }
     }
@@ -43,6 +48,8 @@ impl Delivery {
 /// What became of a delivery; both mean that it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
+    /// It was stored under this id.
     Accepted { inbox_id: i64 },
+    /// Its event was stored before.
     Duplicate,
 }

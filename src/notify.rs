@@ -5,6 +5,7 @@
 //! (promise 8): it is told, or its person is back, or it is given up on record.
 
 mod address;
+mod backlog;
 mod deliver;
 pub mod digest;
 pub mod mailer;
@@ -40,6 +41,7 @@ use crate::{
 
 pub use mailer::{MailFailure, Mailer, NotifyError};
 
+use backlog::Backlog;
 use deliver::Delivered;
 use mailer::{MailAnswer, WAITS_PER_SESSION};
 use recipients::Recipients;
@@ -67,6 +69,7 @@ pub struct Notifier {
     unrecorded: Mutex<Option<Attempted>>,
     watch: Watch,
     refusals: Refusals,
+    backlog: Backlog,
     schedule: Schedule,
     warned: Once,
 }
@@ -101,6 +104,7 @@ impl Notifier {
             unrecorded: Mutex::new(None),
             watch: Watch::new(settings.silent_days),
             refusals: Refusals::default(),
+            backlog: Backlog::default(),
             schedule: Schedule::default(),
             warned: Once::new(),
         }
@@ -127,6 +131,7 @@ impl Notifier {
         self.record_what_was_left(database, now)?;
         self.watch.look(database, now)?;
         self.refusals.look(database, now)?;
+        self.backlog.look(database, now)?;
         self.schedule.look(database, &self.settings, now)?;
         let bundled = self.bundle(database, now)?;
         let claimed = self.claim(database, now)?;

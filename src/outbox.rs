@@ -71,12 +71,22 @@ fn insert(conn: &mut Conn, notices: &[&Notice], now: Timestamp, unless: &str) ->
 /// These ids, (tenant, user, person), are other people's now: what was said of them until here is of this person and stays
 /// so, whoever is active under the id.
 pub fn hand_over(conn: &mut Conn, former: &[(&str, &str, &str)]) -> QueryResult<()> {
-    Rows::of(former)
+    restate(conn, former, true)
+}
+
+/// These users, (tenant, user, person), are known as another person than before, as when two of one `idp_id` turn out to
+/// be two.
+pub fn rename(conn: &mut Conn, renamed: &[(&str, &str, &str)]) -> QueryResult<()> {
+    restate(conn, renamed, false)
+}
+
+fn restate(conn: &mut Conn, users: &[(&str, &str, &str)], former: bool) -> QueryResult<()> {
+    Rows::of(users)
         .text("tenant_id", |one| one.0)
         .text("user_id", |one| one.1)
         .text("person_id", |one| one.2)
         .text("kind", |_| NoticeKind::Deprovisioned.name())
-        .boolean("former", |_| true)
+        .boolean("former", |_| former)
         .boolean("not_yet", |_| false)
         .execute(
             conn,

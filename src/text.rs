@@ -1,7 +1,6 @@
 //! Characters that a reader cannot see, or that change how other characters look; pure.
 
 pub(crate) mod csv;
-pub(crate) mod html;
 
 /// Controls, line and paragraph separators, marks that turn the direction of a text, characters without a width. Joiners are none of
 /// these: Persian and emoji need them.

@@ -6,3 +6,4 @@ pub mod checkpointer;
 mod compaction;
 pub mod notifier;
 mod pending_work;
+mod shifts;

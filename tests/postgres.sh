@@ -82,6 +82,8 @@ install_package() {
     say "no PostgreSQL 15 or newer here: apt-get install postgresql"
     apt-get update -qq >&2 || true
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql </dev/null >&2
+    # For the tests of poolers, which say so where there is none.
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer </dev/null >&2 || true
 }
 
 stop_cluster() {

@@ -68,6 +68,11 @@ pub fn entities(conn: &mut Conn, directory_id: &str, ids: BTreeSet<String>) -> Q
     Ok(state)
 }
 
+/// Adds what is known of these, who turned out to matter, as it is written.
+pub fn more(conn: &mut Conn, state: &mut StateSlice, ids: BTreeSet<String>) -> QueryResult<()> {
+    add_facts(conn, state, ids, &BTreeSet::new())
+}
+
 fn add_claims(conn: &mut Conn, state: &mut StateSlice, directories: &BTreeSet<String>) -> QueryResult<()> {
     if directories.is_empty() {
         return Ok(());

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     guard::{self, Derivation},
-    load, protected_roles, recompute,
+    load,
+    namesakes::{Together, together},
+    protected_roles, recompute,
 };
 use crate::{
     audit::{self, AuditEntry, people::ChangeCause},
@@ -17,6 +19,7 @@ use crate::{
         fact::EntityKind,
         groups::{self, GroupChange, ShownGroup},
         known_user,
+        namesakes::Apart,
         newest::Homes,
         privileges,
         state::StateSlice,
@@ -42,7 +45,9 @@ pub fn people(
 ) -> Result<Vec<Notice>, DbError> {
     let mut entries = groups(conn, state, homes, rules, cause)?;
     let ids = touched(state, EntityKind::User);
-    let (shown, mut context) = context(conn, state, &ids, homes, rules)?;
+    let Together { ids, shown, homes, apart } = together(conn, state, &ids, homes, rules)?;
+    let homes = &*homes;
+    let mut context = context(conn, state, (&ids, &shown), (homes, apart), rules)?;
     let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
     let mut derived = outcome(state, &ids, &shown, &context);
     let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
@@ -147,19 +152,15 @@ fn outcome(
     whole
 }
 
-/// What is shown of these users, and all that counts for their rows.
+/// All that counts for the rows of these users, who are derived together.
 pub fn context<'a>(
     conn: &mut Conn,
-    state: &mut StateSlice,
-    ids: &BTreeSet<String>,
-    homes: &'a Homes,
+    state: &StateSlice,
+    (ids, shown): (&BTreeSet<String>, &HashMap<String, Vec<ShownUser>>),
+    (homes, apart): (&'a Homes, Apart),
     rules: &'a Rules,
-) -> Result<(HashMap<String, Vec<ShownUser>>, Context<'a>), DbError> {
+) -> Result<Context<'a>, DbError> {
     let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
-    let shown = tables::users::shown(conn, &keys)?;
-    let shown = load::by_id(shown, |row| &row.id);
-    let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
-    load::contents(conn, state, &wanted)?;
     let mut groups = match rules.mapping.uses_groups() {
         true => memberships::groups_of(conn, &keys)?,
         false => Groups::new(),
@@ -174,29 +175,36 @@ pub fn context<'a>(
         let of = |known_user::Person { tenant_id, person_id, also }| {
             (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
         };
-        known_user::persons(state, id, rows(&shown, id), homes).into_iter().map(of).collect::<Vec<_>>()
+        known_user::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
     };
     let (by_hand, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
-    let mut context = Context { groups, by_hand, followed, ..Context::new(homes, &rules.mapping) };
+    let mut context = Context { apart, groups, by_hand, followed, ..Context::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
         context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
     }
-    Ok((shown, context))
+    Ok(context)
 }
 
-/// What waits to be told of whoever was shown under an id that is somebody else's now is still of them.
+/// What waits to be told of whoever was shown under an id that is somebody else's now is still of them; and of whoever is
+/// known as another person than before, it is of that person.
 fn hand_over(
     conn: &mut Conn,
     shown: &HashMap<String, Vec<ShownUser>>,
     changes: &[UserChange],
 ) -> Result<(), DbError> {
-    let former = changes.iter().filter_map(|change| {
-        let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { return None };
-        let row = rows(shown, &seat.user_id).iter().find(|row| row.tenant_id == seat.tenant_id)?;
-        seat.succeeds.then_some((row.tenant_id.as_str(), row.id.as_str(), row.person_id.as_str()))
-    });
-    let former: Vec<_> = former.collect();
-    if former.is_empty() { Ok(()) } else { Ok(outbox::hand_over(conn, &former)?) }
+    let (mut former, mut renamed) = (Vec::new(), Vec::new());
+    for change in changes {
+        let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
+        let row = rows(shown, &seat.user_id).iter().find(|row| row.tenant_id == seat.tenant_id);
+        let Some(row) = row.filter(|row| row.person_id != seat.person_id) else { continue };
+        let (tenant_id, user_id) = (row.tenant_id.as_str(), row.id.as_str());
+        match seat.succeeds {
+            true => former.push((tenant_id, user_id, row.person_id.as_str())),
+            false => renamed.push((tenant_id, user_id, seat.person_id.as_str())),
+        }
+    }
+    outbox::hand_over(conn, &former)?;
+    Ok(outbox::rename(conn, &renamed)?)
 }
 
 fn touched(state: &StateSlice, kind: EntityKind) -> BTreeSet<String> {

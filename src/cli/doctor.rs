@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Format, output::List};
 use crate::{
     config::{Config, ConfigError},
-    db::{Conn, Database, DbError, Url, migrate::pending},
+    db::{Conn, Database, DbError, Url, migrate::pending, probe},
     notify::Notifier,
     runtime::clock::Clock,
 };
@@ -98,6 +98,9 @@ fn database(config: &Config) -> Vec<Finding> {
         ];
     }
     let database = Database::new(&config.database_url, 1);
+    if let Err(error) = database.expect_suitable() {
+        return vec![finding("database", Verdict::Fail, format!("{}: {error}", config.database_url))];
+    }
     let reached = match database.read::<_, DbError>(|conn| Ok(clock_offset(conn)?)) {
         Err(error) => {
             let says = format!("{} cannot be used: {error}; check DATABASE_URL", config.database_url);
@@ -105,8 +108,12 @@ fn database(config: &Config) -> Vec<Finding> {
         }
         Ok(offset) => offset,
     };
+    let mut privileges = None;
     let schema = match pending(&database) {
-        Ok(0) => finding("schema", Verdict::Ok, "up to date"),
+        Ok(0) => {
+            privileges = Some(privileges_of(&database));
+            finding("schema", Verdict::Ok, "up to date")
+        }
         Ok(n) => finding(
             "schema",
             Verdict::Warn,
@@ -129,7 +136,28 @@ fn database(config: &Config) -> Vec<Finding> {
             format!("differs from the database server's by {} s: synchronise both", offset / 1_000_000),
         ),
     };
-    vec![finding("database", Verdict::Ok, format!("{} answers", config.database_url)), schema, clock]
+    let reached = match database.may_meet_a_standby() {
+        false => finding("database", Verdict::Ok, format!("{} answers", config.database_url)),
+        true => finding(
+            "database",
+            Verdict::Warn,
+            format!(
+                "{} answers; add target_session_attrs=read-write to DATABASE_URL, or after a change of roles the first host may be one that takes no writes",
+                config.database_url
+            ),
+        ),
+    };
+    [reached, schema].into_iter().chain(privileges).chain([clock]).collect()
+}
+
+fn privileges_of(database: &Database) -> Finding {
+    match probe::lacking(database) {
+        Ok(lacking) if lacking.is_empty() => finding("privileges", Verdict::Ok, "all that are needed"),
+        Ok(lacking) => {
+            finding("privileges", Verdict::Fail, format!("{}; {}", lacking.join("; "), probe::ADVICE))
+        }
+        Err(error) => finding("privileges", Verdict::Fail, error.to_string()),
+    }
 }
 
 /// Microseconds by which the database server's clock is ahead; `None` where it is this machine's.

@@ -65,7 +65,7 @@ enum Form {
 const MOST: i64 = 100;
 
 fn kind(text: &str) -> Result<NoticeKind, String> {
-    let known = || NoticeKind::ALL.map(NoticeKind::name).join(", ");
+    let known = || NoticeKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
     NoticeKind::named(text).ok_or_else(|| format!("there is no such kind; there is {}", known()))
 }
 

@@ -60,7 +60,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             ))?;
             for id in erased.left {
                 say(&format!(
-                    "delivery {id} names the id and says nothing about the person that can be read; look at it with `rosterd inbox show {id}`\n"
+                    "delivery {id} still names the person, in what it says about somebody else or because it cannot be read; look at it with `rosterd inbox show {id}`\n"
                 ))?;
             }
         }

@@ -1,21 +1,20 @@
 //! The periods of reports: weeks from Monday, months from the 1st, each from 06:00 UTC; pure.
 
 use chrono::{Datelike, Days, NaiveTime};
+use strum::VariantArray;
 
 use crate::runtime::clock::Timestamp;
 
 /// Night in America, morning in Europe: most of what was said of a day has come.
 const BEGINS_AT_SECONDS: i64 = 6 * 3_600;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Every {
     Week,
     Month,
 }
 
 impl Every {
-    pub const ALL: [Self; 2] = [Self::Week, Self::Month];
-
     /// Of the period in which `at` is.
     pub fn beginning(self, at: Timestamp) -> Timestamp {
         let day = at.plus_seconds(-BEGINS_AT_SECONDS).to_utc().date_naive();
@@ -36,7 +35,7 @@ impl Every {
 
 /// Whether a period of any kind begins after `earlier`, and not after `later`.
 pub fn begins_between(earlier: Timestamp, later: Timestamp) -> bool {
-    Every::ALL.iter().any(|every| every.beginning(earlier) < every.beginning(later))
+    Every::VARIANTS.iter().any(|every| every.beginning(earlier) < every.beginning(later))
 }
 
 #[cfg(test)]
@@ -86,7 +85,7 @@ mod tests {
             later in 0..60_000_000_000_000_i64,
         ) {
             let now = Timestamp::from_micros(micros);
-            for every in Every::ALL {
+            for &every in Every::VARIANTS {
                 let begin = every.beginning(now);
                 let before = every.before(begin);
                 prop_assert!(before < begin && begin <= now);

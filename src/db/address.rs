@@ -75,9 +75,7 @@ fn parameters(query: &str) -> Vec<(String, String, &str)> {
 pub(super) fn with_limits(url: &str, around: Surroundings) -> Result<String, ConnectError> {
     let (base, query) = divided(url);
     let parameters = parameters(query);
-    let value_of = |name: &str| {
-        parameters.iter().rev().find(|(key, ..)| key == name).map(|(_, value, _)| value.as_str())
-    };
+    let value_of = |name: &str| value_of(&parameters, name);
     let trusts_system = value_of("sslrootcert") == Some("system") && !around.names_certificates;
     // libpq allows no weaker mode beside it, and says so itself.
     let is_strict = value_of("sslmode").is_none_or(|mode| mode == "verify-full");
@@ -102,24 +100,38 @@ pub(super) fn with_limits(url: &str, around: Surroundings) -> Result<String, Con
     Ok(format!("{base}?{}", query.join("&")))
 }
 
-/// How long a caller waits for a free or new connection before it is told that the database is away: long enough for
-/// all hosts but the last to be silent, and a second more.
-pub(super) fn patience(url: &str) -> Duration {
+/// The last value of a parameter counts.
+fn value_of<'p>(parameters: &'p [(String, String, &str)], name: &str) -> Option<&'p str> {
+    parameters.iter().rev().find(|(key, ..)| key == name).map(|(_, value, _)| value.as_str())
+}
+
+/// How many hosts libpq may try.
+pub(super) fn hosts(url: &str) -> usize {
     let (base, query) = divided(url);
     let parameters = parameters(query);
-    let value_of = |name: &str| {
-        parameters.iter().rev().find(|(key, ..)| key == name).map(|(_, value, _)| value.as_str())
-    };
     let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let authority = authority.split('/').next().unwrap_or_default();
-    let most = ["host", "hostaddr"].iter().filter_map(|name| value_of(name)).chain([authority]);
-    let hosts = most.map(|hosts| hosts.split(',').count()).max().unwrap_or(1) as u64;
-    let each = value_of("connect_timeout")
+    let named = ["host", "hostaddr"].iter().filter_map(|name| value_of(&parameters, name)).chain([authority]);
+    named.map(|hosts| hosts.split(',').count()).max().unwrap_or(1)
+}
+
+/// Whether libpq passes over hosts that take no writes, when there are several.
+pub(super) fn asks_for_writes(url: &str) -> bool {
+    let parameters = parameters(divided(url).1);
+    value_of(&parameters, "target_session_attrs")
+        .is_some_and(|asked| asked == "read-write" || asked == "primary")
+}
+
+/// How long a caller waits for a free or new connection before it is told that the database is away: long enough for
+/// all hosts but the last to be silent, and a second more.
+pub(super) fn patience(url: &str) -> Duration {
+    let parameters = parameters(divided(url).1);
+    let each = value_of(&parameters, "connect_timeout")
         .and_then(|seconds| seconds.trim().parse().ok())
         .filter(|seconds| *seconds > 0)
         .unwrap_or(CONNECT_SECONDS);
-    Duration::from_secs(each.saturating_mul(hosts).saturating_add(1).min(60))
+    Duration::from_secs(each.saturating_mul(hosts(url) as u64).saturating_add(1).min(60))
 }
 
 #[cfg(test)]
@@ -176,5 +188,15 @@ mod tests {
         assert_eq!(seconds("postgres:///d?host=h1,h2,h3"), 10);
         assert_eq!(seconds("postgres://h1,h2/d?connect_timeout=10"), 21);
         assert_eq!(seconds("postgres://h/d?connect_timeout=0"), 4);
+    }
+
+    #[test]
+    fn hosts_are_counted_and_may_be_asked_for_writes() {
+        assert_eq!(hosts("postgres://u:p@h1,h2/d"), 2);
+        assert!(!asks_for_writes("postgres://h1,h2/d?target_session_attrs=any"));
+        assert!(asks_for_writes("postgres://h1,h2/d?target_session_attrs=read-write"));
+        assert!(asks_for_writes(
+            "postgres://h1,h2/d?target_session_attrs=any&target%5Fsession_attrs=primary"
+        ));
     }
 }

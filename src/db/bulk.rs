@@ -36,6 +36,7 @@ pub struct Rows<'a, R> {
 }
 
 impl<'a, R> Rows<'a, R> {
+    /// These rows, with no columns yet.
     pub fn of(rows: &'a [R]) -> Self {
         Self { rows, columns: Vec::new() }
     }
@@ -45,46 +46,55 @@ impl<'a, R> Rows<'a, R> {
         self
     }
 
+    /// Adds a column of texts.
     pub fn text(self, name: &'static str, of: impl Fn(&'a R) -> &'a str) -> Self {
         let values = Values::Text(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of texts that may be null.
     pub fn optional_text(self, name: &'static str, of: impl Fn(&'a R) -> Option<&'a str>) -> Self {
         let values = Values::OptionalText(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of JSON: `jsonb` on PostgreSQL, text on SQLite.
     pub fn json(self, name: &'static str, of: impl Fn(&'a R) -> &'a str) -> Self {
         let values = Values::Json(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of 64-bit integers.
     pub fn integer(self, name: &'static str, of: impl Fn(&'a R) -> i64) -> Self {
         let values = Values::Integer(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of 64-bit integers that may be null.
     pub fn optional_integer(self, name: &'static str, of: impl Fn(&'a R) -> Option<i64>) -> Self {
         let values = Values::OptionalInteger(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of booleans.
     pub fn boolean(self, name: &'static str, of: impl Fn(&'a R) -> bool) -> Self {
         let values = Values::Boolean(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of bytes.
     pub fn bytes(self, name: &'static str, of: impl Fn(&'a R) -> &'a [u8]) -> Self {
         let values = Values::Bytes(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of bytes that may be null.
     pub fn optional_bytes(self, name: &'static str, of: impl Fn(&'a R) -> Option<&'a [u8]>) -> Self {
         let values = Values::OptionalBytes(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 
+    /// Adds a column of times that may be null: `timestamptz` on PostgreSQL, RFC 3339 text on SQLite.
     pub fn time(self, name: &'static str, of: impl Fn(&'a R) -> Option<Timestamp>) -> Self {
         let values = Values::Time(self.rows.iter().map(of).collect());
         self.with(name, values)
@@ -103,6 +113,7 @@ impl<'a, R> Rows<'a, R> {
         }
     }
 
+    /// Runs a query in which `{rows}` stands for these rows, named `r`.
     pub fn load<T>(self, conn: &mut Conn, sql: &str) -> QueryResult<Vec<T>>
     where
         T: QueryableByName<Pg> + QueryableByName<Sqlite> + 'static,

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,15 +12,20 @@ use diesel::{
     connection::{SimpleConnection, TransactionManager, TransactionManagerStatus},
     r2d2::ManageConnection,
 };
+use parking_lot::Mutex;
 
 use super::{
     address::{BUNDLES, Surroundings, divided, patience, with_limits},
-    postgres_url, sqlite_file,
+    nature::Unsuitable,
+    pooler, postgres_url, sqlite_file,
 };
 
+/// A connection to either database.
 #[derive(MultiConnection)]
 pub enum Conn {
+    /// PostgreSQL.
     Postgres(PgConnection),
+    /// SQLite.
     Sqlite(SqliteConnection),
 }
 
@@ -39,25 +45,32 @@ pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
 /// Where the database is. Printing it hides the password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Url {
+    /// The path of a file.
     Sqlite(String),
+    /// A connection string as libpq reads it.
     Postgres(String),
 }
 
+/// Why a text is not the address of a database.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     // Chosen by scheme and never by trial: SQLite would take a mistyped PostgreSQL URL for a file name.
+    /// It begins with neither `sqlite://` nor `postgres://`.
     #[error("DATABASE_URL must begin with sqlite:// or postgres://, as in sqlite://rosterd.db")]
     Scheme,
+    /// The path of the file is missing.
     #[error("DATABASE_URL names no file; write sqlite://rosterd.db or sqlite:///var/lib/rosterd/rosterd.db")]
     NoFile,
     #[error(
         "DATABASE_URL cannot be read: in user and password write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and the like; \
          a port is a number"
     )]
+    /// libpq cannot read it.
     Unclear,
 }
 
 impl Url {
+    /// Reads the setting `database_url`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         if let Some(path) = text.strip_prefix("sqlite://") {
             let path = path.split('?').next().unwrap_or_default();
@@ -116,19 +129,28 @@ pub struct Pooled {
     /// When it was last seen to work; `None` after a failure, as after one between BEGIN and the turn, which leaves the
     /// server in a transaction of which diesel knows nothing: then it is asked, cannot answer, and is thrown away.
     pub(super) worked_at: Option<Instant>,
+    /// A random number, with which the server process is marked on PostgreSQL.
+    mark: u64,
 }
 
 /// One that worked a moment ago is not asked again whether it does.
 const TRUST: Duration = Duration::from_secs(1);
 
+/// A pooler can be set to another mode while rosterd runs, and an address lead to another server: what was found at a look
+/// holds for so long.
+const LOOKED: Duration = Duration::from_secs(60);
+
+/// Opens connections and tells which of them still work.
 #[derive(Clone, Debug)]
 pub struct Manager {
     url: Url,
+    /// When the server was last found to be suitable.
+    looked_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Manager {
     pub(super) fn new(url: Url) -> Self {
-        Self { url }
+        Self { url, looked_at: Arc::default() }
     }
 }
 
@@ -138,32 +160,51 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WA
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
      PRAGMA wal_autocheckpoint = 16000;";
 
-/// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up; synchronous_commit is
-/// set because "committed, then 200" must not depend on a server's default.
+/// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up, and a server that has lost
+/// this side gives up its locks as soon as this side looks elsewhere (`address::LIMITS`); synchronous_commit is
+/// set because "committed, then 200" must not depend on a server's default; nor must the isolation, as who waits for the turn
+/// must see what the last one left.
 ///
 /// Every statement of the data path finds its rows by key, however many they are, so its one good plan is known: a
 /// look-up in the key's index for each row of input. Left alone, the planner makes a new plan for each batch (it takes
 /// an array of known length for cheaper), which costs more than a small batch itself, and for want of statistics reads
 /// whole tables in a young database. The key's index must be the only one that begins with the columns looked up.
 const POSTGRES_SETUP: &str = "SET search_path = rosterd; SET TimeZone = 'UTC'; SET client_min_messages = warning; \
+     SET default_transaction_isolation = 'read committed'; SET standard_conforming_strings = on; \
      SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s'; \
      SET lock_timeout = '20s'; SET application_name = 'rosterd'; SET plan_cache_mode = force_generic_plan; \
-     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;";
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 2; SET tcp_user_timeout = '20s';";
 
 impl ManageConnection for Manager {
     type Connection = Pooled;
     type Error = ConnectError;
 
     fn connect(&self) -> Result<Pooled, ConnectError> {
-        let conn = self.open()?;
-        Ok(Pooled { conn, worked_at: None })
+        let mut conn = self.open()?;
+        let mark = rand::random();
+        if let Conn::Postgres(pg) = &mut conn {
+            pg.batch_execute(&format!("SET rosterd.connection = '{mark}'"))?;
+        }
+        Ok(Pooled { conn, worked_at: None, mark })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<(), ConnectError> {
         if pooled.worked_at.is_some_and(|at| at.elapsed() < TRUST) {
             return Ok(());
         }
-        Ok(pooled.conn.batch_execute("SELECT 1")?)
+        let valid = match &mut pooled.conn {
+            Conn::Sqlite(sqlite) => sqlite.batch_execute("SELECT 1"),
+            // An error too when the process is another one, or somebody else's settings are on it.
+            Conn::Postgres(pg) => pg.batch_execute(&format!(
+                "SELECT 1 / (coalesce(current_setting('rosterd.connection', true), '') = '{}')::int",
+                pooled.mark
+            )),
+        };
+        if valid.is_err() {
+            *self.looked_at.lock() = None;
+        }
+        Ok(valid?)
     }
 
     /// A connection whose transaction did not end cleanly is never used again.
@@ -183,15 +224,23 @@ impl Manager {
                 Ok(Conn::Sqlite(sqlite))
             }
             Url::Postgres(url) => {
-                let mut pg =
-                    PgConnection::establish(&with_limits(url, surroundings())?).map_err(|error| {
-                        ConnectError::Connect(postgres_url::without_password(&error.to_string(), url))
-                    })?;
+                let mut pg = establish(url)?;
+                // Before any setting: a pooler might hand it on to others.
+                if !self.looked_at.lock().is_some_and(|at| at.elapsed() < LOOKED) {
+                    let url = url.clone();
+                    pg = pooler::look(pg, move || establish(&url))?;
+                    *self.looked_at.lock() = Some(Instant::now());
+                }
                 pg.batch_execute(POSTGRES_SETUP)?;
                 Ok(Conn::Postgres(pg))
             }
         }
     }
+}
+
+fn establish(url: &str) -> Result<PgConnection, ConnectError> {
+    PgConnection::establish(&with_limits(url, surroundings())?)
+        .map_err(|error| ConnectError::Connect(postgres_url::without_password(&error.to_string(), url)))
 }
 
 fn surroundings() -> Surroundings {
@@ -203,18 +252,35 @@ fn surroundings() -> Surroundings {
     }
 }
 
+/// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error(
         "sslrootcert=system is set, and no bundle of certificate authorities is at the usual paths; set sslrootcert to the path of one, or install the package ca-certificates"
     )]
+    /// There are no root certificates on this machine.
     NoCertificates,
+    /// The server or the file refused; the text has no password.
     #[error("{0}")]
     Connect(String),
+    /// A statement of the set-up failed.
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
+    /// The file of the database could not be prepared.
     #[error("its file cannot be made: {0}")]
     File(std::io::Error),
+    #[error("{0}")]
+    Unsuitable(#[from] Unsuitable),
+    #[error(
+        "a second connection, by which the server is looked at, got no answer within {0:?}: a pooler before it must have room for all connections of rosterd (pgbouncer: default_pool_size), in session mode"
+    )]
+    NoSecond(Duration),
+    #[error(
+        "the first transaction of a connection failed: {0}; a pooler in statement mode does that: set it to session mode, or let DATABASE_URL name the server itself"
+    )]
+    AtBegin(diesel::result::Error),
+    #[error("a thread could not be started: {0}")]
+    Thread(std::io::Error),
 }
 
 /// The pool retries in the background and would log each failure; whoever asked for the connection says it once.

@@ -8,6 +8,7 @@ use diesel::result::{DatabaseErrorKind as Kind, Error};
 
 use super::DbError;
 
+/// To what a failed statement is attributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The database cannot work now, whatever it is asked: away, stopping, full, read-only, locked. Nothing is to be
@@ -22,6 +23,7 @@ pub enum Fault {
 }
 
 impl DbError {
+    /// To what the error is attributed.
     pub fn fault(&self) -> Fault {
         match self {
             Self::Unreachable(_) | Self::Closed(_) => Fault::Database,

@@ -7,6 +7,7 @@ use diesel::{QueryResult, connection::SimpleConnection};
 
 use super::Conn;
 
+/// How long a batch waits for a locked row.
 pub const IN_A_BATCH: Duration = Duration::from_millis(250);
 /// One at a time, after a batch has failed: there may be many.
 pub const ALONE: Duration = Duration::from_millis(100);

@@ -1,12 +1,12 @@
 //! Brings the schema up to this binary's; refuses a database that a newer one has migrated.
 
 use diesel::{
-    PgConnection, QueryableByName, RunQueryDsl,
+    Connection, PgConnection, QueryableByName, RunQueryDsl,
     connection::SimpleConnection,
     dsl::sql,
     migration::MigrationSource,
     select, sql_query,
-    sql_types::{BigInt, Integer, Text},
+    sql_types::{BigInt, Text},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -15,16 +15,18 @@ use super::{Conn, Database, DbError, sequences::set_forward};
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
+/// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
+    /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
     #[error(
         "the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
     )]
+    /// A migration failed; nothing of it remains.
     Migration(String),
-    #[error("PostgreSQL {0} is too old: rosterd needs 15 or newer")]
-    TooOld(i32),
+    /// A newer version of rosterd has migrated this database.
     #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
     Newer(String),
 }
@@ -39,28 +41,18 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrateError {
     MigrateError::Migration(error.to_string())
 }
 
-/// The first with MERGE (`db::bulk::Upsert`), as PostgreSQL counts its versions.
-const OLDEST_POSTGRES: i32 = 150_000;
-
-fn expect_version(pg: &mut PgConnection) -> Result<(), MigrateError> {
-    recent_enough(select(sql::<Integer>("current_setting('server_version_num')::int4")).get_result(pg)?)
-}
-
-fn recent_enough(version: i32) -> Result<(), MigrateError> {
-    if version < OLDEST_POSTGRES { Err(MigrateError::TooOld(version / 10_000)) } else { Ok(()) }
-}
-
 /// Several processes may start at once: on PostgreSQL they queue on an advisory lock, on SQLite on the write lock.
 /// Returns the names of the migrations that were run.
+///
+/// On PostgreSQL all is one transaction: after a crash all of it stands, or nothing, and neither the lock nor where tables
+/// are made outlasts it.
 pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
+    database.expect_suitable()?;
     database.read(|conn| match conn {
-        Conn::Postgres(pg) => {
-            expect_version(pg)?;
-            pg.batch_execute("SELECT pg_advisory_lock(7381240)")?;
-            let outcome = bring_up(pg);
-            pg.batch_execute("SELECT pg_advisory_unlock(7381240)")?;
-            outcome
-        }
+        Conn::Postgres(pg) => pg.transaction(|pg| {
+            pg.batch_execute("SET LOCAL search_path = rosterd; SELECT pg_advisory_xact_lock(7381240)")?;
+            bring_up(pg)
+        }),
         Conn::Sqlite(sqlite) => run(sqlite, SQLITE),
     })
 }
@@ -71,13 +63,13 @@ fn bring_up(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     if !has_schema(pg)? {
         pg.batch_execute("CREATE SCHEMA rosterd")?;
     }
-    let ran = if is_up_to_date(pg)? { Vec::new() } else { run(pg, POSTGRES)? };
+    let ran = if missing(pg)? == 0 { Vec::new() } else { run(pg, POSTGRES)? };
     set_forward(pg)?;
     Ok(ran)
 }
 
-/// Whether the migrations that were run are exactly this binary's. Diesel's own look would first create its table.
-fn is_up_to_date(pg: &mut PgConnection) -> Result<bool, MigrateError> {
+/// The versions of the migrations that were run. Diesel's own look would first create its table.
+fn applied(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     #[derive(QueryableByName)]
     struct Applied {
         #[diesel(sql_type = Text)]
@@ -86,14 +78,22 @@ fn is_up_to_date(pg: &mut PgConnection) -> Result<bool, MigrateError> {
     let exists = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                   WHERE n.nspname = 'rosterd' AND c.relname = '__diesel_schema_migrations'";
     if sql_query(exists).execute(pg)? == 0 {
-        return Ok(false);
+        return Ok(Vec::new());
     }
     let applied: Vec<Applied> =
-        sql_query("SELECT version FROM rosterd.__diesel_schema_migrations").load(pg)?;
+        sql_query("SELECT version FROM rosterd.__diesel_schema_migrations ORDER BY version").load(pg)?;
+    Ok(applied.into_iter().map(|applied| applied.version).collect())
+}
+
+/// How many of this binary's migrations are still to be run.
+fn missing(pg: &mut PgConnection) -> Result<usize, MigrateError> {
+    let applied = applied(pg)?;
     let known = MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES).map_err(failed)?;
-    let is_applied = |version: &str| applied.iter().any(|applied| applied.version == version);
-    Ok(applied.len() == known.len()
-        && known.iter().all(|migration| is_applied(&migration.name().version().to_string())))
+    let known: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
+    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
+        return Err(MigrateError::Newer(newer.clone()));
+    }
+    Ok(known.iter().filter(|version| !applied.contains(version)).count())
 }
 
 fn run<DB: diesel::backend::Backend>(
@@ -142,31 +142,9 @@ pub fn pending(database: &Database) -> Result<usize, MigrateError> {
     ) -> Result<usize, MigrateError> {
         Ok(conn.pending_migrations(ours).map_err(failed)?.len())
     }
+    database.expect_suitable()?;
     database.read(|conn| match conn {
-        Conn::Postgres(pg) => {
-            expect_version(pg)?;
-            // Looking would try to create diesel's own table where there is no schema for it yet.
-            if !has_schema(pg)? {
-                Ok(MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES).map_err(failed)?.len())
-            } else if is_up_to_date(pg)? {
-                Ok(0)
-            } else {
-                count(pg, POSTGRES)
-            }
-        }
+        Conn::Postgres(pg) => missing(pg),
         Conn::Sqlite(sqlite) => count(sqlite, SQLITE),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_that_knows_no_merge_is_refused_by_its_version() {
-        let refused = recent_enough(140_022).unwrap_err();
-
-        assert_eq!(refused.to_string(), "PostgreSQL 14 is too old: rosterd needs 15 or newer");
-        assert!(recent_enough(150_000).is_ok());
-    }
 }

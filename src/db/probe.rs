@@ -28,6 +28,18 @@ const WRITTEN: [(&str, &str, bool, bool); 17] = [
     ("role_mentions", "slug", false, false),
 ];
 
+/// What receiving and telling write besides.
+const WRITTEN_ELSEWHERE: [(&str, &str, bool, bool); 6] = [
+    ("inbox", "event_key", true, true),
+    ("mails", "bundle", true, true),
+    ("outbox", "kind", true, true),
+    ("holds", "cause", true, false),
+    ("held_users", "lost", true, true),
+    ("dead_letters", "reason", true, true),
+];
+
+pub const ADVICE: &str = "give rosterd's role what it lacks: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd TO …; GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd TO …";
+
 enum Ended {
     Well,
     Badly(DbError),
@@ -91,16 +103,47 @@ fn works(database: &Database) -> Result<(), DbError> {
     }
 }
 
+/// The privileges that rosterd's role lacks on its tables, each with the database's words. Keeps nothing.
+pub fn lacking(database: &Database) -> Result<Vec<String>, DbError> {
+    let mut lacking = Vec::new();
+    let ended = database.write_in_turn::<(), Ended>(|conn| {
+        wait_for_rows(conn, ALONE)?;
+        for (table, column, updated, deleted) in WRITTEN.into_iter().chain(WRITTEN_ELSEWHERE) {
+            for (verb, sql) in statements(table, column, updated, deleted) {
+                run(conn, "SAVEPOINT looked")?;
+                if let Err(error) = run(conn, &sql) {
+                    if error.fault() == Fault::Database || message(&error).is_none() {
+                        return Err(error.into());
+                    }
+                    run(conn, "ROLLBACK TO SAVEPOINT looked")?;
+                    lacking.push(format!("{verb} on {table} ({error})"));
+                }
+            }
+        }
+        Err(Ended::Well)
+    });
+    match ended {
+        Err(Ended::Badly(error)) => Err(error),
+        Ok(()) | Err(Ended::Well) => Ok(lacking),
+    }
+}
+
+fn statements(table: &str, column: &str, updated: bool, deleted: bool) -> Vec<(&'static str, String)> {
+    let mut statements =
+        vec![("INSERT", format!("INSERT INTO {table} ({column}) SELECT {column} FROM {table} WHERE 1 = 0;"))];
+    if updated {
+        statements.push(("UPDATE", format!("UPDATE {table} SET {column} = {column} WHERE 1 = 0;")));
+    }
+    if deleted {
+        statements.push(("DELETE", format!("DELETE FROM {table} WHERE 1 = 0;")));
+    }
+    statements
+}
+
 fn probe(conn: &mut Conn) -> Result<(), DbError> {
     for (table, column, updated, deleted) in WRITTEN {
-        let mut sql = format!("INSERT INTO {table} ({column}) SELECT {column} FROM {table} WHERE 1 = 0;");
-        if updated {
-            sql.push_str(&format!("UPDATE {table} SET {column} = {column} WHERE 1 = 0;"));
-        }
-        if deleted {
-            sql.push_str(&format!("DELETE FROM {table} WHERE 1 = 0;"));
-        }
-        run(conn, &sql)?;
+        let statements = statements(table, column, updated, deleted);
+        run(conn, &statements.into_iter().map(|(_, sql)| sql).collect::<String>())?;
     }
     // Larger than what free pages may happen to hold.
     let noise = match conn {
@@ -121,7 +164,7 @@ fn run(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
 
 #[cfg(test)]
 mod tests {
-    use super::works;
+    use super::{lacking, works};
     use crate::{db::DbError, outbox::testing::each_database};
 
     #[test]
@@ -129,6 +172,7 @@ mod tests {
         each_database(|database| {
             works(&database).unwrap();
             works(&database).unwrap();
+            assert_eq!(lacking(&database).unwrap(), Vec::<String>::new());
 
             let kept = database.read::<_, DbError>(|conn| Ok(crate::inbox::dead_letters::open(conn)?.0));
             assert_eq!(kept.unwrap(), 0);

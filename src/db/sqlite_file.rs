@@ -21,12 +21,15 @@ pub(super) fn make(path: &str) -> io::Result<()> {
     private_files::create_new(Path::new(path)).map(drop)
 }
 
+/// Why this process may not serve the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ServedError {
     #[error(
         "another rosterd serves {0} already, and two on one SQLite file would do everything twice: stop it, or use PostgreSQL for several processes"
     )]
+    /// Another process serves it.
     Twice(Url),
+    /// The lock file cannot be used.
     #[error("{path} cannot be locked: {error}; the directory of the database must be writable for this user")]
     Lock { path: PathBuf, error: io::Error },
 }

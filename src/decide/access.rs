@@ -6,6 +6,7 @@ use crate::runtime::clock::Timestamp;
 /// What the latest fact about a user, and its directory, amount to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// They have access.
     Active,
     /// Since when, in the broker's time: the earliest of the reasons that hold now.
     Inactive(Timestamp, AccessCause),
@@ -22,6 +23,7 @@ pub enum AccessCause {
     Mapping,
 }
 
+/// The access of the user whose latest fact this is.
 pub fn access(fact: &LatestFact, place: &Ownership) -> Access {
     match (fact.live, place.dismissed_since) {
         (true, None) => Access::Active,
@@ -32,14 +34,17 @@ pub fn access(fact: &LatestFact, place: &Ownership) -> Access {
 }
 
 impl Access {
+    /// Whether they have access.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Active)
     }
 
+    /// The text in `users.status`.
     pub fn status(self) -> &'static str {
         if self.is_active() { "active" } else { "inactive" }
     }
 
+    /// Since when access has ended.
     pub fn since(self) -> Option<Timestamp> {
         match self {
             Self::Active => None,

@@ -9,6 +9,8 @@
 //! of everybody and no address; a marriage moves the address alone), through any number of steps. The same address does
 //! not count where the id was deleted under the one `idp_id` and made anew under the other. All other pairs are former
 //! bearers. Whatever was said until the latest fact about one of those is theirs: their memberships do not count.
+//!
+//! Since when somebody has been there is kept too: the time of the earliest fact about the pair (`super::namesakes`).
 
 use std::collections::HashMap;
 
@@ -38,19 +40,53 @@ pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Beare
         inbox_id,
         spoken: (fact.version.emitted, fact.version.event.clone()),
         spoken_by: inbox_id,
+        first: fact.version.at,
+        first_by: inbox_id,
     })
 }
 
-/// Keeps the later of what is known and what is said. Returns whether that is news.
-pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> bool {
+/// What kind of provider a fact about a directory names; a removal names none, since some are sent with another.
+pub fn provided(fact: &Fact<fact::Directory>, inbox_id: i64) -> Option<Bearer> {
+    fact.reveals.then(|| Bearer {
+        idp_id: fact.content.provider.clone(),
+        email_key: None,
+        newest: fact.version.clone(),
+        ends: false,
+        inbox_id,
+        spoken: (fact.version.emitted, fact.version.event.clone()),
+        spoken_by: inbox_id,
+        first: fact.version.at,
+        first_by: inbox_id,
+    })
+}
+
+/// The one that is named by the latest fact of all.
+pub fn newest<'a>(bearers: impl Iterator<Item = &'a Bearer>) -> Option<&'a Bearer> {
+    bearers.max_by(|a, b| (&a.newest, a.pair()).cmp(&(&b.newest, b.pair())))
+}
+
+/// What a fact changes in what is known of bearers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Joined {
+    pub news: bool,
+    /// The bearer was there earlier than was known.
+    pub earlier: bool,
+}
+
+/// Keeps the later of what is known and what is said, and the earliest time.
+pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> Joined {
     let Some(known) = bearers.iter_mut().find(|known| known.pair() == said.pair()) else {
         bearers.push(said);
         if bearers.len() > MOST {
             bearers.sort_by(|a, b| b.newest.cmp(&a.newest));
             bearers.truncate(MOST);
         }
-        return true;
+        return Joined { news: true, earlier: true };
     };
+    let earlier = said.first < known.first;
+    if earlier {
+        (known.first, known.first_by) = (said.first, said.first_by);
+    }
     let (newer, later) = (said.newest > known.newest, said.spoken > known.spoken);
     if newer {
         (known.newest, known.ends, known.inbox_id) = (said.newest, said.ends, said.inbox_id);
@@ -58,7 +94,7 @@ pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> bool {
     if later {
         (known.spoken, known.spoken_by) = (said.spoken, said.spoken_by);
     }
-    newer || later
+    Joined { news: newer || later || earlier, earlier }
 }
 
 /// (`idp_id`, address key).
@@ -73,6 +109,8 @@ pub struct CurrentBearer {
     pub former: Vec<BearerPair>,
     /// The latest fact about a former bearer, by the time of its event: nothing until then is of this one.
     pub since: Option<(Timestamp, String)>,
+    /// Since when this one has been there under this id; not before the latest fact about a former bearer.
+    pub first: Option<Timestamp>,
 }
 
 impl CurrentBearer {
@@ -94,6 +132,7 @@ impl CurrentBearer {
     }
 }
 
+/// Who bears the id in this tenant, by all facts about it.
 pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer {
     let of_tenant = |fact: &&LatestFact| {
         state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
@@ -108,8 +147,7 @@ pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer
 }
 
 fn now(bearers: &[Bearer]) -> CurrentBearer {
-    let newest = |a: &&Bearer, b: &&Bearer| (&a.newest, a.pair()).cmp(&(&b.newest, b.pair()));
-    let Some(last) = bearers.iter().max_by(newest) else { return CurrentBearer::default() };
+    let Some(last) = newest(bearers.iter()) else { return CurrentBearer::default() };
     // The latest fact under each idp_id: whether the id was deleted under it.
     let mut under: HashMap<&str, &Bearer> = HashMap::new();
     for bearer in bearers {
@@ -130,11 +168,11 @@ fn now(bearers: &[Bearer]) -> CurrentBearer {
         seen += 1;
     }
     let pair = |bearer: &&Bearer| (bearer.idp_id.clone(), bearer.email_key.clone());
-    CurrentBearer {
-        pairs: same.iter().map(pair).collect(),
-        former: others.iter().map(pair).collect(),
-        since: others.into_iter().map(|bearer| bearer.spoken.clone()).max(),
-    }
+    let (pairs, former) = (same.iter().map(pair).collect(), others.iter().map(pair).collect());
+    let since = others.into_iter().map(|bearer| bearer.spoken.clone()).max();
+    let first = same.into_iter().map(|bearer| bearer.first).min();
+    let after = since.as_ref().map(|(at, _)| *at);
+    CurrentBearer { pairs, former, since, first: first.max(after) }
 }
 
 fn are_one(a: &Bearer, b: &Bearer, under: &HashMap<&str, &Bearer>) -> bool {
@@ -173,6 +211,8 @@ mod tests {
             inbox_id: 0,
             spoken,
             spoken_by: 0,
+            first: at,
+            first_by: 0,
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{newest::Homes, protected_roles::RoleLoss, roles::Manual};
+use super::{namesakes::Apart, newest::Homes, protected_roles::RoleLoss, roles::Manual};
 use crate::decide::mapping::{Mapping, condition::GroupMembership};
 
 /// By (tenant, user), and by (tenant, person).
 pub type Groups = HashMap<(String, String), Vec<GroupMembership>>;
+/// By (tenant, person): roles that operators granted.
 pub type ManualGrants = HashMap<(String, String), Vec<Manual>>;
 
 /// By (tenant, user).
@@ -15,21 +16,32 @@ pub type HeldStates = HashMap<(String, String), HeldState>;
 /// What a user keeps of what is shown, whatever is derived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldState {
+    /// Whether access is left as shown.
     pub access: bool,
+    /// Roles that are left as shown.
     pub roles: BTreeSet<String>,
 }
 
 /// By (tenant, user): protected roles that they keep, since when nothing grants them (`super::protected_roles`).
 pub type RetainedRoles = HashMap<(String, String), BTreeMap<String, RoleLoss>>;
 
+/// What is loaded beside the facts.
 pub struct Context<'a> {
+    /// Owner and state of each directory.
     pub homes: &'a Homes,
+    /// The role mapping in force.
     pub mapping: &'a Mapping,
+    /// Whoever is not who their `idp_id` alone says.
+    pub apart: Apart,
+    /// The groups of the users.
     pub groups: Groups,
+    /// The manual grants.
     pub by_hand: ManualGrants,
     /// Roles that were given to these users when the person was known otherwise: (tenant, user, person then, person now).
     pub followed: Vec<[String; 4]>,
+    /// What the guard holds.
     pub stays: HeldStates,
+    /// What protected roles retain.
     pub kept: RetainedRoles,
 }
 
@@ -38,15 +50,8 @@ impl<'a> Context<'a> {
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
         let (groups, by_hand) = (Groups::new(), ManualGrants::new());
         let followed = Vec::new();
-        Self {
-            homes,
-            mapping,
-            groups,
-            by_hand,
-            followed,
-            stays: HeldStates::new(),
-            kept: RetainedRoles::new(),
-        }
+        let (apart, stays, kept) = (Apart::new(), HeldStates::new(), RetainedRoles::new());
+        Self { homes, mapping, apart, groups, by_hand, followed, stays, kept }
     }
 
     /// Sorted by id; none where no rule asks for groups.
@@ -54,14 +59,17 @@ impl<'a> Context<'a> {
         self.groups.get(&(tenant_id.to_owned(), user_id.to_owned())).map_or(&[], Vec::as_slice)
     }
 
+    /// The protected roles that this user retains.
     pub fn kept(&self, tenant_id: &str, user_id: &str) -> Option<&BTreeMap<String, RoleLoss>> {
         self.kept.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 
+    /// What the guard holds for this user.
     pub fn stay(&self, tenant_id: &str, user_id: &str) -> Option<&HeldState> {
         self.stays.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 
+    /// The manual grants of this person.
     pub fn manual(&self, tenant_id: &str, person_id: &str) -> &[Manual] {
         self.by_hand.get(&(tenant_id.to_owned(), person_id.to_owned())).map_or(&[], Vec::as_slice)
     }

@@ -1,8 +1,8 @@
 //! Directories and tenants: rows that stay, with the time of their deletion.
 
 use super::{
-    Rules, Tenancy,
-    ownership::{directory_fact, place, tenant_fact},
+    Rules, Tenancy, bearers,
+    ownership::{admissible, directory_fact, place, tenant_fact},
     state::{Content, StateSlice},
 };
 use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
@@ -10,26 +10,42 @@ use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 /// States that are not the broker's facts: of a directory that others mention and that has not spoken, and of one that
 /// is gone.
 pub const UNKNOWN: &str = "unknown";
+/// The state of a deleted directory.
 pub const DELETED: &str = "deleted";
 
+/// A row of `directories`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryRow {
+    /// The owner.
     pub tenant_id: String,
+    /// The broker's id.
     pub id: String,
+    /// The display name.
     pub name: Option<String>,
+    /// Column `type`: the kind of provider.
     pub provider: Option<String>,
+    /// The broker's value, [`DELETED`] or unknown.
     pub state: String,
+    /// The broker's time.
     pub created_at: Option<Timestamp>,
+    /// The broker's time.
     pub updated_at: Option<Timestamp>,
+    /// The broker's time of the deletion.
     pub deleted_at: Option<Timestamp>,
 }
 
+/// A row of `tenants`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRow {
+    /// The tenant.
     pub id: String,
+    /// The organization's name.
     pub name: Option<String>,
+    /// The broker's time.
     pub created_at: Option<Timestamp>,
+    /// The broker's time.
     pub updated_at: Option<Timestamp>,
+    /// The broker's time of the deletion.
     pub deleted_at: Option<Timestamp>,
 }
 
@@ -41,12 +57,15 @@ pub fn directory_row(state: &StateSlice, id: &str, rules: &Rules) -> Option<Dire
         return None;
     }
     let content = directory_fact(state, id).and_then(|fact| state.content(EntityKind::Directory, fact));
-    let (name, provider, fact_state, created_at, updated_at) = match content {
+    let (name, said, fact_state, created_at, updated_at) = match content {
         Some(Content::Directory(d)) => {
             (d.name.clone(), d.provider.clone(), d.state.as_str(), Some(d.created_at), Some(d.updated_at))
         }
         _ => (None, None, UNKNOWN, None, None),
     };
+    // Who its people are depends on it, so a removal, which may name another, counts only where nothing else was said.
+    let named = admissible(state, state.facts(EntityKind::Directory, id)).flat_map(|fact| &fact.bearers);
+    let provider = bearers::newest(named).map_or(said, |newest| newest.idp_id.clone());
     Some(DirectoryRow {
         tenant_id: place.tenant_id,
         id: id.to_owned(),

@@ -61,7 +61,7 @@ pub fn examine(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Cont
         newest_facts(state, EntityKind::User, id, context.homes).into_iter().filter_map(|newest| {
             let said = said(state, &newest, shown)?;
             let tenant_id = newest.tenant_id();
-            let person_id = said.person(id, &newest);
+            let person_id = said.person(id, &newest, &context.apart);
             let policy = context.mapping.of(tenant_id);
             let attributes = attributes(&said, context);
             let facts = facts(id, tenant_id, &said, attributes.as_ref(), context);

@@ -1,7 +1,7 @@
 //! The join: an observation into the latest facts. Order, repetition and grouping make no difference to the result.
 
 use super::{
-    bearers::{self, named},
+    bearers::{self, Joined, named, provided},
     content_hash::digest,
     state::{
         Bearer, FirstSighting, GroupDeletion, LatestFact, NO_CLAIM, Overruled, OwnershipClaim, Said,
@@ -18,7 +18,8 @@ pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
         }
         Observation::Directory { scope, fact } => {
             let Some(claim) = speak(state, inbox_id, &scope, 0, &fact.version, fact.reveals) else { return };
-            join(state, inbox_id, claim, fact, OfUser::default());
+            let bearer = provided(&fact, inbox_id);
+            join(state, inbox_id, claim, fact, OfUser { bearer, deletes: false });
         }
         Observation::User { scope, fact } => {
             let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
@@ -83,9 +84,10 @@ fn speak(
     Some(id)
 }
 
-/// What only a fact about a user says.
+/// What facts about users say beside their content.
 #[derive(Default)]
 struct OfUser {
+    /// Of a directory: its provider.
     bearer: Option<Bearer>,
     deletes: bool,
 }
@@ -107,7 +109,7 @@ fn join<T: Said>(
         inbox_id,
     });
     let mut emptied = ended.is_some();
-    let mut renamed = bearer.is_some();
+    let mut joined = Joined { news: bearer.is_some(), earlier: false };
     let mut described = false;
     let (newer, news) = match facts.iter_mut().find(|standing| standing.claim_id == claim_id) {
         None => {
@@ -147,9 +149,9 @@ fn join<T: Said>(
             // A repetition has the same time and id, and is no later one.
             let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
             emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
-            renamed = bearer.is_some_and(|bearer| bearers::join(&mut standing.bearers, bearer));
+            joined = bearer.map(|bearer| bearers::join(&mut standing.bearers, bearer)).unwrap_or_default();
             described = describe(standing, &fact.version, inbox_id, deletes);
-            if !newer && !reveals && !emptied && !renamed && !described {
+            if !newer && !reveals && !emptied && !joined.news && !described {
                 state.touched.overruled.extend(overruled);
                 return;
             }
@@ -174,8 +176,9 @@ fn join<T: Said>(
             (newer, differs || reveals)
         }
     };
-    // One alone has borne the id all the time.
-    let renamed = renamed && facts.iter().map(|fact| fact.bearers.len()).sum::<usize>() > 1;
+    // One alone has borne the id all the time; but others may have been there at once.
+    let several = facts.iter().map(|fact| fact.bearers.len()).sum::<usize>() > 1;
+    let renamed = joined.earlier || (joined.news && several);
     state.touched.overruled.extend(overruled);
     let entity = (T::KIND, fact.id);
     if newer || described {

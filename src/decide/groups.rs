@@ -6,18 +6,27 @@ use super::{
 };
 use crate::decide::fact::{self, EntityKind};
 
+/// A row of `groups` as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownGroup {
+    /// The tenant.
     pub tenant_id: String,
+    /// The broker's id.
     pub id: String,
+    /// The directory.
     pub directory_id: String,
+    /// The display name.
     pub name: String,
+    /// The digest of the fact that it shows.
     pub digest: i64,
 }
 
+/// What becomes of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupChange {
+    /// It is inserted or overwritten.
     Put { tenant_id: String, group_id: String, directory_id: String, digest: i64, content: fact::Group },
+    /// It is deleted.
     Remove { tenant_id: String, group_id: String },
 }
 

@@ -23,26 +23,34 @@ use super::{
 pub struct Guard {
     /// Off for all, whatever tenants have of their own.
     pub on: bool,
+    /// The limits of all other tenants.
     pub otherwise: GuardLimits,
+    /// The limits of single tenants.
     pub of_tenant: BTreeMap<String, GuardLimits>,
 }
 
+/// When a change is a mass change, and what happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardLimits {
+    /// Whether the guard holds anything.
     pub on: bool,
+    /// The length of the window.
     pub window_minutes: u32,
     /// Fewer losses than these are never held.
     pub minimum: u32,
     /// Nor are so many of a hundred active people, or fewer.
     pub percent: u32,
+    /// What happens to a hold without a decision.
     pub undecided: Undecided,
 }
 
 /// What becomes of a hold on which nobody decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Undecided {
+    /// It stays open.
     #[default]
     Stay,
+    /// It is approved after so many hours.
     ApproveAfterHours(u32),
 }
 
@@ -72,6 +80,7 @@ impl GuardLimits {
         Some(rounded_up.checked_div(percent).unwrap_or(u64::MAX))
     }
 
+    /// Whether so many losses, of so many active people, exceed the threshold.
     pub fn trips(&self, losses: u64, active: u64) -> bool {
         self.anomalous_below(losses).is_some_and(|below| active < below)
     }
@@ -115,6 +124,7 @@ impl LostAccess {
         }
     }
 
+    /// Reads what [`Self::code`] wrote.
     pub fn read(code: &str, roles: BTreeSet<String>) -> Self {
         match code {
             "deleted" => Self::Deleted,
@@ -125,6 +135,7 @@ impl LostAccess {
         }
     }
 
+    /// The privileged roles that would be lost.
     pub fn roles(&self) -> Vec<&str> {
         match self {
             Self::Roles(roles) => roles.iter().map(String::as_str).collect(),
@@ -132,6 +143,7 @@ impl LostAccess {
         }
     }
 
+    /// Whether access would be lost.
     pub fn is_access(&self) -> bool {
         !matches!(self, Self::Roles(_))
     }
@@ -156,30 +168,45 @@ impl fmt::Display for LostAccess {
 /// One user's loss, before it is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserLoss {
+    /// The tenant.
     pub tenant_id: String,
+    /// The user.
     pub user_id: String,
+    /// The directory.
     pub directory_id: String,
+    /// What would be lost.
     pub lost: LostAccess,
     /// What says so: the digest of the latest fact, the time of a directory's end, or the mapping's version.
     pub said: i64,
+    /// What stays as shown if the loss is held.
     pub stay: HeldState,
 }
 
+/// What was decided about somebody who is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
+    /// Nothing yet.
     Open,
+    /// The loss is to be applied.
     Approved,
+    /// The loss is not to be applied.
     Rejected,
 }
 
 /// What is remembered of somebody who is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldEntry {
+    /// The hold.
     pub hold_id: i64,
+    /// The tenant.
     pub tenant_id: String,
+    /// The user.
     pub user_id: String,
+    /// What would be lost.
     pub lost: LostAccess,
+    /// As in [`UserLoss::said`], when the loss was held.
     pub said: i64,
+    /// What was decided.
     pub decision: Decision,
 }
 
@@ -274,6 +301,7 @@ pub struct Sorted {
     pub overtaken: Vec<HeldEntry>,
 }
 
+/// Divides losses into those that are held already, those to be counted, and entries that end.
 pub fn sort(losses: Vec<UserLoss>, entries: Vec<HeldEntry>, guard: &Guard) -> Sorted {
     let key = |entry: HeldEntry| ((entry.tenant_id.clone(), entry.user_id.clone()), entry);
     let mut entries: HashMap<(String, String), HeldEntry> = entries.into_iter().map(key).collect();

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::{
     bearers::bearer_of,
     context::Context,
+    namesakes::Apart,
     newest::{Homes, NewestFact, newest_facts},
-    person_id::person_id,
+    person_id::{another_person, person_id},
     state::{Content, StateSlice},
     users::ShownUser,
 };
@@ -38,7 +39,7 @@ pub fn said<'a>(
 }
 
 impl KnownUser<'_> {
-    fn idp_id(&self) -> Option<&str> {
+    pub fn idp_id(&self) -> Option<&str> {
         match self.content {
             Some(content) => content.idp_id.as_deref(),
             None => self.row?.idp_id.as_deref(),
@@ -61,8 +62,12 @@ impl KnownUser<'_> {
         }
     }
 
-    pub fn person(&self, id: &str, newest: &NewestFact<'_>) -> String {
-        person_id(newest.tenant_id(), newest.home.provider.as_deref(), self.idp_id(), id)
+    pub fn person(&self, id: &str, newest: &NewestFact<'_>, apart: &Apart) -> String {
+        let (tenant_id, provider) = (newest.tenant_id(), newest.home.provider.as_deref());
+        match (self.idp_id(), apart.get(&(tenant_id.to_owned(), id.to_owned()))) {
+            (Some(idp_id), Some(first)) => another_person(tenant_id, provider, idp_id, first),
+            (idp_id, _) => person_id(tenant_id, provider, idp_id, id),
+        }
     }
 }
 
@@ -70,16 +75,23 @@ impl KnownUser<'_> {
 pub struct Person {
     pub tenant_id: String,
     pub person_id: String,
-    /// What the same person was known as under this id: with another `idp_id`, or while the kind of provider was unknown.
+    /// What the same person was known as under this id: with another `idp_id`, while the kind of provider was unknown, or before
+    /// they were told apart from somebody else.
     pub also: BTreeSet<String>,
 }
 
 /// The person of each row that `derive` will make.
-pub fn persons(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<Person> {
+pub fn persons(
+    state: &StateSlice,
+    id: &str,
+    shown: &[ShownUser],
+    homes: &Homes,
+    apart: &Apart,
+) -> Vec<Person> {
     let seen = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
         let said = said(state, &newest, shown)?;
         let (tenant_id, now) = (newest.tenant_id(), bearer_of(state, id, newest.tenant_id()));
-        let person_id = said.person(id, &newest);
+        let person_id = said.person(id, &newest, apart);
         let mut also = BTreeSet::new();
         for (idp_id, _) in &now.pairs {
             for provider in [newest.home.provider.as_deref(), None] {

@@ -11,20 +11,28 @@ use crate::decide::fact::EntityKind;
 /// A directory's outcome, and its kind of provider.
 #[derive(Clone, Debug)]
 pub struct Home {
+    /// Its owner and whether it still exists.
     pub place: Ownership,
+    /// The kind of provider.
     pub provider: Option<String>,
 }
 
+/// By id of the directory.
 pub type Homes = HashMap<String, Home>;
 
+/// The fact that decides a row.
 pub struct NewestFact<'a> {
+    /// The fact.
     pub fact: &'a LatestFact,
+    /// The directory that it belongs to.
     pub directory_id: &'a str,
+    /// The state of that directory.
     pub home: &'a Home,
     revealed: bool,
 }
 
 impl NewestFact<'_> {
+    /// The tenant of the row.
     pub fn tenant_id(&self) -> &str {
         &self.home.place.tenant_id
     }

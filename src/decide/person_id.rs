@@ -5,10 +5,19 @@ use sha2::{Digest, Sha256};
 /// The same for the same (tenant, kind of provider, `idp_id`), whatever ids the broker gives later (lessons 36, 37);
 /// e-mail plays no part in it (lesson 35). Without an `idp_id` a person is known by the broker's id alone.
 pub fn person_id(tenant_id: &str, provider: Option<&str>, idp_id: Option<&str>, user_id: &str) -> String {
-    let parts = match idp_id {
+    named(&match idp_id {
         Some(idp_id) => [tenant_id, provider.unwrap_or_default(), "idp", idp_id],
         None => [tenant_id, "", "broker", user_id],
-    };
+    })
+}
+
+/// Of a person who has the `idp_id` of somebody else who was there before: by the user whom they were first known as
+/// (`super::namesakes`).
+pub fn another_person(tenant_id: &str, provider: Option<&str>, idp_id: &str, first_known_as: &str) -> String {
+    named(&[tenant_id, provider.unwrap_or_default(), "idp", idp_id, first_known_as])
+}
+
+fn named(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         // Lengths first, so that no two lists of parts are one text.

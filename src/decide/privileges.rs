@@ -16,15 +16,24 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// A privileged role that somebody gained or lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrivilegeChange {
+    /// The tenant.
     pub tenant_id: String,
+    /// The broker's id.
     pub user_id: String,
+    /// The same through all ids of the person.
     pub person_id: String,
+    /// The directory.
     pub directory_id: String,
+    /// The display name.
     pub name: Option<String>,
+    /// The address.
     pub email: Option<String>,
+    /// The role's slug.
     pub role: String,
+    /// False for a loss.
     pub granted: bool,
     /// Why it is held, as `user_roles.granted_by` has it; of a loss nothing.
     pub because: Option<String>,
@@ -36,6 +45,7 @@ pub struct PrivilegeChange {
     pub inbox_id: i64,
 }
 
+/// The changes of privileged roles between the rows as shown and as they will be.
 pub fn changes(
     state: &StateSlice,
     homes: &Homes,

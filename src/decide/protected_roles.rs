@@ -12,15 +12,20 @@ use crate::{decide::mapping::MappingPolicy, runtime::clock::Timestamp};
 /// A loss, by the newest fact that counted for the person when it was derived.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoleLoss {
+    /// The time of the fact that ended it.
     pub at: Timestamp,
+    /// The event of that fact.
     pub event: String,
 }
 
 /// What somebody's seat says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HolderRecord {
+    /// They hold the role.
     Holds,
+    /// They have lost it.
     Lost {
+        /// When, and by which event.
         loss: RoleLoss,
         /// An operator has forced it: it is not kept any more, and nobody is brought back for it.
         released: bool,

@@ -18,28 +18,38 @@ use crate::{
 /// What grants the broker's own slugs where no rule names them.
 pub const PASS_THROUGH: &str = "broker role";
 
+/// The text of `granted_by` for a retained role.
 pub const KEPT: &str = "protected: nobody else holds it";
 
 /// A role that an operator gave by hand; it stays through whatever the directory says, and shows while the person has
 /// access.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Manual {
+    /// The role's slug.
     pub role: String,
+    /// When it was granted.
     pub since: Timestamp,
+    /// Who granted it.
     pub by: String,
+    /// Why.
     pub reason: String,
 }
 
 /// Why somebody holds a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Because {
+    /// A rule of the mapping.
     Rule {
+        /// The rule's name.
         name: String,
+        /// The facts that fulfil its condition.
         evidence: Vec<ConditionEvidence>,
     },
     /// The broker's role field, by the policy on slugs that no rule names.
     BrokerRole(String),
+    /// Nothing granted a role, and the mapping has one for that case.
     Unmapped,
+    /// An operator granted it.
     Manual(Manual),
     /// Nothing grants it since then; but it is protected, and nobody else of the tenant holds it.
     Kept(RoleLoss),
@@ -48,12 +58,16 @@ pub enum Because {
 /// The later of what is told: a time, and the latest fact about the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
+    /// The time of the fact; `None` if it is the time of the user's latest fact.
     pub at: Option<Timestamp>,
+    /// Whether the user's latest fact counts too.
     pub newest_fact: bool,
 }
 
+/// The outcome for one user.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Derived {
+    /// Each role with its explanation.
     pub held: BTreeMap<String, Because>,
     /// Whether the policy shuts out somebody to whom nothing grants a role.
     pub shut_out: bool,
@@ -61,6 +75,7 @@ pub struct Derived {
     pub ignored: Vec<String>,
 }
 
+/// The roles of a user under a policy.
 pub fn derive(policy: &MappingPolicy, facts: UserFacts<'_>, manual: &[Manual]) -> Derived {
     let mut derived = Derived::default();
     // The first reason explains, in the order of the rules.

@@ -54,7 +54,7 @@ pub struct LatestFact {
     pub live: bool,
     /// Of a group: its newest deletion. It stays when the group is made again, for memberships of before do not count then.
     pub ended: Option<GroupDeletion>,
-    /// Of a user: whom the facts have named (`super::bearers`).
+    /// Of a user: whom the facts have named (`super::bearers`). Of a directory: the kinds of provider, as their `idp_id`.
     pub bearers: Vec<Bearer>,
     /// Of a user: present while the latest fact is a deletion.
     pub deletion: Option<UserDeletion>,
@@ -93,6 +93,9 @@ pub struct Bearer {
     /// The newest by the event's own time, as memberships have it, and its delivery.
     pub spoken: (Timestamp, String),
     pub spoken_by: i64,
+    /// Since when the user has been there under this pair, as far as any fact tells, and the delivery that says so.
+    pub first: Timestamp,
+    pub first_by: i64,
 }
 
 impl Bearer {

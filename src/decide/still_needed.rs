@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     fold::claim_of,
-    state::{LatestFact, StateSlice},
+    state::{Bearer, LatestFact, StateSlice},
 };
 use crate::decide::fact::{EntityKind, Observation};
 
@@ -12,8 +12,9 @@ use crate::decide::fact::{EntityKind, Observation};
 pub type NeededEvidence = HashSet<i64>;
 
 /// Whether something that stands rests on this delivery: the latest fact about an entity or membership, the fact that
-/// reveals it, the newest deletion of a group, the latest fact about a bearer of an
-/// id, the profile before a user's deletion, the oldest claim to a directory, the mention of a role. All others can go, and the rest folds to the
+/// reveals it, the newest deletion of a group, the newest and the first fact about a bearer of an
+/// id, the profile before a user's deletion, the oldest claim to a directory, the mention of a role. All others can go,
+/// and the rest folds to the
 /// same tables.
 pub fn needed(
     state: &StateSlice,
@@ -23,7 +24,9 @@ pub fn needed(
 ) -> bool {
     let ends = |fact: &LatestFact| fact.ended.as_ref().is_some_and(|ended| ended.inbox_id == inbox_id);
     let names = |fact: &LatestFact| {
-        fact.bearers.iter().any(|bearer| bearer.inbox_id == inbox_id || bearer.spoken_by == inbox_id)
+        let rests =
+            |bearer: &Bearer| [bearer.inbox_id, bearer.spoken_by, bearer.first_by].contains(&inbox_id);
+        fact.bearers.iter().any(rests)
     };
     let describes = |fact: &LatestFact| {
         let before = fact.deletion.as_ref().and_then(|deletion| deletion.before.as_ref());

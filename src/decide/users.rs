@@ -182,7 +182,7 @@ fn seat(
     context: &Context<'_>,
 ) -> UserAccess {
     let tenant_id = newest.tenant_id();
-    let person_id = said.person(id, newest);
+    let person_id = said.person(id, newest, &context.apart);
     let succeeds = said.row.is_some_and(|row| row.is_former(&now));
     let access = access(newest.fact, &newest.home.place);
     let attributes = attributes(said, context);

@@ -27,10 +27,13 @@ const MOST_BYTES: usize = 8 << 20;
 /// Why a delivery was not kept; the broker will send it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotStored {
+    /// Too many deliveries wait, or it waited too long.
     #[error("too many deliveries are waiting to be written")]
     Overloaded,
+    /// The database did not store it.
     #[error("the database cannot be written")]
     Database,
+    /// The service is stopping.
     #[error("the service is stopping")]
     Stopping,
 }

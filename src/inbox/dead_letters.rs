@@ -19,14 +19,20 @@ pub const TIME_AHEAD: &str = "time_ahead";
 /// The database refuses what it says.
 pub const REFUSED: &str = "refused";
 
+/// A delivery that cannot be applied, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// The delivery.
     pub inbox_id: i64,
+    /// One of the constants above.
     pub reason: &'static str,
+    /// A sentence for the operator.
     pub detail: String,
+    /// How often it was tried.
     pub attempts: i16,
 }
 
+/// Records dead letters and writes their notices. The caller removes them from the queue.
 pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryResult<()> {
     Rows::of(letters)
         .integer("inbox_id", |letter| letter.inbox_id)

@@ -13,10 +13,15 @@ use crate::{
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum DeliveryState {
+    /// It waits in the queue.
     Pending,
+    /// It was applied.
     Applied,
+    /// It has no effect on directories.
     Ignored,
+    /// It is a dead letter.
     Dead,
+    /// It is a dead letter that an operator gave up.
     Discarded,
 }
 
@@ -32,29 +37,40 @@ impl DeliveryState {
     }
 }
 
+/// One row of `rosterd inbox list`.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct ListedDelivery {
+    /// The delivery's number.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
+    /// The broker's name.
     #[diesel(sql_type = Text)]
     pub source: String,
+    /// The event's id.
     #[diesel(sql_type = Text)]
     pub event: String,
+    /// The event's type.
     #[diesel(sql_type = Text)]
     pub kind: String,
+    /// See [`DeliveryState`].
     #[diesel(sql_type = Text)]
     pub state: String,
+    /// How often it was tried.
     #[diesel(sql_type = SmallInt)]
     pub attempts: i16,
+    /// Microseconds.
     #[diesel(sql_type = BigInt)]
     pub received_at: i64,
+    /// Why it is a dead letter.
     #[diesel(sql_type = Nullable<Text>)]
     pub reason: Option<String>,
+    /// The sentence to the reason.
     #[diesel(sql_type = Nullable<Text>)]
     pub detail: Option<String>,
 }
 
 impl ListedDelivery {
+    /// When it was received.
     pub fn received_at(&self) -> Timestamp {
         Timestamp::from_micros(self.received_at)
     }

@@ -72,14 +72,17 @@ impl MemoryQueue {
         *self.copies.lock() = Copies::default();
     }
 
+    /// The lowest id in it.
     pub fn oldest(&self) -> Option<i64> {
         self.copies.lock().queued.front().map(|queued| queued.inbox_id)
     }
 
+    /// How many deliveries are in it.
     pub fn len(&self) -> usize {
         self.copies.lock().queued.len()
     }
 
+    /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -16,11 +16,17 @@ use crate::{
 /// Deliveries looked at in one page.
 const PAGE: i64 = 500;
 
+/// A stored delivery.
 pub struct OldDelivery {
+    /// Its number.
     pub id: i64,
+    /// The broker's name.
     pub source: String,
+    /// The event's id.
     pub event_key: String,
+    /// As in table `inbox`: 0 to apply, 1 ignored, 2 not understood.
     pub disposition: i16,
+    /// The bytes as they were signed.
     pub body: Vec<u8>,
 }
 
@@ -57,6 +63,7 @@ pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec
     Ok((page.into_iter().map(old).collect(), last))
 }
 
+/// Deletes deliveries from the log.
 pub fn drop(conn: &mut Conn, deliveries: &[OldDelivery]) -> QueryResult<()> {
     Rows::of(deliveries)
         .integer("id", |old| old.id)

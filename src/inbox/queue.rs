@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use actix_web::web::Bytes;
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, QueryResult,
+    QueryableByName, RunQueryDsl,
     dsl::not,
     sql_types::{BigInt, Binary, Text},
 };
@@ -21,11 +22,17 @@ use crate::{
 /// A delivery to be applied.
 #[derive(Debug)]
 pub struct Queued {
+    /// Its number in the log.
     pub inbox_id: i64,
+    /// The event's id.
     pub event_key: String,
+    /// The broker's name.
     pub source: String,
+    /// How often it was tried.
     pub attempts: i16,
+    /// When it was received.
     pub received_at: Timestamp,
+    /// The bytes as they were signed.
     pub body: Bytes,
 }
 
@@ -46,6 +53,7 @@ struct Row {
 /// Deliveries in the order of their ids.
 #[derive(Debug, Default)]
 pub struct QueuedBatch {
+    /// The deliveries.
     pub queued: Vec<Queued>,
     /// As many as may be: there are likely more.
     pub is_full: bool,
@@ -57,6 +65,7 @@ pub struct QueueQuery {
     /// At most so many, and, past the first, at most so many bytes of bodies, so that a batch of huge bodies does not fill
     /// the memory.
     pub limit: usize,
+    /// See `limit`.
     pub bytes: usize,
     /// Only what is older than this one.
     pub before: i64,
@@ -65,6 +74,7 @@ pub struct QueueQuery {
 }
 
 impl QueueQuery {
+    /// The oldest deliveries, within these bounds.
     pub fn oldest(limit: usize, bytes: usize) -> Self {
         Self { limit, bytes, before: i64::MAX, but_for: 0..=0 }
     }
@@ -177,12 +187,16 @@ pub fn enqueue(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
 /// How many wait, and when the oldest of them was received.
 pub fn backlog(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
     let waiting: i64 = inbox_queue::table.count().get_result(conn)?;
-    let oldest: Option<i64> = inbox_queue::table
+    Ok((waiting, oldest(conn)?.map(|(_, received_at)| received_at)))
+}
+
+/// The oldest that waits, and when it was received.
+pub fn oldest(conn: &mut Conn) -> QueryResult<Option<(i64, Timestamp)>> {
+    let oldest: Option<(i64, i64)> = inbox_queue::table
         .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
         .order(inbox_queue::inbox_id)
-        .select(inbox::received_at)
+        .select((inbox::id, inbox::received_at))
         .first(conn)
-        .map(Some)
-        .or_else(|error| if error == diesel::NotFound { Ok(None) } else { Err(error) })?;
-    Ok((waiting, oldest.map(Timestamp::from_micros)))
+        .optional()?;
+    Ok(oldest.map(|(id, received_at)| (id, Timestamp::from_micros(received_at))))
 }

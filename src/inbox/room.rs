@@ -20,6 +20,7 @@ pub struct RoomTaken {
 }
 
 impl Room {
+    /// Room for `most` bytes.
     pub fn new(most: usize) -> Self {
         Self { taken: Arc::default(), most }
     }

@@ -32,6 +32,7 @@ fn rows<'a>(keys: &'a [(EventKey<'a>, Vec<u8>)]) -> Rows<'a, (EventKey<'a>, Vec<
         .bytes("digest", |(_, digest)| digest)
 }
 
+/// Remembers ids whose deliveries leave the log.
 pub fn remember(conn: &mut Conn, keys: &[EventKey<'_>], now: Timestamp) -> QueryResult<()> {
     let keys = with_digests(keys);
     rows(&keys).integer("forgotten_at", |_| now.micros()).execute(

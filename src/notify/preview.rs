@@ -13,11 +13,11 @@ use crate::{
     },
     outbox::{
         NoticeKind,
-        hold_notice::{HeldPerson, HoldNotice, IfUndecided},
+        hold_notice::{HeldPerson, HoldCause, HoldNotice, IfUndecided},
         mails::ClaimedMail,
         notice::{
             ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Privilege, Privileged,
-            SilentDirectory,
+            SilentDirectory, Waiting,
         },
     },
     runtime::clock::Timestamp,
@@ -165,6 +165,9 @@ pub fn example(kind: NoticeKind) -> News {
             }],
             1,
         ),
+        NoticeKind::DeliveriesWait => {
+            News::Waiting(Waiting { deliveries: 1_204, since: at(-2_400).micros(), inbox_id: 63 })
+        }
     }
 }
 
@@ -183,7 +186,7 @@ fn held() -> HoldNotice {
         privileged_losses: 2,
         active_before: 240,
         applied_before: 9,
-        cause: "the directory removes them, one by one, within 4 minutes".into(),
+        cause: HoldCause::Deleted,
         people: vec![
             person("Ada Lovelace", "ada.lovelace@acme.example", &[]),
             person("Grace Hopper", "grace.hopper@acme.example", &["admin"]),

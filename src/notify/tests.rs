@@ -91,7 +91,7 @@ fn each_tenants_administrators_get_one_mail_for_a_window_and_others_fall_back() 
         assert_eq!((counted(&metrics, "sent"), waiting(&database)), (2, 0));
         let first = String::from_utf8(outgoing.lock()[0].bytes.clone()).unwrap();
         assert!(first.contains("Subject: Access removed: 3 people (org_a)\r\n"), "{first}");
-        assert!(first.contains("And 1 more person, not named here."), "{first}");
+        assert!(first.contains("1 more person is not named in this mail."), "{first}");
         assert!(first.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{first}");
         assert!(first.contains("\r\nX-Rosterd-Tenant: org_a\r\n"), "{first}");
         assert!(first.contains("\r\nDate: Thu, 15 Jan 2026 12:01:10 +0000\r\n"), "{first}");

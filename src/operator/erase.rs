@@ -24,7 +24,7 @@ use crate::{
     operator::{explain::examined, manual_roles::OperatorAt},
     outbox,
     tables::{
-        claims, facts, manual_grants, mappings,
+        claims, facts, manual_grants, mappings, refused,
         user_lookup::{self, LookupError},
     },
 };
@@ -67,7 +67,7 @@ pub struct Erased {
     pub deliveries: usize,
     pub entries: usize,
     pub notices: usize,
-    /// Deliveries in which the id stands and which say nothing that can be read of the person.
+    /// Deliveries that name the person, by id or address, in the data of somebody else, or that cannot be read.
     pub left: Vec<i64>,
 }
 
@@ -85,19 +85,23 @@ pub fn erase(
     by: OperatorAt<'_>,
 ) -> Result<Erased, EraseError> {
     // The whole log is looked through, which takes its time: before the turn all but what comes meanwhile.
-    let (ids, newest) = database
-        .read::<_, EraseError>(|conn| Ok((person(conn, tenant, user)?, inbox::erase::newest(conn)?)))?;
+    let (ids, names, newest) = database.read::<_, EraseError>(|conn| {
+        let ids = person(conn, tenant, user)?;
+        let names = names(conn, tenant, &ids)?;
+        Ok((ids, names, inbox::erase::newest(conn)?))
+    })?;
     let mut found = BTreeSet::new();
     for after in (0..newest).step_by(PAGE as usize) {
-        database
-            .read::<_, EraseError>(|conn| look(conn, &ids, (after, newest.min(after + PAGE)), &mut found))?;
+        database.read::<_, EraseError>(|conn| {
+            look(conn, &names, (after, newest.min(after + PAGE)), &mut found)
+        })?;
     }
     database.write_in_turn(|conn| {
-        if person(conn, tenant, user)? != ids {
-            // Somebody's kind of provider has become known in between.
+        if person(conn, tenant, user)? != ids || names != self::names(conn, tenant, &ids)? {
+            // Somebody's kind of provider or address has become known in between.
             return Err(EraseError::Several { tenant: tenant.to_owned(), user: user.to_owned() });
         }
-        look(conn, &ids, (newest, i64::MAX), &mut found)?;
+        look(conn, &names, (newest, i64::MAX), &mut found)?;
         let mapping = mappings::in_force(conn).map_err(ApplyError::from)?;
         let rules = Rules { mapping: mapping.into(), ..rules.clone() };
         expect_gone(conn, &rules, tenant, user, &ids)?;
@@ -105,7 +109,7 @@ pub fn erase(
         if let Some(inbox_id) = inbox::erase::waiting(conn, &found)?.first() {
             return Err(EraseError::Waits { user: user.to_owned(), inbox_id: *inbox_id });
         }
-        let mut erased = rewrite(conn, tenant, &ids, &found)?;
+        let mut erased = rewrite(conn, tenant, &ids, &names, &found)?;
         facts::forget_bearers(conn, tenant, &ids)?;
         facts::unshow(conn, tenant, &ids)?;
         for person_id in user_lookup::persons(conn, tenant, &ids)? {
@@ -114,6 +118,7 @@ pub fn erase(
         erased.user_ids = ids.iter().cloned().collect();
         erased.entries = audit::log::erase(conn, tenant, &erased.user_ids)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
+        refused::erase(conn, &erased.user_ids)?;
         again(conn, ids.clone(), &rules, ChangeCause::Erasure, Derivation::of(by.now, Extent::ByHand))?;
         let change =
             json!({"deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices});
@@ -134,23 +139,29 @@ fn person(conn: &mut Conn, tenant: &str, user: &str) -> Result<BTreeSet<String>,
     }
 }
 
+/// The texts by which events name the person: ids, and the addresses that are shown.
+fn names(conn: &mut Conn, tenant: &str, ids: &BTreeSet<String>) -> Result<BTreeSet<String>, DbError> {
+    let mut names = user_lookup::addresses(conn, tenant, ids)?;
+    names.extend(ids.iter().cloned());
+    Ok(names)
+}
+
 fn look(
     conn: &mut Conn,
-    ids: &BTreeSet<String>,
+    names: &BTreeSet<String>,
     (after, until): (i64, i64),
     found: &mut BTreeSet<i64>,
 ) -> Result<(), EraseError> {
-    for id in ids {
-        found.extend(inbox::erase::naming(conn, id, after, until)?);
+    for name in names {
+        found.extend(inbox::erase::naming(conn, name, after, until)?);
     }
     // JSON may write any character of an id as an escape: those bodies are read.
     let escaping = inbox::erase::naming(conn, ESCAPE, after, until)?;
     let escaping: Vec<i64> = escaping.into_iter().filter(|inbox_id| !found.contains(inbox_id)).collect();
     for some in escaping.chunks(500) {
         for (inbox_id, source, body) in queue::bodies(conn, some)? {
-            let names =
-                |id: &String| Source::named(&source).and_then(|source| source.redact(&body, id, true));
-            if ids.iter().any(|id| names(id).is_some()) {
+            let mention = Source::named(&source).map(|source| source.mention(&body, names));
+            if mention.is_some_and(|mention| mention.in_data || mention.body.is_some()) {
                 found.insert(inbox_id);
             }
         }
@@ -181,11 +192,12 @@ fn rewrite(
     conn: &mut Conn,
     tenant: &str,
     ids: &BTreeSet<String>,
+    names: &BTreeSet<String>,
     found: &[i64],
 ) -> Result<Erased, EraseError> {
     let directories: BTreeSet<String> =
         claims::homes(conn, Some(tenant))?.into_iter().map(|(_, directory_id)| directory_id).collect();
-    let mut erased = Erased::default();
+    let (mut erased, mut left) = (Erased::default(), BTreeSet::new());
     for some in found.chunks(500) {
         let (mut bodies, mut digests) = (Vec::new(), Vec::new());
         for (inbox_id, source, body) in queue::bodies(conn, some)? {
@@ -194,15 +206,31 @@ fn rewrite(
                     bodies.push((inbox_id, body));
                     digests.push((user_id, inbox_id, digest));
                 }
-                None if read(&source, &body).is_none() => erased.left.push(inbox_id),
-                // Another tenant's user of the same id, or a fact that only mentions it.
-                None => {}
+                None => {
+                    let mention = Source::named(&source).map(|source| source.mention(&body, names));
+                    let said = read(&source, &body);
+                    match mention.as_ref().and_then(|mention| mention.body.clone()) {
+                        // It says the same of the other.
+                        Some(other) if said.is_some() && read(&source, &other) == said => {
+                            bodies.push((inbox_id, other));
+                        }
+                        Some(_) => drop(left.insert(inbox_id)),
+                        None => {}
+                    }
+                    let in_data = mention.is_some_and(|mention| mention.in_data);
+                    // Another tenant's user of the same id is not the person.
+                    let is_anothers = said.as_ref().and_then(user_of).is_some_and(|id| ids.contains(id));
+                    if said.is_none() || (in_data && !is_anothers) {
+                        left.insert(inbox_id);
+                    }
+                }
             }
         }
         erased.deliveries += bodies.len();
         inbox::erase::rewrite(conn, &bodies)?;
         facts::move_digests(conn, &digests)?;
     }
+    erased.left = left.into_iter().collect();
     Ok(erased)
 }
 
@@ -230,6 +258,14 @@ fn read(source: &str, body: &[u8]) -> Option<Observation> {
     match Source::named(source)?.read(body).ok()? {
         Reading::Fact(observation, _) => Some(*observation),
         Reading::Nothing => None,
+    }
+}
+
+/// The id of the user whom it is about.
+fn user_of(observation: &Observation) -> Option<&str> {
+    match observation {
+        Observation::User { fact, .. } | Observation::Membership { user: fact, .. } => Some(&fact.id),
+        _ => None,
     }
 }
 

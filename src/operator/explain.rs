@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     apply::{
         load,
+        namesakes::{Together, together},
         people::{context, rows},
         recompute,
     },
@@ -155,7 +156,8 @@ pub(crate) fn examined(
 ) -> Result<Vec<Examined>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let (shown, context) = context(conn, &mut state, ids, &homes, rules)?;
+    let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
+    let context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
     Ok(ids.iter().flat_map(|id| examine(&state, id, rows(&shown, id), &context)).collect())
 }
 

@@ -73,10 +73,6 @@ pub fn rebuild(
         });
     }
     database.write_in_turn(|conn| {
-        if let Conn::Postgres(pg) = conn {
-            // Folding takes as long as it takes; meanwhile this session is idle in its transaction.
-            pg.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")?;
-        }
         let rules = in_force(conn, rebuild.rules)?;
         let (shadow, differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
         guarded::check(conn, &rules, &differences)?;
@@ -98,6 +94,10 @@ fn fold_and_compare(
     tenant: Option<&str>,
     now: Timestamp,
 ) -> Result<(shadow::Shadow, Vec<Difference>), RebuildError> {
+    if let Conn::Postgres(pg) = conn {
+        // Folding takes as long as it takes; meanwhile this session is idle in its transaction.
+        pg.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")?;
+    }
     let unguarded = Rules { guard: Guard::default(), ..rules.clone() };
     let shadow = shadow::fold(conn, &unguarded, now)?;
     keep_held::keep(conn, &shadow.database)?;

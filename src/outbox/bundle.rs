@@ -28,6 +28,7 @@ const TURN: i64 = 0x6275_6e64_6c65;
 /// How mails of one tenant follow each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
+    /// How long notices of one tenant are collected before they become a mail.
     pub window_seconds: u32,
     /// 0 for as many as there are.
     pub most_per_hour: u32,
@@ -39,6 +40,7 @@ struct NewMail {
     due_at: Timestamp,
 }
 
+/// A bundle of notices that should become a mail now.
 #[derive(Debug, QueryableByName)]
 pub struct Due {
     #[diesel(sql_type = Text)]

@@ -29,7 +29,7 @@ pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String], inbox_ids: &
         let hit = match NoticeKind::named(&kind) {
             _ if user_ids.contains(&user_id) => clear(&mut payload),
             Some(NoticeKind::MappingApplied) => among(&mut payload, user_ids),
-            Some(NoticeKind::DeliveryGivenUp) => quoted(&mut payload, inbox_ids),
+            Some(NoticeKind::DeliveryGivenUp) => quoted(&mut payload, user_ids, inbox_ids),
             _ => false,
         };
         if hit {
@@ -64,9 +64,13 @@ fn among(payload: &mut Value, user_ids: &[String]) -> bool {
     meant.map(clear).count() > 0
 }
 
-/// What a database said when it refused a delivery may quote it.
-fn quoted(payload: &mut Value, inbox_ids: &[i64]) -> bool {
-    let is_meant = payload.get("inbox_id").and_then(Value::as_i64).is_some_and(|id| inbox_ids.contains(&id));
+/// What a database said when it refused a delivery, or a change of a user, may quote the person.
+fn quoted(payload: &mut Value, user_ids: &[String], inbox_ids: &[i64]) -> bool {
+    let of_delivery =
+        payload.get("inbox_id").and_then(Value::as_i64).is_some_and(|id| inbox_ids.contains(&id));
+    let entity = payload.get("entity").and_then(Value::as_str);
+    let user = entity.and_then(|entity| entity.strip_prefix("user "));
+    let is_meant = of_delivery || user.is_some_and(|user| user_ids.iter().any(|id| id == user));
     if let (true, Some(detail)) = (is_meant, payload.get_mut("detail")) {
         *detail = Value::from("erased");
     }

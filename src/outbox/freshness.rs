@@ -23,7 +23,15 @@ pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
             let synced = change.connected.is_none_or(|begun| at.seconds_since(begun) >= FIRST_SYNC_SECONDS);
             synced && is_recent(at, now)
         }
-        _ => true,
+        Notice::Deprovisioned(_)
+        | Notice::DirectorySilent { .. }
+        | Notice::LastHolderKept { .. }
+        | Notice::MassChangeHeld { .. }
+        | Notice::MappingApplied { .. }
+        | Notice::AccessReport { .. }
+        | Notice::DeliveryGivenUp(_)
+        | Notice::ClaimRefused(_)
+        | Notice::DeliveriesWait(_) => true,
     }
 }
 

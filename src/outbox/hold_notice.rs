@@ -11,8 +11,10 @@ use crate::{
     },
 };
 
+/// A hold as its mail describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HoldNotice {
+    /// The hold's number.
     pub hold_id: i64,
     /// Its name, where it has one.
     pub directory: Option<String>,
@@ -20,32 +22,56 @@ pub struct HoldNotice {
     pub since: Timestamp,
     /// People whose removal is held, and people whose privileged roles are kept.
     pub removals: usize,
+    /// How many people would lose privileged roles and no access.
     pub privileged_losses: usize,
     /// How many of the directory's users were active before.
     pub active_before: usize,
     /// How many of the same window had lost access before the guard stepped in.
     pub applied_before: usize,
-    /// What would do it, as a sentence without a full stop: `the directory removes them`.
-    pub cause: String,
+    /// What would do it.
+    pub cause: HoldCause,
     /// The first of them.
     pub people: Vec<HeldPerson>,
+    /// What happens without a decision.
     pub undecided: IfUndecided,
 }
 
+/// One person in the hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldPerson {
+    /// The broker's id.
     pub user_id: String,
+    /// The display name.
     pub name: Option<String>,
+    /// The address.
     pub email: Option<String>,
     /// Privileged roles they would lose; empty for whoever would lose access.
     pub roles: Vec<String>,
 }
 
+/// What would do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HoldCause {
+    /// People are not active any more.
+    #[default]
+    Inactive,
+    /// People are deleted, one by one.
+    Deleted,
+    /// Their directory, or the organization, is deleted.
+    Directory,
+    /// New role rules grant no role to people who need one for access.
+    Mapping,
+    /// Groups, attributes, role fields or role rules change.
+    Roles,
+}
+
 /// What happens when nobody decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfUndecided {
+    /// The hold stays open.
     #[default]
     Stay,
+    /// It is approved after so many hours.
     ApprovedAfterHours(u32),
 }
 
@@ -75,19 +101,19 @@ pub fn of(conn: &mut Conn, tenant_id: &str, hold_id: i64, most: usize) -> QueryR
         privileged_losses: open.len() - removals,
         active_before: usize::try_from(hold.active_before).unwrap_or_default(),
         applied_before: usize::try_from(hold.applied_before).unwrap_or_default(),
-        cause: cause(&hold.cause).to_owned(),
+        cause: cause(&hold.cause),
         people: open.iter().take(most).map(person).collect(),
         undecided: undecided(&hold),
     }))
 }
 
-fn cause(code: &str) -> &'static str {
+fn cause(code: &str) -> HoldCause {
     match code {
-        "deleted" => "the directory deletes them",
-        "directory" => "the directory, or the organization, was deleted",
-        "mapping" => "other rules for roles let nobody in to whom they grant none",
-        "roles" => "a group, an attribute, a role field or the rules for roles changed",
-        _ => "the directory says that they are not active any more",
+        "deleted" => HoldCause::Deleted,
+        "directory" => HoldCause::Directory,
+        "mapping" => HoldCause::Mapping,
+        "roles" => HoldCause::Roles,
+        _ => HoldCause::Inactive,
     }
 }
 

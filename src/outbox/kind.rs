@@ -1,78 +1,86 @@
 //! The kinds of news: their names in settings and on the command line, and which of them may share a mail.
 
-/// In the order of the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use std::str::FromStr;
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+/// In the order of the settings. A name is the variant's own: `mass_change_held`.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum NoticeKind {
+    /// Somebody lost access.
     Deprovisioned,
+    /// A directory was connected.
     DirectoryConnected,
+    /// A directory was deleted.
     DirectoryDeleted,
+    /// A directory has sent nothing for a long time.
     DirectorySilent,
+    /// Somebody gained a privileged role.
     PrivilegedGranted,
+    /// Somebody lost a privileged role.
     PrivilegedLost,
+    /// The last holder of a protected role retains it.
     LastHolderKept,
+    /// A mass change waits for a decision.
     MassChangeHeld,
+    /// Another role mapping is in force.
     MappingApplied,
+    /// The periodic report of access.
     AccessReport,
+    /// A delivery became a dead letter, or a change was refused; for the operator.
     DeliveryGivenUp,
+    /// Another organization claims a directory; for the operator.
     ClaimRefused,
+    /// Deliveries have waited for more than half an hour; for the operator.
+    DeliveriesWait,
 }
 
-/// What one mail is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What one mail is about: each has a file of its name in `templates/mail/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Family {
     /// People who lost access, and the directories whose deletion took it.
     Leavers,
+    /// Directories that were connected.
     Connected,
+    /// Directories that are silent.
     Silent,
+    /// Privileged roles gained and lost.
     Privileges,
+    /// Last holders who retain a role.
     Kept,
     /// One hold.
     Held,
+    /// Changes of the mapping.
     Mapping,
+    /// Reports of access.
     Report,
     /// For the operator.
     GivenUp,
     /// For the operator.
     ClaimsRefused,
+    /// For the operator.
+    Waiting,
 }
 
 impl NoticeKind {
-    pub const ALL: [Self; 12] = [
-        Self::Deprovisioned,
-        Self::DirectoryConnected,
-        Self::DirectoryDeleted,
-        Self::DirectorySilent,
-        Self::PrivilegedGranted,
-        Self::PrivilegedLost,
-        Self::LastHolderKept,
-        Self::MassChangeHeld,
-        Self::MappingApplied,
-        Self::AccessReport,
-        Self::DeliveryGivenUp,
-        Self::ClaimRefused,
-    ];
+    /// Every kind, in the order of the documents.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// Its name in settings, tables and on the command line.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Deprovisioned => "deprovisioned",
-            Self::DirectoryConnected => "directory_connected",
-            Self::DirectoryDeleted => "directory_deleted",
-            Self::DirectorySilent => "directory_silent",
-            Self::PrivilegedGranted => "privileged_granted",
-            Self::PrivilegedLost => "privileged_lost",
-            Self::LastHolderKept => "last_holder_kept",
-            Self::MassChangeHeld => "mass_change_held",
-            Self::MappingApplied => "mapping_applied",
-            Self::AccessReport => "access_report",
-            Self::DeliveryGivenUp => "delivery_given_up",
-            Self::ClaimRefused => "claim_refused",
-        }
+        self.into_str()
     }
 
+    /// The kind of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::from_str(name).ok()
     }
 
+    /// The family of mails that it belongs to.
     pub const fn family(self) -> Family {
         match self {
             // A directory that goes and the people who go with it are one piece of news.
@@ -86,48 +94,29 @@ impl NoticeKind {
             Self::AccessReport => Family::Report,
             Self::DeliveryGivenUp => Family::GivenUp,
             Self::ClaimRefused => Family::ClaimsRefused,
+            Self::DeliveriesWait => Family::Waiting,
         }
     }
 }
 
 impl Family {
-    const ALL: [Self; 10] = [
-        Self::Leavers,
-        Self::Connected,
-        Self::Silent,
-        Self::Privileges,
-        Self::Kept,
-        Self::Held,
-        Self::Mapping,
-        Self::Report,
-        Self::GivenUp,
-        Self::ClaimsRefused,
-    ];
+    /// Every family.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// The prefix of its bundles.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Leavers => "leavers",
-            Self::Connected => "connected",
-            Self::Silent => "silent",
-            Self::Privileges => "privileges",
-            Self::Kept => "kept",
-            Self::Held => "held",
-            Self::Mapping => "mapping",
-            Self::Report => "report",
-            Self::GivenUp => "given_up",
-            Self::ClaimsRefused => "claims_refused",
-        }
+        self.into_str()
     }
 
     /// Of a bundle, such as `leavers` or `held:17`.
     pub fn of_bundle(bundle: &str) -> Option<Self> {
         let name = bundle.split(':').next().unwrap_or_default();
-        Self::ALL.into_iter().find(|family| family.name() == name)
+        Self::from_str(name).ok()
     }
 
     /// Of the service itself and not of a tenant: for the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(self, Self::GivenUp | Self::ClaimsRefused)
+        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Waiting)
     }
 
     /// Somebody has to decide: it waits for no window, counts against no rate, and says so in its headers.
@@ -142,11 +131,27 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for kind in NoticeKind::ALL {
+        for &kind in NoticeKind::ALL {
             assert_eq!(NoticeKind::named(kind.name()), Some(kind));
             assert_eq!(Family::of_bundle(kind.family().name()), Some(kind.family()));
         }
         assert_eq!(Family::of_bundle("held:17"), Some(Family::Held));
         assert_eq!((NoticeKind::named(""), Family::of_bundle("nothing")), (None, None));
+    }
+
+    #[test]
+    fn every_kind_has_a_template_and_a_line_in_the_settings_file() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for family in Family::ALL {
+            let file = format!("templates/mail/{}.txt", family.name());
+            assert!(root.join(&file).exists(), "{file}");
+        }
+        let settings = std::fs::read_to_string(root.join("src/config.default.toml")).unwrap();
+        let (_, section) = settings.split_once("[mail.kinds]").unwrap();
+        let (section, _) = section.split_once("# The same for single tenants").unwrap();
+        let switches = section.lines().filter_map(|line| line.strip_suffix(" = true"));
+        let named: Vec<&str> = switches.collect();
+        let kinds: Vec<&str> = NoticeKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(named, kinds);
     }
 }

@@ -5,6 +5,8 @@ use diesel::{
     RunQueryDsl, Selectable, SelectableHelper, sql_types::Bool,
 };
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::{
     db::{
         Conn,
@@ -13,10 +15,13 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// The states of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MailState {
     /// On its way, or waiting for its next attempt
     Waiting,
+    /// Every recipient has it, or an outcome that ends it.
     Sent,
     /// What it would have told was not true any more, or is switched off
     Needless,
@@ -25,42 +30,55 @@ pub enum MailState {
 }
 
 impl MailState {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Needless, Self::Dead];
-
     const fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Sent => "sent",
-            Self::Needless => "needless",
-            Self::Dead => "dead",
-        }
+        self.into_str()
     }
 }
 
+/// One row of `rosterd notices list`.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = mails)]
 pub struct ListedMail {
+    /// The mail's number.
     pub id: i64,
+    /// Whose administrators get it; empty for the operator.
     pub tenant_id: String,
+    /// Which notices it was made of.
     pub bundle: String,
+    /// The stable Message-ID.
     pub message_id: String,
+    /// See [`MailState`].
     pub state: String,
+    /// How often it was tried.
     pub attempts: i16,
+    /// When it is tried next; microseconds.
     pub due_at: i64,
+    /// When it was made; microseconds.
     pub created_at: i64,
+    /// When it was done with; microseconds.
     pub finished_at: Option<i64>,
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// How many recipients the server refused for good.
     pub refused: i32,
+    /// The last refusal.
     pub refusal: Option<String>,
+    /// Whether it went to the fallback address.
     pub fell_back: bool,
 }
 
+/// One notice of a mail.
 #[derive(Clone, Debug, Queryable)]
 pub struct ListedNotice {
+    /// The notice's number.
     pub id: i64,
+    /// See [`super::NoticeKind`].
     pub kind: String,
+    /// Whom it is about; empty if nobody in particular.
     pub user_id: String,
+    /// When it was written; microseconds.
     pub created_at: i64,
+    /// When a mail with it was sent; microseconds.
     pub told_at: Option<i64>,
 }
 
@@ -71,7 +89,7 @@ pub fn list(
     tenant: Option<&str>,
     limit: i64,
 ) -> QueryResult<Vec<ListedMail>> {
-    let states = state.map_or_else(|| MailState::ALL.to_vec(), |state| vec![state]);
+    let states = state.map_or_else(|| MailState::VARIANTS.to_vec(), |state| vec![state]);
     let any = tenant.is_none().into_sql::<Bool>();
     mails::table
         .filter(mails::state.eq_any(states.into_iter().map(MailState::name)))

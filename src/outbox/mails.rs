@@ -21,11 +21,15 @@ use crate::{
 /// A mail in the hands of one process until its lease is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedMail {
+    /// The mail's number.
     pub id: i64,
+    /// Whose administrators get it; empty for the operator.
     pub tenant_id: String,
+    /// The stable Message-ID.
     pub message_id: String,
     /// 1 for the first.
     pub attempt: i16,
+    /// What it is about.
     pub family: Family,
     /// Every leaver's notice that still holds, one for each person.
     pub told: Vec<i64>,
@@ -56,24 +60,31 @@ impl ClaimedMail {
 /// Recipients that the mail server refused for good, and what became of the mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedRecipient {
+    /// How many recipients were refused.
     pub recipients: usize,
     /// None when the former reason still is the last one.
     pub why: Option<String>,
+    /// Whether it went to the fallback address.
     pub fell_back: bool,
 }
 
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailOutcome {
+    /// Nothing is left to do.
     Sent,
     /// Everybody is back.
     Needless,
+    /// It is tried again.
     Later {
+        /// When.
         due_at: Timestamp,
+        /// Why it failed this time.
         error: String,
     },
     /// Given up.
     Dead {
+        /// Why it failed.
         error: String,
     },
 }
@@ -223,6 +234,7 @@ pub fn extend(conn: &mut Conn, mail: &ClaimedMail, until: Timestamp) -> QueryRes
     Ok(())
 }
 
+/// Records recipients whom the server refuses for good.
 pub fn record_refused(conn: &mut Conn, mail_id: i64, refused: &RefusedRecipient) -> QueryResult<()> {
     let recipients = i32::try_from(refused.recipients).unwrap_or(i32::MAX);
     diesel::update(mails::table.find(mail_id))

@@ -9,14 +9,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// What a server said about one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecipientOutcome {
+    /// It took the mail.
     Taken,
     /// For good.
     Refused,
 }
 
+/// The outcomes of one mail, by Message-ID and address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecipientOutcomes(BTreeMap<String, RecipientOutcome>);
 
@@ -30,14 +33,17 @@ impl RecipientOutcomes {
         if self.0.is_empty() { None } else { serde_json::to_string(&self.0).ok() }
     }
 
+    /// The outcome for this address, if there is one.
     pub fn of(&self, message_id: &str, address: &str) -> Option<RecipientOutcome> {
         self.0.get(&key(message_id, address)).copied()
     }
 
+    /// Records the outcome for this address.
     pub fn set(&mut self, message_id: &str, address: &str, fact: RecipientOutcome) {
         self.0.insert(key(message_id, address), fact);
     }
 
+    /// Whether the server took the mail for at least one recipient.
     pub fn anybody_took_it(&self) -> bool {
         self.0.values().any(|fact| *fact == RecipientOutcome::Taken)
     }

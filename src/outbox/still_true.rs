@@ -20,9 +20,13 @@ use crate::{
 /// A notice that is not of a leaver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredNotice {
+    /// The notice's number.
     pub id: i64,
+    /// Its kind.
     pub kind: NoticeKind,
+    /// Whom it is about.
     pub user_id: String,
+    /// Its content as JSON.
     pub payload: String,
 }
 
@@ -55,6 +59,7 @@ pub(super) fn leavers(conn: &mut Conn, mail_id: i64) -> QueryResult<Vec<i64>> {
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
+/// The contents of these notices, in their order.
 pub fn payloads(conn: &mut Conn, notice_ids: &[i64]) -> QueryResult<Vec<Payload>> {
     let mut found = Vec::with_capacity(notice_ids.len());
     // In parts: SQLite takes no more than some thousand parameters.
@@ -108,8 +113,8 @@ pub(super) fn news(
             }
             Ok(open)
         }
-        // Of several periods that waited for a mail, the newest.
-        Family::Report => Ok(news.into_iter().next_back().into_iter().collect()),
+        // Of several periods that waited for a mail, the newest; of several counts too.
+        Family::Report | Family::Waiting => Ok(news.into_iter().next_back().into_iter().collect()),
         Family::Leavers | Family::Mapping | Family::GivenUp | Family::ClaimsRefused => Ok(news),
     }
 }

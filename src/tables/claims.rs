@@ -25,6 +25,7 @@ fn claim(row: Row) -> OwnershipClaim {
     }
 }
 
+/// All claims to these directories.
 pub fn of_directories(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Vec<OwnershipClaim>> {
     let rows: Vec<Row> = claims::table.filter(claims::directory_id.eq_any(directory_ids)).load(conn)?;
     Ok(rows.into_iter().map(claim).collect())
@@ -69,6 +70,7 @@ pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResul
     Ok(())
 }
 
+/// Writes the outcome of claims that have changed.
 pub fn update(conn: &mut Conn, changed: &[&OwnershipClaim]) -> QueryResult<()> {
     Rows::of(changed)
         .integer("id", |claim| claim.id)

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use diesel::{
-    QueryResult, QueryableByName,
-    sql_types::{Nullable, Text},
+    QueryResult, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Nullable, Text},
 };
 
 use super::Key;
@@ -12,6 +12,7 @@ use crate::{
     db::{
         Conn,
         bulk::{Rows, Upsert},
+        on_each,
     },
     decide::directories::DirectoryRow,
 };
@@ -26,6 +27,24 @@ struct Shown {
     provider: Option<String>,
 }
 
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    directory_id: String,
+    #[diesel(sql_type = BigInt)]
+    people: i64,
+}
+
+/// How many people of each directory have access; a directory that is not named has none.
+pub fn people(conn: &mut Conn) -> QueryResult<HashMap<Key, i64>> {
+    let sql = "SELECT tenant_id, directory_id, COUNT(*) AS people FROM users WHERE status = 'active' \
+               GROUP BY tenant_id, directory_id";
+    let counted: Vec<Counted> = on_each!(conn, |c| sql_query(sql).load(c))?;
+    Ok(counted.into_iter().map(|row| ((row.tenant_id, row.directory_id), row.people)).collect())
+}
+
 /// The kind of provider of each directory that is shown.
 pub fn providers(conn: &mut Conn, keys: &[Key]) -> QueryResult<HashMap<Key, Option<String>>> {
     let shown: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
@@ -36,6 +55,7 @@ pub fn providers(conn: &mut Conn, keys: &[Key]) -> QueryResult<HashMap<Key, Opti
     Ok(shown.into_iter().map(|row| ((row.tenant_id, row.id), row.provider)).collect())
 }
 
+/// The display name of a directory.
 pub fn name(conn: &mut Conn, key: &Key) -> QueryResult<Option<String>> {
     let shown: Vec<Shown> =
         Rows::of(std::slice::from_ref(key)).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
@@ -66,6 +86,7 @@ pub fn states(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<HashMap<Key
     Ok(found.into_iter().map(|row| ((row.tenant_id, row.id), row.state)).collect())
 }
 
+/// Writes rows of directories.
 pub fn upsert(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<()> {
     Rows::of(rows)
         .text("tenant_id", |row| &row.tenant_id)

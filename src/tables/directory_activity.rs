@@ -36,10 +36,13 @@ pub fn note(conn: &mut Conn, directory_ids: &BTreeSet<&str>, now: Timestamp) -> 
 /// A directory that has said nothing for too long.
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
 pub struct Silent {
+    /// The owner of the directory.
     #[diesel(sql_type = Text)]
     pub tenant_id: String,
+    /// The directory.
     #[diesel(sql_type = Text)]
     pub directory_id: String,
+    /// When something last came from it; microseconds, exact to about an hour.
     #[diesel(sql_type = BigInt)]
     pub heard_at: i64,
 }

@@ -9,10 +9,12 @@ use diesel::{
 
 use crate::db::{Conn, bulk::Rows};
 
+/// A tenant or a directory as people call it.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct DisplayName {
     #[diesel(sql_type = Text)]
     id: String,
+    /// `None` until an event says it.
     #[diesel(sql_type = Nullable<Text>)]
     pub name: Option<String>,
     /// Deleted, as the broker says.
@@ -20,6 +22,7 @@ pub struct DisplayName {
     pub gone: bool,
 }
 
+/// The name of a tenant; `None` if there is no such tenant.
 pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> QueryResult<Option<DisplayName>> {
     let found: Vec<DisplayName> = Rows::of(&[tenant_id]).text("id", |id| id).load(
         conn,
@@ -28,6 +31,7 @@ pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> QueryResult<Option<Display
     Ok(found.into_iter().next())
 }
 
+/// The names of directories of a tenant, by id.
 pub fn of_directories(
     conn: &mut Conn,
     tenant_id: &str,

@@ -113,34 +113,52 @@ const FACT: Upsert<'_> = Upsert {
     ..Upsert::PLAIN
 };
 
-/// `idp_id`, address, at, emitted, event, whether it ends, delivery; then the newest by its own time: at, event, delivery.
-type Kept = (Option<String>, Option<String>, i64, i64, String, bool, i64, i64, String, i64);
+/// `idp_id`, address, at, emitted, event, whether it ends, delivery; then the newest by its own time: at, event, delivery;
+/// then since when they have been there, and the delivery that says so.
+type Kept = (Option<String>, Option<String>, i64, i64, String, bool, i64, i64, String, i64, i64, i64);
 
 /// As written below, so it reads as one.
 fn read_bearers(text: &str) -> Vec<Bearer> {
     let kept: Vec<Kept> = serde_json::from_str(text).unwrap_or_default();
     let time = Timestamp::from_micros;
-    let bearer =
-        |(idp_id, email_key, at, emitted, event, ends, inbox_id, spoken_at, spoken, spoken_by): Kept| {
-            Bearer {
-                idp_id,
-                email_key,
-                newest: Version { at: time(at), emitted: time(emitted), event },
-                ends,
-                inbox_id,
-                spoken: (time(spoken_at), spoken),
-                spoken_by,
-            }
-        };
+    let bearer = |kept: Kept| {
+        let (
+            idp_id,
+            email_key,
+            at,
+            emitted,
+            event,
+            ends,
+            inbox_id,
+            spoken_at,
+            spoken,
+            spoken_by,
+            first,
+            first_by,
+        ) = kept;
+        Bearer {
+            idp_id,
+            email_key,
+            newest: Version { at: time(at), emitted: time(emitted), event },
+            ends,
+            inbox_id,
+            spoken: (time(spoken_at), spoken),
+            spoken_by,
+            first: time(first),
+            first_by,
+        }
+    };
     kept.into_iter().map(bearer).collect()
 }
 
 fn write_bearers(bearers: &[Bearer]) -> Option<String> {
     let kept = |bearer: &Bearer| -> Kept {
-        let Bearer { idp_id, email_key, newest, ends, inbox_id, spoken, spoken_by } = bearer.clone();
+        let Bearer { idp_id, email_key, newest, ends, inbox_id, spoken, spoken_by, first, first_by } =
+            bearer.clone();
         let Version { at, emitted, event } = newest;
         let (at, emitted) = (at.micros(), emitted.micros());
-        (idp_id, email_key, at, emitted, event, ends, inbox_id, spoken.0.micros(), spoken.1, spoken_by)
+        let (spoken_at, spoken, first) = (spoken.0.micros(), spoken.1, first.micros());
+        (idp_id, email_key, at, emitted, event, ends, inbox_id, spoken_at, spoken, spoken_by, first, first_by)
     };
     let kept: Vec<Kept> = bearers.iter().map(kept).collect();
     // Texts and numbers: writing them cannot fail.
@@ -169,6 +187,7 @@ fn write_deletion(deletion: &UserDeletion) -> String {
     serde_json::to_string(&kept).unwrap_or_default()
 }
 
+/// Writes latest facts.
 pub fn upsert(conn: &mut Conn, facts: &[(&str, EntityKind, &LatestFact)]) -> QueryResult<()> {
     let facts: Vec<_> = facts
         .iter()

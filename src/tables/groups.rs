@@ -32,6 +32,7 @@ struct Shown {
     digest: i64,
 }
 
+/// The rows of these groups.
 pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownGroup>> {
     let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
@@ -56,6 +57,7 @@ struct Put<'a> {
     content: &'a fact::Group,
 }
 
+/// Writes and deletes rows of groups.
 pub fn apply(conn: &mut Conn, changes: &[GroupChange]) -> QueryResult<()> {
     let (mut put, mut gone) = (Vec::new(), Vec::new());
     for change in changes {
@@ -94,16 +96,21 @@ pub fn apply(conn: &mut Conn, changes: &[GroupChange]) -> QueryResult<()> {
 /// A group by its names.
 #[derive(QueryableByName)]
 pub struct NamedGroup {
+    /// The tenant.
     #[diesel(sql_type = Text)]
     pub tenant_id: String,
+    /// The broker's id.
     #[diesel(sql_type = Text)]
     pub id: String,
+    /// The directory.
     #[diesel(sql_type = Text)]
     pub directory_id: String,
+    /// The display name.
     #[diesel(sql_type = Text)]
     pub name: String,
 }
 
+/// Every existing group.
 pub fn all(conn: &mut Conn) -> QueryResult<Vec<NamedGroup>> {
     on_each!(conn, |c| sql_query("SELECT tenant_id, id, directory_id, name FROM groups").load(c))
 }

@@ -18,6 +18,7 @@ use crate::db::{
 pub struct RecentLosses {
     /// Held ones included.
     pub losses: u64,
+    /// How many of the losses were applied.
     pub applied: u64,
 }
 
@@ -49,14 +50,19 @@ pub fn recent(conn: &mut Conn, since: &[(&str, i64)]) -> QueryResult<HashMap<Str
     Ok(rows.into_iter().map(recent).collect())
 }
 
+/// Losses of one directory to be counted.
 pub struct AddedLosses<'a> {
+    /// The directory.
     pub directory_id: &'a str,
     /// Where its window begins: what is older goes.
     pub since: i64,
+    /// How many people lose something.
     pub losses: usize,
+    /// How many of them are not held.
     pub applied: usize,
 }
 
+/// Adds to the counts of a minute.
 pub fn add(conn: &mut Conn, minute: i64, added: &[AddedLosses<'_>]) -> QueryResult<()> {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Rows::of(added).text("directory_id", |row| row.directory_id).integer("since", |row| row.since).execute(

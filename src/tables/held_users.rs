@@ -19,9 +19,13 @@ use crate::{
 
 /// What a row may be in; while it is one of the first three, the user keeps what is shown.
 pub const OPEN: &str = "open";
+/// An operator, or the time limit, approved the loss; it is to be applied.
 pub const APPROVED: &str = "approved";
+/// An operator rejected the loss.
 pub const REJECTED: &str = "rejected";
+/// The approved loss is applied.
 pub const DONE: &str = "done";
+/// The loss is no longer wanted.
 pub const ENDED: &str = "ended";
 
 #[derive(QueryableByName)]
@@ -135,6 +139,7 @@ pub fn restate(conn: &mut Conn, losses: &[(&UserLoss, i64)]) -> QueryResult<()> 
     Ok(())
 }
 
+/// Ends entries, with the state that they end in.
 pub fn end(conn: &mut Conn, entries: &[&HeldEntry], state: &'static str) -> QueryResult<()> {
     Rows::of(entries)
         .text("tenant_id", |entry| &entry.tenant_id)
@@ -201,26 +206,32 @@ pub fn finish(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
 /// Somebody of a hold, as their row shows them.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct HeldUser {
+    /// The broker's id.
     #[diesel(sql_type = Text)]
     pub user_id: String,
+    /// The display name.
     #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
     pub name: Option<String>,
+    /// The address.
     #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
     pub email: Option<String>,
     #[diesel(sql_type = Text)]
     lost: String,
     #[diesel(sql_type = Text)]
     roles: String,
+    /// One of the constants above.
     #[diesel(sql_type = Text)]
     pub state: String,
 }
 
 impl HeldUser {
+    /// What the person would lose.
     pub fn lost(&self) -> LostAccess {
         lost(&self.lost, &self.roles)
     }
 }
 
+/// Everybody in a hold, in order.
 pub fn of_hold(conn: &mut Conn, hold_id: i64) -> QueryResult<Vec<HeldUser>> {
     let mut held: Vec<HeldUser> = Rows::of(&[hold_id]).integer("hold_id", |id| *id).load(
         conn,

@@ -16,24 +16,34 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// A hold, open or decided.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct Hold {
+    /// Its number.
     pub id: i64,
+    /// The tenant.
     pub tenant_id: String,
+    /// The directory whose people are held.
     pub directory_id: String,
+    /// A sentence: what exceeded the threshold.
     pub cause: String,
     /// `open`, `approved`, `rejected`, or `ended` by what the directory said later.
     pub state: String,
     opened_at: i64,
     due_at: Option<i64>,
+    /// How many losses of the window were applied before.
     pub applied_before: i64,
+    /// How many people were active before.
     pub active_before: i64,
     decided_at: Option<i64>,
+    /// Who decided.
     pub decided_by: Option<String>,
+    /// Why.
     pub reason: Option<String>,
 }
 
 impl Hold {
+    /// When it was opened.
     pub fn opened_at(&self) -> Timestamp {
         Timestamp::from_micros(self.opened_at)
     }
@@ -43,11 +53,13 @@ impl Hold {
         self.due_at.map(Timestamp::from_micros)
     }
 
+    /// When it was decided.
     pub fn decided_at(&self) -> Option<Timestamp> {
         self.decided_at.map(Timestamp::from_micros)
     }
 }
 
+/// The open hold of a directory.
 pub fn open_of(conn: &mut Conn, (tenant_id, directory_id): &Key) -> QueryResult<Option<i64>> {
     holds::table
         .filter(holds::tenant_id.eq(tenant_id))
@@ -60,14 +72,21 @@ pub fn open_of(conn: &mut Conn, (tenant_id, directory_id): &Key) -> QueryResult<
 
 /// What is known when one opens.
 pub struct NewHold<'a> {
+    /// Tenant and directory.
     pub directory: &'a Key,
+    /// A sentence: what exceeded the threshold.
     pub cause: &'a str,
+    /// When.
     pub opened_at: Timestamp,
+    /// When it is approved without a decision, if ever.
     pub due_at: Option<Timestamp>,
+    /// How many losses of the window were applied before.
     pub applied_before: u64,
+    /// How many people were active before.
     pub active_before: u64,
 }
 
+/// Opens a hold and returns its number.
 pub fn open(conn: &mut Conn, new: &NewHold<'_>) -> QueryResult<i64> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     diesel::insert_into(holds::table)
@@ -107,6 +126,7 @@ pub fn sign(conn: &mut Conn, id: i64, by: &str, reason: Option<&str>, now: Times
     Ok(())
 }
 
+/// The hold of this number.
 pub fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Hold>> {
     holds::table.find(id).first(conn).optional()
 }

@@ -18,11 +18,12 @@ struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
-    user_id: String,
-    #[diesel(sql_type = Text)]
     person_id: String,
     #[diesel(sql_type = Text)]
     given_to: String,
+    /// The user whom it was given for.
+    #[diesel(sql_type = Text)]
+    given_for: String,
     #[diesel(sql_type = Text)]
     role_slug: String,
     #[diesel(sql_type = Text)]
@@ -35,8 +36,11 @@ struct Row {
 
 /// A user of a tenant, and the person they are.
 pub struct GrantOwner {
+    /// The tenant.
     pub tenant_id: String,
+    /// The user for whom it was granted.
     pub user_id: String,
+    /// The person that it belongs to.
     pub person_id: String,
 }
 
@@ -53,21 +57,24 @@ pub fn of(
         .text("person_id", |(whose, _)| &whose.person_id)
         .load(
             conn,
-            "SELECT r.tenant_id, r.user_id, r.person_id, m.person_id AS given_to, m.role_slug, m.reason, m.granted_by, m.granted_at FROM {rows} \
+            "SELECT r.tenant_id, r.person_id, m.person_id AS given_to, m.user_id AS given_for, m.role_slug, m.reason, m.granted_by, \
+             m.granted_at FROM {rows} \
              JOIN manual_grants m ON m.tenant_id = r.tenant_id AND (m.person_id = r.person_id OR m.user_id = r.user_id)",
         )?;
-    let known: HashMap<(&str, &str), &BTreeSet<String>> = users
-        .iter()
-        .map(|(whose, also)| ((whose.tenant_id.as_str(), whose.user_id.as_str()), also))
-        .collect();
-    let (mut by_hand, mut followed) = (ManualGrants::new(), Vec::new());
-    for Row { tenant_id, user_id, person_id, given_to, role_slug, reason, granted_by, granted_at } in rows {
-        if given_to != person_id {
-            let also = known.get(&(tenant_id.as_str(), user_id.as_str()));
-            if !also.is_some_and(|also| also.contains(&given_to)) {
-                continue;
-            }
-            followed.push([tenant_id.clone(), user_id, given_to, person_id.clone()]);
+    let known: HashMap<(&str, &str), &(GrantOwner, BTreeSet<String>)> =
+        users.iter().map(|user| ((user.0.tenant_id.as_str(), user.0.user_id.as_str()), user)).collect();
+    let (mut by_hand, mut followed) = (ManualGrants::new(), BTreeSet::new());
+    for Row { tenant_id, person_id, given_to, given_for, role_slug, reason, granted_by, granted_at } in rows {
+        // Whoever the user is now that it was given for; but a former bearer of that id stays who they were.
+        let holder = match known.get(&(tenant_id.as_str(), given_for.as_str())) {
+            Some((now, also)) if also.contains(&given_to) => &now.person_id,
+            _ => &given_to,
+        };
+        if *holder != given_to {
+            followed.insert([tenant_id.clone(), given_for, given_to.clone(), holder.clone()]);
+        }
+        if *holder != person_id {
+            continue;
         }
         let since = Timestamp::from_micros(granted_at);
         let grant = Manual { role: role_slug, since, by: granted_by, reason };
@@ -77,7 +84,7 @@ pub fn of(
         grants.sort_unstable();
         grants.dedup();
     }
-    Ok((by_hand, followed))
+    Ok((by_hand, followed.into_iter().collect()))
 }
 
 /// The roles given by hand in this tenant, each once.

@@ -8,10 +8,15 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// A version of the role mapping.
 pub struct AppliedMapping {
+    /// From 1; 0 is the compiled-in mapping.
     pub version: i64,
+    /// The TOML document.
     pub document: String,
+    /// Who applied it.
     pub by: String,
+    /// When.
     pub at: Timestamp,
 }
 
@@ -21,6 +26,7 @@ pub fn version(conn: &mut Conn) -> QueryResult<i64> {
     Ok(newest.unwrap_or_default())
 }
 
+/// The version in force; `None` if none was applied.
 pub fn newest(conn: &mut Conn) -> QueryResult<Option<AppliedMapping>> {
     let row: Option<(i64, String, String, i64)> =
         mappings::table.order(mappings::version.desc()).first(conn).optional()?;
@@ -39,13 +45,16 @@ pub fn at(conn: &mut Conn, version: i64) -> QueryResult<Option<Mapping>> {
     Ok(document.and_then(|document| check(&document).ok()))
 }
 
+/// Why the mapping in force cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InForceError {
+    /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
     #[error(
         "mapping version {version} was applied by another version of rosterd and cannot be read: line {fault}"
     )]
+    /// This build does not accept the stored document.
     Faulty { version: i64, fault: MappingFault },
 }
 
@@ -64,6 +73,7 @@ pub fn in_force(conn: &mut Conn) -> Result<Mapping, InForceError> {
     }
 }
 
+/// Adds a version.
 pub fn insert(conn: &mut Conn, applied: &AppliedMapping) -> QueryResult<()> {
     diesel::insert_into(mappings::table)
         .values((

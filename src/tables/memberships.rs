@@ -24,9 +24,13 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// A fact about a membership to be joined.
 pub struct NewMembership<'a> {
+    /// The fact.
     pub membership: &'a Membership,
+    /// The claim that it was said under.
     pub claim_id: i64,
+    /// The delivery that says it.
     pub inbox_id: i64,
 }
 

@@ -2,7 +2,10 @@
 
 use diesel::{OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
-use crate::db::{Conn, bulk::Rows, schema::properties};
+use crate::{
+    db::{Conn, bulk::Rows, schema::properties},
+    runtime::clock::Timestamp,
+};
 
 /// The first start's `tenancy`; a later start must agree.
 pub const TENANCY: &str = "tenancy";
@@ -11,10 +14,12 @@ pub const DIRECTORY_DELETED: &str = "directory_deleted";
 /// The id up to which retention has walked the inbox.
 pub const RETENTION_CURSOR: &str = "retention_cursor";
 
+/// The value of this name.
 pub fn get(conn: &mut Conn, name: &str) -> QueryResult<Option<String>> {
     properties::table.find(name).select(properties::value).first(conn).optional()
 }
 
+/// Sets the value of this name.
 pub fn set(conn: &mut Conn, name: &str, value: &str) -> QueryResult<()> {
     Rows::of(&[(name, value)]).text("name", |(name, _)| name).text("value", |(_, value)| value).execute(
         conn,
@@ -22,4 +27,17 @@ pub fn set(conn: &mut Conn, name: &str, value: &str) -> QueryResult<()> {
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )?;
     Ok(())
+}
+
+/// True for one process a day: it notifies the operator of deliveries that wait. In the transaction that enqueues the
+/// notice, so that after a crash both are there, or neither.
+pub fn take_waiting_notice(conn: &mut Conn, now: Timestamp) -> QueryResult<bool> {
+    let value = now.micros().to_string();
+    let taken = Rows::of(&[value]).text("value", |value| value).execute(
+        conn,
+        "INSERT INTO properties (name, value) SELECT 'waiting_told', r.value FROM {rows} WHERE true \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+         WHERE CAST(properties.value AS BIGINT) + 86400000000 <= CAST(excluded.value AS BIGINT)",
+    )?;
+    Ok(taken > 0)
 }

@@ -12,18 +12,25 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// How a column is read for lists and comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
+    /// Text.
     Plain,
+    /// A 64-bit integer.
     Integer,
+    /// A time: `timestamptz`, or RFC 3339 text on SQLite.
     Time,
+    /// JSON: `jsonb`, or text on SQLite.
     Json,
 }
 
 /// A table and the columns a host needs to know, in the order of the documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedTable {
+    /// Its name.
     pub name: &'static str,
+    /// Names and types.
     pub columns: &'static [(&'static str, ColumnType)],
     /// How many of the first columns are the key, by which lists are ordered.
     pub key: usize,
@@ -33,6 +40,7 @@ pub struct PublishedTable {
 
 use ColumnType::{Integer, Json, Plain, Time};
 
+/// The customers.
 pub const TENANTS: PublishedTable = PublishedTable {
     name: "tenants",
     columns: &[
@@ -46,6 +54,7 @@ pub const TENANTS: PublishedTable = PublishedTable {
     hidden: &[],
 };
 
+/// Their directories.
 pub const DIRECTORIES: PublishedTable = PublishedTable {
     name: "directories",
     columns: &[
@@ -62,6 +71,7 @@ pub const DIRECTORIES: PublishedTable = PublishedTable {
     hidden: &[],
 };
 
+/// The accounts in these directories.
 pub const USERS: PublishedTable = PublishedTable {
     name: "users",
     columns: &[
@@ -88,6 +98,7 @@ pub const USERS: PublishedTable = PublishedTable {
     hidden: &[("role_slugs", Plain), ("digest", Integer), ("former_at", Integer), ("former_event", Plain)],
 };
 
+/// Existing groups.
 pub const GROUPS: PublishedTable = PublishedTable {
     name: "groups",
     columns: &[
@@ -103,6 +114,7 @@ pub const GROUPS: PublishedTable = PublishedTable {
     hidden: &[("digest", Integer)],
 };
 
+/// Active users in existing groups; a view.
 pub const GROUP_MEMBERS: PublishedTable = PublishedTable {
     name: "group_members",
     columns: &[("tenant_id", Plain), ("group_id", Plain), ("user_id", Plain)],
@@ -110,6 +122,7 @@ pub const GROUP_MEMBERS: PublishedTable = PublishedTable {
     hidden: &[],
 };
 
+/// The roles of each tenant.
 pub const ROLES: PublishedTable = PublishedTable {
     name: "roles",
     columns: &[("tenant_id", Plain), ("slug", Plain), ("name", Plain)],
@@ -117,6 +130,7 @@ pub const ROLES: PublishedTable = PublishedTable {
     hidden: &[],
 };
 
+/// The role assignments of active users.
 pub const USER_ROLES: PublishedTable = PublishedTable {
     name: "user_roles",
     columns: &[
@@ -141,6 +155,7 @@ struct Row {
 }
 
 impl PublishedTable {
+    /// The names of the documented columns.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.columns.iter().map(|(name, _)| *name)
     }
@@ -155,6 +170,7 @@ impl PublishedTable {
         self.select(conn, tenant, &self.all_columns())
     }
 
+    /// The documented columns and rosterd's own.
     pub fn all_columns(&self) -> Vec<(&'static str, ColumnType)> {
         self.columns.iter().chain(self.hidden).copied().collect()
     }

@@ -10,16 +10,20 @@ use crate::{
 /// Who goes first: leavers wait for nobody's roles (promise 5).
 const DIRECTORY: i64 = 0;
 const GROUP: i64 = 1;
+/// The rank of jobs because of another mapping; deleted directories come first.
 pub const MAPPING: i64 = 2;
 
 /// Where the next step of a refresh begins: after this (id, kind).
 pub struct RecomputeJob {
+    /// The directory whose people are recomputed.
     pub directory_id: String,
     /// Only its members.
     pub group_id: Option<String>,
+    /// Where the next step begins: an id and a kind.
     pub after: (String, i16),
     /// Because another mapping holds.
     pub mapped: bool,
+    /// The lower, the earlier.
     pub rank: i16,
 }
 
@@ -88,6 +92,7 @@ impl RecomputeJob {
         (&self.directory_id, self.group_id.as_deref().unwrap_or_default())
     }
 
+    /// Records where the next step begins.
     pub fn advance(&self, conn: &mut Conn, after: (&str, i16)) -> QueryResult<()> {
         diesel::update(recompute_jobs::table.find(self.key()))
             .set((recompute_jobs::id_after.eq(after.0), recompute_jobs::kind_after.eq(after.1)))
@@ -95,6 +100,7 @@ impl RecomputeJob {
         Ok(())
     }
 
+    /// Puts it behind all others after a failure.
     pub fn failed(&self, conn: &mut Conn, now: Timestamp) -> QueryResult<()> {
         diesel::update(recompute_jobs::table.find(self.key()))
             .set(recompute_jobs::failed_at.eq(now.micros()))
@@ -102,6 +108,7 @@ impl RecomputeJob {
         Ok(())
     }
 
+    /// Removes it.
     pub fn finish(&self, conn: &mut Conn) -> QueryResult<()> {
         diesel::delete(recompute_jobs::table.find(self.key())).execute(conn)?;
         Ok(())

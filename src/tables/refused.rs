@@ -12,18 +12,26 @@ use crate::{
 /// Beside the ranks of `refreshes`: somebody whose hold is approved.
 pub const HOLD: i16 = 3;
 
+/// A user or group whose change the database refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct RefusedChange {
+    /// As [`super::code`].
     pub kind: i16,
+    /// The broker's id.
     pub id: String,
     /// The directory of the refresh, or the tenant of the hold.
     pub owner: String,
     /// Empty unless the members of this group were refreshed.
     pub group_id: String,
+    /// The rank of the job that it came from, or [`HOLD`].
     pub rank: i16,
+    /// The database's reason.
     pub detail: String,
+    /// How often it was tried.
     pub attempts: i16,
+    /// When it was refused first; microseconds.
     pub since: i64,
+    /// When it is tried next; microseconds.
     pub due_at: i64,
 }
 
@@ -40,6 +48,7 @@ fn pause_seconds(attempts: i16) -> i64 {
 const BUSY_SECONDS: i64 = 3;
 
 impl RefusedChange {
+    /// A change that was not refused yet.
     pub fn new(kind: i16, id: &str, owner: &str, group_id: &str, rank: i16) -> Self {
         Self {
             kind,
@@ -88,6 +97,7 @@ impl RefusedChange {
         Ok((before, attempts) == (0, 1))
     }
 
+    /// Removes it, after it was applied.
     pub fn forget(&self, conn: &mut Conn) -> QueryResult<()> {
         diesel::delete(refused::table.find((self.kind, &self.id))).execute(conn)?;
         Ok(())
@@ -103,8 +113,18 @@ pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<Refus
         .load(conn)
 }
 
+/// The refused change of an entity.
 pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<RefusedChange>> {
     refused::table.find((kind, id)).first(conn).optional()
+}
+
+/// What the database said when it refused one of these users may quote the person.
+pub fn erase(conn: &mut Conn, user_ids: &[String]) -> QueryResult<()> {
+    let of_users = refused::table
+        .filter(refused::kind.eq(super::code(EntityKind::User)))
+        .filter(refused::id.eq_any(user_ids));
+    diesel::update(of_users).set(refused::detail.eq("erased")).execute(conn)?;
+    Ok(())
 }
 
 /// All of them, the oldest first.

@@ -16,7 +16,9 @@ use crate::{
 /// Events of one batch that one organization claims for a directory of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedClaim {
+    /// The organization that claims the directory.
     pub organization_id: String,
+    /// How many events.
     pub events: i64,
     /// Those of them that end somebody's access.
     pub leavers: i64,
@@ -54,16 +56,22 @@ pub fn add(conn: &mut Conn, refused: &ByDirectory, now: Timestamp) -> QueryResul
 /// The counts of a directory of which the operator is to be notified now.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct Counted {
+    /// The directory that is claimed.
     #[diesel(sql_type = Text)]
     pub directory_id: String,
+    /// The organization that claims it.
     #[diesel(sql_type = Text)]
     pub organization_id: String,
+    /// How many events since the last mail.
     #[diesel(sql_type = BigInt)]
     pub events: i64,
+    /// How many of them end somebody's access.
     #[diesel(sql_type = BigInt)]
     pub leavers: i64,
+    /// One of the deliveries.
     #[diesel(sql_type = BigInt)]
     pub inbox_id: i64,
+    /// The time of the first one.
     #[diesel(sql_type = BigInt)]
     pub first_at: i64,
 }

@@ -13,6 +13,7 @@ use crate::{
 /// A tenant, and when its period began.
 pub type Begun = (String, Timestamp);
 
+/// The beginning of the newest reported period, by tenant.
 pub fn all(conn: &mut Conn) -> QueryResult<HashMap<String, Timestamp>> {
     let rows: Vec<(String, i64)> =
         report_periods::table.select((report_periods::tenant_id, report_periods::period)).load(conn)?;

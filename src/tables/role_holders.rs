@@ -24,7 +24,9 @@ use crate::{
 /// A seat, and whether its loss is kept from coming true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredHolder {
+    /// The record.
     pub seat: HolderRecord,
+    /// Whether the loss is not applied.
     pub kept: bool,
 }
 
@@ -53,6 +55,7 @@ fn loss(at: Option<i64>, event: Option<String>) -> Option<RoleLoss> {
     Some(RoleLoss { at: Timestamp::from_micros(at?), event: event.unwrap_or_default() })
 }
 
+/// The records of these users.
 pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
     let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
@@ -84,6 +87,7 @@ pub fn kept(seats: &RoleHolders) -> RetainedRoles {
 /// (tenant, user, role), and the seat; none is none any more.
 pub type HolderChange<'a> = ((&'a str, &'a str, &'a str), Option<HolderRecord>);
 
+/// Writes and removes records.
 pub fn put(conn: &mut Conn, changes: &[HolderChange<'_>]) -> QueryResult<()> {
     let (put, gone): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, seat)| seat.is_some());
     let lost = |change: &&HolderChange<'_>| match &change.1 {

@@ -18,9 +18,13 @@ use crate::{
 /// A role whose name in a tenant's list is another now; `None` where it is not listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relisted {
+    /// The tenant.
     pub tenant_id: String,
+    /// The role.
     pub slug: String,
+    /// Its name before; `None` if it was not listed.
     pub was: Option<String>,
+    /// Its name now; `None` if it is no longer listed.
     pub is: Option<String>,
 }
 

@@ -77,8 +77,11 @@ pub fn held(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, BTreeSet
 
 /// One role of one user.
 pub struct Assignment<'a> {
+    /// The tenant.
     pub tenant_id: &'a str,
+    /// The user.
     pub user_id: &'a str,
+    /// The role.
     pub role_slug: &'a str,
 }
 
@@ -89,6 +92,7 @@ fn rows<'a>(assignments: &'a [Assignment<'a>]) -> Rows<'a, Assignment<'a>> {
         .text("role_slug", |a| a.role_slug)
 }
 
+/// Deletes assignments.
 pub fn revoke(conn: &mut Conn, assignments: &[Assignment<'_>]) -> QueryResult<()> {
     rows(assignments).execute(
         conn,
@@ -100,8 +104,11 @@ pub fn revoke(conn: &mut Conn, assignments: &[Assignment<'_>]) -> QueryResult<()
 
 /// What is granted, and why.
 pub struct Grant<'a> {
+    /// Who gets which role.
     pub assignment: Assignment<'a>,
+    /// The text of `granted_by`.
     pub by: String,
+    /// The time of `granted_at`.
     pub since: Since,
 }
 
@@ -116,6 +123,7 @@ const GRANT: Upsert<'_> = Upsert {
     ..Upsert::PLAIN
 };
 
+/// Writes assignments.
 pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
     Rows::of(grants)
         .text("tenant_id", |grant| grant.assignment.tenant_id)

@@ -12,6 +12,7 @@ use crate::{
     decide::directories::TenantRow,
 };
 
+/// Writes rows of tenants.
 pub fn upsert(conn: &mut Conn, rows: &[TenantRow]) -> QueryResult<()> {
     Rows::of(rows)
         .text("id", |row| &row.id)
@@ -39,6 +40,7 @@ pub fn remove(conn: &mut Conn, ids: &[String]) -> QueryResult<()> {
     Ok(())
 }
 
+/// The ids of all tenants, in order.
 pub fn ids(conn: &mut Conn) -> QueryResult<Vec<String>> {
     tenants::table.order(tenants::id).select(tenants::id).load(conn)
 }

@@ -20,7 +20,9 @@ pub enum LookupError {
         "{user} is ambiguous: in {tenant} it is the id of one user and the address of another (their ids: {}); write `id:{user}` for the one, `email:{user}` for the other",
         meant.join(", ")
     )]
+    /// The text names several users.
     Ambiguous { tenant: String, user: String, meant: Vec<String> },
+    /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
 }
@@ -78,6 +80,7 @@ pub fn named(conn: &mut Conn, tenant_id: &str, user: &str) -> Result<BTreeSet<St
     }
 }
 
+/// The persons of these users.
 pub fn persons(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
     let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
     let sql =
@@ -85,10 +88,19 @@ pub fn persons(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> Quer
     texts(conn, &keys, sql)
 }
 
+/// The users of a person.
 pub fn of_person(conn: &mut Conn, tenant_id: &str, person_id: &str) -> QueryResult<BTreeSet<String>> {
     let sql =
         "SELECT u.id AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.person_id = r.named";
     texts(conn, &[(tenant_id, person_id)], sql)
+}
+
+/// The addresses shown of these users.
+pub fn addresses(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
+    let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
+    let sql = "SELECT u.email AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.named \
+               WHERE u.email IS NOT NULL AND u.email <> ''";
+    texts(conn, &keys, sql)
 }
 
 /// Whether any of these users has access.

@@ -1,5 +1,7 @@
 //! Table `users`: rows are never deleted, except from a tenant that a user never belonged to.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     Connection, QueryResult, QueryableByName,
     sql_types::{BigInt, Nullable, Text},
@@ -18,6 +20,7 @@ use crate::{
     decide::{
         address::email_key,
         fact,
+        namesakes::Place,
         users::{ShownUser, UserAccess, UserChange},
     },
     runtime::clock::Timestamp,
@@ -101,6 +104,53 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
         digest: row.digest,
     };
     Ok(rows.into_iter().map(user).collect())
+}
+
+/// Those of these (tenant, `idp_id`) that somebody of another directory than the one named has too.
+pub fn elsewhere(conn: &mut Conn, places: &BTreeSet<Place>) -> QueryResult<BTreeSet<Key>> {
+    let places: Vec<&Place> = places.iter().collect();
+    let found: Vec<Bearing> = Rows::of(&places)
+        .text("tenant_id", |place| &place.0.0)
+        .text("idp_id", |place| &place.0.1)
+        .text("directory_id", |place| &place.1)
+        .load(
+            conn,
+            "SELECT r.tenant_id, r.idp_id AS named FROM {rows} WHERE EXISTS (SELECT 1 FROM users u \
+             WHERE u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id AND u.directory_id <> r.directory_id)",
+        )?;
+    Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
+}
+
+/// Those of these (tenant, `idp_id`) that more users are shown with than so many.
+pub fn crowded(conn: &mut Conn, keys: &BTreeSet<Key>, most: usize) -> QueryResult<BTreeSet<Key>> {
+    let keys: Vec<&Key> = keys.iter().collect();
+    let limit = most.saturating_add(1);
+    let found: Vec<Bearing> = Rows::of(&keys).text("tenant_id", |key| &key.0).text("idp_id", |key| &key.1).load(
+        conn,
+        &format!(
+            "SELECT r.tenant_id, r.idp_id AS named FROM {{rows}} WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM users u \
+             WHERE u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id LIMIT {limit}) found) > {most}"
+        ),
+    )?;
+    Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
+}
+
+/// The ids of all users who are shown with these (tenant, `idp_id`).
+pub fn of_idp_ids(conn: &mut Conn, keys: &BTreeSet<Key>) -> QueryResult<BTreeSet<String>> {
+    let keys: Vec<&Key> = keys.iter().collect();
+    let found: Vec<Bearing> = Rows::of(&keys).text("tenant_id", |key| &key.0).text("idp_id", |key| &key.1).load(
+        conn,
+        "SELECT u.tenant_id, u.id AS named FROM {rows} JOIN users u ON u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id",
+    )?;
+    Ok(found.into_iter().map(|row| row.named).collect())
+}
+
+#[derive(QueryableByName)]
+struct Bearing {
+    #[diesel(sql_type = Text)]
+    tenant_id: String,
+    #[diesel(sql_type = Text)]
+    named: String,
 }
 
 /// Of whoever has access and holds one of these roles.

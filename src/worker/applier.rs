@@ -11,7 +11,12 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{checkpointer::WalGrowth, compaction::Compaction, pending_work::waiting};
+use super::{
+    checkpointer::WalGrowth,
+    compaction::Compaction,
+    pending_work::waiting,
+    shifts::{self, Shift},
+};
 use crate::{
     apply::{
         self, ApplyError, Batch, isolate, parse_batch::LeftOut, prefetch::Prefetcher, recompute, refused,
@@ -70,14 +75,17 @@ pub enum ApplyStep {
 }
 
 impl Applier {
-    pub fn start(self, wake: Wake, poll: Duration) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new().name("apply".to_owned()).spawn(move || self.run(&wake, poll))
+    pub fn start(mut self, wake: Wake, poll: Duration) -> std::io::Result<JoinHandle<()>> {
+        let (database, watch) = self.database.watched();
+        self.database = database.clone();
+        let bell = wake.clone();
+        shifts::start("apply", (database, watch), wake, move |shift| self.run(shift, &bell, poll))
     }
 
-    fn run(&self, wake: &Wake, poll: Duration) {
+    fn run(&self, shift: &Shift, wake: &Wake, poll: Duration) {
         let mut pause = PAUSE;
         let mut compaction = Compaction::due(self.clock.now());
-        while !wake.is_stopping() {
+        while !shift.is_over() {
             let begun = Instant::now();
             match self.step() {
                 Ok(ApplyStep::Full) => {

@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
+use super::shifts;
 use crate::{
+    config::MailSettings,
     db::Database,
     notify::{Notifier, NotifyStep},
     runtime::{clock::Clock, metrics::Metrics, wake::Wake},
@@ -11,24 +13,31 @@ use crate::{
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+/// `settings` have made a notifier before. A shift has one of its own: that of a shift that is left behind may hold its
+/// locks. What that one sent and could not record is sent once more when its lease is over, under the same Message-ID.
 pub fn start(
-    notifier: Notifier,
-    database: Database,
+    settings: MailSettings,
+    database: &Database,
     clock: Clock,
     metrics: Arc<Metrics>,
     wake: Wake,
     poll: Duration,
 ) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
-        while !wake.is_stopping() {
-            match notifier.step(&database, clock.now(), &metrics) {
-                Ok(NotifyStep::Worked) => {}
-                Ok(NotifyStep::Idle) => wake.wait(poll),
-                Err(error) => {
-                    tracing::error!(error = %error, "notices could not be read; they wait in the outbox");
-                    wake.wait(PAUSE_AFTER_FAILURE);
+    let (database, watch) = database.watched();
+    let (calls, bell) = (database.clone(), wake.clone());
+    shifts::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings) {
+        Ok(notifier) => {
+            while !shift.is_over() {
+                match notifier.step(&calls, clock.now(), &metrics) {
+                    Ok(NotifyStep::Worked) => {}
+                    Ok(NotifyStep::Idle) => bell.wait(poll),
+                    Err(error) => {
+                        tracing::error!(error = %error, "notices could not be read; they wait in the outbox");
+                        bell.wait(PAUSE_AFTER_FAILURE);
+                    }
                 }
             }
         }
+        Err(error) => tracing::error!(error = %error, "notices are not sent; they wait in the outbox"),
     })
 }

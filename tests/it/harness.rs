@@ -3,8 +3,10 @@
 pub mod broker;
 pub mod database;
 pub mod dump;
+pub mod pooler;
 pub mod process;
 pub mod proxy;
+pub mod server;
 pub mod socket;
 
 use std::sync::{Arc, atomic::AtomicU32};

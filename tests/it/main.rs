@@ -17,6 +17,8 @@ mod bad_input;
 #[cfg(test)]
 mod binary;
 #[cfg(test)]
+mod blame;
+#[cfg(test)]
 mod convergence;
 #[cfg(test)]
 mod corpus;
@@ -45,15 +47,23 @@ mod outage;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod pooler;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod same_idp_id;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod signature;
+#[cfg(test)]
+mod silent;
 #[cfg(test)]
 mod smtp;
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use diesel::{RunQueryDsl, connection::SimpleConnection};
 use reqwest::StatusCode;
 use rosterd::{
     app::{self, Workers},
-    db::Url,
+    db::{Database, DbError, Url},
     tables::published::USERS,
 };
 
@@ -108,6 +109,28 @@ fn commands_work_although_the_first_of_several_hosts_accepts_and_is_silent() {
     );
 
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+}
+
+#[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
+fn a_connection_that_has_lost_its_settings_is_not_used_again() {
+    let app = TestApp::start(Backend::Postgres, |_| {});
+    let database = Database::new(&app.config.database_url, 1);
+    let path = |database: &Database| {
+        database
+            .read::<_, DbError>(|conn| {
+                let path = "current_setting('search_path')";
+                Ok(diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(path)).first::<String>(conn)?)
+            })
+            .unwrap()
+    };
+    assert_eq!(path(&database), "rosterd");
+
+    // As a pooler leaves it that lends the server's process to others.
+    database.read::<_, DbError>(|conn| Ok(conn.batch_execute("DISCARD ALL")?)).unwrap();
+    std::thread::sleep(Duration::from_millis(1_100));
+
+    assert_eq!(path(&database), "rosterd");
 }
 
 #[test]

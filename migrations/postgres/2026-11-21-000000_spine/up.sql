@@ -81,7 +81,8 @@ CREATE TABLE facts (
     ended_at    BIGINT,
     ended_event TEXT COLLATE "C",
     ended_by    BIGINT,
-    -- of a user: whom the words have named, and the newest word on each (src/decide/bearers.rs)
+    -- of a user: whom the words have named, and the newest word on each; of a directory: its kinds of provider
+    -- (src/decide/bearers.rs)
     bearers     TEXT,
     -- of a user whose newest word is a deletion: the newest word that is none, for the profile (src/decide/last_profile.rs)
     deletion    TEXT,
@@ -275,6 +276,8 @@ CREATE TABLE users (
 ) WITH (fillfactor = 85); -- as for facts
 CREATE INDEX users_person ON users (person_id, tenant_id);
 CREATE INDEX users_email ON users (email_key, tenant_id);
+-- Who else has an idp_id, and whether in another directory.
+CREATE INDEX users_idp_id ON users (idp_id, tenant_id, directory_id);
 
 CREATE TABLE groups (
     tenant_id    TEXT COLLATE "C" NOT NULL,

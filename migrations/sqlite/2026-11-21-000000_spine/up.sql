@@ -81,7 +81,8 @@ CREATE TABLE facts (
     ended_at    INTEGER,
     ended_event TEXT,
     ended_by    INTEGER,
-    -- of a user: whom the words have named, and the newest word on each (src/decide/bearers.rs)
+    -- of a user: whom the words have named, and the newest word on each; of a directory: its kinds of provider
+    -- (src/decide/bearers.rs)
     bearers     TEXT,
     -- of a user whose newest word is a deletion: the newest word that is none, for the profile (src/decide/last_profile.rs)
     deletion    TEXT,
@@ -274,6 +275,8 @@ CREATE TABLE users (
 -- status is in it because SQLite would otherwise read a tenant's whole table for "is this person active".
 CREATE INDEX users_person ON users (tenant_id, person_id, status);
 CREATE INDEX users_email ON users (email_key, tenant_id);
+-- Who else has an idp_id, and whether in another directory.
+CREATE INDEX users_idp_id ON users (idp_id, tenant_id, directory_id);
 
 CREATE TABLE groups (
     tenant_id    TEXT    NOT NULL,

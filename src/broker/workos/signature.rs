@@ -12,6 +12,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// The name of the header.
 pub const HEADER: &str = "WorkOS-Signature";
 
 /// More than a rotation ever needs; bounds the work a header can ask for.

@@ -9,7 +9,9 @@ use crate::db::Conn;
 /// each key once: ON CONFLICT takes and gives back a lock for each row that it inserts, writes down twice that it did, and
 /// locks what it finds even to leave it as it is. In return it fails where somebody else inserts a key meanwhile.
 pub struct Upsert<'a> {
+    /// The table that is written.
     pub table: &'a str,
+    /// The columns of its key.
     pub key: &'a [&'a str],
     /// Columns that are overwritten.
     pub set: &'a [&'a str],
@@ -77,6 +79,7 @@ impl Upsert<'_> {
 }
 
 impl<R> Rows<'_, R> {
+    /// Inserts or overwrites one row for each of these rows.
     pub fn upsert(self, conn: &mut Conn, upsert: &Upsert<'_>) -> QueryResult<()> {
         let sql = match conn {
             Conn::Postgres(_) => upsert.on_postgres(),

@@ -1,13 +1,44 @@
 //! Text from strangers as one harmless line. Whoever may choose their own display name would like to write the
 //! administrators' mail for them.
 
+use std::fmt;
+
 use crate::text::is_hidden;
+
+/// One line without controls and without anything that hides or turns what follows: the only text that templates get.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Clean(String);
+
+impl Clean {
+    /// Of our own making: times, numbers, and clean texts joined by them.
+    pub(super) fn own(text: String) -> Self {
+        Self(text)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Display for Clean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// At most `most` characters in one line: no line ends, no controls, nothing that turns the direction of what follows
 /// or hides in between.
 ///
 /// For lists that no mail program shows, such as an attached file: a page takes [`name`], [`email`] or [`argument`].
-pub(super) fn line(text: &str, most: usize) -> String {
+pub(super) fn line(text: &str, most: usize) -> Clean {
+    Clean(cut(text, most))
+}
+
+fn cut(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
     // The bound holds for what is read, too: a name may be megabytes long.
@@ -30,8 +61,8 @@ pub(super) fn line(text: &str, most: usize) -> String {
 
 /// As `line`, and no link: mail programs make one of whatever looks like a URL, a domain, a scheme or a network path.
 /// A blank in the right place keeps it readable, and nothing invisible is left for those who copy it.
-pub(super) fn name(text: &str, most: usize) -> String {
-    let text = line(text, most).replace("://", " ").replace("\\\\", " ");
+pub(super) fn name(text: &str, most: usize) -> Clean {
+    let text = cut(text, most).replace("://", " ").replace("\\\\", " ");
     let mut unlinked = String::with_capacity(text.len() + 8);
     let mut chars = text.chars().peekable();
     let mut before = ' ';
@@ -51,16 +82,17 @@ pub(super) fn name(text: &str, most: usize) -> String {
 }
 
 /// A mail address as it is written; anything else in its place is no link.
-pub(super) fn email(text: &str) -> String {
+pub(super) fn email(text: &str) -> Clean {
     let plain = line(text, MOST_OF_ADDRESS);
-    if is_address(&plain) { plain } else { name(text, MOST_OF_ADDRESS) }
+    if is_address(&plain.0) { plain } else { name(text, MOST_OF_ADDRESS) }
 }
 
 /// An id as one word of a command that somebody may copy into a shell, or the placeholder where it is not plainly that.
-pub(super) fn argument<'a>(id: &'a str, placeholder: &'a str) -> &'a str {
+pub(super) fn argument(id: &str, placeholder: &'static str) -> Clean {
     let begins = id.starts_with(|c: char| c.is_ascii_alphanumeric());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if begins && id.len() <= MOST_OF_ID && id.bytes().all(plain) { id } else { placeholder }
+    let fits = begins && id.len() <= MOST_OF_ID && id.bytes().all(plain);
+    Clean(if fits { id } else { placeholder }.to_owned())
 }
 
 const MOST_OF_ADDRESS: usize = 254;
@@ -91,6 +123,12 @@ fn visible(c: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl PartialEq<&str> for Clean {
+        fn eq(&self, text: &&str) -> bool {
+            self.0 == *text
+        }
+    }
 
     #[test]
     fn line_ends_controls_and_turned_directions_become_one_blank() {

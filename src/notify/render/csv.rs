@@ -2,11 +2,18 @@
 
 use serde_json::Value;
 
-use super::{Attachment, CSV, Digest, clean, leavers::because, time};
+use super::{
+    Attachment, CSV, Digest,
+    clean::{self, Clean},
+    leavers::because,
+    shown::time,
+};
 use crate::text::csv::{head_for_people, line_for_people};
 
 /// A mail that carries more is refused by many a server.
 pub const MOST_BYTES: usize = 2 << 20;
+
+const LIST_END: &str = include_str!("../../../templates/mail/list-end.txt");
 
 pub(super) fn people(digest: &Digest) -> Option<Attachment> {
     if digest.listed.is_empty() {
@@ -15,18 +22,20 @@ pub(super) fn people(digest: &Digest) -> Option<Attachment> {
     let mut csv = head_for_people(&["name", "email", "user_id", "since", "because", "reference"]);
     for leaver in &digest.listed {
         // As they are: a file has no links, and whoever looks for an id in it must find it.
-        let clean = |text: Option<&str>, most| text.map(|text| clean::line(text, most)).unwrap_or_default();
+        let clean = |text: Option<&str>, most| {
+            text.map(|text| clean::line(text, most)).map(Clean::into_text).unwrap_or_default()
+        };
         let cells = [
             clean(leaver.name.as_deref(), 80),
             clean(leaver.email.as_deref(), 254),
-            clean::line(&leaver.user_id, 64),
-            time(leaver.since.micros()),
-            because(leaver),
+            clean(Some(&leaver.user_id), 64),
+            time(leaver.since).into_text(),
+            because(leaver).to_string(),
             format!("inbox {}", leaver.inbox_id),
         ];
         let row = line_for_people(&cells.map(Value::from));
         if csv.len() + row.len() > MOST_BYTES {
-            csv.push_str("\"The list ends here, because a mail cannot carry more.\"\r\n");
+            csv.push_str(&line_for_people(&[Value::from(LIST_END.trim())]));
             break;
         }
         csv.push_str(&row);

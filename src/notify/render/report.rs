@@ -1,7 +1,13 @@
 //! The report of access: figures and the first of those who left in the mail, everybody in lists attached to it.
 
+use askama::Template;
+
 use super::{
-    Attachment, CSV, HTML, Item, Page, Rendered, TenantNames, clean, count, grouped, more, person, written,
+    Attachment, CSV, HTML, Rendered, TenantNames,
+    clean::{self, Clean},
+    page::Page,
+    shown::{Count, Organization, Person, Roles, day, rest, time},
+    written,
 };
 use crate::{
     audit::{
@@ -53,138 +59,88 @@ fn attached(report: &Report) -> (Option<usize>, Vec<Attachment>) {
     }
 }
 
+#[derive(Template)]
+#[template(path = "mail/report.txt")]
+struct Mail {
+    organization: Organization,
+    reference: Clean,
+    first_day: Clean,
+    last_day: Clean,
+    since: Clean,
+    until: Clean,
+    made_at: Clean,
+    people: Count,
+    assignments: Count,
+    privileged: Option<Count>,
+    left: Count,
+    leavers: Vec<Left>,
+    /// People who left and are not named.
+    rest: Count,
+    /// Rows in the attached files, when they do not have all.
+    cut: Option<Count>,
+}
+
+/// When the directory reported it, when it was applied, when somebody was notified, and the time between.
+struct Left {
+    person: Person,
+    event: Option<Clean>,
+    applied: Clean,
+    applied_after: Option<String>,
+    notified: Notified,
+    lost: Roles,
+    returned: Option<Clean>,
+    entry: i64,
+}
+
+enum Notified {
+    At(Clean, Option<String>),
+    Waiting,
+    No,
+}
+
 fn page(tenant: &TenantNames, review: &Review, cut: Option<usize>) -> Page {
-    let report = &review.report;
-    let (people, left) = (count(report.people, "person", "people"), grouped(report.departures));
-    let leavers: Vec<Item> = report.left.iter().take(MOST_NAMED).map(leaver).collect();
-    let mut unnamed = more(
-        report.departures.saturating_sub(leavers.len()),
-        leavers.len(),
-        "person who left",
-        "people who left",
-    );
-    if let Some(text) = &mut unnamed {
-        text.push_str(&format!(" See the attached {LIST}."));
-    }
-    let have = if report.people == 1 { "has" } else { "have" };
-    Page {
-        subject: format!("Access report: {people} with access, {left} left ({})", tenant.label()),
-        headline: format!("{people} {have} access; {left} lost it in this period"),
-        audience: tenant.audience(),
-        items: std::iter::once(figures(review)).chain(leavers).collect(),
-        more: unnamed,
-        sections: vec![
-            (
-                "What happens next",
-                "Nothing by itself: this report changes nothing. The next one comes when the next period is over.".to_owned(),
-            ),
-            (
-                "What to do",
-                "Look through the attached list: does everybody in it still need what they have? Whoever should not have \
-                 it is corrected in the directory, which is the one that decides. Roles given by hand are taken back by \
-                 whoever runs this service."
-                    .to_owned(),
-            ),
-            ("Attached", lists(cut)),
-            ("Questions", questions(tenant, review)),
-        ],
-    }
+    let (organization, report) = (tenant.shown(), &review.report);
+    let (first_day, last_day) = (day(review.since), day(review.until));
+    let leavers: Vec<Left> = report.left.iter().take(MOST_NAMED).map(left).collect();
+    Page::of(&Mail {
+        reference: organization.reference(Some(format!("report {first_day} to {last_day}"))),
+        organization,
+        first_day,
+        last_day,
+        since: time(review.since),
+        until: time(review.until),
+        made_at: moment(&report.made_at),
+        people: Count(report.people),
+        assignments: Count(report.assignments),
+        privileged: review.privileged.map(Count),
+        left: Count(report.departures),
+        rest: rest(report.departures, leavers.len()),
+        leavers,
+        cut: cut.map(Count),
+    })
 }
 
-fn figures(review: &Review) -> Item {
-    let report = &review.report;
-    let made_at = Timestamp::parse(&report.made_at).unwrap_or_default();
-    let mut terms = vec![
-        (
-            "People",
-            format!("{} with access, as of {}", grouped(report.people), super::time(made_at.micros())),
-        ),
-        ("Roles", count(report.assignments, "assignment", "assignments")),
-    ];
-    if let Some(privileged) = review.privileged {
-        terms.push((
-            "Privileged",
-            format!("{} privileged roles", count(privileged, "person holds", "people hold")),
-        ));
-    }
-    terms.extend([
-        ("Left", count(report.departures, "person", "people")),
-        ("Since", super::time(review.since.micros())),
-        ("Until", super::time(review.until.micros())),
-        ("Because", "this report is switched on for your organization".to_owned()),
-        ("Reference", format!("report {} to {}", day(review.since), day(review.until))),
-    ]);
-    let title = format!("{} to {}", day(review.since), day(review.until));
-    Item { title, subtitle: None, terms }
-}
-
-/// The directory's word, what this service made of it and whom it told, with the minutes between.
-fn leaver(receipt: &Receipt) -> Item {
-    let (title, subtitle) = person(receipt.name.as_deref(), receipt.email.as_deref());
-    let after = |at: &str, minutes: Option<i64>, of: &str| match minutes {
-        Some(minutes) => format!("{}, {} after {of}", moment(at), span(minutes)),
-        None => moment(at),
+fn left(receipt: &Receipt) -> Left {
+    let notified = match &receipt.told_at {
+        Some(at) => Notified::At(moment(at), receipt.minutes_applied_to_told.map(span)),
+        None if receipt.mail.as_deref() == Some("waiting") => Notified::Waiting,
+        None => Notified::No,
     };
-    let mut terms = Vec::new();
-    if let Some(said_at) = &receipt.said_at {
-        terms.push(("Word", moment(said_at)));
+    Left {
+        person: Person::new(receipt.name.as_deref(), receipt.email.as_deref()),
+        event: receipt.said_at.as_deref().map(moment),
+        applied: moment(&receipt.applied_at),
+        applied_after: receipt.minutes_said_to_applied.map(span),
+        notified,
+        lost: Roles::new(&receipt.roles_lost),
+        returned: receipt.returned_at.as_deref().map(moment),
+        entry: receipt.entry,
     }
-    terms.push(("Applied", after(&receipt.applied_at, receipt.minutes_said_to_applied, "the word")));
-    terms.push((
-        "Told",
-        match &receipt.told_at {
-            Some(told_at) => after(told_at, receipt.minutes_applied_to_told, "that"),
-            None if receipt.mail.as_deref() == Some("waiting") => "not yet".to_owned(),
-            None => "not by mail".to_owned(),
-        },
-    ));
-    if !receipt.roles_lost.is_empty() {
-        let shown: Vec<String> =
-            receipt.roles_lost.iter().take(10).map(|role| clean::name(role, 60)).collect();
-        let rest = receipt.roles_lost.len() - shown.len();
-        let rest = if rest > 0 { format!(" and {} more", grouped(rest)) } else { String::new() };
-        terms.push(("Lost", format!("{}{rest}", shown.join(", "))));
-    }
-    if let Some(returned_at) = &receipt.returned_at {
-        terms.push(("Came back", moment(returned_at)));
-    }
-    terms.push(("Reference", format!("entry {}", receipt.entry)));
-    Item { title, subtitle, terms }
-}
-
-fn lists(cut: Option<usize>) -> String {
-    let what = format!(
-        "{LIST} has a row for each role that somebody holds, with its reason, and for each person who left. {PAGE} is \
-         the same as a page to read and to print."
-    );
-    match cut {
-        None => what,
-        Some(rows) => format!(
-            "{what} They end after {} rows, those who left before those who are here, because a mail cannot carry more: \
-             whoever runs this service has all of it by the command below.",
-            grouped(rows)
-        ),
-    }
-}
-
-fn questions(tenant: &TenantNames, review: &Review) -> String {
-    let time = |at: Timestamp| at.to_utc().format("%Y-%m-%dT%H:%M:%SZ");
-    format!(
-        "Give the reference to whoever runs this service: there, \"rosterd audit report --tenant {id} --since {} \
-         --until {}\" makes it anew, and \"rosterd audit log --tenant {id}\" shows every change.",
-        time(review.since),
-        time(review.until),
-        id = tenant.argument()
-    )
-}
-
-fn day(at: Timestamp) -> String {
-    at.to_utc().format("%Y-%m-%d").to_string()
 }
 
 /// Of a time in a receipt, as the other notices write times.
-fn moment(at: &str) -> String {
-    Timestamp::parse(at).map_or_else(|| clean::name(at, 40), |at| super::time(at.micros()))
+fn moment(at: &str) -> Clean {
+    Timestamp::parse(at).map_or_else(|| clean::name(at, 40), time)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
+use textwrap::core::display_width;
 
 use super::*;
+use crate::runtime::clock::Timestamp;
 
 fn ada() -> NamedLeaver {
     NamedLeaver {
@@ -24,15 +26,23 @@ fn digest(leavers: Vec<NamedLeaver>) -> Digest {
     }
 }
 
-/// Used as a picture, too: `ROSTERD_TEST_MAILS=dir cargo nextest run --lib notify` leaves the pages there.
+/// To look at: `ROSTERD_TEST_MAILS=dir cargo nextest run --lib notify` leaves the pages there.
+pub(super) fn leave_a_picture(name: &str, rendered: &Rendered) {
+    let Ok(directory) = std::env::var("ROSTERD_TEST_MAILS") else { return };
+    let files = [
+        ("html".to_owned(), rendered.html.clone()),
+        ("txt".to_owned(), format!("{}\n{}", rendered.subject, rendered.text)),
+    ];
+    let attached = rendered.attachments.iter().map(|one| (one.file_name.to_owned(), one.text.clone()));
+    for (end, text) in files.into_iter().chain(attached) {
+        std::fs::write(format!("{directory}/{name}.{end}"), text).unwrap();
+    }
+}
+
 fn shown(name: &str, digest: &Digest) -> Rendered {
     let rendered = render(digest);
-    if let Ok(directory) = std::env::var("ROSTERD_TEST_MAILS") {
-        std::fs::write(format!("{directory}/{name}.html"), &rendered.html).unwrap();
-        std::fs::write(format!("{directory}/{name}.txt"), format!("{}\n{}", rendered.subject, rendered.text))
-            .unwrap();
-    }
-    assert!(rendered.text.lines().all(|line| line.chars().count() <= 78), "{}", rendered.text);
+    leave_a_picture(name, &rendered);
+    assert!(rendered.text.lines().all(|line| display_width(line) <= 78), "{}", rendered.text);
     rendered
 }
 
@@ -44,6 +54,8 @@ fn one_leaver_is_told_by_name_time_cause_and_reference() {
     insta::assert_snapshot!(rendered.text, @r#"
     Ada Lovelace no longer has access.
 
+    If this is correct, you do not need to do anything.
+
     Organization: Acme Corp (org_01ACME)
 
       Ada Lovelace
@@ -53,24 +65,22 @@ fn one_leaver_is_told_by_name_time_cause_and_reference() {
         Reference  inbox 42
 
     WHAT HAPPENS NEXT
-    Nothing is needed from you. Access, roles and group memberships are withdrawn
-    already; the record of them is kept.
+    Access, roles and group memberships are removed already. A record of the
+    change is stored.
 
     IF THIS IS WRONG
-    Activate this person again in the directory; it is the one that decides.
-    Access, groups and roles come back by themselves.
+    Activate this person again in your identity provider. Access, groups and roles
+    are then restored automatically.
 
     QUESTIONS
-    Give the reference to whoever runs this service: there, "rosterd inbox show
-    42" shows the message that came from the directory, and "rosterd audit log
-    --tenant org_01ACME --user directory_user_01" everything that was done for
-    this person.
+    Send this reference to the team that runs the application: org_01ACME, inbox
+    42.
     "#);
     for told in [
         "<bdi>Ada Lovelace</bdi>",
         "ada@acme.example",
         "2026-01-15 12:00:00 UTC",
-        "&quot;Acme Okta&quot;",
+        "&#34;Acme Okta&#34;",
         "inbox 42",
     ] {
         assert!(rendered.html.contains(told), "{told}");
@@ -102,6 +112,8 @@ fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
     insta::assert_snapshot!(rendered.text, @r#"
     50,003 people no longer have access.
 
+    If this is correct, you do not need to do anything.
+
     Organization: Acme Corp (org_01ACME)
 
       Ada Lovelace
@@ -126,22 +138,20 @@ fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
         Because    the directory "Acme Okta" was deleted
         Reference  inbox 45
 
-      And 49,999 more people, not named here.
+      49,999 more people are not named in this mail.
 
     WHAT HAPPENS NEXT
-    Nothing is needed from you. Access, roles and group memberships are withdrawn
-    already; the record of them is kept.
+    Access, roles and group memberships are removed already. A record of the
+    change is stored.
 
     IF THIS IS WRONG
-    Activate these people again in the directory; it is the one that decides.
-    Access, groups and roles come back by themselves. If a directory was deleted
-    by mistake, connect it again: its people get back what it then says of them.
+    Activate these people again in your identity provider. Access, groups and
+    roles are then restored automatically. If a directory was deleted by mistake,
+    connect it again. Each person who is active in it gets access again.
 
     QUESTIONS
-    Give the reference to whoever runs this service: there, "rosterd inbox show
-    42" shows the message that came from the directory, and "rosterd audit log
-    --tenant org_01ACME --user directory_user_01" everything that was done for
-    this person.
+    Send this reference to the team that runs the application: org_01ACME, inbox
+    42.
     "#);
 }
 
@@ -164,6 +174,8 @@ fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
     <script>alert('x')</script> Bcc: all@acme. example "https evil. example" no
     longer has access.
 
+    If this is correct, you do not need to do anything.
+
     Organization: Acme Corp (org_01ACME)
 
       <script>alert('x')</script> Bcc: all@acme. example "https evil. example"
@@ -172,26 +184,24 @@ fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…
         Since      2026-01-15 12:00:00 UTC
-        Because    "</td><b>" in the directory "R&D"
+        Because    has the state "</td><b>" in the directory "R&D"
         Reference  inbox 42
 
     WHAT HAPPENS NEXT
-    Nothing is needed from you. Access, roles and group memberships are withdrawn
-    already; the record of them is kept.
+    Access, roles and group memberships are removed already. A record of the
+    change is stored.
 
     IF THIS IS WRONG
-    Activate this person again in the directory; it is the one that decides.
-    Access, groups and roles come back by themselves.
+    Activate this person again in your identity provider. Access, groups and roles
+    are then restored automatically.
 
     QUESTIONS
-    Give the reference to whoever runs this service: there, "rosterd inbox show
-    42" shows the message that came from the directory, and "rosterd audit log
-    --tenant org_01ACME --user directory_user_01" everything that was done for
-    this person.
+    Send this reference to the team that runs the application: org_01ACME, inbox
+    42.
     "#);
     assert!(!rendered.html.contains("<script>") && !rendered.html.contains("<b>"));
-    assert!(rendered.html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));
-    assert!(rendered.html.contains("R&amp;D"));
+    assert!(rendered.html.contains("&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;"));
+    assert!(rendered.html.contains("R&#38;D"));
 }
 
 /// Like what attackers try, as well as anything at all.
@@ -229,7 +239,7 @@ proptest! {
             prop_assert_eq!(count(&hostile_page.html, mark), count(&harmless_page.html, mark));
         }
         prop_assert_eq!(count(&hostile_page.html, '"'), count(&harmless_page.html, '"'));
-        prop_assert!(hostile_page.text.lines().all(|line| line.chars().count() <= 78));
+        prop_assert!(hostile_page.text.lines().all(|line| display_width(line) <= 78));
         prop_assert!(!hostile_page.subject.contains(['\r', '\n']));
         prop_assert_eq!(headers(&hostile, &hostile_page), headers(&hostile, &harmless_page));
     }

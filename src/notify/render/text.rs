@@ -1,50 +1,55 @@
-//! The plain form: at most 78 columns, for readers that show no HTML.
+//! The plain form: at most 78 columns, for readers that show no HTML; pure.
 
-use super::{Item, Page};
+use textwrap::{Options, WordSplitter, WrapAlgorithm, core::display_width, wrap};
 
-const COLUMNS: usize = 78;
+use super::page::{Item, Page};
 
-/// The widest term and two blanks.
-const TERM: usize = 11;
+pub(super) const COLUMNS: usize = 78;
+
+/// Between the longest label of a mail and the texts.
+const GAP: usize = 2;
+
+/// A longer label pushes only its own text.
+const WIDEST_LABEL: usize = 20;
 
 pub(super) fn write(page: &Page) -> String {
-    let mut paper = Paper::default();
+    let labels = page.items.iter().flat_map(|item| &item.terms).map(|(label, _)| display_width(label));
+    let mut paper = Paper {
+        text: String::new(),
+        label_columns: labels.filter(|columns| *columns <= WIDEST_LABEL).max().unwrap_or(0) + GAP,
+    };
     paper.paragraph("", &format!("{}.", page.headline));
-    let (label, audience) = &page.audience;
-    paper.paragraph("", &format!("{label}: {audience}"));
+    paper.paragraph("", &page.action);
+    paper.paragraph("", &page.audience);
     for item in &page.items {
         paper.item(item);
     }
-    if let Some(more) = &page.more {
-        paper.paragraph("  ", more);
+    if !page.more.is_empty() {
+        paper.paragraph("  ", &page.more);
     }
-    for (title, text) in &page.sections {
-        paper.title(title);
-        paper.paragraph("", text);
+    for section in &page.sections {
+        paper.lines("", "", &section.title.to_uppercase());
+        paper.paragraph("", &section.text);
     }
     paper.text
 }
 
-#[derive(Default)]
 struct Paper {
     text: String,
+    label_columns: usize,
 }
 
 impl Paper {
     fn item(&mut self, item: &Item) {
         self.lines("  ", "  ", &item.title);
-        if let Some(subtitle) = &item.subtitle {
-            self.lines("    ", "    ", subtitle);
+        if !item.address.is_empty() {
+            self.lines("    ", "    ", &item.address);
         }
-        let rest = " ".repeat(4 + TERM);
-        for (term, text) in &item.terms {
-            self.lines(&format!("    {term:<TERM$}"), &rest, text);
+        let rest = " ".repeat(4 + self.label_columns);
+        for (label, text) in &item.terms {
+            let fill = self.label_columns.saturating_sub(display_width(label)).max(1);
+            self.lines(&format!("    {label}{}", " ".repeat(fill)), &rest, text);
         }
-        self.text.push('\n');
-    }
-
-    fn title(&mut self, title: &str) {
-        self.text.push_str(&title.to_uppercase());
         self.text.push('\n');
     }
 
@@ -53,34 +58,46 @@ impl Paper {
         self.text.push('\n');
     }
 
-    /// Broken at blanks, and inside a word that is longer than a line.
+    /// Broken at blanks, and inside a word that is longer than a line. Columns are counted, not characters.
     fn lines(&mut self, first: &str, rest: &str, text: &str) {
-        let room = COLUMNS - rest.len();
-        let mut line = String::new();
-        let mut indent = first;
-        let mut length = 0;
-        let mut flush = |line: &mut String, length: &mut usize| {
-            self.text.push_str(indent);
-            self.text.push_str(line);
+        let options = Options::new(COLUMNS)
+            .initial_indent(first)
+            .subsequent_indent(rest)
+            .wrap_algorithm(WrapAlgorithm::FirstFit)
+            .word_splitter(WordSplitter::NoHyphenation);
+        for line in wrap(text, &options) {
+            self.text.push_str(line.trim_end());
             self.text.push('\n');
-            indent = rest;
-            line.clear();
-            *length = 0;
-        };
-        for word in text.split(' ') {
-            let word: Vec<char> = word.chars().collect();
-            for (n, part) in word.chunks(room).enumerate() {
-                let blank = usize::from(n == 0 && length > 0);
-                if length + blank + part.len() > room {
-                    flush(&mut line, &mut length);
-                } else if blank == 1 {
-                    line.push(' ');
-                    length += 1;
-                }
-                line.extend(part);
-                length += part.len();
-            }
         }
-        flush(&mut line, &mut length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(title: &str, label: &str, text: &str) -> String {
+        let item =
+            Item { title: title.into(), address: String::new(), terms: vec![(label.into(), text.into())] };
+        let page = Page { headline: title.into(), items: vec![item], ..Page::default() };
+        write(&page)
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let name = "山田太郎".repeat(20);
+        let text = written(&name, "名前", &name);
+
+        assert!(text.lines().all(|line| display_width(line) <= COLUMNS), "{text}");
+        let shown: String = text.lines().map(str::trim).collect();
+        assert_eq!(shown.matches('郎').count(), 60, "nothing is lost");
+        assert!(text.contains("\n    名前  山田"), "{text}");
+    }
+
+    #[test]
+    fn a_label_without_an_end_leaves_room_for_its_text() {
+        let text = written("Ada", &"label".repeat(30), "text");
+
+        assert!(text.lines().any(|line| line.ends_with("text")), "{text}");
     }
 }

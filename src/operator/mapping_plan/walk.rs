@@ -6,6 +6,7 @@ use super::{PlanError, UserPlan};
 use crate::{
     apply::{
         guard, load,
+        namesakes::{Together, together},
         people::{context, rows},
         protected_roles::foreseen,
         recompute,
@@ -121,7 +122,8 @@ fn look_at(
 ) -> Result<(), PlanError> {
     let mut state = load::entities(conn, directory_id, ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let (shown, mut context) = context(conn, &mut state, ids, &homes, rules)?;
+    let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
+    let mut context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
     context.stays = guard::staying(conn, &shown)?;
     let keeps_already = std::mem::replace(&mut context.kept, kept.cloned().unwrap_or_default());
     if rules.mapping.protects() && kept.is_none() {

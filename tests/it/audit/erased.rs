@@ -142,6 +142,53 @@ both! {
     }
 }
 
+both! {
+    fn an_erasure_takes_the_person_out_of_events_about_others_or_lists_them(app) {
+        life(app);
+        let acted = |id: &str, at, actor: Value| with(event(id, "dsync.user.updated", at, user("u2", "active", at)), json!({"context": {"actor": actor}}));
+        app.play(&[
+            acted("a1", 3, json!({"id": "u1", "name": "Secret Name"})),
+            acted("a3", 5, json!({"id": "user_01", "email": "u1.secret@acme.example", "name": "Secret Name"})),
+            acted("a4", 6, json!({"id": "user_02", "name": "Another"})),
+            event("b1", "dsync.user.updated", 7, with(user("u2", "active", 7), json!({"custom_attributes": {"manager": "u1.secret@acme.example"}}))),
+            event("e4", "dsync.user.deleted", 8, secret("u1", "active", 3)),
+        ]);
+        let before = app.rows(USERS).into_iter().find(|row| row["id"] == "u2").unwrap();
+
+        let erased = erased(app, "u1").unwrap();
+
+        let left = everything(app.database());
+        assert!(!left.contains("Secret Name") && !left.contains("user_01"), "{left}");
+        assert!(left.contains("user_02"), "the actor of another event stays");
+        assert_eq!(erased.left.len(), 1, "{:?}", erased.left);
+        assert_eq!(app.rows(USERS).into_iter().find(|row| row["id"] == "u2").unwrap(), before);
+        app.assert_rebuilds();
+        assert_verifies(app);
+    }
+}
+
+both! {
+    fn an_erasure_clears_what_the_database_said_when_it_refused_the_person(app) {
+        use rosterd::tables::refused::{self, RefusedChange};
+        life(app);
+        app.play(&[event("e4", "dsync.user.deleted", 4, secret("u1", "active", 3))]);
+        let said = "Key (email)=(u1.secret@acme.example) already exists";
+        app.database().write::<_, DbError>(|conn| {
+            for id in ["u1", "u2"] {
+                RefusedChange::new(2, id, "dir_1", "", 1).set_aside(conn, said.replace("u1", id).as_str(), false, app.clock.now())?;
+            }
+            Ok(())
+        }).unwrap();
+
+        erased(app, "u1").unwrap();
+
+        let details: Vec<_> = app.database().read::<_, DbError>(|conn| Ok(refused::list(conn)?)).unwrap().into_iter().map(|one| (one.id, one.detail)).collect();
+        assert_eq!(details.iter().find(|(id, _)| id == "u1").unwrap().1, "erased");
+        assert!(details.iter().find(|(id, _)| id == "u2").unwrap().1.contains("u2.secret"));
+        assert!(!everything(app.database()).contains("u1.secret"));
+    }
+}
+
 /// Whoever is of the secret department, or in the group, is an administrator.
 const ADMINS: &str = r#"
 [roles.admin]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Backend, TestApp, TestDatabase,
-    broker::{event, group, user, with},
+    broker::{directory, event, group, user, with},
     dump::{everything_in, naming},
     process::{output, rosterd, stdout},
 };
@@ -216,5 +216,33 @@ fn users_erase_refuses_who_is_active_and_leaves_no_name_and_a_chain_that_verifie
         let log =
             stdout(&run(&app, &["audit", "log", "--tenant", "org_1", "--user", "u1", "--format", "csv"]));
         assert!(log.contains("user.erased") && log.contains(",\"erased\","), "{log}");
+    }
+}
+
+#[test]
+fn directories_list_shows_the_tenant_of_each_and_counts_the_people_who_have_access() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        let of = |directory_id: &str, org: &str, data: Value| {
+            with(data, json!({"directory_id": directory_id, "organization_id": org}))
+        };
+        app.play(&[
+            event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),
+            event("d2", "dsync.activated", 1, directory("dir_2", "org_2", 1)),
+            event("e1", "dsync.user.created", 1, of("dir_1", "org_1", user("u1", "active", 1))),
+            event("e2", "dsync.user.created", 1, of("dir_1", "org_1", user("u2", "active", 1))),
+            event("e3", "dsync.user.created", 1, of("dir_1", "org_1", user("u3", "inactive", 1))),
+        ]);
+        let list = |more: &[&str]| -> Vec<(String, String, i64)> {
+            let said = stdout(&run(&app, &[&["directories", "list", "--format", "json"], more].concat()));
+            let rows: Value = serde_json::from_str(&said).unwrap();
+            let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+            let row =
+                |row: &Value| (text(row, "tenant_id"), text(row, "id"), row["people"].as_i64().unwrap());
+            rows.as_array().unwrap().iter().map(row).collect()
+        };
+
+        assert_eq!(list(&[]), [("org_1".into(), "dir_1".into(), 2), ("org_2".into(), "dir_2".into(), 0)]);
+        assert_eq!(list(&["--tenant", "org_2"]), [("org_2".into(), "dir_2".into(), 0)]);
     }
 }

@@ -160,3 +160,44 @@ example! {
         }
     }
 }
+
+/// With the `idp_id` of everybody here, in their own directory.
+fn namesake(id: &str, directory: &str, email: &str, seconds: i64) -> Value {
+    with(user(id, directory, seconds), json!({"email": email}))
+}
+
+example! {
+    fn two_who_are_there_at_once_with_one_idp_id_are_two_after_one_has_left() {
+        let (ann, bob) = (namesake("u1", "dir_1", "ann", 1), namesake("u2", "dir_2", "bob", 2));
+        Example {
+            tenancy: Tenancy::Multi,
+            events: vec![
+                event("described", "dsync.activated", 0, directory("dir_2", "org_1", 0)),
+                event("there", "dsync.activated", 0, directory("dir_1", "org_1", 0)),
+                event("ann", "dsync.user.created", 1, ann.clone()),
+                event("bob", "dsync.user.created", 2, bob),
+                event("left", "dsync.user.deleted", 5, ann),
+            ],
+            table: "users",
+            rows: vec![json!({"id": "u1", "status": "inactive"}), json!({"id": "u2", "status": "active"})],
+        }
+    }
+}
+
+example! {
+    fn who_is_back_elsewhere_is_one_until_the_former_turns_out_to_be_there_still() {
+        let (ann, lee) = (namesake("u1", "dir_1", "ann", 1), namesake("u2", "dir_2", "lee", 5));
+        Example {
+            tenancy: Tenancy::Multi,
+            events: vec![
+                event("ann", "dsync.user.created", 1, ann.clone()),
+                event("left", "dsync.user.deleted", 3, ann),
+                event("lee", "dsync.user.created", 5, lee),
+                event("third", "dsync.user.created", 6, namesake("u3", "dir_3", "ann", 6)),
+                event("gone", "dsync.deleted", 8, directory("dir_2", "org_1", 0)),
+            ],
+            table: "users",
+            rows: vec![json!({"id": "u1"}), json!({"id": "u2"}), json!({"id": "u3"})],
+        }
+    }
+}

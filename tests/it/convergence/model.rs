@@ -1,6 +1,7 @@
 //! What the host must see, said a second time and on its own: from the design's text (sections 1 and 2) and the
 //! broker's payloads, over a plain set of events, without a database, a batch or an order of arrival.
 
+mod namesakes;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,21 +204,20 @@ impl<'a> Model<'a> {
 
     /// The latest fact about another person than the latest fact about this id speaks of: when it was sent, and the event.
     fn former(&self, key: Key<'a>) -> Option<(&'a str, &'a str)> {
-        let (same, words) = self.bearer(key)?;
-        let others = words.into_iter().filter(|word| !same.contains(&pair(word)));
-        others.map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
+        let (_, others) = self.bearers(key)?;
+        others.into_iter().map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
     }
 
     /// Where a deletion says nothing of the profile: the latest fact that is no deletion, unless it is another person's.
     fn profile(&self, key: Key<'a>) -> Option<&Word<'a>> {
         let living = self.users.0.get(&key)?.iter().filter(|word| !word.deleted);
         let last = living.max_by_key(|word| word.version)?;
-        let theirs = self.bearer(key).is_none_or(|(same, _)| same.contains(&pair(last)));
-        theirs.then_some(last)
+        let others = self.bearers(key).map(|(_, others)| others).unwrap_or_default();
+        others.iter().all(|other| other.version != last.version).then_some(last)
     }
 
-    /// All pairs that are the person of now, and all facts that name somebody.
-    fn bearer(&self, key: Key<'a>) -> Option<(BTreeSet<Pair<'a>>, Vec<&Word<'a>>)> {
+    /// The facts about whoever the latest fact about this id speaks of, and those on others; those that name somebody.
+    fn bearers(&self, key: Key<'a>) -> Option<(Vec<&Word<'a>>, Vec<&Word<'a>>)> {
         let words = self.users.0.get(&key)?.iter().filter(|word| pair(word) != (None, None));
         let words: Vec<&Word<'a>> = words.collect();
         let last_under = |idp_id: Option<&str>| {
@@ -242,7 +242,7 @@ impl<'a> Model<'a> {
             }
             same.extend(more);
         }
-        Some((same, words))
+        Some(words.iter().copied().partition(|word| same.contains(&pair(word))))
     }
 
     /// Since when the directory's organization is deleted.

@@ -22,6 +22,13 @@ fn ends(events: &[Value], tables: &model::Tables) -> Vec<(&'static str, bool)> {
     let twice = |user: &Value| {
         rows("users").any(|other| other["person_id"] == user["person_id"] && other["id"] != user["id"])
     };
+    let apart = |user: &Value| {
+        let same = |other: &Value| {
+            ["tenant_id", "idp_id"].iter().all(|field| other[*field] == user[*field])
+                && other["person_id"][1] == user["person_id"][1]
+        };
+        rows("users").any(|other| same(other) && other["person_id"] != user["person_id"])
+    };
     let tied = |event: &Value| {
         let key = |event: &Value| {
             [event["data"]["id"].clone(), event["data"]["updated_at"].clone(), event["created_at"].clone()]
@@ -65,6 +72,7 @@ fn ends(events: &[Value], tables: &model::Tables) -> Vec<(&'static str, bool)> {
         ("a group made again", rows("groups").any(made_again)),
         ("one id in two tenants", rows("users").any(in_two_tenants)),
         ("one person under two ids", rows("users").any(twice)),
+        ("one idp_id of two people", rows("users").any(apart)),
         ("equal times", events.iter().any(tied)),
         ("an update said again later", said_again("dsync.user.updated")),
         ("a deletion said again later", said_again("dsync.user.deleted")),

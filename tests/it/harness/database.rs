@@ -45,6 +45,14 @@ impl TestDatabase {
         }
     }
 
+    /// Where PostgreSQL's databases are made.
+    pub fn server(&self) -> &str {
+        match self {
+            Self::Sqlite(_) => panic!("SQLite has no server"),
+            Self::Postgres { server, .. } => server,
+        }
+    }
+
     pub fn url(&self) -> String {
         match self {
             Self::Sqlite(directory) => format!("sqlite://{}/rosterd.db", directory.path().display()),

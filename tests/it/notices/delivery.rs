@@ -46,7 +46,7 @@ both! {
 
         let mails = office.mails();
         assert_eq!(mails.len(), 1);
-        for part in ["And 3 more people, not named here.", "filename=\"people.csv\"", "text/csv"] {
+        for part in ["3 more people are not named in this mail.", "filename=\"people.csv\"", "text/csv"] {
             assert!(mails[0].raw.contains(part), "{part} in\n{}", mails[0].raw);
         }
     }
@@ -86,7 +86,7 @@ both! {
 
 #[test]
 fn every_kind_is_previewed_in_every_form_without_a_database() {
-    for kind in rosterd::outbox::NoticeKind::ALL {
+    for &kind in rosterd::outbox::NoticeKind::ALL {
         for (form, begins) in [("text", "Subject: "), ("html", "<!DOCTYPE html>"), ("eml", "Message-ID: ")] {
             let mut command = rosterd();
             command.args(["notices", "preview", kind.name(), "--format", form]);

@@ -56,11 +56,11 @@ both! {
         let mails = office.mails();
         assert_eq!(subjects(&mails), [
             "Directory connected: Directory dir_1 (org_1)",
-            "Directory deleted: Directory dir_1, 2 people without access (org_1)",
+            "Directory deleted: Directory dir_1, 2 people lost access (org_1)",
         ]);
         assert!(mails[1].raw.contains("Given u1") && mails[1].raw.contains("People     2 lost access"));
         for mail in &mails {
-            assert!(mail.raw.contains("rosterd inbox show"), "{}", mail.raw);
+            assert!(mail.raw.contains("org_1, inbox "), "{}", mail.raw);
         }
     }
 }
@@ -148,7 +148,7 @@ both! {
         office.send(app);
 
         let mails = office.mails();
-        assert_eq!(subjects(&mails), ["Roles mapped anew: 2 people concerned (Org org_1)"]);
+        assert_eq!(subjects(&mails), ["Role rules changed: 2 people affected (Org org_1)"]);
         assert!(mails[0].raw.contains("Gains      admin") && mails[0].raw.contains("Gained     2 people gain roles"));
         assert!(!mails[0].raw.contains("Given u2"), "only privileged roles are told by name");
     }
@@ -168,7 +168,7 @@ both! {
         office.send(app);
 
         let mails = office.mails();
-        assert_eq!(subjects(&mails), ["Set aside: 1 delivery"]);
+        assert_eq!(subjects(&mails), ["Not applied: 1 delivery"]);
         assert_eq!(mails[0].to, ["fallback@host.example"]);
         assert!(mails[0].header("X-Rosterd-Tenant").is_none());
     }
@@ -224,7 +224,7 @@ both! {
         app.play(&[event("e5", "dsync.user.updated", 5, user("u1", "active", 5))]);
         assert_eq!((days(29), days(2)), (1, 2));
 
-        assert_eq!(subjects(&office.mails()), ["Directory silent: Directory dir_1 (org_1)"; 2]);
+        assert_eq!(subjects(&office.mails()), ["No updates from a directory: Directory dir_1 (org_1)"; 2]);
     }
 }
 
@@ -245,7 +245,7 @@ both! {
         let mails = office.mails();
         let held: Vec<&Received> = mails.iter().filter(|mail| mail.header("Importance") == Some("high")).collect();
         let [mail] = held.as_slice() else { panic!("{:?}", subjects(&mails)) };
-        assert!(mail.raw.contains("rosterd holds approve 1"), "{}", mail.raw);
+        assert!(mail.raw.contains("send \"approve hold 1\""), "{}", mail.raw);
         assert!(mail.raw.contains("12 people") && mail.raw.contains("u10"), "{}", mail.raw);
     }
 }
@@ -277,8 +277,8 @@ both! {
         office.send(app);
 
         let mails = office.mails();
-        assert_eq!(subjects(&mails), ["Last owner kept: Ada (org_1)"]);
-        assert!(mails[0].raw.contains("rosterd audit log"));
+        assert_eq!(subjects(&mails), ["Last owner not removed: Ada (org_1)"]);
+        assert!(mails[0].raw.contains("org_1, inbox "), "{}", mails[0].raw);
     }
 }
 

@@ -88,12 +88,11 @@ both! {
         for part in [
             "3 people have access; 1 lost it in this period",
             "2026-05-25 to 2026-06-01",
-            "Roles      3 assignments",
-            "Privileged 1 person holds privileged roles",
+            "Roles       3 assignments",
+            "Privileged  1 person has privileged roles",
             "u2@acme.example",
-            "Lost       editor, member",
-            "rosterd audit report",
-            "--since 2026-05-25T06:00:00Z",
+            "Lost        editor, member",
+            "org_1, report 2026-05-25 to 2026-06-01.",
             "Content-Type: text/csv; charset=utf-8",
         ] {
             assert!(mail.raw.replace("=\r\n", "").contains(part), "{part} in\n{}", mail.raw);

@@ -7,60 +7,58 @@ use crate::{
 #[test]
 fn a_report_of_access_says_who_has_it_who_left_and_what_is_attached() {
     let rendered = preview::rendered(NoticeKind::AccessReport);
-    insta::assert_snapshot!(format!("{}\n\n{}", rendered.subject, rendered.text), @r#"
+    insta::assert_snapshot!(format!("{}\n\n{}", rendered.subject, rendered.text), @r"
     Access report: 2 people with access, 2 left (Acme Corp)
 
     2 people have access; 2 lost it in this period.
 
+    Please review the attached list. There is no deadline.
+
     Organization: Acme Corp (org_01EHZNVPK3SFK441A1RGBFSHRT)
 
       2026-01-05 to 2026-01-12
-        People     2 with access, as of 2026-01-12 06:01:01 UTC
-        Roles      3 assignments
-        Privileged 1 person holds privileged roles
-        Left       2 people
-        Since      2026-01-05 06:00:00 UTC
-        Until      2026-01-12 06:00:00 UTC
-        Because    this report is switched on for your organization
-        Reference  report 2026-01-05 to 2026-01-12
+        People      2 with access, as of 2026-01-12 06:01:01 UTC
+        Roles       3 assignments
+        Privileged  1 person has privileged roles
+        Left        2 people
+        Since       2026-01-05 06:00:00 UTC
+        Until       2026-01-12 06:00:00 UTC
+        Because     this report is switched on for your organization
+        Reference   report 2026-01-05 to 2026-01-12
 
       Ada Lovelace
         ada.lovelace@acme.example
-        Word       2026-01-06 12:00:00 UTC
-        Applied    2026-01-06 12:00:06 UTC, 0 min after the word
-        Told       2026-01-06 12:02:06 UTC, 2 min after that
-        Lost       editor, member
-        Reference  entry 341
+        Event       2026-01-06 12:00:00 UTC
+        Applied     2026-01-06 12:00:06 UTC, 0 min after the event
+        Notified    2026-01-06 12:02:06 UTC, 2 min after that
+        Lost        editor, member
+        Reference   entry 341
 
       Alan Turing
         alan.turing@acme.example
-        Word       2026-01-10 12:00:00 UTC
-        Applied    2026-01-10 12:00:06 UTC, 0 min after the word
-        Told       2026-01-10 12:02:06 UTC, 2 min after that
-        Lost       member
-        Reference  entry 367
+        Event       2026-01-10 12:00:00 UTC
+        Applied     2026-01-10 12:00:06 UTC, 0 min after the event
+        Notified    2026-01-10 12:02:06 UTC, 2 min after that
+        Lost        member
+        Reference   entry 367
 
     WHAT HAPPENS NEXT
-    Nothing by itself: this report changes nothing. The next one comes when the
-    next period is over.
+    This report changes nothing. The next report comes after the next period.
 
     WHAT TO DO
-    Look through the attached list: does everybody in it still need what they
-    have? Whoever should not have it is corrected in the directory, which is the
-    one that decides. Roles given by hand are taken back by whoever runs this
-    service.
+    Read the attached list. Does each person still need this access and these
+    roles? If not, correct it in your identity provider. If a role was granted
+    manually, ask the team that runs the application to remove it.
 
-    ATTACHED
-    access-report.csv has a row for each role that somebody holds, with its
-    reason, and for each person who left. access-report.html is the same as a page
-    to read and to print.
+    ATTACHED FILES
+    access-report.csv has one row for each role of a person, with its reason, and
+    one row for each person who left. access-report.html is the same list as a
+    page to read and to print.
 
     QUESTIONS
-    Give the reference to whoever runs this service: there, "rosterd audit report
-    --tenant org_01EHZNVPK3SFK441A1RGBFSHRT --since 2026-01-05T06:00:00Z --until
-    2026-01-12T06:00:00Z" makes it anew, and "rosterd audit log --tenant
-    org_01EHZNVPK3SFK441A1RGBFSHRT" shows every change.
-    "#);
+    Send this reference to the team that runs the application:
+    org_01EHZNVPK3SFK441A1RGBFSHRT, report 2026-01-05 to 2026-01-12.
+    ");
 
     let attached = rendered.attachments;
     let names: Vec<_> = attached.iter().map(|one| (one.file_name, one.text.lines().count())).collect();
@@ -83,6 +81,6 @@ fn a_report_that_no_mail_could_carry_is_cut_says_so_and_keeps_those_who_left() {
     let rows = rendered.attachments[0].text.lines().count() - 1;
     assert!(rows > 4_000 && rendered.attachments[0].text.contains("\"left\","), "{rows}");
     let text = rendered.text.replace('\n', " ");
-    assert!(text.contains(&format!("They end after {} rows", grouped(rows))), "{text}");
-    assert!(rendered.attachments[1].text.contains(&format!("Only the first {rows} rows are shown")));
+    assert!(text.contains(&format!("Both files end after {} rows", Count(rows))), "{text}");
+    assert!(rendered.attachments[1].text.contains(&format!("This page has only the first {rows} rows.")));
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::harness::broker::with;
+
 use super::{Key, Model, Word, slugs, tenant_of};
 
 /// Rows of each host table, by key; `access_epoch` is left out, since it alone may differ.
@@ -39,10 +41,16 @@ impl<'a> Model<'a> {
                 && active.contains_key(&(tenant, user))
         });
         let users = self.users.visible();
+        let namesakes = self.namesakes(&directories);
         Tables::from([
             ("tenants", self.tenants(&directories)),
             ("directories", directories.iter().map(|(tenant, id)| self.directory(tenant, id)).collect()),
-            ("users", users.map(|(key, word)| self.user(key, word, left(key, word), &directories)).collect()),
+            (
+                "users",
+                users
+                    .map(|(key, word)| self.user(key, word, left(key, word), &directories, &namesakes))
+                    .collect(),
+            ),
             ("groups", groups.iter().map(|(key, word)| group(*key, word)).collect()),
             ("group_members", members.map(|(key, _)| member(*key)).collect()),
             ("roles", self.roles(&directories)),
@@ -114,7 +122,25 @@ impl<'a> Model<'a> {
         let said = word.map_or("unknown", |word| word.data["state"].as_str().unwrap());
         let state = if deleted_at.is_some() { "deleted" } else { said };
         let decided = json!({"tenant_id": tenant, "id": id, "state": state, "deleted_at": deleted_at});
-        row(decided, word, &["name", "type", "created_at", "updated_at"])
+        let row = row(decided, word, &["name", "created_at", "updated_at"]);
+        with(row, json!({"type": self.kind_of_provider(id)}))
+    }
+
+    /// Of a directory that is not shown, the kind of provider is not known.
+    pub(super) fn provider(
+        &self,
+        tenant: &str,
+        directory: &'a str,
+        directories: &BTreeSet<Key<'a>>,
+    ) -> Option<&'a str> {
+        let shown = directories.contains(&(tenant, directory));
+        self.kind_of_provider(directory).filter(|_| shown)
+    }
+
+    /// What a deletion says of it counts only where nothing else has been said.
+    fn kind_of_provider(&self, directory: &str) -> Option<&'a str> {
+        let words = self.directories.0.get(directory)?;
+        words.iter().max_by_key(|word| (!word.deleted, word.version))?.data["type"].as_str()
     }
 
     fn user(
@@ -123,13 +149,12 @@ impl<'a> Model<'a> {
         word: &Word<'a>,
         left: Option<&str>,
         directories: &BTreeSet<Key<'a>>,
+        namesakes: &BTreeMap<Key<'a>, &'a str>,
     ) -> Value {
-        // Of a directory that is not shown, the kind of provider is not known.
-        let directory = Some(word.directory).filter(|id| directories.contains(&(tenant, *id)));
-        let provider = directory.and_then(|id| self.directories.newest(id)).map(|word| &word.data["type"]);
+        let provider = self.provider(tenant, word.directory, directories);
         let decided = json!({
             "tenant_id": tenant, "id": id, "directory_id": word.directory, "deprovisioned_at": left,
-            "person_id": [&json!(tenant), &json!(provider), &word.data["idp_id"]],
+            "person_id": [json!(tenant), json!(provider), word.data["idp_id"].clone(), json!(namesakes.get(&(tenant, id)))],
             "status": if left.is_none() { "active" } else { "inactive" },
         });
         let mut row = row(decided, Some(word), &["idp_id", "custom_attributes", "created_at", "updated_at"]);

@@ -51,9 +51,13 @@ impl Event {
         self.timed(&self.user, data)
     }
 
+    fn began(&self, snapshot: &Snapshot) -> u8 {
+        snapshot.moved.map_or(0, |further| (self.directory + further) % DIRECTORIES)
+    }
+
     /// An id names the directory where its bearer began, which most of the time is this one.
     fn entity(&self, object: &str, letter: char, snapshot: &Snapshot) -> Value {
-        let began = snapshot.moved.map_or(0, |further| (self.directory + further) % DIRECTORIES);
+        let began = self.began(snapshot);
         self.claimed(json!({
             "object": object, "id": format!("{letter}{began}{}", snapshot.number),
             "directory_id": format!("d{}", self.directory),
@@ -65,7 +69,12 @@ impl Event {
         let mut user = self.timed(&self.user, self.entity("directory_user", 'u', &self.user));
         // The same person may come back under another id, and an id may be given to somebody else.
         user["idp_id"] = json!(format!("p{}", if *look == 3 { 0 } else { *number }));
-        user["email"] = if *look == 2 { Value::Null } else { json!(format!("p{look}@acme.example")) };
+        // Of one idp_id there are users in several directories: with an address of their own, and some with the same one.
+        user["email"] = match look {
+            0 => json!(format!("p0.{}@acme.example", self.began(&self.user))),
+            2 => Value::Null,
+            _ => json!(format!("p{look}@acme.example")),
+        };
         user["username"] = json!(format!("p{number}"));
         (user["first_name"], user["last_name"], user["name"]) =
             (json!("Given"), json!("Family"), json!(format!("Name {look}")));

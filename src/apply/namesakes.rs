@@ -1,0 +1,95 @@
+//! Users who have the `idp_id` of somebody else, in another directory: whether they are one person depends on all of them
+//! (`decide::namesakes`), so they are derived together. Costs one look-up a batch where there are none.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
+
+use super::{load, people::rows, recompute};
+use crate::{
+    db::{Conn, DbError},
+    decide::{
+        Rules,
+        fact::EntityKind,
+        namesakes::{Apart, MOST, Place, apart, places},
+        newest::Homes,
+        state::StateSlice,
+        users::{self, ShownUser},
+    },
+    tables::{self, Key},
+};
+
+/// What is derived together.
+pub struct Together<'a> {
+    pub ids: BTreeSet<String>,
+    pub shown: HashMap<String, Vec<ShownUser>>,
+    pub homes: Cow<'a, Homes>,
+    pub apart: Apart,
+}
+
+/// These users, what is shown of them, and all who have to be derived with them.
+pub fn together<'a>(
+    conn: &mut Conn,
+    state: &mut StateSlice,
+    ids: &BTreeSet<String>,
+    homes: &'a Homes,
+    rules: &Rules,
+) -> Result<Together<'a>, DbError> {
+    let shown = shown(conn, state, ids, homes)?;
+    let mut all = Together { ids: ids.clone(), shown, homes: Cow::Borrowed(homes), apart: Apart::new() };
+    let (mut met, mut crowded, mut some) = (BTreeSet::new(), BTreeSet::new(), ids.clone());
+    loop {
+        let places: BTreeSet<Place> =
+            some.iter().flat_map(|id| places(state, id, rows(&all.shown, id), &all.homes)).collect();
+        let mut shared = shared(conn, &places)?;
+        shared.retain(|key| met.insert(key.clone()));
+        // Even without these there are more than the most, so the others are shown as not told apart. In few steps, each of
+        // which is another statement.
+        let most = MOST.saturating_add(all.ids.len()).next_power_of_two();
+        crowded.extend(tables::users::crowded(conn, &shared, most)?);
+        shared.retain(|key| !crowded.contains(key));
+        some = tables::users::of_idp_ids(conn, &shared)?;
+        some.retain(|id| !all.ids.contains(id));
+        if some.is_empty() {
+            break;
+        }
+        load::more(conn, state, some.clone())?;
+        for (id, home) in recompute::homes(conn, state, rules)? {
+            if !all.homes.contains_key(&id) {
+                all.homes.to_mut().insert(id, home);
+            }
+        }
+        let shown = self::shown(conn, state, &some, &all.homes)?;
+        all.shown.extend(shown);
+        all.ids.extend(some.iter().cloned());
+    }
+    if !met.is_empty() {
+        all.apart = apart(state, &all.ids, &all.shown, &all.homes, &crowded);
+    }
+    Ok(all)
+}
+
+fn shown(
+    conn: &mut Conn,
+    state: &mut StateSlice,
+    ids: &BTreeSet<String>,
+    homes: &Homes,
+) -> Result<HashMap<String, Vec<ShownUser>>, DbError> {
+    let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
+    let shown = load::by_id(tables::users::shown(conn, &keys)?, |row| &row.id);
+    let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
+    load::contents(conn, state, &wanted)?;
+    Ok(shown)
+}
+
+/// The (tenant, `idp_id`) of several directories, by these or by what is shown.
+fn shared(conn: &mut Conn, places: &BTreeSet<Place>) -> Result<BTreeSet<Key>, DbError> {
+    let mut directories: BTreeMap<&Key, usize> = BTreeMap::new();
+    for (key, _) in places {
+        *directories.entry(key).or_default() += 1;
+    }
+    let mut shared: BTreeSet<Key> = tables::users::elsewhere(conn, places)?;
+    shared.extend(directories.into_iter().filter(|(_, count)| *count > 1).map(|(key, _)| key.clone()));
+    Ok(shared)
+}

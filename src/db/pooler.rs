@@ -1,0 +1,130 @@
+//! Whether a connection keeps one server process to itself. A pooler in transaction mode lends it for a transaction only,
+//! and rosterd needs more than that: its settings, its prepared statements, and nobody else's.
+//!
+//! Seen by two connections in turns, and by nothing that stays on a server: no setting, no prepared statement, no lock
+//! outlives the transaction that makes it.
+
+use std::{sync::mpsc, time::Duration};
+
+use diesel::{
+    Connection, PgConnection, QueryResult, QueryableByName, RunQueryDsl,
+    connection::SimpleConnection,
+    sql_query,
+    sql_types::{Bool, Integer},
+};
+
+use super::{
+    conn::ConnectError,
+    nature::{Unsuitable, of_server},
+};
+
+/// A pooler that has no second server process to give lets the look wait.
+const BOUND: Duration = Duration::from_secs(10);
+
+/// Programs that use the same pool may take the process that one of two connections had: not so often.
+const ROUNDS: usize = 3;
+
+/// The class of the locks that are tried here; their number is that of the process that holds one.
+const CLASS: i32 = 0x726f_7374;
+
+/// Looks at the server, by `first` and a second connection that ends with the look. Gives `first` back.
+pub(super) fn look(
+    first: PgConnection,
+    open: impl FnOnce() -> Result<PgConnection, ConnectError> + Send + 'static,
+) -> Result<PgConnection, ConnectError> {
+    let (tell, told) = mpsc::sync_channel(1);
+    let look = move || {
+        let outcome = by_both(first, open);
+        drop(tell.send(outcome));
+    };
+    std::thread::Builder::new().name("look".to_owned()).spawn(look).map_err(ConnectError::Thread)?;
+    told.recv_timeout(BOUND).unwrap_or(Err(ConnectError::NoSecond(BOUND)))
+}
+
+fn by_both(
+    mut first: PgConnection,
+    open: impl FnOnce() -> Result<PgConnection, ConnectError>,
+) -> Result<PgConnection, ConnectError> {
+    first
+        .batch_execute("BEGIN")
+        .and_then(|()| first.batch_execute("ROLLBACK"))
+        .map_err(ConnectError::AtBegin)?;
+    let wrong = first.transaction(of_server)?;
+    if let Some(wrong) = wrong {
+        return Err(wrong.into());
+    }
+    let mut second = open()?;
+    match sharing(&mut first, &mut second)? {
+        Some(wrong) => Err(wrong.into()),
+        None => Ok(first),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Process {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+#[derive(QueryableByName)]
+struct Tried {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+    #[diesel(sql_type = Bool)]
+    free: bool,
+}
+
+fn sharing(first: &mut PgConnection, second: &mut PgConnection) -> QueryResult<Option<Unsuitable>> {
+    let pid = "SELECT pg_backend_pid() AS pid";
+    let mut seen = first.transaction(|first| sql_query(pid).get_result::<Process>(first))?.pid;
+    for _ in 0..ROUNDS {
+        let found = second.transaction(|second| {
+            let theirs = sql_query(pid).get_result::<Process>(second)?.pid;
+            if theirs == seen {
+                return Ok(Some(Unsuitable::TransactionPooling));
+            }
+            sql_query("SELECT pg_advisory_xact_lock($1, $2)")
+                .bind::<Integer, _>(CLASS)
+                .bind::<Integer, _>(theirs)
+                .execute(second)?;
+            let tried: Tried = first.transaction(|first| {
+                sql_query("SELECT pg_backend_pid() AS pid, pg_try_advisory_xact_lock($1, $2) AS free")
+                    .bind::<Integer, _>(CLASS)
+                    .bind::<Integer, _>(theirs)
+                    .get_result(first)
+            })?;
+            let before = std::mem::replace(&mut seen, tried.pid);
+            Ok::<_, diesel::result::Error>(judge(before, theirs, &tried))
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// `before` is the first connection's process until then, `theirs` that of the second, which holds the lock.
+fn judge(before: i32, theirs: i32, tried: &Tried) -> Option<Unsuitable> {
+    if tried.pid != before || tried.pid == theirs {
+        Some(Unsuitable::TransactionPooling)
+    } else if tried.free {
+        Some(Unsuitable::NoLocks)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_its_own_when_its_process_stays_and_locks_are_seen() {
+        let judged = |pid, free| judge(10, 20, &Tried { pid, free });
+
+        assert_eq!(judged(10, false), None);
+        assert_eq!(judged(30, false), Some(Unsuitable::TransactionPooling));
+        assert_eq!(judged(20, true), Some(Unsuitable::TransactionPooling));
+        assert_eq!(judged(10, true), Some(Unsuitable::NoLocks));
+    }
+}

@@ -1,0 +1,49 @@
+//! For the operator: deliveries that are dead letters, and changes that the database refuses.
+
+use askama::Template;
+
+use super::{
+    clean::{self, Clean},
+    page::Page,
+    shown::{Count, micros, rest},
+};
+use crate::outbox::notice::GivenUp;
+
+#[derive(Template)]
+#[template(path = "mail/given_up.txt")]
+struct Mail {
+    failures: Vec<Failure>,
+    total: Count,
+    /// Those that are not in the mail.
+    rest: Count,
+    /// One that is a delivery.
+    delivery: Option<i64>,
+    /// Some are users or groups that the database refuses to change.
+    refused: bool,
+}
+
+struct Failure {
+    inbox_id: i64,
+    /// Empty for a delivery; a user or group otherwise.
+    entity: Clean,
+    since: Clean,
+    reason: Clean,
+    detail: Clean,
+}
+
+pub(super) fn page(given_up: &[GivenUp], total: usize) -> Page {
+    let failure = |one: &GivenUp| Failure {
+        inbox_id: one.inbox_id,
+        entity: one.entity.as_deref().map(|entity| clean::name(entity, 100)).unwrap_or_default(),
+        since: micros(one.at),
+        reason: clean::name(&one.reason, 40),
+        detail: clean::name(&one.detail, 300),
+    };
+    Page::of(&Mail {
+        failures: given_up.iter().map(failure).collect(),
+        total: Count(total),
+        rest: rest(total, given_up.len()),
+        delivery: given_up.iter().find(|one| one.entity.is_none()).map(|one| one.inbox_id),
+        refused: given_up.iter().any(|one| one.entity.is_some()),
+    })
+}

@@ -1,0 +1,102 @@
+//! Roles of single people: privileged ones granted and lost, protected ones kept.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+
+use super::{
+    TenantNames,
+    clean::{self, Clean},
+    page::Page,
+    shown::{Count, Named, Organization, Person, micros, rest, role},
+};
+use crate::outbox::notice::{LastHolder, Privilege};
+
+#[derive(Template)]
+#[template(path = "mail/privileges.txt")]
+struct PrivilegesMail {
+    organization: Organization,
+    reference: Clean,
+    changes: Vec<Change>,
+    total: Count,
+    /// Changes that are not in the mail.
+    rest: Count,
+}
+
+struct Change {
+    person: Person,
+    role: Clean,
+    granted: bool,
+    since: Clean,
+    /// The rule and the fact; empty for a loss.
+    because: Clean,
+    directory: Named,
+    inbox_id: i64,
+}
+
+impl PrivilegesMail {
+    /// The change that the whole mail is about.
+    fn single(&self) -> Option<&Change> {
+        self.changes.first().filter(|_| self.total == Count(1))
+    }
+}
+
+pub(super) fn privileges(tenant: &TenantNames, changes: &[Privilege], total: usize) -> Page {
+    let organization = tenant.shown();
+    let shown = |change: &Privilege| Change {
+        person: Person::new(change.name.as_deref(), change.email.as_deref()),
+        role: role(&change.role),
+        granted: change.granted,
+        since: micros(change.since),
+        because: change.because.as_deref().map(|because| clean::name(because, 200)).unwrap_or_default(),
+        directory: tenant.directory(&change.directory_id),
+        inbox_id: change.inbox_id,
+    };
+    Page::of(&PrivilegesMail {
+        reference: organization.reference(changes.first().map(|one| format!("inbox {}", one.inbox_id))),
+        organization,
+        changes: changes.iter().map(shown).collect(),
+        total: Count(total),
+        rest: rest(total, changes.len()),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "mail/kept.txt")]
+struct KeptMail {
+    organization: Organization,
+    reference: Clean,
+    people: Vec<Holder>,
+    roles: Count,
+    /// People, some of whom keep several roles.
+    holders: Count,
+}
+
+struct Holder {
+    person: Person,
+    role: Clean,
+    /// Their access would have ended, not only the role.
+    access: bool,
+    since: Clean,
+    directory: Named,
+    inbox_id: i64,
+}
+
+pub(super) fn kept(tenant: &TenantNames, kept: &[LastHolder]) -> Page {
+    let organization = tenant.shown();
+    let shown = |kept: &LastHolder| Holder {
+        person: Person::new(kept.name.as_deref(), kept.email.as_deref()),
+        role: role(&kept.role),
+        access: kept.access,
+        since: micros(kept.since),
+        directory: tenant.directory(&kept.directory_id),
+        inbox_id: kept.inbox_id,
+    };
+    Page::of(&KeptMail {
+        reference: organization.reference(kept.first().map(|one| format!("inbox {}", one.inbox_id))),
+        organization,
+        people: kept.iter().map(shown).collect(),
+        roles: Count(kept.len()),
+        holders: Count(kept.iter().map(|one| &one.user_id).collect::<BTreeSet<_>>().len()),
+    })
+}
