@@ -5,7 +5,7 @@ use askama::Template;
 use super::{
     clean::{self, Clean},
     page::Page,
-    shown::{Count, DIRECTORY, ORGANIZATION, micros, rest},
+    shown::{Count, micros, rest},
 };
 use crate::outbox::notice::ClaimRefused;
 
@@ -20,9 +20,6 @@ struct Mail {
 
 struct Claimed {
     id: Clean,
-    /// As words of a command.
-    directory_argument: Clean,
-    organization_argument: Clean,
     /// Empty where it is unknown.
     owner: Clean,
     organization: Clean,
@@ -44,8 +41,6 @@ pub(super) fn page(refused: &[ClaimRefused], total: usize) -> Page {
 fn claimed(one: &ClaimRefused) -> Claimed {
     Claimed {
         id: clean::name(&one.directory_id, 64),
-        directory_argument: clean::argument(&one.directory_id, DIRECTORY),
-        organization_argument: clean::argument(&one.organization_id, ORGANIZATION),
         owner: one.owner.as_deref().map(|owner| clean::name(owner, 64)).unwrap_or_default(),
         organization: clean::name(&one.organization_id, 64),
         events: one.events.into(),
