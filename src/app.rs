@@ -16,7 +16,9 @@ use crate::{
         probe,
     },
     decide::{Rules, Tenancy},
-    inbox::{appender::Appender, memory_queue::MemoryQueue, room::Room, storing::StoringState},
+    inbox::{
+        appender::Appender, arrivals::Arrivals, memory_queue::MemoryQueue, room::Room, storing::StoringState,
+    },
     notify::{Notifier, NotifyError},
     operator::holds,
     receive::{self, Health, HttpLimits, Receiver},
@@ -24,6 +26,7 @@ use crate::{
     tables::{properties, recompute_jobs},
     worker::{
         applier::Applier,
+        asker::{AskError, Asker},
         checkpointer::{self, WalGrowth},
         notifier,
     },
@@ -49,6 +52,8 @@ pub enum StartError {
     Listen { address: SocketAddr, variable: &'static str, error: std::io::Error },
     #[error("{0}")]
     Mail(#[from] NotifyError),
+    #[error("{0}")]
+    Api(#[from] AskError),
     #[error("the service could not start: {0}")]
     System(#[from] std::io::Error),
 }
@@ -65,6 +70,7 @@ pub struct App {
     pub admin_address: SocketAddr,
     pub database: Database,
     pub recent: MemoryQueue,
+    pub arrivals: Arrivals,
     pub metrics: Arc<Metrics>,
     stop_timeout: Duration,
     servers: Vec<ServerHandle>,
@@ -103,16 +109,20 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
 
     let metrics = Arc::new(Metrics::default());
     let (recent, work, keeping) = (MemoryQueue::default(), Wake::default(), StoringState::default());
+    let arrivals = Arrivals::default();
     let (appender, append) = Appender::start(
         database.clone(),
         recent.clone(),
         work.clone(),
         metrics.clone(),
         keeping.clone(),
+        arrivals.clone(),
         config.http.max_waiting,
     )?;
     let workers = match workers {
-        Workers::Threads => start_workers(config, &database, &clock, &metrics, recent.clone(), work)?,
+        Workers::Threads => {
+            start_workers(config, &database, &clock, &metrics, recent.clone(), arrivals.clone(), work)?
+        }
         Workers::ByHand => Vec::new(),
     };
     let receiver = Receiver {
@@ -153,6 +163,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         admin_address,
         database,
         recent,
+        arrivals,
         metrics,
         stop_timeout,
         servers,
@@ -169,6 +180,7 @@ fn start_workers(
     clock: &Clock,
     metrics: &Arc<Metrics>,
     recent: MemoryQueue,
+    arrivals: Arrivals,
     work: Wake,
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
     let (notices, log) = (Wake::default(), WalGrowth::default());
@@ -193,9 +205,10 @@ fn start_workers(
     };
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
+    let ask = Asker::start(config, database, clock, metrics, arrivals, work.clone())?;
     let (mail, clock, metrics) = (config.mail.clone(), clock.clone(), metrics.clone());
     let notify = notifier::start(mail, database, clock, metrics, notices.clone(), poll)?;
-    Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).collect())
+    Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).chain(ask).collect())
 }
 
 fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {

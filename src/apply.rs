@@ -39,6 +39,7 @@ use crate::{
     },
     outbox,
     runtime::{clock::Timestamp, failpoint},
+    sync::backfill,
     tables::{
         claims, directory_activity, facts, mappings,
         memberships::{self, NewMembership},
@@ -219,6 +220,11 @@ pub fn apply(
     }
     let turn = guard::Derivation::of(now, Extent::Touched);
     notices.extend(people::people(conn, &mut state, &homes, rules, ChangeCause::Deliveries(batch), turn)?);
+    let connected = |notice: &outbox::Notice| matches!(notice, outbox::Notice::DirectoryConnected { .. });
+    // Directories that a first import brings in are no news.
+    if notices.iter().any(connected) && backfill::since(conn)?.is_some() {
+        notices.retain(|notice| !connected(notice));
+    }
     outbox::enqueue(conn, &notices, now)?;
     failpoint::reach("noticed");
     applied.leavers = outbox::leavers(&notices);

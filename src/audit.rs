@@ -61,6 +61,8 @@ pub mod kinds {
     pub const DELIVERY_RETRIED: &str = "delivery.retried";
     pub const DELIVERY_DISCARDED: &str = "delivery.discarded";
     pub const TABLES_REBUILT: &str = "tables.rebuilt";
+    /// The subject is the directory.
+    pub const DIRECTORY_COMPARED: &str = "directory.compared";
 }
 
 /// The chain of what belongs to no tenant.

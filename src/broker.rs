@@ -9,6 +9,8 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 pub use workos::redact::Mention;
 
+pub use workos::api;
+
 use sha2::{Digest, Sha256};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -24,11 +26,25 @@ pub enum Source {
     /// WorkOS Directory Sync.
     #[strum(serialize = "workos")]
     WorkOs,
+    /// What rosterd read in the broker's lists, in the form of its events (docs/sync.md).
+    #[strum(serialize = "workos_list")]
+    WorkOsList,
 }
 
 impl Source {
     /// Every source that this build knows.
     pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// Whose events the API gives, too.
+    pub const EVENTS: Self = Self::WorkOs;
+    /// What the API's lists say.
+    pub const LISTS: Self = Self::WorkOsList;
+
+    /// The names of the settings that reach the API, for messages.
+    pub const API_SETTINGS: &str = "WORKOS_API_KEY and WORKOS_API_URL";
+
+    /// Those that send webhooks.
+    pub const SENDERS: [Self; 1] = [Self::WorkOs];
 
     /// The source of this name; `None` if no broker has it.
     pub fn named(name: &str) -> Option<Self> {
@@ -43,7 +59,7 @@ impl Source {
     /// The header that carries its signature.
     pub const fn signature_header(self) -> &'static str {
         match self {
-            Self::WorkOs => workos::signature::HEADER,
+            Self::WorkOs | Self::WorkOsList => workos::signature::HEADER,
         }
     }
 
@@ -55,7 +71,9 @@ impl Source {
         now: Timestamp,
     ) -> Result<SignatureHeader, VerifyError> {
         match self {
-            Self::WorkOs => workos::signature::claim(header, tolerance_ms, now).map(SignatureHeader::WorkOs),
+            Self::WorkOs | Self::WorkOsList => {
+                workos::signature::claim(header, tolerance_ms, now).map(SignatureHeader::WorkOs)
+            }
         }
     }
 
@@ -74,7 +92,7 @@ impl Source {
     /// The little that must be known of a delivery to keep it. Never fails: what is not understood is labelled so.
     pub fn label(self, body: &[u8]) -> Label {
         match self {
-            Self::WorkOs => workos::envelope::label(body),
+            Self::WorkOs | Self::WorkOsList => workos::envelope::label(body),
         }
     }
 
@@ -82,14 +100,14 @@ impl Source {
     /// when it says nothing of them. Pure.
     pub fn redact(self, body: &[u8], user_id: &str, with_roles: bool) -> Option<Vec<u8>> {
         match self {
-            Self::WorkOs => workos::redact::redact(body, user_id, with_roles),
+            Self::WorkOs | Self::WorkOsList => workos::redact::redact(body, user_id, with_roles),
         }
     }
 
     /// Where a body that is about somebody else names a person by one of these ids and addresses. Pure.
     pub fn mention(self, body: &[u8], names: &BTreeSet<String>) -> Mention {
         match self {
-            Self::WorkOs => workos::redact::mention(body, names),
+            Self::WorkOs | Self::WorkOsList => workos::redact::mention(body, names),
         }
     }
 
@@ -97,6 +115,7 @@ impl Source {
     pub fn read(self, body: &[u8]) -> Result<Reading, NotUnderstood> {
         match self {
             Self::WorkOs => workos::event::read(body),
+            Self::WorkOsList => workos::event::read_list(body),
         }
     }
 }

@@ -12,9 +12,11 @@ mod mapping;
 mod notices;
 mod output;
 mod rebuild;
+mod reconcile;
 mod roles;
 mod serve;
 mod simulate;
+mod sync;
 mod users;
 
 use std::{
@@ -57,6 +59,12 @@ enum Verb {
     Serve,
     /// Bring the schema up to date and do nothing else
     Migrate,
+    /// Bring in all that the broker's lists hold, as the first step with existing customers; tells nothing of the past
+    Backfill(reconcile::Backfill),
+    /// Compare the tables with the broker's lists and heal what differs
+    Reconcile(reconcile::Arguments),
+    /// How far the tables are known to equal the directories
+    Sync(sync::Verbs),
     /// Play a broker at a running rosterd, for trials and load
     Simulate(simulate::Arguments),
     /// Users as the host application sees them, and the erasure of who has left
@@ -150,12 +158,30 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let config = config()?;
             rebuild::run(&open(&config)?, &config, arguments)
         }
+        Verb::Reconcile(arguments) => {
+            let config = config()?;
+            reconcile::run(&open_wide(&config)?, &config, arguments)
+        }
+        Verb::Backfill(arguments) => {
+            let config = config()?;
+            let database = Database::new(&config.database_url, ASKING);
+            migrate(&database)?;
+            reconcile::backfill(&database, &config, arguments)
+        }
+        Verb::Sync(verbs) => sync::run(&open(&config()?)?, verbs),
         Verb::Notices(verbs) if notices::is_offline(verbs) => notices::preview_only(&config()?, verbs),
         Verb::Notices(verbs) => notices::run(&open(&config()?)?, verbs),
         Verb::Audit(verbs) => audit::run(&open(&config()?)?, verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?)?, verbs),
         Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Connections where several directories are compared at once.
+const ASKING: u32 = 6;
+
+fn open_wide(config: &Config) -> Result<Database, Failure> {
+    open(config).map(|_narrow| Database::new(&config.database_url, ASKING))
 }
 
 /// A database that is there: `serve` and `migrate` make one, all other verbs never do.

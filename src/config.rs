@@ -7,7 +7,7 @@ pub mod period;
 mod report;
 mod smtp_url;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 
@@ -17,6 +17,7 @@ use crate::{
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
     outbox::{NoticeKind, bundle::Pace},
     retention::Retention,
+    sync::client,
 };
 
 use period::Every;
@@ -37,6 +38,7 @@ pub struct Config {
     pub directories: Directories,
     pub http: Http,
     pub workos: WorkOs,
+    pub reconcile: Reconcile,
     pub apply: Apply,
     #[serde(deserialize_with = "guard::read")]
     pub guard: Guard,
@@ -79,6 +81,15 @@ pub struct WorkOs {
     #[serde(deserialize_with = "secret")]
     pub api_key: Option<Secret>,
     pub api_url: String,
+    pub poll_seconds: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    pub every_hours: u32,
+    pub requests_per_second: u32,
+    pub alarm_hours: u32,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -135,6 +146,21 @@ impl MailSettings {
 }
 
 impl Config {
+    /// How often missed events are read; `None` for never.
+    pub fn poll(&self) -> Option<Duration> {
+        Some(self.workos.poll_seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
+    /// How the broker's API is reached; `None` without a key.
+    pub fn api(&self) -> Option<client::Settings> {
+        Some(client::Settings {
+            url: self.workos.api_url.clone(),
+            key: self.workos.api_key.clone()?,
+            per_second: self.reconcile.requests_per_second.max(1),
+            of_directory_per_second: Some(client::OF_DIRECTORY_PER_SECOND),
+        })
+    }
+
     pub fn rules(&self) -> Rules {
         let Directories { deleted, deleted_of } = self.directories.clone();
         let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };

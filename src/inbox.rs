@@ -7,6 +7,7 @@
 
 pub mod append;
 pub mod appender;
+pub mod arrivals;
 mod commits;
 pub mod dead_letters;
 pub mod erase;

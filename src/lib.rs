@@ -21,6 +21,7 @@
 //! |---|---|
 //! | [`operator`] | what operators do: manual roles, mapping plans, holds, explain, erase, rebuild |
 //! | [`retention`] | deletes old deliveries that nothing is derived from |
+//! | [`sync`] | the broker's API: missed events, lists, comparison; what it reads enters the inbox |
 //! | [`cli`] | one file for each verb |
 //! | [`app`] | puts a service together |
 //! | [`config`] | settings with their defaults |
@@ -57,6 +58,7 @@ mod receive;
 pub mod retention;
 pub mod runtime;
 pub mod simulate;
+pub mod sync;
 pub mod tables;
 mod text;
 pub mod worker;

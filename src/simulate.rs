@@ -4,6 +4,7 @@
 //! Equal options give byte-identical events, so a second run is all duplicates; another seed, or other numbers of
 //! tenants or users, shares no id with it. [`Report::expected`] is what a correct receiver shows afterwards.
 
+pub mod api;
 mod attempt;
 mod body;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod directory;
 mod event;
 mod ids;
 mod life;
+mod lost;
 mod names;
 mod people;
 mod plan;
@@ -73,6 +75,15 @@ pub struct Options {
     /// Deliveries under way at once
     #[arg(long, default_value_t = Options::CONCURRENCY, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
+    /// Serve the broker's API of the same world at this address, as 127.0.0.1:4100, until stopped
+    #[arg(long, value_name = "ADDRESS")]
+    pub api: Option<std::net::SocketAddr>,
+    /// The key that the API takes
+    #[arg(long, env = "WORKOS_API_KEY", hide_env_values = true, default_value = Options::API_KEY)]
+    pub api_key: String,
+    /// Lose so many percent of the webhooks for good; with 100 nothing is delivered
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub lose: u8,
 }
 
 impl Options {
@@ -82,6 +93,7 @@ impl Options {
     const EVENTS: u64 = 400;
     const SEED: u64 = 1;
     const CONCURRENCY: u16 = 64;
+    pub const API_KEY: &str = "sk_simulated";
 
     /// What the command line gives when nothing else is said.
     pub fn new(url: impl Into<String>, secret: impl Into<Secret>) -> Self {
@@ -96,6 +108,9 @@ impl Options {
             duplicates: 0,
             rate: 0,
             concurrency: Self::CONCURRENCY,
+            api: None,
+            api_key: Self::API_KEY.to_owned(),
+            lose: 0,
         }
     }
 
@@ -149,11 +164,21 @@ pub async fn run(options: &Options) -> Result<Report, SimulateError> {
     if options.secret.0.is_empty() {
         return Err(SimulateError::EmptySecret);
     }
-    let url = reachable(&options.url).await?;
+    run_in(options, None).await
+}
+
+/// The same, and the world behind an API goes along with it.
+pub async fn run_in(options: &Options, api: Option<&api::Api>) -> Result<Report, SimulateError> {
+    let url = match options.lose {
+        100 => Url::parse(&options.url)
+            .map_err(|error| SimulateError::Url { url: options.url.clone(), reason: error.to_string() })?,
+        _ => reachable(&options.url).await?,
+    };
     let endpoint = attempt::Endpoint::new(url, &options.secret.0, options.concurrency)?;
     let pace = send::Pace { rate: options.rate, concurrency: options.concurrency };
     let plan = options.plan();
-    let mut wire = wire::Duplicates::new(plan.events(), options.duplicates, plan.random(plan::Stream::Wire));
+    let heard = lost::Heard::new(plan.events(), api.cloned(), options.lose, plan.random(plan::Stream::Lost));
+    let mut wire = wire::Duplicates::new(heard, options.duplicates, plan.random(plan::Stream::Wire));
     let bar = progress(wire.expected());
     let (report, census) = if options.shuffle {
         let deliveries = wire.shuffled();

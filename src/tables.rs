@@ -4,9 +4,11 @@
 //! written.
 
 pub mod claims;
+pub mod comparisons;
 pub mod directories;
 pub mod directory_activity;
 pub mod display_names;
+pub mod event_cursors;
 pub mod facts;
 pub mod groups;
 pub mod guard_counts;
@@ -15,6 +17,7 @@ pub mod holds;
 pub mod manual_grants;
 pub mod mappings;
 pub mod memberships;
+pub mod polled_events;
 pub mod properties;
 pub mod published;
 pub mod recompute_jobs;

@@ -2,6 +2,7 @@
 //! of sleeping.
 
 pub mod applier;
+pub mod asker;
 pub mod checkpointer;
 mod compaction;
 pub mod notifier;

@@ -141,6 +141,7 @@ pub(crate) fn span(minutes: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::report::Compared;
 
     #[test]
     fn what_directories_call_people_is_never_markup() {
@@ -202,6 +203,26 @@ mod tests {
 
         let count = |text: &str| page.matches(text).count();
         assert_eq!((count("<bdi>Ada</bdi>"), count("u1@acme"), count("u2@acme")), (3, 1, 1), "{page}");
+    }
+
+    #[test]
+    fn the_page_says_when_the_tenant_was_compared_with_its_directory() {
+        let of = |complete, differences| Compared {
+            directory_id: "directory_1<b>".into(),
+            compared_at: Some("2026-01-15T12:00:00.000000Z".into()),
+            complete,
+            differences,
+            held: 1,
+        };
+        let compared = vec![of(true, 0), of(true, 3), of(false, 0)];
+        let page = write(&Report { compared, ..Report::default() });
+        let said = "<bdi>directory_1&#60;b&#62;</bdi> on 2026-01-15 12:00: no differences.";
+        assert!(page.contains(said), "{page}");
+        assert!(
+            page.contains(": 3 differences, 1 of them on hold.")
+                && page.contains(": the comparison did not reach its end."),
+            "{page}"
+        );
     }
 
     #[test]

@@ -10,7 +10,11 @@ use super::receipt::{Receipt, receipts};
 use crate::{
     db::{Conn, DbError, bulk::Rows},
     runtime::clock::Timestamp,
-    tables::{display_names, published::time_as_text},
+    tables::{
+        comparisons::{self, Comparison},
+        display_names,
+        published::time_as_text,
+    },
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +42,21 @@ pub struct Report {
     /// Only so many of the rows are here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<usize>,
+    /// The newest comparison of each directory with the broker's lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<Compared>,
     pub holds: Vec<RoleLine>,
     pub left: Vec<Receipt>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    pub directory_id: String,
+    /// The instant that the lists stand for.
+    pub compared_at: Option<String>,
+    pub complete: bool,
+    pub differences: i64,
+    pub held: i64,
 }
 
 /// A role that somebody has, and why; or somebody with access and no role.
@@ -95,6 +112,7 @@ pub fn report(conn: &mut Conn, wanted: ReportQuery<'_>, now: Timestamp) -> Resul
         assignments: usize::try_from(counts.assignments).unwrap_or_default(),
         departures: left.len(),
         cut: None,
+        compared: comparisons::newest(conn, Some(tenant_id))?.into_iter().map(compared).collect(),
         // One more than is wanted tells that there are more.
         holds: holds(conn, tenant_id, most.map(|most| most.saturating_add(1)))?,
         left,
@@ -103,6 +121,16 @@ pub fn report(conn: &mut Conn, wanted: ReportQuery<'_>, now: Timestamp) -> Resul
         report.cut_to(most);
     }
     Ok(report)
+}
+
+fn compared(comparison: Comparison) -> Compared {
+    Compared {
+        directory_id: comparison.directory_id,
+        compared_at: comparison.compared_at.map(|at| Timestamp::from_micros(at).to_string()),
+        complete: comparison.complete,
+        differences: comparison.differences,
+        held: comparison.held,
+    }
 }
 
 fn holds(conn: &mut Conn, tenant_id: &str, most: Option<usize>) -> QueryResult<Vec<RoleLine>> {

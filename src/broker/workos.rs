@@ -1,5 +1,6 @@
 //! WorkOS Directory Sync: its signature, its envelope, its events (facts and sources: docs/broker-workos.md).
 
+pub mod api;
 pub mod envelope;
 pub mod event;
 pub mod json;

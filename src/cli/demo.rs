@@ -1,6 +1,7 @@
 //! `demo`: the main job, end to end, on nothing but this binary.
 
 use std::{
+    net::TcpListener,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -11,12 +12,20 @@ use clap::Args;
 use super::{Failure, lists, output::Format, serve::wait_for_signal};
 use crate::{
     app::{self, App, Workers},
+    broker::Secret,
     config::{self, Config},
     db::{self, Database, DbError, migrate::count_tables},
     inbox::queue,
     outbox,
     runtime::{clock::Clock, private_files},
-    simulate,
+    simulate::{
+        self,
+        api::{Api, Faults},
+    },
+    sync::{
+        client::{Client, Settings},
+        reconcile::Reconcile,
+    },
     tables::{
         published::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
         recompute_jobs,
@@ -42,6 +51,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Events of each act; equal seeds give the longer act the same beginning.
 const FIRST_SYNC: u64 = 0;
 const MONTHS: u64 = 240;
+/// Of a hundred webhooks.
+const LOST: u8 = 5;
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let home = std::env::temp_dir().join(format!("rosterd-demo-{}", std::process::id()));
@@ -58,8 +69,17 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     // Nobody loses an access that the tables never showed: the first sync is settled before life goes on.
     let synced = play(&app, &simulation(&app, options.seed, FIRST_SYNC))?;
     println!("First sync\n{synced}\n");
-    let report = play(&app, &simulation(&app, options.seed, MONTHS))?;
-    println!("Some months, with the first sync delivered again among them\n{report}\n");
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let api = super::simulate::serve(listener, simulate::Options::API_KEY, Faults::default())?;
+    let mut months = simulation(&app, options.seed, MONTHS);
+    months.lose = LOST;
+    let report = play_in(&app, &months, Some(&api))?;
+    println!(
+        "Some months, with the first sync delivered again among them, and {LOST} in a hundred webhooks lost\n{report}\n"
+    );
+    api.broker.lock().tick(60);
+    heal(&app, &config, url)?;
     show_tables(&app)?;
     show_mail(&mail)?;
     look_further(&app, &config, options.keep, &home);
@@ -106,8 +126,53 @@ fn simulation(app: &App, seed: u64, events: u64) -> simulate::Options {
 }
 
 fn play(app: &App, simulation: &simulate::Options) -> Result<simulate::Report, Failure> {
+    play_in(app, simulation, None)
+}
+
+/// What the webhooks missed, found by comparison with the broker's lists.
+fn heal(app: &App, config: &Config, url: String) -> Result<(), Failure> {
+    let Some(key) = Secret::new(simulate::Options::API_KEY) else { return Ok(()) };
+    let settings = Settings { url, key, per_second: 1_000, of_directory_per_second: None };
+    let (client, rules, database) = (Client::new(&settings, || false)?, config.rules(), &app.database);
+    let reports = Reconcile {
+        database,
+        client: &client,
+        rules: &rules,
+        clock: &Clock::System,
+        tenant: None,
+        directory: None,
+        compared_since: None,
+        dry_run: false,
+        settle: &|| applied(database).map_err(|error| error.to_string()),
+        progress: &|_, _| {},
+    }
+    .run()?;
+    println!("rosterd reconcile: what those webhooks would have said");
+    super::reconcile::print(&reports, Format::Table)?;
+    println!();
+    wait_until_quiet(app)
+}
+
+/// What is in the inbox is applied by the workers.
+fn applied(database: &Database) -> Result<(), DbError> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        let waiting = database.read::<_, DbError>(|conn| Ok(queue::backlog(conn)?.0))?;
+        if waiting == 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn play_in(
+    app: &App,
+    simulation: &simulate::Options,
+    api: Option<&Api>,
+) -> Result<simulate::Report, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(simulate::run(simulation))?;
+    let report = runtime.block_on(simulate::run_in(simulation, api))?;
     wait_until_quiet(app)?;
     Ok(report)
 }

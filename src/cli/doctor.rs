@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::{Format, output::List};
 use crate::{
+    broker::api::Question,
     config::{Config, ConfigError},
     db::{Conn, Database, DbError, Url, migrate::pending, probe},
     notify::Notifier,
     runtime::clock::Clock,
+    sync::client::Client,
 };
 
 #[derive(Args)]
@@ -76,13 +78,37 @@ fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![finding("settings", Verdict::Ok, "read"), secret];
     findings.extend(database(config));
     findings.push(mail(config));
-    findings.push(match &config.workos.api_key {
-        Some(_) => finding("broker", Verdict::Ok, format!("an API key is set for {}", config.workos.api_url)),
-        None => {
-            finding("broker", Verdict::Warn, "WORKOS_API_KEY is not set: missed events cannot be fetched")
-        }
-    });
+    findings.push(broker(config));
     findings
+}
+
+/// One real call.
+fn broker(config: &Config) -> Finding {
+    let Some(settings) = config.api() else {
+        let says = "WORKOS_API_KEY is not set: missed events cannot be fetched, nor directories compared";
+        return finding("broker", Verdict::Warn, says);
+    };
+    let asked = Client::new(&settings, || false).and_then(|client| {
+        client.page(&Question::clock())?;
+        Ok(client.broker_now())
+    });
+    let url = &config.workos.api_url;
+    match asked {
+        Err(error) => finding("broker", Verdict::Fail, format!("{url}: {error}")),
+        Ok(now) => {
+            let offset = now.map_or(0, |now| now.seconds_since(Clock::System.now()));
+            match offset.unsigned_abs() <= 30 {
+                true => finding("broker", Verdict::Ok, format!("{url} takes the API key")),
+                false => finding(
+                    "broker",
+                    Verdict::Warn,
+                    format!(
+                        "{url} takes the API key, but its clock differs from this machine's by {offset} s"
+                    ),
+                ),
+            }
+        }
+    }
 }
 
 fn database(config: &Config) -> Vec<Finding> {

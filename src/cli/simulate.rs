@@ -1,11 +1,18 @@
 //! `simulate`: a broker on the wire.
 
-use std::process::ExitCode;
+use std::{
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::Args;
 
-use super::Failure;
-use crate::simulate;
+use super::{Failure, serve::wait_for_signal};
+use crate::simulate::{
+    self,
+    api::{Api, Faults},
+};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -16,13 +23,54 @@ pub struct Arguments {
     json: bool,
 }
 
+/// As the broker does.
+const HELD_BACK_SECONDS: i64 = 5;
+
 pub(super) fn run(options: &Arguments) -> Result<ExitCode, Failure> {
+    let simulation = &options.simulation;
+    let api = simulation.api.map(|address| listen(address, &simulation.api_key)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(simulate::run(&options.simulation))?;
+    let report = runtime.block_on(simulate::run_in(simulation, api.as_ref()))?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("{report}");
     }
+    if let (Some(api), Some(address)) = (api, simulation.api) {
+        eprintln!("the API serves on http://{address} until you press ctrl-c");
+        // The world's clock goes on, so that what was held back is read and a list is of now.
+        std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+                api.broker.lock().tick(1);
+            }
+        })?;
+        wait_for_signal()?;
+    }
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn listen(address: SocketAddr, key: &str) -> Result<Api, Failure> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("cannot listen on {address}: {error}; give --api another address"))?;
+    serve(
+        listener,
+        key,
+        Faults { held_back_seconds: HELD_BACK_SECONDS, limits_rate: true, ..Faults::default() },
+    )
+}
+
+/// On a thread of its own, until the process ends.
+pub(super) fn serve(listener: TcpListener, key: &str, faults: Faults) -> Result<Api, Failure> {
+    let api = Api::new(key, faults);
+    let served = api.clone();
+    std::thread::Builder::new().name("api".to_owned()).spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            match served.serve(listener) {
+                Ok(server) => drop(server.await),
+                Err(error) => eprintln!("the API could not be served: {error}"),
+            }
+        });
+    })?;
+    Ok(api)
 }

@@ -21,13 +21,15 @@ pub enum ConfigError {
 }
 
 /// Environment variable → where its value goes. A list is given with commas.
-const ENVIRONMENT: [(&str, &[&str]); 9] = [
+const ENVIRONMENT: [(&str, &[&str]); 11] = [
     ("DATABASE_URL", &["database_url"]),
     ("ROSTERD_LISTEN", &["http", "listen"]),
     ("ROSTERD_ADMIN_LISTEN", &["http", "admin_listen"]),
     ("WORKOS_WEBHOOK_SECRET", &["workos", "webhook_secrets"]),
     ("WORKOS_API_KEY", &["workos", "api_key"]),
     ("WORKOS_API_URL", &["workos", "api_url"]),
+    ("ROSTERD_POLL_SECONDS", &["workos", "poll_seconds"]),
+    ("ROSTERD_RECONCILE_HOURS", &["reconcile", "every_hours"]),
     ("ROSTERD_GUARD", &["guard", "mode"]),
     ("SMTP_URL", &["mail", "url"]),
     ("MAIL_FROM", &["mail", "from"]),
@@ -137,6 +139,10 @@ fn set(settings: &mut Table, path: &[&str], text: &str) {
     }
     let value = match table.get(*last) {
         Some(Value::Array(_)) => Value::Array(text.split(',').map(|part| Value::from(part.trim())).collect()),
+        Some(Value::Integer(_)) => {
+            // What is no number is refused as a text where a number belongs.
+            text.trim().parse::<i64>().map_or_else(|_no_number| Value::from(text.trim()), Value::from)
+        }
         _ => Value::from(text.trim()),
     };
     table.insert((*last).to_owned(), value);

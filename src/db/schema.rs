@@ -272,6 +272,40 @@ table! {
 }
 
 table! {
+    event_cursors (source) {
+        source -> Text,
+        cursor -> Nullable<Text>,
+        at -> BigInt,
+        polled_at -> BigInt,
+    }
+}
+
+table! {
+    polled_events (event_key) {
+        event_key -> Text,
+        seen_at -> BigInt,
+    }
+}
+
+table! {
+    comparisons (directory_id, checked_at) {
+        directory_id -> Text,
+        checked_at -> BigInt,
+        tenant_id -> Text,
+        complete -> Bool,
+        reason -> Nullable<Text>,
+        compared_at -> Nullable<BigInt>,
+        people -> BigInt,
+        groups -> BigInt,
+        memberships -> BigInt,
+        differences -> BigInt,
+        healed -> BigInt,
+        held -> BigInt,
+        report -> Text,
+    }
+}
+
+table! {
     report_periods (tenant_id) {
         tenant_id -> Text,
         period -> BigInt,
@@ -335,7 +369,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters seen_ids claims facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims report_periods audit audit_heads
+                properties inbox inbox_queue dead_letters seen_ids claims facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons report_periods audit audit_heads
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

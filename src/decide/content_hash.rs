@@ -21,6 +21,18 @@ pub fn digest<T: Serialize>(fact: &Fact<T>) -> i64 {
         let Version { at, .. } = fact.version;
         hash.update(at.micros().to_be_bytes());
     }
+    shortened(hash)
+}
+
+/// The digest of what two facts make visible together: of the one, and of the event of the other.
+pub fn with_profile(content: i64, event: &str) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update(content.to_be_bytes());
+    hash.update(event);
+    shortened(hash)
+}
+
+fn shortened(hash: Sha256) -> i64 {
     let digest: [u8; 32] = hash.finalize().into();
     digest.first_chunk().copied().map_or(0, i64::from_be_bytes)
 }

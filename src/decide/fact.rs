@@ -22,6 +22,9 @@ pub struct Version {
     pub event: String,
 }
 
+/// The ids of what rosterd read in a list of the broker, and not in an event, begin so.
+pub const FROM_LIST: &str = "list:";
+
 /// The kinds of entities that facts are about. Memberships are facts about pairs of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntityKind {
@@ -199,6 +202,13 @@ pub struct Membership {
     pub version: Version,
     /// False for a removal.
     pub added: bool,
+}
+
+impl Version {
+    /// It was found by comparison: no event has said it.
+    pub fn is_from_list(&self) -> bool {
+        self.event.starts_with(FROM_LIST)
+    }
 }
 
 /// What an adapter makes of a body.

@@ -202,11 +202,11 @@ fn describe(standing: &mut LatestFact, version: &Version, inbox_id: i64, deletes
         (true, true, deletion @ None) => {
             *deletion = Some(UserDeletion { before: Some((standing.version.clone(), standing.inbox_id)) });
         }
-        (false, false, Some(UserDeletion { before })) => {
-            if before.as_ref().is_none_or(|(known, _)| version > known) {
-                *before = Some((version.clone(), inbox_id));
-                return true;
-            }
+        (false, false, Some(UserDeletion { before }))
+            if before.as_ref().is_none_or(|(known, _)| version > known) =>
+        {
+            *before = Some((version.clone(), inbox_id));
+            return true;
         }
         _ => {}
     }

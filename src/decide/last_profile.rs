@@ -5,6 +5,7 @@
 
 use super::{
     bearers::CurrentBearer,
+    content_hash,
     newest::NewestFact,
     state::{Content, LatestFact, StateSlice},
 };
@@ -13,8 +14,17 @@ use crate::decide::{
     fact::{EntityKind, User},
 };
 
-/// The delivery that holds the profile before the deletion; `None` unless the latest fact is a deletion.
-pub fn delivery(state: &StateSlice, id: &str, newest: &NewestFact<'_>) -> Option<i64> {
+/// The newest fact that is no deletion.
+#[derive(Clone, Copy, Debug)]
+pub struct LastProfile<'a> {
+    /// The delivery that holds it.
+    pub inbox_id: i64,
+    /// Its event.
+    pub event: &'a str,
+}
+
+/// Where the profile before the deletion is; `None` unless the latest fact is a deletion.
+pub fn last<'a>(state: &'a StateSlice, id: &str, newest: &NewestFact<'_>) -> Option<LastProfile<'a>> {
     newest.fact.deletion.as_ref()?;
     let of_tenant = |fact: &&LatestFact| {
         let claim = state.claim(fact.claim_id);
@@ -25,20 +35,24 @@ pub fn delivery(state: &StateSlice, id: &str, newest: &NewestFact<'_>) -> Option
         None => Some((&fact.version, fact.inbox_id)),
         Some(deletion) => deletion.before.as_ref().map(|(version, inbox_id)| (version, *inbox_id)),
     });
-    living.max().map(|(_, inbox_id)| inbox_id)
+    living.max().map(|(version, inbox_id)| LastProfile { inbox_id, event: &version.event })
 }
 
-/// Of what is shown: of the latest fact, and of the delivery that the profile may be from.
-pub fn digest(latest: i64, profile: Option<i64>) -> i64 {
-    // An odd factor, so two deliveries never give one digest.
-    const SPREAD: i64 = 0x1E37_79B9_7F4A_7C15;
-    latest ^ profile.unwrap_or(0).wrapping_mul(SPREAD)
+/// Of what is shown: of the latest fact, and of the event that the profile may be from. Numbers of deliveries depend on the
+/// order of arrival, so they are no part of it.
+pub fn digest(latest: i64, profile: Option<LastProfile<'_>>) -> i64 {
+    profile.map_or(latest, |profile| content_hash::with_profile(latest, profile.event))
 }
 
 /// The content with the fields that it lacks.
-pub fn filled(state: &StateSlice, content: &User, profile: Option<i64>, now: &CurrentBearer) -> User {
+pub fn filled(
+    state: &StateSlice,
+    content: &User,
+    profile: Option<LastProfile<'_>>,
+    now: &CurrentBearer,
+) -> User {
     let mut content = content.clone();
-    let before = profile.and_then(|inbox_id| state.content_of(EntityKind::User, inbox_id));
+    let before = profile.and_then(|profile| state.content_of(EntityKind::User, profile.inbox_id));
     let Some(Content::User(before)) = before else { return content };
     if now.former.contains(&(before.idp_id.clone(), before.email.as_deref().map(email_key))) {
         return content;

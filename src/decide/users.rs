@@ -7,7 +7,7 @@ use super::{
     bearers::{CurrentBearer, bearer_of},
     context::{Context, HeldState},
     known_user::{KnownUser, attributes, facts, said},
-    last_profile,
+    last_profile::{self, LastProfile},
     newest::{Homes, NewestFact, newest_facts},
     protected_roles::RoleLoss,
     roles::{self, Because},
@@ -98,6 +98,8 @@ pub struct Leaver {
     /// The broker's fact about the person: `inactive`, `suspended`, `deleted`; absent when it is not at hand.
     pub state: Option<String>,
     pub inbox_id: i64,
+    /// Found by comparison with the broker's lists: the event was missed.
+    pub found: bool,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -122,8 +124,8 @@ impl ShownUser {
         !now.is(self.idp_id.as_deref(), self.email.as_deref())
     }
 
-    /// `profile` is the delivery of the profile that a deletion may lack ([`last_profile::delivery`]).
-    fn shows(&self, newest: &NewestFact<'_>, profile: Option<i64>) -> bool {
+    /// `profile` is the one that a deletion may lack ([`last_profile::last`]).
+    fn shows(&self, newest: &NewestFact<'_>, profile: Option<LastProfile<'_>>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
             == (newest.tenant_id(), newest.directory_id, last_profile::digest(newest.fact.digest, profile))
     }
@@ -133,9 +135,11 @@ impl ShownUser {
 pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
     newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
-        .map(|newest| (last_profile::delivery(state, id, &newest), newest))
+        .map(|newest| (last_profile::last(state, id, &newest), newest))
         .filter(|(profile, newest)| !shown.iter().any(|row| row.shows(newest, *profile)))
-        .flat_map(|(profile, newest)| profile.into_iter().chain([newest.fact.inbox_id]))
+        .flat_map(|(profile, newest)| {
+            profile.map(|profile| profile.inbox_id).into_iter().chain([newest.fact.inbox_id])
+        })
         .filter(|inbox_id| state.content_of(EntityKind::User, *inbox_id).is_none())
         .collect()
 }
@@ -156,7 +160,7 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Conte
     for newest in newest_facts {
         let Some(said) = said(state, &newest, shown) else { continue };
         let now = bearer_of(state, id, newest.tenant_id());
-        let profile = last_profile::delivery(state, id, &newest);
+        let profile = last_profile::last(state, id, &newest);
         let content = said.content.map(|content| last_profile::filled(state, content, profile, &now));
         let seat = seat(id, &newest, &said, now, context);
         let row = said.row;
@@ -268,6 +272,7 @@ fn leaver(
         succeeded: false,
         state: content.map(|content| content.state.clone()),
         inbox_id: newest.fact.inbox_id,
+        found: newest.fact.version.is_from_list(),
     })
 }
 
@@ -285,5 +290,6 @@ fn succeeded(seat: &UserAccess, newest: &NewestFact<'_>, row: &ShownUser) -> Lea
         succeeded: true,
         state: None,
         inbox_id: newest.fact.inbox_id,
+        found: newest.fact.version.is_from_list(),
     }
 }

@@ -35,14 +35,27 @@ pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Stored
             Conn::Sqlite(_) => in_steps(conn, first),
         }),
     }?;
-    for row in &kept {
+    Ok(outcomes(deliveries, new, &kept))
+}
+
+/// The same inside the caller's transaction: what else it writes stands or falls with the deliveries.
+pub fn append_within(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Vec<Stored>, DbError> {
+    let mut new: ByKey<'_, Option<i64>> =
+        ByKey::with_capacity_and_hasher(deliveries.len(), RandomState::default());
+    let first: Vec<&Delivery> = deliveries.iter().filter(|d| new.insert(key(d), None).is_none()).collect();
+    let kept = in_steps(conn, first)?;
+    Ok(outcomes(deliveries, new, &kept))
+}
+
+fn outcomes<'a>(deliveries: &'a [Delivery], mut new: ByKey<'a, Option<i64>>, kept: &'a [Row]) -> Vec<Stored> {
+    for row in kept {
         new.insert((&row.source, &row.event_key), Some(row.id));
     }
-    let kept = |delivery| match new.get_mut(&key(delivery)).and_then(Option::take) {
+    let outcome = |delivery| match new.get_mut(&key(delivery)).and_then(Option::take) {
         Some(inbox_id) => Stored::Accepted { inbox_id },
         None => Stored::Duplicate,
     };
-    Ok(deliveries.iter().map(kept).collect())
+    deliveries.iter().map(outcome).collect()
 }
 
 /// By source and event. As in `decide::state`, a broker that signs its keys does not craft collisions.

@@ -13,11 +13,13 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Delivery, Stored, commits::Commits, memory_queue::MemoryQueue, room::RoomTaken, storing::StoringState,
+    Delivery, Stored, arrivals::Arrivals, commits::Commits, memory_queue::MemoryQueue, room::RoomTaken,
+    storing::StoringState,
 };
 use crate::{
-    db::Database,
+    db::{Database, DbError},
     runtime::{failpoint, metrics::Metrics, telemetry::Sparse, wake::Wake},
+    tables::polled_events,
 };
 
 /// Most deliveries, and most bytes of bodies, in one commit.
@@ -56,12 +58,13 @@ impl Appender {
         wake: Wake,
         metrics: Arc<Metrics>,
         keeping: StoringState,
+        arrivals: Arrivals,
         waiting: usize,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, deliveries) = sync_channel(waiting);
         let thread = std::thread::Builder::new()
             .name("append".to_owned())
-            .spawn(move || run(&database, &deliveries, &recent, &wake, &metrics, &keeping))?;
+            .spawn(move || run(&database, &deliveries, &recent, &wake, &metrics, &keeping, &arrivals))?;
         Ok((Self { queue }, thread))
     }
 
@@ -83,6 +86,7 @@ fn run(
     wake: &Wake,
     metrics: &Metrics,
     keeping: &StoringState,
+    arrivals: &Arrivals,
 ) {
     let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
     let failures = Sparse::default();
@@ -105,6 +109,9 @@ fn run(
             Ok((deliveries, kept)) => {
                 failpoint::reach("kept");
                 metrics.commit_size.observe(count as f64);
+                if arrivals.is_wanted() {
+                    arrived(database, arrivals, &deliveries, &kept);
+                }
                 let new = deliveries.into_iter().zip(&kept).filter_map(|(delivery, kept)| match kept {
                     Stored::Accepted { inbox_id } => Some((*inbox_id, delivery)),
                     Stored::Duplicate => None,
@@ -129,5 +136,23 @@ fn run(
                 }
             }
         }
+    }
+}
+
+/// Events that the API gave first, and that the broker has sent as well: those were not missed.
+fn arrived(database: &Database, arrivals: &Arrivals, deliveries: &[Delivery], kept: &[Stored]) {
+    if let Some(last) = deliveries.iter().map(|delivery| delivery.received_at).max() {
+        arrivals.note(last);
+    }
+    let repeated = deliveries.iter().zip(kept).filter(|(_, kept)| **kept == Stored::Duplicate);
+    let repeated: Vec<&str> = repeated.map(|(delivery, _)| delivery.label.key.as_str()).collect();
+    if repeated.is_empty() {
+        return;
+    }
+    let polled = database.read::<_, DbError>(|conn| Ok(polled_events::any(conn)?)).unwrap_or_default();
+    if polled
+        && let Err(error) = database.write::<_, DbError>(|conn| Ok(polled_events::arrived(conn, &repeated)?))
+    {
+        tracing::warn!(error = %error, "webhooks could not be noted; their events may be counted as missed");
     }
 }

@@ -99,3 +99,9 @@ pub fn show(conn: &mut Conn, id: i64) -> QueryResult<Option<(ListedDelivery, Vec
     let body = inbox::table.filter(inbox::id.eq(id)).select(inbox::body).first(conn)?;
     Ok(Some((entry, body)))
 }
+
+/// Nothing was ever delivered, or retention has dropped it all.
+pub fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
+    let first: Option<i64> = inbox::table.select(inbox::id).limit(1).first(conn).optional()?;
+    Ok(first.is_none())
+}

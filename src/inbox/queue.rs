@@ -200,3 +200,16 @@ pub fn oldest(conn: &mut Conn) -> QueryResult<Option<(i64, Timestamp)>> {
         .optional()?;
     Ok(oldest.map(|(id, received_at)| (id, Timestamp::from_micros(received_at))))
 }
+
+/// The newest delivery that waits.
+pub fn newest(conn: &mut Conn) -> QueryResult<Option<i64>> {
+    inbox_queue::table.select(diesel::dsl::max(inbox_queue::inbox_id)).first(conn)
+}
+
+/// How many of those up to `newest` are due.
+pub fn due_until(conn: &mut Conn, newest: i64, now_micros: i64) -> QueryResult<i64> {
+    let due = inbox_queue::table
+        .filter(inbox_queue::inbox_id.le(newest))
+        .filter(inbox_queue::due_at.le(now_micros));
+    due.count().get_result(conn)
+}

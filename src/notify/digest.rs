@@ -71,6 +71,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
         Family::Waiting => {
             News::Waiting(mail.news.last().map(|one| notice::read(&one.payload)).unwrap_or_default())
         }
+        Family::Webhooks => News::Webhooks(read(first(most))),
     }))
 }
 
@@ -120,5 +121,6 @@ fn leaver(notice: &Payload, directory: Option<&DisplayName>) -> NamedLeaver {
         because: render::reason(notice, directory.map(|directory| directory.gone)),
         directory: directory.and_then(|directory| directory.name.clone()),
         inbox_id: notice.inbox_id,
+        found: notice.found,
     }
 }

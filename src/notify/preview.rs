@@ -17,7 +17,7 @@ use crate::{
         mails::ClaimedMail,
         notice::{
             ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Privilege, Privileged,
-            SilentDirectory, Waiting,
+            SilentDirectory, Waiting, WebhooksAway,
         },
     },
     runtime::clock::Timestamp,
@@ -59,6 +59,7 @@ fn leaver(name: &str, email: &str, seconds: i64, because: LeaverReason) -> Named
         because,
         directory: Some("Acme Okta".into()),
         inbox_id: 42 + seconds,
+        found: false,
     }
 }
 
@@ -168,6 +169,9 @@ pub fn example(kind: NoticeKind) -> News {
         NoticeKind::DeliveriesWait => {
             News::Waiting(Waiting { deliveries: 1_204, since: at(-2_400).micros(), inbox_id: 63 })
         }
+        NoticeKind::WebhooksAway => {
+            News::Webhooks(vec![WebhooksAway { since: at(0).micros(), back_at: None }])
+        }
     }
 }
 
@@ -234,6 +238,7 @@ fn review() -> Review {
         assignments: 3,
         departures: 2,
         cut: None,
+        compared: Vec::new(),
         holds: vec![
             holds(
                 "Grace Hopper",

@@ -18,6 +18,7 @@ mod roles;
 mod shown;
 mod text;
 mod waiting;
+mod webhooks;
 
 use std::collections::HashMap;
 
@@ -25,7 +26,7 @@ use crate::outbox::{
     hold_notice::HoldNotice,
     notice::{
         ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Payload, Privilege,
-        SilentDirectory, Waiting,
+        SilentDirectory, Waiting, WebhooksAway,
     },
 };
 
@@ -47,6 +48,7 @@ pub enum News {
     GivenUp(Vec<GivenUp>, usize),
     ClaimsRefused(Vec<ClaimRefused>, usize),
     Waiting(Waiting),
+    Webhooks(Vec<WebhooksAway>),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +97,7 @@ pub fn news(news: &News) -> Rendered {
         News::GivenUp(given_up, total) => written(&given_up::page(given_up, *total)),
         News::ClaimsRefused(refused, total) => written(&claims_refused::page(refused, *total)),
         News::Waiting(waiting) => written(&waiting::page(waiting)),
+        News::Webhooks(away) => written(&webhooks::page(away)),
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
         | Notice::AccessReport { .. }
         | Notice::DeliveryGivenUp(_)
         | Notice::ClaimRefused(_)
-        | Notice::DeliveriesWait(_) => true,
+        | Notice::DeliveriesWait(_)
+        | Notice::WebhooksAway(_) => true,
     }
 }
 

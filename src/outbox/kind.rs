@@ -36,6 +36,8 @@ pub enum NoticeKind {
     ClaimRefused,
     /// Deliveries have waited for more than half an hour; for the operator.
     DeliveriesWait,
+    /// No webhook arrives although the API has events, or they arrive again; for the operator.
+    WebhooksAway,
 }
 
 /// What one mail is about: each has a file of its name in `templates/mail/`.
@@ -64,6 +66,8 @@ pub enum Family {
     ClaimsRefused,
     /// For the operator.
     Waiting,
+    /// For the operator.
+    Webhooks,
 }
 
 impl NoticeKind {
@@ -95,6 +99,7 @@ impl NoticeKind {
             Self::DeliveryGivenUp => Family::GivenUp,
             Self::ClaimRefused => Family::ClaimsRefused,
             Self::DeliveriesWait => Family::Waiting,
+            Self::WebhooksAway => Family::Webhooks,
         }
     }
 }
@@ -116,7 +121,7 @@ impl Family {
 
     /// Of the service itself and not of a tenant: for the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Waiting)
+        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Waiting | Self::Webhooks)
     }
 
     /// Somebody has to decide: it waits for no window, counts against no rate, and says so in its headers.

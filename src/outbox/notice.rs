@@ -72,6 +72,8 @@ pub enum Notice {
     ClaimRefused(ClaimRefused),
     /// For the operator.
     DeliveriesWait(Waiting),
+    /// For the operator: webhooks do not arrive any more, or are back.
+    WebhooksAway(WebhooksAway),
 }
 
 /// The person that a notice is about.
@@ -112,6 +114,9 @@ pub struct Payload {
     pub state: Option<String>,
     /// The delivery that says so, as `rosterd inbox show` names it.
     pub inbox_id: i64,
+    /// Found by comparison with the broker's lists.
+    #[serde(default)]
+    pub found: bool,
 }
 
 /// A directory that came or went.
@@ -288,6 +293,15 @@ pub struct Waiting {
     pub inbox_id: i64,
 }
 
+/// That the broker's webhooks do not reach this service, while its API has events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhooksAway {
+    /// The last one that came, or the first event that none brought; by this service's clock.
+    pub since: i64,
+    /// Since when they come again.
+    pub back_at: Option<i64>,
+}
+
 /// A row of the outbox before it is one.
 pub(super) struct Row<'a> {
     pub(super) tenant_id: &'a str,
@@ -317,6 +331,7 @@ impl Notice {
             Self::DeliveryGivenUp(_) => NoticeKind::DeliveryGivenUp,
             Self::ClaimRefused(_) => NoticeKind::ClaimRefused,
             Self::DeliveriesWait(_) => NoticeKind::DeliveriesWait,
+            Self::WebhooksAway(_) => NoticeKind::WebhooksAway,
         }
     }
 
@@ -344,6 +359,7 @@ impl Notice {
             Self::DeliveryGivenUp(given_up) => of_tenant("", json(given_up)),
             Self::ClaimRefused(refused) => of_tenant("", json(refused)),
             Self::DeliveriesWait(waiting) => of_tenant("", json(waiting)),
+            Self::WebhooksAway(away) => of_tenant("", json(away)),
         };
         let family = kind.family();
         let bundle = match self {
@@ -390,6 +406,7 @@ fn leaver(leaver: &Leaver) -> Payload {
         .to_owned(),
         state: leaver.state.clone(),
         inbox_id: leaver.inbox_id,
+        found: leaver.found,
     }
 }
 

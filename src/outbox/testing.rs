@@ -75,6 +75,7 @@ fn leaver(tenant: &str, person: &str, now: Timestamp) -> Leaver {
         succeeded: false,
         state: Some("suspended".into()),
         inbox_id: 7,
+        found: false,
     }
 }
 

@@ -12,11 +12,13 @@ use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::{
+    broker::Source,
     db::{Database, DbError},
     inbox::{dead_letters, queue, storing::StoringState},
     outbox,
     runtime::clock::{Clock, Timestamp},
-    tables::{holds, properties, recompute_jobs, refused},
+    sync::missed,
+    tables::{comparisons, event_cursors, holds, properties, recompute_jobs, refused},
 };
 
 /// How long a look at the database may take.
@@ -47,6 +49,19 @@ pub(super) struct Standing {
     pub(super) holds: Holds,
     /// Users and groups that the database refuses to change.
     pub(super) refused: Heap,
+    pub(super) sync: Sync,
+}
+
+/// What is known by asking the broker.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Sync {
+    /// When the events of the API were last read.
+    pub(super) polled_seconds: Option<i64>,
+    pub(super) events_missed: i64,
+    /// Since when no webhook has come while the API had events.
+    pub(super) webhooks_away_seconds: Option<i64>,
+    /// Age of the comparison of the directory that was compared longest ago.
+    pub(super) compared_oldest_seconds: Option<i64>,
 }
 
 /// Mass changes that wait for a decision.
@@ -88,6 +103,8 @@ impl Health {
             };
             database.read::<_, DbError>(|conn| {
                 let (open, people) = holds::waiting(conn)?;
+                let age = |at: Timestamp| now.seconds_since(at).max(0);
+                let missed = missed::known(conn)?;
                 Ok(Standing {
                     holds: Holds { open, people },
                     inbox: heap(queue::backlog(conn)?),
@@ -95,6 +112,13 @@ impl Health {
                     outbox: heap(outbox::waiting(conn)?),
                     refreshes: recompute_jobs::count(conn)?,
                     refused: heap(refused::waiting(conn)?),
+                    sync: Sync {
+                        polled_seconds: event_cursors::of(conn, Source::EVENTS.name())?
+                            .map(|cursor| age(cursor.polled_at)),
+                        events_missed: missed.total,
+                        webhooks_away_seconds: missed.away_since.map(age),
+                        compared_oldest_seconds: comparisons::oldest(conn)?.map(age),
+                    },
                 })
             })
         };
@@ -124,6 +148,7 @@ pub(super) async fn details(health: Data<Health>) -> HttpResponse {
                 "refreshes": standing.refreshes,
                 "refused": standing.refused,
                 "holds": standing.holds,
+                "sync": standing.sync,
             });
             HttpResponse::Ok().content_type("application/json").body(body.to_string())
         }

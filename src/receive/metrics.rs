@@ -17,6 +17,7 @@ pub(super) async fn metrics(metrics: Data<Metrics>, health: Data<Health>) -> Res
         metrics.changes_refused.set(standing.refused.count);
         metrics.outbox_waiting.set(standing.outbox.count);
         metrics.held.set(standing.holds.people);
+        metrics.compared_oldest_seconds.set(standing.sync.compared_oldest_seconds.unwrap_or_default() as f64);
     }
     let Ok(text) = metrics.encode() else { return Err(Problem::NotReady) };
     Ok(HttpResponse::Ok()

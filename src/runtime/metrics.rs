@@ -57,6 +57,14 @@ pub struct Metrics {
     pub dead_letters_oldest_seconds: Gauge<f64, AtomicU64>,
     pub outbox_waiting: Gauge<i64, AtomicI64>,
     pub held: Gauge,
+    /// `read`, `new`, `failed`: polls for events, and what they met.
+    pub polled: Family<Outcome, Counter>,
+    /// Events that no webhook brought.
+    pub events_missed: Counter,
+    /// `healed`, `held`.
+    pub differences: Family<Outcome, Counter>,
+    /// Age of the comparison of the directory that was compared longest ago.
+    pub compared_oldest_seconds: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -83,6 +91,10 @@ impl Default for Metrics {
             dead_letters_oldest_seconds: Gauge::default(),
             outbox_waiting: Gauge::default(),
             held: Gauge::default(),
+            polled: Family::default(),
+            events_missed: Counter::default(),
+            differences: Family::default(),
+            compared_oldest_seconds: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -137,6 +149,19 @@ impl Metrics {
             self.dead_letters_oldest_seconds.clone(),
         );
         r.register("outbox_waiting", "Notices not yet told", self.outbox_waiting.clone());
+        r.register("polled_events", "Events read from the API, and reads that failed", self.polled.clone());
+        r.register(
+            "events_missed",
+            "Events that no webhook brought within ten minutes",
+            self.events_missed.clone(),
+        );
+        r.register("differences", "Differences found by comparison with the lists", self.differences.clone());
+        r.register_with_unit(
+            "compared_oldest",
+            "Age of the last comparison of the directory that was compared longest ago",
+            Unit::Seconds,
+            self.compared_oldest_seconds.clone(),
+        );
         r.register("held", "People whose loss of access or of a privileged role is held", self.held.clone());
     }
 

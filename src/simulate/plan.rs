@@ -35,6 +35,8 @@ pub(super) enum Stream {
     Ids,
     /// Duplicates and order.
     Wire,
+    /// Webhooks that never arrive.
+    Lost,
     /// Ids of the last event, which a longer simulation does not have at that place.
     Ending,
 }
@@ -51,6 +53,7 @@ impl Plan {
             Stream::Choices => 0,
             Stream::Ids => 1,
             Stream::Wire => 2,
+            Stream::Lost => u64::MAX,
             Stream::Ending => 3_u64.wrapping_add(self.events),
         };
         let words = [self.seed, sizes, number, 0];

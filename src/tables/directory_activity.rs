@@ -47,12 +47,15 @@ pub struct Silent {
     pub heard_at: i64,
 }
 
-/// Connected directories that have not been heard of since, and whose silence is not told yet.
+/// Connected directories that have not been heard of since, whose silence is not told yet, and that were not compared with the
+/// broker's lists since: a directory that was asked is not silent.
 pub fn silent_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<Silent>> {
     let sql = format!(
         "SELECT d.tenant_id, h.directory_id, h.heard_at FROM directory_activity h JOIN directories d ON d.id = h.directory_id \
-         WHERE h.heard_at <= {} AND h.told_at IS NULL AND d.state = 'active' ORDER BY d.tenant_id, d.id",
-        since.micros()
+         WHERE h.heard_at <= {since} AND h.told_at IS NULL AND d.state = 'active' \
+         AND NOT EXISTS (SELECT 1 FROM comparisons c WHERE c.directory_id = h.directory_id AND c.complete \
+         AND c.checked_at > {since}) ORDER BY d.tenant_id, d.id",
+        since = since.micros()
     );
     on_each!(conn, |c| sql_query(&sql).load(c))
 }

@@ -56,6 +56,23 @@ pub fn upsert(conn: &mut Conn, memberships: &[NewMembership<'_>]) -> QueryResult
     Ok(())
 }
 
+/// The latest fact about each membership of a group, under these claims: (user, its time, its event, added, claim).
+pub type Standing = (String, i64, String, bool, i64);
+
+pub fn of_group(conn: &mut Conn, group_id: &str, claim_ids: &[i64]) -> QueryResult<Vec<Standing>> {
+    memberships::table
+        .filter(memberships::group_id.eq(group_id))
+        .filter(memberships::claim_id.eq_any(claim_ids))
+        .select((
+            memberships::user_id,
+            memberships::at,
+            memberships::event,
+            memberships::added,
+            memberships::claim_id,
+        ))
+        .load(conn)
+}
+
 #[derive(QueryableByName)]
 struct Holder {
     #[diesel(sql_type = BigInt)]

@@ -29,6 +29,17 @@ pub fn set(conn: &mut Conn, name: &str, value: &str) -> QueryResult<()> {
     Ok(())
 }
 
+/// A number that was set.
+pub fn number(conn: &mut Conn, name: &str) -> QueryResult<Option<i64>> {
+    Ok(get(conn, name)?.and_then(|text| text.parse().ok()))
+}
+
+/// Removes the value of this name.
+pub fn unset(conn: &mut Conn, name: &str) -> QueryResult<()> {
+    diesel::delete(properties::table.find(name)).execute(conn)?;
+    Ok(())
+}
+
 /// True for one process a day: it notifies the operator of deliveries that wait. In the transaction that enqueues the
 /// notice, so that after a crash both are there, or neither.
 pub fn take_waiting_notice(conn: &mut Conn, now: Timestamp) -> QueryResult<bool> {

@@ -67,6 +67,8 @@ mod silent;
 #[cfg(test)]
 mod smtp;
 #[cfg(test)]
+mod sync;
+#[cfg(test)]
 mod times;
 #[cfg(test)]
 mod unreadable;

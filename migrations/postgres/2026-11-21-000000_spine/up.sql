@@ -429,3 +429,40 @@ CREATE TABLE audit_heads (
     seq       BIGINT           NOT NULL,
     hash      BYTEA            NOT NULL
 );
+
+-- How far the broker's events are read. The cursor moves only in the transaction that appends what was read, and never back.
+CREATE TABLE event_cursors (
+    source    TEXT COLLATE "C" PRIMARY KEY,
+    -- NULL: the next read begins by time
+    cursor    TEXT,
+    -- the time of the event at the cursor, and when the API was last read to its end, by this service's clock
+    at        BIGINT NOT NULL,
+    polled_at BIGINT NOT NULL
+);
+
+-- Events that were read before a webhook brought them. A row goes when the webhook comes, or counts as missed.
+CREATE TABLE polled_events (
+    event_key TEXT COLLATE "C" PRIMARY KEY,
+    seen_at   BIGINT NOT NULL
+);
+CREATE INDEX polled_events_age ON polled_events (seen_at);
+
+-- Comparisons of directories with the broker's lists, and the differences that were found (JSON).
+CREATE TABLE comparisons (
+    directory_id TEXT COLLATE "C" NOT NULL,
+    -- by this service's clock
+    checked_at   BIGINT NOT NULL,
+    tenant_id    TEXT COLLATE "C" NOT NULL,
+    complete     BOOLEAN NOT NULL,
+    reason       TEXT,
+    -- the instant that the lists stand for, by the broker's clock
+    compared_at  BIGINT,
+    people       BIGINT NOT NULL,
+    groups       BIGINT NOT NULL,
+    memberships  BIGINT NOT NULL,
+    differences  BIGINT NOT NULL,
+    healed       BIGINT NOT NULL,
+    held         BIGINT NOT NULL,
+    report       TEXT NOT NULL,
+    PRIMARY KEY (directory_id, checked_at)
+);

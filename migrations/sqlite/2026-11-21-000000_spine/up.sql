@@ -428,3 +428,40 @@ CREATE TABLE audit_heads (
     seq       INTEGER NOT NULL,
     hash      BLOB    NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- How far the broker's events are read. The cursor moves only in the transaction that appends what was read, and never back.
+CREATE TABLE event_cursors (
+    source    TEXT NOT NULL PRIMARY KEY,
+    -- NULL: the next read begins by time
+    cursor    TEXT,
+    -- the time of the event at the cursor, and when the API was last read to its end, by this service's clock
+    at        INTEGER NOT NULL,
+    polled_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Events that were read before a webhook brought them. A row goes when the webhook comes, or counts as missed.
+CREATE TABLE polled_events (
+    event_key TEXT PRIMARY KEY,
+    seen_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX polled_events_age ON polled_events (seen_at);
+
+-- Comparisons of directories with the broker's lists, and the differences that were found (JSON).
+CREATE TABLE comparisons (
+    directory_id TEXT NOT NULL,
+    -- by this service's clock
+    checked_at   INTEGER NOT NULL,
+    tenant_id    TEXT NOT NULL,
+    complete     INTEGER NOT NULL CHECK (complete IN (0, 1)),
+    reason       TEXT,
+    -- the instant that the lists stand for, by the broker's clock
+    compared_at  INTEGER,
+    people       INTEGER NOT NULL,
+    groups       INTEGER NOT NULL,
+    memberships  INTEGER NOT NULL,
+    differences  INTEGER NOT NULL,
+    healed       INTEGER NOT NULL,
+    held         INTEGER NOT NULL,
+    report       TEXT NOT NULL,
+    PRIMARY KEY (directory_id, checked_at)
+) STRICT, WITHOUT ROWID;

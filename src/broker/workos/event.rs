@@ -23,6 +23,9 @@ struct Event<'a> {
     event: Text<'a>,
     #[serde(borrow, default)]
     created_at: Text<'a>,
+    /// Only what rosterd read in a list has it (`super::api::observed`).
+    #[serde(borrow, default)]
+    not_before: Text<'a>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
@@ -52,16 +55,25 @@ pub(super) struct Thing<'a> {
 
 /// In one pass where it is as it should be; otherwise once more, without the values that cannot be read.
 pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
+    read_from(body, false)
+}
+
+/// What rosterd read in a list, in the form of an event.
+pub(in crate::broker) fn read_list(body: &[u8]) -> Result<Reading, NotUnderstood> {
+    read_from(body, true)
+}
+
+fn read_from(body: &[u8], list: bool) -> Result<Reading, NotUnderstood> {
     let text = std::str::from_utf8(body).map_err(|error| NotUnderstood::Shape(error.to_string()));
-    let error = match text.and_then(|text| read_text(text, Vec::new())) {
+    let error = match text.and_then(|text| read_text(text, list, Vec::new())) {
         Err(error @ NotUnderstood::Shape(_)) => error,
         outcome => return outcome,
     };
     let Some(Mended { value, left_out }) = mended(body) else { return Err(error) };
-    read_text(&value.to_string(), left_out)
+    read_text(&value.to_string(), list, left_out)
 }
 
-fn read_text(text: &str, mut left_out: Vec<String>) -> Result<Reading, NotUnderstood> {
+fn read_text(text: &str, list: bool, mut left_out: Vec<String>) -> Result<Reading, NotUnderstood> {
     let event: Event<'_> = parsed(text)?;
     let (id, kind) = (event.id.id("id")?, event.event.id("event")?);
     let kind = kind.as_str();
@@ -71,7 +83,8 @@ fn read_text(text: &str, mut left_out: Vec<String>) -> Result<Reading, NotUnders
     };
     let data = event.data.ok_or_else(|| NotUnderstood::Shape("it has no data".to_owned()))?;
     let deleted = what == "deleted";
-    let stamp = Stamp { id, emitted: event.created_at.time() };
+    let not_before = if list { event.not_before.time() } else { None };
+    let stamp = Stamp { id, emitted: event.created_at.time(), not_before };
     let observation = match family {
         "organization" => Observation::Organization(organization(&parsed(data.get())?, &stamp, deleted)?),
         "dsync.user" => user(data.get(), &stamp, deleted, &mut left_out)?,
@@ -91,6 +104,8 @@ fn read_text(text: &str, mut left_out: Vec<String>) -> Result<Reading, NotUnders
 pub(super) struct Stamp {
     pub(super) id: String,
     pub(super) emitted: Option<Timestamp>,
+    /// A list counts as newer than whatever was said before it was read, also than a fact with a later `updated_at`.
+    pub(super) not_before: Option<Timestamp>,
 }
 
 impl Stamp {
@@ -98,7 +113,12 @@ impl Stamp {
     /// newer than the event that says it, or a time ahead of its event would win over every later removal.
     fn version(&self, updated_at: Option<Timestamp>, deleted: bool) -> Result<Version, NotUnderstood> {
         let emitted = self.emitted.or(updated_at).ok_or(NotUnderstood::NoTime)?;
-        let at = if deleted { emitted } else { updated_at.unwrap_or(emitted).min(emitted) };
+        let updated_at = updated_at.unwrap_or(emitted);
+        let at = if deleted {
+            emitted
+        } else {
+            self.not_before.unwrap_or(updated_at).max(updated_at).min(emitted)
+        };
         Ok(Version { at, emitted, event: self.id.clone() })
     }
 }

@@ -33,7 +33,7 @@ impl fmt::Display for Clean {
 /// At most `most` characters in one line: no line ends, no controls, nothing that turns the direction of what follows
 /// or hides in between.
 ///
-/// For lists that no mail program shows, such as an attached file: a page takes [`name`], [`email`] or [`argument`].
+/// For lists that no mail program shows, such as an attached file: a page takes [`name`] or [`email`].
 pub(super) fn line(text: &str, most: usize) -> Clean {
     Clean(cut(text, most))
 }
@@ -87,16 +87,7 @@ pub(super) fn email(text: &str) -> Clean {
     if is_address(&plain.0) { plain } else { name(text, MOST_OF_ADDRESS) }
 }
 
-/// An id as one word of a command that somebody may copy into a shell, or the placeholder where it is not plainly that.
-pub(super) fn argument(id: &str, placeholder: &'static str) -> Clean {
-    let begins = id.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let fits = begins && id.len() <= MOST_OF_ID && id.bytes().all(plain);
-    Clean(if fits { id } else { placeholder }.to_owned())
-}
-
 const MOST_OF_ADDRESS: usize = 254;
-const MOST_OF_ID: usize = 128;
 
 fn is_dot(c: char) -> bool {
     matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
@@ -173,26 +164,5 @@ mod tests {
         assert_eq!(email("WWW.evil.example@x"), "WWW. evil. example@x");
         assert_eq!(email("mailto:a@x.example"), "mailto: a@x. example");
         assert_eq!(email("see evil.example a@x"), "see evil. example a@x");
-    }
-
-    #[test]
-    fn only_a_plain_id_gets_into_a_command() {
-        assert_eq!(argument("org_01EHZ-x", "TENANT"), "org_01EHZ-x");
-        for id in [
-            "",
-            "-x",
-            "$(reboot)",
-            "a b",
-            "a;b",
-            "a'b",
-            "a\"b",
-            "a`b`",
-            "a\nb",
-            "evil.example",
-            "ä",
-            &"x".repeat(200),
-        ] {
-            assert_eq!(argument(id, "TENANT"), "TENANT", "{id}");
-        }
     }
 }

@@ -187,6 +187,7 @@ fn doubled(news: News) -> News {
         }
         News::ClaimsRefused(refused, _) => News::ClaimsRefused(twice(refused), 3),
         News::Waiting(waiting) => News::Waiting(waiting),
+        News::Webhooks(away) => News::Webhooks(twice(away)),
     }
 }
 
@@ -261,6 +262,10 @@ fn two_of_a_kind_are_counted() {
     Not applied: 1,204 deliveries wait
     1,204 deliveries wait, the oldest for more than half an hour.
     Please look at the cause now. A person may still have access that has ended in the directory.
+    ---
+    The broker's webhooks do not arrive
+    The broker's webhooks do not arrive at this service.
+    Please check the endpoint soon. Until then changes are applied later than usual.
     "#);
 }
 
@@ -274,6 +279,7 @@ fn a_list_runs_no_formula_and_says_when_it_is_cut() {
         because: LeaverReason::DirectoryDeleted,
         directory: Some("say \"A\"".into()),
         inbox_id: 7,
+        found: false,
     };
     let digest =
         |leavers: Vec<NamedLeaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
@@ -408,5 +414,6 @@ fn spoiled(news: News, evil: &str) -> News {
             News::ClaimsRefused(refused, total)
         }
         News::Waiting(waiting) => News::Waiting(waiting),
+        News::Webhooks(away) => News::Webhooks(away),
     }
 }

@@ -35,6 +35,8 @@ pub struct NamedLeaver {
     pub because: LeaverReason,
     pub directory: Option<String>,
     pub inbox_id: i64,
+    /// Found by comparison with the broker's lists: no event told of it.
+    pub found: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,8 @@ struct Left {
 pub(super) struct Because {
     cause: Cause,
     directory: Named,
+    /// The time of the event, where none arrived and a comparison found it.
+    missed: Option<Clean>,
 }
 
 enum Cause {
@@ -171,5 +175,6 @@ pub(super) fn because(leaver: &NamedLeaver) -> Because {
             None => Cause::Unknown,
         },
     };
-    Because { cause, directory: Named::new(leaver.directory.as_deref()) }
+    let missed = leaver.found.then(|| time(leaver.since));
+    Because { cause, directory: Named::new(leaver.directory.as_deref()), missed }
 }

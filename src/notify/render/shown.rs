@@ -10,10 +10,6 @@ use super::{
 };
 use crate::runtime::clock::Timestamp;
 
-/// In a command, for an id that is not plain.
-pub(super) const DIRECTORY: &str = "DIRECTORY";
-pub(super) const ORGANIZATION: &str = "ORGANIZATION";
-
 /// Roles that are named of one person.
 const MOST_ROLES: usize = 10;
 

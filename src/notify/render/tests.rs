@@ -13,6 +13,7 @@ fn ada() -> NamedLeaver {
         because: LeaverReason::Person { state: Some("suspended".into()) },
         directory: Some("Acme Okta".into()),
         inbox_id: 42,
+        found: false,
     }
 }
 
@@ -44,6 +45,18 @@ fn shown(name: &str, digest: &Digest) -> Rendered {
     leave_a_picture(name, &rendered);
     assert!(rendered.text.lines().all(|line| display_width(line) <= 78), "{}", rendered.text);
     rendered
+}
+
+#[test]
+fn a_leaver_found_by_comparison_is_said_to_be() {
+    let found = leavers::because(&NamedLeaver { found: true, ..ada() }).to_string();
+    let event = leavers::because(&ada());
+    assert_eq!(
+        found,
+        format!(
+            "{event}; found by comparison with the directory, because the event of 2026-01-15 12:00:00 UTC did not arrive"
+        )
+    );
 }
 
 #[test]

@@ -1,0 +1,247 @@
+//! `reconcile` and `backfill`: the tables against the broker's lists.
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
+
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use super::{
+    Failure, Format,
+    output::{List, printable_line, say},
+};
+use crate::{
+    apply::{ApplyError, Batch, prefetch::Prefetcher},
+    config::Config,
+    db::Database,
+    decide::Rules,
+    runtime::{
+        clock::{Clock, Timestamp},
+        metrics::Metrics,
+        wake::Wake,
+    },
+    sync::{backfill, client::Client, reconcile::Reconcile, report::Report},
+    tables::mappings,
+    worker::{
+        applier::{Applier, ApplyStep},
+        checkpointer::WalGrowth,
+    },
+};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Only the directories of this tenant
+    #[arg(long, conflicts_with = "directory")]
+    tenant: Option<String>,
+    /// Only this directory
+    #[arg(long)]
+    directory: Option<String>,
+    /// Show the differences and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// End with 2 when there were differences
+    #[arg(long)]
+    detailed_exitcode: bool,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub struct Backfill {
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// With differences and `--detailed-exitcode`.
+const DIFFERENT: u8 = 2;
+
+pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let applier = applier(database, config)?;
+    let wanted = Wanted {
+        tenant: arguments.tenant.as_deref(),
+        directory: arguments.directory.as_deref(),
+        dry_run: arguments.dry_run,
+        compared_since: None,
+    };
+    let reports = compared(&applier, config, wanted)?;
+    print(&reports, arguments.format)?;
+    let found: u64 = reports.iter().map(|report| report.found).sum();
+    let incomplete = reports.iter().filter(|report| !report.complete).count();
+    match (found, arguments.dry_run) {
+        (0, _) => eprintln!("{} directories compared, no differences", reports.len()),
+        (n, true) => eprintln!("{n} differences; nothing was changed"),
+        (n, false) => {
+            let (healed, held) = totals(&reports);
+            eprintln!("{n} differences, {healed} healed, {held} held (`rosterd holds list`)");
+        }
+    }
+    if incomplete > 0 {
+        eprintln!("{incomplete} directories were not compared to the end; the reason stands with each");
+    }
+    Ok(match (found > 0 && arguments.detailed_exitcode, incomplete > 0) {
+        (true, _) => ExitCode::from(DIFFERENT),
+        (false, true) => ExitCode::FAILURE,
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+pub(super) fn backfill(
+    database: &Database,
+    config: &Config,
+    arguments: &Backfill,
+) -> Result<ExitCode, Failure> {
+    let applier = applier(database, config)?;
+    let begun = backfill::begin(database, Clock::System.now())?;
+    if begun.is_resumed {
+        eprintln!("goes on with the backfill that began at {}", begun.at);
+    }
+    let wanted = Wanted { compared_since: Some(begun.at), ..Wanted::default() };
+    let reports = compared(&applier, config, wanted)?;
+    let complete = reports.iter().all(|report| report.complete);
+    if complete {
+        backfill::end(database)?;
+    }
+    let columns = vec!["tenant_id", "directory_id", "complete", "reason", "people", "groups", "memberships"];
+    let rows = reports.iter().map(|report| {
+        vec![
+            report.tenant_id.as_str().into(),
+            report.directory_id.as_str().into(),
+            report.complete.into(),
+            report.reason.as_deref().into(),
+            report.people.into(),
+            report.groups.into(),
+            report.memberships.into(),
+        ]
+    });
+    List { columns, rows: rows.collect() }.print(arguments.format)?;
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    eprintln!(
+        "{} directories: {} people, {} groups, {} memberships",
+        reports.len(),
+        sum(|report| report.people),
+        sum(|report| report.groups),
+        sum(|report| report.memberships)
+    );
+    if !complete {
+        eprintln!("some directories were not read to the end; run it again, it goes on with those");
+    }
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whatever runs beside this applies as well; a delivery is applied once.
+fn applier(database: &Database, config: &Config) -> Result<Applier, Failure> {
+    let mapping = database.read::<_, ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
+    Ok(Applier {
+        database: database.clone(),
+        rules: Rules { mapping: Arc::new(mapping), ..config.rules() }.into(),
+        batch: Batch {
+            deliveries: config.apply.batch_deliveries,
+            bytes: config.apply.batch_bytes,
+            ..Batch::default()
+        },
+        ahead: Prefetcher::default(),
+        log: WalGrowth::default(),
+        retention: config.retention,
+        clock: Clock::System,
+        metrics: Arc::new(Metrics::default()),
+        notices: Wake::default(),
+        failures: AtomicU32::new(0),
+    })
+}
+
+#[derive(Default)]
+struct Wanted<'a> {
+    tenant: Option<&'a str>,
+    directory: Option<&'a str>,
+    dry_run: bool,
+    compared_since: Option<Timestamp>,
+}
+
+fn compared(applier: &Applier, config: &Config, wanted: Wanted<'_>) -> Result<Vec<Report>, Failure> {
+    let Some(settings) = config.api() else {
+        return Err(
+            "there is no API key: set WORKOS_API_KEY (or workos.api_key) to a secret key of the environment"
+                .into(),
+        );
+    };
+    let client = Client::new(&settings, || false)?;
+    let rules = applier.rules.read().clone();
+    let turn = parking_lot::Mutex::new(());
+    let settle = || {
+        let _one_at_a_time = turn.lock();
+        while applier.step().map_err(|error| error.to_string())? != ApplyStep::Idle {}
+        Ok(())
+    };
+    // On stderr, and only when that is a terminal.
+    let bar = ProgressBar::new(0);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let progress = |done: u64, total: u64| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let reconcile = Reconcile {
+        database: &applier.database,
+        client: &client,
+        rules: &rules,
+        clock: &Clock::System,
+        tenant: wanted.tenant,
+        directory: wanted.directory,
+        compared_since: wanted.compared_since,
+        dry_run: wanted.dry_run,
+        settle: &settle,
+        progress: &progress,
+    };
+    let reports = reconcile.run();
+    bar.finish_and_clear();
+    Ok(reports?)
+}
+
+fn totals(reports: &[Report]) -> (u64, u64) {
+    (reports.iter().map(|report| report.healed).sum(), reports.iter().map(|report| report.held).sum())
+}
+
+pub(super) fn print(reports: &[Report], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(say(&format!("{:#}\n", json!({ "directories": reports })))?);
+    }
+    let columns = vec!["tenant_id", "directory_id", "kind", "id", "tables", "broker", "cause", "done"];
+    let rows: Vec<Vec<Value>> = reports
+        .iter()
+        .flat_map(|report| report.differences.iter().map(move |difference| (report, difference)))
+        .map(|(report, difference)| {
+            vec![
+                report.tenant_id.as_str().into(),
+                report.directory_id.as_str().into(),
+                difference.kind.into(),
+                difference.id.as_str().into(),
+                difference.tables.as_str().into(),
+                difference.broker.as_str().into(),
+                difference.cause.as_str().into(),
+                difference.done.name().into(),
+            ]
+        })
+        .collect();
+    if format == Format::Table {
+        for report in reports {
+            say(&told(report))?;
+        }
+        say("\n")?;
+    }
+    Ok(List { columns, rows }.print(format)?)
+}
+
+fn told(report: &Report) -> String {
+    let Report { people, groups, memberships, found, .. } = report;
+    let (tenant, directory) = (printable_line(&report.tenant_id), printable_line(&report.directory_id));
+    let at = report.compared_at.map_or_else(|| "not read".to_owned(), |at| format!("as of {at}"));
+    let reason = report.reason.as_deref().map_or(String::new(), |reason| {
+        format!("; NOT COMPLETE, nobody counts as absent: {}", printable_line(reason))
+    });
+    format!(
+        "{tenant}, directory {directory}, {at}: {people} people, {groups} groups, {memberships} memberships, {found} differences{reason}\n"
+    )
+}

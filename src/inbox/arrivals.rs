@@ -1,0 +1,38 @@
+//! Whether webhooks arrive at all: what the appender sees of them, for those who read the same events from the API.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
+
+use crate::runtime::clock::Timestamp;
+
+/// Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    is_wanted: AtomicBool,
+    last: AtomicI64,
+}
+
+impl Arrivals {
+    /// Somebody reads the events of the API, so repetitions are looked at from now on.
+    pub fn want(&self) {
+        self.0.is_wanted.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.0.is_wanted.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn note(&self, received_at: Timestamp) {
+        self.0.last.fetch_max(received_at.micros(), Ordering::SeqCst);
+    }
+
+    /// When this process received the last webhook.
+    pub fn last(&self) -> Option<Timestamp> {
+        Some(self.0.last.load(Ordering::SeqCst)).filter(|last| *last > 0).map(Timestamp::from_micros)
+    }
+}

@@ -1,0 +1,232 @@
+//! Events that no webhook brought, read from the API into the inbox. The cursor is stored in the transaction that appends the
+//! page: after a crash the page is read again, and is a repetition.
+
+use crate::{
+    broker::{
+        Source,
+        api::{EventLabel, From, LONGEST_RANGE_SECONDS, Page, Question},
+    },
+    db::{Database, DbError},
+    inbox::{Delivery, Stored, append::append_within, listing},
+    runtime::clock::Timestamp,
+    tables::{
+        event_cursors::{self, Cursor},
+        polled_events,
+    },
+};
+
+use super::client::{ApiError, Client};
+
+/// Events may be held back for some seconds: the cursor stays so far behind the broker's clock.
+const OVERLAP_SECONDS: i64 = 60;
+
+/// After a cursor was refused: so much before it.
+const BEFORE_CURSOR_SECONDS: i64 = 600;
+
+/// At the first start: the broker sends a webhook again for three days. Into an empty database nothing of the past is told.
+const FIRST_SECONDS: i64 = 3 * 86_400;
+const FIRST_WHEN_EMPTY_SECONDS: i64 = 600;
+
+/// More pages than thirty days hold; whatever answers so much goes in a circle.
+const MOST_PAGES: u32 = 100_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    #[error("{0}")]
+    Api(#[from] ApiError),
+    #[error("{0}")]
+    Database(#[from] DbError),
+}
+
+/// What one reading of the events met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    pub read: u64,
+    /// Events that no webhook had brought yet.
+    pub new: u64,
+    /// They did not come oldest first.
+    pub out_of_order: bool,
+    /// The cursor was refused.
+    pub expired: bool,
+    /// Nothing was read for longer than the API remembers: events are lost, and only a comparison finds what they said.
+    pub too_late: bool,
+}
+
+/// Reads events from where the last reading ended, to the end. `now` is this service's clock.
+pub fn poll(database: &Database, client: &Client, now: Timestamp) -> Result<Polled, PollError> {
+    let source = Source::EVENTS;
+    let (known, empty) = database
+        .read::<_, DbError>(|conn| Ok((event_cursors::of(conn, source.name())?, listing::is_empty(conn)?)))?;
+    if client.broker_now().is_none() {
+        // Where to begin is a matter of the broker's clock; this one may be wrong.
+        client.page(&Question::clock())?;
+    }
+    let first = if empty { FIRST_WHEN_EMPTY_SECONDS } else { FIRST_SECONDS };
+    let mut cursor = known.clone().unwrap_or_else(|| Cursor {
+        event: None,
+        at: client.broker_now().unwrap_or(now).plus_seconds(-first),
+        polled_at: now,
+    });
+    let mut polled = Polled::default();
+    let earliest = client.broker_now().unwrap_or(now).plus_seconds(-LONGEST_RANGE_SECONDS);
+    polled.too_late = cursor.event.is_none() && cursor.at < earliest;
+    let mut from = match &cursor.event {
+        Some(event) => From::After(event.clone()),
+        None => From::Time(cursor.at.max(earliest)),
+    };
+    let floor = cursor.at;
+    let mut order = Order::after(cursor.event.is_some().then_some(cursor.at));
+    for _ in 0..MOST_PAGES {
+        let page = match client.page(&Question::events(&from)) {
+            // Expired, or never known there.
+            Err(error) if error.status() == Some(400) && from == after(&cursor) => {
+                polled.expired = true;
+                let by_time = cursor.at.plus_seconds(-BEFORE_CURSOR_SECONDS);
+                polled.too_late = by_time < earliest;
+                from = From::Time(by_time.max(earliest));
+                order = Order::after(None);
+                cursor.event = None;
+                continue;
+            }
+            page => page?,
+        };
+        let labels: Vec<EventLabel> = page.data.iter().filter_map(|raw| EventLabel::of(raw.get())).collect();
+        for label in &labels {
+            order.see(label.at());
+        }
+        if order.is_broken {
+            // A position among such is none.
+            cursor.event = None;
+        } else if let Some(settled) = settled(&labels, client.broker_now(), &order) {
+            (cursor.event, cursor.at) =
+                (Some(settled.id.clone()), settled.at().unwrap_or(cursor.at).max(cursor.at));
+        }
+        cursor.polled_at = now;
+        polled.read += page.data.len() as u64;
+        polled.new += keep(database, source, &page, &cursor, now)?;
+        let oldest = labels.iter().filter_map(EventLabel::at).min();
+        let done =
+            order.is_broken && oldest.is_some_and(|oldest| oldest < floor.plus_seconds(-OVERLAP_SECONDS));
+        let next = page.next().map(|next| From::After(next.to_owned()));
+        match next {
+            Some(next) if !page.data.is_empty() && next != from && !done => from = next,
+            _ => break,
+        }
+    }
+    if order.is_broken {
+        polled.out_of_order = true;
+        // All of the window is read now; the next reading begins a little before its end.
+        let newest = order.newest.unwrap_or(cursor.at);
+        let end = client.broker_now().map_or(newest, |now| now.min(newest));
+        cursor.at = cursor.at.max(end.plus_seconds(-OVERLAP_SECONDS));
+    }
+    database.write::<_, DbError>(|conn| Ok(event_cursors::advance(conn, source.name(), &cursor)?))?;
+    Ok(polled)
+}
+
+fn after(cursor: &Cursor) -> From {
+    cursor.event.clone().map_or(From::Time(cursor.at), From::After)
+}
+
+fn keep(
+    database: &Database,
+    source: Source,
+    page: &Page,
+    cursor: &Cursor,
+    now: Timestamp,
+) -> Result<u64, DbError> {
+    let bodies = page.data.iter().map(|raw| raw.get().as_bytes().to_vec());
+    let deliveries: Vec<Delivery> = bodies.map(|body| Delivery::new(source, body.into(), now)).collect();
+    database.write::<_, DbError>(|conn| {
+        let kept = append_within(conn, &deliveries)?;
+        let new: Vec<&str> = deliveries
+            .iter()
+            .zip(&kept)
+            .filter(|(_, kept)| **kept != Stored::Duplicate)
+            .map(|(delivery, _)| delivery.label.key.as_str())
+            .collect();
+        polled_events::add(conn, &new, now)?;
+        event_cursors::advance(conn, source.name(), cursor)?;
+        Ok(new.len() as u64)
+    })
+}
+
+/// The newest event of a page that nothing can come before any more: the order is known, and what was held back is out.
+fn settled<'a>(
+    labels: &'a [EventLabel],
+    broker_now: Option<Timestamp>,
+    order: &Order,
+) -> Option<&'a EventLabel> {
+    let until = broker_now?.plus_seconds(-OVERLAP_SECONDS);
+    labels.iter().rev().find(|label| label.at().is_some_and(|at| at <= until)).filter(|_| order.is_known)
+}
+
+/// In which order events come, as far as their times show it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Order {
+    last: Option<Timestamp>,
+    newest: Option<Timestamp>,
+    /// Time went on at least once.
+    is_known: bool,
+    /// Time went back.
+    is_broken: bool,
+}
+
+impl Order {
+    fn after(last: Option<Timestamp>) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    fn see(&mut self, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        if let Some(last) = self.last {
+            self.is_broken |= at < last;
+            self.is_known |= at > last;
+        }
+        self.last = Some(at);
+        self.newest = self.newest.max(Some(at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(seconds: &[i64]) -> Order {
+        let mut order = Order::default();
+        for second in seconds {
+            order.see(Some(Timestamp::from_millis(second * 1_000)));
+        }
+        order
+    }
+
+    #[test]
+    fn an_order_is_known_when_time_went_on_and_broken_when_it_went_back() {
+        for (times, known, broken) in [
+            (&[][..], false, false),
+            (&[5], false, false),
+            (&[5, 5], false, false),
+            (&[5, 6], true, false),
+            (&[6, 5], false, true),
+            (&[5, 6, 6, 5], true, true),
+        ] {
+            let order = seen(times);
+            assert_eq!((order.is_known, order.is_broken), (known, broken), "{times:?}");
+        }
+    }
+
+    #[test]
+    fn the_cursor_stays_a_minute_behind_the_broker_and_waits_for_a_known_order() {
+        let label = |id: &str, second: i64| {
+            let at = Timestamp::from_millis(second * 1_000);
+            EventLabel::of(&format!(r#"{{"id":"{id}","created_at":"{at}"}}"#)).unwrap()
+        };
+        let labels = [label("a", 100), label("b", 140), label("c", 141)];
+        let now = |second: i64| Some(Timestamp::from_millis(second * 1_000));
+        let id = |now, order| settled(&labels, now, &order).map(|label| label.id.clone());
+        assert_eq!(id(now(200), seen(&[100, 140, 141])).as_deref(), Some("b"));
+        assert_eq!(id(now(150), seen(&[100, 140, 141])), None);
+        assert_eq!(id(now(999), seen(&[100])), None);
+        assert_eq!(id(None, seen(&[100, 140, 141])), None);
+    }
+}

@@ -1,0 +1,484 @@
+//! One directory as the API lists it, against the facts that stand.
+//!
+//! What gives or changes without taking is kept page by page: it is true whether or not the list comes to its end. What
+//! takes access away is returned, for it is weighed as a whole (`super::losses`). What was said after the list is newer
+//! than the list, and is no difference.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde_json::Value;
+
+use super::{
+    client::{ApiError, Client},
+    lists::{self, Item},
+    members,
+    report::{Difference, Done, Report},
+};
+use crate::{
+    broker::{
+        Source,
+        api::{self, Listed, Question, Said},
+    },
+    db::{Conn, Database, DbError},
+    decide::{
+        content_hash::digest,
+        fact::{self, EntityKind, Observation, Reading},
+        state::{LatestFact, OwnershipClaim},
+    },
+    inbox::{Delivery, Stored, append::append_within, queue},
+    runtime::clock::Timestamp,
+    tables::{claims, facts, guard_counts},
+};
+
+/// Words looked up at once while looking for what a list does not hold.
+const STEP: usize = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    #[error("{0}")]
+    Api(#[from] ApiError),
+    #[error("{0}")]
+    Database(#[from] DbError),
+}
+
+impl CompareError {
+    /// The service is stopping, which is no failure.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Api(ApiError::Stopping))
+    }
+}
+
+impl From<diesel::result::Error> for CompareError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// A difference that takes access away, with the delivery that says so.
+pub struct Loss {
+    pub difference: Difference,
+    pub body: String,
+    /// Who loses, and whether it is all access or only what comes from a role or a group.
+    pub user_id: Option<String>,
+    pub is_access: bool,
+    /// It follows from absence, and not from what was said.
+    pub by_absence: bool,
+}
+
+/// A comparison under way.
+pub(super) struct Comparing<'a> {
+    pub(super) database: &'a Database,
+    pub(super) client: &'a Client,
+    pub(super) now: Timestamp,
+    /// Nothing is written.
+    pub(super) dry_run: bool,
+    pub(super) directory_id: &'a str,
+    /// The instant the lists stand for.
+    pub(super) at: Timestamp,
+    pub(super) claims: Vec<OwnershipClaim>,
+    pub(super) report: Report,
+    pub(super) losses: Vec<Loss>,
+    seen: HashSet<(EntityKind, u64)>,
+    /// People who are listed and have no access.
+    without_access: HashSet<u64>,
+    hasher: foldhash::fast::RandomState,
+}
+
+/// Everything that differs in one directory, as `listed` shows it among the directories.
+pub fn compare(
+    database: &Database,
+    client: &Client,
+    tenant_id: &str,
+    listed: &Listed,
+    dry_run: bool,
+    now: Timestamp,
+) -> Result<(Report, Vec<Loss>), CompareError> {
+    let Some(at) = client.broker_now() else { return Err(ApiError::NoDate.into()) };
+    let claims = database
+        .read::<_, DbError>(|conn| Ok(claims::of_directories(conn, &[&listed.id])?))?
+        .into_iter()
+        .filter(|claim| claim.tenant_id.is_some())
+        .collect();
+    let mut comparing = Comparing {
+        database,
+        client,
+        now,
+        dry_run,
+        directory_id: &listed.id,
+        at,
+        claims,
+        report: Report { compared_at: Some(at), ..Report::of(tenant_id, &listed.id) },
+        losses: Vec::new(),
+        seen: HashSet::new(),
+        without_access: HashSet::new(),
+        hasher: foldhash::fast::RandomState::default(),
+    };
+    match comparing.lists() {
+        Err(CompareError::Api(ApiError::Stopping)) => return Err(ApiError::Stopping.into()),
+        Err(CompareError::Api(error)) => comparing.report.doubt(format!("the lists broke off: {error}")),
+        outcome => outcome?,
+    }
+    comparing.doubts(listed)?;
+    if comparing.report.complete {
+        comparing.absent()?;
+    } else {
+        comparing.losses.retain(|loss| !loss.by_absence);
+    }
+    Ok((comparing.report, comparing.losses))
+}
+
+impl Comparing<'_> {
+    fn lists(&mut self) -> Result<(), CompareError> {
+        let (client, directory_id) = (self.client, self.directory_id);
+        let mut groups: BTreeMap<String, String> = BTreeMap::new();
+        lists::read(
+            client,
+            |after| Question::groups(directory_id, after),
+            |page| {
+                self.report.groups += page.len() as u64;
+                self.present(Said::Group, EntityKind::Group, &page)?;
+                groups.extend(page.into_iter().map(|item| (item.listed.id, item.raw.get().to_owned())));
+                Ok::<(), CompareError>(())
+            },
+        )?;
+        lists::read(
+            client,
+            |after| Question::users(directory_id, after),
+            |page| {
+                self.report.people += page.len() as u64;
+                self.present(Said::User, EntityKind::User, &page)
+            },
+        )?;
+        for (group_id, group) in groups {
+            members::compare(self, &group_id, &group)?;
+        }
+        Ok(())
+    }
+
+    /// Reasons not to take absence for absence.
+    fn doubts(&mut self, listed: &Listed) -> Result<(), CompareError> {
+        let again = match self.client.object(&Question::directory(self.directory_id)) {
+            Ok(text) => Listed::of(&text),
+            Err(ApiError::Stopping) => return Err(ApiError::Stopping.into()),
+            Err(error) => {
+                self.report.doubt(format!("the directory could not be looked at after its lists: {error}"));
+                None
+            }
+        };
+        for directory in [Some(listed), again.as_ref()].into_iter().flatten() {
+            if !directory.is_active_directory() {
+                let state = directory.state.as_deref().unwrap_or("unknown");
+                self.report.doubt(format!("the directory is not active but {state}"));
+                // What such a directory says of its people is no reason to remove them either.
+                self.losses.clear();
+            }
+        }
+        let counted =
+            [Some(listed), again.as_ref()].into_iter().flatten().filter_map(Listed::counted_users).min();
+        if let Some(counted) = counted.filter(|counted| *counted > self.report.people) {
+            let listed = self.report.people;
+            self.report
+                .doubt(format!("the broker counts {counted} people in the directory and lists {listed}"));
+        }
+        if self.report.people == 0 {
+            let key = (self.report.tenant_id.clone(), self.directory_id.to_owned());
+            let active = self.database.read::<_, DbError>(|conn| Ok(guard_counts::active(conn, &key, 1)?))?;
+            if active > 0 {
+                self.report.doubt("the list of people is empty, but the tables hold active people");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn claim_ids(&self) -> Vec<i64> {
+        self.claims.iter().map(|claim| claim.id).collect()
+    }
+
+    /// Whether the list shows this person as somebody without access.
+    pub(super) fn is_without_access(&self, user_id: &str) -> bool {
+        self.without_access.contains(&self.hash(user_id))
+    }
+
+    fn hash(&self, id: &str) -> u64 {
+        std::hash::BuildHasher::hash_one(&self.hasher, id)
+    }
+
+    fn present(&mut self, said: Said, kind: EntityKind, page: &[Item]) -> Result<(), CompareError> {
+        for item in page {
+            let hash = self.hash(&item.listed.id);
+            self.seen.insert((kind, hash));
+            if kind == EntityKind::User && !item.listed.is_active_user() {
+                self.without_access.insert(hash);
+            }
+        }
+        let found = self.database.read::<_, DbError>(|conn| Ok(self.differing(conn, said, kind, page)?))?;
+        self.keep(found)
+    }
+
+    /// What takes nothing away enters the inbox now; what does is put aside.
+    pub(super) fn keep(&mut self, found: Vec<(Loss, bool)>) -> Result<(), CompareError> {
+        let mut gains = Vec::new();
+        for (loss, takes_away) in found {
+            if takes_away {
+                self.losses.push(loss);
+            } else {
+                gains.push(loss);
+            }
+        }
+        if !self.dry_run && !gains.is_empty() {
+            let deliveries: Vec<Delivery> = gains.iter().map(|gain| delivery(&gain.body, self.now)).collect();
+            self.database.write::<Vec<Stored>, DbError>(|conn| append_within(conn, &deliveries))?;
+        }
+        let done = if self.dry_run { Done::None } else { Done::Healed };
+        for gain in gains {
+            self.report.add(Difference { done, ..gain.difference });
+        }
+        Ok(())
+    }
+
+    fn differing(
+        &self,
+        conn: &mut Conn,
+        said: Said,
+        kind: EntityKind,
+        page: &[Item],
+    ) -> diesel::QueryResult<Vec<(Loss, bool)>> {
+        let ids: Vec<&str> = page.iter().map(|item| item.listed.id.as_str()).collect();
+        let mut standing: BTreeMap<String, Vec<LatestFact>> = BTreeMap::new();
+        for (of, id, fact) in facts::on(conn, &ids)? {
+            if of == kind {
+                standing.entry(id).or_default().push(fact);
+            }
+        }
+        let mut found = Vec::new();
+        for item in page {
+            let facts = standing.get(&item.listed.id).map_or(&[][..], Vec::as_slice);
+            found.extend(against(conn, &self.claims, facts, said, self.directory_id, self.at, item)?);
+        }
+        Ok(found)
+    }
+
+    /// Known people and groups that the complete lists do not hold.
+    fn absent(&mut self) -> Result<(), CompareError> {
+        let claim_ids = self.claim_ids();
+        let mut after = (String::new(), 0_i16);
+        loop {
+            let (next, found) = self.database.read::<_, DbError>(|conn| {
+                let ids = facts::under(conn, &claim_ids, (&after.0, after.1), STEP)?;
+                let Some(last) = ids.last().cloned() else { return Ok((None, Vec::new())) };
+                let unseen: BTreeSet<&str> = ids
+                    .iter()
+                    .filter(|(id, kind)| {
+                        let hash = self.hash(id);
+                        !self.seen.contains(&(crate::tables::kind(*kind), hash))
+                    })
+                    .map(|(id, _)| id.as_str())
+                    .collect();
+                let unseen: Vec<&str> = unseen.into_iter().collect();
+                Ok((Some(last), self.gone(conn, &unseen)?))
+            })?;
+            self.losses.extend(found);
+            match next {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn gone(&self, conn: &mut Conn, ids: &[&str]) -> diesel::QueryResult<Vec<Loss>> {
+        let mut found = Vec::new();
+        for (kind, id, fact) in facts::on(conn, ids)? {
+            let here = self.claims.iter().any(|claim| claim.id == fact.claim_id);
+            let hash = self.hash(&id);
+            let is_listed = self.seen.contains(&(kind, hash));
+            if !here
+                || is_listed
+                || !fact.live
+                || fact.revealed_by.is_none()
+                || fact.version.emitted > self.at
+            {
+                continue;
+            }
+            let (said, name) = match kind {
+                EntityKind::User => (Said::UserGone, "user"),
+                EntityKind::Group => (Said::GroupGone, "group"),
+                EntityKind::Directory | EntityKind::Organization => continue,
+            };
+            let data = known(conn, &fact, &id, self.directory_id, &self.claims)?;
+            found.push(Loss {
+                difference: Difference {
+                    kind: name,
+                    id: id.clone(),
+                    tables: if kind == EntityKind::User { "active".to_owned() } else { "exists".to_owned() },
+                    broker: "absent".to_owned(),
+                    cause: format!(
+                        "its removal was missed: said last at {}, not listed at {}",
+                        fact.version.emitted, self.at
+                    ),
+                    done: Done::None,
+                },
+                body: api::observed(said, self.directory_id, &id, self.at, None, &data.to_string()),
+                user_id: (kind == EntityKind::User).then(|| id.clone()),
+                is_access: kind == EntityKind::User,
+                by_absence: true,
+            });
+        }
+        Ok(found)
+    }
+}
+
+pub(super) fn delivery(body: &str, now: Timestamp) -> Delivery {
+    Delivery::new(Source::LISTS, body.as_bytes().to_vec().into(), now)
+}
+
+/// The object as it was last told of, or as little as a removal needs.
+pub(super) fn known(
+    conn: &mut Conn,
+    fact: &LatestFact,
+    id: &str,
+    directory_id: &str,
+    claims: &[OwnershipClaim],
+) -> diesel::QueryResult<Value> {
+    let body = queue::bodies(conn, &[fact.inbox_id])?.into_iter().next();
+    if let Some(object) = body.and_then(|(_, _, body)| api::object(&body, id)) {
+        return Ok(object);
+    }
+    let organization =
+        claims.iter().find(|claim| claim.id == fact.claim_id).map(|claim| &claim.organization_id);
+    let organization = organization.filter(|organization| !organization.is_empty());
+    Ok(serde_json::json!({ "id": id, "directory_id": directory_id, "organization_id": organization }))
+}
+
+/// What an observation says of one entity, without its kind.
+struct Spoken {
+    version: fact::Version,
+    live: bool,
+    digest: i64,
+    organization_id: String,
+    roles: Vec<String>,
+}
+
+/// The digest as it would stand for `standing`.
+fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<Spoken> {
+    fn of<T: serde::Serialize>(
+        mut fact: fact::Fact<T>,
+        scope: Option<fact::Scope>,
+        standing: Option<&LatestFact>,
+        roles: impl Fn(&T) -> Vec<String>,
+    ) -> Spoken {
+        let version = fact.version.clone();
+        if let Some(standing) = standing {
+            fact.version = standing.version.clone();
+        }
+        Spoken {
+            version,
+            live: fact.live,
+            digest: digest(&fact),
+            organization_id: scope.and_then(|scope| scope.organization_id).unwrap_or_default(),
+            roles: roles(&fact.content),
+        }
+    }
+    match observation {
+        Observation::Organization(fact) => Some(of(fact, None, standing, |_| Vec::new())),
+        Observation::Directory { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
+        Observation::User { scope, fact } => Some(of(fact, Some(scope), standing, |user| user.roles.clone())),
+        Observation::Group { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
+        Observation::Membership { .. } => None,
+    }
+}
+
+fn read(body: &str) -> Option<Observation> {
+    match Source::LISTS.read(body.as_bytes()) {
+        Ok(Reading::Fact(observation, _)) => Some(*observation),
+        _ => None,
+    }
+}
+
+/// The difference between a listed object and the fact that stands, and whether it takes something away.
+pub(super) fn against(
+    conn: &mut Conn,
+    claims: &[OwnershipClaim],
+    facts: &[LatestFact],
+    said: Said,
+    directory_id: &str,
+    at: Timestamp,
+    item: &Item,
+) -> diesel::QueryResult<Option<(Loss, bool)>> {
+    let (id, raw) = (&item.listed.id, item.raw.get());
+    let body = api::observed(said, directory_id, id, at, None, raw);
+    let new = || read(&body);
+    let Some(fresh) = new().and_then(|observation| spoken(observation, None)) else { return Ok(None) };
+    let is_claim = |fact: &&LatestFact| {
+        claims.iter().any(|claim| claim.id == fact.claim_id && claim.organization_id == fresh.organization_id)
+            || (fact.claim_id == crate::decide::state::NO_CLAIM && said == Said::Organization)
+    };
+    let name = match said {
+        Said::Organization => "organization",
+        Said::Directory => "directory",
+        Said::Group => "group",
+        _ => "user",
+    };
+    let shown = |live: bool| match (name, live) {
+        ("user", true) => "active",
+        ("user", false) => "inactive",
+        (_, true) => "exists",
+        (_, false) => "deleted",
+    };
+    let missed = item.listed.updated_at.as_deref().unwrap_or("unknown time");
+    let is_user = name == "user";
+    let loss = |tables: String, cause: String, body: String, is_access: bool| Loss {
+        difference: Difference {
+            kind: name,
+            id: id.clone(),
+            tables,
+            broker: shown(fresh.live).to_owned(),
+            cause,
+            done: Done::None,
+        },
+        body,
+        user_id: is_user.then(|| id.clone()),
+        is_access,
+        by_absence: false,
+    };
+    let Some(standing) = facts.iter().find(is_claim) else {
+        let cause = format!("never heard of; the event of {missed} was missed, or is of before this service");
+        return Ok(Some((loss("unknown".to_owned(), cause, body.clone(), false), false)));
+    };
+    if standing.version.emitted > at {
+        return Ok(None);
+    }
+    let Some(said_now) = new().and_then(|observation| spoken(observation, Some(standing))) else {
+        return Ok(None);
+    };
+    if standing.live == said_now.live && standing.digest == said_now.digest && standing.revealed_by.is_some()
+    {
+        return Ok(None);
+    }
+    let not_before = (standing.version.at > fresh.version.at).then_some(standing.version.at);
+    let body = api::observed(said, directory_id, id, at, not_before, raw);
+    let ends = standing.live && !said_now.live;
+    let before = queue::bodies(conn, &[standing.inbox_id])?.into_iter().next();
+    let before = before.and_then(|(_, source, body)| roles_of(&source, &body, id)).unwrap_or_default();
+    let loses_role = said_now.live && before.iter().any(|role| !said_now.roles.contains(role));
+    let tables = match (standing.live == said_now.live, loses_role || before != said_now.roles) {
+        (true, true) => format!("roles {}", before.join(", ")),
+        (true, false) => format!("{}, with other content", shown(standing.live)),
+        (false, _) => shown(standing.live).to_owned(),
+    };
+    let cause = format!("the event of {missed} was missed; said last at {}", standing.version.emitted);
+    let mut found = loss(tables, cause, body, ends);
+    if loses_role || before != said_now.roles {
+        found.difference.broker = format!("{}, roles {}", found.difference.broker, said_now.roles.join(", "));
+    }
+    Ok(Some((found, is_user && (ends || loses_role))))
+}
+
+/// The roles that a kept delivery names for a user.
+fn roles_of(source: &str, body: &[u8], id: &str) -> Option<Vec<String>> {
+    let Ok(Reading::Fact(observation, _)) = Source::named(source)?.read(body) else { return None };
+    let user = match *observation {
+        Observation::User { fact, .. } | Observation::Membership { user: fact, .. } => fact,
+        _ => return None,
+    };
+    (user.id == id).then_some(user.content.roles)
+}

@@ -1,0 +1,87 @@
+//! What webhooks missed: events that were read from the API and that no webhook brought in time.
+
+use diesel::QueryResult;
+
+use crate::{
+    db::{Conn, Database, DbError},
+    outbox::{self, Notice, notice::WebhooksAway},
+    runtime::clock::Timestamp,
+    tables::{polled_events, properties},
+};
+
+/// A webhook that comes later than this after the event was read counts as missed.
+const PATIENCE_SECONDS: i64 = 600;
+
+const TOTAL: &str = "events_missed";
+const LAST: &str = "webhook_last_at";
+const AWAY: &str = "webhooks_away_since";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    pub total: i64,
+    /// Since when webhooks do not arrive at all.
+    pub away_since: Option<Timestamp>,
+}
+
+/// What has become known just now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    pub missed: usize,
+    pub went_away: Option<Timestamp>,
+    pub is_back: bool,
+}
+
+fn keep(conn: &mut Conn, name: &str, value: Option<i64>) -> QueryResult<()> {
+    match value {
+        Some(value) => properties::set(conn, name, &value.to_string()),
+        None => properties::unset(conn, name),
+    }
+}
+
+pub fn known(conn: &mut Conn) -> QueryResult<Known> {
+    Ok(Known {
+        total: properties::number(conn, TOTAL)?.unwrap_or_default(),
+        away_since: properties::number(conn, AWAY)?.map(Timestamp::from_micros),
+    })
+}
+
+/// Counts what is missed by now. `last` is when this process received its last webhook; of several processes the newest counts.
+pub fn settle(database: &Database, last: Option<Timestamp>, now: Timestamp) -> Result<Settled, DbError> {
+    database.write(|conn| {
+        let (missed, oldest) = polled_events::take_missed(conn, now.plus_seconds(-PATIENCE_SECONDS))?;
+        let known_last = properties::number(conn, LAST)?.map(Timestamp::from_micros);
+        let newest = known_last.max(last);
+        if newest != known_last {
+            keep(conn, LAST, newest.map(Timestamp::micros))?;
+        }
+        if missed > 0 {
+            let total = properties::number(conn, TOTAL)?.unwrap_or_default();
+            keep(conn, TOTAL, Some(total.saturating_add(i64::try_from(missed).unwrap_or(i64::MAX))))?;
+        }
+        let away = properties::number(conn, AWAY)?.map(Timestamp::from_micros);
+        let settled = match (away, oldest) {
+            // None came since the oldest of them was read.
+            (None, Some(oldest)) if newest.is_none_or(|newest| newest < oldest) => {
+                Settled { missed, went_away: Some(newest.unwrap_or(oldest)), is_back: false }
+            }
+            (Some(away), _) if newest.is_some_and(|newest| newest > away) => {
+                Settled { missed, went_away: None, is_back: true }
+            }
+            _ => Settled { missed, ..Settled::default() },
+        };
+        // State and notice change in one transaction: told once.
+        let mut told = None;
+        if let Some(since) = settled.went_away {
+            keep(conn, AWAY, Some(since.micros()))?;
+            told = Some(WebhooksAway { since: since.micros(), back_at: None });
+        }
+        if settled.is_back {
+            keep(conn, AWAY, None)?;
+            let since = away.unwrap_or(now).micros();
+            told = Some(WebhooksAway { since, back_at: newest.map(Timestamp::micros) });
+        }
+        let told: Vec<Notice> = told.into_iter().map(Notice::WebhooksAway).collect();
+        outbox::enqueue(conn, &told, now)?;
+        Ok(settled)
+    })
+}

@@ -1,0 +1,59 @@
+//! When the next request may be made: so many a second for the key, so many for each directory. Pure: time is passed in.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+/// A little more than the spacing of the limit, since requests do not take equally long to arrive.
+const SLACK: f64 = 1.02;
+
+pub struct Pace {
+    spacing: Duration,
+    of_directory: Option<Duration>,
+    next: Option<Instant>,
+    next_of: HashMap<String, Instant>,
+}
+
+fn spacing(per_second: u32) -> Duration {
+    Duration::from_secs_f64(SLACK / f64::from(per_second.max(1)))
+}
+
+impl Pace {
+    pub fn new(per_second: u32, of_directory: Option<u32>) -> Self {
+        Self {
+            spacing: spacing(per_second).mul_f64(1.0 / SLACK),
+            of_directory: of_directory.map(spacing),
+            next: None,
+            next_of: HashMap::new(),
+        }
+    }
+
+    /// Takes the next place in line and tells when it is.
+    pub fn place(&mut self, directory_id: Option<&str>, now: Instant) -> Instant {
+        let mut at = self.next.map_or(now, |next| next.max(now));
+        if let (Some(id), Some(spacing)) = (directory_id, self.of_directory) {
+            at = self.next_of.get(id).map_or(at, |next| at.max(*next));
+            self.next_of.retain(|_, next| *next > now);
+            self.next_of.insert(id.to_owned(), at + spacing);
+        }
+        // One that waits for its directory leaves the key's next place to others.
+        self.next = Some(self.next.map_or(now, |next| next.max(now)) + self.spacing);
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_gets_four_a_second_and_does_not_hold_up_others() {
+        let (mut pace, now) = (Pace::new(100, Some(4)), Instant::now());
+        let of = |pace: &mut Pace, id| pace.place(Some(id), now).duration_since(now).as_millis();
+        let first: Vec<u128> = (0..5).map(|_| of(&mut pace, "a")).collect();
+        assert_eq!(first.first(), Some(&0));
+        assert!(first.last().is_some_and(|last| (1_000..1_100).contains(last)), "{first:?}");
+        assert_eq!(of(&mut pace, "b"), 50);
+    }
+}
