@@ -24,11 +24,20 @@ pub fn digest<T: Serialize>(fact: &Fact<T>) -> i64 {
     shortened(hash)
 }
 
-/// The digest of what two facts make visible together: of the one, and of the event of the other.
-pub fn with_profile(content: i64, event: &str) -> i64 {
+/// The digest of what two facts make visible together: of the one, and the mark of the other.
+pub fn with_profile(content: i64, mark: i64) -> i64 {
     let mut hash = Sha256::new();
     hash.update(content.to_be_bytes());
-    hash.update(event);
+    hash.update(mark.to_be_bytes());
+    shortened(hash)
+}
+
+/// A mark of two events.
+pub fn of_events(one: &str, other: &str) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update(one.len().to_be_bytes());
+    hash.update(one);
+    hash.update(other);
     shortened(hash)
 }
 

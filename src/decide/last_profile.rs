@@ -4,7 +4,7 @@
 //! arrival; but not when that fact is about a former bearer of the id.
 
 use super::{
-    bearers::CurrentBearer,
+    bearers::{CurrentBearer, bearer_of},
     content_hash,
     newest::NewestFact,
     state::{Content, LatestFact, StateSlice},
@@ -16,15 +16,15 @@ use crate::decide::{
 
 /// The newest fact that is no deletion.
 #[derive(Clone, Copy, Debug)]
-pub struct LastProfile<'a> {
+pub struct LastProfile {
     /// The delivery that holds it.
     pub inbox_id: i64,
-    /// Its event.
-    pub event: &'a str,
+    /// Of its event, and of the latest fact about a former bearer: with another one it may be a former bearer's.
+    mark: i64,
 }
 
 /// Where the profile before the deletion is; `None` unless the latest fact is a deletion.
-pub fn last<'a>(state: &'a StateSlice, id: &str, newest: &NewestFact<'_>) -> Option<LastProfile<'a>> {
+pub fn last(state: &StateSlice, id: &str, newest: &NewestFact<'_>) -> Option<LastProfile> {
     newest.fact.deletion.as_ref()?;
     let of_tenant = |fact: &&LatestFact| {
         let claim = state.claim(fact.claim_id);
@@ -35,22 +35,19 @@ pub fn last<'a>(state: &'a StateSlice, id: &str, newest: &NewestFact<'_>) -> Opt
         None => Some((&fact.version, fact.inbox_id)),
         Some(deletion) => deletion.before.as_ref().map(|(version, inbox_id)| (version, *inbox_id)),
     });
-    living.max().map(|(version, inbox_id)| LastProfile { inbox_id, event: &version.event })
+    let (version, inbox_id) = living.max()?;
+    let former = bearer_of(state, id, newest.tenant_id()).since.map(|(_, event)| event).unwrap_or_default();
+    Some(LastProfile { inbox_id, mark: content_hash::of_events(&version.event, &former) })
 }
 
 /// Of what is shown: of the latest fact, and of the event that the profile may be from. Numbers of deliveries depend on the
 /// order of arrival, so they are no part of it.
-pub fn digest(latest: i64, profile: Option<LastProfile<'_>>) -> i64 {
-    profile.map_or(latest, |profile| content_hash::with_profile(latest, profile.event))
+pub fn digest(latest: i64, profile: Option<LastProfile>) -> i64 {
+    profile.map_or(latest, |profile| content_hash::with_profile(latest, profile.mark))
 }
 
 /// The content with the fields that it lacks.
-pub fn filled(
-    state: &StateSlice,
-    content: &User,
-    profile: Option<LastProfile<'_>>,
-    now: &CurrentBearer,
-) -> User {
+pub fn filled(state: &StateSlice, content: &User, profile: Option<LastProfile>, now: &CurrentBearer) -> User {
     let mut content = content.clone();
     let before = profile.and_then(|profile| state.content_of(EntityKind::User, profile.inbox_id));
     let Some(Content::User(before)) = before else { return content };

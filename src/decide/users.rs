@@ -125,7 +125,7 @@ impl ShownUser {
     }
 
     /// `profile` is the one that a deletion may lack ([`last_profile::last`]).
-    fn shows(&self, newest: &NewestFact<'_>, profile: Option<LastProfile<'_>>) -> bool {
+    fn shows(&self, newest: &NewestFact<'_>, profile: Option<LastProfile>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
             == (newest.tenant_id(), newest.directory_id, last_profile::digest(newest.fact.digest, profile))
     }
