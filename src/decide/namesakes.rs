@@ -119,7 +119,7 @@ fn namesake<'a>(
     let now = bearer_of(state, id, newest.tenant_id());
     let mut addresses: BTreeSet<String> = now.pairs.into_iter().filter_map(|(_, address)| address).collect();
     if now.first.is_none() {
-        // Words of which nothing is kept any more.
+        // Facts of which nothing is stored any more.
         let rows = shown.get(id).into_iter().flatten().filter(|row| row.tenant_id == newest.tenant_id());
         addresses.extend(rows.filter_map(|row| row.email.as_deref()).map(email_key));
     }

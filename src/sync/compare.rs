@@ -30,7 +30,7 @@ use crate::{
     tables::{claims, facts, guard_counts},
 };
 
-/// Words looked up at once while looking for what a list does not hold.
+/// Facts looked up at once while looking for what a list does not hold.
 const STEP: usize = 1_000;
 
 #[derive(Debug, thiserror::Error)]

@@ -201,3 +201,23 @@ example! {
         }
     }
 }
+
+example! {
+    fn a_leaver_is_shown_with_a_profile_until_it_turns_out_to_be_a_former_bearers() {
+        let nobody = json!({
+            "idp_id": null, "email": null, "username": null, "first_name": null, "last_name": null, "name": null,
+        });
+        let other = json!({"idp_id": "idp_other", "email": "other@acme.example"});
+        Example {
+            // The two directories have one tenant.
+            tenancy: Tenancy::Single,
+            events: vec![
+                event("a_created", "dsync.user.created", 1, user("u1", "dir_1", 1)),
+                event("b_deleted", "dsync.user.deleted", 5, with(user("u1", "dir_2", 1), nobody)),
+                event("c_another", "dsync.user.deleted", 3, with(user("u1", "dir_1", 1), other)),
+            ],
+            table: "users",
+            rows: vec![json!({"id": "u1", "directory_id": "dir_2", "status": "inactive", "email": null, "name": null})],
+        }
+    }
+}
