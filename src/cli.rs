@@ -44,7 +44,7 @@ type Failure = Box<dyn std::error::Error>;
     about = "Keeps an application's users and roles equal to what its customers' directories say"
 )]
 struct Cli {
-    /// Settings file; rosterd.toml in the working directory when there is one
+    /// Settings file; default: rosterd.toml in the working directory, if it exists
     #[arg(long, global = true, env = "ROSTERD_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -53,43 +53,43 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Show the main job on an embedded database, with three invented tenants
+    /// Show the main job with three invented tenants, on an embedded database
     Demo(demo::Options),
     /// Receive webhooks and keep the tables
     Serve,
     /// Bring the schema up to date and do nothing else
     Migrate,
-    /// Bring in all that the broker's lists hold, as the first step with existing customers; tells nothing of the past
+    /// Import everything that the broker's API lists, as the first step with existing customers; sends no mail about the past
     Backfill(reconcile::Backfill),
-    /// Compare the tables with the broker's lists and heal what differs
+    /// Compare the tables with the broker's API and repair the differences
     Reconcile(reconcile::Arguments),
-    /// How far the tables are known to equal the directories
+    /// When each directory was last compared with the broker's API
     Sync(sync::Verbs),
-    /// Play a broker at a running rosterd, for trials and load
+    /// Send the events of an invented broker to a running rosterd, for trials and load tests
     Simulate(simulate::Arguments),
-    /// Users as the host application sees them, and the erasure of who has left
+    /// List users as the application reads them, or erase a leaver's personal data
     Users(users::Verbs),
-    /// Directories, with the tenant of each
+    /// List directories, with the tenant of each
     Directories(directories::Verbs),
-    /// Groups as the host application sees them
+    /// List groups as the application reads them
     Groups(lists::Verbs),
-    /// Roles as the host application sees them, and those given by hand
+    /// List roles as the application reads them, or grant and revoke roles manually
     Roles(roles::Verbs),
-    /// Which roles the directory grants: shown, checked, previewed, applied
+    /// Show, check, preview or apply the rules that turn groups and attributes into roles
     Mapping(mapping::Verbs),
-    /// Why somebody holds what they hold
+    /// Explain why a person holds a role or has no access
     Explain(explain::Arguments),
-    /// Mass changes that wait for a decision
+    /// Show and decide mass changes that wait for a decision
     Holds(holds::Verbs),
-    /// Deliveries and dead letters
+    /// Show deliveries; retry or discard dead letters
     Inbox(inbox::Verbs),
-    /// Mails to administrators: listed, shown, sent again, previewed
+    /// List, show, retry or preview mails to administrators
     Notices(notices::Verbs),
-    /// Fold the tables again from the inbox and show, and mend, the difference
+    /// Rebuild the tables from the inbox; show or repair differences
     Rebuild(rebuild::Arguments),
-    /// Who changed what, its proof, receipts of leavers, access reviews
+    /// Show and verify the audit trail, receipts of leavers, access reviews
     Audit(audit::Verbs),
-    /// Check settings, database, clock and mail, and say what to do
+    /// Check settings, database, clock, mail and API, and say what to do
     Doctor(doctor::Options),
     /// Print every setting with its meaning and default
     Config,

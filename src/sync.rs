@@ -6,18 +6,24 @@
 //! lists      pages of a list, to their end or to what broke them off
 //! compare    one directory: its lists against the latest facts → differences
 //! losses     the differences that take access away, weighed as one batch before they enter the inbox
-//! reconcile  all directories, and the record of each comparison
+//! difference one listed object against the latest fact about it
+//! reconcile  all directories (subjects), their owners first, and the record of each comparison
 //! ```
 
 pub mod backfill;
 pub mod catch_up;
 pub mod client;
 pub mod compare;
+pub mod difference;
 mod lists;
 mod losses;
 mod members;
 pub mod missed;
+mod owners;
 mod pace;
 pub mod reconcile;
+mod record;
 pub mod report;
 mod retry;
+pub mod schedule;
+mod subjects;

@@ -34,31 +34,31 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Entries, the newest last
+    /// List entries, the newest last
     Log {
-        /// The tenant's id; '' for what belongs to no tenant, as deliveries retried and mappings applied
+        /// The tenant's id; '' for entries without tenant, such as retried deliveries and applied mappings
         #[arg(long)]
         tenant: String,
         /// A user's id or address, or another subject: a group, a mapping's version, a delivery
         #[arg(long)]
         user: Option<String>,
-        /// Applied at this time or later, as in 2026-06-01 or 2026-06-01T12:00:00Z
+        /// Applied at this time or later: 2026-06-01 or 2026-06-01T12:00:00Z
         #[arg(long, value_parser = time)]
         since: Option<Timestamp>,
         /// Applied before this time
         #[arg(long, value_parser = time)]
         until: Option<Timestamp>,
-        /// A kind, as in access.lost, or all that begin so, as in access
+        /// A kind (access.lost), or the beginning of several kinds (access)
         #[arg(long)]
         kind: Option<String>,
-        /// At most so many, the newest
+        /// At most this many entries, the newest
         #[arg(long, default_value_t = 100)]
         limit: u32,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Whether every entry is what was written: finds the changed, missing, exchanged and cut off. Exits with 1 if not.
-    /// Keep the heads it prints elsewhere: whoever may write to the database could make a whole chain anew
+    /// Verify the hash chain: detect changed, missing, exchanged and removed entries. Exits with 1 if there are any.
+    /// Store the printed heads elsewhere, because a person who can write to the database could write a whole new chain
     Verify {
         /// Only this tenant's chain
         #[arg(long)]
@@ -66,29 +66,29 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// The evidence for one leaver: said, received, applied, told, and the minutes between
+    /// Show the evidence for one leaver: said, received, applied, notified, and the minutes between
     Receipt {
         #[arg(long)]
         tenant: String,
-        /// An id or an address; `id:…` or `email:…` where a text is both
+        /// An id or an address; write `id:…` or `email:…` if a text is both
         #[arg(long)]
         user: String,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// An access review: who has what and why, who left when
+    /// Write an access review: who has access and roles, why, and who left when
     Report {
         #[arg(long)]
         tenant: String,
-        /// Leavers since then only
+        /// Only leavers at this time or later
         #[arg(long, value_parser = time)]
         since: Option<Timestamp>,
-        /// Leavers before then only
+        /// Only leavers before this time
         #[arg(long, value_parser = time)]
         until: Option<Timestamp>,
         #[arg(long, value_enum, default_value_t)]
         format: ReportFormat,
-        /// Instead of standard output
+        /// Write to this file instead of standard output
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

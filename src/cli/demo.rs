@@ -34,13 +34,13 @@ use crate::{
 
 #[derive(Args)]
 pub struct Options {
-    /// Stay up after the show, to look around
+    /// Keep the server running after the demo
     #[arg(long)]
     keep: bool,
     /// Equal seeds give equal people
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Another database than a new SQLite file, as in postgres://…; it must be empty
+    /// Use this empty database instead of a new SQLite file: postgres://…
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }

@@ -19,7 +19,7 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Directories of all tenants, or of one; people are those who have access
+    /// List the directories of all tenants or of one; `people` counts those who have access
     List {
         #[arg(long)]
         tenant: Option<String>,

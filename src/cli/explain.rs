@@ -19,9 +19,9 @@ pub struct Arguments {
     /// The tenant's id: the broker's organization id, or `default`
     #[arg(long)]
     tenant: String,
-    /// A user's id or address; `id:…` or `email:…` where a text is both
+    /// A user's id or address; write `id:…` or `email:…` if a text is both
     user: String,
-    /// The rules that did not match too, and what they look for
+    /// Also show the rules that did not match, with their conditions
     #[arg(long)]
     all: bool,
     #[arg(long, value_enum, default_value_t)]

@@ -27,7 +27,7 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Holds, the newest first
+    /// List holds, the newest first
     List {
         #[arg(long)]
         tenant: Option<String>,
@@ -36,15 +36,15 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// One hold: what happened, what was committed before, and everybody in it
+    /// Show one hold: the cause, losses that were applied before, and everybody in it
     Show {
         id: i64,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Apply what the directory says of them by now
+    /// Apply the current state of the directory to the people in the hold
     Approve(Decision),
-    /// Let them keep what they have, until the directory says something else of them
+    /// Let the people keep access and roles until the directory sends newer facts about them
     Reject(Decision),
 }
 
@@ -59,13 +59,13 @@ enum State {
 #[derive(Args)]
 struct Decision {
     id: i64,
-    /// Only this user, by id; may be given several times
+    /// Only this user, by id; can be repeated
     #[arg(long = "user", value_name = "ID")]
     users: Vec<String>,
-    /// Who decides, for the record; the login name when not given
+    /// Name of the operator for the record; default: the login name
     #[arg(long)]
     by: Option<String>,
-    /// Why, for the record
+    /// Reason for the record
     #[arg(long)]
     reason: Option<String>,
 }

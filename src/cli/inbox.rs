@@ -34,7 +34,7 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Deliveries, the newest first
+    /// List deliveries, the newest first
     List {
         #[arg(long, value_enum)]
         state: Option<DeliveryState>,
@@ -43,33 +43,33 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// One delivery: where it stands, why, and its body as it came
+    /// Show one delivery: its state, the reason, and its body as it was received
     Show { id: i64 },
-    /// Put a dead letter back into the queue, or all of them
+    /// Put one dead letter, or all of them, back into the queue
     Retry {
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         id: Option<i64>,
-        /// All that are not discarded
+        /// All dead letters that are not discarded
         #[arg(long)]
         all: bool,
-        /// Only those of this reason, as `inbox list` shows it
+        /// Only dead letters with this reason, as in `inbox list`
         #[arg(long, requires = "all")]
         reason: Option<String>,
-        /// Who does it, for the record; the login name when not given
+        /// Name of the operator for the record; default: the login name
         #[arg(long)]
         by: Option<String>,
     },
-    /// Users and groups that the database refuses to change, by a constraint or trigger of yours; each is tried again by itself
+    /// List users and groups whose changes a constraint or trigger of yours refuses; each is tried again automatically
     Refused {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Give a dead letter up; it stays on record with the reason
+    /// Discard a dead letter; it stays on record with the reason
     Discard {
         id: i64,
         #[arg(long)]
         reason: String,
-        /// Who does it, for the record; the login name when not given
+        /// Name of the operator for the record; default: the login name
         #[arg(long)]
         by: Option<String>,
     },

@@ -18,7 +18,7 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// All of one tenant
+    /// List all of one tenant
     List(List),
 }
 
@@ -29,7 +29,7 @@ pub(super) struct List {
     tenant: String,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Every column, in the table form too
+    /// Show every column in the table format too
     #[arg(long)]
     wide: bool,
 }

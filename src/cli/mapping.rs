@@ -29,29 +29,29 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// The mapping that holds
+    /// Show the mapping in force
     Show,
-    /// Whether a file is a mapping; needs no database
+    /// Check whether a file is a valid mapping; needs no database
     Check { file: PathBuf },
-    /// What a file would change, and what looks wrong; changes nothing
+    /// Show what a file would change, with warnings; changes nothing
     Plan {
         file: PathBuf,
-        /// Look at this tenant only
+        /// Only this tenant
         #[arg(long)]
         tenant: Option<String>,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
-        /// Save the plan, to apply exactly that
+        /// Save the plan in this file, so that exactly it can be applied
         #[arg(long, value_name = "FILE", conflicts_with = "tenant")]
         out: Option<PathBuf>,
-        /// Exit with 2 when there are changes
+        /// Exit with 2 if there are changes
         #[arg(long)]
         detailed_exitcode: bool,
     },
-    /// Make a file, or a saved plan, the mapping that holds
+    /// Apply a mapping file or a saved plan
     Apply {
         file: PathBuf,
-        /// Who applies it, for the record; the login name when not given
+        /// Name of the operator for the record; default: the login name
         #[arg(long)]
         by: Option<String>,
     },

@@ -28,7 +28,7 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Mails, the newest first
+    /// List mails, the newest first
     List {
         #[arg(long, value_enum)]
         state: Option<MailState>,
@@ -39,11 +39,11 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// One mail: where it stands, why, and what it tells
+    /// Show one mail: its state, the reason, and its notices
     Show { id: i64 },
-    /// Send a mail that was given up, with all its attempts before it
+    /// Retry a failed mail, with the full number of attempts
     Retry { id: i64 },
-    /// What a kind of notice looks like, with invented people; needs no database
+    /// Show the mail of one kind of notice with invented people; needs no database
     Preview {
         #[arg(value_parser = kind)]
         kind: NoticeKind,

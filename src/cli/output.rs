@@ -17,9 +17,9 @@ use crate::text::{
 pub enum Format {
     #[default]
     Table,
-    /// An array of objects with the columns' names
+    /// JSON, for programs; a list is an array of objects with the names of the columns
     Json,
-    /// Every field in quotes, values as they are: for programs
+    /// CSV, for programs; every field is quoted, values are unchanged
     Csv,
 }
 

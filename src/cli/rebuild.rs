@@ -15,13 +15,13 @@ use crate::{
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Compare and exchange this tenant's rows only
+    /// Compare and repair only this tenant's rows
     #[arg(long)]
     tenant: Option<String>,
-    /// Show the difference and change nothing
+    /// Show the differences and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Who mends, for the record; the login name when not given
+    /// Name of the operator for the record; default: the login name
     #[arg(long)]
     by: Option<String>,
     #[arg(long, value_enum, default_value_t)]

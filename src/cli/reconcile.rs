@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Show the differences and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// End with 2 when there were differences
+    /// Exit with 2 if there were differences
     #[arg(long)]
     detailed_exitcode: bool,
     #[arg(long, value_enum, default_value_t)]

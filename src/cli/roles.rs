@@ -25,35 +25,35 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// All of one tenant
+    /// List all of one tenant
     List(lists::List),
-    /// Give a role by hand; no event takes it away, and it shows while the person has access
+    /// Grant a role manually; no event removes it, and it shows while the person has access
     Grant {
         #[command(flatten)]
         whom: Person,
         role: String,
-        /// For the record, and for `explain`
+        /// Reason for the record and for `explain`
         #[arg(long)]
         reason: String,
-        /// Who gives it; the login name when not given
+        /// Name of the operator for the record; default: the login name
         #[arg(long)]
         by: Option<String>,
     },
-    /// Take back a role that was given by hand
+    /// Revoke a manual grant
     Revoke {
         #[command(flatten)]
         whom: Person,
         role: String,
-        /// Who takes it, for the record; the login name when not given
+        /// Name of the operator for the record; default: the login name
         #[arg(long)]
         by: Option<String>,
     },
-    /// Let the last holder of a protected role lose it after all, as the directory or the mapping says
+    /// Remove a protected role from its last holder, as the directory or the mapping requires
     Release {
         #[arg(long)]
         tenant: String,
         role: String,
-        /// Who lets them, for the record; the login name when not given
+        /// Name of the operator for the record; default: the login name
         #[arg(long)]
         by: Option<String>,
     },
@@ -63,7 +63,7 @@ enum Verb {
 struct Person {
     #[arg(long)]
     tenant: String,
-    /// A user's id or address; `id:…` or `email:…` where a text is both
+    /// A user's id or address; write `id:…` or `email:…` if a text is both
     user: String,
 }
 

@@ -22,7 +22,7 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// The newest comparison of each directory with the broker's lists
+    /// Show the newest comparison of each directory with the broker's API
     Status {
         #[arg(long)]
         tenant: Option<String>,

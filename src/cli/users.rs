@@ -21,22 +21,21 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// All of one tenant
+    /// List all of one tenant
     List(lists::List),
-    /// Erase a person who has left
+    /// Erase a leaver's personal data
     ///
-    /// Only after the directory has removed or deactivated them. Of the person, under all ids that the broker gave them,
-    /// go: every profile field and custom attribute of the users row, what names them in the audit trail and in notices,
-    /// the profile in the bodies of their deliveries, and roles given by hand. There stay: the broker's ids, times,
-    /// states and role slugs, the tombstone (so no late event revives them), and the audit trail with its proof.
-    /// There stay too, outside rosterd's tables: mails that were sent, logs, backups. A new event of the directory about the
-    /// person brings data again.
+    /// The directory must have removed or deactivated the person before. The command erases, under all ids of the person:
+    /// the profile and the custom attributes in `users`, names and addresses in the audit trail and in notices, the profile
+    /// in the bodies of deliveries, and manual grants. It retains ids, times, states and role slugs, the tombstone (so no late
+    /// event gives access again), and the audit trail with its proof. It cannot reach mails that were sent, logs and
+    /// backups. A new event of the directory about the person brings data again.
     Erase {
         #[arg(long)]
         tenant: String,
-        /// An id or an address; `id:…` or `email:…` where a text is both
+        /// An id or an address; write `id:…` or `email:…` if a text is both
         user: String,
-        /// Who erases, for the record; the login name when not given
+        /// Name of the operator for the record; default: the login name
         #[arg(long)]
         by: Option<String>,
     },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Loss, delivery};
+use super::difference::{Loss, delivery};
 use crate::{
     db::{Conn, Database, DbError},
     decide::Rules,

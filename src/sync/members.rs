@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    compare::{CompareError, Comparing, Loss, known},
+    compare::{CompareError, Comparing},
+    difference::{Loss, known},
     lists::{self, Item},
     report::{Difference, Done},
 };

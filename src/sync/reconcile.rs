@@ -6,27 +6,22 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use serde_json::json;
 
 use super::{
     client::{ApiError, Client},
-    compare::{self, CompareError, Loss, against, delivery},
-    lists::{self, Item},
+    compare::{self, CompareError},
+    difference::{Loss, delivery, known},
     losses,
     report::{Difference, Done, Report},
+    subjects::{Subject, foreign},
 };
 use crate::{
-    audit::{self, Actor, kinds},
-    broker::api::{self, Listed, Question, Said},
+    broker::api::{self, Question, Said},
     db::{Database, DbError},
-    decide::{DEFAULT_TENANT, Rules, Tenancy, fact::EntityKind, state::NO_CLAIM, tenant},
+    decide::{Rules, fact::EntityKind},
     inbox::append::append_within,
     runtime::clock::{Clock, Timestamp},
-    tables::{
-        claims,
-        comparisons::{self, Comparison},
-        facts,
-    },
+    tables::{claims, comparisons, facts},
 };
 
 /// Directories that are compared at once: one that is slow, or waits for its limit, holds up nobody else for long.
@@ -74,15 +69,6 @@ pub struct Reconcile<'a> {
     pub settle: &'a (dyn Fn() -> Result<(), String> + Sync),
     /// Told how many directories are done, of how many.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
-}
-
-/// A directory that is known, or listed, or both.
-struct Subject {
-    tenant_id: String,
-    directory_id: String,
-    listed: Option<Item>,
-    /// The API names another organization than the tenant that owns it.
-    is_disputed: bool,
 }
 
 impl Reconcile<'_> {
@@ -155,134 +141,11 @@ impl Reconcile<'_> {
         Ok(report)
     }
 
-    fn settled(&self) -> Result<(), ReconcileError> {
+    pub(super) fn settled(&self) -> Result<(), ReconcileError> {
         if self.dry_run { Ok(()) } else { (self.settle)().map_err(ReconcileError::Apply) }
     }
 
-    fn listed(&self) -> Result<Vec<Item>, ReconcileError> {
-        // The clock first: what is listed must not be older than the instant it stands for.
-        self.client.page(&Question::clock())?;
-        let mut listed = Vec::new();
-        lists::read(self.client, Question::directories, |page| {
-            listed.extend(page);
-            Ok::<(), ReconcileError>(())
-        })?;
-        Ok(listed)
-    }
-
-    /// Directories that stand, with their tenants.
-    fn known(&self) -> Result<BTreeMap<String, String>, ReconcileError> {
-        Ok(self.database.read::<_, DbError>(|conn| {
-            let homes = claims::homes(conn, None)?;
-            let ids: Vec<&str> = homes.iter().map(|(_, directory)| directory.as_str()).collect();
-            let gone: BTreeSet<String> = facts::on(conn, &ids)?
-                .into_iter()
-                .filter(|(kind, _, fact)| *kind == EntityKind::Directory && !fact.live)
-                .map(|(_, id, _)| id)
-                .collect();
-            Ok(homes
-                .into_iter()
-                .filter(|(_, directory)| !gone.contains(directory))
-                .map(|(tenant, directory)| (directory, tenant))
-                .collect())
-        })?)
-    }
-
-    fn tenant_of(&self, listed: &Listed) -> String {
-        match (self.rules.tenancy, listed.organization_id.as_deref().filter(|id| !id.is_empty())) {
-            (Tenancy::Multi, Some(organization)) => tenant::of_organization(organization).into_owned(),
-            _ => DEFAULT_TENANT.to_owned(),
-        }
-    }
-
-    fn subjects(&self, listed: Vec<Item>, mut known: BTreeMap<String, String>) -> Vec<Subject> {
-        let mut subjects: Vec<Subject> = listed
-            .into_iter()
-            .map(|item| {
-                let tenant = known.remove(&item.listed.id);
-                let named = self.tenant_of(&item.listed);
-                let is_other =
-                    |tenant: &String| *tenant != named && tenant != DEFAULT_TENANT && named != DEFAULT_TENANT;
-                Subject {
-                    is_disputed: tenant.as_ref().is_some_and(is_other),
-                    tenant_id: tenant.unwrap_or(named),
-                    directory_id: item.listed.id.clone(),
-                    listed: Some(item),
-                }
-            })
-            .collect();
-        subjects.extend(known.into_iter().map(|(directory_id, tenant_id)| Subject {
-            tenant_id,
-            directory_id,
-            listed: None,
-            is_disputed: false,
-        }));
-        subjects.retain(|subject| {
-            self.tenant.is_none_or(|tenant| tenant == subject.tenant_id)
-                && self.directory.is_none_or(|directory| directory == subject.directory_id)
-        });
-        subjects
-    }
-
-    /// Organizations and directories themselves, before their people: a person needs a place.
-    fn context(&self, subjects: &[Subject]) -> Result<Vec<Report>, ReconcileError> {
-        let Some(at) = self.client.broker_now() else { return Err(ApiError::NoDate.into()) };
-        let tenants: BTreeSet<&str> = subjects.iter().map(|subject| subject.tenant_id.as_str()).collect();
-        let mut organizations = Vec::new();
-        lists::read(self.client, Question::organizations, |page| {
-            organizations.extend(
-                page.into_iter().filter(|item| tenants.contains(&*tenant::of_organization(&item.listed.id))),
-            );
-            Ok::<(), ReconcileError>(())
-        })?;
-        let mut reports: BTreeMap<String, Report> = BTreeMap::new();
-        let mut found: Vec<(String, Loss)> = Vec::new();
-        self.database.read::<_, DbError>(|conn| {
-            let ids: Vec<&str> = organizations.iter().map(|item| item.listed.id.as_str()).collect();
-            let standing: Vec<_> = facts::on(conn, &ids)?
-                .into_iter()
-                .filter(|(kind, _, fact)| *kind == EntityKind::Organization && fact.claim_id == NO_CLAIM)
-                .collect();
-            for item in &organizations {
-                let facts: Vec<_> = standing
-                    .iter()
-                    .filter(|(_, id, _)| *id == item.listed.id)
-                    .map(|(_, _, w)| w.clone())
-                    .collect();
-                let tenant_id = tenant::of_organization(&item.listed.id).into_owned();
-                let home = subjects.iter().find(|subject| subject.tenant_id == tenant_id);
-                let difference = against(conn, &[], &facts, Said::Organization, "", at, item)?;
-                let home = home.map(|home| home.directory_id.clone());
-                found.extend(home.zip(difference.map(|(loss, _)| loss)));
-            }
-            for subject in subjects {
-                let Some(item) = subject.listed.as_ref().filter(|_| !subject.is_disputed) else { continue };
-                let directory_id = subject.directory_id.as_str();
-                let claims = claims::of_directories(conn, &[directory_id])?;
-                let facts: Vec<_> = facts::on(conn, &[directory_id])?
-                    .into_iter()
-                    .filter(|(kind, _, _)| *kind == EntityKind::Directory)
-                    .map(|(_, _, fact)| fact)
-                    .collect();
-                let difference = against(conn, &claims, &facts, Said::Directory, directory_id, at, item)?;
-                found.extend(difference.map(|(loss, _)| (directory_id.to_owned(), loss)));
-            }
-            Ok(())
-        })?;
-        self.append(found.iter().map(|(_, loss)| loss))?;
-        let done = if self.dry_run { Done::None } else { Done::Healed };
-        for (directory_id, loss) in found {
-            let tenant_id = subjects.iter().find(|subject| subject.directory_id == directory_id);
-            let tenant_id = tenant_id.map_or("", |subject| subject.tenant_id.as_str());
-            let report =
-                reports.entry(directory_id.clone()).or_insert_with(|| Report::of(tenant_id, &directory_id));
-            report.add(Difference { done, ..loss.difference });
-        }
-        self.settled()?;
-        Ok(reports.into_values().collect())
-    }
-
-    fn append<'b>(&self, losses: impl Iterator<Item = &'b Loss>) -> Result<(), ReconcileError> {
+    pub(super) fn append<'b>(&self, losses: impl Iterator<Item = &'b Loss>) -> Result<(), ReconcileError> {
         if self.dry_run {
             return Ok(());
         }
@@ -361,7 +224,7 @@ impl Reconcile<'_> {
             let mut bodies = Vec::new();
             for (kind, id, fact) in facts::on(conn, &[directory_id])? {
                 if kind == EntityKind::Directory && fact.live && fact.version.emitted <= at {
-                    let data = compare::known(conn, &fact, &id, directory_id, &claims)?;
+                    let data = known(conn, &fact, &id, directory_id, &claims)?;
                     bodies.push(api::observed(
                         Said::DirectoryGone,
                         directory_id,
@@ -415,63 +278,5 @@ impl Reconcile<'_> {
             self.record(&reports)?;
         }
         Ok(reports)
-    }
-
-    /// The proof: in the table, and in the chain of the tenant.
-    fn record(&self, reports: &[Report]) -> Result<(), ReconcileError> {
-        let now = self.clock.now();
-        for some in reports.chunks(100) {
-            self.database.write_in_turn::<_, DbError>(|conn| {
-                let mut entries = Vec::with_capacity(some.len());
-                for report in some {
-                    comparisons::record(conn, &comparison(report, now))?;
-                    let change = json!({
-                        "complete": report.complete, "reason": report.reason, "compared_at": report.compared_at.map(|at| at.to_string()),
-                        "people": report.people, "groups": report.groups, "memberships": report.memberships,
-                        "differences": report.found, "healed": report.healed, "held": report.held,
-                    });
-                    let actor = Actor::Rule("reconcile".to_owned());
-                    entries.push(audit::AuditEntry::new(
-                        &report.tenant_id,
-                        kinds::DIRECTORY_COMPARED,
-                        &report.directory_id,
-                        &change,
-                        actor,
-                    ));
-                }
-                Ok(audit::record(conn, &entries, now)?)
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// A key that shows directories, but none of those the tables know, is most likely the key of another environment; and so is
-/// one that shows none at all.
-fn foreign(listed: &[Item], known: &BTreeMap<String, String>) -> Option<String> {
-    let is_shared = listed.iter().any(|item| known.contains_key(&item.listed.id));
-    (!known.is_empty() && !is_shared).then(|| {
-        "none of the directories of these tables is among those that the API key shows; is it the key of another environment?"
-            .to_owned()
-    })
-}
-
-fn comparison(report: &Report, now: Timestamp) -> Comparison {
-    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    Comparison {
-        directory_id: report.directory_id.clone(),
-        checked_at: now.micros(),
-        tenant_id: report.tenant_id.clone(),
-        complete: report.complete,
-        reason: report.reason.clone(),
-        compared_at: report.compared_at.map(Timestamp::micros),
-        people: number(report.people),
-        groups: number(report.groups),
-        memberships: number(report.memberships),
-        differences: number(report.found),
-        healed: number(report.healed),
-        held: number(report.held),
-        // Texts and numbers: writing them cannot fail.
-        report: serde_json::to_string(&report.differences).unwrap_or_default(),
     }
 }

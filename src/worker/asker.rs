@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::runtime::wake::Wake;
 use crate::{
     apply::ApplyError,
     config::Config,
@@ -16,6 +15,7 @@ use crate::{
     runtime::{
         clock::{Clock, Timestamp},
         metrics::{Metrics, Outcome},
+        wake::Wake,
     },
     sync::{
         catch_up::{self, PollError},
@@ -23,11 +23,14 @@ use crate::{
         missed,
         reconcile::{Reconcile, ReconcileError},
         report::Report,
+        schedule::{Extent, Runs},
     },
     tables::{comparisons, mappings, properties},
 };
 
-const RECONCILED: &str = "reconciled_at";
+/// In `properties`: when the last run over all directories began and ended.
+const BEGUN: &str = "reconciled_at";
+const ENDED: &str = "reconcile_ended_at";
 
 /// How often to look whether something is due.
 const STEP: Duration = Duration::from_secs(5);
@@ -106,8 +109,9 @@ impl Asker {
 
     fn compare(&self) {
         let mut alarmed: Option<Instant> = None;
+        let mut has_just_started = true;
         while !self.wake.is_stopping() {
-            if let Err(error) = self.reconcile_if_due() {
+            if let Err(error) = self.reconcile_if_due(std::mem::take(&mut has_just_started)) {
                 tracing::error!(error = %error, "the directories could not be compared; it is tried again when it is due next");
             }
             if alarmed.is_none_or(|alarmed| alarmed.elapsed() >= Duration::from_secs(3_600)) {
@@ -170,22 +174,28 @@ impl Asker {
         }
     }
 
-    /// One process does it; a run that fails is due again after a while like any other.
-    fn reconcile_if_due(&self) -> Result<(), ReconcileError> {
+    /// One process does it. A run that a stop or a crash cuts short continues at the next start; one that fails is due again
+    /// after its time.
+    fn reconcile_if_due(&self, has_just_started: bool) -> Result<(), ReconcileError> {
         let now = self.clock.now();
         let every = i64::from(self.every_hours) * 3_600;
-        let is_ours = self.database.write::<_, DbError>(|conn| {
-            let last = properties::number(conn, RECONCILED)?.map(Timestamp::from_micros);
-            if last.is_some_and(|last| now.seconds_since(last) < every) {
-                return Ok(false);
+        let due = self.database.write::<_, DbError>(|conn| {
+            let mut at = |name| Ok::<_, DbError>(properties::number(conn, name)?.map(Timestamp::from_micros));
+            let runs = Runs { begun: at(BEGUN)?, ended: at(ENDED)? };
+            let due = runs.due(now, every, has_just_started);
+            if runs.begun.is_none() {
+                properties::set(conn, ENDED, &now.micros().to_string())?;
             }
-            properties::set(conn, RECONCILED, &now.micros().to_string())?;
-            // The first start leaves it to the operator to begin: `rosterd backfill`.
-            Ok(last.is_some())
+            if runs.begun.is_none() || due == Some(Extent::Whole) {
+                properties::set(conn, BEGUN, &now.micros().to_string())?;
+            }
+            Ok(due)
         })?;
-        if !is_ours {
-            return Ok(());
-        }
+        let compared_since = match due {
+            None => return Ok(()),
+            Some(Extent::Whole) => None,
+            Some(Extent::RestSince(begun)) => Some(begun),
+        };
         let mapping = self.database.read::<_, ApplyError>(|conn| Ok(mappings::in_force(conn)?));
         let mapping = mapping.map_err(|error| ReconcileError::Apply(error.to_string()))?;
         let rules = Rules { mapping: Arc::new(mapping), ..self.rules.clone() };
@@ -196,7 +206,7 @@ impl Asker {
             clock: &self.clock,
             tenant: None,
             directory: None,
-            compared_since: None,
+            compared_since,
             dry_run: false,
             settle: &|| self.settle(),
             progress: &|_, _| {},
@@ -206,7 +216,8 @@ impl Asker {
             Err(ReconcileError::Compare(error)) if error.is_stop() => return Ok(()),
             reports => self.tell(&reports?),
         }
-        Ok(())
+        let ended = self.clock.now().micros().to_string();
+        Ok(self.database.write::<_, DbError>(|conn| Ok(properties::set(conn, ENDED, &ended)?))?)
     }
 
     fn tell(&self, reports: &[Report]) {

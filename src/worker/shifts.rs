@@ -14,8 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::db::{Database, Watch};
-use crate::runtime::wake::Wake;
+use crate::{
+    db::{Database, Watch},
+    runtime::wake::Wake,
+};
 
 /// Longer than the wait for the turn may last (`lock_timeout`), since that wait is no silence.
 const BOUND: Duration = Duration::from_secs(22);

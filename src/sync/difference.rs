@@ -1,0 +1,189 @@
+//! The difference between an object as the API lists it and the latest fact about it, with the delivery that repairs it.
+
+use serde_json::Value;
+
+use super::{
+    lists::Item,
+    report::{Difference, Done},
+};
+use crate::{
+    broker::{
+        Source,
+        api::{self, Said},
+    },
+    db::Conn,
+    decide::{
+        content_hash::digest,
+        fact::{self, Observation, Reading},
+        state::{LatestFact, OwnershipClaim},
+    },
+    inbox::{Delivery, queue},
+    runtime::clock::Timestamp,
+};
+
+/// A difference that takes access away, with the delivery that says so.
+pub struct Loss {
+    pub difference: Difference,
+    pub body: String,
+    /// Who loses, and whether it is all access or only what comes from a role or a group.
+    pub user_id: Option<String>,
+    pub is_access: bool,
+    /// It follows from absence, and not from what was said.
+    pub by_absence: bool,
+}
+
+pub(super) fn delivery(body: &str, now: Timestamp) -> Delivery {
+    Delivery::new(Source::LISTS, body.as_bytes().to_vec().into(), now)
+}
+
+/// The object as it was last told of, or as little as a removal needs.
+pub(super) fn known(
+    conn: &mut Conn,
+    fact: &LatestFact,
+    id: &str,
+    directory_id: &str,
+    claims: &[OwnershipClaim],
+) -> diesel::QueryResult<Value> {
+    let body = queue::bodies(conn, &[fact.inbox_id])?.into_iter().next();
+    if let Some(object) = body.and_then(|(_, _, body)| api::object(&body, id)) {
+        return Ok(object);
+    }
+    let organization =
+        claims.iter().find(|claim| claim.id == fact.claim_id).map(|claim| &claim.organization_id);
+    let organization = organization.filter(|organization| !organization.is_empty());
+    Ok(serde_json::json!({ "id": id, "directory_id": directory_id, "organization_id": organization }))
+}
+
+/// What an observation says of one entity, without its kind.
+struct Spoken {
+    version: fact::Version,
+    live: bool,
+    digest: i64,
+    organization_id: String,
+    roles: Vec<String>,
+}
+
+/// The digest as it would stand for `standing`.
+fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<Spoken> {
+    fn of<T: serde::Serialize>(
+        mut fact: fact::Fact<T>,
+        scope: Option<fact::Scope>,
+        standing: Option<&LatestFact>,
+        roles: impl Fn(&T) -> Vec<String>,
+    ) -> Spoken {
+        let version = fact.version.clone();
+        if let Some(standing) = standing {
+            fact.version = standing.version.clone();
+        }
+        Spoken {
+            version,
+            live: fact.live,
+            digest: digest(&fact),
+            organization_id: scope.and_then(|scope| scope.organization_id).unwrap_or_default(),
+            roles: roles(&fact.content),
+        }
+    }
+    match observation {
+        Observation::Organization(fact) => Some(of(fact, None, standing, |_| Vec::new())),
+        Observation::Directory { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
+        Observation::User { scope, fact } => Some(of(fact, Some(scope), standing, |user| user.roles.clone())),
+        Observation::Group { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
+        Observation::Membership { .. } => None,
+    }
+}
+
+fn read(body: &str) -> Option<Observation> {
+    match Source::LISTS.read(body.as_bytes()) {
+        Ok(Reading::Fact(observation, _)) => Some(*observation),
+        _ => None,
+    }
+}
+
+/// The difference between a listed object and the fact that stands, and whether it takes something away.
+pub(super) fn against(
+    conn: &mut Conn,
+    claims: &[OwnershipClaim],
+    facts: &[LatestFact],
+    said: Said,
+    directory_id: &str,
+    at: Timestamp,
+    item: &Item,
+) -> diesel::QueryResult<Option<(Loss, bool)>> {
+    let (id, raw) = (&item.listed.id, item.raw.get());
+    let body = api::observed(said, directory_id, id, at, None, raw);
+    let new = || read(&body);
+    let Some(fresh) = new().and_then(|observation| spoken(observation, None)) else { return Ok(None) };
+    let is_claim = |fact: &&LatestFact| {
+        claims.iter().any(|claim| claim.id == fact.claim_id && claim.organization_id == fresh.organization_id)
+            || (fact.claim_id == crate::decide::state::NO_CLAIM && said == Said::Organization)
+    };
+    let name = match said {
+        Said::Organization => "organization",
+        Said::Directory => "directory",
+        Said::Group => "group",
+        _ => "user",
+    };
+    let shown = |live: bool| match (name, live) {
+        ("user", true) => "active",
+        ("user", false) => "inactive",
+        (_, true) => "exists",
+        (_, false) => "deleted",
+    };
+    let missed = item.listed.updated_at.as_deref().unwrap_or("unknown time");
+    let is_user = name == "user";
+    let loss = |tables: String, cause: String, body: String, is_access: bool| Loss {
+        difference: Difference {
+            kind: name,
+            id: id.clone(),
+            tables,
+            broker: shown(fresh.live).to_owned(),
+            cause,
+            done: Done::None,
+        },
+        body,
+        user_id: is_user.then(|| id.clone()),
+        is_access,
+        by_absence: false,
+    };
+    let Some(standing) = facts.iter().find(is_claim) else {
+        let cause = format!("never heard of; the event of {missed} was missed, or is of before this service");
+        return Ok(Some((loss("unknown".to_owned(), cause, body.clone(), false), false)));
+    };
+    if standing.version.emitted > at {
+        return Ok(None);
+    }
+    let Some(said_now) = new().and_then(|observation| spoken(observation, Some(standing))) else {
+        return Ok(None);
+    };
+    if standing.live == said_now.live && standing.digest == said_now.digest && standing.revealed_by.is_some()
+    {
+        return Ok(None);
+    }
+    let not_before = (standing.version.at > fresh.version.at).then_some(standing.version.at);
+    let body = api::observed(said, directory_id, id, at, not_before, raw);
+    let ends = standing.live && !said_now.live;
+    let before = queue::bodies(conn, &[standing.inbox_id])?.into_iter().next();
+    let before = before.and_then(|(_, source, body)| roles_of(&source, &body, id)).unwrap_or_default();
+    let loses_role = said_now.live && before.iter().any(|role| !said_now.roles.contains(role));
+    let tables = match (standing.live == said_now.live, loses_role || before != said_now.roles) {
+        (true, true) => format!("roles {}", before.join(", ")),
+        (true, false) => format!("{}, with other content", shown(standing.live)),
+        (false, _) => shown(standing.live).to_owned(),
+    };
+    let cause = format!("the event of {missed} was missed; said last at {}", standing.version.emitted);
+    let mut found = loss(tables, cause, body, ends);
+    if loses_role || before != said_now.roles {
+        found.difference.broker = format!("{}, roles {}", found.difference.broker, said_now.roles.join(", "));
+    }
+    Ok(Some((found, is_user && (ends || loses_role))))
+}
+
+/// The roles that a kept delivery names for a user.
+fn roles_of(source: &str, body: &[u8], id: &str) -> Option<Vec<String>> {
+    let Ok(Reading::Fact(observation, _)) = Source::named(source)?.read(body) else { return None };
+    let user = match *observation {
+        Observation::User { fact, .. } | Observation::Membership { user: fact, .. } => fact,
+        _ => return None,
+    };
+    (user.id == id).then_some(user.content.roles)
+}

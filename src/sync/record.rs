@@ -1,0 +1,64 @@
+//! The record of each comparison: in its table, and in the tenant's audit trail.
+
+use serde_json::json;
+
+use super::{
+    reconcile::{Reconcile, ReconcileError},
+    report::Report,
+};
+use crate::{
+    audit::{self, Actor, kinds},
+    db::DbError,
+    runtime::clock::Timestamp,
+    tables::comparisons::{self, Comparison},
+};
+
+impl Reconcile<'_> {
+    /// The proof: in the table, and in the chain of the tenant.
+    pub(super) fn record(&self, reports: &[Report]) -> Result<(), ReconcileError> {
+        let now = self.clock.now();
+        for some in reports.chunks(100) {
+            self.database.write_in_turn::<_, DbError>(|conn| {
+                let mut entries = Vec::with_capacity(some.len());
+                for report in some {
+                    comparisons::record(conn, &comparison(report, now))?;
+                    let change = json!({
+                        "complete": report.complete, "reason": report.reason, "compared_at": report.compared_at.map(|at| at.to_string()),
+                        "people": report.people, "groups": report.groups, "memberships": report.memberships,
+                        "differences": report.found, "healed": report.healed, "held": report.held,
+                    });
+                    let actor = Actor::Rule("reconcile".to_owned());
+                    entries.push(audit::AuditEntry::new(
+                        &report.tenant_id,
+                        kinds::DIRECTORY_COMPARED,
+                        &report.directory_id,
+                        &change,
+                        actor,
+                    ));
+                }
+                Ok(audit::record(conn, &entries, now)?)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn comparison(report: &Report, now: Timestamp) -> Comparison {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    Comparison {
+        directory_id: report.directory_id.clone(),
+        checked_at: now.micros(),
+        tenant_id: report.tenant_id.clone(),
+        complete: report.complete,
+        reason: report.reason.clone(),
+        compared_at: report.compared_at.map(Timestamp::micros),
+        people: number(report.people),
+        groups: number(report.groups),
+        memberships: number(report.memberships),
+        differences: number(report.found),
+        healed: number(report.healed),
+        held: number(report.held),
+        // Texts and numbers: writing them cannot fail.
+        report: serde_json::to_string(&report.differences).unwrap_or_default(),
+    }
+}
