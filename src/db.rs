@@ -28,6 +28,7 @@ use diesel::{
     r2d2::{ManageConnection, Pool},
 };
 use parking_lot::{Mutex, RwLock};
+use secrecy::ExposeSecret;
 
 use address::{asks_for_writes, hosts};
 use conn::{Pooled, TURN};
@@ -138,7 +139,7 @@ impl Database {
     pub fn expect_suitable(&self) -> Result<(), DbError> {
         let Url::Postgres(url) = &self.url else { return Ok(()) };
         let looked = self.line().manager.connect().and_then(|mut pooled| match &mut pooled.conn {
-            Conn::Postgres(pg) => Ok(of_writes(pg, hosts(url))?.map_or(Ok(()), Err)?),
+            Conn::Postgres(pg) => Ok(of_writes(pg, hosts(url.expose_secret()))?.map_or(Ok(()), Err)?),
             Conn::Sqlite(_) => Ok(()),
         });
         match looked {
@@ -151,7 +152,9 @@ impl Database {
 
     /// Several hosts, of which the first that answers is taken, whether it takes writes or not.
     pub fn may_meet_a_standby(&self) -> bool {
-        matches!(&self.url, Url::Postgres(url) if hosts(url) > 1 && !asks_for_writes(url))
+        let Url::Postgres(url) = &self.url else { return false };
+        let url = url.expose_secret();
+        hosts(url) > 1 && !asks_for_writes(url)
     }
 
     /// Whether there is one line of writers, receivers among them.

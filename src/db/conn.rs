@@ -13,6 +13,7 @@ use diesel::{
     r2d2::ManageConnection,
 };
 use parking_lot::Mutex;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     address::{BUNDLES, Surroundings, divided, patience, with_limits},
@@ -43,12 +44,12 @@ impl Conn {
 pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
 
 /// Where the database is. Printing it hides the password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Url {
     /// The path of a file.
     Sqlite(String),
-    /// A connection string as libpq reads it.
-    Postgres(String),
+    /// A connection string as libpq reads it; it may hold a password.
+    Postgres(SecretString),
 }
 
 /// Why a text is not the address of a database.
@@ -83,7 +84,7 @@ impl Url {
         }
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
         match rest {
-            Some(rest) if postgres_url::is_plain(rest) => Ok(Self::Postgres(text.to_owned())),
+            Some(rest) if postgres_url::is_plain(rest) => Ok(Self::Postgres(text.into())),
             Some(_) => Err(UrlError::Unclear),
             None => Err(UrlError::Scheme),
         }
@@ -93,7 +94,7 @@ impl Url {
     pub(super) fn patience(&self) -> Duration {
         match self {
             Self::Sqlite(_) => Duration::from_secs(3),
-            Self::Postgres(url) => patience(url),
+            Self::Postgres(url) => patience(url.expose_secret()),
         }
     }
 }
@@ -104,7 +105,7 @@ impl fmt::Display for Url {
             Self::Sqlite(path) => write!(f, "sqlite://{path}"),
             Self::Postgres(url) => {
                 // Parameters can hold a password too.
-                let (url, _) = divided(url);
+                let (url, _) = divided(url.expose_secret());
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
                 match rest.rsplit_once('@') {
                     Some((user, host)) => {
@@ -224,11 +225,11 @@ impl Manager {
                 Ok(Conn::Sqlite(sqlite))
             }
             Url::Postgres(url) => {
-                let mut pg = establish(url)?;
+                let mut pg = establish(url.expose_secret())?;
                 // Before any setting: a pooler might hand it on to others.
                 if !self.looked_at.lock().is_some_and(|at| at.elapsed() < LOOKED) {
                     let url = url.clone();
-                    pg = pooler::look(pg, move || establish(&url))?;
+                    pg = pooler::look(pg, move || establish(url.expose_secret()))?;
                     *self.looked_at.lock() = Some(Instant::now());
                 }
                 pg.batch_execute(POSTGRES_SETUP)?;

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn postgresql_needs_none() {
-        let database = Database::new(&Url::Postgres("postgres://127.0.0.1:1/none".to_owned()), 1);
+        let database = Database::new(&Url::Postgres("postgres://127.0.0.1:1/none".into()), 1);
         assert!(start(&database, &WalGrowth::default()).unwrap().is_none());
     }
 }
