@@ -2,7 +2,7 @@
 //!
 //! What was delivered becomes latest facts, rows that the host sees, notices in the outbox, and the end of the
 //! queue entry, all in one transaction: after a crash a batch has happened or it has not. Batches run one at a time
-//! over the whole database (`Database::write_in_turn`), however many processes there are, so each decides on what the
+//! over the whole database (`Database::write_serialized`), however many processes there are, so each decides on what the
 //! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
 
 pub mod directories;
@@ -24,7 +24,7 @@ use crate::{
         self,
         people::{ChangeCause, Deliveries},
     },
-    db::{Conn, Database, DbError, IN_A_BATCH, wait_for_rows},
+    db::{Conn, Database, DbError, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         fact::EntityKind,
@@ -136,7 +136,7 @@ fn in_turn(
     batched: ParsedBatch,
     now: Timestamp,
 ) -> Result<AppliedBatch, ApplyError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         expect_mapping(conn, rules)?;
         wait_for_rows(conn, IN_A_BATCH)?;
         let queued = queue::done(conn, &batched.inbox_ids)?;
@@ -162,7 +162,7 @@ pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), Apply
 
 /// Applies deliveries that are out of the queue, inside the caller's transaction.
 pub fn apply(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     rules: &Rules,
     batched: ParsedBatch,
     now: Timestamp,
@@ -244,7 +244,7 @@ struct Spoken {
 /// Dead letters of the deliveries whose claim lost: their directory belongs to another organization. They are counted, so that
 /// the operator learns of them.
 fn refuse(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &StateSlice,
     spoken: &[Spoken],
     now: Timestamp,
@@ -281,7 +281,7 @@ fn places(state: &StateSlice, rules: &Rules) -> HashMap<String, Ownership> {
 }
 
 /// Returns the tenants in which a role is named for the first time.
-fn write_facts(conn: &mut Conn, state: &StateSlice) -> Result<BTreeSet<String>, DbError> {
+fn write_facts(conn: &mut Serialized<'_>, state: &StateSlice) -> Result<BTreeSet<String>, DbError> {
     let touched = &state.touched;
     let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
     claims::update(conn, &changed)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::people::rows;
 use crate::{
     audit::{self, Actor, kinds},
-    db::{Conn, DbError},
+    db::{Conn, DbError, Serialized},
     decide::{
         Rules,
         context::{HeldState, HeldStates},
@@ -40,7 +40,7 @@ impl Derivation {
 /// What stays of the rows shown, whatever was derived. Remembers what is held and why, and ends what was held and is
 /// not any more.
 pub fn weigh(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     shown: &HashMap<String, Vec<ShownUser>>,
     outcome: &UserOutcome,
     rules: &Rules,
@@ -116,7 +116,7 @@ fn losses(
 
 /// Those that are held, of losses on which nobody has decided.
 fn weigh_fresh(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     shown: &HashMap<String, Vec<ShownUser>>,
     fresh: Vec<UserLoss>,
     rules: &Rules,
@@ -194,7 +194,7 @@ fn is_anomalous(
 
 /// Into the directory's open hold, or a new one.
 fn hold(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     directory: &Key,
     losses: &[UserLoss],
     limits: &GuardLimits,
@@ -209,7 +209,7 @@ fn hold(
 }
 
 fn open(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     directory: &Key,
     losses: &[UserLoss],
     limits: &GuardLimits,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::{self, AuditEntry, people::ChangeCause},
-    db::{Conn, DbError},
+    db::{Conn, DbError, Serialized},
     decide::{
         Rules,
         bearers::bearer_of,
@@ -36,7 +36,7 @@ use crate::{
 /// Brings the rows of touched users and groups up to date, and returns what is to be told: who lost access, and who gained
 /// or lost a privileged role.
 pub fn people(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &mut StateSlice,
     homes: &Homes,
     rules: &Rules,
@@ -74,7 +74,7 @@ pub fn people(
 
 /// The same for users alone, whatever concerns them.
 pub fn again(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     ids: BTreeSet<String>,
     rules: &Rules,
     cause: ChangeCause<'_>,
@@ -87,7 +87,7 @@ pub fn again(
 }
 
 fn groups(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &mut StateSlice,
     homes: &Homes,
     rules: &Rules,

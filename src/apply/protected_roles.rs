@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{load, people::rows};
 use crate::{
-    db::{Conn, DbError},
+    db::{Conn, DbError, Serialized},
     decide::{
         context::Context,
         examine::{Examined, examine},
@@ -35,7 +35,7 @@ pub struct SettledHolders {
 
 /// Costs nothing where no role is protected. What these users keep is put into `around`.
 pub fn settle(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &StateSlice,
     ids: &BTreeSet<String>,
     shown: &HashMap<String, Vec<ShownUser>>,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     audit::people::ChangeCause,
-    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, wait_for_rows},
+    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         guard::Extent,
@@ -56,7 +56,7 @@ pub fn step(
         let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
         // How many it had in hand when it failed.
         let mut tried = None;
-        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, longest)?;
             Ok(refresh(conn, rules, limit, now, &mut tried)?)
@@ -71,7 +71,7 @@ pub fn step(
                     continue;
                 }
                 let refusal = refusal(database, error)?;
-                let notices = database.write_in_turn::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
+                let notices = database.write_serialized::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
                 return Ok(Some(Recomputed { entities: 0, leavers: 0, notices }));
             }
             outcome => return outcome,
@@ -80,7 +80,7 @@ pub fn step(
 }
 
 /// The one that is next is set aside.
-fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
+fn go_past(conn: &mut Serialized<'_>, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
     let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(0) };
     let Some((id, kind)) = visited(conn, &refresh, 1)?.pop() else { return Ok(0) };
     let group_id = refresh.group_id.as_deref().unwrap_or_default();
@@ -92,7 +92,7 @@ fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, 
 }
 
 fn refresh(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     rules: &Rules,
     limit: usize,
     now: Timestamp,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{ApplyError, expect_mapping, guard::Derivation, load, people, recompute};
 use crate::{
     audit::people::ChangeCause,
-    db::{ALONE, Conn, Database, DbError, Fault, probe, wait_for_rows},
+    db::{ALONE, Database, DbError, Fault, Serialized, probe, wait_for_rows},
     decide::{Rules, guard::Extent},
     inbox::dead_letters,
     outbox::{self, Notice, notice::GivenUp},
@@ -33,7 +33,7 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
     let due = database.read::<_, DbError>(|conn| Ok(refused::due(conn, now, MOST)?))?;
     let mut outcome = Retried::default();
     for one in due {
-        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, ALONE)?;
             // Another process may have been faster.
@@ -51,7 +51,7 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
             Err(ApplyError::Database(error)) => {
                 let fault = refusal(database, error)?;
                 outcome.notices +=
-                    database.write_in_turn::<_, DbError>(|conn| fault.record(conn, &one, now))?;
+                    database.write_serialized::<_, DbError>(|conn| fault.record(conn, &one, now))?;
             }
             Err(error) => return Err(error),
         }
@@ -66,7 +66,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn record(&self, conn: &mut Conn, one: &RefusedChange, now: Timestamp) -> Result<usize, DbError> {
+    pub fn record(
+        &self,
+        conn: &mut Serialized<'_>,
+        one: &RefusedChange,
+        now: Timestamp,
+    ) -> Result<usize, DbError> {
         tracing::warn!(entity = one.name(), error = %self.detail, "the database refuses a change, which is tried again later");
         if !one.set_aside(conn, &self.detail, self.busy, now)? {
             return Ok(0);
@@ -94,7 +99,7 @@ pub fn refusal(database: &Database, error: DbError) -> Result<Refusal, DbError> 
 }
 
 fn again(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     one: &RefusedChange,
     rules: &Rules,
     now: Timestamp,

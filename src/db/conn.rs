@@ -41,7 +41,7 @@ impl Conn {
 }
 
 /// Any number will do as long as nobody else uses it in this database: "rosterd" in ASCII.
-pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
+pub(super) const SERIALIZED_LOCK: i64 = 0x0072_6f73_7465_7264;
 
 /// Where the database is. Printing it hides the password.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use crate::{
     apply::{ApplyError, guard::Derivation, people::again},
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
     broker::Source,
-    db::{Conn, Database, DbError},
+    db::{Conn, Database, DbError, Serialized},
     decide::{
         Rules,
         access::Access,
@@ -96,7 +96,7 @@ pub fn erase(
             look(conn, &names, (after, newest.min(after + PAGE)), &mut found)
         })?;
     }
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         if person(conn, tenant, user)? != ids || names != self::names(conn, tenant, &ids)? {
             // Somebody's kind of provider or address has become known in between.
             return Err(EraseError::Several { tenant: tenant.to_owned(), user: user.to_owned() });
@@ -189,7 +189,7 @@ fn expect_gone(
 }
 
 fn rewrite(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     tenant: &str,
     ids: &BTreeSet<String>,
     names: &BTreeSet<String>,

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     apply::{ApplyError, guard::Derivation, people::again},
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
-    db::{Conn, Database, DbError},
+    db::{Database, DbError, Serialized},
     decide::{Rules, guard::Extent, roles::Manual},
     outbox,
     runtime::clock::Timestamp,
@@ -110,7 +110,7 @@ pub fn release(
     role: &str,
     OperatorAt { name, now }: OperatorAt<'_>,
 ) -> Result<Vec<String>, ManualRoleError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
         let released = role_holders::release(conn, tenant, role)?;
         if released.is_empty() {
@@ -132,9 +132,9 @@ fn change(
     whom: GrantTarget<'_>,
     OperatorAt { name, now }: OperatorAt<'_>,
     (kind, role, reason): (&'static str, &str, Option<&str>),
-    change: impl FnOnce(&mut Conn, &GrantOwner) -> Result<(), ManualRoleError>,
+    change: impl FnOnce(&mut Serialized<'_>, &GrantOwner) -> Result<(), ManualRoleError>,
 ) -> Result<(), ManualRoleError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let mapping = mappings::in_force(conn)?;
         let rules = Rules { mapping: mapping.into(), ..rules.clone() };
         let (tenant, user) = (whom.tenant.to_owned(), whom.user.to_owned());

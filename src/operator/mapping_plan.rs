@@ -192,7 +192,7 @@ pub fn apply(
         Some(_) => None,
         None => Some(plan(database, rules, document, None)?),
     };
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let plan = match (&shown, saved) {
             (Some(shown), _) => shown.clone(),
             (None, saved) => {

@@ -72,7 +72,7 @@ pub fn rebuild(
             Ok(fold_and_compare(conn, &rules, rebuild.tenant, now)?.1)
         });
     }
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let rules = in_force(conn, rebuild.rules)?;
         let (shadow, differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
         guarded::check(conn, &rules, &differences)?;

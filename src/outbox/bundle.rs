@@ -213,10 +213,10 @@ mod tests {
     fn a_directory_that_is_still_being_taken_down_is_waited_for_but_not_for_ever() {
         each_database(|database| {
             database
-                .write(|conn| {
+                .write_serialized(|conn| {
                     leave(conn, &["ada"], at(0))?;
                     crate::tables::claims::insert_missing(conn, &[("directory".into(), "org_a".into())])?;
-                    on_each!(conn, |c| sql_query("UPDATE claims SET tenant_id = 'org_a'").execute(c))?;
+                    on_each!(&mut **conn, |c| sql_query("UPDATE claims SET tenant_id = 'org_a'").execute(c))?;
                     crate::tables::recompute_jobs::request(conn, &["directory".into()]).map_err(DbError::from)
                 })
                 .unwrap();
