@@ -3,7 +3,7 @@
 //! What was delivered becomes latest facts, rows that the host sees, notices in the outbox, and the end of the
 //! queue entry, all in one transaction: after a crash a batch has happened or it has not. Batches run one at a time
 //! over the whole database (`Database::write_serialized`), however many processes there are, so each decides on what the
-//! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
+//! last one left; no leader, no lease: the next process takes the oldest deliveries.
 
 pub mod directories;
 pub mod guard;
@@ -109,7 +109,7 @@ pub fn step(
     ahead: &Prefetcher,
     now: Timestamp,
 ) -> Result<AppliedBatch, ApplyError> {
-    // Taken and read before the turn: the log never changes, and whoever waits for the turn need not wait for that.
+    // Read and parsed before the serialized transaction, so that no other process waits for it. The log never changes.
     let batched = ahead.take(database, batch, now)?;
     if batched.inbox_ids.is_empty() {
         return Ok(AppliedBatch::default());
@@ -117,9 +117,11 @@ pub fn step(
     let applied = match batched.is_full {
         true => {
             let in_hand = batched.span();
-            ahead.during(database, batch, now, in_hand, || in_turn(database, rules, batch, batched, now))
+            ahead.during(database, batch, now, in_hand, || {
+                apply_serialized(database, rules, batch, batched, now)
+            })
         }
-        false => in_turn(database, rules, batch, batched, now),
+        false => apply_serialized(database, rules, batch, batched, now),
     }?;
     if applied.overtaken {
         // Or what was read meanwhile would be what has just been applied.
@@ -129,7 +131,7 @@ pub fn step(
     Ok(applied)
 }
 
-fn in_turn(
+fn apply_serialized(
     database: &Database,
     rules: &Rules,
     batch: Batch,
@@ -143,7 +145,7 @@ fn in_turn(
         let mut batched = batched.still_queued(&queued);
         let overtaken = batched.inbox_ids.is_empty();
         if overtaken {
-            // Another process was faster. It is our turn now, so nobody else takes what is taken here.
+            // Another process was faster. Now this one holds the lock, so nobody else takes these deliveries.
             let oldest = QueueQuery::oldest(batch.deliveries, batch.bytes);
             batched = parse_batch::read(queue::take(conn, now, &oldest)?, now);
             queue::done(conn, &batched.inbox_ids)?;
@@ -152,7 +154,7 @@ fn in_turn(
     })
 }
 
-/// In the turn nobody changes the mapping, so what is derived after this is derived by the one that holds.
+/// Nobody else changes the mapping during the serialized transaction, so all that follows is derived by the mapping in force.
 pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), ApplyError> {
     match mappings::version(conn)? == rules.mapping.version {
         true => Ok(()),
@@ -218,8 +220,15 @@ pub fn apply(
         let members: Vec<_> = members.collect();
         state.touched.entities.extend(members);
     }
-    let turn = guard::Derivation::of(now, Extent::Touched);
-    notices.extend(people::people(conn, &mut state, &homes, rules, ChangeCause::Deliveries(batch), turn)?);
+    let derivation = guard::Derivation::of(now, Extent::Touched);
+    notices.extend(people::people(
+        conn,
+        &mut state,
+        &homes,
+        rules,
+        ChangeCause::Deliveries(batch),
+        derivation,
+    )?);
     let connected = |notice: &outbox::Notice| matches!(notice, outbox::Notice::DirectoryConnected { .. });
     // Directories that a first import brings in are no news.
     if notices.iter().any(connected) && backfill::since(conn)?.is_some() {

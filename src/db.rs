@@ -159,8 +159,8 @@ impl Database {
         hosts(url) > 1 && !asks_for_writes(url)
     }
 
-    /// Whether there is one line of writers, receivers among them.
-    pub fn takes_turns_with_receivers(&self) -> bool {
+    /// Whether writers exclude each other, receivers included.
+    pub fn has_one_writer(&self) -> bool {
         self.is_sqlite
     }
 

@@ -44,7 +44,7 @@ pub fn weigh(
     shown: &HashMap<String, Vec<ShownUser>>,
     outcome: &UserOutcome,
     rules: &Rules,
-    turn: Derivation,
+    derivation: Derivation,
 ) -> Result<HeldStates, DbError> {
     if !rules.guard.on {
         return Ok(HeldStates::new());
@@ -52,7 +52,7 @@ pub fn weigh(
     let keys: Vec<Key> =
         shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let entries = held_users::live(conn, &keys)?;
-    let losses = losses(conn, shown, outcome, rules, turn)?;
+    let losses = losses(conn, shown, outcome, rules, derivation)?;
     if losses.is_empty() && entries.is_empty() {
         return Ok(HeldStates::new());
     }
@@ -66,9 +66,9 @@ pub fn weigh(
     held_users::end(conn, &applied.iter().collect::<Vec<_>>(), held_users::DONE)?;
     held_users::end(conn, &overtaken.iter().collect::<Vec<_>>(), held_users::ENDED)?;
 
-    let held = match turn.extent {
+    let held = match derivation.extent {
         Extent::ByHand => Vec::new(),
-        Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, rules, turn)?,
+        Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, rules, derivation)?,
     };
     let left: BTreeSet<i64> =
         applied.iter().chain(&overtaken).map(|entry: &HeldEntry| entry.hold_id).collect();
@@ -99,10 +99,10 @@ fn losses(
     shown: &HashMap<String, Vec<ShownUser>>,
     outcome: &UserOutcome,
     rules: &Rules,
-    turn: Derivation,
+    derivation: Derivation,
 ) -> Result<Vec<UserLoss>, DbError> {
     let version = rules.mapping.version;
-    let before = match turn.extent {
+    let before = match derivation.extent {
         Extent::Directory if version > 0 => mappings::at(conn, version - 1)?,
         _ => None,
     };
@@ -120,14 +120,14 @@ fn weigh_fresh(
     shown: &HashMap<String, Vec<ShownUser>>,
     fresh: Vec<UserLoss>,
     rules: &Rules,
-    turn: Derivation,
+    derivation: Derivation,
 ) -> Result<Vec<UserLoss>, DbError> {
     let mut directories: BTreeMap<Key, Vec<UserLoss>> = BTreeMap::new();
     for loss in fresh {
         let directory = (loss.tenant_id.clone(), loss.directory_id.clone());
         directories.entry(directory).or_default().push(loss);
     }
-    let minute = turn.now.minute();
+    let minute = derivation.now.minute();
     // Whole minutes: never shorter than the window, and up to one longer.
     let since = |limits: &GuardLimits| minute - i64::from(limits.window_minutes);
     let weighed: Vec<(&Key, &GuardLimits)> =
@@ -140,7 +140,7 @@ fn weigh_fresh(
     for (directory, limits) in weighed {
         let losses = directories.get(directory).map_or(&[][..], Vec::as_slice);
         let recent = recent.get(&directory.1).copied().unwrap_or_default();
-        let is_held = is_anomalous(conn, shown, directory, losses, limits, recent, turn.extent)?;
+        let is_held = is_anomalous(conn, shown, directory, losses, limits, recent, derivation.extent)?;
         let applied = if is_held { 0 } else { losses.len() };
         added.push(AddedLosses {
             directory_id: &directory.1,
@@ -149,7 +149,7 @@ fn weigh_fresh(
             applied,
         });
         if is_held {
-            hold(conn, directory, losses, limits, recent, turn.now)?;
+            hold(conn, directory, losses, limits, recent, derivation.now)?;
             held.extend(losses.iter().cloned());
         }
     }

@@ -1,4 +1,4 @@
-//! Bodies to observations: pure, so it is done before the turn is taken.
+//! Bodies to observations. Pure, so it runs before the serialized transaction begins.
 
 use std::{collections::HashSet, ops::RangeInclusive};
 

@@ -41,7 +41,7 @@ pub fn people(
     homes: &Homes,
     rules: &Rules,
     cause: ChangeCause<'_>,
-    turn: Derivation,
+    derivation: Derivation,
 ) -> Result<Vec<Notice>, DbError> {
     let mut entries = groups(conn, state, homes, rules, cause)?;
     let ids = touched(state, EntityKind::User);
@@ -50,7 +50,7 @@ pub fn people(
     let mut context = context(conn, state, (&ids, &shown), (homes, apart), rules)?;
     let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
     let mut derived = outcome(state, &ids, &shown, &context);
-    let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
+    let stays = guard::weigh(conn, &shown, &derived, rules, derivation)?;
     if !stays.is_empty() {
         context.stays = stays;
         derived = outcome(state, &ids, &shown, &context);
@@ -61,12 +61,12 @@ pub fn people(
     tables::users::apply(conn, &changes, known)?;
     manual_grants::follow(conn, &context.followed)?;
     entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
-    audit::record(conn, &entries, turn.now)?;
+    audit::record(conn, &entries, derivation.now)?;
     let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
     let mut notices: Vec<Notice> = leavers.into_iter().map(Notice::Deprovisioned).collect();
     notices.extend(privileged.into_iter().map(Notice::Privileged));
     if !settled.others.is_empty() {
-        notices.extend(again(conn, settled.others, rules, ChangeCause::AnotherHolds, turn)?);
+        notices.extend(again(conn, settled.others, rules, ChangeCause::AnotherHolds, derivation)?);
     }
     notices.extend(protected_roles::told(conn, &settled.kept)?);
     Ok(notices)
@@ -78,12 +78,12 @@ pub fn again(
     ids: BTreeSet<String>,
     rules: &Rules,
     cause: ChangeCause<'_>,
-    turn: Derivation,
+    derivation: Derivation,
 ) -> Result<Vec<Notice>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
     state.touched.entities.extend(ids.into_iter().map(|id| (EntityKind::User, id)));
-    people(conn, &mut state, &homes, rules, cause, turn)
+    people(conn, &mut state, &homes, rules, cause, derivation)
 }
 
 fn groups(

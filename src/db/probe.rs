@@ -64,8 +64,7 @@ pub fn is_busy(database: &Database, failure: &DbError) -> Result<bool, DbError> 
     match (failure.fault(), message(failure)) {
         (Fault::Busy, _) => Ok(true),
         (Fault::Unclear, Some(failure)) => {
-            Ok(!database.takes_turns_with_receivers()
-                && time_outs(database)?.iter().any(|told| told == failure))
+            Ok(!database.has_one_writer() && time_outs(database)?.iter().any(|told| told == failure))
         }
         _ => Ok(false),
     }

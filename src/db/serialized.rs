@@ -6,7 +6,7 @@ use super::Conn;
 
 /// The connection inside the serialized transaction (docs/decisions/2-one-serialized-transaction.md). Only
 /// [`Database::write_serialized`](super::Database::write_serialized) makes one, so a function that takes it cannot run
-/// beside another writer. Statements that only read take `&mut Conn`, into which it turns by itself.
+/// beside another writer. Statements that only read take `&mut Conn`, which it dereferences to.
 pub struct Serialized<'a>(&'a mut Conn);
 
 impl<'a> Serialized<'a> {

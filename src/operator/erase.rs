@@ -84,7 +84,7 @@ pub fn erase(
     user: &str,
     by: OperatorAt<'_>,
 ) -> Result<Erased, EraseError> {
-    // The whole log is looked through, which takes its time: before the turn all but what comes meanwhile.
+    // Searching the whole log takes long. Most of it is searched before the serialized transaction, the rest inside.
     let (ids, names, newest) = database.read::<_, EraseError>(|conn| {
         let ids = person(conn, tenant, user)?;
         let names = names(conn, tenant, &ids)?;

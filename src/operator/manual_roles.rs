@@ -118,8 +118,8 @@ pub fn release(
         }
         let entry = AuditEntry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
         audit::record(conn, &[entry], now)?;
-        let (ids, turn) = (released.iter().cloned().collect(), Derivation::of(now, Extent::ByHand));
-        let notices = again(conn, ids, &rules, ChangeCause::Operator(name), turn)?;
+        let (ids, derivation) = (released.iter().cloned().collect(), Derivation::of(now, Extent::ByHand));
+        let notices = again(conn, ids, &rules, ChangeCause::Operator(name), derivation)?;
         outbox::enqueue(conn, &notices, now)?;
         Ok(released)
     })

@@ -80,11 +80,11 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
         })?;
     }
     while recompute::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
-    let turn = Derivation::of(now, Extent::Touched);
+    let derivation = Derivation::of(now, Extent::Touched);
     shadow.database.write_serialized::<_, DbError>(|shadow| {
         let kept = role_holders::copy(conn, shadow)?;
         let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
-        people::again(shadow, kept, rules, ChangeCause::AnotherHolds, turn)?;
+        people::again(shadow, kept, rules, ChangeCause::AnotherHolds, derivation)?;
         Ok(())
     })?;
     Ok(shadow)
