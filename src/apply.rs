@@ -6,6 +6,7 @@
 //! last one left; no leader, no lease: the next process takes the oldest deliveries.
 
 pub mod directories;
+pub mod erased;
 pub mod guard;
 pub mod isolate;
 pub mod load;
@@ -189,7 +190,8 @@ pub fn apply(
             claim_id: id,
             ends_access: observation.ends_access(),
         }));
-        fold(&mut state, inbox_id, *observation);
+        let observation = erased::without_profile(conn, &state, inbox_id, *observation)?;
+        fold(&mut state, inbox_id, observation);
     }
     applied.overruled = std::mem::take(&mut state.touched.overruled);
     let claims: BTreeSet<i64> = spoken.iter().map(|spoken| spoken.claim_id).collect();

@@ -5,9 +5,9 @@
 
 pub mod workos;
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::str::FromStr;
 
-pub use workos::redact::Mention;
+pub use workos::mention::{Mention, PersonNames};
 
 pub use workos::api;
 
@@ -105,10 +105,10 @@ impl Source {
         }
     }
 
-    /// Where a body that is about somebody else names a person by one of these ids and addresses. Pure.
-    pub fn mention(self, body: &[u8], names: &BTreeSet<String>) -> Mention {
+    /// Where a body that is about somebody else names a person. Pure.
+    pub fn mention(self, body: &[u8], names: &PersonNames) -> Mention {
         match self {
-            Self::WorkOs | Self::WorkOsList => workos::redact::mention(body, names),
+            Self::WorkOs | Self::WorkOsList => workos::mention::mention(body, names),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod bearers;
 pub mod content_hash;
 pub mod context;
 pub mod directories;
+pub mod erased;
 pub mod examine;
 pub mod fact;
 pub mod fold;

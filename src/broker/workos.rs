@@ -6,6 +6,7 @@ pub mod event;
 pub mod json;
 mod membership;
 mod mended;
+pub mod mention;
 pub mod redact;
 pub mod signature;
 mod slugs;

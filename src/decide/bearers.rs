@@ -26,10 +26,11 @@ use crate::{
 /// Pairs that are kept of one id, the newest; more than a directory has in good faith.
 const MOST: usize = 32;
 
-/// What a fact says of its bearer; nothing where it names neither.
+/// What a fact says of its bearer; nothing where it names neither, and a pair of nothing where both were erased
+/// (`super::erased`).
 pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
-    let fact::User { idp_id, email, .. } = &fact.content;
-    if idp_id.is_none() && email.is_none() {
+    let fact::User { idp_id, email, erased, .. } = &fact.content;
+    if idp_id.is_none() && email.is_none() && !erased {
         return None;
     }
     Some(Bearer {
@@ -147,10 +148,11 @@ pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer
 }
 
 fn now(bearers: &[Bearer]) -> CurrentBearer {
-    let Some(last) = newest(bearers.iter()) else { return CurrentBearer::default() };
+    let bearers: Vec<&Bearer> = bearers.iter().filter(|bearer| !bearer.is_erased()).collect();
+    let Some(last) = newest(bearers.iter().copied()) else { return CurrentBearer::default() };
     // The latest fact under each idp_id: whether the id was deleted under it.
     let mut under: HashMap<&str, &Bearer> = HashMap::new();
-    for bearer in bearers {
+    for bearer in &bearers {
         let Some(idp_id) = bearer.idp_id.as_deref() else { continue };
         let kept = under.entry(idp_id).or_insert(bearer);
         if bearer.newest > kept.newest {
@@ -158,7 +160,7 @@ fn now(bearers: &[Bearer]) -> CurrentBearer {
         }
     }
     let (mut same, mut others): (Vec<&Bearer>, Vec<&Bearer>) =
-        bearers.iter().partition(|bearer| bearer.pair() == last.pair());
+        bearers.iter().copied().partition(|bearer| bearer.pair() == last.pair());
     let mut seen = 0;
     while let Some(one) = same.get(seen).copied() {
         let (linked, rest): (Vec<&Bearer>, Vec<&Bearer>) =

@@ -4,21 +4,23 @@
 //! digests that stand for them are moved along, so the log folds to the same tombstone, `rebuild` finds no difference,
 //! and a late event is as late as before. The trail keeps commitments where names were, so its chain holds (lesson 42).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, guard::Derivation, people::again},
+    apply::{
+        ApplyError,
+        erased::{ErasedBody, body_without, read, user},
+        guard::Derivation,
+        people::again,
+    },
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
-    broker::Source,
+    broker::{Mention, PersonNames, Source},
     db::{Conn, Database, DbError, Serialized},
     decide::{
-        Rules,
-        access::Access,
-        content_hash::digest,
-        fact::{Fact, Observation, Reading, User},
-        guard::Extent,
+        Rules, access::Access, bearers, content_hash::digest, fact::Observation, fold::claim_of,
+        guard::Extent, state::Bearer,
     },
     inbox::{self, queue},
     operator::{explain::examined, manual_roles::OperatorAt},
@@ -69,6 +71,8 @@ pub struct Erased {
     pub notices: usize,
     /// Deliveries that name the person, by id or address, in the data of somebody else, or that cannot be read.
     pub left: Vec<i64>,
+    /// Deliveries in which the person's full name stands and may be another's.
+    pub unclear: Vec<i64>,
 }
 
 /// Deliveries looked through in one statement.
@@ -110,7 +114,6 @@ pub fn erase(
             return Err(EraseError::Waits { user: user.to_owned(), inbox_id: *inbox_id });
         }
         let mut erased = rewrite(conn, tenant, &ids, &names, &found)?;
-        facts::forget_bearers(conn, tenant, &ids)?;
         facts::unshow(conn, tenant, &ids)?;
         for person_id in user_lookup::persons(conn, tenant, &ids)? {
             manual_grants::revoke_all(conn, tenant, &person_id)?;
@@ -139,21 +142,29 @@ fn person(conn: &mut Conn, tenant: &str, user: &str) -> Result<BTreeSet<String>,
     }
 }
 
-/// The texts by which events name the person: ids, and the addresses that are shown.
-fn names(conn: &mut Conn, tenant: &str, ids: &BTreeSet<String>) -> Result<BTreeSet<String>, DbError> {
-    let mut names = user_lookup::addresses(conn, tenant, ids)?;
-    names.extend(ids.iter().cloned());
-    Ok(names)
+/// The texts by which events name the person: ids, the addresses that are shown, and the full names.
+fn names(conn: &mut Conn, tenant: &str, ids: &BTreeSet<String>) -> Result<PersonNames, DbError> {
+    let mut keys = user_lookup::addresses(conn, tenant, ids)?;
+    keys.extend(ids.iter().cloned());
+    let full = user_lookup::full_names(conn, tenant, ids)?;
+    let shared = !user_lookup::of_full_names(conn, tenant, &full)?.is_subset(ids);
+    Ok(PersonNames { keys, full, shared })
+}
+
+/// As it stands in JSON that escapes no more than it must.
+fn in_json(text: &str) -> String {
+    let quoted = json!(text).to_string();
+    quoted.trim_matches('"').to_owned()
 }
 
 fn look(
     conn: &mut Conn,
-    names: &BTreeSet<String>,
+    names: &PersonNames,
     (after, until): (i64, i64),
     found: &mut BTreeSet<i64>,
 ) -> Result<(), EraseError> {
-    for name in names {
-        found.extend(inbox::erase::naming(conn, name, after, until)?);
+    for name in names.keys.iter().chain(&names.full) {
+        found.extend(inbox::erase::naming(conn, &in_json(name), after, until)?);
     }
     // JSON may write any character of an id as an escape: those bodies are read.
     let escaping = inbox::erase::naming(conn, ESCAPE, after, until)?;
@@ -161,7 +172,7 @@ fn look(
     for some in escaping.chunks(500) {
         for (inbox_id, source, body) in queue::bodies(conn, some)? {
             let mention = Source::named(&source).map(|source| source.mention(&body, names));
-            if mention.is_some_and(|mention| mention.in_data || mention.body.is_some()) {
+            if mention.is_some_and(|mention| mention != Mention::default()) {
                 found.insert(inbox_id);
             }
         }
@@ -192,91 +203,92 @@ fn rewrite(
     conn: &mut Serialized<'_>,
     tenant: &str,
     ids: &BTreeSet<String>,
-    names: &BTreeSet<String>,
+    names: &PersonNames,
     found: &[i64],
 ) -> Result<Erased, EraseError> {
     let directories: BTreeSet<String> =
         claims::homes(conn, Some(tenant))?.into_iter().map(|(_, directory_id)| directory_id).collect();
-    let (mut erased, mut left) = (Erased::default(), BTreeSet::new());
+    let is_at_home =
+        |said: &Observation| claim_of(said).is_some_and(|(directory, _)| directories.contains(directory));
+    let (mut erased, mut left, mut unclear) = (Erased::default(), BTreeSet::new(), BTreeSet::new());
+    let mut bearers = ErasedBearers::new();
     for some in found.chunks(500) {
         let (mut bodies, mut digests) = (Vec::new(), Vec::new());
         for (inbox_id, source, body) in queue::bodies(conn, some)? {
-            match ids.iter().find_map(|id| redacted(&source, &body, id, &directories)) {
-                Some((user_id, body, digest)) => {
-                    bodies.push((inbox_id, body));
-                    digests.push((user_id, inbox_id, digest));
+            let said = read(&source, &body);
+            let about = said.as_ref().filter(|said| is_at_home(said)).and_then(user);
+            let of_person = about
+                .filter(|fact| ids.contains(&fact.id))
+                .and_then(|fact| body_without(&source, &body, &fact.id));
+            if let Some(ErasedBody { body, observation }) = of_person {
+                if let Some(fact) = user(&observation) {
+                    digests.push((fact.id.clone(), inbox_id, digest(fact)));
                 }
-                None => {
-                    let mention = Source::named(&source).map(|source| source.mention(&body, names));
-                    let said = read(&source, &body);
-                    match mention.as_ref().and_then(|mention| mention.body.clone()) {
-                        // It says the same of the other.
-                        Some(other) if said.is_some() && read(&source, &other) == said => {
-                            bodies.push((inbox_id, other));
-                        }
-                        Some(_) => drop(left.insert(inbox_id)),
-                        None => {}
-                    }
-                    let in_data = mention.is_some_and(|mention| mention.in_data);
-                    // Another tenant's user of the same id is not the person.
-                    let is_anothers = said.as_ref().and_then(user_of).is_some_and(|id| ids.contains(id));
-                    if said.is_none() || (in_data && !is_anothers) {
-                        left.insert(inbox_id);
-                    }
+                note(&mut bearers, &observation, inbox_id);
+                bodies.push((inbox_id, body));
+                continue;
+            }
+            let Mention { body, in_data, unclear: may_be } =
+                Source::named(&source).map(|source| source.mention(&body, names)).unwrap_or_default();
+            match body {
+                // It says the same of the other.
+                Some(other) if said.is_some() && read(&source, &other) == said => {
+                    bodies.push((inbox_id, other));
                 }
+                Some(_) => drop(left.insert(inbox_id)),
+                None => {}
+            }
+            // Another tenant's user of the same id is not the person.
+            let is_anothers = said.as_ref().and_then(user).is_some_and(|fact| ids.contains(&fact.id));
+            if said.is_none() || (in_data && !is_anothers) {
+                left.insert(inbox_id);
+            }
+            if may_be && !is_anothers {
+                unclear.insert(inbox_id);
             }
         }
         erased.deliveries += bodies.len();
         inbox::erase::rewrite(conn, &bodies)?;
         facts::move_digests(conn, &digests)?;
     }
+    facts::forget_bearers(conn, tenant, ids)?;
+    put_bearers(conn, bearers)?;
+    erased.unclear = unclear.difference(&left).copied().collect();
     erased.left = left.into_iter().collect();
     Ok(erased)
 }
 
-/// The same fact without the person: (user, body, digest).
-fn redacted(
-    source: &str,
-    body: &[u8],
-    user_id: &str,
-    directories: &BTreeSet<String>,
-) -> Option<(String, Vec<u8>, i64)> {
-    let said = read(source, body)?;
-    let was = about(&said, user_id, directories)?;
-    // Slugs that could not be read before must not become readable.
-    [true, false].into_iter().find_map(|with_roles| {
-        let body = Source::named(source)?.redact(body, user_id, with_roles)?;
-        let says = read(source, &body)?;
-        let now = about(&says, user_id, directories)?;
-        let same = (&now.version, now.live, now.reveals, &now.content.roles)
-            == (&was.version, was.live, was.reveals, &was.content.roles);
-        same.then(|| (user_id.to_owned(), body, digest(now)))
-    })
-}
+/// By user, directory and organization.
+type ErasedBearers = BTreeMap<(String, String, String), Vec<Bearer>>;
 
-fn read(source: &str, body: &[u8]) -> Option<Observation> {
-    match Source::named(source)?.read(body).ok()? {
-        Reading::Fact(observation, _) => Some(*observation),
-        Reading::Nothing => None,
-    }
-}
-
-/// The id of the user whom it is about.
-fn user_of(observation: &Observation) -> Option<&str> {
-    match observation {
-        Observation::User { fact, .. } | Observation::Membership { user: fact, .. } => Some(&fact.id),
-        _ => None,
-    }
-}
-
-fn about<'a>(
-    observation: &'a Observation,
-    user_id: &str,
-    directories: &BTreeSet<String>,
-) -> Option<&'a Fact<User>> {
-    let (Observation::User { scope, fact } | Observation::Membership { scope, user: fact, .. }) = observation
+/// Whom the rewritten facts name: nobody, until when (`decide::erased`).
+fn note(bearers: &mut ErasedBearers, observation: &Observation, inbox_id: i64) {
+    let (Some(fact), Some((directory_id, organization_id))) = (user(observation), claim_of(observation))
     else {
-        return None;
+        return;
     };
-    (fact.id == user_id && directories.contains(&scope.directory_id)).then_some(fact)
+    let ends = matches!(observation, Observation::User { .. }) && !fact.reveals;
+    if let Some(bearer) = bearers::named(fact, ends, inbox_id) {
+        let key = (fact.id.clone(), directory_id.to_owned(), organization_id.to_owned());
+        bearers::join(bearers.entry(key).or_default(), bearer);
+    }
+}
+
+fn put_bearers(conn: &mut Serialized<'_>, bearers: ErasedBearers) -> Result<(), EraseError> {
+    let directories: BTreeSet<&str> =
+        bearers.keys().map(|(_, directory_id, _)| directory_id.as_str()).collect();
+    let claims = claims::of_directories(conn, &directories.into_iter().collect::<Vec<_>>())?;
+    let claim_id = |directory_id: &str, organization_id: &str| {
+        let claim = claims.iter().find(|claim| {
+            (claim.directory_id.as_str(), claim.organization_id.as_str()) == (directory_id, organization_id)
+        });
+        claim.map(|claim| claim.id)
+    };
+    let named: Vec<(String, i64, Vec<Bearer>)> = bearers
+        .into_iter()
+        .filter_map(|((user_id, directory_id, organization_id), bearers)| {
+            Some((user_id, claim_id(&directory_id, &organization_id)?, bearers))
+        })
+        .collect();
+    Ok(facts::put_bearers(conn, &named)?)
 }

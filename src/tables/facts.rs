@@ -216,6 +216,23 @@ pub fn upsert(conn: &mut Serialized<'_>, facts: &[(&str, EntityKind, &LatestFact
     Ok(())
 }
 
+/// Whom facts about users have named, under these claims: (user, claim, bearers). For an erasure.
+pub fn put_bearers(conn: &mut Serialized<'_>, named: &[(String, i64, Vec<Bearer>)]) -> QueryResult<()> {
+    let written: Vec<Option<String>> = named.iter().map(|named| write_bearers(&named.2)).collect();
+    let rows: Vec<_> = named.iter().zip(&written).collect();
+    Rows::of(&rows)
+        .text("id", |row| &row.0.0)
+        .integer("kind", |_| code(EntityKind::User).into())
+        .integer("claim_id", |row| row.0.1)
+        .optional_text("bearers", |row| row.1.as_deref())
+        .execute(
+            conn,
+            "UPDATE facts SET bearers = r.bearers FROM {rows} \
+             WHERE facts.id = r.id AND facts.kind = r.kind AND facts.claim_id = r.claim_id",
+        )?;
+    Ok(())
+}
+
 /// What facts about these users of a tenant have named, for an erasure: their deliveries name nobody any more.
 pub fn forget_bearers(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
     let ids: Vec<&String> = ids.iter().collect();

@@ -134,7 +134,7 @@ both! {
 }
 
 /// Compacts until the walk is finished; returns how many deliveries went.
-fn compact(app: &TestApp) -> usize {
+pub fn compact(app: &TestApp) -> usize {
     let mut dropped = 0;
     loop {
         let step = retention::step(app.database(), DAYS, app.clock.now()).unwrap();
