@@ -248,16 +248,6 @@ pub fn forget_bearers(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet
     Ok(())
 }
 
-/// Rows of `users` that an erasure must write again: a deletion without profile says the same before and after it.
-pub fn unshow(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
-    let ids: Vec<&String> = ids.iter().collect();
-    Rows::of(&ids).text("id", |id| id).text("tenant_id", |_| tenant_id).execute(
-        conn,
-        "UPDATE users SET digest = 0 FROM {rows} WHERE users.tenant_id = r.tenant_id AND users.id = r.id",
-    )?;
-    Ok(())
-}
-
 /// Other digests of the facts about users that these deliveries hold: (user, delivery, digest).
 pub fn move_digests(conn: &mut Serialized<'_>, digests: &[(String, i64, i64)]) -> QueryResult<()> {
     Rows::of(digests)

@@ -113,11 +113,11 @@ fn named(value: &Value, names: &PersonNames, by_name: Named) -> Named {
 
 /// Another id or address than the person's may be another person's.
 fn is_contradicted(fields: &Map<String, Value>, names: &PersonNames) -> bool {
-    let says_other = |field: &&str| match fields.get(*field) {
+    let says_other = |field: &str| match fields.get(field) {
         None | Some(Value::Null) => false,
         Some(value) => named(value, names, Named::Nobody) != Named::Person,
     };
-    IDENTITY.iter().any(|field| says_other(&field))
+    IDENTITY.iter().any(|field| says_other(field))
 }
 
 #[cfg(test)]
