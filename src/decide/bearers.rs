@@ -263,4 +263,47 @@ mod tests {
         assert_eq!(since(&[(1, "A", "a", false), (2, "A", "a", true), (3, "A", "b", false)]), None);
         assert_eq!(since(&[(1, "A", "a", false), (2, "", "a", false)]), None, "no idp_id any more");
     }
+
+    #[test]
+    fn a_fact_that_is_joined_again_says_nothing_new() {
+        let mut bearers = Vec::new();
+        let said = bearer((1, "A", "a", false));
+        assert_eq!(join(&mut bearers, said.clone()), Joined { news: true, earlier: true });
+        assert_eq!(
+            join(&mut bearers, Bearer { first_by: 9, inbox_id: 9, ..said.clone() }),
+            Joined::default()
+        );
+        assert_eq!(bearers, [said]);
+    }
+
+    #[test]
+    fn a_row_whose_pair_no_fact_names_any_more_shows_the_same_person_by_one_of_both() {
+        let pair = |idp_id: &str, email: &str| (Some(idp_id.to_owned()), Some(email.to_owned()));
+        let now = CurrentBearer {
+            pairs: vec![pair("A", "a@acme.example")],
+            former: vec![pair("B", "b@acme.example")],
+            ..CurrentBearer::default()
+        };
+        assert!(now.is(Some("A"), Some("A@acme.example")) && now.is(None, None));
+        assert!(now.is(Some("A"), Some("other@acme.example")), "the idp_id is the same");
+        assert!(now.is(Some("C"), Some("a@acme.example")), "the address is the same");
+        assert!(now.is(None, Some("a@acme.example")) && now.is(Some("A"), None));
+        assert!(!now.is(Some("B"), Some("b@acme.example")), "a former bearer");
+        assert!(
+            !now.is(Some("C"), Some("c@acme.example"))
+                && !now.is(Some("C"), None)
+                && !now.is(None, Some("c"))
+        );
+    }
+
+    #[test]
+    fn erased_facts_name_nobody_and_leave_the_others_as_they_are() {
+        let nobody = bearer((3, "", "", true));
+        assert!(nobody.is_erased());
+        assert_eq!(
+            now(&[bearer((1, "A", "a", false)), nobody.clone()]),
+            now(&[bearer((1, "A", "a", false))])
+        );
+        assert_eq!(now(&[nobody]), CurrentBearer::default());
+    }
 }

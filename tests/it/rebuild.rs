@@ -200,6 +200,7 @@ both! {
         execute(app, "CREATE UNIQUE INDEX host_email ON users (tenant_id, email)");
         app.play(&[of("u1", "shared@acme.example"), of("u2", "shared@acme.example"), of("u3", "shared@acme.example")]);
         let listed = app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, Some(DeliveryState::Dead), 10)?)).unwrap();
+        assert!(listed.iter().all(|entry| entry.received_at() == app.clock.now()));
         let letters: HashMap<String, i64> = listed.into_iter().map(|entry| (entry.event, entry.id)).collect();
         let discard = |conn: &mut Serialized<'_>| Ok(dead_letters::discard(conn, letters["e_u3"], "a duplicate", app.clock.now())?);
         assert!(app.database().write_serialized::<_, DbError>(discard).unwrap());

@@ -42,3 +42,54 @@ pub(in crate::broker) fn redact(body: &[u8], user_id: &str, with_roles: bool) ->
     event.as_object_mut()?.retain(|key, _| ENVELOPE.contains(&key.as_str()));
     serde_json::to_vec(&event).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(event: &Value, with_roles: bool) -> Option<Value> {
+        let body = redact(event.to_string().as_bytes(), "u1", with_roles)?;
+        serde_json::from_slice(&body).ok()
+    }
+
+    #[test]
+    fn ids_times_state_and_role_slugs_stay_and_the_rest_goes() {
+        let slugs = json!([{"slug": "admin"}]);
+        let person = json!({
+            "object": "directory_user", "id": "u1", "directory_id": "d", "state": "active", "updated_at": "t",
+            "role": {"slug": "admin"}, "roles": slugs, "email": "ada@acme.example", "custom_attributes": {"a": 1},
+            "previous_attributes": {"first_name": "Ada"},
+        });
+        let kept = |with_roles: bool| {
+            let mut kept = json!({
+                "object": "directory_user", "id": "u1", "directory_id": "d", "state": "active", "updated_at": "t",
+                "custom_attributes": {}, "erased_by_rosterd": true,
+            });
+            if with_roles {
+                kept["role"] = json!({"slug": "admin"});
+                kept["roles"] = slugs.clone();
+            }
+            kept
+        };
+        let event = |data: Value| json!({"id": "e", "event": "k", "created_at": "t", "data": data});
+        let around = |mut event: Value| {
+            event["context"] = json!({"actor": {"name": "Ada"}});
+            event
+        };
+        for with_roles in [true, false] {
+            let user = redacted(&around(event(person.clone())), with_roles);
+            assert_eq!(user, Some(event(kept(with_roles))));
+            let pair = json!({"directory_id": "d", "user": person, "group": {"id": "g"}, "by": "Ada"});
+            let wanted = json!({"directory_id": "d", "user": kept(with_roles), "group": {"id": "g"}});
+            assert_eq!(redacted(&around(event(pair)), with_roles), Some(event(wanted)));
+        }
+    }
+
+    #[test]
+    fn a_body_about_somebody_else_is_none() {
+        assert_eq!(redacted(&json!({"id": "e", "data": {"id": "u2", "manager": "u1"}}), true), None);
+        assert_eq!(redacted(&json!({"id": "e", "data": {"user": {"id": "u2"}}}), true), None);
+        assert_eq!(redacted(&json!({"id": "e"}), true), None);
+        assert_eq!(redact(b"no JSON", "u1", true), None);
+    }
+}
