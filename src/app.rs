@@ -17,7 +17,8 @@ use crate::{
     },
     decide::{Rules, Tenancy},
     inbox::{
-        appender::Appender, arrivals::Arrivals, memory_queue::MemoryQueue, room::Room, storing::StoringState,
+        arrivals::Arrivals, bytes_in_flight::Room, group_commit::Appender, memory_queue::MemoryQueue,
+        storing::StoringState,
     },
     notify::{Notifier, NotifyError},
     operator::holds,
@@ -25,8 +26,8 @@ use crate::{
     runtime::{clock::Clock, metrics::Metrics, telemetry::Sparse, wake::Wake},
     tables::{properties, recompute_jobs},
     worker::{
+        api_reader::{AskError, Asker},
         applier::Applier,
-        asker::{AskError, Asker},
         checkpointer::{self, WalGrowth},
         notifier,
     },

@@ -6,13 +6,13 @@
 
 pub mod chain;
 pub mod change;
+pub mod leaver_receipt;
 pub mod log;
-pub mod page;
-pub mod people;
-pub mod receipt;
 pub mod report;
-pub mod roles;
-pub mod table;
+pub mod review_page;
+pub mod review_table;
+pub mod role_list_entries;
+pub mod row_entries;
 pub mod verify;
 
 use std::collections::HashMap;

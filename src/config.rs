@@ -2,7 +2,7 @@
 //! wrong is one sentence that names the key and the remedy.
 
 mod guard;
-mod overlay;
+mod load;
 pub mod period;
 mod report;
 mod smtp_url;
@@ -23,7 +23,7 @@ use crate::{
 
 use period::Every;
 
-pub use overlay::{ConfigError, load};
+pub use load::{ConfigError, load};
 
 /// Every key with its comment; the defaults are this file, so the two cannot differ.
 pub const DEFAULTS: &str = include_str!("config.default.toml");

@@ -3,20 +3,20 @@
 //! [`Database::read`] and [`Database::write`] are the only ways to a connection. A write is one transaction: after a
 //! crash all of it stands, or nothing.
 
-mod address;
 pub mod bulk;
 pub mod conn;
 mod fault;
 mod locks;
 pub mod migrate;
-mod nature;
 mod pooler;
 mod postgres_url;
 pub mod probe;
 pub mod schema;
 mod sequences;
 mod serialized;
+mod server_check;
 mod sqlite_file;
+mod url_limits;
 mod watch;
 
 use std::{
@@ -31,9 +31,9 @@ use diesel::{
 use parking_lot::{Mutex, RwLock};
 use secrecy::ExposeSecret;
 
-use address::{asks_for_writes, hosts};
 use conn::{Pooled, SERIALIZED_LOCK};
-use nature::of_writes;
+use server_check::of_writes;
+use url_limits::{asks_for_writes, hosts};
 use watch::Call;
 
 pub use conn::{Conn, Url, UrlError};

@@ -5,27 +5,27 @@
 //! alone. So the tables depend on the set of events and not on their order (docs/versions.md).
 
 pub mod access;
-pub mod address;
 pub mod bearers;
 pub mod content_hash;
 pub mod context;
 pub mod directories;
-pub mod examine;
+pub mod email_key;
 pub mod fact;
-pub mod fold;
+pub mod fold_facts;
 pub mod groups;
 pub mod guard;
-pub mod known_user;
+pub(crate) mod json_number;
 pub mod last_profile;
 pub mod mapping;
 pub mod namesakes;
-pub mod newest;
-pub(crate) mod number;
+pub mod newest_fact;
 pub mod ownership;
 pub mod person_id;
 pub mod privileges;
 pub mod protected_roles;
 pub mod roles;
+pub mod rule_input;
+pub mod rule_matches;
 pub mod state;
 pub mod still_needed;
 pub mod tenant;

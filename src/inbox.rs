@@ -5,17 +5,17 @@
 //! dead letters; both are small tables beside the log, so that a body is written once and never copied. What this process
 //! has just kept stays in memory until it is applied ([`memory_queue`]), as a copy of which nothing is promised.
 
-pub mod append;
-pub mod appender;
 pub mod arrivals;
+pub mod bytes_in_flight;
 mod commits;
 pub mod dead_letters;
 pub mod erase;
+pub mod expired;
+pub mod group_commit;
+pub mod insert;
 pub mod listing;
 pub mod memory_queue;
-pub mod old;
 pub mod queue;
-pub mod room;
 pub mod seen_ids;
 pub mod storing;
 

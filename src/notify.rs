@@ -4,10 +4,11 @@
 //! between them with no connection held. Nothing here can delay a removal (promise 5), and no notice ends in silence
 //! (promise 8): it is told, or its person is back, or it is given up on record.
 
-mod address;
+pub mod attached_report;
 mod backlog;
 mod deliver;
 pub mod digest;
+mod mail_address;
 pub mod mailer;
 pub mod message;
 pub mod preview;
@@ -16,7 +17,6 @@ mod refusals;
 pub mod render;
 mod report_schedule;
 pub mod retry;
-pub mod review;
 mod silence_watch;
 
 use std::sync::Once;
@@ -188,7 +188,7 @@ impl Notifier {
             && mail.family == Family::Report
             && !mail.is_needless()
         {
-            *news = database.snapshot(|conn| review::of(conn, mail, now))?;
+            *news = database.snapshot(|conn| attached_report::of(conn, mail, now))?;
         }
         Ok(claimed)
     }

@@ -14,7 +14,7 @@ use crate::{
         still_needed::{NeededEvidence, needed},
     },
     inbox::{
-        old::{self, OldDelivery},
+        expired::{self, OldDelivery},
         seen_ids,
     },
     runtime::clock::Timestamp,
@@ -57,13 +57,13 @@ fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Comp
         return Ok(outcome);
     }
     let cursor = properties::get(conn, RETENTION_CURSOR)?.and_then(|id| id.parse().ok()).unwrap_or(0);
-    let (page, last) = old::page(conn, cursor, ago(retention.delivery_days))?;
+    let (page, last) = expired::page(conn, cursor, ago(retention.delivery_days))?;
     outcome.looked_at = page.len();
     let droppable = droppable(conn, page)?;
     outcome.dropped = droppable.len();
     let keys: Vec<_> = droppable.iter().map(|old| (old.source.as_str(), old.event_key.as_str())).collect();
     seen_ids::remember(conn, &keys, now)?;
-    old::drop(conn, &droppable)?;
+    expired::drop(conn, &droppable)?;
     outcome.finished = last.is_none();
     properties::set(conn, RETENTION_CURSOR, &last.unwrap_or(0).to_string())?;
     Ok(outcome)

@@ -6,14 +6,14 @@ use diesel::{
 };
 use serde::Serialize;
 
-use super::receipt::{Receipt, receipts};
+use super::leaver_receipt::{Receipt, receipts};
 use crate::{
     db::{Conn, DbError, bulk::Rows},
     runtime::clock::Timestamp,
     tables::{
         comparisons::{self, Comparison},
         display_names,
-        published::time_as_text,
+        host_tables::time_as_text,
     },
 };
 

@@ -11,11 +11,10 @@ use super::{
 };
 use crate::{
     audit::{
+        leaver_receipt::{self, Receipt},
         log::{self, LogQuery, StoredEntry},
-        page,
-        receipt::{self, Receipt},
-        report,
-        table::{self, RECEIPT, receipt_row},
+        report, review_page,
+        review_table::{self, RECEIPT, receipt_row},
         verify::{self, Verified},
     },
     db::{Conn, Database, DbError},
@@ -146,7 +145,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         Verb::Receipt { tenant, user, format } => {
             let receipts = database.snapshot::<_, LookupError>(|conn| {
                 let subjects = subjects(conn, tenant, user)?;
-                Ok(receipt::receipts(conn, tenant, Some(&subjects), None)?)
+                Ok(leaver_receipt::receipts(conn, tenant, Some(&subjects), None)?)
             })?;
             if receipts.is_empty() {
                 return Err(format!(
@@ -161,9 +160,9 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             let wanted = report::ReportQuery { tenant_id: tenant, since: *since, until: *until, most: None };
             let report = database.snapshot(|conn| report::report(conn, wanted, now))?;
             let text = match format {
-                ReportFormat::Csv => table::write(&report),
+                ReportFormat::Csv => review_table::write(&report),
                 ReportFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
-                ReportFormat::Html => page::write(&report),
+                ReportFormat::Html => review_page::write(&report),
             };
             match out {
                 Some(out) => {

@@ -27,7 +27,7 @@ use crate::{
         reconcile::Reconcile,
     },
     tables::{
-        published::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
+        host_tables::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
         recompute_jobs,
     },
 };

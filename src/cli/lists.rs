@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Failure, Format, output};
 use crate::{
     db::{Database, DbError},
-    tables::published::{GROUPS, PublishedTable},
+    tables::host_tables::{GROUPS, PublishedTable},
 };
 
 #[derive(Args)]

@@ -14,7 +14,7 @@ use crate::{
     decide::roles::Manual,
     operator::manual_roles::{self, GrantTarget, OperatorAt},
     runtime::clock::Clock,
-    tables::published::ROLES,
+    tables::host_tables::ROLES,
 };
 
 #[derive(Args)]

@@ -10,7 +10,7 @@ use crate::{
     db::Database,
     operator::{erase::erase, manual_roles::OperatorAt},
     runtime::clock::Clock,
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 
 #[derive(Args)]

@@ -16,9 +16,10 @@ use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    address::{BUNDLES, Surroundings, divided, patience, with_limits},
-    nature::Unsuitable,
-    pooler, postgres_url, sqlite_file,
+    pooler, postgres_url,
+    server_check::Unsuitable,
+    sqlite_file,
+    url_limits::{BUNDLES, Surroundings, divided, patience, with_limits},
 };
 
 /// A connection to either database.

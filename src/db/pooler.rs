@@ -15,7 +15,7 @@ use diesel::{
 
 use super::{
     conn::ConnectError,
-    nature::{Unsuitable, of_server},
+    server_check::{Unsuitable, of_server},
 };
 
 /// A pooler that has no second server process to give lets the look wait.

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use super::state::{Bearer, LatestFact, StateSlice};
 use crate::{
     decide::{
-        address::email_key,
+        email_key::email_key,
         fact::{self, EntityKind, Fact},
     },
     runtime::clock::Timestamp,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{namesakes::Apart, newest::Homes, protected_roles::RoleLoss, roles::Manual};
+use super::{namesakes::Apart, newest_fact::Homes, protected_roles::RoleLoss, roles::Manual};
 use crate::decide::mapping::{Mapping, condition::GroupMembership};
 
 /// By (tenant, user), and by (tenant, person).

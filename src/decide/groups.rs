@@ -1,7 +1,7 @@
 //! Groups: a row while the group exists, none otherwise.
 
 use super::{
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     state::{Content, StateSlice},
 };
 use crate::decide::fact::{self, EntityKind};

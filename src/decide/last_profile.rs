@@ -6,11 +6,11 @@
 use super::{
     bearers::{CurrentBearer, bearer_of},
     content_hash,
-    newest::NewestFact,
+    newest_fact::NewestFact,
     state::{Content, LatestFact, StateSlice},
 };
 use crate::decide::{
-    address::email_key,
+    email_key::email_key,
     fact::{EntityKind, User},
 };
 

@@ -8,7 +8,7 @@ pub mod condition;
 mod document;
 #[cfg(test)]
 mod tests;
-mod when;
+mod written_condition;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

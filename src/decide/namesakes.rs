@@ -18,10 +18,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     access::access,
-    address::email_key,
     bearers::bearer_of,
-    known_user::said,
-    newest::{Homes, NewestFact, newest_facts},
+    email_key::email_key,
+    newest_fact::{Homes, NewestFact, newest_facts},
+    rule_input::said,
     state::StateSlice,
     users::ShownUser,
 };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     ownership::owner,
     roles::Because,
     state::StateSlice,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    fold::claim_of,
+    fold_facts::claim_of,
     state::{Bearer, LatestFact, StateSlice},
 };
 use crate::decide::fact::{EntityKind, Observation};

@@ -6,11 +6,11 @@ use super::{
     access::{Access, AccessCause, access},
     bearers::{CurrentBearer, bearer_of},
     context::{Context, HeldState},
-    known_user::{KnownUser, attributes, facts, said},
     last_profile::{self, LastProfile},
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     protected_roles::RoleLoss,
     roles::{self, Because},
+    rule_input::{KnownUser, attributes, facts, said},
     state::StateSlice,
 };
 use crate::{

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Delivery, Stored, append::append};
+use super::{Delivery, Stored, insert::append};
 use crate::db::{Database, DbError};
 
 /// How long a commit may take. The receiver has answered 503 before (`http.commit_timeout_seconds`).

@@ -11,7 +11,7 @@ use lettre::{
     },
 };
 
-use super::{address, mailer::MailFailure, render::Rendered};
+use super::{mail_address, mailer::MailFailure, render::Rendered};
 use crate::{outbox::mails::ClaimedMail, runtime::clock::Timestamp};
 
 /// No automatic reply, please (RFC 3834), and the same in the dialect of Exchange.
@@ -38,7 +38,7 @@ pub fn compose(
     rendered: &Rendered,
 ) -> Result<Message, MailFailure> {
     let seconds = u64::try_from(now.seconds_since(Timestamp::from_micros(0))).unwrap_or(0);
-    let plain = address::plain(&from.email).unwrap_or_else(|| from.email.clone());
+    let plain = mail_address::plain(&from.email).unwrap_or_else(|| from.email.clone());
     let sender = Mailbox::new(from.name.clone(), plain);
     // Given, and not read back from the header: what is legal in an address is not always understood there.
     let envelope = Envelope::new(Some(sender.email.clone()), recipients.to_vec()).map_err(uncomposed)?;
@@ -98,7 +98,7 @@ fn subject(text: &str) -> HeaderValue {
 /// reader gets the mail all the same.
 fn to_header(recipients: &[Address]) -> String {
     let (mut header, mut column) = (String::new(), "To: ".len());
-    for address in recipients.iter().filter(|address| address::is_ascii(address)) {
+    for address in recipients.iter().filter(|address| mail_address::is_ascii(address)) {
         let text: &str = address.as_ref();
         if !header.is_empty() {
             header.push(',');

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     audit::{
-        receipt::Receipt,
+        leaver_receipt::Receipt,
         report::{Report, RoleLine},
     },
     outbox::{

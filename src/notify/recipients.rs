@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use diesel::QueryResult;
 use lettre::Address;
 
-use super::address;
+use super::mail_address;
 use crate::{
     config,
     db::Conn,
-    decide::address::email_key,
+    decide::email_key::email_key,
     outbox::{mails::ClaimedMail, still_true},
     tables,
 };
@@ -59,7 +59,7 @@ fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback
     let own = own.iter().filter(|address| stays(address)).cloned();
     let own: Vec<Address> = own.chain(holders).collect();
     let mut plain = |addresses: &[Address]| -> Vec<Address> {
-        addresses.iter().filter_map(address::plain).filter(|address| fresh(address)).collect()
+        addresses.iter().filter_map(mail_address::plain).filter(|address| fresh(address)).collect()
     };
     // A fallback that is among them has been asked already.
     let (all, fallback) = (plain(&own), plain(fallback));

@@ -123,6 +123,6 @@ pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
 }
 
 #[cfg(test)]
-mod kinds;
+mod kind_tests;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::{broker::VerifyError, inbox::appender::NotStored};
+use crate::{broker::VerifyError, inbox::group_commit::NotStored};
 
 /// What a request may be told. The type is `urn:rosterd:problem:` and the name, and never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

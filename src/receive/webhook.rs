@@ -15,8 +15,8 @@ use crate::{
     broker::{Secret, Source},
     inbox::{
         Delivery, Stored,
-        appender::{Appender, NotStored},
-        room::{Room, RoomTaken},
+        bytes_in_flight::{Room, RoomTaken},
+        group_commit::{Appender, NotStored},
     },
     runtime::{
         clock::Clock,

@@ -6,7 +6,7 @@ use diesel::{QueryResult, QueryableByName, sql_types::Text};
 
 use crate::{
     db::{Conn, DbError, bulk::Rows},
-    decide::address::email_key,
+    decide::email_key::email_key,
 };
 
 /// Before a text: it is an id, or an address, and nothing else.

@@ -9,7 +9,7 @@ use diesel::{
 
 use super::{
     Key,
-    published::time_as_text,
+    host_tables::time_as_text,
     roles::{self, Assignment, Grant},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         bulk::{Rows, Upsert},
     },
     decide::{
-        address::email_key,
+        email_key::email_key,
         fact,
         namesakes::Place,
         users::{ShownUser, UserAccess, UserChange},

@@ -67,7 +67,7 @@ fn a_simulated_broker_ends_in_the_tables_it_expects_and_in_equal_ones_on_both_da
 
 /// As the deliveries tell, since there is no verb for it.
 pub(crate) fn tenants(store: &TestDatabase) -> Vec<String> {
-    use rosterd::{db, tables::published::TENANTS};
+    use rosterd::{db, tables::host_tables::TENANTS};
     let database = db::Database::new(&db::Url::parse(&store.url()).unwrap(), 1);
     let rows = database.read::<_, db::DbError>(|conn| Ok(TENANTS.rows(conn, None)?)).unwrap();
     rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     json::{id, parsed},
-    mended::mended,
+    lenient_json::mended,
 };
 use crate::broker::{Disposition, Label};
 

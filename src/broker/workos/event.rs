@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::{
     json::{Text, parsed},
+    lenient_json::{Mended, mended},
     membership,
-    mended::{Mended, mended},
     snapshot::{Snapshot, Whole},
 };
 use crate::{

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::mended::mended;
+use super::lenient_json::mended;
 
 const KEPT: [&str; 9] =
     ["object", "id", "directory_id", "organization_id", "state", "role", "roles", "created_at", "updated_at"];

@@ -8,7 +8,7 @@ use super::{
     snapshot::{Identity, Whole},
 };
 use crate::{
-    decide::{fact, number::canonical_within},
+    decide::{fact, json_number::canonical_within},
     runtime::clock::Timestamp,
 };
 

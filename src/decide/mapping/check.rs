@@ -7,7 +7,7 @@ use toml::{Spanned, Value};
 use super::{
     Mapping, MappingPolicy, Role, Rule, Strategy, UnknownRoles, Unmapped,
     document::{self, Document, Section},
-    when::condition,
+    written_condition::condition,
 };
 
 /// What is wrong, where, and what would be right.

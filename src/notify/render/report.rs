@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     audit::{
-        page::{self, span},
-        receipt::Receipt,
+        leaver_receipt::Receipt,
         report::Report,
-        table,
+        review_page::{self, span},
+        review_table,
     },
     runtime::clock::Timestamp,
 };
@@ -46,7 +46,7 @@ pub(super) fn rendered(tenant: &TenantNames, review: &Review) -> Rendered {
 fn attached(report: &Report) -> (Option<usize>, Vec<Attachment>) {
     let mut report = report.clone();
     loop {
-        let (csv, html) = (table::write(&report), page::write(&report));
+        let (csv, html) = (review_table::write(&report), review_page::write(&report));
         if csv.len() + html.len() > MOST_BYTES && report.rows() > 0 {
             report.cut_to(report.rows() / 2);
             continue;

@@ -7,7 +7,7 @@
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use crate::decide::number::canonical;
+use crate::decide::json_number::canonical;
 
 /// As deep as a value may be; serde_json reads 127 levels.
 const DEEPEST: usize = 64;

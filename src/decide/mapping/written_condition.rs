@@ -9,7 +9,7 @@ use super::{
     condition::{Condition, GroupSelector, Test},
     document::{Attribute, AttributePath, Group, When},
 };
-use crate::decide::number::canonical;
+use crate::decide::json_number::canonical;
 
 pub(super) fn condition(when: &Spanned<When>, faults: &mut Faults<'_>) -> Option<Condition> {
     match read(when.get_ref(), faults) {

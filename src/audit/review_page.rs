@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use askama::Template;
 
 use super::{
-    receipt::Receipt,
+    leaver_receipt::Receipt,
     report::{Report, RoleLine},
 };
 

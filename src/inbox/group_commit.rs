@@ -13,8 +13,8 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Delivery, Stored, arrivals::Arrivals, commits::Commits, memory_queue::MemoryQueue, room::RoomTaken,
-    storing::StoringState,
+    Delivery, Stored, arrivals::Arrivals, bytes_in_flight::RoomTaken, commits::Commits,
+    memory_queue::MemoryQueue, storing::StoringState,
 };
 use crate::{
     db::{Database, DbError},

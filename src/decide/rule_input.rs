@@ -8,7 +8,7 @@ use super::{
     bearers::bearer_of,
     context::Context,
     namesakes::Apart,
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     person_id::{another_person, person_id},
     state::{Content, StateSlice},
     users::ShownUser,

@@ -6,10 +6,10 @@ use super::{
     access::{Access, access},
     bearers::bearer_of,
     context::Context,
-    known_user::{attributes, facts, said},
-    newest::newest_facts,
+    newest_fact::newest_facts,
     protected_roles::RoleLoss,
     roles::{self, Derived},
+    rule_input::{attributes, facts, said},
     state::StateSlice,
     users::ShownUser,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{receipt::Receipt, report::Report};
+use super::{leaver_receipt::Receipt, report::Report};
 use crate::text::csv;
 
 pub const RECEIPT: [&str; 15] = [

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     Actor, AuditEntry, kinds,
-    people::{Deliveries, of_places},
+    row_entries::{Deliveries, of_places},
 };
 use crate::{decide::state::StateSlice, tables::role_list::Relisted};
 
