@@ -1,5 +1,6 @@
-//! The machinery's tables, by hand: diesel prints another file for each database, and a test selects every column of
-//! every table on both. What hosts read is written set-based (`bulk`) and has native types, so it is not here.
+//! rosterd's internal tables. This file is written manually, because diesel would print a different one for each database.
+//! A test selects each column of each table on both. The tables of the application are not here: `bulk` writes them, with
+//! native types.
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
