@@ -34,7 +34,7 @@ pub struct Retention {
     pub event_id_days: u32,
 }
 
-/// What a step did.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
     /// Deliveries that were checked.

@@ -43,7 +43,7 @@ impl Conn {
 /// The key of the advisory lock. Any number that no other program uses in this database: "rosterd" in ASCII.
 pub(super) const SERIALIZED_LOCK: i64 = 0x0072_6f73_7465_7264;
 
-/// Where the database is. Printing it hides the password.
+/// The address of the database. Printing it hides the password.
 #[derive(Clone)]
 pub enum Url {
     /// The path of a file.

@@ -41,7 +41,7 @@ impl MailState {
 pub struct ListedMail {
     /// The mail's number.
     pub id: i64,
-    /// Whose administrators get it; empty for the operator.
+    /// The tenant whose administrators get it; empty for the operator.
     pub tenant_id: String,
     /// The bundle of its notices.
     pub bundle: String,

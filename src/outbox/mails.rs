@@ -24,7 +24,7 @@ use crate::{
 pub struct ClaimedMail {
     /// The mail's number.
     pub id: i64,
-    /// Whose administrators get it; empty for the operator.
+    /// The tenant whose administrators get it; empty for the operator.
     pub tenant_id: String,
     /// The stable Message-ID.
     pub message_id: String,

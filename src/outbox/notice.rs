@@ -15,21 +15,21 @@ pub enum Notice {
     Deprovisioned(Leaver),
     /// A directory appears for the first time, from a fact about the directory itself.
     DirectoryConnected {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
         /// The directory.
         directory: DirectoryNotice,
     },
     /// A directory was deleted.
     DirectoryDeleted {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
         /// The directory.
         directory: DirectoryNotice,
     },
     /// A directory has sent nothing for a long time.
     DirectorySilent {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
         /// How long.
         silence: SilentDirectory,
@@ -46,7 +46,7 @@ pub enum Notice {
     /// A hold. There is one mail for each hold, however often it is enqueued. Names and counts are read when the mail is
     /// composed.
     MassChangeHeld {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
         /// The directory.
         directory_id: String,
@@ -57,14 +57,14 @@ pub enum Notice {
     MappingApplied {
         /// The tenant that it affects.
         tenant_id: String,
-        /// What it changes.
+        /// Its changes for this tenant.
         mapping: MappingNotice,
     },
     /// A report period of a tenant is over. The report is read when the mail is composed.
     AccessReport {
         /// The tenant that the report is about.
         tenant_id: String,
-        /// From when until when.
+        /// The period.
         period: Period,
     },
     /// A dead letter or a refused change; for the operator.
@@ -107,7 +107,7 @@ pub struct Payload {
     pub email: Option<String>,
     /// The directory.
     pub directory_id: String,
-    /// Since when.
+    /// When the access ended.
     pub since: i64,
     /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
     pub cause: String,
@@ -129,9 +129,9 @@ pub struct DirectoryNotice {
     pub name: Option<String>,
     /// The kind of provider.
     pub provider: Option<String>,
-    /// Since when.
+    /// When it was connected or deleted.
     pub since: i64,
-    /// The delivery that says so.
+    /// The delivery with the fact.
     pub inbox_id: i64,
     /// For a deleted directory: the policy lets its people retain their access.
     pub people_stay: bool,
@@ -166,9 +166,9 @@ pub struct Privilege {
     pub granted: bool,
     /// The rule and the fact that grant it; `None` for a loss.
     pub because: Option<String>,
-    /// Since when.
+    /// When it was gained or lost. Without a fact of its own, the time of the change by this machine's clock.
     pub since: i64,
-    /// The delivery that says so.
+    /// The delivery with the fact.
     pub inbox_id: i64,
 }
 
@@ -188,9 +188,9 @@ pub struct LastHolder {
     pub role: String,
     /// Whether the loss would also end the person's access.
     pub access: bool,
-    /// Since when.
+    /// When the directory ended the role.
     pub since: i64,
-    /// The delivery that says so.
+    /// The delivery with the fact.
     pub inbox_id: i64,
 }
 
@@ -212,13 +212,13 @@ pub struct MappingNotice {
     pub at: i64,
     /// How many people it affects.
     pub users: usize,
-    /// How many gain roles.
+    /// How many people gain roles.
     pub gain: usize,
-    /// How many lose roles.
+    /// How many people lose roles.
     pub lose: usize,
-    /// How many gain access.
+    /// How many people gain access.
     pub gain_access: usize,
-    /// How many lose access.
+    /// How many people lose access.
     pub lose_access: usize,
     /// The first people who gain or lose a privileged role.
     pub privileged: Vec<Privileged>,
