@@ -3,8 +3,11 @@
 //! All access is through the methods of [`Database`]. A write is one transaction: after a crash all of it is stored, or
 //! nothing.
 
+#![warn(missing_docs)]
+
 mod address;
 pub mod bulk;
+#[expect(missing_docs, reason = "the derive of diesel writes items without docs")]
 pub mod conn;
 mod fault;
 mod locks;
@@ -13,7 +16,7 @@ mod nature;
 mod pooler;
 mod postgres_url;
 pub mod probe;
-#[expect(missing_docs, reason = "diesel's `table!` writes the items; the migrations describe the tables")]
+#[expect(missing_docs, reason = "`table!` writes the items; the migrations describe the tables")]
 pub mod schema;
 mod sequences;
 mod serialized;

@@ -4,6 +4,8 @@
 //! duplicate (promise 2). Queue and dead letters are small tables that refer to the log, so a body is written once. Recent
 //! deliveries are also in memory ([`memory_queue`]); a crash loses only these copies.
 
+#![warn(missing_docs)]
+
 pub mod append;
 pub mod appender;
 pub mod arrivals;

@@ -2,11 +2,15 @@
 //! notice and reports no change that did not happen. The notices of one family and one time window become one mail
 //! (`bundle`). A process claims a mail, sends it and records the result (`mails`).
 
+#![warn(missing_docs)]
+
 pub mod bundle;
 mod erase;
 mod freshness;
 pub mod hold_notice;
+#[expect(missing_docs, reason = "the derive of strum writes a method without docs")]
 pub mod kind;
+#[expect(missing_docs, reason = "the derive of strum writes a method without docs")]
 pub mod list;
 pub mod mails;
 pub mod notice;
