@@ -156,7 +156,7 @@ fn what_no_attribute_can_be_and_no_table_can_hold_is_refused() {
         told,
         [
             "1: role \"a\" needs a slug and a name without control characters",
-            "4: a rule needs a name without control characters: it is what an explanation tells",
+            "4: a rule needs a name without control characters: explanations cite it",
             "6: a value is a text, a number, or true or false",
         ]
     );

@@ -1,4 +1,4 @@
-//! Conditions as they are written, checked: exactly one test each, and none that nothing can fulfil.
+//! Checks written conditions: each has exactly one test, and none is impossible.
 
 use serde_json::{Number, Value as Json};
 use toml::{Spanned, Value};
@@ -21,7 +21,7 @@ pub(super) fn condition(when: &Spanned<When>, faults: &mut Faults<'_>) -> Option
     }
 }
 
-/// `Ok(None)` when what is wrong was told already, further inside.
+/// `Ok(None)` if the fault is inside it and was recorded there.
 fn read(when: &When, faults: &mut Faults<'_>) -> Result<Option<Condition>, String> {
     match when {
         When { role: Some(role), group: None, attribute: None, all: None, any: None, not: None } => {
@@ -54,7 +54,7 @@ fn several(some: &[Spanned<When>], faults: &mut Faults<'_>) -> Result<Option<Vec
     if some.is_empty() {
         return Err("an empty list of conditions: name some, or leave the rule out".to_owned());
     }
-    // All of them are looked at, so that all that is wrong is told.
+    // All conditions are read, so that all faults are recorded.
     let read: Vec<Option<Condition>> = some.iter().map(|one| condition(one, faults)).collect();
     Ok(read.into_iter().collect())
 }
@@ -135,7 +135,7 @@ fn scalar(value: &Value) -> Result<Json, String> {
     match value {
         Value::String(text) => Ok(Json::from(text.as_str())),
         Value::Integer(number) => Ok(Json::from(*number)),
-        // As attributes are stored, so that 3 and 3.0 are one number.
+        // In the form of stored attributes, so that 3 and 3.0 are one number.
         Value::Float(number) if number.is_finite() => Number::from_f64(*number)
             .and_then(|number| canonical(&number))
             .map(Json::Number)
@@ -147,13 +147,13 @@ fn scalar(value: &Value) -> Result<Json, String> {
     }
 }
 
-/// `*` is any text, `?` any one character.
+/// A pattern: `*` is any text, `?` is any one character.
 fn pattern(text: &str) -> Result<WildMatch, String> {
     possible(text, "pattern")?;
     Ok(WildMatch::new(text))
 }
 
-/// Names from directories come trimmed and are never empty.
+/// Names from directories are trimmed and never empty, so other texts cannot match.
 fn possible(text: &str, what: &str) -> Result<(), String> {
     if text.is_empty() || text.trim() != text {
         return Err(format!(
