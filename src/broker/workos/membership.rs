@@ -1,4 +1,4 @@
-//! A membership event → facts: who joined or left which group, and a snapshot of both.
+//! Makes facts from a membership event: the change of the membership, and a snapshot of the user and the group.
 
 use serde::Deserialize;
 
