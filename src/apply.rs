@@ -5,7 +5,10 @@
 //! over the whole database (`Database::write_serialized`), however many processes there are, so each decides on what the
 //! last one left; no leader, no lease: the next process takes the oldest deliveries.
 
+pub mod consequences;
+pub mod context;
 pub mod directories;
+pub mod groups;
 pub mod guard;
 pub mod isolate;
 pub mod load;
@@ -37,18 +40,19 @@ use crate::{
         dead_letters::{self, DeadLetter},
         queue::{self, QueueQuery},
     },
-    outbox,
+    outbox::Notice,
     runtime::{clock::Timestamp, failpoint},
     sync::backfill,
     tables::{
         claims, directory_activity, facts, mappings,
         memberships::{self, NewMembership},
-        recompute_jobs,
         refused_claims::{self, RefusedClaim},
         role_list, roles,
     },
 };
-use parse_batch::{LeftOut, ParsedBatch};
+use consequences::Consequences;
+use parse_batch::{LeftOut, ParsedBatch, ParsedObservation};
+use people::{Derivation, people};
 use prefetch::Prefetcher;
 
 /// How much one transaction takes on.
@@ -177,73 +181,95 @@ pub fn apply(
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
-    let mut state = load::slice(conn, observations.iter().map(|(_, _, observation)| observation.as_ref()))?;
-    let before = places(&state, rules);
-    let mut spoken = Vec::with_capacity(observations.len());
-    for (inbox_id, attempts, observation) in observations {
-        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
-        let claim_id = claim.map(|claim| claim.id);
-        spoken.extend(claim_id.map(|id| Spoken {
-            inbox_id,
-            attempts,
-            claim_id: id,
-            ends_access: observation.ends_access(),
-        }));
-        fold(&mut state, inbox_id, *observation);
-    }
-    applied.overruled = std::mem::take(&mut state.touched.overruled);
-    let claims: BTreeSet<i64> = spoken.iter().map(|spoken| spoken.claim_id).collect();
-    let heard = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
-    directory_activity::note(conn, &heard.collect(), now)?;
-    let moved = settle(&mut state, rules);
-    applied.set_aside.extend(refuse(conn, &state, &spoken, now)?);
-    let mut concerned = write_facts(conn, &state)?;
-    failpoint::reach("folded");
-    let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
-    concerned.extend(left.iter().cloned());
-    concerned.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
-
-    let directories::SettledDirectories { homes, mut changed, tenants, mut notices } =
-        directories::directories(conn, &mut state, rules, &before, &left)?;
-    concerned.extend(tenants);
+    let mut consequences = Consequences::default();
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
-    let relisted = role_list::settle(conn, &rules.mapping, &concerned)?;
-    audit::record(conn, &audit::roles::heard(&relisted, &state, batch), now)?;
-    changed.extend(moved.into_iter().map(|moved| moved.directory_id));
-    let changed: Vec<String> = changed.into_iter().collect();
-    recompute_jobs::request(conn, &changed)?;
-    applied.refreshes = changed.len();
 
+    // 1. Load everything known about the entities of the batch.
+    let mut state = load::slice(conn, observations.iter().map(|parsed| parsed.observation.as_ref()))?;
+    let before = places(&state, rules);
+
+    // 2. Fold the observations into facts, then settle who owns each directory.
+    let claimed = fold_all(&mut state, observations);
+    applied.overruled = std::mem::take(&mut state.touched.overruled);
+    let moved = settle(&mut state, rules);
+
+    // 3. Write the facts. A delivery whose claim lost is refused, though its fact stands under that claim.
+    note_activity(conn, &state, &claimed, now)?;
+    applied.set_aside.extend(refuse(conn, &state, &claimed, now)?);
+    let mut affected = write_facts(conn, &state)?;
+    failpoint::reach("folded");
+
+    // 4. Directories and tenants: load, decide, write.
+    let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
+    affected.extend(left.iter().cloned());
+    affected.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
+    let directories::SettledDirectories { homes, changed, tenants, notices } =
+        directories::directories(conn, &mut state, rules, &before, &left)?;
+    affected.extend(tenants);
+    consequences.notices.extend(notices);
+    consequences.directories.extend(changed);
+    consequences.directories.extend(moved.into_iter().map(|moved| moved.directory_id));
+
+    // 5. The lists of roles of the affected tenants.
+    let relisted = role_list::settle(conn, &rules.mapping, &affected)?;
+    consequences.entries.extend(audit::roles::heard(&relisted, &state, batch));
+
+    // 6. Groups and users: load, decide, write.
     if rules.mapping.uses_groups() {
-        let members =
-            state.touched.memberships.keys().map(|(_, user_id, _)| (EntityKind::User, user_id.clone()));
-        let members: Vec<_> = members.collect();
+        let members = state.touched.memberships.keys().map(|(_, user_id, _)| user_id.clone());
+        let members: Vec<_> = members.map(|user_id| (EntityKind::User, user_id)).collect();
         state.touched.entities.extend(members);
     }
-    let derivation = guard::Derivation::of(now, Extent::Touched);
-    notices.extend(people::people(
-        conn,
-        &mut state,
-        &homes,
-        rules,
-        ChangeCause::Deliveries(batch),
-        derivation,
-    )?);
-    let connected = |notice: &outbox::Notice| matches!(notice, outbox::Notice::DirectoryConnected { .. });
-    // Directories that a first import brings in are no news.
-    if notices.iter().any(connected) && backfill::since(conn)?.is_some() {
-        notices.retain(|notice| !connected(notice));
+    let cause = ChangeCause::Deliveries(batch);
+    let derivation = Derivation { rules, cause, now, extent: Extent::Touched };
+    people(conn, &mut state, &homes, &derivation, &mut consequences)?;
+
+    // 7. Write the consequences.
+    let is_connected = |notice: &Notice| matches!(notice, Notice::DirectoryConnected { .. });
+    if consequences.notices.iter().any(is_connected) && backfill::since(conn)?.is_some() {
+        // Directories that the first import brings in are no news.
+        consequences.notices.retain(|notice| !is_connected(notice));
     }
-    outbox::enqueue(conn, &notices, now)?;
+    consequences.write(conn, now)?;
     failpoint::reach("noticed");
-    applied.leavers = outbox::leavers(&notices);
-    (applied.notices, applied.event_keys) = (notices.len(), event_keys);
     dead_letters::bury(conn, &applied.set_aside, now)?;
+    applied.refreshes = consequences.directories.len();
+    (applied.leavers, applied.notices) = (consequences.leavers(), consequences.notices.len());
+    applied.event_keys = event_keys;
     Ok(applied)
 }
 
-/// A delivery that speaks for a directory under one claim.
-struct Spoken {
+/// Folds every observation, and returns the claim of each delivery that names a directory. Pure.
+fn fold_all(state: &mut StateSlice, observations: Vec<ParsedObservation>) -> Vec<ClaimedDelivery> {
+    let mut claimed = Vec::with_capacity(observations.len());
+    for ParsedObservation { inbox_id, attempts, observation } in observations {
+        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
+        let claim_id = claim.map(|claim| claim.id);
+        claimed.extend(claim_id.map(|claim_id| ClaimedDelivery {
+            inbox_id,
+            attempts,
+            claim_id,
+            ends_access: observation.ends_access(),
+        }));
+        fold(state, inbox_id, *observation);
+    }
+    claimed
+}
+
+/// A directory is active when anything arrives for it, whoever owns it.
+fn note_activity(
+    conn: &mut Serialized<'_>,
+    state: &StateSlice,
+    claimed: &[ClaimedDelivery],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let claims: BTreeSet<i64> = claimed.iter().map(|delivery| delivery.claim_id).collect();
+    let active = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
+    Ok(directory_activity::note(conn, &active.collect(), now)?)
+}
+
+/// A delivery, and the claim under which it names a directory.
+struct ClaimedDelivery {
     inbox_id: i64,
     attempts: i16,
     claim_id: i64,
@@ -255,12 +281,12 @@ struct Spoken {
 fn refuse(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
-    spoken: &[Spoken],
+    claimed: &[ClaimedDelivery],
     now: Timestamp,
 ) -> Result<Vec<DeadLetter>, DbError> {
     let mut letters = Vec::new();
     let mut refused = refused_claims::ByDirectory::new();
-    for Spoken { inbox_id, attempts, claim_id, ends_access } in spoken {
+    for ClaimedDelivery { inbox_id, attempts, claim_id, ends_access } in claimed {
         let lost = state.claim(*claim_id).filter(|claim| claim.tenant_id.is_none());
         let Some(OwnershipClaim { directory_id, organization_id, .. }) = lost else { continue };
         let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");

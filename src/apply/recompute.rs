@@ -8,9 +8,10 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ApplyError, Batch, expect_mapping,
-    guard::Derivation,
-    load, people,
+    ApplyError, Batch,
+    consequences::Consequences,
+    expect_mapping, load,
+    people::{Derivation, people},
     refused::{Refusal, refusal},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         ownership::place,
         state::StateSlice,
     },
-    outbox::{self, Notice},
+    outbox::Notice,
     runtime::{clock::Timestamp, failpoint},
     tables::{
         self, Key,
@@ -116,15 +117,16 @@ fn refresh(
         None => ChangeCause::Directory(&refresh.directory_id),
     };
     let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
-    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Derivation::of(now, extent))?;
+    let mut consequences = Consequences::default();
+    people(conn, &mut state, &homes, &Derivation { rules, cause, now, extent }, &mut consequences)?;
     if refresh.mapped {
-        // Told all at once when the mapping was applied.
-        notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
+        // One notice reported all of them when the mapping was applied.
+        consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
-    outbox::enqueue(conn, &notices, now)?;
+    consequences.write(conn, now)?;
     failpoint::reach("refreshed");
     refresh.advance(conn, (&last_id, last_kind))?;
-    Ok(Some(Recomputed { entities, leavers: outbox::leavers(&notices), notices: notices.len() }))
+    Ok(Some(Recomputed { entities, leavers: consequences.leavers(), notices: consequences.notices.len() }))
 }
 
 fn visited(conn: &mut Conn, refresh: &RecomputeJob, limit: usize) -> Result<Vec<(String, i16)>, DbError> {

@@ -3,7 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, expect_mapping, guard::Derivation, load, people, recompute};
+use super::{
+    ApplyError,
+    consequences::Consequences,
+    expect_mapping, load,
+    people::{Derivation, people},
+    recompute,
+};
 use crate::{
     audit::people::ChangeCause,
     db::{ALONE, Database, DbError, Fault, Serialized, probe, wait_for_rows},
@@ -39,14 +45,14 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
             // Another process may have been faster.
             match refused::find(conn, one.kind, &one.id)? {
                 Some(one) => Ok(again(conn, &one, rules, now)?),
-                None => Ok(Vec::new()),
+                None => Ok(Consequences::default()),
             }
         });
         match attempt {
-            Ok(notices) => {
+            Ok(consequences) => {
                 outcome.applied += 1;
-                outcome.leavers += outbox::leavers(&notices);
-                outcome.notices += notices.len();
+                outcome.leavers += consequences.leavers();
+                outcome.notices += consequences.notices.len();
             }
             Err(ApplyError::Database(error)) => {
                 let fault = refusal(database, error)?;
@@ -103,7 +109,7 @@ fn again(
     one: &RefusedChange,
     rules: &Rules,
     now: Timestamp,
-) -> Result<Vec<Notice>, DbError> {
+) -> Result<Consequences, DbError> {
     let held = one.rank == HOLD;
     let directory_id = if held { "" } else { one.owner.as_str() };
     let mut state = load::entities(conn, directory_id, BTreeSet::from([one.id.clone()]))?;
@@ -121,14 +127,15 @@ fn again(
         "" => Extent::Directory,
         _ => Extent::Touched,
     };
-    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Derivation::of(now, extent))?;
+    let mut consequences = Consequences::default();
+    people(conn, &mut state, &homes, &Derivation { rules, cause, now, extent }, &mut consequences)?;
     if mapped {
-        notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
+        consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
-    outbox::enqueue(conn, &notices, now)?;
+    consequences.write(conn, now)?;
     if held {
         held_users::finish(conn, &[(one.owner.clone(), one.id.clone())])?;
     }
     one.forget(conn)?;
-    Ok(notices)
+    Ok(consequences)
 }

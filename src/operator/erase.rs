@@ -9,7 +9,11 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, guard::Derivation, people::again},
+    apply::{
+        ApplyError,
+        consequences::Consequences,
+        people::{Derivation, again},
+    },
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
     broker::Source,
     db::{Conn, Database, DbError, Serialized},
@@ -119,11 +123,17 @@ pub fn erase(
         erased.entries = audit::log::erase(conn, tenant, &erased.user_ids)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
         refused::erase(conn, &erased.user_ids)?;
-        again(conn, ids.clone(), &rules, ChangeCause::Erasure, Derivation::of(by.now, Extent::ByHand))?;
+        // Nobody is notified of an erasure.
+        let (cause, extent) = (ChangeCause::Erasure, Extent::ByHand);
+        let derivation = Derivation { rules: &rules, cause, now: by.now, extent };
+        let mut consequences = Consequences::default();
+        again(conn, ids.clone(), &derivation, &mut consequences)?;
         let change =
             json!({"deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices});
         let entry = |id| AuditEntry::new(tenant, kinds::USER_ERASED, id, &change, Actor::operator(by.name));
-        audit::record(conn, &ids.iter().map(entry).collect::<Vec<_>>(), by.now)?;
+        consequences.notices.clear();
+        consequences.entries.extend(ids.iter().map(entry));
+        consequences.write(conn, by.now)?;
         Ok(erased)
     })
 }

@@ -9,9 +9,10 @@ use serde_json::json;
 
 use crate::{
     apply::{
-        ApplyError, Batch, expect_mapping,
-        guard::Derivation,
-        people::again,
+        ApplyError, Batch,
+        consequences::Consequences,
+        expect_mapping,
+        people::{Derivation, again},
         refused::{Refusal, refusal},
     },
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
@@ -21,7 +22,6 @@ use crate::{
         fact::EntityKind,
         guard::{Extent, Guard},
     },
-    outbox,
     runtime::{clock::Timestamp, failpoint},
     tables::{
         Key, code,
@@ -184,12 +184,14 @@ fn release(
         return Ok(None);
     }
     let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let notices = again(conn, ids, rules, ChangeCause::HoldApproved, Derivation::of(now, Extent::ByHand))?;
-    outbox::enqueue(conn, &notices, now)?;
+    let derivation = Derivation { rules, cause: ChangeCause::HoldApproved, now, extent: Extent::ByHand };
+    let mut consequences = Consequences::default();
+    again(conn, ids, &derivation, &mut consequences)?;
+    consequences.write(conn, now)?;
     held_users::finish(conn, &approved)?;
     failpoint::reach("releasing");
-    let leavers = outbox::leavers(&notices);
-    Ok(Some(Released { people: approved.len(), leavers, notices: notices.len() }))
+    let (leavers, notices) = (consequences.leavers(), consequences.notices.len());
+    Ok(Some(Released { people: approved.len(), leavers, notices }))
 }
 
 fn approve_by_policy(conn: &mut Serialized<'_>, id: i64, why: &str, now: Timestamp) -> Result<(), DbError> {

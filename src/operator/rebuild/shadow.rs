@@ -9,7 +9,13 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 
 use super::RebuildError;
 use crate::{
-    apply::{Batch, apply, guard::Derivation, parse_batch, people, recompute},
+    apply::{
+        Batch, apply,
+        consequences::Consequences,
+        parse_batch,
+        people::{Derivation, again},
+        recompute,
+    },
     audit::people::ChangeCause,
     db::{
         Conn, Database, DbError, Url,
@@ -80,11 +86,12 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
         })?;
     }
     while recompute::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
-    let derivation = Derivation::of(now, Extent::Touched);
+    let derivation = Derivation { rules, cause: ChangeCause::AnotherHolds, now, extent: Extent::Touched };
     shadow.database.write_serialized::<_, DbError>(|shadow| {
         let kept = role_holders::copy(conn, shadow)?;
         let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
-        people::again(shadow, kept, rules, ChangeCause::AnotherHolds, derivation)?;
+        // Nobody reads entries and notices of the shadow.
+        again(shadow, kept, &derivation, &mut Consequences::default())?;
         Ok(())
     })?;
     Ok(shadow)
