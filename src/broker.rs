@@ -2,6 +2,8 @@
 //!
 //! No other module knows a broker's format. A new broker is a variant of [`Source`] and a folder beside `workos/`.
 
+#![warn(missing_docs)]
+
 pub mod workos;
 
 use std::{collections::BTreeSet, str::FromStr};
@@ -217,16 +219,16 @@ pub enum Disposition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotUnderstood {
     /// The body is not the JSON that its type promises.
-    #[error("the body is not the JSON this event should have: {0}")]
+    #[error("the body is not the JSON that this event should have: {0}")]
     Shape(String),
     /// An identifying field is missing or cannot be a key.
-    #[error("{field} is missing, empty, longer than {LONGEST_ID} bytes or holds a NUL")]
+    #[error("{field} is missing, empty, longer than {LONGEST_ID} bytes or contains a NUL")]
     Id {
         /// The name of the field.
         field: &'static str,
     },
     /// It has no time.
-    #[error("the event carries neither created_at nor data.updated_at, so it cannot be put in order")]
+    #[error("the event has neither created_at nor data.updated_at, so its position in time is unknown")]
     NoTime,
     /// Two of its fields contradict each other.
     #[error("the event contradicts itself: {0}")]

@@ -4,6 +4,8 @@
 //! with any repetition. All other modules derive the application's rows from the latest facts alone. So the tables
 //! depend on the set of events and not on their order (docs/versions.md).
 
+#![warn(missing_docs)]
+
 pub mod access;
 pub mod address;
 pub mod bearers;

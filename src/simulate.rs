@@ -49,16 +49,16 @@ pub struct Options {
     /// The receiver's webhook address
     #[arg(long, default_value = Options::URL)]
     pub url: String,
-    /// The secret to sign with; of several, separated by commas, the first
+    /// The secret that signs; of several, separated by commas, the first
     #[arg(long, env = "WORKOS_WEBHOOK_SECRET", hide_env_values = true, value_parser = first_secret)]
     pub secret: SecretString,
-    /// Organizations, each with one directory; from 3 on, the last one's directory is deleted at the end
+    /// Organizations, each with one directory; with 3 or more, the last directory is deleted at the end
     #[arg(long, default_value_t = Options::TENANTS, value_parser = clap::value_parser!(u32).range(1..))]
     pub tenants: u32,
     /// People over all tenants
     #[arg(long, default_value_t = Options::USERS)]
     pub users: u32,
-    /// Events over all tenants; 0, or less than the first sync needs, is just the first sync
+    /// Events over all tenants; a smaller number than the first sync needs gives the first sync only
     #[arg(long, default_value_t = Options::EVENTS)]
     pub events: u64,
     /// Equal seeds give equal events, byte by byte
@@ -67,22 +67,22 @@ pub struct Options {
     /// Deliver in a random order (seeded; holds all events in memory)
     #[arg(long)]
     pub shuffle: bool,
-    /// Deliver so many percent of the events a second time, later
+    /// Deliver this percentage of the events a second time, later
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub duplicates: u8,
-    /// Deliveries a second, however fast the receiver answers; 0 is as fast as it answers
+    /// Deliveries per second, at any speed of the receiver; 0 is as fast as it answers
     #[arg(long, default_value_t = 0)]
     pub rate: u32,
-    /// Deliveries under way at once
+    /// Deliveries at the same time
     #[arg(long, default_value_t = Options::CONCURRENCY, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
-    /// Serve the broker's API of the same world at this address, as 127.0.0.1:4100, until stopped
+    /// Serve the API of the simulated broker at this address, such as 127.0.0.1:4100, until stopped
     #[arg(long, value_name = "ADDRESS")]
     pub api: Option<std::net::SocketAddr>,
-    /// The key that the API takes
+    /// The key that the API accepts
     #[arg(long, env = "WORKOS_API_KEY", hide_env_values = true, default_value = Options::API_KEY)]
     pub api_key: String,
-    /// Lose so many percent of the webhooks for good; with 100 nothing is delivered
+    /// Never send this percentage of the webhooks; with 100 nothing is delivered
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub lose: u8,
 }

@@ -44,7 +44,7 @@ pub(in crate::broker) fn label(body: &[u8]) -> Label {
         return Label::not_understood(body, "the body is not a JSON object with the texts id and event");
     };
     let (Ok(key), Ok(kind)) = (id(&event_id, "id"), id(&event, "event")) else {
-        return Label::not_understood(body, "id or event is empty, longer than 255 bytes or holds a NUL");
+        return Label::not_understood(body, "id or event is empty, longer than 255 bytes or contains a NUL");
     };
     let disposition = if HANDLED.contains(&kind.as_str()) { Disposition::Apply } else { Disposition::Ignore };
     Label { key, kind, disposition }

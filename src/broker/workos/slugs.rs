@@ -36,10 +36,10 @@ pub(super) fn granting(role: Slugs<'_>, roles: Slugs<'_>, left_out: &mut Vec<Str
     slugs.sort_unstable();
     slugs.dedup();
     if unreadable > 0 {
-        left_out.push(format!("roles: {unreadable} that cannot be read grant nothing"));
+        left_out.push(format!("roles: {unreadable} cannot be read and grant nothing"));
     }
     if slugs.len() > MOST {
-        left_out.push(format!("roles: {} beyond the first {MOST} grant nothing", slugs.len() - MOST));
+        left_out.push(format!("roles: {} after the first {MOST} grant nothing", slugs.len() - MOST));
         slugs.truncate(MOST);
     }
     slugs

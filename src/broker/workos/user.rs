@@ -83,7 +83,7 @@ fn attributes(value: Option<Value>, left_out: &mut Vec<String>) -> Value {
             }
         }
         None | Some(Value::Null) => {}
-        Some(_) => left_out.push("custom_attributes: it is no object".to_owned()),
+        Some(_) => left_out.push("custom_attributes: it is not an object".to_owned()),
     }
     Value::Object(serde_json::Map::new())
 }

@@ -205,8 +205,11 @@ fn declared(role: &str, span: Range<usize>, policy: &MappingPolicy, faults: &mut
     let known = policy.roles.contains_key(role);
     if !known {
         let all: Vec<&str> = policy.roles.keys().map(String::as_str).collect();
-        let all =
-            if all.is_empty() { "no role is".to_owned() } else { format!("there is {}", all.join(", ")) };
+        let all = if all.is_empty() {
+            "no role is declared".to_owned()
+        } else {
+            format!("declared: {}", all.join(", "))
+        };
         faults.at(span, format!("{role} is not declared ({all}): add [roles.{role}]"));
     }
     known
@@ -214,7 +217,7 @@ fn declared(role: &str, span: Range<usize>, policy: &MappingPolicy, faults: &mut
 
 fn grantable(role: &str, span: Range<usize>, policy: &MappingPolicy, faults: &mut Faults<'_>) {
     if declared(role, span.clone(), policy, faults) && policy.never_from_directory.contains(role) {
-        faults.at(span, format!("{role} is in never_from_directory: take it out here or there"));
+        faults.at(span, format!("{role} is in never_from_directory: remove it here or there"));
     }
 }
 

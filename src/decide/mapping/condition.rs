@@ -220,7 +220,7 @@ impl fmt::Display for Test {
                 write!(f, "is {}", values.join(" or "))
             }
             Self::Pattern(pattern) => write!(f, "is like {:?}", pattern.to_string()),
-            Self::Contains(value) => write!(f, "holds {value}"),
+            Self::Contains(value) => write!(f, "contains {value}"),
         }
     }
 }

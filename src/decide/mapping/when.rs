@@ -52,7 +52,7 @@ fn read(when: &When, faults: &mut Faults<'_>) -> Result<Option<Condition>, Strin
 
 fn several(some: &[Spanned<When>], faults: &mut Faults<'_>) -> Result<Option<Vec<Condition>>, String> {
     if some.is_empty() {
-        return Err("an empty list of conditions: name some, or leave the rule out".to_owned());
+        return Err("the list of conditions is empty: write some, or remove the rule".to_owned());
     }
     // All conditions are read, so that all faults are recorded.
     let read: Vec<Option<Condition>> = some.iter().map(|one| condition(one, faults)).collect();
@@ -65,7 +65,7 @@ fn role(role: &Value) -> Result<Condition, String> {
         Value::Array(slugs) => slugs.iter().map(|slug| slug.as_str().map(str::to_owned)).collect(),
         _ => None,
     };
-    let slugs = slugs.filter(|slugs| !slugs.is_empty()).ok_or("role is a slug, or a list of some")?;
+    let slugs = slugs.filter(|slugs| !slugs.is_empty()).ok_or("role is a slug or a list of slugs")?;
     slugs.iter().try_for_each(|slug| possible(slug, "role"))?;
     Ok(Condition::Role(slugs))
 }
@@ -139,7 +139,7 @@ fn scalar(value: &Value) -> Result<Json, String> {
         Value::Float(number) if number.is_finite() => Number::from_f64(*number)
             .and_then(|number| canonical(&number))
             .map(Json::Number)
-            .ok_or_else(|| format!("the number {number} takes more than 400 digits")),
+            .ok_or_else(|| format!("the number {number} has more than 400 digits")),
         Value::Boolean(boolean) => Ok(Json::from(*boolean)),
         Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
             Err("a value is a text, a number, or true or false".to_owned())
@@ -157,7 +157,7 @@ fn pattern(text: &str) -> Result<WildMatch, String> {
 fn possible(text: &str, what: &str) -> Result<(), String> {
     if text.is_empty() || text.trim() != text {
         return Err(format!(
-            "{what} is {text:?}, which nothing can match: names are not empty, nor begin or end with a space"
+            "{what} is {text:?}, which nothing can match: names are not empty and do not begin or end with a space"
         ));
     }
     Ok(())
