@@ -59,7 +59,7 @@ fn existing<'a>(state: &'a StateSlice, id: &str, homes: &'a Homes) -> Vec<Newest
     newest_facts
 }
 
-/// Deliveries with content that [`derive`] needs and that is not loaded.
+/// Deliveries with content that [`derive()`] needs and that is not loaded.
 pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<i64> {
     existing(state, id, homes)
         .into_iter()

@@ -175,7 +175,7 @@ impl ShownUser {
     }
 }
 
-/// Deliveries with content that [`derive`] needs and that is not loaded.
+/// Deliveries with content that [`derive()`] needs and that is not loaded.
 pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
     newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
