@@ -36,7 +36,7 @@ pub fn directories_of(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<Str
     claims::table.filter(claims::id.eq_any(claim_ids)).select(claims::directory_id).distinct().load(conn)
 }
 
-/// The directories with a claim of one of these organizations.
+/// The directories for which these organizations are named.
 pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryResult<Vec<String>> {
     claims::table
         .filter(claims::organization_id.eq_any(organization_ids))
@@ -59,7 +59,7 @@ pub fn homes(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<(Strin
     homes.load(conn)
 }
 
-/// Adds claims for (directory, organization) pairs without one. They do not count before their first fact is joined.
+/// New claims for pairs that have none; their first fact is still to be folded in.
 pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<()> {
     Rows::of(pairs).text("directory_id", |pair| &pair.0).text("organization_id", |pair| &pair.1).execute(
         conn,

@@ -216,7 +216,7 @@ pub fn upsert(conn: &mut Serialized<'_>, facts: &[(&str, EntityKind, &LatestFact
     Ok(())
 }
 
-/// Deletes the stored bearers of these users of a tenant, for an erasure: their deliveries name nobody any more.
+/// What facts about these users of a tenant have named, for an erasure: their deliveries name nobody any more.
 pub fn forget_bearers(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
     let ids: Vec<&String> = ids.iter().collect();
     Rows::of(&ids)
@@ -231,8 +231,7 @@ pub fn forget_bearers(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet
     Ok(())
 }
 
-/// Marks rows of `users` that an erasure must write again. A deletion without profile has the same digest before and
-/// after the erasure.
+/// Rows of `users` that an erasure must write again: a deletion without profile says the same before and after it.
 pub fn unshow(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
     let ids: Vec<&String> = ids.iter().collect();
     Rows::of(&ids).text("id", |id| id).text("tenant_id", |_| tenant_id).execute(
@@ -242,7 +241,7 @@ pub fn unshow(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>
     Ok(())
 }
 
-/// Writes new digests of the facts of users: (user, delivery, digest).
+/// Other digests of the facts about users that these deliveries hold: (user, delivery, digest).
 pub fn move_digests(conn: &mut Serialized<'_>, digests: &[(String, i64, i64)]) -> QueryResult<()> {
     Rows::of(digests)
         .text("id", |row| &row.0)
