@@ -3,6 +3,8 @@
 //! Rows change only in the serialized transaction, so a row that it has loaded cannot change before it writes. A crash
 //! leaves all rows of a transaction or none.
 
+#![warn(missing_docs)]
+
 pub mod claims;
 pub mod comparisons;
 pub mod directories;
