@@ -2,8 +2,6 @@
 //!
 //! No other module knows a broker's format. A new broker is a variant of [`Source`] and a folder beside `workos/`.
 
-#![warn(missing_docs)]
-
 pub mod workos;
 
 use std::{collections::BTreeSet, str::FromStr};

@@ -1,5 +1,7 @@
 //! WorkOS Directory Sync: signature, envelope, events and API (facts and sources: docs/broker-workos.md).
 
+#![warn(missing_docs)]
+
 pub mod api;
 pub mod envelope;
 pub mod event;

@@ -51,11 +51,16 @@ pub enum InForceError {
     /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
+    /// This build does not accept the stored document.
     #[error(
         "mapping version {version} was applied by another version of rosterd and cannot be read: line {fault}"
     )]
-    /// This build does not accept the stored document.
-    Faulty { version: i64, fault: MappingFault },
+    Faulty {
+        /// The version.
+        version: i64,
+        /// The first fault of the document.
+        fault: MappingFault,
+    },
 }
 
 /// The mapping in force: the newest applied one, or the built-in one.
