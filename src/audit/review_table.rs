@@ -1,4 +1,4 @@
-//! The access review, and receipts, as rows of one table; pure.
+//! The access review and receipts as rows of one table. The file is pure.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub fn receipt_row(receipt: &Receipt) -> Vec<Value> {
     RECEIPT.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
 }
 
-/// As CSV: a row for each role held, then one for each leaver.
+/// As CSV: a row for each held role, then one for each leaver.
 pub fn write(report: &Report) -> String {
     let mut columns = vec!["record", "role", "since"];
     columns.extend(RECEIPT);

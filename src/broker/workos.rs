@@ -1,4 +1,6 @@
-//! WorkOS Directory Sync: its signature, its envelope, its events (facts and sources: docs/broker-workos.md).
+//! WorkOS Directory Sync: signature, envelope, events and API (facts and sources: docs/broker-workos.md).
+
+#![warn(missing_docs)]
 
 pub mod api;
 pub mod envelope;

@@ -1,4 +1,4 @@
-//! `audit log | verify | receipt | report`: the trail, its proof, and what auditors ask for.
+//! `audit log | verify | receipt | report`: the audit trail, its verification, and documents for auditors.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -176,7 +176,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-/// Somebody who is in the tables, by id or address; or any subject by its own name.
+/// The subjects of a user, by id or address; or any other subject by its own name.
 fn subjects(conn: &mut Conn, tenant: &str, user: &str) -> Result<Vec<String>, LookupError> {
     let named = user_lookup::named(conn, tenant, user)?;
     Ok(if named.is_empty() { vec![user.to_owned()] } else { named.into_iter().collect() })
@@ -231,7 +231,7 @@ fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<E
     Ok(code)
 }
 
-/// For a reader one below the other, as a receipt; as data, in rows.
+/// For people receipts are printed one below the other; for programs as rows.
 fn print_receipts(receipts: &[Receipt], format: Format) -> std::io::Result<()> {
     if format != Format::Table {
         return List { columns: RECEIPT.to_vec(), rows: receipts.iter().map(receipt_row).collect() }
