@@ -1,5 +1,5 @@
 //! Whether webhooks arrive: the appender records it for the thread that reads the same events from the API
-//! (`worker::asker`). In memory only.
+//! (`worker::api_reader`). In memory only.
 
 use std::sync::{
     Arc,
