@@ -175,11 +175,14 @@ pub fn apply(
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
-    let mut state = load::slice(conn, observations.iter().map(|(_, _, observation)| observation.as_ref()))?;
+    let mut state =
+        load::slice(conn, observations.iter().map(|(id, _, observation)| (*id, observation.as_ref())))?;
     let before = places(&state, rules);
     let mut spoken = Vec::with_capacity(observations.len());
     for (inbox_id, attempts, observation) in observations {
-        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
+        let claim = claim_of(&observation).and_then(|(directory, org)| {
+            state.claim_between(directory, org, state.tenure(directory, inbox_id))
+        });
         let claim_id = claim.map(|claim| claim.id);
         spoken.extend(claim_id.map(|id| Spoken {
             inbox_id,
@@ -260,6 +263,7 @@ fn refuse(
             reason: dead_letters::OTHER_TENANT,
             detail,
             attempts: *attempts,
+            claims: Some((directory_id.clone(), organization_id.clone())),
         });
         let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
             organization_id: String::new(),

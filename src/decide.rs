@@ -18,6 +18,7 @@ pub mod guard;
 pub mod known_user;
 pub mod last_profile;
 pub mod mapping;
+pub mod moves;
 pub mod namesakes;
 pub mod newest;
 pub(crate) mod number;

@@ -28,7 +28,7 @@ use crate::{
 
 pub use erase::erase;
 pub use kind::NoticeKind;
-pub use notice::{DIRECTORY, MAPPING, Notice, PERSON, Payload};
+pub use notice::{DIRECTORY, MAPPING, MOVED, Notice, PERSON, Payload};
 
 /// One row for each piece of news, and none for what is only the past (`news`). Which of them are still to be told is
 /// decided when the mail leaves.

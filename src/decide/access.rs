@@ -21,6 +21,8 @@ pub enum AccessCause {
     Directory,
     /// Nothing grants them a role, and the mapping lets nobody in without one.
     Mapping,
+    /// An operator moved the directory to another organization. Only of a leaver: no fact amounts to it.
+    Moved,
 }
 
 /// The access of the user whose latest fact this is.

@@ -12,6 +12,7 @@ mod held;
 mod layout;
 mod leavers;
 mod mapping;
+mod moved;
 pub(crate) mod page;
 mod report;
 mod roles;
@@ -25,8 +26,8 @@ use std::collections::HashMap;
 use crate::outbox::{
     hold_notice::HoldNotice,
     notice::{
-        ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Payload, Privilege,
-        SilentDirectory, Waiting, WebhooksAway,
+        ClaimRefused, DirectoryMoved, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Payload,
+        Privilege, SilentDirectory, Waiting, WebhooksAway,
     },
 };
 
@@ -47,6 +48,7 @@ pub enum News {
     Report(TenantNames, Review),
     GivenUp(Vec<GivenUp>, usize),
     ClaimsRefused(Vec<ClaimRefused>, usize),
+    Moved(Vec<DirectoryMoved>, usize),
     Waiting(Waiting),
     Webhooks(Vec<WebhooksAway>),
 }
@@ -96,6 +98,7 @@ pub fn news(news: &News) -> Rendered {
         News::Report(tenant, review) => report::rendered(tenant, review),
         News::GivenUp(given_up, total) => written(&given_up::page(given_up, *total)),
         News::ClaimsRefused(refused, total) => written(&claims_refused::page(refused, *total)),
+        News::Moved(moved, total) => written(&moved::page(moved, *total)),
         News::Waiting(waiting) => written(&waiting::page(waiting)),
         News::Webhooks(away) => written(&webhooks::page(away)),
     }
@@ -113,11 +116,12 @@ fn written(page: &page::Page) -> Rendered {
 
 /// A cause in a [`Payload`], for a directory that is known to be gone or not.
 pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
-    use crate::outbox::{DIRECTORY, MAPPING};
+    use crate::outbox::{DIRECTORY, MAPPING, MOVED};
     match (notice.cause.as_str(), gone) {
         (DIRECTORY, Some(false)) => LeaverReason::OrganizationDeleted,
         (DIRECTORY, _) => LeaverReason::DirectoryDeleted,
         (MAPPING, _) => LeaverReason::NoRole,
+        (MOVED, _) => LeaverReason::DirectoryMoved,
         _ => LeaverReason::Person { state: notice.state.clone() },
     }
 }

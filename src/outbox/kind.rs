@@ -34,6 +34,8 @@ pub enum NoticeKind {
     DeliveryGivenUp,
     /// Another organization claims a directory; for the operator.
     ClaimRefused,
+    /// A directory was moved to another organization; for the operator.
+    DirectoryMoved,
     /// Deliveries have waited for more than half an hour; for the operator.
     DeliveriesWait,
     /// No webhook arrives although the API has events, or they arrive again; for the operator.
@@ -64,6 +66,8 @@ pub enum Family {
     GivenUp,
     /// For the operator.
     ClaimsRefused,
+    /// For the operator.
+    Moved,
     /// For the operator.
     Waiting,
     /// For the operator.
@@ -98,6 +102,7 @@ impl NoticeKind {
             Self::AccessReport => Family::Report,
             Self::DeliveryGivenUp => Family::GivenUp,
             Self::ClaimRefused => Family::ClaimsRefused,
+            Self::DirectoryMoved => Family::Moved,
             Self::DeliveriesWait => Family::Waiting,
             Self::WebhooksAway => Family::Webhooks,
         }
@@ -121,7 +126,7 @@ impl Family {
 
     /// Of the service itself and not of a tenant: for the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Waiting | Self::Webhooks)
+        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Moved | Self::Waiting | Self::Webhooks)
     }
 
     /// Somebody has to decide: it waits for no window, counts against no rate, and says so in its headers.

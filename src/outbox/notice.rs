@@ -71,6 +71,8 @@ pub enum Notice {
     /// For the operator.
     ClaimRefused(ClaimRefused),
     /// For the operator.
+    DirectoryMoved(DirectoryMoved),
+    /// For the operator.
     DeliveriesWait(Waiting),
     /// For the operator: webhooks do not arrive any more, or are back.
     WebhooksAway(WebhooksAway),
@@ -93,6 +95,8 @@ pub const PERSON: &str = "person";
 pub const DIRECTORY: &str = "directory";
 /// Nothing grants a role, and the mapping admits nobody without one.
 pub const MAPPING: &str = "mapping";
+/// An operator moved the directory to another organization.
+pub const MOVED: &str = "moved";
 
 /// Of a leaver. Times here and below are microseconds, the broker's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +112,7 @@ pub struct Payload {
     pub directory_id: String,
     /// Since when.
     pub since: i64,
-    /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
+    /// [`PERSON`], [`DIRECTORY`], [`MAPPING`] or [`MOVED`].
     pub cause: String,
     /// The broker's fact about the person, such as `suspended`.
     pub state: Option<String>,
@@ -284,6 +288,29 @@ pub struct ClaimRefused {
     pub first_at: i64,
 }
 
+/// A directory that an operator moved to another organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryMoved {
+    /// The directory.
+    pub directory_id: String,
+    /// The former tenant.
+    pub from: String,
+    /// The new tenant.
+    pub to: String,
+    /// How many people with access moved.
+    pub people: usize,
+    /// How many of them have none now.
+    pub without_access: usize,
+    /// The operator.
+    pub by: String,
+    /// The operator's reason.
+    pub reason: String,
+    /// When.
+    pub at: i64,
+    /// The last delivery before the move.
+    pub inbox_id: i64,
+}
+
 /// Deliveries that are not applied, and are not set aside either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
@@ -330,6 +357,7 @@ impl Notice {
             Self::AccessReport { .. } => NoticeKind::AccessReport,
             Self::DeliveryGivenUp(_) => NoticeKind::DeliveryGivenUp,
             Self::ClaimRefused(_) => NoticeKind::ClaimRefused,
+            Self::DirectoryMoved(_) => NoticeKind::DirectoryMoved,
             Self::DeliveriesWait(_) => NoticeKind::DeliveriesWait,
             Self::WebhooksAway(_) => NoticeKind::WebhooksAway,
         }
@@ -358,6 +386,7 @@ impl Notice {
             Self::AccessReport { tenant_id, period } => of_tenant(tenant_id, json(period)),
             Self::DeliveryGivenUp(given_up) => of_tenant("", json(given_up)),
             Self::ClaimRefused(refused) => of_tenant("", json(refused)),
+            Self::DirectoryMoved(moved) => of_tenant("", json(moved)),
             Self::DeliveriesWait(waiting) => of_tenant("", json(waiting)),
             Self::WebhooksAway(away) => of_tenant("", json(away)),
         };
@@ -402,6 +431,7 @@ fn leaver(leaver: &Leaver) -> Payload {
             AccessCause::Person => PERSON,
             AccessCause::Directory => DIRECTORY,
             AccessCause::Mapping => MAPPING,
+            AccessCause::Moved => MOVED,
         }
         .to_owned(),
         state: leaver.state.clone(),

@@ -115,9 +115,12 @@ pub(super) fn news(
         }
         // Of several periods that waited for a mail, the newest; of several counts too.
         Family::Report | Family::Waiting => Ok(news.into_iter().next_back().into_iter().collect()),
-        Family::Leavers | Family::Mapping | Family::GivenUp | Family::ClaimsRefused | Family::Webhooks => {
-            Ok(news)
-        }
+        Family::Leavers
+        | Family::Mapping
+        | Family::GivenUp
+        | Family::ClaimsRefused
+        | Family::Moved
+        | Family::Webhooks => Ok(news),
     }
 }
 

@@ -115,6 +115,13 @@ impl RecomputeJob {
     }
 }
 
+/// Everybody in this directory is derived again already.
+pub fn forget(conn: &mut Conn, directory_id: &str) -> QueryResult<()> {
+    diesel::delete(recompute_jobs::table.filter(recompute_jobs::directory_id.eq(directory_id)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// How many wait.
 pub fn count(conn: &mut Conn) -> QueryResult<i64> {
     recompute_jobs::table.count().get_result(conn)

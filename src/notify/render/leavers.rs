@@ -49,6 +49,8 @@ pub enum LeaverReason {
     OrganizationDeleted,
     /// The mapping lets nobody in to whom it grants no role.
     NoRole,
+    /// An operator moved the directory to another organization.
+    DirectoryMoved,
 }
 
 #[derive(Template)]
@@ -69,6 +71,7 @@ struct Mail {
     reactivate: bool,
     reconnect: bool,
     needs_role: bool,
+    moved: bool,
 }
 
 impl Mail {
@@ -105,6 +108,7 @@ enum Cause {
     DirectoryDeleted,
     OrganizationDeleted,
     NoRole,
+    DirectoryMoved,
     Inactive,
     Suspended,
     Deleted,
@@ -125,6 +129,7 @@ pub(super) fn page(digest: &Digest) -> Page {
     let first = leavers.first().map(|one| one.inbox_id).or(gone.first().map(|one| one.inbox_id));
     let any = |because: fn(&LeaverReason) -> bool| leavers.iter().any(|leaver| because(&leaver.because));
     let needs_role = any(|reason| *reason == LeaverReason::NoRole);
+    let moved = any(|reason| *reason == LeaverReason::DirectoryMoved);
     let reconnect = !gone.is_empty()
         || any(|reason| matches!(reason, LeaverReason::DirectoryDeleted | LeaverReason::OrganizationDeleted));
     Page::of(&Mail {
@@ -137,9 +142,10 @@ pub(super) fn page(digest: &Digest) -> Page {
         gone: gone.iter().map(deleted).collect(),
         listed: Count(listed.len()),
         reactivate: any(|reason| matches!(reason, LeaverReason::Person { .. }))
-            || (!reconnect && !needs_role),
+            || (!reconnect && !needs_role && !moved),
         reconnect,
         needs_role,
+        moved,
     })
 }
 
@@ -167,6 +173,7 @@ pub(super) fn because(leaver: &NamedLeaver) -> Because {
         LeaverReason::DirectoryDeleted => Cause::DirectoryDeleted,
         LeaverReason::OrganizationDeleted => Cause::OrganizationDeleted,
         LeaverReason::NoRole => Cause::NoRole,
+        LeaverReason::DirectoryMoved => Cause::DirectoryMoved,
         LeaverReason::Person { state } => match state.as_deref() {
             Some("inactive") => Cause::Inactive,
             Some("suspended") => Cause::Suspended,
