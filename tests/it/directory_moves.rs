@@ -152,7 +152,7 @@ both! {
         moved(app, "org_2");
         app.play(&late);
 
-        let renamed = beginning().iter().map(|event| {
+        let renamed = beginning().into_iter().map(|event| {
             let text = event.to_string().replace("\"organization_id\":\"org_1\"", "\"organization_id\":\"org_2\"");
             serde_json::from_str(&text).unwrap()
         });
@@ -160,7 +160,7 @@ both! {
 
         for table in TABLES {
             let rows = |app: &TestApp| {
-                let mut rows = app.rows(*table);
+                let mut rows = app.rows(table);
                 rows.iter_mut().for_each(|row| drop(row.remove("access_epoch")));
                 rows
             };

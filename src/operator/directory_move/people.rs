@@ -1,6 +1,6 @@
 //! Everybody and every group of a directory that moves, derived again page by page in the transaction of the move.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::MoveError;
 use crate::{
@@ -177,7 +177,7 @@ fn shown(
     conn: &mut Conn,
     tenant_id: &str,
     ids: &BTreeSet<String>,
-) -> Result<HashMap<String, ShownUser>, DbError> {
+) -> Result<BTreeMap<String, ShownUser>, DbError> {
     let rows = tables::users::shown(conn, &keys(tenant_id, ids))?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
@@ -197,7 +197,7 @@ fn person(before: Option<&ShownUser>, after: Option<&ShownUser>) -> MovedPerson 
 }
 
 /// Whoever waits for a decision stops the move. A rejected loss was one of the former tenant, and ends with it.
-fn end_holds(conn: &mut Conn, before: &HashMap<String, ShownUser>) -> Result<(), MoveError> {
+fn end_holds(conn: &mut Conn, before: &BTreeMap<String, ShownUser>) -> Result<(), MoveError> {
     let keys: Vec<Key> = before.values().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let live = held_users::live(conn, &keys)?;
     for entry in &live {
