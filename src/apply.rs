@@ -210,7 +210,9 @@ pub fn apply(
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
     let relisted = role_list::settle(conn, &rules.mapping, &concerned)?;
     audit::record(conn, &audit::roles::heard(&relisted, &state, batch), now)?;
-    changed.extend(moved.into_iter().map(|moved| moved.directory_id));
+    let moved: BTreeSet<String> = moved.into_iter().map(|moved| moved.directory_id).collect();
+    recompute::request_members_of_ended(conn, rules, &state, &moved)?;
+    changed.extend(moved);
     let changed: Vec<String> = changed.into_iter().collect();
     recompute_jobs::request(conn, &changed)?;
     applied.refreshes = changed.len();

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, directories, load},
+    apply::{ApplyError, directories, load, recompute},
     audit::{self, Actor, AuditEntry, NO_TENANT, kinds},
     db::{Conn, Database, DbError, IN_A_BATCH, wait_for_rows},
     decide::{
@@ -185,6 +185,7 @@ fn carry_out(conn: &mut Conn, rules: &Rules, request: MoveRequest<'_>) -> Result
     list_roles(conn, &rules, &left, by, now)?;
     // Everybody is derived again.
     recompute_jobs::forget(conn, directory)?;
+    recompute::request_members_of_ended(conn, &rules, &state, &BTreeSet::from([directory.to_owned()]))?;
 
     let put_back = dead_letters::retry_claiming(conn, directory, to)?;
     refused_claims::forget(conn, directory, to)?;
