@@ -104,7 +104,7 @@ impl Confirmed<'_> {
 pub fn preview(database: &Database, rules: &Rules, request: MoveRequest<'_>) -> Result<MovePlan, MoveError> {
     /// Ends the transaction without a commit.
     enum Undone {
-        Shown(MovePlan),
+        Shown(Box<MovePlan>),
         Failed(MoveError),
     }
     impl<E: Into<MoveError>> From<E> for Undone {
@@ -112,10 +112,10 @@ pub fn preview(database: &Database, rules: &Rules, request: MoveRequest<'_>) -> 
             Self::Failed(error.into())
         }
     }
-    let undone =
-        database.write_in_turn::<(), Undone>(|conn| Err(Undone::Shown(carry_out(conn, rules, request)?)));
+    let undone = database
+        .write_in_turn::<(), Undone>(|conn| Err(Undone::Shown(Box::new(carry_out(conn, rules, request)?))));
     match undone {
-        Err(Undone::Shown(plan)) => Ok(plan),
+        Err(Undone::Shown(plan)) => Ok(*plan),
         Err(Undone::Failed(error)) => Err(error),
         // The transaction ends in one of the two ways above.
         Ok(()) => Err(MoveError::Changed),

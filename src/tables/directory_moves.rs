@@ -52,6 +52,15 @@ pub fn directories_moved_to(conn: &mut Conn, organization_ids: &[&str]) -> Query
         .load(conn)
 }
 
+/// The organizations that owned these directories before a move; empty for nobody.
+pub fn former_owners(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Vec<String>> {
+    directory_moves::table
+        .filter(directory_moves::directory_id.eq_any(directory_ids))
+        .select(directory_moves::from_organization)
+        .distinct()
+        .load(conn)
+}
+
 /// Who moved a directory, when and why.
 pub struct MovedBy<'a> {
     /// The operator.

@@ -5,7 +5,11 @@ mod deaths;
 
 use rosterd::{
     db::DbError,
-    operator::directory_move::{self, Confirmed, MoveError, MovePlan, MoveRequest},
+    operator::{
+        directory_move::{self, Confirmed, MoveError, MovePlan, MoveRequest},
+        erase::erase,
+        manual_roles::OperatorAt,
+    },
     tables::published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TABLES, TENANTS, USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
@@ -15,7 +19,7 @@ use crate::{
     harness::{
         Backend, TestApp, both,
         broker::{directory, event, group, membership, organization, user, with},
-        dump::everything,
+        dump::{everything, naming},
     },
     notices::Office,
     roles::{apply, give},
@@ -333,6 +337,21 @@ both! {
         assert_eq!(app.brief(USERS, &["tenant_id", "status"]).iter().filter(|row| *row == "org_2 active").count(), 2);
         let live = app.database().read::<_, DbError>(|conn| Ok(rosterd::tables::holds::keeping(conn)?)).unwrap();
         assert_eq!(live, []);
+    }
+}
+
+both! {
+    fn an_erasure_after_a_move_takes_the_person_out_of_the_trail_of_the_former_tenant_too(app) {
+        app.play(&beginning());
+        moved(app, "org_2");
+        app.play(&[says("x1", "dsync.user.deleted", 9, "org_2", user("u1", "active", 9))]);
+        assert!(!naming(&everything(app.database()), "u1@acme.example").is_empty());
+
+        let by = OperatorAt { name: "ada", now: app.clock.now() };
+        erase(app.database(), &app.config.rules(), "org_2", "u1", by).unwrap();
+
+        assert_eq!(naming(&everything(app.database()), "u1@acme.example"), Vec::<String>::new());
+        assert!(!naming(&everything(app.database()), "u2@acme.example").is_empty());
     }
 }
 
