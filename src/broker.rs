@@ -5,12 +5,13 @@
 
 pub mod workos;
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, str::FromStr};
 
 pub use workos::redact::Mention;
 
 pub use workos::api;
 
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -136,24 +137,18 @@ impl SignatureHeader {
     }
 }
 
-/// A webhook secret; its value is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+/// A webhook secret or a key of the API; it is never printed, and never empty.
+#[derive(Clone, Debug)]
+pub struct Secret(SecretString);
 
 impl Secret {
     /// Taken as it is, byte by byte. `None` for a blank text: an empty key would let anybody sign.
     pub fn new(text: &str) -> Option<Self> {
-        (!text.trim().is_empty()).then(|| Self(text.to_owned()))
+        (!text.trim().is_empty()).then(|| Self(text.into()))
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[REDACTED]")
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose_secret()
     }
 }
 

@@ -9,6 +9,7 @@ mod smtp_url;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
@@ -169,9 +170,9 @@ impl Config {
 }
 
 /// Where mail goes. An SMTP URL may hold a password, so printing it shows the host only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum MailUrl {
-    Smtp(String),
+    Smtp(SecretString),
     Directory(PathBuf),
 }
 
@@ -180,10 +181,10 @@ impl std::fmt::Debug for MailUrl {
         match self {
             Self::Directory(path) => write!(f, "file://{}", path.display()),
             Self::Smtp(url) => {
-                let host = url.rsplit_once('@').map_or_else(
-                    || url.split_once("://").map_or(url.as_str(), |(_, host)| host),
-                    |(_, host)| host,
-                );
+                let url = url.expose_secret();
+                let host = url
+                    .rsplit_once('@')
+                    .map_or_else(|| url.split_once("://").map_or(url, |(_, host)| host), |(_, host)| host);
                 write!(f, "smtp://{host}")
             }
         }
@@ -267,7 +268,7 @@ fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Er
         ));
     }
     if text.starts_with("smtp://") || text.starts_with("smtps://") {
-        return Ok(Some(MailUrl::Smtp(text)));
+        return Ok(Some(MailUrl::Smtp(text.into())));
     }
     Err(wrong("mail.url (SMTP_URL) must begin with smtp://, smtps:// or file://"))
 }

@@ -28,12 +28,13 @@ mod strict_receiver;
 mod wire;
 mod world;
 
-use std::fmt;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 
 pub use event::Event;
@@ -49,8 +50,8 @@ pub struct Options {
     #[arg(long, default_value = Options::URL)]
     pub url: String,
     /// The secret to sign with; of several, separated by commas, the first
-    #[arg(long, env = "WORKOS_WEBHOOK_SECRET", hide_env_values = true)]
-    pub secret: Secret,
+    #[arg(long, env = "WORKOS_WEBHOOK_SECRET", hide_env_values = true, value_parser = first_secret)]
+    pub secret: SecretString,
     /// Organizations, each with one directory; from 3 on, the last one's directory is deleted at the end
     #[arg(long, default_value_t = Options::TENANTS, value_parser = clap::value_parser!(u32).range(1..))]
     pub tenants: u32,
@@ -96,10 +97,11 @@ impl Options {
     pub const API_KEY: &str = "sk_simulated";
 
     /// What the command line gives when nothing else is said.
-    pub fn new(url: impl Into<String>, secret: impl Into<Secret>) -> Self {
+    pub fn new(url: impl Into<String>, secret: &str) -> Self {
+        let Ok(secret) = first_secret(secret);
         Self {
             url: url.into(),
-            secret: secret.into(),
+            secret,
             tenants: Self::TENANTS,
             users: Self::USERS,
             events: Self::EVENTS,
@@ -120,20 +122,9 @@ impl Options {
     }
 }
 
-/// Never shows itself.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl From<&str> for Secret {
-    fn from(secrets: &str) -> Self {
-        Self(secrets.split(',').next().unwrap_or_default().trim().to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[REDACTED]")
-    }
+/// The server may know several, separated by commas; one is enough to sign with.
+fn first_secret(secrets: &str) -> Result<SecretString, Infallible> {
+    Ok(secrets.split(',').next().unwrap_or_default().trim().into())
 }
 
 /// Why a simulation could not run, and what to do about it.
@@ -161,7 +152,7 @@ pub enum SimulateError {
 
 /// Plays the simulation at the receiver and reports how it went. Cancel it by dropping it.
 pub async fn run(options: &Options) -> Result<Report, SimulateError> {
-    if options.secret.0.is_empty() {
+    if options.secret.expose_secret().is_empty() {
         return Err(SimulateError::EmptySecret);
     }
     run_in(options, None).await
@@ -174,7 +165,7 @@ pub async fn run_in(options: &Options, api: Option<&api::Api>) -> Result<Report,
             .map_err(|error| SimulateError::Url { url: options.url.clone(), reason: error.to_string() })?,
         _ => reachable(&options.url).await?,
     };
-    let endpoint = attempt::Endpoint::new(url, &options.secret.0, options.concurrency)?;
+    let endpoint = attempt::Endpoint::new(url, options.secret.expose_secret(), options.concurrency)?;
     let pace = send::Pace { rate: options.rate, concurrency: options.concurrency };
     let plan = options.plan();
     let heard = lost::Heard::new(plan.events(), api.cloned(), options.lose, plan.random(plan::Stream::Lost));

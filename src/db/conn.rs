@@ -13,6 +13,7 @@ use diesel::{
     r2d2::ManageConnection,
 };
 use parking_lot::Mutex;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     address::{BUNDLES, Surroundings, divided, patience, with_limits},
@@ -40,15 +41,15 @@ impl Conn {
 }
 
 /// Any number will do as long as nobody else uses it in this database: "rosterd" in ASCII.
-pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
+pub(super) const SERIALIZED_LOCK: i64 = 0x0072_6f73_7465_7264;
 
 /// Where the database is. Printing it hides the password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Url {
     /// The path of a file.
     Sqlite(String),
-    /// A connection string as libpq reads it.
-    Postgres(String),
+    /// A connection string as libpq reads it; it may hold a password.
+    Postgres(SecretString),
 }
 
 /// Why a text is not the address of a database.
@@ -83,7 +84,7 @@ impl Url {
         }
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
         match rest {
-            Some(rest) if postgres_url::is_plain(rest) => Ok(Self::Postgres(text.to_owned())),
+            Some(rest) if postgres_url::is_plain(rest) => Ok(Self::Postgres(text.into())),
             Some(_) => Err(UrlError::Unclear),
             None => Err(UrlError::Scheme),
         }
@@ -93,7 +94,7 @@ impl Url {
     pub(super) fn patience(&self) -> Duration {
         match self {
             Self::Sqlite(_) => Duration::from_secs(3),
-            Self::Postgres(url) => patience(url),
+            Self::Postgres(url) => patience(url.expose_secret()),
         }
     }
 }
@@ -104,7 +105,7 @@ impl fmt::Display for Url {
             Self::Sqlite(path) => write!(f, "sqlite://{path}"),
             Self::Postgres(url) => {
                 // Parameters can hold a password too.
-                let (url, _) = divided(url);
+                let (url, _) = divided(url.expose_secret());
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
                 match rest.rsplit_once('@') {
                     Some((user, host)) => {
@@ -126,8 +127,8 @@ impl fmt::Debug for Url {
 /// A connection in the pool, and since when nothing is known of it.
 pub struct Pooled {
     pub(super) conn: Conn,
-    /// When it was last seen to work; `None` after a failure, as after one between BEGIN and the turn, which leaves the
-    /// server in a transaction of which diesel knows nothing: then it is asked, cannot answer, and is thrown away.
+    /// When it was last seen to work; `None` after a failure, as after one between BEGIN and the lock, which leaves the
+    /// server in a transaction that diesel does not know of: then a test query fails and the connection is closed.
     pub(super) worked_at: Option<Instant>,
     /// A random number, with which the server process is marked on PostgreSQL.
     mark: u64,
@@ -162,8 +163,8 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WA
 
 /// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up, and a server that has lost
 /// this side gives up its locks as soon as this side looks elsewhere (`address::LIMITS`); synchronous_commit is
-/// set because "committed, then 200" must not depend on a server's default; nor must the isolation, as who waits for the turn
-/// must see what the last one left.
+/// set because "committed, then 200" must not depend on a server's default; nor must the isolation, as a serialized
+/// transaction must see the rows that the last one left.
 ///
 /// Every statement of the data path finds its rows by key, however many they are, so its one good plan is known: a
 /// look-up in the key's index for each row of input. Left alone, the planner makes a new plan for each batch (it takes
@@ -224,11 +225,11 @@ impl Manager {
                 Ok(Conn::Sqlite(sqlite))
             }
             Url::Postgres(url) => {
-                let mut pg = establish(url)?;
+                let mut pg = establish(url.expose_secret())?;
                 // Before any setting: a pooler might hand it on to others.
                 if !self.looked_at.lock().is_some_and(|at| at.elapsed() < LOOKED) {
                     let url = url.clone();
-                    pg = pooler::look(pg, move || establish(&url))?;
+                    pg = pooler::look(pg, move || establish(url.expose_secret()))?;
                     *self.looked_at.lock() = Some(Instant::now());
                 }
                 pg.batch_execute(POSTGRES_SETUP)?;

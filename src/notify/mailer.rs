@@ -10,6 +10,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use lettre::{Address, Message};
 use parking_lot::Mutex;
+use secrecy::ExposeSecret;
 
 use crate::config::{self, MailUrl};
 
@@ -64,7 +65,7 @@ impl Mailer {
             Some(MailUrl::Smtp(url)) => {
                 // Zero would mean no bound at all, or none that a socket takes.
                 let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
-                Self::Smtp(smtp::Smtp::new(url, timeout).map_err(NotifyError::Url)?)
+                Self::Smtp(smtp::Smtp::new(url.expose_secret(), timeout).map_err(NotifyError::Url)?)
             }
         })
     }

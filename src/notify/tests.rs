@@ -39,7 +39,7 @@ fn settings(url: Option<MailUrl>) -> config::MailSettings {
 }
 
 fn by_smtp(server: &SmtpServer) -> Notifier {
-    Notifier::new(&settings(Some(MailUrl::Smtp(server.url())))).unwrap()
+    Notifier::new(&settings(Some(MailUrl::Smtp(server.url().into())))).unwrap()
 }
 
 /// Steps until there is nothing to do at this time.
@@ -338,7 +338,7 @@ fn a_check_connects_and_sends_nothing() {
 
     assert_eq!((server.connections(), server.received().len()), (1, 0));
     server.next([Behaviour::RefuseCredentials]);
-    let wrong = Notifier::new(&settings(Some(MailUrl::Smtp(server.url_with_password())))).unwrap();
+    let wrong = Notifier::new(&settings(Some(MailUrl::Smtp(server.url_with_password().into())))).unwrap();
     assert!(wrong.check().unwrap_err().to_string().contains("refuses the credentials"));
     let strange = SmtpServer::start_self_signed().unwrap();
     assert!(by_smtp(&strange).check().unwrap_err().to_string().contains("certificate is not trusted"));

@@ -13,16 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, directories, load, recompute},
+    apply::{ApplyError, consequences::Consequences, directories, load, recompute},
     audit::{self, Actor, AuditEntry, NO_TENANT, kinds},
-    db::{Conn, Database, DbError, IN_A_BATCH, wait_for_rows},
+    db::{Database, DbError, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         moves::DirectoryMove,
         ownership::{place, settle},
     },
     inbox::{self, dead_letters},
-    outbox::{self, Notice, notice::DirectoryMoved},
+    outbox::{Notice, notice::DirectoryMoved},
     runtime::{clock::Timestamp, failpoint},
     tables::{
         claims,
@@ -112,8 +112,9 @@ pub fn preview(database: &Database, rules: &Rules, request: MoveRequest<'_>) -> 
             Self::Failed(error.into())
         }
     }
-    let undone = database
-        .write_in_turn::<(), Undone>(|conn| Err(Undone::Shown(Box::new(carry_out(conn, rules, request)?))));
+    let undone = database.write_serialized::<(), Undone>(|conn| {
+        Err(Undone::Shown(Box::new(carry_out(conn, rules, request)?)))
+    });
     match undone {
         Err(Undone::Shown(plan)) => Ok(*plan),
         Err(Undone::Failed(error)) => Err(error),
@@ -129,7 +130,7 @@ pub fn move_directory(
     request: MoveRequest<'_>,
     confirmed: Confirmed<'_>,
 ) -> Result<MovePlan, MoveError> {
-    let plan = database.write_in_turn::<_, MoveError>(|conn| {
+    let plan = database.write_serialized::<_, MoveError>(|conn| {
         let plan = carry_out(conn, rules, request)?;
         confirmed.check(&plan)?;
         failpoint::reach("moving");
@@ -139,7 +140,11 @@ pub fn move_directory(
     Ok(plan)
 }
 
-fn carry_out(conn: &mut Conn, rules: &Rules, request: MoveRequest<'_>) -> Result<MovePlan, MoveError> {
+fn carry_out(
+    conn: &mut Serialized<'_>,
+    rules: &Rules,
+    request: MoveRequest<'_>,
+) -> Result<MovePlan, MoveError> {
     let MoveRequest { directory, to, by, reason, now } = request;
     let mapping = mappings::in_force(conn).map_err(ApplyError::from)?;
     let rules = Rules { mapping: mapping.into(), ..rules.clone() };
@@ -167,8 +172,11 @@ fn carry_out(conn: &mut Conn, rules: &Rules, request: MoveRequest<'_>) -> Result
     let tenants = BTreeSet::from([from_tenant.clone(), to_tenant.clone()]);
     let before = [(directory.to_owned(), before)].into();
     let left = BTreeSet::from([from_tenant.clone()]);
-    let mut notices = directories::directories(conn, &mut state, &rules, &before, &left)?.notices;
-    list_roles(conn, &rules, &tenants, by, now)?;
+    let mut consequences = Consequences::default();
+    let settled = directories::directories(conn, &mut state, &rules, &before, &left)?;
+    consequences.notices.extend(settled.notices);
+    list_roles(conn, &rules, &tenants, by, &mut consequences)?;
+    consequences.write(conn, now)?;
 
     let moving = people::Moving {
         directory_id: directory,
@@ -178,11 +186,11 @@ fn carry_out(conn: &mut Conn, rules: &Rules, request: MoveRequest<'_>) -> Result
         by,
         now,
     };
-    let groups = moving.groups(conn, &rules, &mut notices)?;
-    let (mut people, persons) = moving.people(conn, &rules, &mut notices)?;
-    let entries = grants::end(conn, &from_tenant, directory, &persons, &mut people, by)?;
-    audit::record(conn, &entries, now)?;
-    list_roles(conn, &rules, &left, by, now)?;
+    let groups = moving.groups(conn, &rules)?;
+    let (mut people, persons) = moving.people(conn, &rules)?;
+    let mut consequences = Consequences::default();
+    consequences.entries.extend(grants::end(conn, &from_tenant, directory, &persons, &mut people, by)?);
+    list_roles(conn, &rules, &left, by, &mut consequences)?;
     // Everybody is derived again.
     recompute_jobs::forget(conn, directory)?;
     recompute::request_members_of_ended(conn, &rules, &state, &BTreeSet::from([directory.to_owned()]))?;
@@ -200,9 +208,9 @@ fn carry_out(conn: &mut Conn, rules: &Rules, request: MoveRequest<'_>) -> Result
         put_back: put_back.len(),
         without_holder,
     };
-    notices.push(Notice::DirectoryMoved(moved(&plan, &one, request)));
-    outbox::enqueue(conn, &notices, now)?;
-    audit::record(conn, &entries_of(&plan, &one, &put_back, request), now)?;
+    consequences.notices.push(Notice::DirectoryMoved(moved(&plan, &one, request)));
+    consequences.entries.extend(entries_of(&plan, &one, &put_back, request));
+    consequences.write(conn, now)?;
     Ok(plan)
 }
 
@@ -225,14 +233,15 @@ fn moved(
 }
 
 fn list_roles(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     rules: &Rules,
     tenants: &BTreeSet<String>,
     by: &str,
-    now: Timestamp,
+    consequences: &mut Consequences,
 ) -> Result<(), DbError> {
     let relisted = role_list::settle(conn, &rules.mapping, tenants)?;
-    Ok(audit::record(conn, &audit::roles::entries(&relisted, |_| Actor::operator(by)), now)?)
+    consequences.entries.extend(audit::roles::entries(&relisted, |_| Actor::operator(by)));
+    Ok(())
 }
 
 /// One in the chain of each tenant, and one for each delivery that is applied now.

@@ -194,7 +194,7 @@ impl Client {
             .join(&question.path)
             .map_err(|error| Attempt::Final(ApiError::Address(error.to_string())))?;
         url.query_pairs_mut().extend_pairs(&question.query);
-        let key = String::from_utf8_lossy(self.key.as_bytes()).into_owned();
+        let key = self.key.expose().to_owned();
         let mut response = self.http.get(url).bearer_auth(key).send().await.map_err(broken)?;
         let status = response.status();
         let text = |name: header::HeaderName| {

@@ -7,7 +7,7 @@ use diesel::{
 };
 
 use crate::{
-    db::{Conn, bulk::Rows, schema::directory_moves},
+    db::{Conn, Serialized, bulk::Rows, schema::directory_moves},
     decide::moves::DirectoryMove,
     runtime::clock::Timestamp,
 };
@@ -72,7 +72,7 @@ pub struct MovedBy<'a> {
 }
 
 /// Adds the move by which this tenure begins.
-pub fn add(conn: &mut Conn, one: &DirectoryMove, tenure: i32, by: &MovedBy<'_>) -> QueryResult<()> {
+pub fn add(conn: &mut Serialized<'_>, one: &DirectoryMove, tenure: i32, by: &MovedBy<'_>) -> QueryResult<()> {
     diesel::insert_into(directory_moves::table)
         .values((
             directory_moves::directory_id.eq(&one.directory_id),
@@ -84,12 +84,12 @@ pub fn add(conn: &mut Conn, one: &DirectoryMove, tenure: i32, by: &MovedBy<'_>) 
             directory_moves::moved_by.eq(by.name),
             directory_moves::reason.eq(by.reason),
         ))
-        .execute(conn)?;
+        .execute(&mut **conn)?;
     Ok(())
 }
 
 /// All, for a fold somewhere else.
-pub fn copy(from: &mut Conn, to: &mut Conn) -> QueryResult<()> {
+pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<()> {
     type Whole = (String, i32, String, String, i64, i64, String, String);
     let rows: Vec<Whole> =
         directory_moves::table.order((directory_moves::directory_id, directory_moves::tenure)).load(from)?;

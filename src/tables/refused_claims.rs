@@ -9,7 +9,7 @@ use diesel::{
 };
 
 use crate::{
-    db::{Conn, bulk::Rows, on_each, schema::refused_claims},
+    db::{Conn, Serialized, bulk::Rows, on_each, schema::refused_claims},
     runtime::clock::Timestamp,
 };
 
@@ -30,7 +30,7 @@ pub struct RefusedClaim {
 pub type ByDirectory = BTreeMap<String, RefusedClaim>;
 
 /// Written in the transaction that dead-letters the deliveries, so that none is missed or counted twice.
-pub fn add(conn: &mut Conn, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
+pub fn add(conn: &mut Serialized<'_>, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
     let rows: Vec<(&String, &RefusedClaim)> = refused.iter().collect();
     Rows::of(&rows)
         .text("directory_id", |(directory_id, _)| directory_id)
@@ -105,10 +105,10 @@ pub fn take(conn: &mut Conn, counted: &Counted, now: Timestamp) -> QueryResult<b
 }
 
 /// The events that this organization claimed are no longer refused: the directory belongs to it now.
-pub fn forget(conn: &mut Conn, directory_id: &str, organization_id: &str) -> QueryResult<()> {
+pub fn forget(conn: &mut Serialized<'_>, directory_id: &str, organization_id: &str) -> QueryResult<()> {
     let settled =
         refused_claims::table.find(directory_id).filter(refused_claims::organization_id.eq(organization_id));
-    diesel::delete(settled).execute(conn)?;
+    diesel::delete(settled).execute(&mut **conn)?;
     Ok(())
 }
 

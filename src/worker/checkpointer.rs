@@ -37,7 +37,7 @@ impl WalGrowth {
 
 /// `None` on PostgreSQL, which does this by itself.
 pub fn start(database: &Database, log: &WalGrowth) -> std::io::Result<Option<(Wake, JoinHandle<()>)>> {
-    if !database.takes_turns_with_receivers() {
+    if !database.has_one_writer() {
         return Ok(None);
     }
     let (database, wake) = (database.clone(), log.wake.clone());
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn postgresql_needs_none() {
-        let database = Database::new(&Url::Postgres("postgres://127.0.0.1:1/none".to_owned()), 1);
+        let database = Database::new(&Url::Postgres("postgres://127.0.0.1:1/none".into()), 1);
         assert!(start(&database, &WalGrowth::default()).unwrap().is_none());
     }
 }

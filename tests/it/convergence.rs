@@ -89,7 +89,7 @@ property!(
 );
 property!(
     directories_that_are_moved_end_in_the_tables_of_the_events_that_count,
-    (200, 40),
+    (60, 20),
     case,
     attributed::by_moves
 );

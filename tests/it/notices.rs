@@ -39,7 +39,7 @@ impl Office {
     pub(crate) fn with(app: &TestApp, adjust: impl FnOnce(&mut Config)) -> Self {
         let smtp = SmtpServer::start().unwrap();
         let mut config = app.config.clone();
-        config.mail.url = Some(rosterd::config::MailUrl::Smtp(smtp.url()));
+        config.mail.url = Some(rosterd::config::MailUrl::Smtp(smtp.url().into()));
         config.mail.timeout_seconds = 2;
         adjust(&mut config);
         let notifier = Notifier::new(&config.mail).unwrap();

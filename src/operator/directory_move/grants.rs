@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{MoveError, MovedPerson, people::Persons};
 use crate::{
     audit::{Actor, AuditEntry, kinds},
-    db::Conn,
+    db::{Conn, Serialized},
     decide::Rules,
     tables::{
         manual_grants::{self, GrantOwner},
@@ -17,7 +17,7 @@ use crate::{
 
 /// Ends the grants, notes them at the people, and returns the audit entries.
 pub(super) fn end(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     tenant_id: &str,
     directory_id: &str,
     persons: &Persons,

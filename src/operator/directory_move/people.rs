@@ -4,9 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::MoveError;
 use crate::{
-    apply::{guard::Derivation, load, people::people, recompute},
+    apply::{
+        consequences::Consequences,
+        load,
+        people::{Derivation, people},
+        recompute,
+    },
     audit::people::ChangeCause,
-    db::{Conn, DbError},
+    db::{Conn, DbError, Serialized},
     decide::{
         Rules,
         access::AccessCause,
@@ -62,15 +67,10 @@ pub(super) struct Moving<'a> {
 
 impl Moving<'_> {
     /// Groups come first, as roles follow from them. Returns how many the new tenant has.
-    pub(super) fn groups(
-        &self,
-        conn: &mut Conn,
-        rules: &Rules,
-        notices: &mut Vec<Notice>,
-    ) -> Result<usize, MoveError> {
+    pub(super) fn groups(&self, conn: &mut Serialized<'_>, rules: &Rules) -> Result<usize, MoveError> {
         let mut shown = 0;
         self.each_page(conn, EntityKind::Group, |conn, ids| {
-            self.derive(conn, rules, EntityKind::Group, ids, notices)?;
+            self.derive(conn, rules, EntityKind::Group, ids)?.1.write(conn, self.now)?;
             shown += tables::groups::shown(conn, &keys(self.to_tenant, ids))?
                 .iter()
                 .filter(|row| row.directory_id == self.directory_id)
@@ -82,9 +82,8 @@ impl Moving<'_> {
 
     pub(super) fn people(
         &self,
-        conn: &mut Conn,
+        conn: &mut Serialized<'_>,
         rules: &Rules,
-        notices: &mut Vec<Notice>,
     ) -> Result<(BTreeMap<String, MovedPerson>, Persons), MoveError> {
         let (mut moved, mut persons) = (BTreeMap::new(), Persons::new());
         self.each_page(conn, EntityKind::User, |conn, ids| {
@@ -92,7 +91,7 @@ impl Moving<'_> {
             let mut before = shown(conn, self.from_tenant, ids)?;
             before.retain(|_, row| here(row));
             end_holds(conn, &before)?;
-            let state = self.derive(conn, rules, EntityKind::User, ids, notices)?;
+            let (state, mut consequences) = self.derive(conn, rules, EntityKind::User, ids)?;
             let stay = shown(conn, self.from_tenant, ids)?;
             let mut after = shown(conn, self.to_tenant, ids)?;
             after.retain(|_, row| here(row));
@@ -100,9 +99,10 @@ impl Moving<'_> {
                 persons.entry(row.person_id.clone()).or_default().insert(row.id.clone());
                 // Another directory of the tenant may show the user now; its people are told of as ever.
                 if row.active && stay.get(&row.id).is_none_or(here) {
-                    notices.push(Notice::Deprovisioned(self.leaver(row, &state)));
+                    consequences.notices.push(Notice::Deprovisioned(self.leaver(row, &state)));
                 }
             }
+            consequences.write(conn, self.now)?;
             for id in ids {
                 if before.contains_key(id) || after.contains_key(id) {
                     moved.insert(id.clone(), person(before.get(id), after.get(id)));
@@ -115,9 +115,9 @@ impl Moving<'_> {
 
     fn each_page(
         &self,
-        conn: &mut Conn,
+        conn: &mut Serialized<'_>,
         kind: EntityKind,
-        mut visit: impl FnMut(&mut Conn, &BTreeSet<String>) -> Result<(), MoveError>,
+        mut visit: impl FnMut(&mut Serialized<'_>, &BTreeSet<String>) -> Result<(), MoveError>,
     ) -> Result<(), MoveError> {
         let mut after = (String::new(), -1);
         loop {
@@ -135,19 +135,19 @@ impl Moving<'_> {
     /// The operator has decided, so the guard holds nothing.
     fn derive(
         &self,
-        conn: &mut Conn,
+        conn: &mut Serialized<'_>,
         rules: &Rules,
         kind: EntityKind,
         ids: &BTreeSet<String>,
-        notices: &mut Vec<Notice>,
-    ) -> Result<StateSlice, MoveError> {
+    ) -> Result<(StateSlice, Consequences), MoveError> {
         let mut state = load::entities(conn, self.directory_id, ids.clone())?;
         let homes = recompute::homes(conn, &state, rules)?;
         state.touched.entities.extend(ids.iter().map(|id| (kind, id.clone())));
-        let turn = Derivation::of(self.now, Extent::ByHand);
         let cause = ChangeCause::Operator(self.by);
-        notices.extend(people(conn, &mut state, &homes, rules, cause, turn)?);
-        Ok(state)
+        let derivation = Derivation { rules, cause, now: self.now, extent: Extent::ByHand };
+        let mut consequences = Consequences::default();
+        people(conn, &mut state, &homes, &derivation, &mut consequences)?;
+        Ok((state, consequences))
     }
 
     fn leaver(&self, row: &ShownUser, state: &StateSlice) -> Leaver {
@@ -197,7 +197,7 @@ fn person(before: Option<&ShownUser>, after: Option<&ShownUser>) -> MovedPerson 
 }
 
 /// Whoever waits for a decision stops the move. A rejected loss was one of the former tenant, and ends with it.
-fn end_holds(conn: &mut Conn, before: &BTreeMap<String, ShownUser>) -> Result<(), MoveError> {
+fn end_holds(conn: &mut Serialized<'_>, before: &BTreeMap<String, ShownUser>) -> Result<(), MoveError> {
     let keys: Vec<Key> = before.values().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let live = held_users::live(conn, &keys)?;
     for entry in &live {

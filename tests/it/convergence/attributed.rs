@@ -102,7 +102,7 @@ fn move_one(world: &World, case: &Case, n: usize) -> Outcome {
     let rules = case.rules();
     let shown = match preview(&world.database, &rules, request) {
         Ok(plan) => plan,
-        Err(MoveError::Database(error)) => return Err(failed(error)),
+        Err(error @ (MoveError::Database(_) | MoveError::Apply(_))) => return Err(failed(error)),
         Err(_makes_no_sense) => return Ok(()),
     };
     move_directory(&world.database, &rules, request, Confirmed::Plan(&shown)).map(drop).map_err(failed)
