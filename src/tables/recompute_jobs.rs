@@ -115,10 +115,9 @@ impl RecomputeJob {
     }
 }
 
-/// Everybody in this directory is derived again already.
+/// Everybody in this directory is derived again already. Jobs of its groups stay: members may be in other directories.
 pub fn forget(conn: &mut Serialized<'_>, directory_id: &str) -> QueryResult<()> {
-    diesel::delete(recompute_jobs::table.filter(recompute_jobs::directory_id.eq(directory_id)))
-        .execute(&mut **conn)?;
+    diesel::delete(recompute_jobs::table.find((directory_id, ""))).execute(&mut **conn)?;
     Ok(())
 }
 

@@ -22,7 +22,7 @@ use crate::{
         dump::{everything, naming},
     },
     notices::Office,
-    roles::{apply, give},
+    roles::{GROUPS as GROUP_RULES, apply, give, named},
 };
 
 fn request<'a>(app: &TestApp, to: &'a str) -> MoveRequest<'a> {
@@ -229,6 +229,27 @@ both! {
         assert_eq!(plan.grants_ended(), 0);
         let held = app.brief(USER_ROLES, &["tenant_id", "user_id", "role_slug"]);
         assert_eq!(held, ["org_1 v2 guest", "org_1 v2 member", "org_2 u1 admin"]);
+    }
+}
+
+both! {
+    fn a_group_whose_id_another_directory_has_too_is_that_directorys_after_the_move(app) {
+        apply(app, GROUP_RULES);
+        app.play(&beginning());
+        let second = |data: Value| with(data, json!({"directory_id": "dir_2"}));
+        let joins = membership(second(user("u5", "active", 1)), second(named("g1", "Team", 2)));
+        app.play(&[
+            event("d2", "dsync.activated", 0, directory("dir_2", "org_1", 0)),
+            event("m5", "dsync.group.user_added", 4, joins),
+            event("g9", "dsync.group.updated", 9, named("g1", "Admins", 9)),
+        ]);
+        let admins = || app.brief(USER_ROLES, &["tenant_id", "user_id", "role_slug"]).into_iter().filter(|row| row.ends_with("admin"));
+        assert_eq!(admins().collect::<Vec<_>>(), ["org_1 u1 admin", "org_1 u5 admin"]);
+
+        moved(app, "org_2");
+
+        assert_eq!(app.brief(GROUPS, &["tenant_id", "name"]), ["org_1 Team", "org_2 Admins"]);
+        assert_eq!(admins().collect::<Vec<_>>(), ["org_2 u1 admin"]);
     }
 }
 

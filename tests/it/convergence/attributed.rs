@@ -1,7 +1,10 @@
 //! Directories that are moved in the middle of a history: the tables are those of the events that count by the moves, as if
 //! all of them had named the last owner.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use diesel::{QueryDsl, RunQueryDsl};
 use rosterd::{
@@ -12,12 +15,12 @@ use serde_json::{Value, json};
 
 use super::{
     equal,
-    history::Case,
+    history::{Case, case},
     model,
-    trial::{Outcome, failed},
+    trial::{Outcome, failed, holds},
     world::{World, drain},
 };
-use crate::harness::NOW;
+use crate::harness::{Backend, NOW};
 
 /// (from, to, until), in their order.
 type Moves = Vec<(String, String, i64)>;
@@ -137,4 +140,17 @@ pub fn by_moves(world: &World, case: &Case) -> Outcome {
         true => Ok(()),
         false => Err(failed("a repetition by hand changed the tables")),
     }
+}
+
+/// Histories that move nothing would prove nothing.
+#[test]
+fn histories_move_directories() {
+    let world = World::create(Backend::Sqlite);
+    let moved = AtomicUsize::new(0);
+    holds(20, case(), |case| {
+        by_moves(&world, case)?;
+        moved.fetch_add(moves(&world).values().map(Vec::len).sum(), Ordering::Relaxed);
+        Ok(())
+    });
+    assert!(moved.into_inner() > 20);
 }
