@@ -185,7 +185,8 @@ pub fn apply(
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
 
     // 1. Load everything known about the entities of the batch.
-    let mut state = load::slice(conn, observations.iter().map(|parsed| parsed.observation.as_ref()))?;
+    let mut state =
+        load::slice(conn, observations.iter().map(|parsed| (parsed.inbox_id, parsed.observation.as_ref())))?;
     let before = places(&state, rules);
 
     // 2. Fold the observations into facts, then settle who owns each directory.
@@ -208,7 +209,9 @@ pub fn apply(
     affected.extend(tenants);
     consequences.notices.extend(notices);
     consequences.directories.extend(changed);
-    consequences.directories.extend(moved.into_iter().map(|moved| moved.directory_id));
+    let moved: BTreeSet<String> = moved.into_iter().map(|moved| moved.directory_id).collect();
+    recompute::request_members_of_ended(conn, rules, &state, &moved)?;
+    consequences.directories.extend(moved);
 
     // 5. The lists of roles of the affected tenants.
     let relisted = role_list::settle(conn, &rules.mapping, &affected)?;
@@ -243,7 +246,9 @@ pub fn apply(
 fn fold_all(state: &mut StateSlice, observations: Vec<ParsedObservation>) -> Vec<ClaimedDelivery> {
     let mut claimed = Vec::with_capacity(observations.len());
     for ParsedObservation { inbox_id, attempts, observation } in observations {
-        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
+        let claim = claim_of(&observation).and_then(|(directory, org)| {
+            state.claim_between(directory, org, state.tenure(directory, inbox_id))
+        });
         let claim_id = claim.map(|claim| claim.id);
         claimed.extend(claim_id.map(|claim_id| ClaimedDelivery {
             inbox_id,
@@ -295,6 +300,7 @@ fn refuse(
             reason: dead_letters::OTHER_TENANT,
             detail,
             attempts: *attempts,
+            claims: Some((directory_id.clone(), organization_id.clone())),
         });
         let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
             organization_id: String::new(),

@@ -64,6 +64,8 @@ pub mod kinds {
     pub const TABLES_REBUILT: &str = "tables.rebuilt";
     /// The subject is the directory.
     pub const DIRECTORY_COMPARED: &str = "directory.compared";
+    /// In the chains of the former and of the new tenant.
+    pub const DIRECTORY_MOVED: &str = "directory.moved";
 }
 
 /// The chain of entries without tenant.

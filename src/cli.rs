@@ -69,7 +69,7 @@ enum Verb {
     Simulate(simulate::Arguments),
     /// List users as the application reads them, or erase a leaver's personal data
     Users(users::Verbs),
-    /// List directories, with the tenant of each
+    /// List directories with the tenant of each, or move one to another organization
     Directories(directories::Verbs),
     /// List groups as the application reads them
     Groups(lists::Verbs),
@@ -135,7 +135,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let config = config()?;
             users::run(&open(&config)?, &config, verbs)
         }
-        Verb::Directories(verbs) => directories::run(&open(&config()?)?, verbs),
+        Verb::Directories(verbs) => {
+            let config = config()?;
+            directories::run(&open(&config)?, &config, verbs)
+        }
         Verb::Groups(verbs) => lists::groups(&open(&config()?)?, verbs),
         Verb::Roles(verbs) => {
             let config = config()?;

@@ -19,6 +19,7 @@ pub mod guard;
 pub(crate) mod json_number;
 pub mod last_profile;
 pub mod mapping;
+pub mod moves;
 pub mod namesakes;
 pub mod newest_fact;
 pub mod ownership;

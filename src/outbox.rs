@@ -32,7 +32,7 @@ use crate::{
 
 pub use erase::erase;
 pub use kind::NoticeKind;
-pub use notice::{DIRECTORY, MAPPING, Notice, PERSON, Payload};
+pub use notice::{DIRECTORY, MAPPING, MOVED, Notice, PERSON, Payload};
 
 /// Writes one row for each notice, except for notices of old facts (`freshness`). Whether a notice is still true is decided
 /// when its mail is sent (`still_true`).

@@ -87,7 +87,7 @@ fn droppable(conn: &mut Conn, page: Vec<OldDelivery>) -> Result<Vec<OldDelivery>
             Some(Err(_)) | None => {}
         }
     }
-    let state = load::slice(conn, speaking.iter().map(|(_, observation)| &**observation))?;
+    let state = load::slice(conn, speaking.iter().map(|(old, observation)| (old.id, &**observation)))?;
     let pairs: Vec<(String, String)> =
         speaking.iter().filter_map(|(_, observation)| pair(observation)).collect();
     let claim_ids: Vec<i64> = state.claims().map(|claim| claim.id).collect();

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod comparisons;
 pub mod directories;
 pub mod directory_activity;
+pub mod directory_moves;
 pub mod display_names;
 pub mod event_cursors;
 pub mod facts;

@@ -146,7 +146,13 @@ fn set_back(
         outcome.postponed += 1;
         return Ok(());
     }
-    let letter = DeadLetter { inbox_id, reason: dead_letters::REFUSED, detail: error.to_string(), attempts };
+    let letter = DeadLetter {
+        inbox_id,
+        reason: dead_letters::REFUSED,
+        detail: error.to_string(),
+        attempts,
+        claims: None,
+    };
     database.write_serialized::<_, DbError>(|conn| {
         dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;
         Ok(queue::done(conn, &[inbox_id])?)

@@ -193,8 +193,7 @@ pub(super) fn of_places<'a>(state: &'a StateSlice, batch: Deliveries<'_>) -> Opt
 /// Facts about the context of the rows, sorted by likelihood as the cause.
 fn spoken_context(conn: &mut Conn, state: &StateSlice, cause: ChangeCause<'_>) -> QueryResult<Vec<Spoken>> {
     let of_directory = |id: &str| {
-        let organization =
-            owner(state, id).and_then(|owner| organization_fact(state, &owner.organization_id));
+        let organization = owner(state, id).and_then(|owner| organization_fact(state, owner));
         let mut facts: Vec<&LatestFact> = directory_fact(state, id).into_iter().chain(organization).collect();
         facts.sort_by(|a, b| (a.live, &b.version).cmp(&(b.live, &a.version)));
         facts.into_iter().map(Spoken::from).collect::<Vec<_>>()

@@ -14,6 +14,7 @@ const COUNTED: [(&str, &[(&str, &str)]); 5] = [
             ("memberships", "inbox_id"),
             ("claims", "first_inbox_id"),
             ("refused_claims", "inbox_id"),
+            ("directory_moves", "until_inbox_id"),
         ],
     ),
     ("claims", &[("facts", "claim_id"), ("memberships", "claim_id")]),

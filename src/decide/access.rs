@@ -21,6 +21,8 @@ pub enum AccessCause {
     Directory,
     /// No rule grants a role, and the mapping gives no access without a role.
     Mapping,
+    /// An operator moved the directory to another organization. Only of a leaver: no fact amounts to it.
+    Moved,
 }
 
 /// Derives the access from a user's latest fact and its directory's state.

@@ -68,7 +68,8 @@ fn speak(
     reveals: bool,
 ) -> Option<i64> {
     let organization_id = scope.organization_id.as_deref().unwrap_or_default();
-    let id = state.claim_between(&scope.directory_id, organization_id)?.id;
+    let tenure = state.tenure(&scope.directory_id, inbox_id);
+    let id = state.claim_between(&scope.directory_id, organization_id, tenure)?.id;
     let claim: &mut OwnershipClaim = state.claim_mut(id)?;
     let FirstSighting { rank: first_rank, at, event } = &claim.first;
     let older = (rank, version.emitted, &version.event) < (*first_rank, *at, event);

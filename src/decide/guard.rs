@@ -279,7 +279,9 @@ fn lost(
     match seat.access {
         Access::Inactive(_, AccessCause::Person) if deleted => Some((LostAccess::Deleted, digest)),
         Access::Inactive(_, AccessCause::Person) => Some((LostAccess::Inactive, digest)),
-        Access::Inactive(since, AccessCause::Directory) => Some((LostAccess::Directory, since.micros())),
+        Access::Inactive(since, AccessCause::Directory | AccessCause::Moved) => {
+            Some((LostAccess::Directory, since.micros()))
+        }
         Access::Inactive(_, AccessCause::Mapping) => Some((LostAccess::Mapping, version)),
         Access::Active => {
             let roles: BTreeSet<String> =

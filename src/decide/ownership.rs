@@ -1,7 +1,7 @@
 //! The tenant of a directory, and whether the directory still exists.
 
 use super::{
-    DEFAULT_TENANT, Rules, Tenancy,
+    DEFAULT_TENANT, Rules, Tenancy, moves,
     state::{LatestFact, NO_CLAIM, OwnershipClaim, StateSlice, UNSPOKEN},
     tenant,
 };
@@ -20,18 +20,38 @@ pub struct Ownership {
     pub revealed: bool,
 }
 
-/// The claim that owns a directory: the oldest one. An event without organization makes no claim.
-pub fn owner<'a>(state: &'a StateSlice, directory_id: &str) -> Option<&'a OwnershipClaim> {
-    state
-        .claims_of(directory_id)
+/// The organization that owns a directory: by the last move, or else the oldest claim's.
+pub fn owner<'a>(state: &'a StateSlice, directory_id: &str) -> Option<&'a str> {
+    match moves::owner(state.moves_of(directory_id)) {
+        Some(owner) => Some(owner),
+        None => oldest(state.claims_of(directory_id)).map(|claim| claim.organization_id.as_str()),
+    }
+}
+
+/// The time of the first statement about a directory by an organization that owns it, or owned it.
+pub fn connected_at(state: &StateSlice, directory_id: &str) -> Option<Timestamp> {
+    let moves = state.moves_of(directory_id);
+    let stands = |claim: &&OwnershipClaim| {
+        moves.is_empty() || moves::counts(moves, &claim.organization_id, claim.tenure)
+    };
+    oldest(state.claims_of(directory_id).filter(stands)).map(|claim| claim.first.at)
+}
+
+/// A fact without organization is no claim.
+fn oldest<'a>(claims: impl Iterator<Item = &'a OwnershipClaim>) -> Option<&'a OwnershipClaim> {
+    claims
         .filter(|claim| !claim.organization_id.is_empty() && claim.first.rank < UNSPOKEN)
         .min_by(|a, b| (&a.first, &a.organization_id).cmp(&(&b.first, &b.organization_id)))
 }
 
 /// The tenant of a claim; `None` if another organization owns the directory (promise 6).
 pub fn tenant_of(state: &StateSlice, claim: &OwnershipClaim, rules: &Rules) -> Option<String> {
-    let owner = owner(state, &claim.directory_id).map(|owner| owner.organization_id.as_str());
-    let agrees = claim.organization_id.is_empty() || Some(claim.organization_id.as_str()) == owner;
+    let owner = owner(state, &claim.directory_id);
+    let agrees = claim.organization_id.is_empty()
+        || match state.moves_of(&claim.directory_id) {
+            [] => Some(claim.organization_id.as_str()) == owner,
+            moves => moves::counts(moves, &claim.organization_id, claim.tenure),
+        };
     agrees.then(|| tenant_owned_by(owner, rules))
 }
 
@@ -45,7 +65,7 @@ fn tenant_owned_by(owner: Option<&str>, rules: &Rules) -> String {
 
 /// Derives the owner and state of a directory.
 pub fn place(state: &StateSlice, directory_id: &str, rules: &Rules) -> Ownership {
-    let owner = owner(state, directory_id).map(|claim| claim.organization_id.as_str());
+    let owner = owner(state, directory_id);
     let tenant_id = tenant_owned_by(owner, rules);
     let removal = |standing: &LatestFact| (!standing.live).then_some(standing.version.at);
     let directory_gone = directory_fact(state, directory_id).and_then(removal);

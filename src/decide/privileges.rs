@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     newest_fact::{Homes, NewestFact, newest_facts},
-    ownership::owner,
+    ownership::connected_at,
     roles::Because,
     state::StateSlice,
     users::{ShownUser, UserAccess, UserChange},
@@ -93,7 +93,7 @@ fn one(
         UserChange::Restate(_) | UserChange::Remove { .. } => None,
     };
     let by_hand = matches!(because, Some(Because::Manual(_)));
-    let connected = owner(state, newest.directory_id).map(|claim| claim.first.at);
+    let connected = connected_at(state, newest.directory_id);
     PrivilegeChange {
         tenant_id: seat.tenant_id.clone(),
         user_id: seat.user_id.clone(),

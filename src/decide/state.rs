@@ -1,9 +1,10 @@
 //! The known state: claims, latest facts and loaded contents. It is a slice of the database, loaded for one batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::moves::{self, DirectoryMove};
 use crate::{
     decide::fact::{self, EntityKind, Membership, Version},
     runtime::clock::Timestamp,
@@ -28,6 +29,8 @@ pub struct OwnershipClaim {
     pub directory_id: String,
     /// The broker's id of the organization, or empty.
     pub organization_id: String,
+    /// How many moves of the directory came before ([`super::moves`]).
+    pub tenure: i32,
     /// The oldest event with this claim.
     pub first: FirstSighting,
     /// The delivery of that event.
@@ -152,6 +155,7 @@ pub(super) type Contents = HashMap<(EntityKind, i64), Box<Content>>;
 pub struct StateSlice {
     claims: HashMap<i64, OwnershipClaim>,
     by_directory: HashMap<String, Vec<i64>>,
+    moves: HashMap<String, Vec<DirectoryMove>>,
     facts: BTreeMap<EntityKind, HashMap<String, Vec<LatestFact>>>,
     /// Contents that were read in this batch or loaded for it.
     contents: Contents,
@@ -201,6 +205,26 @@ impl StateSlice {
         self.claims.insert(claim.id, claim);
     }
 
+    /// Of a directory, after those that are known.
+    pub fn insert_move(&mut self, one: DirectoryMove) {
+        self.moves.entry(one.directory_id.clone()).or_default().push(one);
+    }
+
+    /// Whether its claims and moves are here.
+    pub fn knows(&self, directory_id: &str) -> bool {
+        self.by_directory.contains_key(directory_id) || self.moves.contains_key(directory_id)
+    }
+
+    /// The moves of a directory, in their order.
+    pub fn moves_of(&self, directory_id: &str) -> &[DirectoryMove] {
+        self.moves.get(directory_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The number of moves that were decided before this delivery arrived.
+    pub fn tenure(&self, directory_id: &str, inbox_id: i64) -> i32 {
+        moves::tenure(self.moves_of(directory_id), inbox_id)
+    }
+
     /// Adds the latest fact about an entity under one claim, or replaces it.
     pub fn insert_fact(&mut self, kind: EntityKind, id: String, standing: LatestFact) {
         let facts = self.facts.entry(kind).or_default().entry(id).or_default();
@@ -232,9 +256,23 @@ impl StateSlice {
         self.by_directory.get(directory_id).into_iter().flatten().filter_map(|id| self.claims.get(id))
     }
 
-    /// The claim of an organization to a directory.
-    pub fn claim_between(&self, directory_id: &str, organization_id: &str) -> Option<&OwnershipClaim> {
-        self.claims_of(directory_id).find(|claim| claim.organization_id == organization_id)
+    /// The claim of an organization to a directory, in one tenure.
+    pub fn claim_between(
+        &self,
+        directory_id: &str,
+        organization_id: &str,
+        tenure: i32,
+    ) -> Option<&OwnershipClaim> {
+        self.claims_of(directory_id)
+            .find(|claim| claim.organization_id == organization_id && claim.tenure == tenure)
+    }
+
+    /// Every organization that is named for a directory, by an event or by a move.
+    pub fn organizations_of(&self, directory_id: &str) -> BTreeSet<&str> {
+        let claimed = self.claims_of(directory_id).map(|claim| claim.organization_id.as_str());
+        let moved = self.moves_of(directory_id).iter();
+        let moved = moved.flat_map(|one| [one.from_organization.as_str(), one.to_organization.as_str()]);
+        claimed.chain(moved).filter(|organization_id| !organization_id.is_empty()).collect()
     }
 
     /// The ids of all directories with a claim in the slice.

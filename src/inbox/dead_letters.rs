@@ -30,6 +30,8 @@ pub struct DeadLetter {
     pub detail: String,
     /// How often it was tried.
     pub attempts: i16,
+    /// Of an event that speaks for another tenant: the directory, and the organization that is named for it.
+    pub claims: Option<(String, String)>,
 }
 
 /// Records dead letters and writes their notices. The caller removes them from the queue.
@@ -40,12 +42,16 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
         .text("detail", |letter| &letter.detail)
         .integer("attempts", |letter| letter.attempts.into())
         .integer("died_at", |_| now.micros())
+        .optional_text("directory_id", |letter| Some(letter.claims.as_ref()?.0.as_str()))
+        .optional_text("organization_id", |letter| Some(letter.claims.as_ref()?.1.as_str()))
         .execute(
             conn,
-            "INSERT INTO dead_letters (inbox_id, reason, detail, attempts, died_at) \
-             SELECT r.inbox_id, r.reason, r.detail, r.attempts, r.died_at FROM {rows} WHERE true \
+            "INSERT INTO dead_letters (inbox_id, reason, detail, attempts, died_at, directory_id, organization_id) \
+             SELECT r.inbox_id, r.reason, r.detail, r.attempts, r.died_at, r.directory_id, r.organization_id \
+             FROM {rows} WHERE true \
              ON CONFLICT (inbox_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
-             attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL",
+             attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL, \
+             directory_id = excluded.directory_id, organization_id = excluded.organization_id",
         )?;
     // Events that claim another organization's directory are counted and reported once a day (`tables::refused_claims`).
     let given_up = letters.iter().filter(|letter| letter.reason != OTHER_TENANT).map(|letter| GivenUp {
@@ -74,11 +80,30 @@ pub fn retry_all(conn: &mut Conn, reason: Option<&str>) -> QueryResult<Vec<i64>>
         open = open.filter(dead_letters::reason.eq(reason.to_owned()));
     }
     let ids: Vec<i64> = open.order(dead_letters::inbox_id).select(dead_letters::inbox_id).load(conn)?;
-    for some in ids.chunks(1_000) {
+    put_back(conn, &ids)?;
+    Ok(ids)
+}
+
+/// Puts back what was refused because this organization did not own this directory; returns the ids.
+pub fn retry_claiming(conn: &mut Conn, directory_id: &str, organization_id: &str) -> QueryResult<Vec<i64>> {
+    let ids: Vec<i64> = dead_letters::table
+        .filter(dead_letters::directory_id.eq(directory_id))
+        .filter(dead_letters::organization_id.eq(organization_id))
+        .filter(dead_letters::reason.eq(OTHER_TENANT))
+        .filter(dead_letters::discarded_at.is_null())
+        .order(dead_letters::inbox_id)
+        .select(dead_letters::inbox_id)
+        .load(conn)?;
+    put_back(conn, &ids)?;
+    Ok(ids)
+}
+
+fn put_back(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
+    for some in inbox_ids.chunks(1_000) {
         diesel::delete(dead_letters::table.filter(dead_letters::inbox_id.eq_any(some))).execute(conn)?;
         queue::enqueue(conn, some)?;
     }
-    Ok(ids)
+    Ok(())
 }
 
 /// Discards a dead letter for ever; its row remains as a record. Returns false when there is no such open dead letter.

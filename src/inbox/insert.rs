@@ -146,8 +146,13 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
             Disposition::Apply => queued.push((inbox_id, delivery.body.len() as i64)),
             Disposition::Ignore => {}
             Disposition::NotUnderstood(detail) => {
-                let letter =
-                    DeadLetter { inbox_id, reason: NOT_UNDERSTOOD, detail: detail.to_owned(), attempts: 0 };
+                let letter = DeadLetter {
+                    inbox_id,
+                    reason: NOT_UNDERSTOOD,
+                    detail: detail.to_owned(),
+                    attempts: 0,
+                    claims: None,
+                };
                 dead_letters::bury(conn, &[letter], delivery.received_at)?;
             }
         }

@@ -68,6 +68,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
         Family::Report => return Ok(None),
         Family::GivenUp => News::GivenUp(read(first(most)), mail.news.len()),
         Family::ClaimsRefused => News::ClaimsRefused(read(first(most)), mail.news.len()),
+        Family::Moved => News::Moved(read(first(most)), mail.news.len()),
         Family::Waiting => {
             News::Waiting(mail.news.last().map(|one| notice::read(&one.payload)).unwrap_or_default())
         }

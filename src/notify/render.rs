@@ -13,6 +13,7 @@ mod held;
 mod layout;
 mod leavers;
 mod mapping;
+mod moved;
 pub(crate) mod page;
 mod report;
 mod roles;
@@ -26,8 +27,8 @@ use std::collections::HashMap;
 use crate::outbox::{
     hold_notice::HoldNotice,
     notice::{
-        ClaimRefused, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Payload, Privilege,
-        SilentDirectory, Waiting, WebhooksAway,
+        ClaimRefused, DirectoryMoved, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Payload,
+        Privilege, SilentDirectory, Waiting, WebhooksAway,
     },
 };
 
@@ -57,6 +58,8 @@ pub enum News {
     GivenUp(Vec<GivenUp>, usize),
     /// The listed refused claims, and the number of all.
     ClaimsRefused(Vec<ClaimRefused>, usize),
+    /// Directories that were moved to another organization.
+    Moved(Vec<DirectoryMoved>, usize),
     /// Deliveries that wait for too long.
     Waiting(Waiting),
     /// Webhooks that no longer arrive, or arrive again.
@@ -114,6 +117,7 @@ pub fn news(news: &News) -> Rendered {
         News::Report(tenant, review) => report::rendered(tenant, review),
         News::GivenUp(given_up, total) => written(&given_up::page(given_up, *total)),
         News::ClaimsRefused(refused, total) => written(&claims_refused::page(refused, *total)),
+        News::Moved(moved, total) => written(&moved::page(moved, *total)),
         News::Waiting(waiting) => written(&waiting::page(waiting)),
         News::Webhooks(away) => written(&webhooks::page(away)),
     }
@@ -131,11 +135,12 @@ fn written(page: &page::Page) -> Rendered {
 
 /// The reason of a leaver notice. `gone` tells whether the directory is deleted, if that is known.
 pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
-    use crate::outbox::{DIRECTORY, MAPPING};
+    use crate::outbox::{DIRECTORY, MAPPING, MOVED};
     match (notice.cause.as_str(), gone) {
         (DIRECTORY, Some(false)) => LeaverReason::OrganizationDeleted,
         (DIRECTORY, _) => LeaverReason::DirectoryDeleted,
         (MAPPING, _) => LeaverReason::NoRole,
+        (MOVED, _) => LeaverReason::DirectoryMoved,
         _ => LeaverReason::Person { state: notice.state.clone() },
     }
 }

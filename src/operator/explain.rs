@@ -206,6 +206,9 @@ fn no_access(examined: &Examined) -> Option<NoAccess> {
         Access::Inactive(since, AccessCause::Directory) => {
             ("the directory, or the organization, was deleted", since)
         }
+        Access::Inactive(since, AccessCause::Moved) => {
+            ("an operator moved the directory to another organization", since)
+        }
         Access::Inactive(since, AccessCause::Mapping) => ("nothing grants a role", since),
         Access::Active if examined.derived.shut_out => {
             ("nothing grants a role, and the mapping lets nobody in without one", examined.since)

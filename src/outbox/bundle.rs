@@ -216,7 +216,7 @@ mod tests {
             database
                 .write_serialized(|conn| {
                     leave(conn, &["ada"], at(0))?;
-                    crate::tables::claims::insert_missing(conn, &[("directory".into(), "org_a".into())])?;
+                    crate::tables::claims::insert_missing(conn, &[("directory".into(), "org_a".into(), 0)])?;
                     on_each!(&mut **conn, |c| sql_query("UPDATE claims SET tenant_id = 'org_a'").execute(c))?;
                     crate::tables::recompute_jobs::request(conn, &["directory".into()]).map_err(DbError::from)
                 })

@@ -31,6 +31,7 @@ pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
         | Notice::AccessReport { .. }
         | Notice::DeliveryGivenUp(_)
         | Notice::ClaimRefused(_)
+        | Notice::DirectoryMoved(_)
         | Notice::DeliveriesWait(_)
         | Notice::WebhooksAway(_) => true,
     }

@@ -34,6 +34,8 @@ pub enum NoticeKind {
     DeliveryGivenUp,
     /// Another organization claims a directory; for the operator.
     ClaimRefused,
+    /// A directory was moved to another organization; for the operator.
+    DirectoryMoved,
     /// Deliveries have waited for more than half an hour; for the operator.
     DeliveriesWait,
     /// No webhook arrives although the API has events, or they arrive again; for the operator.
@@ -64,6 +66,8 @@ pub enum Family {
     GivenUp,
     /// Refused ownership claims; for the operator.
     ClaimsRefused,
+    /// Moved directories; for the operator.
+    Moved,
     /// Deliveries that wait for too long; for the operator.
     Waiting,
     /// Webhooks that no longer arrive; for the operator.
@@ -98,6 +102,7 @@ impl NoticeKind {
             Self::AccessReport => Family::Report,
             Self::DeliveryGivenUp => Family::GivenUp,
             Self::ClaimRefused => Family::ClaimsRefused,
+            Self::DirectoryMoved => Family::Moved,
             Self::DeliveriesWait => Family::Waiting,
             Self::WebhooksAway => Family::Webhooks,
         }
@@ -121,7 +126,7 @@ impl Family {
 
     /// Whether the mail is about the service and not about a tenant, and goes to the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Waiting | Self::Webhooks)
+        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Moved | Self::Waiting | Self::Webhooks)
     }
 
     /// Whether somebody must decide soon: the mail waits for no window, is not limited by the rate, and has urgent headers.

@@ -71,6 +71,8 @@ pub enum Notice {
     DeliveryGivenUp(GivenUp),
     /// Refused ownership claims; for the operator.
     ClaimRefused(ClaimRefused),
+    /// A directory that was moved; for the operator.
+    DirectoryMoved(DirectoryMoved),
     /// Deliveries that wait for too long; for the operator.
     DeliveriesWait(Waiting),
     /// Webhooks no longer arrive, or arrive again; for the operator.
@@ -94,6 +96,8 @@ pub const PERSON: &str = "person";
 pub const DIRECTORY: &str = "directory";
 /// A cause: no rule grants a role, and the mapping requires one for access.
 pub const MAPPING: &str = "mapping";
+/// An operator moved the directory to another organization.
+pub const MOVED: &str = "moved";
 
 /// The content of a leaver notice. Times here and below are microseconds, by the broker's clock if nothing else is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +113,7 @@ pub struct Payload {
     pub directory_id: String,
     /// When the access ended.
     pub since: i64,
-    /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
+    /// [`PERSON`], [`DIRECTORY`], [`MAPPING`] or [`MOVED`].
     pub cause: String,
     /// The broker's fact about the person, such as `suspended`.
     pub state: Option<String>,
@@ -285,6 +289,29 @@ pub struct ClaimRefused {
     pub first_at: i64,
 }
 
+/// A directory that an operator moved to another organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryMoved {
+    /// The directory.
+    pub directory_id: String,
+    /// The former tenant.
+    pub from: String,
+    /// The new tenant.
+    pub to: String,
+    /// How many people with access moved.
+    pub people: usize,
+    /// How many of them have none now.
+    pub without_access: usize,
+    /// The operator.
+    pub by: String,
+    /// The operator's reason.
+    pub reason: String,
+    /// When.
+    pub at: i64,
+    /// The last delivery before the move.
+    pub inbox_id: i64,
+}
+
 /// Deliveries that are neither applied nor dead letters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
@@ -333,6 +360,7 @@ impl Notice {
             Self::AccessReport { .. } => NoticeKind::AccessReport,
             Self::DeliveryGivenUp(_) => NoticeKind::DeliveryGivenUp,
             Self::ClaimRefused(_) => NoticeKind::ClaimRefused,
+            Self::DirectoryMoved(_) => NoticeKind::DirectoryMoved,
             Self::DeliveriesWait(_) => NoticeKind::DeliveriesWait,
             Self::WebhooksAway(_) => NoticeKind::WebhooksAway,
         }
@@ -361,6 +389,7 @@ impl Notice {
             Self::AccessReport { tenant_id, period } => of_tenant(tenant_id, json(period)),
             Self::DeliveryGivenUp(given_up) => of_tenant("", json(given_up)),
             Self::ClaimRefused(refused) => of_tenant("", json(refused)),
+            Self::DirectoryMoved(moved) => of_tenant("", json(moved)),
             Self::DeliveriesWait(waiting) => of_tenant("", json(waiting)),
             Self::WebhooksAway(away) => of_tenant("", json(away)),
         };
@@ -405,6 +434,7 @@ fn leaver(leaver: &Leaver) -> Payload {
             AccessCause::Person => PERSON,
             AccessCause::Directory => DIRECTORY,
             AccessCause::Mapping => MAPPING,
+            AccessCause::Moved => MOVED,
         }
         .to_owned(),
         state: leaver.state.clone(),

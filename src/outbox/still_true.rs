@@ -115,9 +115,12 @@ pub(super) fn news(
         }
         // Only the newest report or count.
         Family::Report | Family::Waiting => Ok(news.into_iter().next_back().into_iter().collect()),
-        Family::Leavers | Family::Mapping | Family::GivenUp | Family::ClaimsRefused | Family::Webhooks => {
-            Ok(news)
-        }
+        Family::Leavers
+        | Family::Mapping
+        | Family::GivenUp
+        | Family::ClaimsRefused
+        | Family::Moved
+        | Family::Webhooks => Ok(news),
     }
 }
 

@@ -8,15 +8,17 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-type Row = (i64, String, String, i16, i64, String, i64, Option<i64>, Option<String>);
+type Row = (i64, String, String, i32, i16, i64, String, i64, Option<i64>, Option<String>);
 
 fn claim(row: Row) -> OwnershipClaim {
-    let (id, directory_id, organization_id, rank, at, event, first_inbox_id, revealed_by, tenant_id) = row;
+    let (id, directory_id, organization_id, tenure, rank, at, event, first_inbox_id, revealed_by, tenant_id) =
+        row;
     let first = FirstSighting { rank, at: Timestamp::from_micros(at), event };
     OwnershipClaim {
         id,
         directory_id,
         organization_id,
+        tenure,
         first,
         first_inbox_id,
         revealed_by,
@@ -36,7 +38,7 @@ pub fn directories_of(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<Str
     claims::table.filter(claims::id.eq_any(claim_ids)).select(claims::directory_id).distinct().load(conn)
 }
 
-/// The directories for which these organizations are named.
+/// The directories for which events name these organizations.
 pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryResult<Vec<String>> {
     claims::table
         .filter(claims::organization_id.eq_any(organization_ids))
@@ -59,14 +61,22 @@ pub fn homes(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<(Strin
     homes.load(conn)
 }
 
-/// New claims for pairs that have none; their first fact is still to be folded in.
-pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<()> {
-    Rows::of(pairs).text("directory_id", |pair| &pair.0).text("organization_id", |pair| &pair.1).execute(
-        conn,
-        "INSERT INTO claims (directory_id, organization_id, rank, first_at, first_event, first_inbox_id, tenant_id) \
-         SELECT r.directory_id, r.organization_id, 32767, 9223372036854775807, '', 0, NULL FROM {rows} WHERE true \
-         ON CONFLICT (directory_id, organization_id) DO NOTHING",
-    )?;
+/// (directory, organization, tenure) of a claim.
+pub type Claimed = (String, String, i32);
+
+/// New claims where there are none; their first fact is still to be folded in.
+pub fn insert_missing(conn: &mut Conn, missing: &[Claimed]) -> QueryResult<()> {
+    Rows::of(missing)
+        .text("directory_id", |claimed| &claimed.0)
+        .text("organization_id", |claimed| &claimed.1)
+        .integer("tenure", |claimed| claimed.2.into())
+        .execute(
+            conn,
+            "INSERT INTO claims \
+             (directory_id, organization_id, tenure, rank, first_at, first_event, first_inbox_id, tenant_id) \
+             SELECT r.directory_id, r.organization_id, r.tenure, 32767, 9223372036854775807, '', 0, NULL FROM {rows} \
+             WHERE true ON CONFLICT (directory_id, organization_id, tenure) DO NOTHING",
+        )?;
     Ok(())
 }
 

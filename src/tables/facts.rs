@@ -93,6 +93,17 @@ pub fn under(
         .load(conn)
 }
 
+/// The groups that were deleted under these claims, whether or not they were made again.
+pub fn ended_groups(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<String>> {
+    facts::table
+        .filter(facts::claim_id.eq_any(claim_ids))
+        .filter(facts::kind.eq(code(EntityKind::Group)))
+        .filter(facts::ended_at.is_not_null())
+        .select(facts::id)
+        .distinct()
+        .load(conn)
+}
+
 const FACT: Upsert<'_> = Upsert {
     table: "facts",
     key: &["id", "kind", "claim_id"],

@@ -158,7 +158,8 @@ pub fn newest_context(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key
              CASE WHEN f.at > m.at THEN f.event ELSE m.event END AS event FROM {rows} \
              JOIN memberships m ON m.user_id = r.user_id \
              JOIN claims c ON c.id = m.claim_id AND c.tenant_id = r.tenant_id \
-             LEFT JOIN facts f ON f.id = m.group_id AND f.kind = 3 AND f.claim_id = m.claim_id",
+             LEFT JOIN facts f ON f.id = m.group_id AND f.kind = 3 \
+             AND f.claim_id IN (SELECT e.id FROM claims e WHERE e.tenant_id = c.tenant_id)",
         )?;
     let mut newest: HashMap<Key, RoleLoss> = HashMap::new();
     for Newest { tenant_id, user_id, at, event } in facts {

@@ -116,6 +116,12 @@ impl RecomputeJob {
     }
 }
 
+/// Everybody in this directory is derived again already. Jobs of its groups stay: members may be in other directories.
+pub fn forget(conn: &mut Serialized<'_>, directory_id: &str) -> QueryResult<()> {
+    diesel::delete(recompute_jobs::table.find((directory_id, ""))).execute(&mut **conn)?;
+    Ok(())
+}
+
 /// The number of waiting jobs.
 pub fn count(conn: &mut Conn) -> QueryResult<i64> {
     recompute_jobs::table.count().get_result(conn)

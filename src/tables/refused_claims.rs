@@ -103,6 +103,14 @@ pub fn take(conn: &mut Conn, counted: &Counted, now: Timestamp) -> QueryResult<b
     Ok(taken > 0)
 }
 
+/// The events that this organization claimed are no longer refused: the directory belongs to it now.
+pub fn forget(conn: &mut Serialized<'_>, directory_id: &str, organization_id: &str) -> QueryResult<()> {
+    let settled =
+        refused_claims::table.find(directory_id).filter(refused_claims::organization_id.eq(organization_id));
+    diesel::delete(settled).execute(&mut **conn)?;
+    Ok(())
+}
+
 /// The organization that owns the directory now; `None` if no claim is known.
 pub fn owner(conn: &mut Conn, directory_id: &str) -> QueryResult<Option<String>> {
     use crate::db::schema::claims;

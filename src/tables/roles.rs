@@ -75,6 +75,17 @@ pub fn held(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, BTreeSet
     Ok(held)
 }
 
+/// Whether anybody of the tenant holds the role.
+pub fn is_held(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<bool> {
+    let found: Vec<Held> =
+        Rows::of(&[(tenant_id, role)]).text("tenant_id", |key| key.0).text("role", |key| key.1).load(
+            conn,
+            "SELECT u.tenant_id, u.user_id, u.role_slug FROM {rows} \
+         JOIN user_roles u ON u.tenant_id = r.tenant_id AND u.role_slug = r.role LIMIT 1",
+        )?;
+    Ok(!found.is_empty())
+}
+
 /// One role of one user.
 pub struct Assignment<'a> {
     /// The tenant.

@@ -516,6 +516,27 @@ both! {
 }
 
 both! {
+    fn a_deletion_whose_claim_turns_out_to_be_nobodys_gives_the_members_their_roles_again(app, |config| config.tenancy = Tenancy::Single) {
+        crate::roles::apply(app, crate::roles::GROUPS);
+        let in_second = |data: Value, organization: &str| {
+            with(data, json!({"directory_id": "dir_2", "organization_id": organization}))
+        };
+        app.play(&[
+            event("gone", "dsync.group.deleted", 9, in_second(group("g_docs", 9), "org_2")),
+            // The group is there again, without the member of before.
+            event("again", "dsync.group.created", 10, group("g_docs", 10)),
+            event("in", "dsync.group.user_added", 3, membership(user("u1", "active", 1), group("g_docs", 2))),
+        ]);
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
+
+        app.play(&[event("d2", "dsync.activated", 1, in_second(directory("dir_2", "org_3", 1), "org_3"))]);
+
+        assert_eq!(app.brief(GROUP_MEMBERS, &["group_id", "user_id"]), ["g_docs u1"]);
+        assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug"]), ["u1 editor", "u1 member"]);
+    }
+}
+
+both! {
     fn what_retention_drops_does_not_bring_back_the_members_of_before(app) {
         app.play(&made_again());
         app.clock.advance_seconds(400 * 24 * 3_600);

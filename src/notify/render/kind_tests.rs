@@ -186,6 +186,7 @@ fn doubled(news: News) -> News {
             News::GivenUp(vec![given_up[0].clone(), refused], 3)
         }
         News::ClaimsRefused(refused, _) => News::ClaimsRefused(twice(refused), 3),
+        News::Moved(moved, _) => News::Moved(twice(moved), 3),
         News::Waiting(waiting) => News::Waiting(waiting),
         News::Webhooks(away) => News::Webhooks(twice(away)),
     }
@@ -257,6 +258,11 @@ fn two_of_a_kind_are_counted() {
     Events refused: 3 directories claimed by another organization
     The events of 3 directories were refused.
     Please find out which organization owns each directory. People who left may still have access.
+    1 more directory is not in this mail.
+    ---
+    Moved to another organization: 3 directories
+    3 directories were moved to another organization.
+    If you expected this change, you do not need to do anything.
     1 more directory is not in this mail.
     ---
     Not applied: 1,204 deliveries wait
@@ -412,6 +418,13 @@ fn spoiled(news: News, evil: &str) -> News {
                 (one.directory_id, one.organization_id, one.owner) = (text(), text(), some());
             }
             News::ClaimsRefused(refused, total)
+        }
+        News::Moved(mut moved, total) => {
+            for one in &mut moved {
+                (one.directory_id, one.from, one.to, one.by, one.reason) =
+                    (text(), text(), text(), text(), text());
+            }
+            News::Moved(moved, total)
         }
         News::Waiting(waiting) => News::Waiting(waiting),
         News::Webhooks(away) => News::Webhooks(away),

@@ -51,6 +51,8 @@ pub enum LeaverReason {
     OrganizationDeleted,
     /// The mapping requires a role for access and grants none.
     NoRole,
+    /// An operator moved the directory to another organization.
+    DirectoryMoved,
 }
 
 #[derive(Template)]
@@ -71,6 +73,7 @@ struct Mail {
     reactivate: bool,
     reconnect: bool,
     needs_role: bool,
+    moved: bool,
 }
 
 impl Mail {
@@ -107,6 +110,7 @@ enum Cause {
     DirectoryDeleted,
     OrganizationDeleted,
     NoRole,
+    DirectoryMoved,
     Inactive,
     Suspended,
     Deleted,
@@ -127,6 +131,7 @@ pub(super) fn page(digest: &Digest) -> Page {
     let first = leavers.first().map(|one| one.inbox_id).or(gone.first().map(|one| one.inbox_id));
     let any = |because: fn(&LeaverReason) -> bool| leavers.iter().any(|leaver| because(&leaver.because));
     let needs_role = any(|reason| *reason == LeaverReason::NoRole);
+    let moved = any(|reason| *reason == LeaverReason::DirectoryMoved);
     let reconnect = !gone.is_empty()
         || any(|reason| matches!(reason, LeaverReason::DirectoryDeleted | LeaverReason::OrganizationDeleted));
     Page::of(&Mail {
@@ -139,9 +144,10 @@ pub(super) fn page(digest: &Digest) -> Page {
         gone: gone.iter().map(deleted).collect(),
         listed: Count(listed.len()),
         reactivate: any(|reason| matches!(reason, LeaverReason::Person { .. }))
-            || (!reconnect && !needs_role),
+            || (!reconnect && !needs_role && !moved),
         reconnect,
         needs_role,
+        moved,
     })
 }
 
@@ -169,6 +175,7 @@ pub(super) fn because(leaver: &NamedLeaver) -> Because {
         LeaverReason::DirectoryDeleted => Cause::DirectoryDeleted,
         LeaverReason::OrganizationDeleted => Cause::OrganizationDeleted,
         LeaverReason::NoRole => Cause::NoRole,
+        LeaverReason::DirectoryMoved => Cause::DirectoryMoved,
         LeaverReason::Person { state } => match state.as_deref() {
             Some("inactive") => Cause::Inactive,
             Some("suspended") => Cause::Suspended,
