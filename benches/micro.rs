@@ -12,8 +12,8 @@ use rosterd::{
         Rules,
         context::Context,
         fact::{EntityKind, Observation, Reading},
-        fold::{claim_of, fold},
-        newest::{Home, Homes},
+        fold_facts::{claim_of, fold},
+        newest_fact::{Home, Homes},
         ownership::{place, settle},
         state::{FirstSighting, OwnershipClaim, StateSlice, UNSPOKEN},
         users,
@@ -82,11 +82,12 @@ fn observations(events: &[Event]) -> Vec<Observation> {
 fn unspoken(observations: &[Observation]) -> StateSlice {
     let mut state = StateSlice::default();
     for (directory_id, organization_id) in observations.iter().filter_map(claim_of) {
-        if state.claim_between(directory_id, organization_id).is_none() {
+        if state.claim_between(directory_id, organization_id, 0).is_none() {
             state.insert_claim(OwnershipClaim {
                 id: state.claims().count() as i64 + 1,
                 directory_id: directory_id.to_owned(),
                 organization_id: organization_id.to_owned(),
+                tenure: 0,
                 first: FirstSighting {
                     rank: UNSPOKEN,
                     at: Timestamp::from_micros(i64::MAX),

@@ -6,33 +6,33 @@
 //! last one left; no leader, no lease: the next process takes the oldest deliveries.
 
 pub mod consequences;
-pub mod context;
 pub mod directories;
 pub mod erased;
 pub mod groups;
 pub mod guard;
-pub mod isolate;
 pub mod load;
+pub mod load_context;
 pub mod namesakes;
+pub mod one_by_one;
 pub mod parse_batch;
-pub mod people;
 pub mod prefetch;
 pub mod protected_roles;
 pub mod recompute;
 pub mod refused;
+pub mod users;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     audit::{
         self,
-        people::{ChangeCause, Deliveries},
+        row_entries::{ChangeCause, Deliveries},
     },
     db::{Conn, Database, DbError, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         fact::EntityKind,
-        fold::{claim_of, fold},
+        fold_facts::{claim_of, fold},
         guard::Extent,
         ownership::{Ownership, place, settle},
         state::{Overruled, OwnershipClaim, StateSlice},
@@ -53,8 +53,8 @@ use crate::{
 };
 use consequences::Consequences;
 use parse_batch::{LeftOut, ParsedBatch, ParsedObservation};
-use people::{Derivation, people};
 use prefetch::Prefetcher;
+use users::{Derivation, people};
 
 /// How much one transaction takes on.
 #[derive(Clone, Copy, Debug)]
@@ -186,7 +186,8 @@ pub fn apply(
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
 
     // 1. Load everything known about the entities of the batch.
-    let mut state = load::slice(conn, observations.iter().map(|parsed| parsed.observation.as_ref()))?;
+    let mut state =
+        load::slice(conn, observations.iter().map(|parsed| (parsed.inbox_id, parsed.observation.as_ref())))?;
     let before = places(&state, rules);
 
     // 2. Fold the observations into facts, then settle who owns each directory.
@@ -209,11 +210,13 @@ pub fn apply(
     affected.extend(tenants);
     consequences.notices.extend(notices);
     consequences.directories.extend(changed);
-    consequences.directories.extend(moved.into_iter().map(|moved| moved.directory_id));
+    let moved: BTreeSet<String> = moved.into_iter().map(|moved| moved.directory_id).collect();
+    recompute::request_members_of_ended(conn, rules, &state, &moved)?;
+    consequences.directories.extend(moved);
 
     // 5. The lists of roles of the affected tenants.
     let relisted = role_list::settle(conn, &rules.mapping, &affected)?;
-    consequences.entries.extend(audit::roles::heard(&relisted, &state, batch));
+    consequences.entries.extend(audit::role_list_entries::heard(&relisted, &state, batch));
 
     // 6. Groups and users: load, decide, write.
     if rules.mapping.uses_groups() {
@@ -249,7 +252,9 @@ fn fold_all(
 ) -> Result<Vec<ClaimedDelivery>, DbError> {
     let mut claimed = Vec::with_capacity(observations.len());
     for ParsedObservation { inbox_id, attempts, observation } in observations {
-        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
+        let claim = claim_of(&observation).and_then(|(directory, org)| {
+            state.claim_between(directory, org, state.tenure(directory, inbox_id))
+        });
         let claim_id = claim.map(|claim| claim.id);
         claimed.extend(claim_id.map(|claim_id| ClaimedDelivery {
             inbox_id,
@@ -302,6 +307,7 @@ fn refuse(
             reason: dead_letters::OTHER_TENANT,
             detail,
             attempts: *attempts,
+            claims: Some((directory_id.clone(), organization_id.clone())),
         });
         let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
             organization_id: String::new(),

@@ -1,5 +1,6 @@
 //! Commands of operators: what each changes or explains, without its command line (`cli`).
 
+pub mod directory_move;
 pub mod erase;
 pub mod explain;
 pub mod holds;

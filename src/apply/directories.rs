@@ -11,7 +11,7 @@ use crate::{
         DEFAULT_TENANT, Rules, Tenancy,
         directories::{DELETED, DirectoryRow, UNKNOWN, directory_row, tenant_row},
         fact::EntityKind,
-        newest::{Home, Homes},
+        newest_fact::{Home, Homes},
         ownership::{Ownership, directory_fact, organization_fact, owner, place, tenant_fact},
         state::StateSlice,
         tenant,
@@ -48,10 +48,8 @@ pub fn directories(
     let candidates: Vec<Key> = state
         .directories()
         .flat_map(|id| {
-            let named =
-                state.claims_of(id).map(|claim| claim.organization_id.as_str()).filter(|o| !o.is_empty());
-            let tenants: BTreeSet<Cow<'_, str>> =
-                named.map(tenant::of_organization).chain([DEFAULT_TENANT.into()]).collect();
+            let named = state.organizations_of(id).into_iter().map(tenant::of_organization);
+            let tenants: BTreeSet<Cow<'_, str>> = named.chain([DEFAULT_TENANT.into()]).collect();
             tenants.into_iter().map(|tenant| (tenant.into_owned(), id.clone())).collect::<Vec<_>>()
         })
         .collect();
@@ -130,7 +128,7 @@ fn passages(
             (Some(since), _) if before.is_some_and(|before| before != DELETED) => {
                 let ended = own
                     .filter(|fact| !fact.live)
-                    .or_else(|| organization_fact(state, &owner(state, &row.id)?.organization_id));
+                    .or_else(|| organization_fact(state, owner(state, &row.id)?));
                 let directory = directory(since, ended.map(|fact| fact.inbox_id));
                 Some(Notice::DirectoryDeleted { tenant_id, directory })
             }

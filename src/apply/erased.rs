@@ -27,7 +27,7 @@ pub fn without_profile(
     inbox_id: i64,
     observation: Observation,
 ) -> Result<Observation, DbError> {
-    let Some(user_id) = erased::late(state, &observation) else { return Ok(observation) };
+    let Some(user_id) = erased::late(state, inbox_id, &observation) else { return Ok(observation) };
     for (_, source, body) in queue::bodies(conn, &[inbox_id])? {
         if let Some(erased) = body_without(&source, &body, &user_id) {
             inbox::erase::rewrite(conn, &[(inbox_id, erased.body)])?;

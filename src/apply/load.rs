@@ -10,24 +10,23 @@ use crate::{
     decide::{
         DEFAULT_TENANT,
         fact::{EntityKind, Fact, Observation, Reading},
-        fold::claim_of,
+        fold_facts::claim_of,
         state::{Content, NO_CLAIM, StateSlice},
         tenant,
     },
     inbox::queue,
-    tables::{Key, claims, facts},
+    tables::{Key, claims, claims::Claimed, directory_moves, facts},
 };
 
 /// Everything known about the entities that `observations` speak of: their facts, the claims under which those stand,
 /// and the facts about the directories and organizations behind the claims.
 pub fn slice<'a>(
     conn: &mut Conn,
-    observations: impl Iterator<Item = &'a Observation> + Clone,
+    observations: impl Iterator<Item = (i64, &'a Observation)> + Clone,
 ) -> QueryResult<StateSlice> {
     let mut state = StateSlice::default();
-    let (mut pairs, mut ids, mut organizations) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for observation in observations {
-        pairs.extend(claim_of(observation));
+    let (mut ids, mut organizations) = (BTreeSet::new(), BTreeSet::new());
+    for (_, observation) in observations.clone() {
         match observation {
             Observation::Organization(fact) => drop(organizations.insert(fact.id.as_str())),
             Observation::Directory { .. } => {}
@@ -37,17 +36,21 @@ pub fn slice<'a>(
         }
     }
     let organizations: BTreeSet<String> = organizations.into_iter().map(str::to_owned).collect();
+    let claimed = observations.filter_map(|(inbox_id, observation)| Some((inbox_id, claim_of(observation)?)));
     let mut directories: BTreeSet<String> =
-        pairs.iter().map(|(directory, _)| (*directory).to_owned()).collect();
+        claimed.clone().map(|(_, (directory, _))| directory.to_owned()).collect();
     // A fact about an organization concerns every directory for which it is named.
     directories.extend(claims::directories_naming(conn, &borrowed(&organizations))?);
+    directories.extend(directory_moves::directories_moved_to(conn, &borrowed(&organizations))?);
     add_claims(conn, &mut state, &directories)?;
-    let missing = pairs.into_iter().filter(|(d, o)| state.claim_between(d, o).is_none());
-    let missing: Vec<Key> = missing.map(|(d, o)| (d.to_owned(), o.to_owned())).collect();
+    let claims: BTreeSet<(&str, &str, i32)> =
+        claimed.map(|(inbox_id, (d, o))| (d, o, state.tenure(d, inbox_id))).collect();
+    let missing = claims.into_iter().filter(|(d, o, tenure)| state.claim_between(d, o, *tenure).is_none());
+    let missing: Vec<Claimed> = missing.map(|(d, o, tenure)| (d.to_owned(), o.to_owned(), tenure)).collect();
     if !missing.is_empty() {
         claims::insert_missing(conn, &missing)?;
         let known: HashSet<i64> = state.claims().map(|claim| claim.id).collect();
-        let touched: BTreeSet<String> = missing.into_iter().map(|(directory_id, _)| directory_id).collect();
+        let touched: BTreeSet<String> = missing.into_iter().map(|(directory_id, ..)| directory_id).collect();
         for mut claim in claims::of_directories(conn, &borrowed(&touched))? {
             claim.fresh = !known.contains(&claim.id);
             if claim.fresh {
@@ -77,8 +80,13 @@ fn add_claims(conn: &mut Conn, state: &mut StateSlice, directories: &BTreeSet<St
     if directories.is_empty() {
         return Ok(());
     }
-    for claim in claims::of_directories(conn, &borrowed(directories))? {
+    let directories: Vec<&str> =
+        directories.iter().filter(|id| !state.knows(id)).map(String::as_str).collect();
+    for claim in claims::of_directories(conn, &directories)? {
         state.insert_claim(claim);
+    }
+    for one in directory_moves::of_directories(conn, &directories)? {
+        state.insert_move(one);
     }
     Ok(())
 }
@@ -96,8 +104,8 @@ fn add_facts(
     let mut loaded = BTreeSet::new();
     loop {
         wanted.extend(state.directories().cloned());
-        wanted
-            .extend(state.claims().map(|claim| &claim.organization_id).filter(|id| !id.is_empty()).cloned());
+        let organizations = state.directories().flat_map(|id| state.organizations_of(id));
+        wanted.extend(organizations.map(str::to_owned));
         let next: Vec<&str> = wanted.difference(&loaded).map(String::as_str).collect();
         if next.is_empty() {
             return Ok(());
@@ -129,10 +137,8 @@ pub fn keys<'a>(state: &StateSlice, kind: EntityKind, ids: impl Iterator<Item = 
         for fact in state.facts(kind, id) {
             let Some(claim) = state.claim(fact.claim_id) else { continue };
             keys.insert((DEFAULT_TENANT.to_owned(), id.clone()));
-            for claim in
-                state.claims_of(&claim.directory_id).filter(|claim| !claim.organization_id.is_empty())
-            {
-                keys.insert((tenant::of_organization(&claim.organization_id).into_owned(), id.clone()));
+            for organization_id in state.organizations_of(&claim.directory_id) {
+                keys.insert((tenant::of_organization(organization_id).into_owned(), id.clone()));
             }
         }
     }

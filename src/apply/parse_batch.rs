@@ -77,8 +77,13 @@ impl ParsedBatch {
 pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
     let mut batched = ParsedBatch { is_full: taken.is_full, ..ParsedBatch::default() };
     for Queued { inbox_id, event_key, source, attempts, received_at, body } in taken.queued {
-        let not_understood =
-            |detail| DeadLetter { inbox_id, reason: dead_letters::NOT_UNDERSTOOD, detail, attempts };
+        let not_understood = |detail| DeadLetter {
+            inbox_id,
+            reason: dead_letters::NOT_UNDERSTOOD,
+            detail,
+            attempts,
+            claims: None,
+        };
         match Source::named(&source).map(|source| source.read(&body)) {
             Some(Ok(Reading::Fact(observation, _)))
                 if observation.emitted() > now.plus_seconds(MOST_AHEAD_SECONDS) =>
@@ -92,6 +97,7 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
                         observation.emitted()
                     ),
                     attempts,
+                    claims: None,
                 });
             }
             Some(Ok(Reading::Fact(observation, left_out))) => {

@@ -11,16 +11,16 @@ use super::{
     ApplyError, Batch,
     consequences::Consequences,
     expect_mapping, load,
-    people::{Derivation, people},
     refused::{Refusal, refusal},
+    users::{Derivation, people},
 };
 use crate::{
-    audit::people::ChangeCause,
+    audit::row_entries::ChangeCause,
     db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         guard::Extent,
-        newest::{Home, Homes},
+        newest_fact::{Home, Homes},
         ownership::place,
         state::StateSlice,
     },
@@ -32,6 +32,27 @@ use crate::{
         refused::RefusedChange,
     },
 };
+
+/// Groups that were deleted under a claim of these directories, which counts now or counts no more: their members may be in
+/// other directories, and groups with these ids have other members now.
+pub fn request_members_of_ended(
+    conn: &mut Serialized<'_>,
+    rules: &Rules,
+    state: &StateSlice,
+    directory_ids: &BTreeSet<String>,
+) -> Result<(), DbError> {
+    if !rules.mapping.uses_groups() {
+        return Ok(());
+    }
+    for directory_id in directory_ids {
+        let claim_ids: Vec<i64> = state.claims_of(directory_id).map(|claim| claim.id).collect();
+        let groups = tables::facts::ended_groups(conn, &claim_ids)?;
+        let of_directory: Vec<(&str, &str)> =
+            groups.iter().map(|id| (directory_id.as_str(), id.as_str())).collect();
+        recompute_jobs::request_members(conn, &of_directory)?;
+    }
+    Ok(())
+}
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

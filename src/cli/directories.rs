@@ -1,14 +1,20 @@
-//! `directories list`: which tenant each directory belongs to, and how many people of it have access.
+//! `directories list | move`: which tenant each directory belongs to, how many people of it have access, and its move to
+//! another organization.
 
-use std::process::ExitCode;
+mod print;
+
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{Failure, Format, output::List};
+use super::{Failure, Format, operator, output::List};
 use crate::{
+    config::Config,
     db::{Database, DbError},
-    tables::{directories, published::DIRECTORIES},
+    operator::directory_move::{self, Confirmed, MoveRequest},
+    runtime::clock::Clock,
+    tables::{directories, host_tables::DIRECTORIES},
 };
 
 #[derive(Args)]
@@ -26,13 +32,87 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Move a directory, with its people and groups, to another organization
+    ///
+    /// For a directory whose events name another organization than the one it belongs to, and are refused. The command shows
+    /// first who would move, with the roles that each person loses and gains, and asks.
+    ///
+    /// After the move the directory, its users, groups and memberships belong to the other tenant, and the mapping of that
+    /// tenant gives them their roles. Manual grants, protected roles and settings stay with the former tenant. The events of
+    /// the new owner that were refused are applied. Later events that name the former organization are refused. A second
+    /// move moves the directory back.
+    Move(Move),
 }
 
-pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
-    let Verb::List { tenant, format } = &verbs.verb;
-    let (rows, people) = database.read::<_, DbError>(|conn| {
-        Ok((DIRECTORIES.rows(conn, tenant.as_deref())?, directories::people(conn)?))
-    })?;
+#[derive(Args)]
+struct Move {
+    /// The directory's id
+    directory: String,
+    /// The id of the organization, as the broker writes it
+    #[arg(long, value_name = "ORGANIZATION")]
+    to: String,
+    /// Name of the operator for the record; default: the login name
+    #[arg(long)]
+    by: Option<String>,
+    /// Reason for the record
+    #[arg(long)]
+    reason: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Move only if exactly so many people with access move; does not ask
+    #[arg(long, value_name = "N")]
+    expect: Option<usize>,
+}
+
+pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    match &verbs.verb {
+        Verb::List { tenant, format } => list(database, tenant.as_deref(), *format),
+        Verb::Move(of) => move_directory(database, config, of),
+    }
+}
+
+fn move_directory(database: &Database, config: &Config, of: &Move) -> Result<ExitCode, Failure> {
+    let (by, rules) = (operator(of.by.as_deref()), config.rules());
+    let request = || MoveRequest {
+        directory: &of.directory,
+        to: &of.to,
+        by: &by,
+        reason: &of.reason,
+        now: Clock::System.now(),
+    };
+    let confirmed = match of.expect {
+        Some(count) => Confirmed::Count(count),
+        None => Confirmed::Anything,
+    };
+    let moved = if of.yes || of.expect.is_some() {
+        directory_move::move_directory(database, &rules, request(), confirmed)?
+    } else {
+        let plan = directory_move::preview(database, &rules, request())?;
+        print::plan(&plan)?;
+        if !std::io::stdin().is_terminal() {
+            let count = plan.with_access();
+            return Err(format!("nothing was changed; to move the directory, add --expect {count}").into());
+        }
+        if !asked()? {
+            return Err("nothing was changed".into());
+        }
+        directory_move::move_directory(database, &rules, request(), Confirmed::Plan(&plan))?
+    };
+    print::done(&moved)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn asked() -> std::io::Result<bool> {
+    eprint!("Move it? Write yes to go on: ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+fn list(database: &Database, tenant: Option<&str>, format: Format) -> Result<ExitCode, Failure> {
+    let (rows, people) = database
+        .read::<_, DbError>(|conn| Ok((DIRECTORIES.rows(conn, tenant)?, directories::people(conn)?)))?;
     let mut columns: Vec<&'static str> = DIRECTORIES.names().collect();
     columns.push("people");
     let counted = |mut row: Vec<Value>| {
@@ -41,6 +121,6 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         row.push(people.get(&key).copied().unwrap_or(0).into());
         row
     };
-    List { columns, rows: rows.into_iter().map(counted).collect() }.print(*format)?;
+    List { columns, rows: rows.into_iter().map(counted).collect() }.print(format)?;
     Ok(ExitCode::SUCCESS)
 }

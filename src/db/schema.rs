@@ -1,5 +1,6 @@
-//! The machinery's tables, by hand: diesel prints another file for each database, and a test selects every column of
-//! every table on both. What hosts read is written set-based (`bulk`) and has native types, so it is not here.
+//! rosterd's internal tables. This file is written manually, because diesel would print a different one for each database.
+//! A test selects each column of each table on both. `users` and other tables of the application with native types are not
+//! here: `bulk` writes them.
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
@@ -40,6 +41,8 @@ table! {
         died_at -> BigInt,
         discarded_at -> Nullable<BigInt>,
         discard_reason -> Nullable<Text>,
+        directory_id -> Nullable<Text>,
+        organization_id -> Nullable<Text>,
     }
 }
 
@@ -56,12 +59,26 @@ table! {
         id -> BigInt,
         directory_id -> Text,
         organization_id -> Text,
+        tenure -> Integer,
         rank -> SmallInt,
         first_at -> BigInt,
         first_event -> Text,
         first_inbox_id -> BigInt,
         revealed_by -> Nullable<BigInt>,
         tenant_id -> Nullable<Text>,
+    }
+}
+
+table! {
+    directory_moves (directory_id, tenure) {
+        directory_id -> Text,
+        tenure -> Integer,
+        from_organization -> Text,
+        to_organization -> Text,
+        until_inbox_id -> BigInt,
+        moved_at -> BigInt,
+        moved_by -> Text,
+        reason -> Text,
     }
 }
 
@@ -351,7 +368,7 @@ mod tests {
     use super::*;
     use crate::{db::DbError, outbox::testing::each_database};
 
-    /// Selects every column of each, and counts them.
+    /// Selects each column of each table, and counts the tables.
     macro_rules! selected {
         ($database:ident, $($name:ident)*) => {{
             $(
@@ -369,7 +386,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters seen_ids claims facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons report_periods audit audit_heads
+                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons report_periods audit audit_heads
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The id of the user, when this is a fact about an erased person that still has its profile.
-pub fn late(state: &StateSlice, observation: &Observation) -> Option<String> {
+pub fn late(state: &StateSlice, inbox_id: i64, observation: &Observation) -> Option<String> {
     let (scope, fact, deletes) = match observation {
         Observation::User { scope, fact } => (scope, fact, !fact.reveals),
         Observation::Membership { scope, user, .. } => (scope, user, false),
@@ -21,7 +21,9 @@ pub fn late(state: &StateSlice, observation: &Observation) -> Option<String> {
         return None;
     }
     let organization_id = scope.organization_id.as_deref().unwrap_or_default();
-    let tenant_id = state.claim_between(&scope.directory_id, organization_id)?.tenant_id.as_deref()?;
+    let tenure = state.tenure(&scope.directory_id, inbox_id);
+    let claim = state.claim_between(&scope.directory_id, organization_id, tenure)?;
+    let tenant_id = claim.tenant_id.as_deref()?;
     is_late(state, tenant_id, fact, deletes).then(|| fact.id.clone())
 }
 

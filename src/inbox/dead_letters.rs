@@ -1,5 +1,5 @@
-//! Table `dead_letters`: deliveries set aside, each with its reason, until an operator retries or discards it. Nothing
-//! is dropped in silence (promise 8).
+//! Table `dead_letters`: deliveries that could not be applied, each with its reason, until an operator retries or discards
+//! it. No delivery is lost without a notice (promise 8).
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -10,13 +10,13 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// The body is not what its type promises.
+/// The body does not have the form of its type.
 pub const NOT_UNDERSTOOD: &str = "not_understood";
-/// It speaks for a tenant to which its directory does not belong (promise 6).
+/// It names a tenant to which its directory does not belong (promise 6).
 pub const OTHER_TENANT: &str = "other_tenant";
 /// Its time is more than a day ahead of the clock that received it.
 pub const TIME_AHEAD: &str = "time_ahead";
-/// The database refuses what it says.
+/// The database refuses the change.
 pub const REFUSED: &str = "refused";
 
 /// A delivery that cannot be applied, and the reason.
@@ -30,6 +30,8 @@ pub struct DeadLetter {
     pub detail: String,
     /// How often it was tried.
     pub attempts: i16,
+    /// Of an event that speaks for another tenant: the directory, and the organization that is named for it.
+    pub claims: Option<(String, String)>,
 }
 
 /// Records dead letters and writes their notices. The caller removes them from the queue.
@@ -40,14 +42,18 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
         .text("detail", |letter| &letter.detail)
         .integer("attempts", |letter| letter.attempts.into())
         .integer("died_at", |_| now.micros())
+        .optional_text("directory_id", |letter| Some(letter.claims.as_ref()?.0.as_str()))
+        .optional_text("organization_id", |letter| Some(letter.claims.as_ref()?.1.as_str()))
         .execute(
             conn,
-            "INSERT INTO dead_letters (inbox_id, reason, detail, attempts, died_at) \
-             SELECT r.inbox_id, r.reason, r.detail, r.attempts, r.died_at FROM {rows} WHERE true \
+            "INSERT INTO dead_letters (inbox_id, reason, detail, attempts, died_at, directory_id, organization_id) \
+             SELECT r.inbox_id, r.reason, r.detail, r.attempts, r.died_at, r.directory_id, r.organization_id \
+             FROM {rows} WHERE true \
              ON CONFLICT (inbox_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
-             attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL",
+             attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL, \
+             directory_id = excluded.directory_id, organization_id = excluded.organization_id",
         )?;
-    // Events that claim another organization's directory are counted, and told of once a day (`tables::refused_claims`).
+    // Events that claim another organization's directory are counted and reported once a day (`tables::refused_claims`).
     let given_up = letters.iter().filter(|letter| letter.reason != OTHER_TENANT).map(|letter| GivenUp {
         inbox_id: letter.inbox_id,
         entity: None,
@@ -58,7 +64,7 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
     outbox::enqueue(conn, &given_up.map(Notice::DeliveryGivenUp).collect::<Vec<_>>(), now)
 }
 
-/// Back into the queue; false when there is no such dead letter.
+/// Moves a dead letter back to the queue. Returns false when there is no such dead letter.
 pub fn retry(conn: &mut Conn, inbox_id: i64) -> QueryResult<bool> {
     let found = diesel::delete(dead_letters::table.find(inbox_id)).execute(conn)? > 0;
     if found {
@@ -67,21 +73,40 @@ pub fn retry(conn: &mut Conn, inbox_id: i64) -> QueryResult<bool> {
     Ok(found)
 }
 
-/// All that are open, or those of one reason; returns their ids.
+/// Moves all open dead letters back to the queue, or those with one reason. Returns their ids.
 pub fn retry_all(conn: &mut Conn, reason: Option<&str>) -> QueryResult<Vec<i64>> {
     let mut open = dead_letters::table.filter(dead_letters::discarded_at.is_null()).into_boxed();
     if let Some(reason) = reason {
         open = open.filter(dead_letters::reason.eq(reason.to_owned()));
     }
     let ids: Vec<i64> = open.order(dead_letters::inbox_id).select(dead_letters::inbox_id).load(conn)?;
-    for some in ids.chunks(1_000) {
-        diesel::delete(dead_letters::table.filter(dead_letters::inbox_id.eq_any(some))).execute(conn)?;
-        queue::enqueue(conn, some)?;
-    }
+    put_back(conn, &ids)?;
     Ok(ids)
 }
 
-/// Given up for good, on record; false when there is no such open dead letter.
+/// Puts back what was refused because this organization did not own this directory; returns the ids.
+pub fn retry_claiming(conn: &mut Conn, directory_id: &str, organization_id: &str) -> QueryResult<Vec<i64>> {
+    let ids: Vec<i64> = dead_letters::table
+        .filter(dead_letters::directory_id.eq(directory_id))
+        .filter(dead_letters::organization_id.eq(organization_id))
+        .filter(dead_letters::reason.eq(OTHER_TENANT))
+        .filter(dead_letters::discarded_at.is_null())
+        .order(dead_letters::inbox_id)
+        .select(dead_letters::inbox_id)
+        .load(conn)?;
+    put_back(conn, &ids)?;
+    Ok(ids)
+}
+
+fn put_back(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
+    for some in inbox_ids.chunks(1_000) {
+        diesel::delete(dead_letters::table.filter(dead_letters::inbox_id.eq_any(some))).execute(conn)?;
+        queue::enqueue(conn, some)?;
+    }
+    Ok(())
+}
+
+/// Discards a dead letter for ever; its row remains as a record. Returns false when there is no such open dead letter.
 pub fn discard(conn: &mut Conn, inbox_id: i64, reason: &str, now: Timestamp) -> QueryResult<bool> {
     let open = dead_letters::table.find(inbox_id).filter(dead_letters::discarded_at.is_null());
     let changed = diesel::update(open)
@@ -90,7 +115,7 @@ pub fn discard(conn: &mut Conn, inbox_id: i64, reason: &str, now: Timestamp) -> 
     Ok(changed > 0)
 }
 
-/// How many are open, and since when the oldest is.
+/// The number of open dead letters, and the time of the oldest.
 pub fn open(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
     let open = || dead_letters::table.filter(dead_letters::discarded_at.is_null());
     let count: i64 = open().count().get_result(conn)?;

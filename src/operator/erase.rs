@@ -19,17 +19,18 @@ use crate::{
     apply::{
         ApplyError,
         consequences::Consequences,
-        people::{Derivation, again},
+        users::{Derivation, again},
     },
-    audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
+    audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
     db::{Conn, Database, DbError},
-    decide::{Rules, access::Access, guard::Extent},
+    decide::{DEFAULT_TENANT, Rules, access::Access, guard::Extent, tenant},
     inbox,
     operator::{explain::examined, manual_roles::OperatorAt},
     outbox,
     tables::{
-        manual_grants, mappings, refused,
+        directory_moves, manual_grants, mappings, refused,
         user_lookup::{self, LookupError},
+        users,
     },
 };
 
@@ -119,6 +120,10 @@ pub fn erase(
         erased.user_ids = ids.iter().cloned().collect();
         erased.entries = audit::log::erase(conn, tenant, &erased.user_ids)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
+        for (former, ids) in former_tenants(conn, tenant, &ids)? {
+            erased.entries += audit::log::erase(conn, &former, &ids)?;
+            erased.notices += outbox::erase(conn, &former, &ids, &found)?;
+        }
         refused::erase(conn, &erased.user_ids)?;
         // Nobody is notified of an erasure.
         let (cause, extent) = (ChangeCause::Erasure, Extent::ByHand);
@@ -144,6 +149,32 @@ fn person(conn: &mut Conn, tenant: &str, user: &str) -> Result<BTreeSet<String>,
         (0, _) => Err(EraseError::Unknown { tenant: tenant.to_owned(), user: user.to_owned() }),
         _ => Err(EraseError::Several { tenant: tenant.to_owned(), user: user.to_owned() }),
     }
+}
+
+/// Tenants to which directories of the person belonged before they were moved, with the ids that nobody has there now: the
+/// trail of such a tenant names the person too.
+fn former_tenants(
+    conn: &mut Conn,
+    tenant: &str,
+    ids: &BTreeSet<String>,
+) -> Result<Vec<(String, Vec<String>)>, DbError> {
+    let keys = |tenant_id: &str| ids.iter().map(|id| (tenant_id.to_owned(), id.clone())).collect::<Vec<_>>();
+    let shown = users::shown(conn, &keys(tenant))?;
+    let directories: BTreeSet<&str> = shown.iter().map(|row| row.directory_id.as_str()).collect();
+    let directories: Vec<&str> = directories.into_iter().collect();
+    let mut former = Vec::new();
+    for organization in directory_moves::former_owners(conn, &directories)? {
+        let former_tenant = match organization.as_str() {
+            "" => DEFAULT_TENANT.to_owned(),
+            organization => tenant::of_organization(organization).into_owned(),
+        };
+        if former_tenant != tenant {
+            let there = users::shown(conn, &keys(&former_tenant))?;
+            let gone = ids.iter().filter(|id| !there.iter().any(|row| row.id == **id));
+            former.push((former_tenant, gone.cloned().collect()));
+        }
+    }
+    Ok(former)
 }
 
 /// OperatorAt the directory's own fact, and in the tables: what an erasure takes from a rule must not let anybody in again.

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::{
     apply::{
-        context::context,
         load,
         load::rows,
+        load_context::context,
         namesakes::{Together, together},
         recompute,
     },
@@ -17,10 +17,10 @@ use crate::{
     decide::{
         Rules,
         access::{Access, AccessCause},
-        examine::{Examined, examine},
         guard::Decision,
         mapping::{MappingPolicy, condition::ConditionEvidence},
         roles::Because,
+        rule_matches::{Examined, examine},
     },
     runtime::clock::Timestamp,
     tables::{
@@ -205,6 +205,9 @@ fn no_access(examined: &Examined) -> Option<NoAccess> {
         Access::Inactive(since, AccessCause::Person) => ("the directory says deleted, or not active", since),
         Access::Inactive(since, AccessCause::Directory) => {
             ("the directory, or the organization, was deleted", since)
+        }
+        Access::Inactive(since, AccessCause::Moved) => {
+            ("an operator moved the directory to another organization", since)
         }
         Access::Inactive(since, AccessCause::Mapping) => ("nothing grants a role", since),
         Access::Active if examined.derived.shut_out => {

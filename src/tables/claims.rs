@@ -1,4 +1,4 @@
-//! Table `claims`: which organizations are named for a directory.
+//! Table `claims`: the organizations that events name as owners of a directory.
 
 use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -8,15 +8,17 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-type Row = (i64, String, String, i16, i64, String, i64, Option<i64>, Option<String>);
+type Row = (i64, String, String, i32, i16, i64, String, i64, Option<i64>, Option<String>);
 
 fn claim(row: Row) -> OwnershipClaim {
-    let (id, directory_id, organization_id, rank, at, event, first_inbox_id, revealed_by, tenant_id) = row;
+    let (id, directory_id, organization_id, tenure, rank, at, event, first_inbox_id, revealed_by, tenant_id) =
+        row;
     let first = FirstSighting { rank, at: Timestamp::from_micros(at), event };
     OwnershipClaim {
         id,
         directory_id,
         organization_id,
+        tenure,
         first,
         first_inbox_id,
         revealed_by,
@@ -31,12 +33,12 @@ pub fn of_directories(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Ve
     Ok(rows.into_iter().map(claim).collect())
 }
 
-/// The directories that the claims with these ids speak of.
+/// The directories of these claims.
 pub fn directories_of(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<String>> {
     claims::table.filter(claims::id.eq_any(claim_ids)).select(claims::directory_id).distinct().load(conn)
 }
 
-/// The directories for which these organizations are named.
+/// The directories for which events name these organizations.
 pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryResult<Vec<String>> {
     claims::table
         .filter(claims::organization_id.eq_any(organization_ids))
@@ -45,7 +47,7 @@ pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryRe
         .load(conn)
 }
 
-/// (tenant, directory) of every directory that belongs to a tenant, or to this one, in order.
+/// (tenant, directory) of every directory with a tenant, or with this tenant, sorted.
 pub fn homes(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<(String, String)>> {
     let mut homes = claims::table
         .filter(claims::tenant_id.is_not_null())
@@ -59,18 +61,26 @@ pub fn homes(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<(Strin
     homes.load(conn)
 }
 
-/// New claims for pairs that have none; their first fact is still to be folded in.
-pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<()> {
-    Rows::of(pairs).text("directory_id", |pair| &pair.0).text("organization_id", |pair| &pair.1).execute(
-        conn,
-        "INSERT INTO claims (directory_id, organization_id, rank, first_at, first_event, first_inbox_id, tenant_id) \
-         SELECT r.directory_id, r.organization_id, 32767, 9223372036854775807, '', 0, NULL FROM {rows} WHERE true \
-         ON CONFLICT (directory_id, organization_id) DO NOTHING",
-    )?;
+/// (directory, organization, tenure) of a claim.
+pub type Claimed = (String, String, i32);
+
+/// New claims where there are none; their first fact is still to be folded in.
+pub fn insert_missing(conn: &mut Conn, missing: &[Claimed]) -> QueryResult<()> {
+    Rows::of(missing)
+        .text("directory_id", |claimed| &claimed.0)
+        .text("organization_id", |claimed| &claimed.1)
+        .integer("tenure", |claimed| claimed.2.into())
+        .execute(
+            conn,
+            "INSERT INTO claims \
+             (directory_id, organization_id, tenure, rank, first_at, first_event, first_inbox_id, tenant_id) \
+             SELECT r.directory_id, r.organization_id, r.tenure, 32767, 9223372036854775807, '', 0, NULL FROM {rows} \
+             WHERE true ON CONFLICT (directory_id, organization_id, tenure) DO NOTHING",
+        )?;
     Ok(())
 }
 
-/// Writes the outcome of claims that have changed.
+/// Writes changed claims.
 pub fn update(conn: &mut Serialized<'_>, changed: &[&OwnershipClaim]) -> QueryResult<()> {
     Rows::of(changed)
         .integer("id", |claim| claim.id)
@@ -88,7 +98,7 @@ pub fn update(conn: &mut Serialized<'_>, changed: &[&OwnershipClaim]) -> QueryRe
     Ok(())
 }
 
-/// Those of `tenant_ids` that own a revealed directory.
+/// Those of `tenant_ids` that own a directory with a fact that is no removal.
 pub fn tenants_with_directories(conn: &mut Conn, tenant_ids: &[&str]) -> QueryResult<Vec<String>> {
     let found: Vec<Option<String>> = claims::table
         .filter(claims::tenant_id.eq_any(tenant_ids))

@@ -1,6 +1,7 @@
 //! Promise 3: the host tables are a function of the set of events. Any history, any order, any duplicates, any batches
 //! and any number of workers, against a model that knows none of these.
 
+mod attributed;
 mod damage;
 mod examples;
 mod guarded;
@@ -85,6 +86,12 @@ property!(
     (150, 30),
     case,
     guarded::all_approved
+);
+property!(
+    directories_that_are_moved_end_in_the_tables_of_the_events_that_count,
+    (60, 20),
+    case,
+    attributed::by_moves
 );
 property!(what_is_wrong_with_an_event_stays_with_it, (60, 30), poison::poisoned, poison::stays_with_itself);
 

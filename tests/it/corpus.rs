@@ -12,9 +12,9 @@ use rosterd::{
         context::Context,
         directories::{DirectoryRow, TenantRow, directory_row, tenant_row},
         fact::{EntityKind, Fact, Observation, Reading, User, Version},
-        fold::{claim_of, fold},
+        fold_facts::{claim_of, fold},
         groups::{self, GroupChange, ShownGroup},
-        newest::{Home, Homes},
+        newest_fact::{Home, Homes},
         ownership::{place, settle},
         state::{FirstSighting, OwnershipClaim, StateSlice, UNSPOKEN},
         still_needed::{NeededEvidence, needed},
@@ -302,7 +302,7 @@ fn observed(body: &[u8]) -> Option<Observation> {
 /// As `apply::load` does for claims that the database does not have.
 fn claim(state: &mut StateSlice, observation: &Observation) {
     let Some((directory_id, organization_id)) = claim_of(observation) else { return };
-    if state.claim_between(directory_id, organization_id).is_some() {
+    if state.claim_between(directory_id, organization_id, 0).is_some() {
         return;
     }
     let first = FirstSighting { rank: UNSPOKEN, at: Timestamp::default(), event: String::new() };
@@ -310,6 +310,7 @@ fn claim(state: &mut StateSlice, observation: &Observation) {
         id: state.claims().count() as i64 + 1,
         directory_id: directory_id.to_owned(),
         organization_id: organization_id.to_owned(),
+        tenure: 0,
         first,
         first_inbox_id: 0,
         revealed_by: None,

@@ -2,7 +2,7 @@
 
 use rosterd::{
     decide::Tenancy,
-    tables::published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
+    tables::host_tables::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -165,7 +165,7 @@ both! {
             event("e5", "organization.deleted", 9, organization("org_1", 1)),
         ]);
 
-        for table in rosterd::tables::published::TABLES {
+        for table in rosterd::tables::host_tables::TABLES {
             assert_eq!(app.rows(table).len(), 0, "{}", table.name);
         }
         assert_eq!(app.notices(), Vec::<String>::new());
@@ -282,7 +282,7 @@ both! {
 both! {
     fn an_event_that_claims_a_directory_for_another_tenant_is_set_aside_and_touches_neither(app) {
         app.play(&beginning());
-        let before: Vec<_> = rosterd::tables::published::TABLES.iter().map(|table| app.rows(*table)).collect();
+        let before: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
 
         let foreign = json!({"organization_id": "org_2"});
         app.play(&[
@@ -292,7 +292,7 @@ both! {
             event("x4", "dsync.deleted", 53, directory("dir_1", "org_2", 53)),
         ]);
 
-        let after: Vec<_> = rosterd::tables::published::TABLES.iter().map(|table| app.rows(*table)).collect();
+        let after: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
         assert_eq!(after, before);
         assert_eq!(app.inbox().iter().filter(|(_, state)| state == "dead").count(), 4);
         assert!(app.get("/metrics").body.contains("rosterd_set_aside_total{reason=\"other_tenant\"} 4"));
@@ -512,6 +512,27 @@ both! {
         ]);
 
         assert_eq!((app.brief(GROUPS, &["directory_id"]), app.rows(GROUP_MEMBERS).len()), (vec!["dir_2".to_owned()], 0));
+    }
+}
+
+both! {
+    fn a_deletion_whose_claim_turns_out_to_be_nobodys_gives_the_members_their_roles_again(app, |config| config.tenancy = Tenancy::Single) {
+        crate::roles::apply(app, crate::roles::GROUPS);
+        let in_second = |data: Value, organization: &str| {
+            with(data, json!({"directory_id": "dir_2", "organization_id": organization}))
+        };
+        app.play(&[
+            event("gone", "dsync.group.deleted", 9, in_second(group("g_docs", 9), "org_2")),
+            // The group is there again, without the member of before.
+            event("again", "dsync.group.created", 10, group("g_docs", 10)),
+            event("in", "dsync.group.user_added", 3, membership(user("u1", "active", 1), group("g_docs", 2))),
+        ]);
+        assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
+
+        app.play(&[event("d2", "dsync.activated", 1, in_second(directory("dir_2", "org_3", 1), "org_3"))]);
+
+        assert_eq!(app.brief(GROUP_MEMBERS, &["group_id", "user_id"]), ["g_docs u1"]);
+        assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug"]), ["u1 editor", "u1 member"]);
     }
 }
 

@@ -25,6 +25,8 @@ mod corpus;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod directory_moves;
+#[cfg(test)]
 mod duplicates;
 #[cfg(test)]
 mod fixtures;

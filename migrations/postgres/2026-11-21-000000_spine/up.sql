@@ -33,9 +33,13 @@ CREATE TABLE dead_letters (
     attempts       SMALLINT NOT NULL,
     died_at        BIGINT   NOT NULL,
     discarded_at   BIGINT,
-    discard_reason TEXT
+    discard_reason TEXT,
+    -- of an event that names another organization than the owner of its directory: both
+    directory_id    TEXT COLLATE "C",
+    organization_id TEXT COLLATE "C"
 );
 CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
+CREATE INDEX dead_letters_directory ON dead_letters (directory_id) WHERE directory_id IS NOT NULL;
 
 -- Ids of deliveries that retention has dropped from the log, so that a late repetition is still a duplicate: 128 bits of
 -- the SHA-256 of each, short and as good as the id.
@@ -48,11 +52,13 @@ CREATE TABLE seen_ids (
 CREATE INDEX seen_ids_age ON seen_ids (forgotten_at);
 
 -- Who says a directory belongs to which organization ('' = no claim). The oldest claim owns it, a directory's own
--- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost.
+-- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost. tenure counts the moves of the
+-- directory (directory_moves) that came before what is said.
 CREATE TABLE claims (
     id              BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     directory_id    TEXT COLLATE "C" NOT NULL,
     organization_id TEXT COLLATE "C" NOT NULL,
+    tenure          INTEGER          NOT NULL,
     rank            SMALLINT         NOT NULL,
     first_at        BIGINT           NOT NULL,
     first_event     TEXT COLLATE "C" NOT NULL,
@@ -60,10 +66,25 @@ CREATE TABLE claims (
     first_inbox_id  BIGINT           NOT NULL,
     revealed_by     BIGINT,
     tenant_id       TEXT COLLATE "C",
-    UNIQUE (directory_id, organization_id)
+    UNIQUE (directory_id, organization_id, tenure)
 );
 CREATE INDEX claims_organization ON claims (organization_id);
 CREATE INDEX claims_tenant ON claims (tenant_id);
+
+-- Directories that an operator handed over to another organization. The tenure begins after the delivery until_inbox_id;
+-- from_organization is '' where nobody owned it. Rows are never changed: they belong to the log.
+CREATE TABLE directory_moves (
+    directory_id      TEXT COLLATE "C" NOT NULL,
+    tenure            INTEGER          NOT NULL,
+    from_organization TEXT COLLATE "C" NOT NULL,
+    to_organization   TEXT COLLATE "C" NOT NULL,
+    until_inbox_id    BIGINT           NOT NULL,
+    moved_at          BIGINT           NOT NULL,
+    moved_by          TEXT             NOT NULL,
+    reason            TEXT             NOT NULL,
+    PRIMARY KEY (directory_id, tenure)
+);
+CREATE INDEX directory_moves_organization ON directory_moves (to_organization);
 
 -- The newest word on each entity under each claim: its version, and the delivery that holds it. Tombstones are rows
 -- with live = false. What the host sees is derived from these rows and nothing else.

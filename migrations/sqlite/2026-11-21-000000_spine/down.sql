@@ -24,6 +24,7 @@ DROP TABLE guard_counts;
 DROP TABLE recompute_jobs;
 DROP TABLE memberships;
 DROP TABLE facts;
+DROP TABLE directory_moves;
 DROP TABLE claims;
 DROP TABLE dead_letters;
 DROP TABLE inbox_queue;

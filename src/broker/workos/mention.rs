@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{mended::mended, redact::ENVELOPE};
+use super::{lenient_json::mended, redact::ENVELOPE};
 
 /// The texts by which a person is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

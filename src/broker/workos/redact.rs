@@ -1,23 +1,24 @@
-//! A body without what it says of a person, still readable as its type: ids, times, state and role slugs stay.
+//! Removes personal data of one person from a body. The result is still readable as its type: ids, times, state and
+//! role slugs remain.
 //!
-//! Only known fields stay, since others may name the person too: `context` carries who did it and the values of before, and
-//! so does `previous_attributes`. The mark says that the rest was erased: a body may also have come without a profile.
+//! Only known fields remain, because others may name the person too: `context` has the actor and earlier values, and
+//! `previous_attributes` has earlier values. The mark tells an erased profile from one that was never there.
 
 use serde_json::{Value, json};
 
-use super::mended::mended;
+use super::lenient_json::mended;
 
 const KEPT: [&str; 9] =
     ["object", "id", "directory_id", "organization_id", "state", "role", "roles", "created_at", "updated_at"];
 
-/// Of a user whose profile was erased.
+/// The mark of a user whose profile was erased.
 pub(super) const ERASED: &str = "erased_by_rosterd";
 
 pub(super) const ENVELOPE: [&str; 5] = ["object", "id", "event", "created_at", "data"];
-/// Around the user of a membership event.
+/// The fields of a membership event's data.
 const PAIR: [&str; 4] = ["directory_id", "organization_id", "user", "group"];
 
-/// `None` when the body does not tell of this user.
+/// `None` if the body is not about this user.
 pub(in crate::broker) fn redact(body: &[u8], user_id: &str, with_roles: bool) -> Option<Vec<u8>> {
     let mut event: Value = serde_json::from_slice(body).ok().or_else(|| Some(mended(body)?.value))?;
     let data = event.get_mut("data")?;

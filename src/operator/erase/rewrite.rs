@@ -7,9 +7,15 @@ use crate::{
     apply::erased::{ErasedBody, body_without, read, user},
     broker::{Mention, PersonNames, Source},
     db::Serialized,
-    decide::{bearers, content_hash::digest, fact::Observation, fold::claim_of, state::Bearer},
+    decide::{
+        bearers,
+        content_hash::digest,
+        fact::Observation,
+        fold_facts::claim_of,
+        state::{Bearer, StateSlice},
+    },
     inbox::{self, queue},
-    tables::{claims, facts},
+    tables::{claims, directory_moves, facts},
 };
 
 pub(super) fn rewrite(
@@ -24,7 +30,7 @@ pub(super) fn rewrite(
     let is_at_home =
         |said: &Observation| claim_of(said).is_some_and(|(directory, _)| directories.contains(directory));
     let (mut erased, mut left, mut unclear) = (Erased::default(), BTreeSet::new(), BTreeSet::new());
-    let mut bearers = ErasedBearers::new();
+    let mut bearers = Vec::new();
     for some in found.chunks(500) {
         let (mut bodies, mut digests) = (Vec::new(), Vec::new());
         for (inbox_id, source, body) in queue::bodies(conn, some)? {
@@ -37,7 +43,7 @@ pub(super) fn rewrite(
                 if let Some(fact) = user(&observation) {
                     digests.push((fact.id.clone(), inbox_id, digest(fact)));
                 }
-                note(&mut bearers, &observation, inbox_id);
+                bearers.extend(erased_bearer(&observation, inbox_id));
                 bodies.push((inbox_id, body));
                 continue;
             }
@@ -71,37 +77,44 @@ pub(super) fn rewrite(
     Ok(erased)
 }
 
-/// By user, directory and organization.
-type ErasedBearers = BTreeMap<(String, String, String), Vec<Bearer>>;
-
-/// Whom the rewritten facts name: nobody, until when (`decide::erased`).
-fn note(bearers: &mut ErasedBearers, observation: &Observation, inbox_id: i64) {
-    let (Some(fact), Some((directory_id, organization_id))) = (user(observation), claim_of(observation))
-    else {
-        return;
-    };
-    let ends = matches!(observation, Observation::User { .. }) && !fact.reveals;
-    if let Some(bearer) = bearers::named(fact, ends, inbox_id) {
-        let key = (fact.id.clone(), directory_id.to_owned(), organization_id.to_owned());
-        bearers::join(bearers.entry(key).or_default(), bearer);
-    }
+/// Whom a rewritten fact names: nobody, until when (`decide::erased`).
+struct ErasedBearer {
+    user_id: String,
+    directory_id: String,
+    organization_id: String,
+    bearer: Bearer,
 }
 
-fn put_bearers(conn: &mut Serialized<'_>, bearers: ErasedBearers) -> Result<(), EraseError> {
-    let directories: BTreeSet<&str> =
-        bearers.keys().map(|(_, directory_id, _)| directory_id.as_str()).collect();
-    let claims = claims::of_directories(conn, &directories.into_iter().collect::<Vec<_>>())?;
-    let claim_id = |directory_id: &str, organization_id: &str| {
-        let claim = claims.iter().find(|claim| {
-            (claim.directory_id.as_str(), claim.organization_id.as_str()) == (directory_id, organization_id)
-        });
-        claim.map(|claim| claim.id)
-    };
-    let named: Vec<(String, i64, Vec<Bearer>)> = bearers
-        .into_iter()
-        .filter_map(|((user_id, directory_id, organization_id), bearers)| {
-            Some((user_id, claim_id(&directory_id, &organization_id)?, bearers))
-        })
-        .collect();
+fn erased_bearer(observation: &Observation, inbox_id: i64) -> Option<ErasedBearer> {
+    let (fact, (directory_id, organization_id)) = (user(observation)?, claim_of(observation)?);
+    let ends = matches!(observation, Observation::User { .. }) && !fact.reveals;
+    Some(ErasedBearer {
+        user_id: fact.id.clone(),
+        directory_id: directory_id.to_owned(),
+        organization_id: organization_id.to_owned(),
+        bearer: bearers::named(fact, ends, inbox_id)?,
+    })
+}
+
+/// As the log would be folded: under the claim of each delivery.
+fn put_bearers(conn: &mut Serialized<'_>, erased: Vec<ErasedBearer>) -> Result<(), EraseError> {
+    let directories: BTreeSet<&str> = erased.iter().map(|one| one.directory_id.as_str()).collect();
+    let directories: Vec<&str> = directories.into_iter().collect();
+    let mut state = StateSlice::default();
+    for claim in claims::of_directories(conn, &directories)? {
+        state.insert_claim(claim);
+    }
+    for one in directory_moves::of_directories(conn, &directories)? {
+        state.insert_move(one);
+    }
+    let mut named: BTreeMap<(String, i64), Vec<Bearer>> = BTreeMap::new();
+    for ErasedBearer { user_id, directory_id, organization_id, bearer } in erased {
+        let tenure = state.tenure(&directory_id, bearer.inbox_id);
+        if let Some(claim) = state.claim_between(&directory_id, &organization_id, tenure) {
+            bearers::join(named.entry((user_id, claim.id)).or_default(), bearer);
+        }
+    }
+    let named: Vec<_> =
+        named.into_iter().map(|((user_id, claim_id), bearers)| (user_id, claim_id, bearers)).collect();
     Ok(facts::put_bearers(conn, &named)?)
 }

@@ -14,7 +14,8 @@ use crate::{
     },
     tables::{
         Key,
-        published::{GROUP_MEMBERS, PublishedTable, TABLES, USER_ROLES, USERS},
+        claims::Claimed,
+        host_tables::{GROUP_MEMBERS, PublishedTable, TABLES, USER_ROLES, USERS},
         users,
     },
 };
@@ -71,7 +72,7 @@ fn wanted(table: &PublishedTable, difference: &Difference) -> Option<Vec<Value>>
     Some(row)
 }
 
-type ClaimRow = (i64, String, String, i16, i64, String, i64, Option<i64>, Option<String>);
+type ClaimRow = (i64, String, String, i32, i16, i64, String, i64, Option<i64>, Option<String>);
 type FactRow = (
     String,
     i16,
@@ -134,23 +135,24 @@ fn copy_claims(conn: &mut Conn, shadow: &Database) -> Result<HashMap<i64, i64>, 
     Rows::of(&rows)
         .text("directory_id", |row| &row.1)
         .text("organization_id", |row| &row.2)
-        .integer("rank", |row| row.3.into())
-        .integer("first_at", |row| row.4)
-        .text("first_event", |row| &row.5)
-        .integer("first_inbox_id", |row| row.6)
-        .optional_integer("revealed_by", |row| row.7)
-        .optional_text("tenant_id", |row| row.8.as_deref())
+        .integer("tenure", |row| row.3.into())
+        .integer("rank", |row| row.4.into())
+        .integer("first_at", |row| row.5)
+        .text("first_event", |row| &row.6)
+        .integer("first_inbox_id", |row| row.7)
+        .optional_integer("revealed_by", |row| row.8)
+        .optional_text("tenant_id", |row| row.9.as_deref())
         .execute(
             conn,
-            "INSERT INTO claims (directory_id, organization_id, rank, first_at, first_event, first_inbox_id, \
-             revealed_by, tenant_id) SELECT r.directory_id, r.organization_id, r.rank, r.first_at, r.first_event, \
+            "INSERT INTO claims (directory_id, organization_id, tenure, rank, first_at, first_event, first_inbox_id, \
+             revealed_by, tenant_id) SELECT r.directory_id, r.organization_id, r.tenure, r.rank, r.first_at, r.first_event, \
              r.first_inbox_id, r.revealed_by, r.tenant_id FROM {rows}",
         )?;
-    let ours: Vec<(i64, String, String)> =
-        claims::table.select((claims::id, claims::directory_id, claims::organization_id)).load(conn)?;
-    let ours: HashMap<_, _> =
-        ours.into_iter().map(|(id, directory, organization)| ((directory, organization), id)).collect();
-    let pair = |row: ClaimRow| Some((row.0, *ours.get(&(row.1, row.2))?));
+    let ours: Vec<(i64, Claimed)> = claims::table
+        .select((claims::id, (claims::directory_id, claims::organization_id, claims::tenure)))
+        .load(conn)?;
+    let ours: HashMap<Claimed, i64> = ours.into_iter().map(|(id, claimed)| (claimed, id)).collect();
+    let pair = |row: ClaimRow| Some((row.0, *ours.get(&(row.1, row.2, row.3))?));
     Ok(rows.into_iter().filter_map(pair).collect())
 }
 

@@ -12,11 +12,10 @@ use crate::{
     apply::{
         Batch, apply,
         consequences::Consequences,
-        parse_batch,
-        people::{Derivation, again},
-        recompute,
+        parse_batch, recompute,
+        users::{Derivation, again},
     },
-    audit::people::ChangeCause,
+    audit::row_entries::ChangeCause,
     db::{
         Conn, Database, DbError, Url,
         migrate::migrate,
@@ -25,7 +24,7 @@ use crate::{
     decide::{Rules, guard::Extent},
     inbox::queue::{Queued, QueuedBatch},
     runtime::{clock::Timestamp, private_files},
-    tables::{manual_grants, mappings, role_holders},
+    tables::{directory_moves, manual_grants, mappings, role_holders},
 };
 
 /// Deliveries in one step of the fold.
@@ -52,6 +51,8 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
     // derived again in the end.
     let folding = Rules { mapping: rules.mapping.unprotected().into(), ..rules.clone() };
     shadow.database.write_serialized::<_, DbError>(|shadow| {
+        // Each delivery is folded in the tenure of its number, so the moves come first.
+        directory_moves::copy(conn, shadow)?;
         manual_grants::copy(conn, shadow)?;
         if let Some(mapping) = mappings::newest(conn)? {
             mappings::insert(shadow, &mapping)?;

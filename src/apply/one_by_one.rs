@@ -1,0 +1,172 @@
+//! When a batch fails: its deliveries are applied one by one, so that the bad one sets only itself aside (lesson 16).
+//!
+//! What the database refuses for good is a dead letter at once; a row that is locked is waited for without counting; what may pass is tried again with growing pauses, a
+//! bounded number of times. Order does not matter to the outcome, so nobody waits for it, not even newer events of
+//! the same person (promise 5).
+
+use super::{
+    ApplyError, Batch, apply, expect_mapping,
+    parse_batch::{self, LeftOut},
+};
+use crate::{
+    db::{ALONE, Database, DbError, Fault, probe, wait_for_rows},
+    decide::{Rules, state::Overruled},
+    inbox::{
+        dead_letters::{self, DeadLetter},
+        queue::{self, QueueQuery},
+    },
+    runtime::clock::Timestamp,
+};
+
+/// Attempts before a delivery that keeps failing is set aside.
+pub const MOST_ATTEMPTS: i16 = 25;
+
+/// Pause before the next attempt: 10 s, 20 s, 40 s, then a minute, so that all is applied soon after the cause has passed;
+/// about 22 minutes in all.
+fn pause_seconds(attempts: i16) -> i64 {
+    match attempts {
+        ..=3 => 10_i64 << attempts.clamp(1, 3).saturating_sub(1),
+        _ => 60,
+    }
+}
+
+/// Pause when somebody else has locked a row.
+const BUSY_SECONDS: i64 = 3;
+
+/// What became of the deliveries that were tried alone.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Separated {
+    pub applied: usize,
+    pub postponed: usize,
+    pub set_aside: Vec<DeadLetter>,
+    pub left_out: Vec<LeftOut>,
+    pub overruled: Vec<Overruled>,
+    pub leavers: usize,
+    pub notices: usize,
+}
+
+/// A delivery that could not be applied alone.
+struct Failed {
+    inbox_id: i64,
+    attempts: i16,
+    fault: Fault,
+    error: DbError,
+}
+
+/// So many that fail alone, for no known reason, while none is applied, are a sign that it is the database after all.
+const TOO_MANY: usize = 3;
+
+/// Applies the oldest deliveries that are due, each in its own transaction. An error means that the database itself
+/// cannot work: then nothing is counted against a delivery, or a disk that is full for an hour would set good ones
+/// aside.
+pub fn separate(
+    database: &Database,
+    rules: &Rules,
+    batch: Batch,
+    now: Timestamp,
+) -> Result<Separated, ApplyError> {
+    let mut outcome = Separated::default();
+    let mut failed: Vec<Failed> = Vec::new();
+    let mut last = 0;
+    for _ in 0..batch.deliveries {
+        let mut current = None;
+        let wanted = QueueQuery { but_for: 0..=last, ..QueueQuery::oldest(1, batch.bytes) };
+        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
+            expect_mapping(conn, rules)?;
+            wait_for_rows(conn, ALONE)?;
+            let taken = queue::take(conn, now, &wanted)?;
+            current = taken.queued.first().map(|delivery| (delivery.inbox_id, delivery.attempts));
+            let batched = parse_batch::read(taken, now);
+            queue::done(conn, &batched.inbox_ids)?;
+            Ok(apply(conn, rules, batched, now)?)
+        });
+        let attempt = match attempt {
+            Err(ApplyError::Database(error)) => Err(error),
+            outcome => Ok(outcome?),
+        };
+        match (attempt, current) {
+            (Ok(_), None) => break,
+            (Ok(applied), Some((inbox_id, _))) => {
+                last = inbox_id;
+                outcome.applied += 1;
+                outcome.leavers += applied.leavers;
+                outcome.notices += applied.notices;
+                outcome.set_aside.extend(applied.set_aside);
+                outcome.left_out.extend(applied.left_out);
+                outcome.overruled.extend(applied.overruled);
+            }
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some((inbox_id, attempts))) => {
+                last = inbox_id;
+                let fault = match error.fault() {
+                    Fault::Database => return Err(error.into()),
+                    Fault::Data => Fault::Data,
+                    // What was asked for one message is true of the others that say the same.
+                    fault => match failed.iter().find(|one| one.error.to_string() == error.to_string()) {
+                        Some(known) => known.fault,
+                        None if probe::is_busy(database, &error)? => Fault::Busy,
+                        None => fault,
+                    },
+                };
+                failed.push(Failed { inbox_id, attempts, fault, error });
+            }
+        }
+    }
+    let all_unclear = failed.iter().all(|one| one.fault == Fault::Unclear);
+    if outcome.applied == 0 && all_unclear && failed.len() >= TOO_MANY {
+        tracing::error!(
+            deliveries = failed.len(),
+            "all deliveries fail, one by one, so none of them is blamed; all are tried again"
+        );
+        failed.iter_mut().for_each(|one| one.fault = Fault::Busy);
+    }
+    for one in &failed {
+        set_back(database, one, now, &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+fn set_back(
+    database: &Database,
+    Failed { inbox_id, attempts, fault, error }: &Failed,
+    now: Timestamp,
+    outcome: &mut Separated,
+) -> Result<(), ApplyError> {
+    let inbox_id = *inbox_id;
+    let attempts = if *fault == Fault::Busy { *attempts } else { attempts.saturating_add(1) };
+    let pause = match fault {
+        Fault::Busy => Some(BUSY_SECONDS),
+        Fault::Unclear if attempts < MOST_ATTEMPTS => Some(pause_seconds(attempts)),
+        _ => None,
+    };
+    if let Some(pause) = pause {
+        let due = now.plus_seconds(pause);
+        database
+            .write_serialized::<_, DbError>(|conn| Ok(queue::postpone(conn, inbox_id, attempts, due)?))?;
+        outcome.postponed += 1;
+        return Ok(());
+    }
+    let letter = DeadLetter {
+        inbox_id,
+        reason: dead_letters::REFUSED,
+        detail: error.to_string(),
+        attempts,
+        claims: None,
+    };
+    database.write_serialized::<_, DbError>(|conn| {
+        dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;
+        Ok(queue::done(conn, &[inbox_id])?)
+    })?;
+    outcome.set_aside.push(letter);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_before_another_attempt_grows_to_a_minute() {
+        assert_eq!([0, 1, 2, 3, 4, 25].map(pause_seconds), [10, 10, 20, 40, 60, 60]);
+    }
+}

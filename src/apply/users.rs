@@ -1,0 +1,168 @@
+//! From latest facts to the rows of users: load the rows shown and all facts that count, decide (pure), write the rows that
+//! differ.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    consequences::Consequences,
+    groups::groups,
+    guard,
+    load::{self, rows, touched},
+    load_context::context,
+    namesakes::{Together, together},
+    protected_roles::{self, SettledHolders},
+    recompute,
+};
+use crate::{
+    audit::{self, row_entries::ChangeCause},
+    db::{DbError, Serialized},
+    decide::{
+        Rules,
+        context::Context,
+        fact::EntityKind,
+        guard::Extent,
+        newest_fact::Homes,
+        privileges,
+        state::StateSlice,
+        users::{self, ShownUser, UserChange, UserOutcome},
+    },
+    outbox::{self, Notice},
+    runtime::clock::Timestamp,
+    tables::{self, manual_grants},
+};
+
+/// By which rules people are derived, why, when, and how many together.
+#[derive(Clone, Copy, Debug)]
+pub struct Derivation<'a> {
+    /// The mapping, the guard and the policies in force.
+    pub rules: &'a Rules,
+    /// The audit entries name it.
+    pub cause: ChangeCause<'a>,
+    /// The time of the transaction.
+    pub now: Timestamp,
+    /// The guard weighs by it.
+    pub extent: Extent,
+}
+
+/// Brings the rows of touched groups and users up to date. Adds to the consequences: who lost access, and who gained or lost
+/// a privileged role.
+pub fn people(
+    conn: &mut Serialized<'_>,
+    state: &mut StateSlice,
+    homes: &Homes,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
+) -> Result<(), DbError> {
+    groups(conn, state, homes, derivation, consequences)?;
+    let ids = touched(state, EntityKind::User);
+    let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
+    let mut kept = std::mem::take(&mut settled.kept);
+    // A protected role that gets another holder changes the rows of users outside the batch, and those may do so again.
+    while !settled.others.is_empty() {
+        let ids = settled.others;
+        let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
+        let derivation = Derivation { cause: ChangeCause::AnotherHolds, ..*derivation };
+        settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
+        kept.append(&mut settled.kept);
+    }
+    consequences.notices.extend(protected_roles::notices(conn, &kept)?);
+    Ok(())
+}
+
+/// Derives these users again, from facts that stand in the database.
+pub fn again(
+    conn: &mut Serialized<'_>,
+    ids: BTreeSet<String>,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
+) -> Result<(), DbError> {
+    let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
+    state.touched.entities.extend(ids.into_iter().map(|id| (EntityKind::User, id)));
+    people(conn, &mut state, &homes, derivation, consequences)
+}
+
+fn loaded(
+    conn: &mut Serialized<'_>,
+    ids: &BTreeSet<String>,
+    rules: &Rules,
+) -> Result<(StateSlice, Homes), DbError> {
+    let state = load::entities(conn, "", ids.clone())?;
+    let homes = recompute::homes(conn, &state, rules)?;
+    Ok((state, homes))
+}
+
+fn users(
+    conn: &mut Serialized<'_>,
+    state: &mut StateSlice,
+    homes: &Homes,
+    ids: &BTreeSet<String>,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
+) -> Result<SettledHolders, DbError> {
+    let rules = derivation.rules;
+
+    // 1. Load: the rows shown, the users who must be derived together with these, and everything that counts for them.
+    let Together { ids, shown, homes, apart } = together(conn, state, ids, homes, rules)?;
+    let homes = &*homes;
+    let mut context = context(conn, state, (&ids, &shown), (homes, apart), rules)?;
+
+    // 2. Decide. Protected roles and the guard record their own decisions, and both may retain a loss.
+    let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
+    let mut derived = outcome(state, &ids, &shown, &context);
+    context.stays = guard::weigh(conn, &shown, &derived, derivation, consequences)?;
+    if !context.stays.is_empty() {
+        derived = outcome(state, &ids, &shown, &context);
+    }
+    let UserOutcome { changes, leavers } = derived;
+
+    // 3. Write.
+    hand_over(conn, &shown, &changes)?;
+    let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
+    tables::users::apply(conn, &changes, known)?;
+    manual_grants::follow(conn, &context.followed)?;
+
+    // 4. Collect the consequences.
+    let entries = audit::row_entries::users(conn, state, &shown, &changes, derivation.cause)?;
+    consequences.entries.extend(entries);
+    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
+    consequences.notices.extend(leavers.into_iter().map(Notice::Deprovisioned));
+    consequences.notices.extend(privileged.into_iter().map(Notice::Privileged));
+    Ok(settled)
+}
+
+fn outcome(
+    state: &StateSlice,
+    ids: &BTreeSet<String>,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    context: &Context<'_>,
+) -> UserOutcome {
+    let mut whole = UserOutcome::default();
+    for id in ids {
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), context);
+        whole.changes.extend(changes);
+        whole.leavers.extend(leavers);
+    }
+    whole
+}
+
+/// Notices that wait keep their person: under an id that somebody else has now they stay the former person's, and under an
+/// id whose person is known by another key now they take that key.
+fn hand_over(
+    conn: &mut Serialized<'_>,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    changes: &[UserChange],
+) -> Result<(), DbError> {
+    let (mut former, mut renamed) = (Vec::new(), Vec::new());
+    for change in changes {
+        let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
+        let row = rows(shown, &seat.user_id).iter().find(|row| row.tenant_id == seat.tenant_id);
+        let Some(row) = row.filter(|row| row.person_id != seat.person_id) else { continue };
+        let (tenant_id, user_id) = (row.tenant_id.as_str(), row.id.as_str());
+        match seat.succeeds {
+            true => former.push((tenant_id, user_id, row.person_id.as_str())),
+            false => renamed.push((tenant_id, user_id, seat.person_id.as_str())),
+        }
+    }
+    outbox::hand_over(conn, &former)?;
+    Ok(outbox::rename(conn, &renamed)?)
+}

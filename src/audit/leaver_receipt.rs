@@ -1,0 +1,186 @@
+//! Receipts: the evidence for each leaver (lesson 43): the times of the directory's event, its reception, the change
+//! and the notification of administrators, and the minutes between them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    kinds,
+    log::{self, LogQuery, StoredEntry},
+};
+use crate::{
+    db::{
+        Conn,
+        schema::{mails, outbox},
+    },
+    decide::users::ShownUser,
+    outbox::{NoticeKind, Payload, notice},
+    runtime::clock::Timestamp,
+    tables::{Key, users},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    pub user_id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// The entry in the tenant's chain.
+    pub entry: i64,
+    /// `event …`, `rule …` or `operator …`.
+    pub because: String,
+    pub roles_lost: Vec<String>,
+    pub said_at: Option<String>,
+    pub received_at: Option<String>,
+    pub applied_at: String,
+    /// `None` before the notification, and for a person who returned before it.
+    pub told_at: Option<String>,
+    /// Message-ID of the mail.
+    pub message_id: Option<String>,
+    pub mail: Option<String>,
+    pub minutes_said_to_applied: Option<i64>,
+    pub minutes_received_to_applied: Option<i64>,
+    pub minutes_applied_to_told: Option<i64>,
+    /// The time of the return of access, if any.
+    pub returned_at: Option<String>,
+}
+
+/// By (user, time of the notice). The notice and the entry have the same transaction and time.
+type Told = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
+
+type ReceiptNotice = (String, i64, Option<i64>, Option<String>, Option<String>);
+
+fn told(
+    conn: &mut Conn,
+    tenant_id: &str,
+    users: Option<&[String]>,
+    since: Option<Timestamp>,
+) -> QueryResult<Told> {
+    let mut query = outbox::table
+        .left_join(mails::table.on(mails::id.nullable().eq(outbox::mail_id)))
+        .filter(outbox::tenant_id.eq(tenant_id))
+        .filter(outbox::kind.eq(NoticeKind::Deprovisioned.name()))
+        .select((
+            outbox::user_id,
+            outbox::created_at,
+            outbox::told_at,
+            mails::message_id.nullable(),
+            mails::state.nullable(),
+        ))
+        .into_boxed();
+    if let Some(users) = users {
+        query = query.filter(outbox::user_id.eq_any(users));
+    }
+    if let Some(since) = since {
+        query = query.filter(outbox::created_at.ge(since.micros()));
+    }
+    let notices: Vec<ReceiptNotice> = query.load(conn)?;
+    Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
+}
+
+/// The notices about leavers whose id another person bears now, by user and time.
+fn formerly(conn: &mut Conn, tenant_id: &str) -> QueryResult<HashMap<(String, i64), Payload>> {
+    let notices: Vec<(String, i64, String)> = outbox::table
+        .filter(outbox::tenant_id.eq(tenant_id))
+        .filter(outbox::kind.eq(NoticeKind::Deprovisioned.name()))
+        .filter(outbox::former.eq(true))
+        .select((outbox::user_id, outbox::created_at, outbox::payload))
+        .load(conn)?;
+    let read = |(user, at, payload): (String, i64, String)| ((user, at), notice::read(&payload));
+    Ok(notices.into_iter().map(read).collect())
+}
+
+/// The receipts of all leavers of a tenant, or of these users, sorted by time.
+pub fn receipts(
+    conn: &mut Conn,
+    tenant_id: &str,
+    users: Option<&[String]>,
+    since: Option<Timestamp>,
+) -> QueryResult<Vec<Receipt>> {
+    let wanted =
+        LogQuery { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
+    let entries = log::entries(conn, wanted)?;
+    let told = told(conn, tenant_id, users, since)?;
+    let formerly = formerly(conn, tenant_id)?;
+    let mut receipts: Vec<Receipt> = Vec::new();
+    let mut last: HashMap<&str, usize> = HashMap::new();
+    for entry in &entries {
+        if entry.kind == kinds::ACCESS_LOST {
+            last.insert(&entry.subject, receipts.len());
+            receipts.push(receipt(entry, &told));
+        } else if let Some(receipt) = last.get(entry.subject.as_str()).and_then(|n| receipts.get_mut(*n)) {
+            receipt.returned_at = Some(entry.applied_at().to_string());
+        }
+    }
+    name(conn, tenant_id, &mut receipts)?;
+    let lost = entries.iter().filter(|entry| entry.kind == kinds::ACCESS_LOST);
+    for (receipt, entry) in receipts.iter_mut().zip(lost) {
+        former(receipt, entry);
+        // The id may also have changed hands later. The notice about the leaver contains the name.
+        let told = formerly.get(&(entry.subject.clone(), entry.applied_at));
+        if let Some(Payload { name, email, .. }) = told {
+            (receipt.name, receipt.email) = (name.clone(), email.clone());
+        }
+    }
+    Ok(receipts)
+}
+
+/// Adds the names of the current rows. An erased person has no name there.
+fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResult<()> {
+    let keys: BTreeSet<Key> =
+        receipts.iter().map(|receipt| (tenant_id.to_owned(), receipt.user_id.clone())).collect();
+    let shown = users::shown(conn, &keys.into_iter().collect::<Vec<_>>())?;
+    let shown: HashMap<String, ShownUser> = shown.into_iter().map(|user| (user.id.clone(), user)).collect();
+    for receipt in receipts {
+        if let Some(user) = shown.get(&receipt.user_id) {
+            (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the name if the entry also moved the id to another person, because the row has the new bearer's name.
+fn former(receipt: &mut Receipt, entry: &StoredEntry) {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let change = read(&entry.change);
+    if change.get("person_id").is_none() || change.get("status").is_some() {
+        return;
+    }
+    let personal = entry.personal.as_deref().map(read);
+    let was = |field: &str, now: Option<String>| match personal.as_ref()?.get(field) {
+        Some(moved) => moved.get(0)?.as_str().map(str::to_owned),
+        None => now,
+    };
+    receipt.name = was("name", receipt.name.take());
+    receipt.email = was("email", receipt.email.take());
+}
+
+fn receipt(entry: &StoredEntry, told: &Told) -> Receipt {
+    let (told_at, message_id, mail) =
+        told.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
+    let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
+    let minutes = |from: Option<i64>, to: Option<i64>| Some((to? - from?).div_euclid(60_000_000));
+    let change: Value = serde_json::from_str(&entry.change).unwrap_or_default();
+    let lost = change.get("lost").and_then(Value::as_array);
+    let role = |role: &Value| role.as_str().map(str::to_owned);
+    Receipt {
+        user_id: entry.subject.clone(),
+        name: None,
+        email: None,
+        entry: entry.seq,
+        because: entry.actor.clone(),
+        roles_lost: lost.into_iter().flatten().filter_map(role).collect(),
+        said_at: time(entry.said_at),
+        received_at: time(entry.received_at),
+        applied_at: entry.applied_at().to_string(),
+        told_at: time(told_at),
+        message_id,
+        mail,
+        minutes_said_to_applied: minutes(entry.said_at, Some(entry.applied_at)),
+        minutes_received_to_applied: minutes(entry.received_at, Some(entry.applied_at)),
+        minutes_applied_to_told: minutes(Some(entry.applied_at), told_at),
+        returned_at: None,
+    }
+}

@@ -1,0 +1,282 @@
+//! Audit entries for changes of users and groups: which changes, and the fact that caused each.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::QueryResult;
+
+use super::{
+    Actor, AuditEntry,
+    change::{Changed, of_group, of_user},
+};
+use crate::{
+    db::Conn,
+    decide::{
+        access::Access,
+        fact::EntityKind,
+        groups::{GroupChange, ShownGroup},
+        ownership::{directory_fact, organization_fact, owner},
+        state::{LatestFact, StateSlice},
+        users::{ShownUser, UserChange},
+    },
+    inbox::queue,
+    runtime::clock::Timestamp,
+    tables::facts,
+};
+
+/// Why rows were derived.
+#[derive(Clone, Copy, Debug)]
+pub enum ChangeCause<'a> {
+    /// The facts of a batch.
+    Deliveries(Deliveries<'a>),
+    /// A change of this directory or its organization.
+    Directory(&'a str),
+    /// A change of this group.
+    Group(&'a str),
+    Mapping(i64),
+    Operator(&'a str),
+    /// A protected role has another holder, so its last holder does not retain it any more.
+    AnotherHolds,
+    /// A held loss was approved by an operator or by the time limit. The entry of the decision names the operator.
+    HoldApproved,
+    /// An erasure. It has an entry of its own without the erased data.
+    Erasure,
+}
+
+/// The deliveries of a batch, sorted by id.
+#[derive(Clone, Copy, Debug)]
+pub struct Deliveries<'a> {
+    pub ids: &'a [i64],
+    pub event_keys: &'a [String],
+    pub received_at: &'a [Timestamp],
+}
+
+impl Deliveries<'_> {
+    pub(super) fn find(&self, inbox_id: i64) -> Option<Actor> {
+        let n = self.ids.binary_search(&inbox_id).ok()?;
+        let key = self.event_keys.get(n)?.clone();
+        Some(Actor::Event { key, inbox_id, received_at: *self.received_at.get(n)? })
+    }
+}
+
+/// The fact that caused a change.
+#[derive(Clone, Copy)]
+struct Spoken {
+    inbox_id: i64,
+    at: Timestamp,
+}
+
+impl From<&LatestFact> for Spoken {
+    fn from(fact: &LatestFact) -> Self {
+        Self { inbox_id: fact.inbox_id, at: fact.version.at }
+    }
+}
+
+struct Open {
+    tenant_id: String,
+    subject: String,
+    changed: Changed,
+    spoken: Option<Spoken>,
+}
+
+pub fn users(
+    conn: &mut Conn,
+    state: &StateSlice,
+    shown: &HashMap<String, Vec<ShownUser>>,
+    changes: &[UserChange],
+    cause: ChangeCause<'_>,
+) -> QueryResult<Vec<AuditEntry>> {
+    if matches!(cause, ChangeCause::Erasure) {
+        return Ok(Vec::new());
+    }
+    let context = spoken_context(conn, state, cause)?;
+    let mut memberships: Option<HashMap<&str, Spoken>> = None;
+    let mut open = Vec::new();
+    for change in changes {
+        let (tenant_id, user_id, access) = match change {
+            UserChange::Put { seat, .. } | UserChange::Restate(seat) => {
+                (&seat.tenant_id, &seat.user_id, Some(seat.access))
+            }
+            UserChange::Remove { tenant_id, user_id, .. } => (tenant_id, user_id, None),
+        };
+        let row = shown.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
+        let Some(changed) = of_user(row, change) else { continue };
+        let spoken = match cause {
+            ChangeCause::Deliveries(batch) => {
+                let facts = state.facts(EntityKind::User, user_id);
+                spoken_in(batch, state, tenant_id, facts).or_else(|| {
+                    memberships
+                        .get_or_insert_with(|| newest_memberships(state))
+                        .get(user_id.as_str())
+                        .copied()
+                })
+            }
+            // The most likely of several causes.
+            ChangeCause::Directory(_) => context
+                .iter()
+                .find(|spoken| matches!(access, Some(Access::Inactive(since, _)) if since == spoken.at))
+                .or(context.first())
+                .copied(),
+            _ => context.first().copied(),
+        };
+        let spoken = spoken.or(context.first().copied());
+        open.push(Open { tenant_id: tenant_id.clone(), subject: user_id.clone(), changed, spoken });
+    }
+    close(conn, open, cause)
+}
+
+pub fn groups(
+    conn: &mut Conn,
+    state: &StateSlice,
+    shown: &HashMap<String, Vec<ShownGroup>>,
+    changes: &[GroupChange],
+    cause: ChangeCause<'_>,
+) -> QueryResult<Vec<AuditEntry>> {
+    let context = spoken_context(conn, state, cause)?;
+    let mut open = Vec::new();
+    for change in changes {
+        let (GroupChange::Put { tenant_id, group_id, .. } | GroupChange::Remove { tenant_id, group_id }) =
+            change;
+        let row = shown.get(group_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
+        let Some(changed) = of_group(row, change) else { continue };
+        let spoken = match cause {
+            ChangeCause::Deliveries(batch) => {
+                spoken_in(batch, state, tenant_id, state.facts(EntityKind::Group, group_id))
+            }
+            _ => None,
+        };
+        let spoken = spoken.or(context.first().copied());
+        open.push(Open { tenant_id: tenant_id.clone(), subject: group_id.clone(), changed, spoken });
+    }
+    close(conn, open, cause)
+}
+
+/// A fact of the batch about this entity: the tenant's newest one, or any (if a claim won or lost).
+fn spoken_in(
+    batch: Deliveries<'_>,
+    state: &StateSlice,
+    tenant_id: &str,
+    facts: &[LatestFact],
+) -> Option<Spoken> {
+    let of_batch = |inbox_id: i64| batch.ids.binary_search(&inbox_id).is_ok();
+    let newest = facts
+        .iter()
+        .filter(|fact| {
+            state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
+        })
+        .max_by(|a, b| a.version.cmp(&b.version));
+    let spoken = newest.into_iter().chain(facts).find(|fact| of_batch(fact.inbox_id)).map(Spoken::from);
+    let revealing =
+        || newest.and_then(|fact| Some(Spoken { inbox_id: fact.revealed_by?, at: fact.version.at }));
+    spoken.or_else(|| revealing().filter(|spoken| of_batch(spoken.inbox_id)))
+}
+
+fn newest_memberships(state: &StateSlice) -> HashMap<&str, Spoken> {
+    let mut newest: HashMap<&str, Spoken> = HashMap::new();
+    for ((_, user_id, _), (membership, inbox_id)) in &state.touched.memberships {
+        let spoken = Spoken { inbox_id: *inbox_id, at: membership.version.at };
+        let slot = newest.entry(user_id).or_insert(spoken);
+        if (slot.at, slot.inbox_id) < (spoken.at, spoken.inbox_id) {
+            *slot = spoken;
+        }
+    }
+    newest
+}
+
+/// The first fact of the batch about a directory or an organization.
+pub(super) fn of_places<'a>(state: &'a StateSlice, batch: Deliveries<'_>) -> Option<&'a LatestFact> {
+    let places = state.touched.entities.iter();
+    let places = places.filter(|(kind, _)| matches!(kind, EntityKind::Directory | EntityKind::Organization));
+    let facts = places.flat_map(|(kind, id)| state.facts(*kind, id));
+    facts.filter(|fact| batch.ids.binary_search(&fact.inbox_id).is_ok()).min_by_key(|fact| fact.inbox_id)
+}
+
+/// Facts about the context of the rows, sorted by likelihood as the cause.
+fn spoken_context(conn: &mut Conn, state: &StateSlice, cause: ChangeCause<'_>) -> QueryResult<Vec<Spoken>> {
+    let of_directory = |id: &str| {
+        let organization = owner(state, id).and_then(|owner| organization_fact(state, owner));
+        let mut facts: Vec<&LatestFact> = directory_fact(state, id).into_iter().chain(organization).collect();
+        facts.sort_by(|a, b| (a.live, &b.version).cmp(&(b.live, &a.version)));
+        facts.into_iter().map(Spoken::from).collect::<Vec<_>>()
+    };
+    Ok(match cause {
+        ChangeCause::Deliveries(batch) => of_places(state, batch).map(Spoken::from).into_iter().collect(),
+        ChangeCause::Directory(id) => of_directory(id),
+        ChangeCause::Group(id) => {
+            let facts = facts::on(conn, &[id])?;
+            let groups = facts.iter().filter(|(kind, ..)| *kind == EntityKind::Group).map(|(.., fact)| fact);
+            groups.max_by(|a, b| a.version.cmp(&b.version)).map(Spoken::from).into_iter().collect()
+        }
+        ChangeCause::Mapping(_)
+        | ChangeCause::Operator(_)
+        | ChangeCause::Erasure
+        | ChangeCause::AnotherHolds
+        | ChangeCause::HoldApproved => Vec::new(),
+    })
+}
+
+/// Adds the deliveries to the entries. The batch's are in memory; a recompute loads one or two others.
+fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResult<Vec<AuditEntry>> {
+    let at_hand = |inbox_id: i64| match cause {
+        ChangeCause::Deliveries(batch) => batch.find(inbox_id),
+        _ => None,
+    };
+    let elsewhere: BTreeSet<i64> = open
+        .iter()
+        .filter_map(|open| open.spoken.map(|spoken| spoken.inbox_id))
+        .filter(|inbox_id| at_hand(*inbox_id).is_none())
+        .collect();
+    let elsewhere = queue::named(conn, &elsewhere.into_iter().collect::<Vec<_>>())?;
+    let elsewhere: HashMap<i64, (String, Timestamp)> =
+        elsewhere.into_iter().map(|(id, key, received_at)| (id, (key, received_at))).collect();
+    let actor = |spoken: Option<Spoken>| match cause {
+        ChangeCause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
+        ChangeCause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
+        ChangeCause::HoldApproved => Actor::Rule("held mass change, approved".to_owned()),
+        ChangeCause::Operator(name) => Actor::operator(name),
+        _ => {
+            let found = spoken.and_then(|Spoken { inbox_id, .. }| {
+                at_hand(inbox_id).or_else(|| {
+                    let (key, received_at) = elsewhere.get(&inbox_id)?.clone();
+                    Some(Actor::Event { key, inbox_id, received_at })
+                })
+            });
+            found.unwrap_or_else(|| Actor::Rule("derived again".to_owned()))
+        }
+    };
+    let entries = open.into_iter().map(|Open { tenant_id, subject, changed, spoken }| AuditEntry {
+        tenant_id,
+        subject,
+        kind: changed.kind,
+        change: changed.change,
+        personal: changed.personal,
+        actor: actor(spoken),
+        said_at: spoken.map(|spoken| spoken.at),
+    });
+    Ok(entries.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::fact::{Membership, Version},
+        runtime::clock::Timestamp,
+    };
+
+    #[test]
+    fn of_several_memberships_in_a_batch_the_newest_is_the_cause() {
+        let mut state = StateSlice::default();
+        for (n, at) in [(1, 3), (2, 7), (3, 9), (4, 9), (5, 2), (6, 8)] {
+            let at = Timestamp::from_millis(at);
+            let version = Version { at, emitted: at, event: format!("e{n}") };
+            let (group_id, user_id) = (format!("g{n}"), "u".to_owned());
+            let key = (group_id.clone(), user_id.clone(), 1);
+            let membership = Membership { group_id, user_id, version, added: true };
+            state.touched.memberships.insert(key, (membership, n));
+        }
+
+        let newest = newest_memberships(&state);
+
+        assert_eq!((newest["u"].inbox_id, newest["u"].at), (4, Timestamp::from_millis(9)));
+    }
+}

@@ -1,0 +1,432 @@
+//! Tests of each kind of mail: the preview, and hostile names.
+
+use textwrap::core::display_width;
+
+use super::*;
+use crate::{
+    notify::preview,
+    outbox::{
+        NoticeKind,
+        hold_notice::{HeldPerson, IfUndecided},
+        notice::{GivenUp, Privileged},
+    },
+    runtime::clock::Timestamp,
+};
+
+fn text_of(kind: NoticeKind) -> String {
+    let rendered = preview::rendered(kind);
+    format!("{}\n\n{}", rendered.subject, rendered.text)
+}
+
+#[test]
+fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
+    for &kind in NoticeKind::ALL {
+        let rendered = preview::rendered(kind);
+        let text = &rendered.text;
+        assert!(text.lines().all(|line| display_width(line) <= 78), "{text}");
+        for part in ["WHAT HAPPENS NEXT", "Because", "Reference", "QUESTIONS"] {
+            assert!(text.contains(part), "{part} in {}:\n{text}", kind.name());
+        }
+        assert_eq!(
+            text.contains("rosterd"),
+            kind.family().is_for_operator(),
+            "commands are for the operator:\n{text}"
+        );
+        assert!(text.contains("WHAT TO DO") || text.contains("IF THIS IS WRONG"), "{text}");
+        super::tests::leave_a_picture(kind.name(), &rendered);
+        assert_eq!(rendered.urgent, kind == NoticeKind::MassChangeHeld);
+        assert!(!rendered.html.contains("{") || rendered.html.contains("<style>"), "a hole in the template");
+        assert!(rendered.subject.len() <= 100, "{}", rendered.subject);
+        let mut paragraphs = text.split("\n\n");
+        let [headline, action] = [paragraphs.next().unwrap(), paragraphs.next().unwrap()];
+        assert!(headline.ends_with('.') && headline.len() > 10, "what happened: {text}");
+        assert!(
+            ["do not need to do anything", "lease"].iter().any(|said| action.contains(said)),
+            "what must be done: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide() {
+    insta::assert_snapshot!(text_of(NoticeKind::MassChangeHeld), @r#"
+    Please decide: 120 people would lose access or roles (Acme Corp)
+
+    A change for 120 people in the directory "Acme Okta" is on hold and needs a
+    decision.
+
+    Please approve or reject this change. There is no deadline. These people keep
+    access and roles until a decision.
+
+    Organization: Acme Corp (org_01EHZNVPK3SFK441A1RGBFSHRT)
+
+      Hold 17
+        Since       2026-01-15 12:00:00 UTC
+        Because     these people were deleted in the directory
+        On hold     118 of 240 active people would lose access
+        Roles       2 people would lose privileged roles
+        Already     9 people lost access before the hold
+        Reference   hold 17
+
+      Ada Lovelace
+        ada.lovelace@acme.example
+        Would lose  access
+        Reference   directory_user_01E1JG7J09H96KYP8HM9B0G5SJ
+
+      Grace Hopper
+        grace.hopper@acme.example
+        Would lose  admin
+        Reference   directory_user_01E1JG7J09H96KYP8HM9B0G5SJ
+
+      118 more people are not named in this mail.
+
+    WHAT HAPPENS NEXT
+    Until the decision, the people on hold can sign in as before, with their
+    roles. All other changes are applied as usual. 9 people lost access by this
+    change before the hold, and stay without access.
+
+    WHAT TO DO
+    Look at the directory in your identity provider. If the change is intended,
+    send "approve hold 17" to the team that runs the application. The current
+    state of the directory is then applied. If the change is a mistake, correct it
+    in your identity provider: each person who is active again leaves the hold. If
+    you cannot correct it there, send "reject hold 17": these people then keep
+    their access and roles. You can also decide for single people.
+
+    QUESTIONS
+    Send this reference to the team that runs the application:
+    org_01EHZNVPK3SFK441A1RGBFSHRT, hold 17.
+    "#);
+}
+
+#[test]
+fn a_hold_that_ends_by_itself_says_when() {
+    let News::Held(tenant, mut held) = preview::example(NoticeKind::MassChangeHeld) else { panic!() };
+    held.undecided = IfUndecided::ApprovedAfterHours(48);
+    held.privileged_losses = 0;
+    held.removals = 12;
+    held.applied_before = 0;
+    let rendered = news(&News::Held(tenant, held));
+
+    insta::assert_snapshot!(rendered.subject, @"Please decide: 12 people would lose access (Acme Corp)");
+    let text = rendered.text.replace('\n', " ");
+    for said in [
+        "Please approve or reject this change before 2026-01-17 12:00:00 UTC. If nobody decides, it is approved \
+         automatically 48 hours after it was held.",
+        "On hold     12 of 240 active people would lose access     Already     nobody lost access before the hold",
+    ] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+}
+
+#[test]
+fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
+    let rendered = preview::rendered(NoticeKind::DirectoryDeleted);
+
+    insta::assert_snapshot!(rendered.subject, @"Directory deleted: Acme Okta, 1,204 people lost access (Acme Corp)");
+    let text = rendered.text.replace("\n ", "");
+    let more =
+        "1,202 more people are not named in this mail. The attached file people.csv lists all of them.";
+    assert!(text.contains(more), "{text}");
+    assert_eq!(rendered.attachments[0].text.lines().count(), 1_205);
+}
+
+#[test]
+fn a_last_holder_is_told_with_what_ends_it() {
+    insta::assert_snapshot!(text_of(NoticeKind::LastHolderKept), @r#"
+    Last owner not removed: Grace Hopper (Acme Corp)
+
+    Grace Hopper keeps the role owner, because nobody else has it.
+
+    Please give the role to another person. There is no deadline.
+
+    Organization: Acme Corp (org_01EHZNVPK3SFK441A1RGBFSHRT)
+
+      Grace Hopper
+        grace.hopper@acme.example
+        Role       owner
+        Keeps      access and the role
+        Since      2026-01-15 12:00:00 UTC
+        Because    this person is not active any more in the directory "Acme
+                   Okta", and nobody else has the role
+        Reference  inbox 61
+
+    WHAT HAPPENS NEXT
+    When another person in your organization gets the role, the removal is applied
+    automatically. Until then this person can sign in as before.
+
+    WHAT TO DO
+    Give the role to another person in your identity provider. If this person must
+    lose access at once, ask the team that runs the application to remove the role
+    and the access manually.
+
+    QUESTIONS
+    Send this reference to the team that runs the application:
+    org_01EHZNVPK3SFK441A1RGBFSHRT, inbox 61.
+    "#);
+}
+
+/// The same content with two items.
+fn doubled(news: News) -> News {
+    fn twice<T: Clone>(all: Vec<T>) -> Vec<T> {
+        [all.clone(), all].concat()
+    }
+    match news {
+        News::Leavers(digest) if digest.gone.is_empty() => News::Leavers(digest),
+        News::Leavers(digest) => News::Leavers(Digest { gone: twice(digest.gone.clone()), ..digest }),
+        News::Connected(tenant, directories) => News::Connected(tenant, twice(directories)),
+        News::Silent(tenant, silences) => News::Silent(tenant, twice(silences)),
+        News::Privileges(tenant, changes, _) => News::Privileges(tenant, twice(changes), 3),
+        News::Kept(tenant, kept) => News::Kept(tenant, twice(kept)),
+        News::Held(tenant, held) => News::Held(tenant, held),
+        News::Mapping(tenant, mappings) => News::Mapping(tenant, twice(mappings)),
+        News::Report(tenant, review) => News::Report(tenant, review),
+        News::GivenUp(given_up, _) => {
+            let refused = GivenUp { entity: Some("user u1".into()), inbox_id: 0, ..given_up[0].clone() };
+            News::GivenUp(vec![given_up[0].clone(), refused], 3)
+        }
+        News::ClaimsRefused(refused, _) => News::ClaimsRefused(twice(refused), 3),
+        News::Moved(moved, _) => News::Moved(twice(moved), 3),
+        News::Waiting(waiting) => News::Waiting(waiting),
+        News::Webhooks(away) => News::Webhooks(twice(away)),
+    }
+}
+
+#[test]
+fn two_of_a_kind_are_counted() {
+    let lines = |kind: &NoticeKind| {
+        let rendered = news(&doubled(preview::example(*kind)));
+        let paragraphs: Vec<&str> = rendered.text.split("\n\n").collect();
+        let more = paragraphs.iter().find(|text| text.starts_with("  ") && text.contains(" in this mail"));
+        let texts =
+            [rendered.subject.as_str(), paragraphs[0], paragraphs[1], more.map_or("", |text| text.trim())];
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        texts.map(one_line).join("\n").trim_end().to_owned()
+    };
+    let shown: Vec<String> = NoticeKind::ALL.iter().map(lines).collect();
+    insta::assert_snapshot!(shown.join("\n---\n"), @r#"
+    Access removed: 2 people (Acme Corp)
+    2 people no longer have access.
+    If this is correct, you do not need to do anything.
+    ---
+    2 directories connected (Acme Corp)
+    2 new directories now control who has access.
+    If your organization connected them, you do not need to do anything.
+    ---
+    2 directories deleted, 1,204 people lost access (Acme Corp)
+    2 directories were deleted, and 1,204 people lost access.
+    If this is correct, you do not need to do anything.
+    1,202 more people are not named in this mail. The attached file people.csv lists all of them.
+    ---
+    No updates from 2 directories (Acme Corp)
+    2 directories have sent no update for more than 30 days.
+    Did people join, leave or change roles in this time? If so, please check the connection.
+    ---
+    Privileged roles: 3 changes (Acme Corp)
+    3 privileged roles were granted or lost.
+    If this is correct, you do not need to do anything.
+    1 more change is not in this mail.
+    ---
+    Privileged roles: 3 changes (Acme Corp)
+    3 privileged roles were granted or lost.
+    If this is correct, you do not need to do anything.
+    1 more change is not in this mail.
+    ---
+    Last holders of 2 roles not removed: 1 person (Acme Corp)
+    1 person keeps 2 roles, because nobody else has them.
+    Please give each of these roles to another person. There is no deadline.
+    ---
+    Please decide: 120 people would lose access or roles (Acme Corp)
+    A change for 120 people in the directory "Acme Okta" is on hold and needs a decision.
+    Please approve or reject this change. There is no deadline. These people keep access and roles until a decision.
+    118 more people are not named in this mail.
+    ---
+    Role rules changed: 424 people affected (Acme Corp)
+    New role rules change the roles of 424 people.
+    If you expected this change, you do not need to do anything.
+    Privileged roles of 4 more people change. They are not named in this mail.
+    ---
+    Access report: 2 people with access, 2 left (Acme Corp)
+    2 people have access; 2 lost it in this period.
+    Please review the attached list. There is no deadline.
+    ---
+    Not applied: 3 deliveries
+    3 deliveries could not be applied.
+    Please look at the cause soon. A person may still have access that has ended in the directory.
+    1 more delivery is not in this mail.
+    ---
+    Events refused: 3 directories claimed by another organization
+    The events of 3 directories were refused.
+    Please find out which organization owns each directory. People who left may still have access.
+    1 more directory is not in this mail.
+    ---
+    Moved to another organization: 3 directories
+    3 directories were moved to another organization.
+    If you expected this change, you do not need to do anything.
+    1 more directory is not in this mail.
+    ---
+    Not applied: 1,204 deliveries wait
+    1,204 deliveries wait, the oldest for more than half an hour.
+    Please look at the cause now. A person may still have access that has ended in the directory.
+    ---
+    The broker's webhooks do not arrive
+    The broker's webhooks do not arrive at this service.
+    Please check the endpoint soon. Until then changes are applied later than usual.
+    "#);
+}
+
+#[test]
+fn a_list_runs_no_formula_and_says_when_it_is_cut() {
+    let leaver = |name: &str| NamedLeaver {
+        user_id: "u1".into(),
+        name: Some(name.into()),
+        email: Some("a,b@acme.example".into()),
+        since: Timestamp::from_millis(1_768_478_400_000),
+        because: LeaverReason::DirectoryDeleted,
+        directory: Some("say \"A\"".into()),
+        inbox_id: 7,
+        found: false,
+    };
+    let digest =
+        |leavers: Vec<NamedLeaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
+
+    let csv = render(&digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachments.remove(0).text;
+    insta::assert_snapshot!(csv.trim_start_matches('\u{feff}').replace("\r\n", "\n"), @r#"
+    "name","email","user_id","since","because","reference"
+    "'=HYPERLINK(1) @x","a,b@acme.example","u1","2026-01-15 12:00:00 UTC","the directory ""say ""A"""" was deleted","inbox 7"
+    "#);
+
+    let long = render(&digest(vec![leaver(&"x".repeat(80)); 20_000])).attachments.remove(0).text;
+    assert!(long.len() < 2_100_000 && long.trim_end().ends_with("cannot carry more.\""));
+}
+
+#[test]
+fn no_name_of_a_stranger_gets_into_the_markup_of_any_kind() {
+    let forged = "\u{1e}section You must log in\n* Eve\n> eve@acme.example\nSince: now";
+    let evil = "<script>alert(1)</script>\r\nBcc: all@acme.example\u{202e}\u{0}\"'&";
+    for (&kind, evil) in
+        NoticeKind::ALL.iter().flat_map(|kind| [(kind, evil), (kind, forged), (kind, "> * a: b")])
+    {
+        let harmless = preview::rendered(kind);
+        let hostile = news(&spoiled(preview::example(kind), evil));
+
+        let count = |text: &str, c| text.matches(c).count();
+        assert_eq!(count(&hostile.html, '<'), count(&harmless.html, '<'), "{}", hostile.html);
+        assert!(!hostile.subject.contains(['\r', '\n', '\u{202e}', '\u{0}']), "{}", hostile.subject);
+        assert!(hostile.text.lines().all(|line| display_width(line) <= 78), "{}", hostile.text);
+    }
+}
+
+#[test]
+fn no_name_of_a_stranger_is_a_link_or_part_of_a_command() {
+    for evil in [
+        "www.evil.example",
+        "evil.example",
+        "mailto:eve@evil.example",
+        "https://evil.example/",
+        "$(reboot)",
+        "x;reboot",
+    ] {
+        for &kind in NoticeKind::ALL {
+            let hostile = news(&spoiled(preview::example(kind), evil));
+            let whole = format!("{}\n{}\n{}", hostile.subject, hostile.text, hostile.html);
+            assert!(!whole.contains("evil.example"), "{}: {whole}", kind.name());
+            for command in
+                hostile.text.replace('\n', " ").split('"').filter(|part| part.starts_with("rosterd "))
+            {
+                assert!(!command.contains("reboot") && !command.contains("evil"), "{command}");
+            }
+        }
+    }
+}
+
+/// The same content with each text from outside replaced.
+fn spoiled(news: News, evil: &str) -> News {
+    let text = || evil.to_owned();
+    let some = || Some(evil.to_owned());
+    // Different from the name, because an address that equals the name is shown only once.
+    let mail = || Some(format!("at {evil}"));
+    let tenant = |tenant: TenantNames| TenantNames {
+        id: text(),
+        name: some(),
+        directories: tenant.directories.into_keys().map(|id| (id, text())).collect(),
+    };
+    match news {
+        News::Leavers(mut digest) => {
+            (digest.tenant_id, digest.tenant_name) = (text(), some());
+            digest.leavers.iter_mut().for_each(|leaver| {
+                (leaver.name, leaver.email, leaver.directory, leaver.user_id) =
+                    (some(), mail(), some(), text());
+            });
+            digest.gone.iter_mut().for_each(|directory| (directory.name, directory.id) = (some(), text()));
+            News::Leavers(digest)
+        }
+        News::Connected(of, mut directories) => {
+            for directory in &mut directories {
+                (directory.id, directory.name, directory.provider) = (text(), some(), some());
+            }
+            News::Connected(tenant(of), directories)
+        }
+        News::Silent(of, mut silences) => {
+            silences.iter_mut().for_each(|silence| silence.directory_id = text());
+            News::Silent(tenant(of), silences)
+        }
+        News::Privileges(of, mut changes, total) => {
+            for change in &mut changes {
+                (change.name, change.email, change.role) = (some(), mail(), text());
+                change.because = change.because.is_some().then(text);
+            }
+            News::Privileges(tenant(of), changes, total)
+        }
+        News::Kept(of, mut kept) => {
+            kept.iter_mut().for_each(|one| (one.name, one.email, one.role) = (some(), mail(), text()));
+            News::Kept(tenant(of), kept)
+        }
+        News::Held(of, mut held) => {
+            held.directory = some();
+            let person = HeldPerson { user_id: text(), name: some(), email: mail(), roles: vec![text()] };
+            held.people = vec![person; held.people.len()];
+            News::Held(tenant(of), held)
+        }
+        News::Mapping(of, mut mappings) => {
+            let user = Privileged {
+                user_id: text(),
+                name: some(),
+                email: mail(),
+                gains: vec![text()],
+                loses: vec![text()],
+            };
+            mappings.iter_mut().for_each(|mapping| mapping.privileged = vec![user.clone()]);
+            News::Mapping(tenant(of), mappings)
+        }
+        News::Report(of, mut review) => {
+            for left in &mut review.report.left {
+                (left.name, left.email, left.user_id, left.because) = (some(), mail(), text(), text());
+                (left.roles_lost, left.mail) = (vec![text()], some());
+            }
+            News::Report(tenant(of), review)
+        }
+        News::GivenUp(mut given_up, total) => {
+            for one in &mut given_up {
+                (one.reason, one.detail) = (text(), text());
+                one.entity = one.entity.is_some().then(text);
+            }
+            News::GivenUp(given_up, total)
+        }
+        News::ClaimsRefused(mut refused, total) => {
+            for one in &mut refused {
+                (one.directory_id, one.organization_id, one.owner) = (text(), text(), some());
+            }
+            News::ClaimsRefused(refused, total)
+        }
+        News::Moved(mut moved, total) => {
+            for one in &mut moved {
+                (one.directory_id, one.from, one.to, one.by, one.reason) =
+                    (text(), text(), text(), text(), text());
+            }
+            News::Moved(moved, total)
+        }
+        News::Waiting(waiting) => News::Waiting(waiting),
+        News::Webhooks(away) => News::Webhooks(away),
+    }
+}

@@ -1,0 +1,212 @@
+//! Everybody and every group of a directory that moves, derived again page by page in the transaction of the move.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::MoveError;
+use crate::{
+    apply::{
+        consequences::Consequences,
+        load, recompute,
+        users::{Derivation, people},
+    },
+    audit::row_entries::ChangeCause,
+    db::{Conn, DbError, Serialized},
+    decide::{
+        Rules,
+        access::AccessCause,
+        fact::EntityKind,
+        guard::{Decision, Extent, HeldEntry},
+        state::StateSlice,
+        users::{Leaver, ShownUser},
+    },
+    outbox::Notice,
+    runtime::clock::Timestamp,
+    tables::{self, Key, held_users, holds},
+};
+
+/// In one step, so that memory stays flat.
+const PAGE: usize = 500;
+
+/// One person, before in the former tenant and after in the new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MovedPerson {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub had_access: bool,
+    pub has_access: bool,
+    /// The roles in the former tenant, and in the new one.
+    pub had: BTreeSet<String>,
+    pub has: BTreeSet<String>,
+    /// Manual grants of the former tenant that end.
+    pub by_hand: BTreeSet<String>,
+}
+
+impl MovedPerson {
+    pub fn loses(&self) -> Vec<&str> {
+        self.had.difference(&self.has).map(String::as_str).collect()
+    }
+
+    pub fn gains(&self) -> Vec<&str> {
+        self.has.difference(&self.had).map(String::as_str).collect()
+    }
+}
+
+/// By person of the former tenant: their users in this directory.
+pub(super) type Persons = BTreeMap<String, BTreeSet<String>>;
+
+/// The directory that moves.
+pub(super) struct Moving<'a> {
+    pub(super) directory_id: &'a str,
+    pub(super) claim_ids: Vec<i64>,
+    pub(super) from_tenant: &'a str,
+    pub(super) to_tenant: &'a str,
+    pub(super) by: &'a str,
+    pub(super) now: Timestamp,
+}
+
+impl Moving<'_> {
+    /// Groups come first, as roles follow from them. Returns how many the new tenant has.
+    pub(super) fn groups(&self, conn: &mut Serialized<'_>, rules: &Rules) -> Result<usize, MoveError> {
+        let mut shown = 0;
+        self.each_page(conn, EntityKind::Group, |conn, ids| {
+            self.derive(conn, rules, EntityKind::Group, ids)?.1.write(conn, self.now)?;
+            shown += tables::groups::shown(conn, &keys(self.to_tenant, ids))?
+                .iter()
+                .filter(|row| row.directory_id == self.directory_id)
+                .count();
+            Ok(())
+        })?;
+        Ok(shown)
+    }
+
+    pub(super) fn people(
+        &self,
+        conn: &mut Serialized<'_>,
+        rules: &Rules,
+    ) -> Result<(BTreeMap<String, MovedPerson>, Persons), MoveError> {
+        let (mut moved, mut persons) = (BTreeMap::new(), Persons::new());
+        self.each_page(conn, EntityKind::User, |conn, ids| {
+            let here = |row: &ShownUser| row.directory_id == self.directory_id;
+            let mut before = shown(conn, self.from_tenant, ids)?;
+            before.retain(|_, row| here(row));
+            end_holds(conn, &before)?;
+            let (state, mut consequences) = self.derive(conn, rules, EntityKind::User, ids)?;
+            let stay = shown(conn, self.from_tenant, ids)?;
+            let mut after = shown(conn, self.to_tenant, ids)?;
+            after.retain(|_, row| here(row));
+            for row in before.values() {
+                persons.entry(row.person_id.clone()).or_default().insert(row.id.clone());
+                // Another directory of the tenant may show the user now; its people are told of as ever.
+                if row.active && stay.get(&row.id).is_none_or(here) {
+                    consequences.notices.push(Notice::Deprovisioned(self.leaver(row, &state)));
+                }
+            }
+            consequences.write(conn, self.now)?;
+            for id in ids {
+                if before.contains_key(id) || after.contains_key(id) {
+                    moved.insert(id.clone(), person(before.get(id), after.get(id)));
+                }
+            }
+            Ok(())
+        })?;
+        Ok((moved, persons))
+    }
+
+    fn each_page(
+        &self,
+        conn: &mut Serialized<'_>,
+        kind: EntityKind,
+        mut visit: impl FnMut(&mut Serialized<'_>, &BTreeSet<String>) -> Result<(), MoveError>,
+    ) -> Result<(), MoveError> {
+        let mut after = (String::new(), -1);
+        loop {
+            let page = tables::facts::under(conn, &self.claim_ids, (&after.0, after.1), PAGE)?;
+            let Some(last) = page.last().cloned() else { return Ok(()) };
+            after = last;
+            let of_kind = page.into_iter().filter(|(_, code)| tables::kind(*code) == kind);
+            let ids: BTreeSet<String> = of_kind.map(|(id, _)| id).collect();
+            if !ids.is_empty() {
+                visit(conn, &ids)?;
+            }
+        }
+    }
+
+    /// The operator has decided, so the guard holds nothing.
+    fn derive(
+        &self,
+        conn: &mut Serialized<'_>,
+        rules: &Rules,
+        kind: EntityKind,
+        ids: &BTreeSet<String>,
+    ) -> Result<(StateSlice, Consequences), MoveError> {
+        let mut state = load::entities(conn, self.directory_id, ids.clone())?;
+        let homes = recompute::homes(conn, &state, rules)?;
+        state.touched.entities.extend(ids.iter().map(|id| (kind, id.clone())));
+        let cause = ChangeCause::Operator(self.by);
+        let derivation = Derivation { rules, cause, now: self.now, extent: Extent::ByHand };
+        let mut consequences = Consequences::default();
+        people(conn, &mut state, &homes, &derivation, &mut consequences)?;
+        Ok((state, consequences))
+    }
+
+    fn leaver(&self, row: &ShownUser, state: &StateSlice) -> Leaver {
+        let newest = state.facts(EntityKind::User, &row.id).iter().max_by(|a, b| a.version.cmp(&b.version));
+        Leaver {
+            tenant_id: row.tenant_id.clone(),
+            user_id: row.id.clone(),
+            person_id: row.person_id.clone(),
+            directory_id: self.directory_id.to_owned(),
+            name: row.name.clone(),
+            email: row.email.clone(),
+            since: self.now,
+            cause: AccessCause::Moved,
+            succeeded: false,
+            state: None,
+            inbox_id: newest.map_or(0, |fact| fact.inbox_id),
+            found: false,
+        }
+    }
+}
+
+fn keys(tenant_id: &str, ids: &BTreeSet<String>) -> Vec<Key> {
+    ids.iter().map(|id| (tenant_id.to_owned(), id.clone())).collect()
+}
+
+fn shown(
+    conn: &mut Conn,
+    tenant_id: &str,
+    ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, ShownUser>, DbError> {
+    let rows = tables::users::shown(conn, &keys(tenant_id, ids))?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+fn person(before: Option<&ShownUser>, after: Option<&ShownUser>) -> MovedPerson {
+    let held = |row: Option<&ShownUser>| row.map(|row| row.held.clone()).unwrap_or_default();
+    let shown = after.or(before);
+    MovedPerson {
+        name: shown.and_then(|row| row.name.clone()),
+        email: shown.and_then(|row| row.email.clone()),
+        had_access: before.is_some_and(|row| row.active),
+        has_access: after.is_some_and(|row| row.active),
+        had: held(before),
+        has: held(after),
+        by_hand: BTreeSet::new(),
+    }
+}
+
+/// Whoever waits for a decision stops the move. A rejected loss was one of the former tenant, and ends with it.
+fn end_holds(conn: &mut Serialized<'_>, before: &BTreeMap<String, ShownUser>) -> Result<(), MoveError> {
+    let keys: Vec<Key> = before.values().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
+    let live = held_users::live(conn, &keys)?;
+    for entry in &live {
+        match entry.decision {
+            Decision::Open => return Err(MoveError::Held(entry.hold_id)),
+            Decision::Approved => return Err(MoveError::Releasing(entry.hold_id)),
+            Decision::Rejected => {}
+        }
+    }
+    held_users::end(conn, &live.iter().collect::<Vec<&HeldEntry>>(), held_users::ENDED)?;
+    let ids: BTreeSet<i64> = live.iter().map(|entry| entry.hold_id).collect();
+    Ok(holds::settle(conn, &ids.into_iter().collect::<Vec<_>>(), held_users::ENDED)?)
+}
