@@ -177,6 +177,7 @@ mod tests {
             id: 1,
             directory_id: "d".to_owned(),
             organization_id: String::new(),
+            tenure: 0,
             first: FirstSighting { rank: 0, at: Timestamp::default(), event: "e".to_owned() },
             first_inbox_id: 11,
             revealed_by: Some(12),

@@ -97,7 +97,7 @@ both! {
 
 both! {
     fn rows_have_the_brokers_times_of_creation_and_of_the_last_change(app) {
-        use rosterd::{runtime::clock::Timestamp, tables::published::{DIRECTORIES, GROUPS, TENANTS}};
+        use rosterd::{runtime::clock::Timestamp, tables::host_tables::{DIRECTORIES, GROUPS, TENANTS}};
         app.play(&[
             event("o1", "organization.created", 5, crate::harness::broker::organization("org_1", 3)),
             event("d1", "dsync.activated", 5, crate::harness::broker::directory("dir_1", "org_1", 3)),

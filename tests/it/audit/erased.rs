@@ -369,7 +369,7 @@ both! {
         // The same person again, by a newer word: groups are as they were.
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "active", 9))]);
         assert_eq!(app.brief(USERS, &["id", "status", "email"])[0], "u1 active u1@acme.example");
-        assert_eq!(app.rows(rosterd::tables::published::GROUP_MEMBERS).len(), 1);
+        assert_eq!(app.rows(rosterd::tables::host_tables::GROUP_MEMBERS).len(), 1);
     }
 }
 
