@@ -5,11 +5,13 @@
 //! catch_up   events that no webhook brought → inbox
 //! lists      pages of a list, to their end or to what broke them off
 //! compare    one directory: its lists against the latest facts → differences
+//! absent     what complete lists do not hold, read twice
 //! losses     the differences that take access away, weighed as one batch before they enter the inbox
 //! difference one listed object against the latest fact about it
 //! reconcile  all directories (subjects), their owners first, and the record of each comparison
 //! ```
 
+mod absent;
 pub mod backfill;
 pub mod catch_up;
 pub mod client;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
+    absent,
     compare::{CompareError, Comparing},
     difference::{Loss, known},
     lists::{self, Item},
@@ -68,9 +69,15 @@ pub(super) fn compare(
     if gone.is_empty() {
         return Ok(());
     }
-    let left = comparing
+    let mut left = comparing
         .database
         .read::<_, DbError>(|conn| Ok(left(conn, comparing, group_id, group, &gone, &standing)?))?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    // As with people and groups: only absence from two readings counts.
+    let again = absent::listed(comparing, |after| Question::members(directory_id, group_id, after))?;
+    left.retain(|loss| loss.user_id.as_ref().is_none_or(|id| !again.contains(id)));
     comparing.losses.extend(left);
     Ok(())
 }

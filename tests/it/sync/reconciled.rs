@@ -54,7 +54,7 @@ pub fn reconcile(app: &TestApp, api: &TestApi) -> Vec<Report> {
 }
 
 /// `kind id done` of each difference.
-fn brief(reports: &[Report]) -> Vec<String> {
+pub fn brief(reports: &[Report]) -> Vec<String> {
     let differences = reports.iter().flat_map(|report| &report.differences);
     let mut brief: Vec<String> =
         differences.map(|found| format!("{} {} {}", found.kind, found.id, found.done.name())).collect();
@@ -62,7 +62,7 @@ fn brief(reports: &[Report]) -> Vec<String> {
     brief
 }
 
-fn statuses(app: &TestApp) -> Vec<String> {
+pub fn statuses(app: &TestApp) -> Vec<String> {
     app.brief(USERS, &["id", "status"])
 }
 
@@ -82,7 +82,7 @@ pub fn world(people: i64) -> Vec<Value> {
     events
 }
 
-fn both_know(app: &TestApp, api: &TestApi, people: i64) {
+pub fn both_know(app: &TestApp, api: &TestApi, people: i64) {
     let world = world(people);
     app.play(&world);
     api.emit(&world);
