@@ -9,6 +9,8 @@
 //! losses     the differences that take access away, weighed as one batch before they enter the inbox
 //! difference one listed object against the latest fact about it
 //! reconcile  all directories (subjects), their owners first, and the record of each comparison
+//! schedule   which directories are due (pure), and runs: one process at a time
+//! not_compared, missed, silence   notices: not compared for long, no webhooks, no word for days
 //! ```
 
 mod absent;
@@ -21,11 +23,14 @@ mod lists;
 mod losses;
 mod members;
 pub mod missed;
+pub mod not_compared;
 mod owners;
 mod pace;
 pub mod reconcile;
 mod record;
 pub mod report;
 mod retry;
+pub mod runs;
 pub mod schedule;
+pub mod silence;
 mod subjects;

@@ -5,6 +5,7 @@ pub mod applier;
 pub mod asker;
 pub mod checkpointer;
 mod compaction;
+mod comparer;
 pub mod notifier;
 mod pending_work;
 mod shifts;

@@ -12,6 +12,7 @@ mod held;
 mod layout;
 mod leavers;
 mod mapping;
+mod not_compared;
 pub(crate) mod page;
 mod report;
 mod roles;
@@ -31,6 +32,7 @@ use crate::outbox::{
 };
 
 pub use leavers::{Digest, LeaverReason, NamedLeaver};
+pub use not_compared::LateAndOver;
 pub use report::Review;
 
 /// What one mail tells, to the administrators of one tenant, or to the operator.
@@ -49,6 +51,7 @@ pub enum News {
     ClaimsRefused(Vec<ClaimRefused>, usize),
     Waiting(Waiting),
     Webhooks(Vec<WebhooksAway>),
+    NotCompared(LateAndOver),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +101,7 @@ pub fn news(news: &News) -> Rendered {
         News::ClaimsRefused(refused, total) => written(&claims_refused::page(refused, *total)),
         News::Waiting(waiting) => written(&waiting::page(waiting)),
         News::Webhooks(away) => written(&webhooks::page(away)),
+        News::NotCompared(all) => written(&not_compared::page(all)),
     }
 }
 

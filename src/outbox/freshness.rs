@@ -32,7 +32,8 @@ pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
         | Notice::DeliveryGivenUp(_)
         | Notice::ClaimRefused(_)
         | Notice::DeliveriesWait(_)
-        | Notice::WebhooksAway(_) => true,
+        | Notice::WebhooksAway(_)
+        | Notice::NotCompared(_) => true,
     }
 }
 

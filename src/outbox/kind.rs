@@ -38,6 +38,8 @@ pub enum NoticeKind {
     DeliveriesWait,
     /// No webhook arrives although the API has events, or they arrive again; for the operator.
     WebhooksAway,
+    /// A directory was not compared with the broker's lists for long, or was compared again; for the operator.
+    NotCompared,
 }
 
 /// What one mail is about: each has a file of its name in `templates/mail/`.
@@ -68,6 +70,8 @@ pub enum Family {
     Waiting,
     /// For the operator.
     Webhooks,
+    /// For the operator.
+    NotCompared,
 }
 
 impl NoticeKind {
@@ -100,6 +104,7 @@ impl NoticeKind {
             Self::ClaimRefused => Family::ClaimsRefused,
             Self::DeliveriesWait => Family::Waiting,
             Self::WebhooksAway => Family::Webhooks,
+            Self::NotCompared => Family::NotCompared,
         }
     }
 }
@@ -121,7 +126,10 @@ impl Family {
 
     /// Of the service itself and not of a tenant: for the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Waiting | Self::Webhooks)
+        matches!(
+            self,
+            Self::GivenUp | Self::ClaimsRefused | Self::Waiting | Self::Webhooks | Self::NotCompared
+        )
     }
 
     /// Somebody has to decide: it waits for no window, counts against no rate, and says so in its headers.

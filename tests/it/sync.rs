@@ -9,4 +9,7 @@ mod commands;
 mod converging;
 mod late;
 mod limits;
+mod not_compared;
 mod reconciled;
+mod silence;
+mod spread;

@@ -7,7 +7,7 @@ use rosterd::{
     operator::mapping_plan::{self, PlanOperator},
     sync::{
         client::Client,
-        reconcile::{Reconcile, ReconcileError},
+        reconcile::{Reconcile, ReconcileError, Which},
         report::{Done, Report},
     },
     tables::{
@@ -41,7 +41,7 @@ pub fn reconcile_by(app: &TestApp, client: &Client, dry_run: bool) -> Result<Vec
         clock: &app.clock,
         tenant: None,
         directory: None,
-        compared_since: None,
+        which: Which::All,
         dry_run,
         settle: &settle,
         progress: &|_, _| {},
