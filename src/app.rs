@@ -98,7 +98,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     migrate(&database)?;
     settle_tenancy(&database, config.tenancy)?;
     settle_policy(&database, &config.rules())?;
-    database.write_in_turn(|conn| holds::release_unguarded(conn, &config.guard, clock.now()))?;
+    database.write_serialized(|conn| holds::release_unguarded(conn, &config.guard, clock.now()))?;
     // Deliveries can be kept all the same, and are applied by themselves when the privileges are given.
     for lacking in probe::lacking(&database)? {
         tracing::error!(%lacking, "nothing can be applied: {}", probe::ADVICE);
@@ -300,7 +300,7 @@ fn settle_tenancy(database: &Database, tenancy: Tenancy) -> Result<(), StartErro
 /// A changed policy on deleted directories changes what was derived before: those directories are derived again.
 fn settle_policy(database: &Database, rules: &Rules) -> Result<(), StartError> {
     let policy = format!("{:?}", rules.directory_deleted);
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let known = properties::get(conn, properties::DIRECTORY_DELETED)?;
         if known.as_deref() == Some(policy.as_str()) {
             return Ok(());

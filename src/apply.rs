@@ -2,10 +2,13 @@
 //!
 //! What was delivered becomes latest facts, rows that the host sees, notices in the outbox, and the end of the
 //! queue entry, all in one transaction: after a crash a batch has happened or it has not. Batches run one at a time
-//! over the whole database (`Database::write_in_turn`), however many processes there are, so each decides on what the
-//! last one left; no leader, no lease: whoever is next takes the oldest deliveries.
+//! over the whole database (`Database::write_serialized`), however many processes there are, so each decides on what the
+//! last one left; no leader, no lease: the next process takes the oldest deliveries.
 
+pub mod consequences;
+pub mod context;
 pub mod directories;
+pub mod groups;
 pub mod guard;
 pub mod isolate;
 pub mod load;
@@ -24,7 +27,7 @@ use crate::{
         self,
         people::{ChangeCause, Deliveries},
     },
-    db::{Conn, Database, DbError, IN_A_BATCH, wait_for_rows},
+    db::{Conn, Database, DbError, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         fact::EntityKind,
@@ -37,18 +40,19 @@ use crate::{
         dead_letters::{self, DeadLetter},
         queue::{self, QueueQuery},
     },
-    outbox,
+    outbox::Notice,
     runtime::{clock::Timestamp, failpoint},
     sync::backfill,
     tables::{
         claims, directory_activity, facts, mappings,
         memberships::{self, NewMembership},
-        recompute_jobs,
         refused_claims::{self, RefusedClaim},
         role_list, roles,
     },
 };
-use parse_batch::{LeftOut, ParsedBatch};
+use consequences::Consequences;
+use parse_batch::{LeftOut, ParsedBatch, ParsedObservation};
+use people::{Derivation, people};
 use prefetch::Prefetcher;
 
 /// How much one transaction takes on.
@@ -109,7 +113,7 @@ pub fn step(
     ahead: &Prefetcher,
     now: Timestamp,
 ) -> Result<AppliedBatch, ApplyError> {
-    // Taken and read before the turn: the log never changes, and whoever waits for the turn need not wait for that.
+    // Read and parsed before the serialized transaction, so that no other process waits for it. The log never changes.
     let batched = ahead.take(database, batch, now)?;
     if batched.inbox_ids.is_empty() {
         return Ok(AppliedBatch::default());
@@ -117,9 +121,11 @@ pub fn step(
     let applied = match batched.is_full {
         true => {
             let in_hand = batched.span();
-            ahead.during(database, batch, now, in_hand, || in_turn(database, rules, batch, batched, now))
+            ahead.during(database, batch, now, in_hand, || {
+                apply_serialized(database, rules, batch, batched, now)
+            })
         }
-        false => in_turn(database, rules, batch, batched, now),
+        false => apply_serialized(database, rules, batch, batched, now),
     }?;
     if applied.overtaken {
         // Or what was read meanwhile would be what has just been applied.
@@ -129,21 +135,21 @@ pub fn step(
     Ok(applied)
 }
 
-fn in_turn(
+fn apply_serialized(
     database: &Database,
     rules: &Rules,
     batch: Batch,
     batched: ParsedBatch,
     now: Timestamp,
 ) -> Result<AppliedBatch, ApplyError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         expect_mapping(conn, rules)?;
         wait_for_rows(conn, IN_A_BATCH)?;
         let queued = queue::done(conn, &batched.inbox_ids)?;
         let mut batched = batched.still_queued(&queued);
         let overtaken = batched.inbox_ids.is_empty();
         if overtaken {
-            // Another process was faster. It is our turn now, so nobody else takes what is taken here.
+            // Another process was faster. Now this one holds the lock, so nobody else takes these deliveries.
             let oldest = QueueQuery::oldest(batch.deliveries, batch.bytes);
             batched = parse_batch::read(queue::take(conn, now, &oldest)?, now);
             queue::done(conn, &batched.inbox_ids)?;
@@ -152,7 +158,7 @@ fn in_turn(
     })
 }
 
-/// In the turn nobody changes the mapping, so what is derived after this is derived by the one that holds.
+/// Nobody else changes the mapping during the serialized transaction, so all that follows is derived by the mapping in force.
 pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), ApplyError> {
     match mappings::version(conn)? == rules.mapping.version {
         true => Ok(()),
@@ -162,7 +168,7 @@ pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), Apply
 
 /// Applies deliveries that are out of the queue, inside the caller's transaction.
 pub fn apply(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     rules: &Rules,
     batched: ParsedBatch,
     now: Timestamp,
@@ -175,66 +181,95 @@ pub fn apply(
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
-    let mut state = load::slice(conn, observations.iter().map(|(_, _, observation)| observation.as_ref()))?;
-    let before = places(&state, rules);
-    let mut spoken = Vec::with_capacity(observations.len());
-    for (inbox_id, attempts, observation) in observations {
-        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
-        let claim_id = claim.map(|claim| claim.id);
-        spoken.extend(claim_id.map(|id| Spoken {
-            inbox_id,
-            attempts,
-            claim_id: id,
-            ends_access: observation.ends_access(),
-        }));
-        fold(&mut state, inbox_id, *observation);
-    }
-    applied.overruled = std::mem::take(&mut state.touched.overruled);
-    let claims: BTreeSet<i64> = spoken.iter().map(|spoken| spoken.claim_id).collect();
-    let heard = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
-    directory_activity::note(conn, &heard.collect(), now)?;
-    let moved = settle(&mut state, rules);
-    applied.set_aside.extend(refuse(conn, &state, &spoken, now)?);
-    let mut concerned = write_facts(conn, &state)?;
-    failpoint::reach("folded");
-    let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
-    concerned.extend(left.iter().cloned());
-    concerned.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
-
-    let directories::SettledDirectories { homes, mut changed, tenants, mut notices } =
-        directories::directories(conn, &mut state, rules, &before, &left)?;
-    concerned.extend(tenants);
+    let mut consequences = Consequences::default();
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
-    let relisted = role_list::settle(conn, &rules.mapping, &concerned)?;
-    audit::record(conn, &audit::roles::heard(&relisted, &state, batch), now)?;
-    changed.extend(moved.into_iter().map(|moved| moved.directory_id));
-    let changed: Vec<String> = changed.into_iter().collect();
-    recompute_jobs::request(conn, &changed)?;
-    applied.refreshes = changed.len();
 
+    // 1. Load everything known about the entities of the batch.
+    let mut state = load::slice(conn, observations.iter().map(|parsed| parsed.observation.as_ref()))?;
+    let before = places(&state, rules);
+
+    // 2. Fold the observations into facts, then settle who owns each directory.
+    let claimed = fold_all(&mut state, observations);
+    applied.overruled = std::mem::take(&mut state.touched.overruled);
+    let moved = settle(&mut state, rules);
+
+    // 3. Write the facts. A delivery whose claim lost is refused, though its fact stands under that claim.
+    note_activity(conn, &state, &claimed, now)?;
+    applied.set_aside.extend(refuse(conn, &state, &claimed, now)?);
+    let mut affected = write_facts(conn, &state)?;
+    failpoint::reach("folded");
+
+    // 4. Directories and tenants: load, decide, write.
+    let left: BTreeSet<String> = moved.iter().filter_map(|moved| moved.left.clone()).collect();
+    affected.extend(left.iter().cloned());
+    affected.extend(moved.iter().map(|moved| place(&state, &moved.directory_id, rules).tenant_id));
+    let directories::SettledDirectories { homes, changed, tenants, notices } =
+        directories::directories(conn, &mut state, rules, &before, &left)?;
+    affected.extend(tenants);
+    consequences.notices.extend(notices);
+    consequences.directories.extend(changed);
+    consequences.directories.extend(moved.into_iter().map(|moved| moved.directory_id));
+
+    // 5. The lists of roles of the affected tenants.
+    let relisted = role_list::settle(conn, &rules.mapping, &affected)?;
+    consequences.entries.extend(audit::roles::heard(&relisted, &state, batch));
+
+    // 6. Groups and users: load, decide, write.
     if rules.mapping.uses_groups() {
-        let members =
-            state.touched.memberships.keys().map(|(_, user_id, _)| (EntityKind::User, user_id.clone()));
-        let members: Vec<_> = members.collect();
+        let members = state.touched.memberships.keys().map(|(_, user_id, _)| user_id.clone());
+        let members: Vec<_> = members.map(|user_id| (EntityKind::User, user_id)).collect();
         state.touched.entities.extend(members);
     }
-    let turn = guard::Derivation::of(now, Extent::Touched);
-    notices.extend(people::people(conn, &mut state, &homes, rules, ChangeCause::Deliveries(batch), turn)?);
-    let connected = |notice: &outbox::Notice| matches!(notice, outbox::Notice::DirectoryConnected { .. });
-    // Directories that a first import brings in are no news.
-    if notices.iter().any(connected) && backfill::since(conn)?.is_some() {
-        notices.retain(|notice| !connected(notice));
+    let cause = ChangeCause::Deliveries(batch);
+    let derivation = Derivation { rules, cause, now, extent: Extent::Touched };
+    people(conn, &mut state, &homes, &derivation, &mut consequences)?;
+
+    // 7. Write the consequences.
+    let is_connected = |notice: &Notice| matches!(notice, Notice::DirectoryConnected { .. });
+    if consequences.notices.iter().any(is_connected) && backfill::since(conn)?.is_some() {
+        // Directories that the first import brings in are no news.
+        consequences.notices.retain(|notice| !is_connected(notice));
     }
-    outbox::enqueue(conn, &notices, now)?;
+    consequences.write(conn, now)?;
     failpoint::reach("noticed");
-    applied.leavers = outbox::leavers(&notices);
-    (applied.notices, applied.event_keys) = (notices.len(), event_keys);
     dead_letters::bury(conn, &applied.set_aside, now)?;
+    applied.refreshes = consequences.directories.len();
+    (applied.leavers, applied.notices) = (consequences.leavers(), consequences.notices.len());
+    applied.event_keys = event_keys;
     Ok(applied)
 }
 
-/// A delivery that speaks for a directory under one claim.
-struct Spoken {
+/// Folds every observation, and returns the claim of each delivery that names a directory. Pure.
+fn fold_all(state: &mut StateSlice, observations: Vec<ParsedObservation>) -> Vec<ClaimedDelivery> {
+    let mut claimed = Vec::with_capacity(observations.len());
+    for ParsedObservation { inbox_id, attempts, observation } in observations {
+        let claim = claim_of(&observation).and_then(|(directory, org)| state.claim_between(directory, org));
+        let claim_id = claim.map(|claim| claim.id);
+        claimed.extend(claim_id.map(|claim_id| ClaimedDelivery {
+            inbox_id,
+            attempts,
+            claim_id,
+            ends_access: observation.ends_access(),
+        }));
+        fold(state, inbox_id, *observation);
+    }
+    claimed
+}
+
+/// A directory is active when anything arrives for it, whoever owns it.
+fn note_activity(
+    conn: &mut Serialized<'_>,
+    state: &StateSlice,
+    claimed: &[ClaimedDelivery],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let claims: BTreeSet<i64> = claimed.iter().map(|delivery| delivery.claim_id).collect();
+    let active = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
+    Ok(directory_activity::note(conn, &active.collect(), now)?)
+}
+
+/// A delivery, and the claim under which it names a directory.
+struct ClaimedDelivery {
     inbox_id: i64,
     attempts: i16,
     claim_id: i64,
@@ -244,14 +279,14 @@ struct Spoken {
 /// Dead letters of the deliveries whose claim lost: their directory belongs to another organization. They are counted, so that
 /// the operator learns of them.
 fn refuse(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &StateSlice,
-    spoken: &[Spoken],
+    claimed: &[ClaimedDelivery],
     now: Timestamp,
 ) -> Result<Vec<DeadLetter>, DbError> {
     let mut letters = Vec::new();
     let mut refused = refused_claims::ByDirectory::new();
-    for Spoken { inbox_id, attempts, claim_id, ends_access } in spoken {
+    for ClaimedDelivery { inbox_id, attempts, claim_id, ends_access } in claimed {
         let lost = state.claim(*claim_id).filter(|claim| claim.tenant_id.is_none());
         let Some(OwnershipClaim { directory_id, organization_id, .. }) = lost else { continue };
         let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");
@@ -281,7 +316,7 @@ fn places(state: &StateSlice, rules: &Rules) -> HashMap<String, Ownership> {
 }
 
 /// Returns the tenants in which a role is named for the first time.
-fn write_facts(conn: &mut Conn, state: &StateSlice) -> Result<BTreeSet<String>, DbError> {
+fn write_facts(conn: &mut Serialized<'_>, state: &StateSlice) -> Result<BTreeSet<String>, DbError> {
     let touched = &state.touched;
     let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
     claims::update(conn, &changed)?;

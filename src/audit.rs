@@ -1,7 +1,7 @@
 //! The audit trail: an entry for each change, written in the transaction of the change (lesson 41).
 //!
-//! Each tenant has a chain of its own; what belongs to no tenant is in the chain of tenant ''. Writers are in turn
-//! (`Database::write_in_turn`), so a chain cannot fork (lesson 42). Names, addresses and attributes stand beside the
+//! Each tenant has a chain of its own; what belongs to no tenant is in the chain of tenant ''. Only the serialized transaction
+//! appends, so a chain cannot fork (lesson 42). Names, addresses and attributes stand beside the
 //! chain, which holds only a commitment to them, so that a person can be erased. Retention never drops an entry.
 
 pub mod chain;
@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
     },
     runtime::clock::Timestamp,
@@ -155,8 +155,8 @@ struct Placed<'a> {
     hash: Hash,
 }
 
-/// Appends to the tenants' chains. The caller's transaction must be in turn.
-pub fn record(conn: &mut Conn, entries: &[AuditEntry], now: Timestamp) -> QueryResult<()> {
+/// Appends the entries to their tenants' chains.
+pub fn record(conn: &mut Serialized<'_>, entries: &[AuditEntry], now: Timestamp) -> QueryResult<()> {
     if entries.is_empty() {
         return Ok(());
     }

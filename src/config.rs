@@ -182,10 +182,9 @@ impl std::fmt::Debug for MailUrl {
             Self::Directory(path) => write!(f, "file://{}", path.display()),
             Self::Smtp(url) => {
                 let url = url.expose_secret();
-                let host = url.rsplit_once('@').map_or_else(
-                    || url.split_once("://").map_or(url, |(_, host)| host),
-                    |(_, host)| host,
-                );
+                let host = url
+                    .rsplit_once('@')
+                    .map_or_else(|| url.split_once("://").map_or(url, |(_, host)| host), |(_, host)| host);
                 write!(f, "smtp://{host}")
             }
         }

@@ -15,6 +15,7 @@ mod postgres_url;
 pub mod probe;
 pub mod schema;
 mod sequences;
+mod serialized;
 mod sqlite_file;
 mod watch;
 
@@ -31,13 +32,14 @@ use parking_lot::{Mutex, RwLock};
 use secrecy::ExposeSecret;
 
 use address::{asks_for_writes, hosts};
-use conn::{Pooled, TURN};
+use conn::{Pooled, SERIALIZED_LOCK};
 use nature::of_writes;
 use watch::Call;
 
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
 pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
+pub use serialized::Serialized;
 pub use sqlite_file::{ServedError, Serving, serve_alone};
 pub use watch::Watch;
 
@@ -157,8 +159,8 @@ impl Database {
         hosts(url) > 1 && !asks_for_writes(url)
     }
 
-    /// Whether there is one line of writers, receivers among them.
-    pub fn takes_turns_with_receivers(&self) -> bool {
+    /// Whether writers exclude each other, receivers included.
+    pub fn has_one_writer(&self) -> bool {
         self.is_sqlite
     }
 
@@ -243,17 +245,17 @@ impl Database {
         }
     }
 
-    /// One write transaction in the line of those that change the directory: one at a time on the whole database, so
-    /// that each decides on what the last one left (see `apply`).
-    pub fn write_in_turn<T, E: From<DbError> + From<diesel::result::Error>>(
+    /// The serialized transaction: the write transaction that changes rows. One runs at a time in the whole database, so that
+    /// each decides on the rows that the last one left (see `apply`).
+    pub fn write_serialized<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
-        run: impl FnOnce(&mut Conn) -> Result<T, E>,
+        run: impl FnOnce(&mut Serialized<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        // On SQLite the write transaction itself is the turn. Who has it and falls silent must not keep it from the others.
+        // On SQLite any write transaction excludes the others. A process that holds the lock and falls silent loses it soon.
         let begin = format!(
-            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'; SELECT pg_advisory_xact_lock({TURN})"
+            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'; SELECT pg_advisory_xact_lock({SERIALIZED_LOCK})"
         );
-        self.transaction(&begin, run)
+        self.transaction(&begin, |conn| run(&mut Serialized::new(conn)))
     }
 
     fn transaction<T, E: From<DbError> + From<diesel::result::Error>>(

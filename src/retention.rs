@@ -44,7 +44,7 @@ pub struct Compacted {
 }
 
 pub fn step(database: &Database, retention: Retention, now: Timestamp) -> Result<Compacted, ApplyError> {
-    database.write_in_turn(|conn| Ok(compact(conn, retention, now)?))
+    database.write_serialized(|conn| Ok(compact(conn, retention, now)?))
 }
 
 fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Compacted, DbError> {

@@ -1,7 +1,6 @@
 //! The directory as tables: one file for each, its SQL in that file and nowhere else.
 //!
-//! Everything here runs inside the one write transaction in turn, so what was loaded cannot change before it is
-//! written.
+//! Rows change only inside the serialized transaction, so a row that it has loaded cannot change before it writes.
 
 pub mod claims;
 pub mod comparisons;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    db::{Conn, DbError},
+    db::{DbError, Serialized},
     decide::{
         DEFAULT_TENANT, Rules, Tenancy,
         directories::{DELETED, DirectoryRow, UNKNOWN, directory_row, tenant_row},
@@ -36,7 +36,7 @@ pub struct SettledDirectories {
 
 /// Brings the rows of directories and tenants up to date.
 pub fn directories(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &mut StateSlice,
     rules: &Rules,
     before: &HashMap<String, Ownership>,
@@ -155,7 +155,7 @@ fn touched_directories(
 }
 
 fn tenants(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &mut StateSlice,
     rules: &Rules,
     directories: &BTreeSet<String>,

@@ -5,17 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
 
-use super::people::rows;
+use super::{consequences::Consequences, load::rows, people::Derivation};
 use crate::{
-    audit::{self, Actor, kinds},
-    db::{Conn, DbError},
+    audit::{Actor, AuditEntry, kinds},
+    db::{Conn, DbError, Serialized},
     decide::{
-        Rules,
         context::{HeldState, HeldStates},
         guard::{self, Extent, GuardLimits, HeldEntry, LostAccess, Sorted, Undecided, UserLoss},
         users::{ShownUser, UserOutcome},
     },
-    outbox::{self, Notice},
+    outbox::Notice,
     runtime::clock::Timestamp,
     tables::{
         Key,
@@ -24,35 +23,23 @@ use crate::{
     },
 };
 
-/// When, and what is derived together.
-#[derive(Clone, Copy, Debug)]
-pub struct Derivation {
-    pub now: Timestamp,
-    pub extent: Extent,
-}
-
-impl Derivation {
-    pub fn of(now: Timestamp, extent: Extent) -> Self {
-        Self { now, extent }
-    }
-}
-
 /// What stays of the rows shown, whatever was derived. Remembers what is held and why, and ends what was held and is
 /// not any more.
 pub fn weigh(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     shown: &HashMap<String, Vec<ShownUser>>,
     outcome: &UserOutcome,
-    rules: &Rules,
-    turn: Derivation,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
 ) -> Result<HeldStates, DbError> {
+    let rules = derivation.rules;
     if !rules.guard.on {
         return Ok(HeldStates::new());
     }
     let keys: Vec<Key> =
         shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let entries = held_users::live(conn, &keys)?;
-    let losses = losses(conn, shown, outcome, rules, turn)?;
+    let losses = losses(conn, shown, outcome, derivation)?;
     if losses.is_empty() && entries.is_empty() {
         return Ok(HeldStates::new());
     }
@@ -66,9 +53,9 @@ pub fn weigh(
     held_users::end(conn, &applied.iter().collect::<Vec<_>>(), held_users::DONE)?;
     held_users::end(conn, &overtaken.iter().collect::<Vec<_>>(), held_users::ENDED)?;
 
-    let held = match turn.extent {
+    let held = match derivation.extent {
         Extent::ByHand => Vec::new(),
-        Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, rules, turn)?,
+        Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, derivation, consequences)?,
     };
     let left: BTreeSet<i64> =
         applied.iter().chain(&overtaken).map(|entry: &HeldEntry| entry.hold_id).collect();
@@ -98,11 +85,11 @@ fn losses(
     conn: &mut Conn,
     shown: &HashMap<String, Vec<ShownUser>>,
     outcome: &UserOutcome,
-    rules: &Rules,
-    turn: Derivation,
+    derivation: &Derivation<'_>,
 ) -> Result<Vec<UserLoss>, DbError> {
+    let rules = derivation.rules;
     let version = rules.mapping.version;
-    let before = match turn.extent {
+    let before = match derivation.extent {
         Extent::Directory if version > 0 => mappings::at(conn, version - 1)?,
         _ => None,
     };
@@ -116,18 +103,19 @@ fn losses(
 
 /// Those that are held, of losses on which nobody has decided.
 fn weigh_fresh(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     shown: &HashMap<String, Vec<ShownUser>>,
     fresh: Vec<UserLoss>,
-    rules: &Rules,
-    turn: Derivation,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
 ) -> Result<Vec<UserLoss>, DbError> {
+    let rules = derivation.rules;
     let mut directories: BTreeMap<Key, Vec<UserLoss>> = BTreeMap::new();
     for loss in fresh {
         let directory = (loss.tenant_id.clone(), loss.directory_id.clone());
         directories.entry(directory).or_default().push(loss);
     }
-    let minute = turn.now.minute();
+    let minute = derivation.now.minute();
     // Whole minutes: never shorter than the window, and up to one longer.
     let since = |limits: &GuardLimits| minute - i64::from(limits.window_minutes);
     let weighed: Vec<(&Key, &GuardLimits)> =
@@ -140,7 +128,7 @@ fn weigh_fresh(
     for (directory, limits) in weighed {
         let losses = directories.get(directory).map_or(&[][..], Vec::as_slice);
         let recent = recent.get(&directory.1).copied().unwrap_or_default();
-        let is_held = is_anomalous(conn, shown, directory, losses, limits, recent, turn.extent)?;
+        let is_held = is_anomalous(conn, shown, directory, losses, limits, recent, derivation.extent)?;
         let applied = if is_held { 0 } else { losses.len() };
         added.push(AddedLosses {
             directory_id: &directory.1,
@@ -149,7 +137,8 @@ fn weigh_fresh(
             applied,
         });
         if is_held {
-            hold(conn, directory, losses, limits, recent, turn.now)?;
+            let weighed = Weighed { directory, losses, limits, recent };
+            hold(conn, weighed, derivation.now, consequences)?;
             held.extend(losses.iter().cloned());
         }
     }
@@ -192,29 +181,34 @@ fn is_anomalous(
     }
 }
 
-/// Into the directory's open hold, or a new one.
-fn hold(
-    conn: &mut Conn,
-    directory: &Key,
-    losses: &[UserLoss],
-    limits: &GuardLimits,
+/// The fresh losses of one directory, and the numbers that they were weighed by.
+#[derive(Clone, Copy)]
+struct Weighed<'a> {
+    directory: &'a Key,
+    losses: &'a [UserLoss],
+    limits: &'a GuardLimits,
     recent: RecentLosses,
+}
+
+/// Adds the losses to the directory's open hold, or opens one.
+fn hold(
+    conn: &mut Serialized<'_>,
+    weighed: Weighed<'_>,
     now: Timestamp,
+    consequences: &mut Consequences,
 ) -> Result<(), DbError> {
-    let id = match holds::open_of(conn, directory)? {
+    let id = match holds::open_of(conn, weighed.directory)? {
         Some(id) => id,
-        None => open(conn, directory, losses, limits, recent, now)?,
+        None => open(conn, weighed, now, consequences)?,
     };
-    Ok(held_users::hold(conn, &losses.iter().map(|loss| (loss, id)).collect::<Vec<_>>())?)
+    Ok(held_users::hold(conn, &weighed.losses.iter().map(|loss| (loss, id)).collect::<Vec<_>>())?)
 }
 
 fn open(
-    conn: &mut Conn,
-    directory: &Key,
-    losses: &[UserLoss],
-    limits: &GuardLimits,
-    recent: RecentLosses,
+    conn: &mut Serialized<'_>,
+    Weighed { directory, losses, limits, recent }: Weighed<'_>,
     now: Timestamp,
+    consequences: &mut Consequences,
 ) -> Result<i64, DbError> {
     let due_at = match limits.undecided {
         Undecided::Stay => None,
@@ -241,10 +235,9 @@ fn open(
     let (tenant_id, directory_id) = directory.clone();
     let change = json!({"directory_id": directory_id, "people": losses.len(), "cause": cause(losses),
         "applied_before": recent.applied, "active_before": active + recent.applied});
-    let entry =
-        audit::AuditEntry::new(&tenant_id, kinds::HOLD_OPENED, id, &change, Actor::Rule("guard".to_owned()));
-    audit::record(conn, &[entry], now)?;
-    outbox::enqueue(conn, &[Notice::MassChangeHeld { tenant_id, directory_id, hold_id: id }], now)?;
+    let entry = AuditEntry::new(&tenant_id, kinds::HOLD_OPENED, id, &change, Actor::Rule("guard".to_owned()));
+    consequences.entries.push(entry);
+    consequences.notices.push(Notice::MassChangeHeld { tenant_id, directory_id, hold_id: id });
     Ok(id)
 }
 

@@ -71,7 +71,7 @@ pub fn separate(
     for _ in 0..batch.deliveries {
         let mut current = None;
         let wanted = QueueQuery { but_for: 0..=last, ..QueueQuery::oldest(1, batch.bytes) };
-        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, ALONE)?;
             let taken = queue::take(conn, now, &wanted)?;
@@ -141,12 +141,13 @@ fn set_back(
     };
     if let Some(pause) = pause {
         let due = now.plus_seconds(pause);
-        database.write_in_turn::<_, DbError>(|conn| Ok(queue::postpone(conn, inbox_id, attempts, due)?))?;
+        database
+            .write_serialized::<_, DbError>(|conn| Ok(queue::postpone(conn, inbox_id, attempts, due)?))?;
         outcome.postponed += 1;
         return Ok(());
     }
     let letter = DeadLetter { inbox_id, reason: dead_letters::REFUSED, detail: error.to_string(), attempts };
-    database.write_in_turn::<_, DbError>(|conn| {
+    database.write_serialized::<_, DbError>(|conn| {
         dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;
         Ok(queue::done(conn, &[inbox_id])?)
     })?;

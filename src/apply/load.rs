@@ -178,3 +178,13 @@ pub fn by_id<T>(rows: Vec<T>, id: impl Fn(&T) -> &str) -> HashMap<String, Vec<T>
     }
     map
 }
+
+/// The rows of one id.
+pub fn rows<'a, T>(map: &'a HashMap<String, Vec<T>>, id: &str) -> &'a [T] {
+    map.get(id).map_or(&[], Vec::as_slice)
+}
+
+/// The ids of a kind about which the batch has facts.
+pub fn touched(state: &StateSlice, kind: EntityKind) -> BTreeSet<String> {
+    state.touched.entities.iter().filter(|(k, _)| *k == kind).map(|(_, id)| id.clone()).collect()
+}

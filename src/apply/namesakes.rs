@@ -6,7 +6,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
-use super::{load, people::rows, recompute};
+use super::{
+    load::{self, rows},
+    recompute,
+};
 use crate::{
     db::{Conn, DbError},
     decide::{

@@ -1,4 +1,4 @@
-//! Bodies to observations: pure, so it is done before the turn is taken.
+//! Bodies to observations. Pure, so it runs before the serialized transaction begins.
 
 use std::{collections::HashSet, ops::RangeInclusive};
 
@@ -16,14 +16,23 @@ use crate::{
 /// its time has come, and a rebuild says the same, since time goes on.
 const MOST_AHEAD_SECONDS: i64 = 24 * 3_600;
 
-/// Values of a delivery that are not taken, each in words.
+/// Values of a delivery that cannot be stored, each in words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LeftOut {
     pub event_key: String,
     pub values: Vec<String>,
 }
 
-/// What a batch of deliveries says.
+/// The observation of one delivery.
+#[derive(Debug)]
+pub struct ParsedObservation {
+    pub inbox_id: i64,
+    /// How often the delivery failed so far.
+    pub attempts: i16,
+    pub observation: Box<Observation>,
+}
+
+/// The contents of a batch of deliveries.
 #[derive(Debug, Default)]
 pub struct ParsedBatch {
     /// In order.
@@ -31,24 +40,24 @@ pub struct ParsedBatch {
     /// For the log.
     pub event_keys: Vec<String>,
     pub received_at: Vec<Timestamp>,
-    /// With the delivery, and how often that was tried.
-    pub observations: Vec<(i64, i16, Box<Observation>)>,
-    /// What cannot be read does not hold up the rest (lesson 16).
+    /// Of the deliveries that can be read and say something.
+    pub observations: Vec<ParsedObservation>,
+    /// Deliveries that cannot be read do not hold up the others (lesson 16).
     pub set_aside: Vec<DeadLetter>,
-    /// What of them could not be kept.
+    /// By delivery.
     pub left_out: Vec<(i64, LeftOut)>,
-    /// As large as a batch may be.
+    /// Whether it is as large as a batch may be.
     pub is_full: bool,
 }
 
 impl ParsedBatch {
-    /// From the first delivery to the last.
+    /// The ids from the first delivery to the last.
     pub fn span(&self) -> RangeInclusive<i64> {
         let (first, last) = (self.inbox_ids.first(), self.inbox_ids.last());
         first.copied().unwrap_or_default()..=last.copied().unwrap_or_default()
     }
 
-    /// Without what others have applied meanwhile.
+    /// The same without deliveries that other processes have applied meanwhile.
     pub fn still_queued(mut self, queued: &[i64]) -> Self {
         if queued.len() < self.inbox_ids.len() {
             let queued: HashSet<i64> = queued.iter().copied().collect();
@@ -57,7 +66,7 @@ impl ParsedBatch {
             self.event_keys.retain(|_| keys.next().copied().unwrap_or_default());
             self.received_at.retain(|_| times.next().copied().unwrap_or_default());
             self.inbox_ids.retain(|id| queued.contains(id));
-            self.observations.retain(|(id, _, _)| queued.contains(id));
+            self.observations.retain(|parsed| queued.contains(&parsed.inbox_id));
             self.set_aside.retain(|letter| queued.contains(&letter.inbox_id));
             self.left_out.retain(|(id, _)| queued.contains(id));
         }
@@ -90,7 +99,7 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
                     let left_out = LeftOut { event_key: event_key.clone(), values: left_out };
                     batched.left_out.push((inbox_id, left_out));
                 }
-                batched.observations.push((inbox_id, attempts, observation));
+                batched.observations.push(ParsedObservation { inbox_id, attempts, observation });
             }
             Some(Ok(Reading::Nothing)) => {}
             Some(Err(error)) => batched.set_aside.push(not_understood(error.to_string())),

@@ -1,140 +1,133 @@
-//! From latest facts to the rows of users and groups: load what is shown and what else counts, derive (pure), write what
-//! differs.
+//! From latest facts to the rows of users: load the rows shown and all facts that count, decide (pure), write the rows that
+//! differ.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    guard::{self, Derivation},
-    load,
+    consequences::Consequences,
+    context::context,
+    groups::groups,
+    guard,
+    load::{self, rows, touched},
     namesakes::{Together, together},
-    protected_roles, recompute,
+    protected_roles::{self, SettledHolders},
+    recompute,
 };
 use crate::{
-    audit::{self, AuditEntry, people::ChangeCause},
-    db::{Conn, DbError},
+    audit::{self, people::ChangeCause},
+    db::{DbError, Serialized},
     decide::{
         Rules,
-        bearers::bearer_of,
-        context::{Context, Groups},
+        context::Context,
         fact::EntityKind,
-        groups::{self, GroupChange, ShownGroup},
-        known_user,
-        namesakes::Apart,
+        guard::Extent,
         newest::Homes,
         privileges,
         state::StateSlice,
         users::{self, ShownUser, UserChange, UserOutcome},
     },
     outbox::{self, Notice},
-    tables::{
-        self, Key,
-        manual_grants::{self, GrantOwner},
-        memberships, recompute_jobs, role_holders,
-    },
+    runtime::clock::Timestamp,
+    tables::{self, manual_grants},
 };
 
-/// Brings the rows of touched users and groups up to date, and returns what is to be told: who lost access, and who gained
-/// or lost a privileged role.
+/// By which rules people are derived, why, when, and how many together.
+#[derive(Clone, Copy, Debug)]
+pub struct Derivation<'a> {
+    /// The mapping, the guard and the policies in force.
+    pub rules: &'a Rules,
+    /// The audit entries name it.
+    pub cause: ChangeCause<'a>,
+    /// The time of the transaction.
+    pub now: Timestamp,
+    /// The guard weighs by it.
+    pub extent: Extent,
+}
+
+/// Brings the rows of touched groups and users up to date. Adds to the consequences: who lost access, and who gained or lost
+/// a privileged role.
 pub fn people(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &mut StateSlice,
     homes: &Homes,
-    rules: &Rules,
-    cause: ChangeCause<'_>,
-    turn: Derivation,
-) -> Result<Vec<Notice>, DbError> {
-    let mut entries = groups(conn, state, homes, rules, cause)?;
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
+) -> Result<(), DbError> {
+    groups(conn, state, homes, derivation, consequences)?;
     let ids = touched(state, EntityKind::User);
-    let Together { ids, shown, homes, apart } = together(conn, state, &ids, homes, rules)?;
+    let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
+    let mut kept = std::mem::take(&mut settled.kept);
+    // A protected role that gets another holder changes the rows of users outside the batch, and those may do so again.
+    while !settled.others.is_empty() {
+        let ids = settled.others;
+        let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
+        let derivation = Derivation { cause: ChangeCause::AnotherHolds, ..*derivation };
+        settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
+        kept.append(&mut settled.kept);
+    }
+    consequences.notices.extend(protected_roles::notices(conn, &kept)?);
+    Ok(())
+}
+
+/// Derives these users again, from facts that stand in the database.
+pub fn again(
+    conn: &mut Serialized<'_>,
+    ids: BTreeSet<String>,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
+) -> Result<(), DbError> {
+    let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
+    state.touched.entities.extend(ids.into_iter().map(|id| (EntityKind::User, id)));
+    people(conn, &mut state, &homes, derivation, consequences)
+}
+
+fn loaded(
+    conn: &mut Serialized<'_>,
+    ids: &BTreeSet<String>,
+    rules: &Rules,
+) -> Result<(StateSlice, Homes), DbError> {
+    let state = load::entities(conn, "", ids.clone())?;
+    let homes = recompute::homes(conn, &state, rules)?;
+    Ok((state, homes))
+}
+
+fn users(
+    conn: &mut Serialized<'_>,
+    state: &mut StateSlice,
+    homes: &Homes,
+    ids: &BTreeSet<String>,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
+) -> Result<SettledHolders, DbError> {
+    let rules = derivation.rules;
+
+    // 1. Load: the rows shown, the users who must be derived together with these, and everything that counts for them.
+    let Together { ids, shown, homes, apart } = together(conn, state, ids, homes, rules)?;
     let homes = &*homes;
     let mut context = context(conn, state, (&ids, &shown), (homes, apart), rules)?;
+
+    // 2. Decide. Protected roles and the guard record their own decisions, and both may retain a loss.
     let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
     let mut derived = outcome(state, &ids, &shown, &context);
-    let stays = guard::weigh(conn, &shown, &derived, rules, turn)?;
-    if !stays.is_empty() {
-        context.stays = stays;
+    context.stays = guard::weigh(conn, &shown, &derived, derivation, consequences)?;
+    if !context.stays.is_empty() {
         derived = outcome(state, &ids, &shown, &context);
     }
     let UserOutcome { changes, leavers } = derived;
+
+    // 3. Write.
     hand_over(conn, &shown, &changes)?;
     let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
     manual_grants::follow(conn, &context.followed)?;
-    entries.extend(audit::people::users(conn, state, &shown, &changes, cause)?);
-    audit::record(conn, &entries, turn.now)?;
+
+    // 4. Collect the consequences.
+    let entries = audit::people::users(conn, state, &shown, &changes, derivation.cause)?;
+    consequences.entries.extend(entries);
     let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
-    let mut notices: Vec<Notice> = leavers.into_iter().map(Notice::Deprovisioned).collect();
-    notices.extend(privileged.into_iter().map(Notice::Privileged));
-    if !settled.others.is_empty() {
-        notices.extend(again(conn, settled.others, rules, ChangeCause::AnotherHolds, turn)?);
-    }
-    notices.extend(protected_roles::told(conn, &settled.kept)?);
-    Ok(notices)
-}
-
-/// The same for users alone, whatever concerns them.
-pub fn again(
-    conn: &mut Conn,
-    ids: BTreeSet<String>,
-    rules: &Rules,
-    cause: ChangeCause<'_>,
-    turn: Derivation,
-) -> Result<Vec<Notice>, DbError> {
-    let mut state = load::entities(conn, "", ids.clone())?;
-    let homes = recompute::homes(conn, &state, rules)?;
-    state.touched.entities.extend(ids.into_iter().map(|id| (EntityKind::User, id)));
-    people(conn, &mut state, &homes, rules, cause, turn)
-}
-
-fn groups(
-    conn: &mut Conn,
-    state: &mut StateSlice,
-    homes: &Homes,
-    rules: &Rules,
-    cause: ChangeCause<'_>,
-) -> Result<Vec<AuditEntry>, DbError> {
-    let ids = touched(state, EntityKind::Group);
-    let shown = tables::groups::shown(conn, &load::keys(state, EntityKind::Group, ids.iter()))?;
-    let shown = load::by_id(shown, |row| &row.id);
-    let wanted = ids.iter().flat_map(|id| groups::wanted(state, id, rows(&shown, id), homes)).collect();
-    load::contents(conn, state, &wanted)?;
-    let changes: Vec<GroupChange> =
-        ids.iter().flat_map(|id| groups::derive(state, id, rows(&shown, id), homes)).collect();
-    tables::groups::apply(conn, &changes)?;
-    if rules.mapping.uses_groups() {
-        // A renamed group may map to other roles (lesson 28), and may have many members.
-        let mut concerned: BTreeSet<(&str, &str)> =
-            changes.iter().flat_map(|change| around_group(change, &shown)).collect();
-        // And one that was deleted in between has other members now, though its row is the same.
-        let emptied = state.touched.emptied.iter().filter_map(|(group_id, claim_id)| {
-            Some((state.claim(*claim_id)?.directory_id.as_str(), group_id.as_str()))
-        });
-        concerned.extend(emptied);
-        recompute_jobs::request_members(conn, &concerned.into_iter().collect::<Vec<_>>())?;
-    }
-    Ok(audit::people::groups(conn, state, &shown, &changes, cause)?)
-}
-
-/// (directory, group), before and after.
-fn around_group<'a>(
-    change: &'a GroupChange,
-    shown: &'a HashMap<String, Vec<ShownGroup>>,
-) -> Vec<(&'a str, &'a str)> {
-    let (id, now) = match change {
-        GroupChange::Put { tenant_id, group_id, directory_id, content, .. } => {
-            // A newer snapshot that says the same is nothing to its members.
-            let same = |row: &ShownGroup| {
-                (&row.tenant_id, &row.directory_id, &row.name) == (tenant_id, directory_id, &content.name)
-            };
-            if rows(shown, group_id).iter().any(same) {
-                return Vec::new();
-            }
-            (group_id, Some(directory_id.as_str()))
-        }
-        GroupChange::Remove { group_id, .. } => (group_id, None),
-    };
-    let before = rows(shown, id).iter().map(|row| row.directory_id.as_str());
-    before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
+    consequences.notices.extend(leavers.into_iter().map(Notice::Deprovisioned));
+    consequences.notices.extend(privileged.into_iter().map(Notice::Privileged));
+    Ok(settled)
 }
 
 fn outcome(
@@ -152,43 +145,10 @@ fn outcome(
     whole
 }
 
-/// All that counts for the rows of these users, who are derived together.
-pub fn context<'a>(
-    conn: &mut Conn,
-    state: &StateSlice,
-    (ids, shown): (&BTreeSet<String>, &HashMap<String, Vec<ShownUser>>),
-    (homes, apart): (&'a Homes, Apart),
-    rules: &'a Rules,
-) -> Result<Context<'a>, DbError> {
-    let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
-    let mut groups = match rules.mapping.uses_groups() {
-        true => memberships::groups_of(conn, &keys)?,
-        false => Groups::new(),
-    };
-    for ((tenant_id, user_id), of_user) in &mut groups {
-        // What was said of whoever bore the id before; `group_members` says it by the row.
-        if let Some((at, event)) = bearer_of(state, user_id, tenant_id).since {
-            of_user.retain(|group| (group.since, &group.event) > (at, &event));
-        }
-    }
-    let whose = |id: &String| {
-        let of = |known_user::Person { tenant_id, person_id, also }| {
-            (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
-        };
-        known_user::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
-    };
-    let (by_hand, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
-    let mut context = Context { apart, groups, by_hand, followed, ..Context::new(homes, &rules.mapping) };
-    if rules.mapping.protects() {
-        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
-    }
-    Ok(context)
-}
-
-/// What waits to be told of whoever was shown under an id that is somebody else's now is still of them; and of whoever is
-/// known as another person than before, it is of that person.
+/// Notices that wait keep their person: under an id that somebody else has now they stay the former person's, and under an
+/// id whose person is known by another key now they take that key.
 fn hand_over(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     shown: &HashMap<String, Vec<ShownUser>>,
     changes: &[UserChange],
 ) -> Result<(), DbError> {
@@ -205,12 +165,4 @@ fn hand_over(
     }
     outbox::hand_over(conn, &former)?;
     Ok(outbox::rename(conn, &renamed)?)
-}
-
-fn touched(state: &StateSlice, kind: EntityKind) -> BTreeSet<String> {
-    state.touched.entities.iter().filter(|(k, _)| *k == kind).map(|(_, id)| id.clone()).collect()
-}
-
-pub fn rows<'a, T>(map: &'a HashMap<String, Vec<T>>, id: &str) -> &'a [T] {
-    map.get(id).map_or(&[], Vec::as_slice)
 }

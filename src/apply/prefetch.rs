@@ -52,7 +52,7 @@ impl Prefetcher {
     }
 
     /// Runs `apply`, and reads what comes after `current` meanwhile if there is likely a whole batch of it. What cannot
-    /// be read ahead is read in its turn, and fails there if it must.
+    /// be read ahead is read later, and fails there if it must.
     pub(super) fn during<T, E>(
         &self,
         database: &Database,

@@ -1,11 +1,11 @@
-//! RoleHolders of protected roles brought up to date with what is derived (`decide::protect`), in the transaction of the change: so of
+//! Holders of protected roles brought up to date with what is derived (`decide::protect`), in the transaction of the change: so of
 //! two losses at once, by however many processes, the second sees the first.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{load, people::rows};
+use super::load::{self, rows};
 use crate::{
-    db::{Conn, DbError},
+    db::{Conn, DbError, Serialized},
     decide::{
         context::Context,
         examine::{Examined, examine},
@@ -33,9 +33,9 @@ pub struct SettledHolders {
     pub kept: Vec<(String, String, String)>,
 }
 
-/// Costs nothing where no role is protected. What these users keep is put into `around`.
+/// Costs nothing where no role is protected. The roles that these users retain are put into `context`.
 pub fn settle(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     state: &StateSlice,
     ids: &BTreeSet<String>,
     shown: &HashMap<String, Vec<ShownUser>>,
@@ -70,8 +70,8 @@ pub fn settle(
     Ok(settled)
 }
 
-/// The tenant's administrators are told of whoever is kept from now on.
-pub fn told(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
+/// The notices to the tenant's administrators about users who retain a protected role from now on.
+pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
     let users: Vec<Key> =
         kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
     let shown = tables::users::shown(conn, &users)?;

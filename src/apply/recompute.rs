@@ -8,14 +8,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ApplyError, Batch, expect_mapping,
-    guard::Derivation,
-    load, people,
+    ApplyError, Batch,
+    consequences::Consequences,
+    expect_mapping, load,
+    people::{Derivation, people},
     refused::{Refusal, refusal},
 };
 use crate::{
     audit::people::ChangeCause,
-    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, wait_for_rows},
+    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         guard::Extent,
@@ -23,7 +24,7 @@ use crate::{
         ownership::place,
         state::StateSlice,
     },
-    outbox::{self, Notice},
+    outbox::Notice,
     runtime::{clock::Timestamp, failpoint},
     tables::{
         self, Key,
@@ -56,7 +57,7 @@ pub fn step(
         let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
         // How many it had in hand when it failed.
         let mut tried = None;
-        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, longest)?;
             Ok(refresh(conn, rules, limit, now, &mut tried)?)
@@ -71,7 +72,7 @@ pub fn step(
                     continue;
                 }
                 let refusal = refusal(database, error)?;
-                let notices = database.write_in_turn::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
+                let notices = database.write_serialized::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
                 return Ok(Some(Recomputed { entities: 0, leavers: 0, notices }));
             }
             outcome => return outcome,
@@ -80,7 +81,7 @@ pub fn step(
 }
 
 /// The one that is next is set aside.
-fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
+fn go_past(conn: &mut Serialized<'_>, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
     let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(0) };
     let Some((id, kind)) = visited(conn, &refresh, 1)?.pop() else { return Ok(0) };
     let group_id = refresh.group_id.as_deref().unwrap_or_default();
@@ -92,7 +93,7 @@ fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, 
 }
 
 fn refresh(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     rules: &Rules,
     limit: usize,
     now: Timestamp,
@@ -116,15 +117,16 @@ fn refresh(
         None => ChangeCause::Directory(&refresh.directory_id),
     };
     let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
-    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Derivation::of(now, extent))?;
+    let mut consequences = Consequences::default();
+    people(conn, &mut state, &homes, &Derivation { rules, cause, now, extent }, &mut consequences)?;
     if refresh.mapped {
-        // Told all at once when the mapping was applied.
-        notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
+        // One notice reported all of them when the mapping was applied.
+        consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
-    outbox::enqueue(conn, &notices, now)?;
+    consequences.write(conn, now)?;
     failpoint::reach("refreshed");
     refresh.advance(conn, (&last_id, last_kind))?;
-    Ok(Some(Recomputed { entities, leavers: outbox::leavers(&notices), notices: notices.len() }))
+    Ok(Some(Recomputed { entities, leavers: consequences.leavers(), notices: consequences.notices.len() }))
 }
 
 fn visited(conn: &mut Conn, refresh: &RecomputeJob, limit: usize) -> Result<Vec<(String, i16)>, DbError> {

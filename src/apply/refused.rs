@@ -3,10 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApplyError, expect_mapping, guard::Derivation, load, people, recompute};
+use super::{
+    ApplyError,
+    consequences::Consequences,
+    expect_mapping, load,
+    people::{Derivation, people},
+    recompute,
+};
 use crate::{
     audit::people::ChangeCause,
-    db::{ALONE, Conn, Database, DbError, Fault, probe, wait_for_rows},
+    db::{ALONE, Database, DbError, Fault, Serialized, probe, wait_for_rows},
     decide::{Rules, guard::Extent},
     inbox::dead_letters,
     outbox::{self, Notice, notice::GivenUp},
@@ -33,25 +39,25 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
     let due = database.read::<_, DbError>(|conn| Ok(refused::due(conn, now, MOST)?))?;
     let mut outcome = Retried::default();
     for one in due {
-        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, ALONE)?;
             // Another process may have been faster.
             match refused::find(conn, one.kind, &one.id)? {
                 Some(one) => Ok(again(conn, &one, rules, now)?),
-                None => Ok(Vec::new()),
+                None => Ok(Consequences::default()),
             }
         });
         match attempt {
-            Ok(notices) => {
+            Ok(consequences) => {
                 outcome.applied += 1;
-                outcome.leavers += outbox::leavers(&notices);
-                outcome.notices += notices.len();
+                outcome.leavers += consequences.leavers();
+                outcome.notices += consequences.notices.len();
             }
             Err(ApplyError::Database(error)) => {
                 let fault = refusal(database, error)?;
                 outcome.notices +=
-                    database.write_in_turn::<_, DbError>(|conn| fault.record(conn, &one, now))?;
+                    database.write_serialized::<_, DbError>(|conn| fault.record(conn, &one, now))?;
             }
             Err(error) => return Err(error),
         }
@@ -66,7 +72,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn record(&self, conn: &mut Conn, one: &RefusedChange, now: Timestamp) -> Result<usize, DbError> {
+    pub fn record(
+        &self,
+        conn: &mut Serialized<'_>,
+        one: &RefusedChange,
+        now: Timestamp,
+    ) -> Result<usize, DbError> {
         tracing::warn!(entity = one.name(), error = %self.detail, "the database refuses a change, which is tried again later");
         if !one.set_aside(conn, &self.detail, self.busy, now)? {
             return Ok(0);
@@ -94,11 +105,11 @@ pub fn refusal(database: &Database, error: DbError) -> Result<Refusal, DbError> 
 }
 
 fn again(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     one: &RefusedChange,
     rules: &Rules,
     now: Timestamp,
-) -> Result<Vec<Notice>, DbError> {
+) -> Result<Consequences, DbError> {
     let held = one.rank == HOLD;
     let directory_id = if held { "" } else { one.owner.as_str() };
     let mut state = load::entities(conn, directory_id, BTreeSet::from([one.id.clone()]))?;
@@ -116,14 +127,15 @@ fn again(
         "" => Extent::Directory,
         _ => Extent::Touched,
     };
-    let mut notices = people::people(conn, &mut state, &homes, rules, cause, Derivation::of(now, extent))?;
+    let mut consequences = Consequences::default();
+    people(conn, &mut state, &homes, &Derivation { rules, cause, now, extent }, &mut consequences)?;
     if mapped {
-        notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
+        consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
-    outbox::enqueue(conn, &notices, now)?;
+    consequences.write(conn, now)?;
     if held {
         held_users::finish(conn, &[(one.owner.clone(), one.id.clone())])?;
     }
     one.forget(conn)?;
-    Ok(notices)
+    Ok(consequences)
 }

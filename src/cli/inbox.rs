@@ -78,7 +78,7 @@ enum Verb {
 /// Each is an entry of its own in the record.
 fn retry_all(database: &Database, reason: Option<&str>, by: Option<&str>) -> Result<(), DbError> {
     let now = Clock::System.now();
-    let ids = database.write_in_turn::<_, DbError>(|conn| {
+    let ids = database.write_serialized::<_, DbError>(|conn| {
         let ids = dead_letters::retry_all(conn, reason)?;
         let entries: Vec<audit::AuditEntry> =
             ids.iter().map(|id| entry(kinds::DELIVERY_RETRIED, *id, None, by)).collect();
@@ -165,7 +165,7 @@ fn recorded(
     now: Timestamp,
     change: impl FnOnce(&mut Conn) -> QueryResult<bool>,
 ) -> Result<bool, DbError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let changed = change(conn)?;
         if changed {
             audit::record(conn, std::slice::from_ref(entry), now)?;

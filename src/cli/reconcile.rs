@@ -171,9 +171,9 @@ fn compared(applier: &Applier, config: &Config, wanted: Wanted<'_>) -> Result<Ve
     };
     let client = Client::new(&settings, || false)?;
     let rules = applier.rules.read().clone();
-    let turn = parking_lot::Mutex::new(());
+    let settling = parking_lot::Mutex::new(());
     let settle = || {
-        let _one_at_a_time = turn.lock();
+        let _one_at_a_time = settling.lock();
         while applier.step().map_err(|error| error.to_string())? != ApplyStep::Idle {}
         Ok(())
     };

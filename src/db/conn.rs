@@ -41,7 +41,7 @@ impl Conn {
 }
 
 /// Any number will do as long as nobody else uses it in this database: "rosterd" in ASCII.
-pub(super) const TURN: i64 = 0x0072_6f73_7465_7264;
+pub(super) const SERIALIZED_LOCK: i64 = 0x0072_6f73_7465_7264;
 
 /// Where the database is. Printing it hides the password.
 #[derive(Clone)]
@@ -127,8 +127,8 @@ impl fmt::Debug for Url {
 /// A connection in the pool, and since when nothing is known of it.
 pub struct Pooled {
     pub(super) conn: Conn,
-    /// When it was last seen to work; `None` after a failure, as after one between BEGIN and the turn, which leaves the
-    /// server in a transaction of which diesel knows nothing: then it is asked, cannot answer, and is thrown away.
+    /// When it was last seen to work; `None` after a failure, as after one between BEGIN and the lock, which leaves the
+    /// server in a transaction that diesel does not know of: then a test query fails and the connection is closed.
     pub(super) worked_at: Option<Instant>,
     /// A random number, with which the server process is marked on PostgreSQL.
     mark: u64,
@@ -163,8 +163,8 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WA
 
 /// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up, and a server that has lost
 /// this side gives up its locks as soon as this side looks elsewhere (`address::LIMITS`); synchronous_commit is
-/// set because "committed, then 200" must not depend on a server's default; nor must the isolation, as who waits for the turn
-/// must see what the last one left.
+/// set because "committed, then 200" must not depend on a server's default; nor must the isolation, as a serialized
+/// transaction must see the rows that the last one left.
 ///
 /// Every statement of the data path finds its rows by key, however many they are, so its one good plan is known: a
 /// look-up in the key's index for each row of input. Left alone, the planner makes a new plan for each batch (it takes

@@ -1,5 +1,5 @@
-//! How long a turn waits for a row that the host has locked. Everybody waits for the turn, so it must be short: who is
-//! locked is tried again later, and the others go on.
+//! How long the serialized transaction waits for a row that the host has locked. All tenants wait for that transaction, so
+//! the wait is short: a change of a locked row is tried again later, and the others go on.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ pub const IN_A_BATCH: Duration = Duration::from_millis(250);
 /// One at a time, after a batch has failed: there may be many.
 pub const ALONE: Duration = Duration::from_millis(100);
 
-/// From here to the end of the transaction, so the wait for the turn itself is not cut short. SQLite locks the whole file
-/// and no rows.
+/// Holds to the end of the transaction, so the wait for the serialized transaction itself is not cut short. SQLite locks the
+/// whole file and no rows.
 pub fn wait_for_rows(conn: &mut Conn, longest: Duration) -> QueryResult<()> {
     match conn {
         Conn::Sqlite(_) => Ok(()),

@@ -4,7 +4,7 @@
 
 use diesel::{connection::SimpleConnection, result::Error};
 
-use super::{ALONE, Conn, Database, DbError, Fault, conn::TURN, on_each, wait_for_rows};
+use super::{ALONE, Conn, Database, DbError, Fault, conn::SERIALIZED_LOCK, on_each, wait_for_rows};
 
 /// The tables that applying writes, with a column to name and whether rows are updated and deleted too. Nothing is tried
 /// that applying does not do, as a careful host may have withheld it.
@@ -64,8 +64,7 @@ pub fn is_busy(database: &Database, failure: &DbError) -> Result<bool, DbError> 
     match (failure.fault(), message(failure)) {
         (Fault::Busy, _) => Ok(true),
         (Fault::Unclear, Some(failure)) => {
-            Ok(!database.takes_turns_with_receivers()
-                && time_outs(database)?.iter().any(|told| told == failure))
+            Ok(!database.has_one_writer() && time_outs(database)?.iter().any(|told| told == failure))
         }
         _ => Ok(false),
     }
@@ -80,12 +79,13 @@ fn message(error: &DbError) -> Option<&str> {
 
 /// In which words this PostgreSQL tells of a lock and of a statement that took too long: both are provoked.
 fn time_outs(database: &Database) -> Result<Vec<String>, DbError> {
-    database.write_in_turn(|_| {
+    database.write_serialized(|_| {
         let told = |sql: String| {
             let failed = database.write::<(), DbError>(|conn| run(conn, &sql));
             failed.err().and_then(|error| message(&error).map(str::to_owned))
         };
-        let lock = told(format!("SET LOCAL lock_timeout = 1; SELECT pg_advisory_xact_lock({TURN})"));
+        let lock =
+            told(format!("SET LOCAL lock_timeout = 1; SELECT pg_advisory_xact_lock({SERIALIZED_LOCK})"));
         let statement = told("SET LOCAL statement_timeout = 1; SELECT pg_sleep(0.05)".to_owned());
         Ok(lock.into_iter().chain(statement).collect())
     })
@@ -93,7 +93,7 @@ fn time_outs(database: &Database) -> Result<Vec<String>, DbError> {
 
 fn works(database: &Database) -> Result<(), DbError> {
     // Ends in an error even when all is well, so that it is rolled back.
-    match database.write_in_turn::<(), Ended>(|conn| {
+    match database.write_serialized::<(), Ended>(|conn| {
         wait_for_rows(conn, ALONE)?;
         probe(conn)?;
         Err(Ended::Well)
@@ -106,7 +106,7 @@ fn works(database: &Database) -> Result<(), DbError> {
 /// The privileges that rosterd's role lacks on its tables, each with the database's words. Keeps nothing.
 pub fn lacking(database: &Database) -> Result<Vec<String>, DbError> {
     let mut lacking = Vec::new();
-    let ended = database.write_in_turn::<(), Ended>(|conn| {
+    let ended = database.write_serialized::<(), Ended>(|conn| {
         wait_for_rows(conn, ALONE)?;
         for (table, column, updated, deleted) in WRITTEN.into_iter().chain(WRITTEN_ELSEWHERE) {
             for (verb, sql) in statements(table, column, updated, deleted) {

@@ -41,7 +41,7 @@ pub struct Serving {
     _lock: Option<File>,
 }
 
-/// PostgreSQL is served by several processes (their turns are locks there).
+/// PostgreSQL is served by several processes (an advisory lock serializes them).
 pub fn serve_alone(url: &Url) -> Result<Serving, ServedError> {
     let Url::Sqlite(path) = url else { return Ok(Serving { _lock: None }) };
     // One file has one lock, whichever link leads to it.

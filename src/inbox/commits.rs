@@ -56,7 +56,7 @@ impl Commits {
         deliveries: Vec<Delivery>,
     ) -> Result<(Vec<Delivery>, Vec<Stored>), CommitError> {
         // A file does not fall silent.
-        if self.database.takes_turns_with_receivers() {
+        if self.database.has_one_writer() {
             let kept = append(&self.database, &deliveries)?;
             return Ok((deliveries, kept));
         }

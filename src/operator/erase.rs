@@ -9,10 +9,14 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, guard::Derivation, people::again},
+    apply::{
+        ApplyError,
+        consequences::Consequences,
+        people::{Derivation, again},
+    },
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
     broker::Source,
-    db::{Conn, Database, DbError},
+    db::{Conn, Database, DbError, Serialized},
     decide::{
         Rules,
         access::Access,
@@ -84,7 +88,7 @@ pub fn erase(
     user: &str,
     by: OperatorAt<'_>,
 ) -> Result<Erased, EraseError> {
-    // The whole log is looked through, which takes its time: before the turn all but what comes meanwhile.
+    // Searching the whole log takes long. Most of it is searched before the serialized transaction, the rest inside.
     let (ids, names, newest) = database.read::<_, EraseError>(|conn| {
         let ids = person(conn, tenant, user)?;
         let names = names(conn, tenant, &ids)?;
@@ -96,7 +100,7 @@ pub fn erase(
             look(conn, &names, (after, newest.min(after + PAGE)), &mut found)
         })?;
     }
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         if person(conn, tenant, user)? != ids || names != self::names(conn, tenant, &ids)? {
             // Somebody's kind of provider or address has become known in between.
             return Err(EraseError::Several { tenant: tenant.to_owned(), user: user.to_owned() });
@@ -119,11 +123,17 @@ pub fn erase(
         erased.entries = audit::log::erase(conn, tenant, &erased.user_ids)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
         refused::erase(conn, &erased.user_ids)?;
-        again(conn, ids.clone(), &rules, ChangeCause::Erasure, Derivation::of(by.now, Extent::ByHand))?;
+        // Nobody is notified of an erasure.
+        let (cause, extent) = (ChangeCause::Erasure, Extent::ByHand);
+        let derivation = Derivation { rules: &rules, cause, now: by.now, extent };
+        let mut consequences = Consequences::default();
+        again(conn, ids.clone(), &derivation, &mut consequences)?;
         let change =
             json!({"deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices});
         let entry = |id| AuditEntry::new(tenant, kinds::USER_ERASED, id, &change, Actor::operator(by.name));
-        audit::record(conn, &ids.iter().map(entry).collect::<Vec<_>>(), by.now)?;
+        consequences.notices.clear();
+        consequences.entries.extend(ids.iter().map(entry));
+        consequences.write(conn, by.now)?;
         Ok(erased)
     })
 }
@@ -189,7 +199,7 @@ fn expect_gone(
 }
 
 fn rewrite(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     tenant: &str,
     ids: &BTreeSet<String>,
     names: &BTreeSet<String>,

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::{
     apply::{
+        context::context,
         load,
+        load::rows,
         namesakes::{Together, together},
-        people::{context, rows},
         recompute,
     },
     db::{Conn, Database, DbError},

@@ -9,19 +9,19 @@ use serde_json::json;
 
 use crate::{
     apply::{
-        ApplyError, Batch, expect_mapping,
-        guard::Derivation,
-        people::again,
+        ApplyError, Batch,
+        consequences::Consequences,
+        expect_mapping,
+        people::{Derivation, again},
         refused::{Refusal, refusal},
     },
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
-    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, wait_for_rows},
+    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         fact::EntityKind,
         guard::{Extent, Guard},
     },
-    outbox,
     runtime::{clock::Timestamp, failpoint},
     tables::{
         Key, code,
@@ -73,7 +73,7 @@ pub fn decide(
     by: HoldDecision<'_>,
     now: Timestamp,
 ) -> Result<usize, HoldError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let Some(hold) = holds::find(conn, id)? else { return Err(HoldError::Unknown(id)) };
         let (from, to): (&[&str], _) = match verdict {
             Verdict::Approve => (&[OPEN, REJECTED], APPROVED),
@@ -129,7 +129,7 @@ pub fn step(
         let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
         // How many it had in hand when it failed.
         let mut tried = None;
-        let attempt = database.write_in_turn::<_, ApplyError>(|conn| {
+        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, longest)?;
             Ok(release(conn, rules, limit, now, &mut tried)?)
@@ -144,7 +144,7 @@ pub fn step(
                     continue;
                 }
                 let refusal = refusal(database, error)?;
-                let notices = database.write_in_turn::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
+                let notices = database.write_serialized::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
                 return Ok(Some(Released { people: 0, leavers: 0, notices }));
             }
             Err(error) => return Err(error),
@@ -157,13 +157,13 @@ pub fn step(
 }
 
 /// The one that is next is set aside. Holds that are due are approved with it, as the step would have done.
-fn go_past(conn: &mut Conn, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
+fn go_past(conn: &mut Serialized<'_>, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
     approve_due(conn, now)?;
     let Some((tenant_id, user_id)) = held_users::approved(conn, 1)?.pop() else { return Ok(0) };
     refusal.record(conn, &RefusedChange::new(code(EntityKind::User), &user_id, &tenant_id, "", HOLD), now)
 }
 
-fn approve_due(conn: &mut Conn, now: Timestamp) -> Result<(), DbError> {
+fn approve_due(conn: &mut Serialized<'_>, now: Timestamp) -> Result<(), DbError> {
     for id in holds::due(conn, now)? {
         approve_by_policy(conn, id, "undecided for as long as guard.undecided allows", now)?;
     }
@@ -171,7 +171,7 @@ fn approve_due(conn: &mut Conn, now: Timestamp) -> Result<(), DbError> {
 }
 
 fn release(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     rules: &Rules,
     limit: usize,
     now: Timestamp,
@@ -184,15 +184,17 @@ fn release(
         return Ok(None);
     }
     let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let notices = again(conn, ids, rules, ChangeCause::HoldApproved, Derivation::of(now, Extent::ByHand))?;
-    outbox::enqueue(conn, &notices, now)?;
+    let derivation = Derivation { rules, cause: ChangeCause::HoldApproved, now, extent: Extent::ByHand };
+    let mut consequences = Consequences::default();
+    again(conn, ids, &derivation, &mut consequences)?;
+    consequences.write(conn, now)?;
     held_users::finish(conn, &approved)?;
     failpoint::reach("releasing");
-    let leavers = outbox::leavers(&notices);
-    Ok(Some(Released { people: approved.len(), leavers, notices: notices.len() }))
+    let (leavers, notices) = (consequences.leavers(), consequences.notices.len());
+    Ok(Some(Released { people: approved.len(), leavers, notices }))
 }
 
-fn approve_by_policy(conn: &mut Conn, id: i64, why: &str, now: Timestamp) -> Result<(), DbError> {
+fn approve_by_policy(conn: &mut Serialized<'_>, id: i64, why: &str, now: Timestamp) -> Result<(), DbError> {
     let people = held_users::decide(conn, id, None, &[OPEN], APPROVED)?;
     holds::settle(conn, &[id], APPROVED)?;
     holds::sign(conn, id, "rosterd", Some(why), now)?;
@@ -204,7 +206,7 @@ fn approve_by_policy(conn: &mut Conn, id: i64, why: &str, now: Timestamp) -> Res
 }
 
 /// Where the guard is off nobody is held: what was is approved, and what was rejected too.
-pub fn release_unguarded(conn: &mut Conn, guard: &Guard, now: Timestamp) -> Result<(), DbError> {
+pub fn release_unguarded(conn: &mut Serialized<'_>, guard: &Guard, now: Timestamp) -> Result<(), DbError> {
     for (id, tenant_id) in holds::keeping(conn)? {
         if guard.of(&tenant_id).is_none() {
             held_users::decide(conn, id, None, &[REJECTED], APPROVED)?;

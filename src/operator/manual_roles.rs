@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    apply::{ApplyError, guard::Derivation, people::again},
+    apply::{
+        ApplyError,
+        consequences::Consequences,
+        people::{Derivation, again},
+    },
     audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
-    db::{Conn, Database, DbError},
+    db::{Database, DbError, Serialized},
     decide::{Rules, guard::Extent, roles::Manual},
-    outbox,
     runtime::clock::Timestamp,
     tables::{
         manual_grants::{self, GrantOwner},
@@ -110,17 +113,18 @@ pub fn release(
     role: &str,
     OperatorAt { name, now }: OperatorAt<'_>,
 ) -> Result<Vec<String>, ManualRoleError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
         let released = role_holders::release(conn, tenant, role)?;
         if released.is_empty() {
             return Err(ManualRoleError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
         }
         let entry = AuditEntry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
-        audit::record(conn, &[entry], now)?;
-        let (ids, turn) = (released.iter().cloned().collect(), Derivation::of(now, Extent::ByHand));
-        let notices = again(conn, ids, &rules, ChangeCause::Operator(name), turn)?;
-        outbox::enqueue(conn, &notices, now)?;
+        let mut consequences = Consequences { entries: vec![entry], ..Consequences::default() };
+        let cause = ChangeCause::Operator(name);
+        let derivation = Derivation { rules: &rules, cause, now, extent: Extent::ByHand };
+        again(conn, released.iter().cloned().collect(), &derivation, &mut consequences)?;
+        consequences.write(conn, now)?;
         Ok(released)
     })
 }
@@ -132,9 +136,9 @@ fn change(
     whom: GrantTarget<'_>,
     OperatorAt { name, now }: OperatorAt<'_>,
     (kind, role, reason): (&'static str, &str, Option<&str>),
-    change: impl FnOnce(&mut Conn, &GrantOwner) -> Result<(), ManualRoleError>,
+    change: impl FnOnce(&mut Serialized<'_>, &GrantOwner) -> Result<(), ManualRoleError>,
 ) -> Result<(), ManualRoleError> {
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let mapping = mappings::in_force(conn)?;
         let rules = Rules { mapping: mapping.into(), ..rules.clone() };
         let (tenant, user) = (whom.tenant.to_owned(), whom.user.to_owned());
@@ -148,22 +152,22 @@ fn change(
         let user_id = named.first().cloned().unwrap_or_default();
         let whose = GrantOwner { tenant_id: tenant.clone(), user_id, person_id };
         change(conn, &whose)?;
-        // OperatorAt the user, whose entries an erasure looks for; the reason may be personal.
-        for user_id in &named {
+        // The subject is the user, by whom an erasure finds entries; the reason may be personal.
+        let entry = |user_id| {
             let entry =
                 AuditEntry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
-            let entry = match reason {
+            match reason {
                 Some(reason) => entry.with_personal(&json!({"reason": reason})),
                 None => entry,
-            };
-            audit::record(conn, &[entry], now)?;
-        }
+            }
+        };
+        let mut consequences =
+            Consequences { entries: named.iter().map(entry).collect(), ..Consequences::default() };
         let ids = user_lookup::of_person(conn, whom.tenant, &whose.person_id)?;
-        let notices =
-            again(conn, ids, &rules, ChangeCause::Operator(name), Derivation::of(now, Extent::ByHand))?;
-        outbox::enqueue(conn, &notices, now)?;
+        let (cause, extent) = (ChangeCause::Operator(name), Extent::ByHand);
+        again(conn, ids, &Derivation { rules: &rules, cause, now, extent }, &mut consequences)?;
         let relisted = role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?;
-        let entries = audit::roles::entries(&relisted, |_| Actor::operator(name));
-        Ok(audit::record(conn, &entries, now)?)
+        consequences.entries.extend(audit::roles::entries(&relisted, |_| Actor::operator(name)));
+        Ok(consequences.write(conn, now)?)
     })
 }

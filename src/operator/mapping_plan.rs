@@ -1,7 +1,7 @@
 //! Plans: what another role mapping would change, for whom and by which rule, before it holds.
 //!
-//! A plan derives everybody by the very code that applies, and writes nothing. Applying derives the plan again in the turn,
-//! so a saved plan that is not exactly what would happen now is refused.
+//! A plan derives everybody by the very code that applies, and writes nothing. Applying derives the plan again in the serialized
+//! transaction, so a saved plan is refused when the result would differ from it.
 
 mod groups;
 mod notices;
@@ -187,12 +187,12 @@ pub fn apply(
     by: &PlanOperator<'_>,
 ) -> Result<(Plan, i64), PlanError> {
     let mapping = check(document).map_err(PlanError::Faulty)?;
-    // Without a promise to keep, everybody is derived before the turn: it takes seconds, and leavers need not wait for it.
+    // Without a saved plan, all users are derived before the serialized transaction: it takes seconds, and leavers need not wait.
     let shown = match saved {
         Some(_) => None,
         None => Some(plan(database, rules, document, None)?),
     };
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let plan = match (&shown, saved) {
             (Some(shown), _) => shown.clone(),
             (None, saved) => {

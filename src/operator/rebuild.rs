@@ -1,8 +1,8 @@
 //! Rebuild: fold the tables again from the inbox, into a shadow, and compare.
 //!
 //! The shadow is a SQLite file of its own that runs the very code of `apply`. A dry run reads one snapshot and changes
-//! nothing. Otherwise the differences are exchanged in one transaction in turn: receivers go on, appliers wait, nobody
-//! is told, and no `access_epoch` goes back. After a crash the tables are the old ones.
+//! nothing. Otherwise one serialized transaction exchanges the differences: receivers go on, appliers wait, nobody is
+//! notified, and no `access_epoch` goes back. After a crash the tables are the old ones.
 
 mod compare;
 mod exchange;
@@ -72,7 +72,7 @@ pub fn rebuild(
             Ok(fold_and_compare(conn, &rules, rebuild.tenant, now)?.1)
         });
     }
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         let rules = in_force(conn, rebuild.rules)?;
         let (shadow, differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
         guarded::check(conn, &rules, &differences)?;

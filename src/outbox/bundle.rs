@@ -23,7 +23,7 @@ const REFRESH_WINDOWS: i64 = 10;
 const REFRESH_SECONDS: i64 = 600;
 
 /// One bundler at a time: "bundle" in ASCII, for nobody else in this database.
-const TURN: i64 = 0x6275_6e64_6c65;
+const BUNDLER_LOCK: i64 = 0x6275_6e64_6c65;
 
 /// How mails of one tenant follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ fn within(due: Vec<Due>, most_per_hour: u32) -> Vec<Due> {
 
 /// One mail for each bundle that is due, with all its waiting notices. Returns how many mails were made.
 pub fn bundle(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize, domain: &str) -> QueryResult<usize> {
-    if !take_turn(conn)? {
+    if !take_lock(conn)? {
         return Ok(0);
     }
     let new = |due: Due| NewMail {
@@ -130,17 +130,18 @@ pub fn bundle(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize, domain: 
     Ok(mails.len())
 }
 
-/// False when another process bundles just now: it does the work. On SQLite the write transaction is the turn.
-fn take_turn(conn: &mut Conn) -> QueryResult<bool> {
+/// False while another process bundles. On SQLite the write transaction excludes others by itself.
+fn take_lock(conn: &mut Conn) -> QueryResult<bool> {
     #[derive(QueryableByName)]
-    struct Turn {
+    struct Lock {
         #[diesel(sql_type = Bool)]
         mine: bool,
     }
     let Conn::Postgres(pg) = conn else { return Ok(true) };
-    let turn: Turn =
-        sql_query("SELECT pg_try_advisory_xact_lock($1) AS mine").bind::<BigInt, _>(TURN).get_result(pg)?;
-    Ok(turn.mine)
+    let lock: Lock = sql_query("SELECT pg_try_advisory_xact_lock($1) AS mine")
+        .bind::<BigInt, _>(BUNDLER_LOCK)
+        .get_result(pg)?;
+    Ok(lock.mine)
 }
 
 /// Random, so that two installations behind one sender's domain never share one.
@@ -213,10 +214,10 @@ mod tests {
     fn a_directory_that_is_still_being_taken_down_is_waited_for_but_not_for_ever() {
         each_database(|database| {
             database
-                .write(|conn| {
+                .write_serialized(|conn| {
                     leave(conn, &["ada"], at(0))?;
                     crate::tables::claims::insert_missing(conn, &[("directory".into(), "org_a".into())])?;
-                    on_each!(conn, |c| sql_query("UPDATE claims SET tenant_id = 'org_a'").execute(c))?;
+                    on_each!(&mut **conn, |c| sql_query("UPDATE claims SET tenant_id = 'org_a'").execute(c))?;
                     crate::tables::recompute_jobs::request(conn, &["directory".into()]).map_err(DbError::from)
                 })
                 .unwrap();

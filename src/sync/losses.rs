@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::difference::{Loss, delivery};
 use crate::{
-    db::{Conn, Database, DbError},
+    db::{Conn, Database, DbError, Serialized},
     decide::Rules,
     inbox::append::append_within,
     runtime::clock::Timestamp,
@@ -26,7 +26,7 @@ pub(super) fn append(
     now: Timestamp,
 ) -> Result<(), DbError> {
     let deliveries: Vec<_> = losses.iter().map(|loss| delivery(&loss.body, now)).collect();
-    database.write_in_turn(|conn| {
+    database.write_serialized(|conn| {
         announce(conn, rules, directory, losses, now)?;
         for some in deliveries.chunks(STEP) {
             append_within(conn, some)?;
@@ -37,7 +37,7 @@ pub(super) fn append(
 
 /// Batches of the applier may be smaller than this one; so what is to come is counted before.
 fn announce(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     rules: &Rules,
     directory: &Key,
     losses: &[Loss],

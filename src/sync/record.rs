@@ -18,7 +18,7 @@ impl Reconcile<'_> {
     pub(super) fn record(&self, reports: &[Report]) -> Result<(), ReconcileError> {
         let now = self.clock.now();
         for some in reports.chunks(100) {
-            self.database.write_in_turn::<_, DbError>(|conn| {
+            self.database.write_serialized::<_, DbError>(|conn| {
                 let mut entries = Vec::with_capacity(some.len());
                 for report in some {
                     comparisons::record(conn, &comparison(report, now))?;

@@ -3,7 +3,7 @@
 use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
 use crate::{
-    db::{Conn, bulk::Rows, schema::claims},
+    db::{Conn, Serialized, bulk::Rows, schema::claims},
     decide::state::{FirstSighting, OwnershipClaim},
     runtime::clock::Timestamp,
 };
@@ -71,7 +71,7 @@ pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResul
 }
 
 /// Writes the outcome of claims that have changed.
-pub fn update(conn: &mut Conn, changed: &[&OwnershipClaim]) -> QueryResult<()> {
+pub fn update(conn: &mut Serialized<'_>, changed: &[&OwnershipClaim]) -> QueryResult<()> {
     Rows::of(changed)
         .integer("id", |claim| claim.id)
         .integer("rank", |claim| claim.first.rank.into())

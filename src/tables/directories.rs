@@ -10,7 +10,7 @@ use diesel::{
 use super::Key;
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         on_each,
     },
@@ -87,7 +87,7 @@ pub fn states(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<HashMap<Key
 }
 
 /// Writes rows of directories.
-pub fn upsert(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<()> {
+pub fn upsert(conn: &mut Serialized<'_>, rows: &[DirectoryRow]) -> QueryResult<()> {
     Rows::of(rows)
         .text("tenant_id", |row| &row.tenant_id)
         .text("id", |row| &row.id)
@@ -110,7 +110,7 @@ pub fn upsert(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<()> {
 }
 
 /// Rows in tenants that the directory turned out not to belong to.
-pub fn remove(conn: &mut Conn, keys: &[Key]) -> QueryResult<()> {
+pub fn remove(conn: &mut Serialized<'_>, keys: &[Key]) -> QueryResult<()> {
     Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
         conn,
         "DELETE FROM directories WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})",

@@ -10,7 +10,7 @@ use diesel::{
 use super::{code, kind};
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         schema::facts,
     },
@@ -188,7 +188,7 @@ fn write_deletion(deletion: &UserDeletion) -> String {
 }
 
 /// Writes latest facts.
-pub fn upsert(conn: &mut Conn, facts: &[(&str, EntityKind, &LatestFact)]) -> QueryResult<()> {
+pub fn upsert(conn: &mut Serialized<'_>, facts: &[(&str, EntityKind, &LatestFact)]) -> QueryResult<()> {
     let facts: Vec<_> = facts
         .iter()
         .map(|fact| {
@@ -217,7 +217,7 @@ pub fn upsert(conn: &mut Conn, facts: &[(&str, EntityKind, &LatestFact)]) -> Que
 }
 
 /// What facts about these users of a tenant have named, for an erasure: their deliveries name nobody any more.
-pub fn forget_bearers(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
+pub fn forget_bearers(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
     let ids: Vec<&String> = ids.iter().collect();
     Rows::of(&ids)
         .text("id", |id| id)
@@ -232,7 +232,7 @@ pub fn forget_bearers(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) 
 }
 
 /// Rows of `users` that an erasure must write again: a deletion without profile says the same before and after it.
-pub fn unshow(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
+pub fn unshow(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
     let ids: Vec<&String> = ids.iter().collect();
     Rows::of(&ids).text("id", |id| id).text("tenant_id", |_| tenant_id).execute(
         conn,
@@ -242,7 +242,7 @@ pub fn unshow(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> Query
 }
 
 /// Other digests of the facts about users that these deliveries hold: (user, delivery, digest).
-pub fn move_digests(conn: &mut Conn, digests: &[(String, i64, i64)]) -> QueryResult<()> {
+pub fn move_digests(conn: &mut Serialized<'_>, digests: &[(String, i64, i64)]) -> QueryResult<()> {
     Rows::of(digests)
         .text("id", |row| &row.0)
         .integer("inbox_id", |row| row.1)

@@ -8,7 +8,7 @@ use diesel::{
 use super::Key;
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         on_each,
     },
@@ -58,7 +58,7 @@ struct Put<'a> {
 }
 
 /// Writes and deletes rows of groups.
-pub fn apply(conn: &mut Conn, changes: &[GroupChange]) -> QueryResult<()> {
+pub fn apply(conn: &mut Serialized<'_>, changes: &[GroupChange]) -> QueryResult<()> {
     let (mut put, mut gone) = (Vec::new(), Vec::new());
     for change in changes {
         match change {

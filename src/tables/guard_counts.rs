@@ -9,7 +9,7 @@ use diesel::{
 
 use super::Key;
 use crate::db::{
-    Conn,
+    Conn, Serialized,
     bulk::{Rows, Upsert},
 };
 
@@ -63,7 +63,7 @@ pub struct AddedLosses<'a> {
 }
 
 /// Adds to the counts of a minute.
-pub fn add(conn: &mut Conn, minute: i64, added: &[AddedLosses<'_>]) -> QueryResult<()> {
+pub fn add(conn: &mut Serialized<'_>, minute: i64, added: &[AddedLosses<'_>]) -> QueryResult<()> {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Rows::of(added).text("directory_id", |row| row.directory_id).integer("since", |row| row.since).execute(
         conn,

@@ -10,7 +10,7 @@ use diesel::{
 use super::Key;
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         schema::held_users,
     },
@@ -99,7 +99,7 @@ pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Hel
 }
 
 /// Losses that join a hold, by its id.
-pub fn hold(conn: &mut Conn, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
+pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
     let roles: Vec<String> =
         losses.iter().map(|(loss, _)| serde_json::Value::from(loss.lost.roles()).to_string()).collect();
     let rows: Vec<(&UserLoss, i64, &String)> =
@@ -125,7 +125,7 @@ pub fn hold(conn: &mut Conn, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
 }
 
 /// The same loss in newer facts.
-pub fn restate(conn: &mut Conn, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
+pub fn restate(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
     Rows::of(losses)
         .text("tenant_id", |row| &row.0.tenant_id)
         .text("user_id", |row| &row.0.user_id)
@@ -140,7 +140,7 @@ pub fn restate(conn: &mut Conn, losses: &[(&UserLoss, i64)]) -> QueryResult<()> 
 }
 
 /// Ends entries, with the state that they end in.
-pub fn end(conn: &mut Conn, entries: &[&HeldEntry], state: &'static str) -> QueryResult<()> {
+pub fn end(conn: &mut Serialized<'_>, entries: &[&HeldEntry], state: &'static str) -> QueryResult<()> {
     Rows::of(entries)
         .text("tenant_id", |entry| &entry.tenant_id)
         .text("user_id", |entry| &entry.user_id)
@@ -194,7 +194,7 @@ pub fn approved(conn: &mut Conn, limit: usize) -> QueryResult<Vec<Key>> {
 }
 
 /// Whatever became of them, they wait no more.
-pub fn finish(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
+pub fn finish(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
     Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).execute(
         conn,
         "UPDATE held_users SET state = 'done' FROM {rows} WHERE held_users.tenant_id = r.tenant_id \

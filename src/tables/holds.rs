@@ -8,7 +8,7 @@ use diesel::{
 use super::{Key, held_users};
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::Rows,
         on_each,
         schema::{held_users as users, holds},
@@ -87,7 +87,7 @@ pub struct NewHold<'a> {
 }
 
 /// Opens a hold and returns its number.
-pub fn open(conn: &mut Conn, new: &NewHold<'_>) -> QueryResult<i64> {
+pub fn open(conn: &mut Serialized<'_>, new: &NewHold<'_>) -> QueryResult<i64> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     diesel::insert_into(holds::table)
         .values((
@@ -101,11 +101,11 @@ pub fn open(conn: &mut Conn, new: &NewHold<'_>) -> QueryResult<i64> {
             holds::active_before.eq(number(new.active_before)),
         ))
         .returning(holds::id)
-        .get_result(conn)
+        .get_result(&mut **conn)
 }
 
 /// Open ones in which nobody waits for a decision any more become `state`.
-pub fn settle(conn: &mut Conn, ids: &[i64], state: &'static str) -> QueryResult<()> {
+pub fn settle(conn: &mut Serialized<'_>, ids: &[i64], state: &'static str) -> QueryResult<()> {
     Rows::of(ids).integer("id", |id| *id).text("state", |_| state).execute(
         conn,
         "UPDATE holds SET state = r.state FROM {rows} WHERE holds.id = r.id AND holds.state = 'open' \
@@ -115,14 +115,20 @@ pub fn settle(conn: &mut Conn, ids: &[i64], state: &'static str) -> QueryResult<
 }
 
 /// Who decided, when and why; of several decisions on one hold the last.
-pub fn sign(conn: &mut Conn, id: i64, by: &str, reason: Option<&str>, now: Timestamp) -> QueryResult<()> {
+pub fn sign(
+    conn: &mut Serialized<'_>,
+    id: i64,
+    by: &str,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> QueryResult<()> {
     diesel::update(holds::table.find(id))
         .set((
             holds::decided_at.eq(Some(now.micros())),
             holds::decided_by.eq(Some(by)),
             holds::reason.eq(reason),
         ))
-        .execute(conn)?;
+        .execute(&mut **conn)?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use crate::{
-    db::{Conn, bulk::Rows, schema::manual_grants},
+    db::{Conn, Serialized, bulk::Rows, schema::manual_grants},
     decide::{context::ManualGrants, roles::Manual},
     runtime::clock::Timestamp,
 };
@@ -97,7 +97,7 @@ pub fn roles_in(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<String>> {
 }
 
 /// One that exists keeps its place and takes the new reason.
-pub fn grant(conn: &mut Conn, whose: &GrantOwner, grant: &Manual) -> QueryResult<()> {
+pub fn grant(conn: &mut Serialized<'_>, whose: &GrantOwner, grant: &Manual) -> QueryResult<()> {
     revoke(conn, &whose.tenant_id, &whose.person_id, &grant.role)?;
     diesel::insert_into(manual_grants::table)
         .values((
@@ -109,21 +109,21 @@ pub fn grant(conn: &mut Conn, whose: &GrantOwner, grant: &Manual) -> QueryResult
             manual_grants::granted_by.eq(&grant.by),
             manual_grants::granted_at.eq(grant.since.micros()),
         ))
-        .execute(conn)?;
+        .execute(&mut **conn)?;
     Ok(())
 }
 
 /// False when there is none.
-pub fn revoke(conn: &mut Conn, tenant_id: &str, person_id: &str, role: &str) -> QueryResult<bool> {
+pub fn revoke(conn: &mut Serialized<'_>, tenant_id: &str, person_id: &str, role: &str) -> QueryResult<bool> {
     let given = manual_grants::table
         .filter(manual_grants::tenant_id.eq(tenant_id))
         .filter(manual_grants::person_id.eq(person_id))
         .filter(manual_grants::role_slug.eq(role));
-    Ok(diesel::delete(given).execute(conn)? > 0)
+    Ok(diesel::delete(given).execute(&mut **conn)? > 0)
 }
 
 /// What was given to these users is the person's that they are known as now; where that is given already, it stays.
-pub fn follow(conn: &mut Conn, users: &[[String; 4]]) -> QueryResult<()> {
+pub fn follow(conn: &mut Serialized<'_>, users: &[[String; 4]]) -> QueryResult<()> {
     if users.is_empty() {
         return Ok(());
     }
@@ -144,16 +144,16 @@ pub fn follow(conn: &mut Conn, users: &[[String; 4]]) -> QueryResult<()> {
 }
 
 /// All of a person's.
-pub fn revoke_all(conn: &mut Conn, tenant_id: &str, person_id: &str) -> QueryResult<()> {
+pub fn revoke_all(conn: &mut Serialized<'_>, tenant_id: &str, person_id: &str) -> QueryResult<()> {
     let of_person = manual_grants::table
         .filter(manual_grants::tenant_id.eq(tenant_id))
         .filter(manual_grants::person_id.eq(person_id));
-    diesel::delete(of_person).execute(conn)?;
+    diesel::delete(of_person).execute(&mut **conn)?;
     Ok(())
 }
 
 /// All, for a fold somewhere else.
-pub fn copy(from: &mut Conn, to: &mut Conn) -> QueryResult<()> {
+pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<()> {
     let rows: Vec<(String, String, String, String, String, String, i64)> = manual_grants::table.load(from)?;
     for (tenant_id, user_id, person_id, role, reason, by, at) in rows {
         let manual = Manual { role, since: Timestamp::from_micros(at), by, reason };

@@ -3,7 +3,7 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, dsl::max};
 
 use crate::{
-    db::{Conn, DbError, schema::mappings},
+    db::{Conn, DbError, Serialized, schema::mappings},
     decide::mapping::{Mapping, MappingFault, check},
     runtime::clock::Timestamp,
 };
@@ -74,7 +74,7 @@ pub fn in_force(conn: &mut Conn) -> Result<Mapping, InForceError> {
 }
 
 /// Adds a version.
-pub fn insert(conn: &mut Conn, applied: &AppliedMapping) -> QueryResult<()> {
+pub fn insert(conn: &mut Serialized<'_>, applied: &AppliedMapping) -> QueryResult<()> {
     diesel::insert_into(mappings::table)
         .values((
             mappings::version.eq(applied.version),
@@ -82,6 +82,6 @@ pub fn insert(conn: &mut Conn, applied: &AppliedMapping) -> QueryResult<()> {
             mappings::applied_by.eq(&applied.by),
             mappings::applied_at.eq(applied.at.micros()),
         ))
-        .execute(conn)?;
+        .execute(&mut **conn)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use diesel::{
 use super::{Key, code};
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         schema::memberships,
     },
@@ -43,7 +43,7 @@ const MEMBERSHIP: Upsert<'_> = Upsert {
 };
 
 /// Keeps whichever fact is newer, the stored one or this.
-pub fn upsert(conn: &mut Conn, memberships: &[NewMembership<'_>]) -> QueryResult<()> {
+pub fn upsert(conn: &mut Serialized<'_>, memberships: &[NewMembership<'_>]) -> QueryResult<()> {
     Rows::of(memberships)
         .text("group_id", |new| &new.membership.group_id)
         .text("user_id", |new| &new.membership.user_id)

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         on_each,
     },
@@ -219,7 +219,7 @@ impl PublishedTable {
     }
 
     /// Writes whole rows (`whole_rows`) over what is there.
-    pub fn put(&self, conn: &mut Conn, rows: &[Vec<Value>]) -> QueryResult<()> {
+    pub fn put(&self, conn: &mut Serialized<'_>, rows: &[Vec<Value>]) -> QueryResult<()> {
         let columns = self.all_columns();
         let text = |value: &Value| match value {
             Value::Null => None,

@@ -3,7 +3,7 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
 use crate::{
-    db::{Conn, bulk::Rows, on_each, schema::recompute_jobs},
+    db::{Conn, Serialized, bulk::Rows, on_each, schema::recompute_jobs},
     runtime::clock::Timestamp,
 };
 
@@ -28,17 +28,17 @@ pub struct RecomputeJob {
 }
 
 /// Everybody in these directories. What is under way begins again: whoever was visited may have changed once more.
-pub fn request(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<()> {
+pub fn request(conn: &mut Serialized<'_>, directory_ids: &[String]) -> QueryResult<()> {
     enter(conn, &everybody(directory_ids), DIRECTORY)
 }
 
 /// Everybody in these directories, because another mapping holds.
-pub fn request_mapped(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<()> {
+pub fn request_mapped(conn: &mut Serialized<'_>, directory_ids: &[String]) -> QueryResult<()> {
     enter(conn, &everybody(directory_ids), MAPPING)
 }
 
 /// The members of these groups, by (directory, group).
-pub fn request_members(conn: &mut Conn, groups: &[(&str, &str)]) -> QueryResult<()> {
+pub fn request_members(conn: &mut Serialized<'_>, groups: &[(&str, &str)]) -> QueryResult<()> {
     enter(conn, groups, GROUP)
 }
 
@@ -62,11 +62,11 @@ fn enter(conn: &mut Conn, groups: &[(&str, &str)], rank: i64) -> QueryResult<()>
 }
 
 /// Everybody in a directory that is shown as deleted.
-pub fn request_deleted(conn: &mut Conn) -> QueryResult<()> {
+pub fn request_deleted(conn: &mut Serialized<'_>) -> QueryResult<()> {
     let sql = "INSERT INTO recompute_jobs (directory_id, group_id, id_after, kind_after, rank) \
          SELECT DISTINCT d.id, '', '', -1, 0 FROM directories d WHERE d.deleted_at IS NOT NULL \
          ON CONFLICT (directory_id, group_id) DO UPDATE SET id_after = '', kind_after = -1";
-    on_each!(conn, |c| diesel::sql_query(sql).execute(c))?;
+    on_each!(&mut **conn, |c| diesel::sql_query(sql).execute(c))?;
     Ok(())
 }
 
@@ -93,24 +93,24 @@ impl RecomputeJob {
     }
 
     /// Records where the next step begins.
-    pub fn advance(&self, conn: &mut Conn, after: (&str, i16)) -> QueryResult<()> {
+    pub fn advance(&self, conn: &mut Serialized<'_>, after: (&str, i16)) -> QueryResult<()> {
         diesel::update(recompute_jobs::table.find(self.key()))
             .set((recompute_jobs::id_after.eq(after.0), recompute_jobs::kind_after.eq(after.1)))
-            .execute(conn)?;
+            .execute(&mut **conn)?;
         Ok(())
     }
 
     /// Puts it behind all others after a failure.
-    pub fn failed(&self, conn: &mut Conn, now: Timestamp) -> QueryResult<()> {
+    pub fn failed(&self, conn: &mut Serialized<'_>, now: Timestamp) -> QueryResult<()> {
         diesel::update(recompute_jobs::table.find(self.key()))
             .set(recompute_jobs::failed_at.eq(now.micros()))
-            .execute(conn)?;
+            .execute(&mut **conn)?;
         Ok(())
     }
 
     /// Removes it.
-    pub fn finish(&self, conn: &mut Conn) -> QueryResult<()> {
-        diesel::delete(recompute_jobs::table.find(self.key())).execute(conn)?;
+    pub fn finish(&self, conn: &mut Serialized<'_>) -> QueryResult<()> {
+        diesel::delete(recompute_jobs::table.find(self.key())).execute(&mut **conn)?;
         Ok(())
     }
 }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn promise_5_a_directory_that_is_gone_waits_for_nobodys_roles() {
         each_database(|database| {
-            let first = database.write::<_, crate::db::DbError>(|conn| {
+            let first = database.write_serialized::<_, crate::db::DbError>(|conn| {
                 request_mapped(conn, &["a".into()])?;
                 request_members(conn, &[("b", "g")])?;
                 request(conn, &["z".into()])?;

@@ -4,7 +4,7 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, RunQueryDsl};
 
 use crate::{
-    db::{Conn, schema::refused},
+    db::{Conn, Serialized, schema::refused},
     decide::fact::EntityKind,
     runtime::clock::Timestamp,
 };
@@ -71,16 +71,22 @@ impl RefusedChange {
 
     /// Sets it aside until later; a row that is only locked counts as no attempt. Returns whether it is refused for the first
     /// time.
-    pub fn set_aside(&self, conn: &mut Conn, detail: &str, busy: bool, now: Timestamp) -> QueryResult<bool> {
+    pub fn set_aside(
+        &self,
+        conn: &mut Serialized<'_>,
+        detail: &str,
+        busy: bool,
+        now: Timestamp,
+    ) -> QueryResult<bool> {
         let known: Option<(i16, i64)> = refused::table
             .find((self.kind, &self.id))
             .select((refused::attempts, refused::since))
-            .first(conn)
+            .first(&mut **conn)
             .optional()?;
         let (before, since) = known.unwrap_or((0, now.micros()));
         let attempts = if busy { before } else { before.saturating_add(1) };
         let pause = if busy { BUSY_SECONDS } else { pause_seconds(attempts) };
-        diesel::delete(refused::table.find((self.kind, &self.id))).execute(conn)?;
+        diesel::delete(refused::table.find((self.kind, &self.id))).execute(&mut **conn)?;
         diesel::insert_into(refused::table)
             .values((
                 refused::kind.eq(self.kind),
@@ -93,13 +99,13 @@ impl RefusedChange {
                 refused::since.eq(since),
                 refused::due_at.eq(now.plus_seconds(pause).micros()),
             ))
-            .execute(conn)?;
+            .execute(&mut **conn)?;
         Ok((before, attempts) == (0, 1))
     }
 
     /// Removes it, after it was applied.
-    pub fn forget(&self, conn: &mut Conn) -> QueryResult<()> {
-        diesel::delete(refused::table.find((self.kind, &self.id))).execute(conn)?;
+    pub fn forget(&self, conn: &mut Serialized<'_>) -> QueryResult<()> {
+        diesel::delete(refused::table.find((self.kind, &self.id))).execute(&mut **conn)?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use diesel::{
 };
 
 use crate::{
-    db::{Conn, bulk::Rows, on_each, schema::refused_claims},
+    db::{Conn, Serialized, bulk::Rows, on_each, schema::refused_claims},
     runtime::clock::Timestamp,
 };
 
@@ -30,7 +30,7 @@ pub struct RefusedClaim {
 pub type ByDirectory = BTreeMap<String, RefusedClaim>;
 
 /// Written in the transaction that dead-letters the deliveries, so that none is missed or counted twice.
-pub fn add(conn: &mut Conn, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
+pub fn add(conn: &mut Serialized<'_>, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
     let rows: Vec<(&String, &RefusedClaim)> = refused.iter().collect();
     Rows::of(&rows)
         .text("directory_id", |(directory_id, _)| directory_id)

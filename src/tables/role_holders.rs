@@ -12,7 +12,7 @@ use diesel::{
 
 use super::Key;
 use crate::{
-    db::{Conn, bulk::Rows, schema::role_holders as seats},
+    db::{Conn, Serialized, bulk::Rows, schema::role_holders as seats},
     decide::{
         context::RetainedRoles,
         mapping::Mapping,
@@ -88,7 +88,7 @@ pub fn kept(seats: &RoleHolders) -> RetainedRoles {
 pub type HolderChange<'a> = ((&'a str, &'a str, &'a str), Option<HolderRecord>);
 
 /// Writes and removes records.
-pub fn put(conn: &mut Conn, changes: &[HolderChange<'_>]) -> QueryResult<()> {
+pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResult<()> {
     let (put, gone): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, seat)| seat.is_some());
     let lost = |change: &&HolderChange<'_>| match &change.1 {
         Some(HolderRecord::Lost { loss, .. }) => Some(loss.clone()),
@@ -122,18 +122,18 @@ pub fn put(conn: &mut Conn, changes: &[HolderChange<'_>]) -> QueryResult<()> {
 }
 
 /// Moves what is kept of a role to whom it belongs, and returns the users of whom that changed.
-pub fn settle(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<BTreeSet<String>> {
+pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<BTreeSet<String>> {
     let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
     let keeper = keeper(conn, tenant_id, role)?;
     let was: Vec<String> =
-        seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(conn)?;
+        seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(&mut **conn)?;
     let is: BTreeSet<String> = keeper.into_iter().collect();
     let was: BTreeSet<String> = was.into_iter().collect();
     let changed: BTreeSet<String> = was.symmetric_difference(&is).cloned().collect();
     for user_id in &changed {
         diesel::update(seats::table.find((tenant_id, user_id, role)))
             .set(seats::kept.eq(is.contains(user_id)))
-            .execute(conn)?;
+            .execute(&mut **conn)?;
     }
     Ok(changed)
 }
@@ -156,23 +156,24 @@ pub fn keeper(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Optio
 }
 
 /// Ends what is kept of a role, for whoever lost it so far. Returns who had kept it.
-pub fn release(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
+pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
     let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
-    let kept = seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(conn)?;
+    let kept =
+        seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(&mut **conn)?;
     diesel::update(seats::table.filter(of_role).filter(seats::lost_at.is_not_null()))
         .set((seats::kept.eq(false), seats::released.eq(true)))
-        .execute(conn)?;
+        .execute(&mut **conn)?;
     Ok(kept)
 }
 
 /// Without those of roles that are not protected any more.
-pub fn retain(conn: &mut Conn, mapping: &Mapping) -> QueryResult<()> {
+pub fn retain(conn: &mut Serialized<'_>, mapping: &Mapping) -> QueryResult<()> {
     let roles: Vec<(String, String)> =
-        seats::table.select((seats::tenant_id, seats::role_slug)).distinct().load(conn)?;
+        seats::table.select((seats::tenant_id, seats::role_slug)).distinct().load(&mut **conn)?;
     for (tenant_id, role) in roles {
         if !mapping.of(&tenant_id).protected().any(|protected| protected == role) {
             let of_role = seats::tenant_id.eq(&tenant_id).and(seats::role_slug.eq(&role));
-            diesel::delete(seats::table.filter(of_role)).execute(conn)?;
+            diesel::delete(seats::table.filter(of_role)).execute(&mut **conn)?;
         }
     }
     Ok(())
@@ -181,7 +182,7 @@ pub fn retain(conn: &mut Conn, mapping: &Mapping) -> QueryResult<()> {
 type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool);
 
 /// All, for a fold somewhere else. Returns the (tenant, user) of those who are kept.
-pub fn copy(from: &mut Conn, to: &mut Conn) -> QueryResult<BTreeSet<Key>> {
+pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<BTreeSet<Key>> {
     let rows: Vec<Whole> = seats::table.load(from)?;
     for (tenant_id, user_id, role, lost_at, lost_event, kept, released) in &rows {
         diesel::insert_into(seats::table)
@@ -194,7 +195,7 @@ pub fn copy(from: &mut Conn, to: &mut Conn) -> QueryResult<BTreeSet<Key>> {
                 seats::kept.eq(kept),
                 seats::released.eq(released),
             ))
-            .execute(to)?;
+            .execute(&mut **to)?;
     }
     Ok(rows.into_iter().filter(|row| row.5).map(|row| (row.0, row.1)).collect())
 }

@@ -8,7 +8,7 @@ use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, RunQueryDsl, d
 use super::manual_grants;
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         schema::{claims, role_mentions, roles, tenants},
     },
@@ -30,7 +30,7 @@ pub struct Relisted {
 
 /// Brings the lists of these tenants up to date and returns what changed; a tenant that does not exist has none.
 pub fn settle(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     mapping: &Mapping,
     tenant_ids: &BTreeSet<String>,
 ) -> QueryResult<Vec<Relisted>> {
@@ -39,7 +39,7 @@ pub fn settle(
         let shown: Vec<(String, String)> = roles::table
             .filter(roles::tenant_id.eq(tenant_id))
             .select((roles::slug, roles::name))
-            .load(conn)?;
+            .load(&mut **conn)?;
         let mut shown: BTreeMap<String, String> = shown.into_iter().collect();
         let mut differ = |slug, was: Option<String>, is: Option<String>| {
             if was != is {

@@ -10,7 +10,7 @@ use diesel::{
 use super::Key;
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
     },
     decide::roles::Since,
@@ -23,7 +23,7 @@ struct Mentioned {
 }
 
 /// Slugs named under a claim. Returns the claims under which one is named for the first time.
-pub fn mention(conn: &mut Conn, mentions: &[(&(i64, String), &i64)]) -> QueryResult<BTreeSet<i64>> {
+pub fn mention(conn: &mut Serialized<'_>, mentions: &[(&(i64, String), &i64)]) -> QueryResult<BTreeSet<i64>> {
     let new: Vec<Mentioned> = Rows::of(mentions)
         .integer("claim_id", |(of, _)| of.0)
         .text("slug", |(of, _)| &of.1)
@@ -93,7 +93,7 @@ fn rows<'a>(assignments: &'a [Assignment<'a>]) -> Rows<'a, Assignment<'a>> {
 }
 
 /// Deletes assignments.
-pub fn revoke(conn: &mut Conn, assignments: &[Assignment<'_>]) -> QueryResult<()> {
+pub fn revoke(conn: &mut Serialized<'_>, assignments: &[Assignment<'_>]) -> QueryResult<()> {
     rows(assignments).execute(
         conn,
         "DELETE FROM user_roles WHERE (tenant_id, user_id, role_slug) IN \
@@ -124,7 +124,7 @@ const GRANT: Upsert<'_> = Upsert {
 };
 
 /// Writes assignments.
-pub fn grant(conn: &mut Conn, grants: &[Grant<'_>]) -> QueryResult<()> {
+pub fn grant(conn: &mut Serialized<'_>, grants: &[Grant<'_>]) -> QueryResult<()> {
     Rows::of(grants)
         .text("tenant_id", |grant| grant.assignment.tenant_id)
         .text("user_id", |grant| grant.assignment.user_id)

@@ -4,7 +4,7 @@ use diesel::{QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query, sql
 
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
         on_each,
         schema::tenants,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Writes rows of tenants.
-pub fn upsert(conn: &mut Conn, rows: &[TenantRow]) -> QueryResult<()> {
+pub fn upsert(conn: &mut Serialized<'_>, rows: &[TenantRow]) -> QueryResult<()> {
     Rows::of(rows)
         .text("id", |row| &row.id)
         .optional_text("name", |row| row.name.as_deref())
@@ -33,7 +33,7 @@ pub fn upsert(conn: &mut Conn, rows: &[TenantRow]) -> QueryResult<()> {
 }
 
 /// Tenants that only a lost claim had shown.
-pub fn remove(conn: &mut Conn, ids: &[String]) -> QueryResult<()> {
+pub fn remove(conn: &mut Serialized<'_>, ids: &[String]) -> QueryResult<()> {
     Rows::of(ids)
         .text("id", String::as_str)
         .execute(conn, "DELETE FROM tenants WHERE id IN (SELECT r.id FROM {rows})")?;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     db::{
-        Conn,
+        Conn, Serialized,
         bulk::{Rows, Upsert},
     },
     decide::{
@@ -190,7 +190,11 @@ struct Put<'a> {
 }
 
 /// Rows first, then roles: a grant reads its time from the row.
-pub fn apply(conn: &mut Conn, changes: &[UserChange], known: impl Fn(&str, &str) -> bool) -> QueryResult<()> {
+pub fn apply(
+    conn: &mut Serialized<'_>,
+    changes: &[UserChange],
+    known: impl Fn(&str, &str) -> bool,
+) -> QueryResult<()> {
     let (mut put, mut restate, mut removed, mut lost, mut held) = (vec![], vec![], vec![], vec![], vec![]);
     for change in changes {
         let seat = match change {
@@ -256,7 +260,7 @@ const USER: Upsert<'_> = Upsert {
     ..Upsert::PLAIN
 };
 
-fn upsert(conn: &mut Conn, rows: &[Put<'_>]) -> QueryResult<()> {
+fn upsert(conn: &mut Serialized<'_>, rows: &[Put<'_>]) -> QueryResult<()> {
     Rows::of(rows)
         .text("tenant_id", |row| &row.seat.tenant_id)
         .text("id", |row| &row.seat.user_id)
@@ -308,7 +312,7 @@ fn update_access(conn: &mut Conn, seats: &[&UserAccess]) -> QueryResult<()> {
 }
 
 /// Hosts must look again.
-pub fn move_epoch(conn: &mut Conn, users: &[Key]) -> QueryResult<()> {
+pub fn move_epoch(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
     Rows::of(users).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
         conn,
         "UPDATE users SET access_epoch = users.access_epoch + 1 FROM {rows} \

@@ -41,10 +41,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Failures in a row after which a batch is taken apart.
 const PATIENCE: u32 = 3;
 
-/// How long work gathers after a batch that was not full: on PostgreSQL, and on SQLite, where receivers and this thread
-/// write in turns. What comes to an idle service is applied at once.
+/// How long deliveries gather after a batch that was not full: on PostgreSQL, and on SQLite, where receivers and this thread
+/// exclude each other. A delivery to an idle service is applied at once.
 const GATHER: Duration = Duration::from_millis(4);
-const GATHER_IN_TURNS: Duration = Duration::from_millis(50);
+const GATHER_ON_SQLITE: Duration = Duration::from_millis(50);
 
 /// With a backlog, and while more is being kept, receivers have the machine to themselves for the time that a batch took
 /// divided by this, and for no longer than work gathers on SQLite: a broker waits for them.
@@ -91,7 +91,7 @@ impl Applier {
                 Ok(ApplyStep::Full) => {
                     pause = PAUSE;
                     if wake.heard() {
-                        wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_IN_TURNS));
+                        wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_ON_SQLITE));
                     }
                 }
                 Ok(ApplyStep::Worked) => {
@@ -162,7 +162,7 @@ impl Applier {
     /// Otherwise each batch would be what came during the last one, and most of the time would go into statements and
     /// commits for a handful of events, which receivers then wait for.
     fn gather(&self) -> Duration {
-        if self.database.takes_turns_with_receivers() { GATHER_IN_TURNS } else { GATHER }
+        if self.database.has_one_writer() { GATHER_ON_SQLITE } else { GATHER }
     }
 
     fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {

@@ -37,7 +37,7 @@ impl WalGrowth {
 
 /// `None` on PostgreSQL, which does this by itself.
 pub fn start(database: &Database, log: &WalGrowth) -> std::io::Result<Option<(Wake, JoinHandle<()>)>> {
-    if !database.takes_turns_with_receivers() {
+    if !database.has_one_writer() {
         return Ok(None);
     }
     let (database, wake) = (database.clone(), log.wake.clone());

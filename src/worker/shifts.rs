@@ -19,7 +19,7 @@ use crate::{
     runtime::wake::Wake,
 };
 
-/// Longer than the wait for the turn may last (`lock_timeout`), since that wait is no silence.
+/// Longer than the wait for the serialized transaction may last (`lock_timeout`): such a wait is no silence.
 const BOUND: Duration = Duration::from_secs(22);
 
 /// With several left behind it is perhaps no silence but a database that is very slow.

@@ -190,7 +190,7 @@ both! {
 both! {
     fn lesson_41_what_is_rolled_back_leaves_no_entry(app) {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
-        let refused: Result<(), DbError> = app.database().write_in_turn(|conn| {
+        let refused: Result<(), DbError> = app.database().write_serialized(|conn| {
             assert!(!dead_letters::retry(conn, 1)?);
             let entry = rosterd::audit::AuditEntry::new("org_1", "delivery.retried", 1, &json!({}), rosterd::audit::Actor::operator("ada"));
             rosterd::audit::record(conn, &[entry], app.clock.now())?;

@@ -42,7 +42,7 @@ both! {
         assert_eq!((letters.len(), letters[0].reason.as_deref(), letters[0].attempts), (1, Some("refused"), 1));
 
         execute(app, "DROP INDEX host_email");
-        assert!(app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::retry(conn, letters[0].id)?)).unwrap());
+        assert!(app.database().write_serialized::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::retry(conn, letters[0].id)?)).unwrap());
         app.drain();
         assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3", "u4"]);
     }

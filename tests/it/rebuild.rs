@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rosterd::{
-    db::DbError,
+    db::{DbError, Serialized},
     inbox::{
         dead_letters,
         listing::{self, DeliveryState},
@@ -201,8 +201,8 @@ both! {
         app.play(&[of("u1", "shared@acme.example"), of("u2", "shared@acme.example"), of("u3", "shared@acme.example")]);
         let listed = app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, Some(DeliveryState::Dead), 10)?)).unwrap();
         let letters: HashMap<String, i64> = listed.into_iter().map(|entry| (entry.event, entry.id)).collect();
-        let discard = |conn: &mut _| Ok(dead_letters::discard(conn, letters["e_u3"], "a duplicate", app.clock.now())?);
-        assert!(app.database().write_in_turn::<_, DbError>(discard).unwrap());
+        let discard = |conn: &mut Serialized<'_>| Ok(dead_letters::discard(conn, letters["e_u3"], "a duplicate", app.clock.now())?);
+        assert!(app.database().write_serialized::<_, DbError>(discard).unwrap());
         // It arrives and is not applied yet.
         app.deliver(&of("u4", "other@acme.example"));
 
@@ -212,8 +212,8 @@ both! {
         let states = ["e_u1 applied", "e_u2 dead", "e_u3 discarded", "e_u4 pending"];
         assert_eq!(app.inbox().iter().map(|(id, state)| format!("{id} {state}")).collect::<Vec<_>>(), states);
         execute(app, "DROP INDEX host_email");
-        let retry = |conn: &mut _| Ok(dead_letters::retry(conn, letters["e_u2"])?);
-        assert!(app.database().write_in_turn::<_, DbError>(retry).unwrap());
+        let retry = |conn: &mut Serialized<'_>| Ok(dead_letters::retry(conn, letters["e_u2"])?);
+        assert!(app.database().write_serialized::<_, DbError>(retry).unwrap());
         app.drain();
         assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u4"]);
     }

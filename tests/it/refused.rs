@@ -276,7 +276,7 @@ both! {
         assert_eq!(active(app).len(), 1);
         execute(app, "DROP INDEX host_name");
 
-        let retry = |reason: &'static str| app.database().write_in_turn::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::retry_all(conn, Some(reason))?.len())).unwrap();
+        let retry = |reason: &'static str| app.database().write_serialized::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::retry_all(conn, Some(reason))?.len())).unwrap();
         assert_eq!((retry("not_understood"), retry("refused")), (0, 4));
         app.drain();
 

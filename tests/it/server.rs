@@ -145,7 +145,7 @@ fn what_the_host_sets_for_its_database_does_not_change_how_transactions_see_each
         });
         read.unwrap()
     };
-    // With an older snapshot, who waits for the turn would not see what the last one left.
+    // With an older snapshot a serialized transaction would not see the rows that the last one left.
     assert_eq!(seen("transaction_isolation"), "read committed");
     assert_eq!(seen("synchronous_commit"), "on");
 }

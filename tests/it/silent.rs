@@ -61,7 +61,7 @@ fn applying_goes_on_within_thirty_seconds_after_connections_fell_silent_in_the_m
     assert!(deliver(&served.webhook(), 0));
     eventually("applied", || !waits(&served));
 
-    // Silent while batch follows batch, so the turn is held by a connection that does not move.
+    // Silent while batch follows batch, so the lock is held by a connection that does not move.
     let (webhook, next, done) = (served.webhook(), AtomicUsize::new(1), AtomicBool::new(false));
     let begun = std::thread::scope(|scope| {
         for _ in 0..4 {

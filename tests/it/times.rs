@@ -82,7 +82,7 @@ both! {
         let letter = letters().pop().unwrap();
         assert_eq!((status(app), letter.event.as_str(), letter.reason.as_deref()), (vec!["active".to_owned()], "e2", Some("time_ahead")));
         let retry = || {
-            let retried = app.database().write_in_turn::<_, DbError>(|conn| Ok(dead_letters::retry(conn, letter.id)?));
+            let retried = app.database().write_serialized::<_, DbError>(|conn| Ok(dead_letters::retry(conn, letter.id)?));
             assert!(retried.unwrap());
             app.drain();
         };

@@ -42,7 +42,9 @@ impl WorkOsSignature {
     pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
         let signed_by = |secret: &Secret| {
             // HMAC takes a key of any length, so this cannot fail.
-            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return false };
+            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
+                return false;
+            };
             mac.update(self.timestamp.as_bytes());
             mac.update(b".");
             mac.update(body);

@@ -3,9 +3,9 @@
 use diesel::QueryResult;
 
 use super::Rows;
-use crate::db::Conn;
+use crate::db::{Conn, Serialized};
 
-/// For tables that are written in the turn alone (`Database::write_in_turn`). On PostgreSQL it is a MERGE, which looks for
+/// For tables that only the serialized transaction writes. On PostgreSQL it is a MERGE, which looks for
 /// each key once: ON CONFLICT takes and gives back a lock for each row that it inserts, writes down twice that it did, and
 /// locks what it finds even to leave it as it is. In return it fails where somebody else inserts a key meanwhile.
 pub struct Upsert<'a> {
@@ -80,8 +80,8 @@ impl Upsert<'_> {
 
 impl<R> Rows<'_, R> {
     /// Inserts or overwrites one row for each of these rows.
-    pub fn upsert(self, conn: &mut Conn, upsert: &Upsert<'_>) -> QueryResult<()> {
-        let sql = match conn {
+    pub fn upsert(self, conn: &mut Serialized<'_>, upsert: &Upsert<'_>) -> QueryResult<()> {
+        let sql = match &**conn {
             Conn::Postgres(_) => upsert.on_postgres(),
             Conn::Sqlite(_) => upsert.on_sqlite(),
         };

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{PlanError, UserPlan};
 use crate::{
     apply::{
-        guard, load,
+        context::context,
+        guard,
+        load::{self, rows},
         namesakes::{Together, together},
-        people::{context, rows},
         protected_roles::foreseen,
         recompute,
     },

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Difference, RebuildError};
 use crate::{
     db::{
-        Conn, Database, DbError,
+        Conn, Database, DbError, Serialized,
         bulk::Rows,
         schema::{claims, facts, memberships, role_mentions},
     },
@@ -23,7 +23,7 @@ use crate::{
 const PAGE: i64 = 5_000;
 
 pub(super) fn exchange(
-    conn: &mut Conn,
+    conn: &mut Serialized<'_>,
     shadow: &Database,
     tenant: Option<&str>,
     differences: &[Difference],

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::RebuildError;
 use crate::{
-    db::{Conn, Database, DbError, bulk::Rows},
+    db::{Conn, Database, DbError, Serialized, bulk::Rows},
     decide::guard::{HeldEntry, LostAccess},
     tables::{
         held_users,
@@ -27,7 +27,7 @@ pub(super) fn keep(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildErro
         for tenant in tenants {
             let of_tenant: Vec<&HeldEntry> = page.iter().filter(|entry| entry.tenant_id == tenant).collect();
             keep_roles(conn, shadow, tenant, &of_tenant)?;
-            shadow.write::<_, DbError>(|shadow| Ok(keep_access(shadow, &of_tenant)?))?;
+            shadow.write_serialized::<_, DbError>(|shadow| Ok(keep_access(shadow, &of_tenant)?))?;
         }
     }
 }
@@ -48,12 +48,12 @@ fn keep_roles(
     };
     let rows: Vec<Vec<Value>> =
         USER_ROLES.whole_rows(conn, Some(tenant))?.into_iter().filter(stays).collect();
-    shadow.write::<_, DbError>(|shadow| Ok(USER_ROLES.put(shadow, &rows)?))?;
+    shadow.write_serialized::<_, DbError>(|shadow| Ok(USER_ROLES.put(shadow, &rows)?))?;
     Ok(())
 }
 
 /// Only of those whom the log shows at all.
-fn keep_access(shadow: &mut Conn, entries: &[&HeldEntry]) -> QueryResult<()> {
+fn keep_access(shadow: &mut Serialized<'_>, entries: &[&HeldEntry]) -> QueryResult<()> {
     let access: Vec<&&HeldEntry> = entries.iter().filter(|entry| entry.lost.is_access()).collect();
     Rows::of(&access)
         .text("tenant_id", |entry| &entry.tenant_id)

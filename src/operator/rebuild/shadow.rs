@@ -9,7 +9,13 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnect
 
 use super::RebuildError;
 use crate::{
-    apply::{Batch, apply, guard::Derivation, parse_batch, people, recompute},
+    apply::{
+        Batch, apply,
+        consequences::Consequences,
+        parse_batch,
+        people::{Derivation, again},
+        recompute,
+    },
     audit::people::ChangeCause,
     db::{
         Conn, Database, DbError, Url,
@@ -45,7 +51,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
     // Who was ever shown with a protected role does not follow from the log: seats are copied, and whoever is kept by one is
     // derived again in the end.
     let folding = Rules { mapping: rules.mapping.unprotected().into(), ..rules.clone() };
-    shadow.database.write::<_, DbError>(|shadow| {
+    shadow.database.write_serialized::<_, DbError>(|shadow| {
         manual_grants::copy(conn, shadow)?;
         if let Some(mapping) = mappings::newest(conn)? {
             mappings::insert(shadow, &mapping)?;
@@ -57,7 +63,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
         let page = page(conn, last)?;
         let Some(row) = page.last() else { break };
         last = row.0;
-        shadow.database.write::<_, DbError>(|shadow| {
+        shadow.database.write_serialized::<_, DbError>(|shadow| {
             let mut queued = Vec::with_capacity(page.len());
             for (id, source, event_key, kind, disposition, received_at, body) in page {
                 // Derivations read contents again from the log.
@@ -71,7 +77,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
                         inbox::received_at.eq(received_at),
                         inbox::body.eq(&body),
                     ))
-                    .execute(shadow)?;
+                    .execute(&mut **shadow)?;
                 let received_at = Timestamp::from_micros(received_at);
                 let body = body.into();
                 queued.push(Queued { inbox_id: id, event_key, source, attempts: 0, received_at, body });
@@ -80,11 +86,12 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
         })?;
     }
     while recompute::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
-    let turn = Derivation::of(now, Extent::Touched);
-    shadow.database.write::<_, DbError>(|shadow| {
+    let derivation = Derivation { rules, cause: ChangeCause::AnotherHolds, now, extent: Extent::Touched };
+    shadow.database.write_serialized::<_, DbError>(|shadow| {
         let kept = role_holders::copy(conn, shadow)?;
         let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
-        people::again(shadow, kept, rules, ChangeCause::AnotherHolds, turn)?;
+        // Nobody reads entries and notices of the shadow.
+        again(shadow, kept, &derivation, &mut Consequences::default())?;
         Ok(())
     })?;
     Ok(shadow)

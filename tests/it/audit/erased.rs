@@ -173,7 +173,7 @@ both! {
         life(app);
         app.play(&[event("e4", "dsync.user.deleted", 4, secret("u1", "active", 3))]);
         let said = "Key (email)=(u1.secret@acme.example) already exists";
-        app.database().write::<_, DbError>(|conn| {
+        app.database().write_serialized::<_, DbError>(|conn| {
             for id in ["u1", "u2"] {
                 RefusedChange::new(2, id, "dir_1", "", 1).set_aside(conn, said.replace("u1", id).as_str(), false, app.clock.now())?;
             }

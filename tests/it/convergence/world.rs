@@ -115,7 +115,9 @@ impl World {
         if let Some(mapped) = mapped {
             let (document, by) = (mapped.document(), "history".to_owned());
             let applied = AppliedMapping { version: 1, document, by, at: NOW };
-            self.database.write::<_, DbError>(|conn| Ok(mappings::insert(conn, &applied)?)).unwrap();
+            self.database
+                .write_serialized::<_, DbError>(|conn| Ok(mappings::insert(conn, &applied)?))
+                .unwrap();
         }
     }
 

@@ -1,0 +1,40 @@
+//! The consequences of changed rows: audit entries, notices, and directories whose people must be derived again.
+//!
+//! Decisions add to them, and one place writes them, in the transaction that changes the rows: after a crash rows and
+//! consequences are all there, or none is.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    audit::{self, AuditEntry},
+    db::{DbError, Serialized},
+    outbox::{self, Notice},
+    runtime::clock::Timestamp,
+    tables::recompute_jobs,
+};
+
+/// Collected while rows are decided; nothing is written before [`Consequences::write`].
+#[derive(Debug, Default)]
+pub struct Consequences {
+    /// In the order in which the chains show them.
+    pub entries: Vec<AuditEntry>,
+    /// Mails to come.
+    pub notices: Vec<Notice>,
+    /// Directories whose people and groups must be derived again, in transactions of their own.
+    pub directories: BTreeSet<String>,
+}
+
+impl Consequences {
+    /// Writes everything, once. Errors: the database's.
+    pub fn write(&self, conn: &mut Serialized<'_>, now: Timestamp) -> Result<(), DbError> {
+        audit::record(conn, &self.entries, now)?;
+        let directories: Vec<String> = self.directories.iter().cloned().collect();
+        recompute_jobs::request(conn, &directories)?;
+        Ok(outbox::enqueue(conn, &self.notices, now)?)
+    }
+
+    /// The number of people who lose access.
+    pub fn leavers(&self) -> usize {
+        outbox::leavers(&self.notices)
+    }
+}

@@ -1,0 +1,57 @@
+//! The context in which users are derived: their groups, manual grants, and roles that somebody must keep.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::load::{self, rows};
+use crate::{
+    db::{Conn, DbError},
+    decide::{
+        Rules,
+        bearers::bearer_of,
+        context::{Context, Groups},
+        fact::EntityKind,
+        known_user,
+        namesakes::Apart,
+        newest::Homes,
+        state::StateSlice,
+        users::ShownUser,
+    },
+    tables::{
+        Key,
+        manual_grants::{self, GrantOwner},
+        memberships, role_holders,
+    },
+};
+
+/// Loads everything that counts for the rows of these users, who are derived together.
+pub fn context<'a>(
+    conn: &mut Conn,
+    state: &StateSlice,
+    (ids, shown): (&BTreeSet<String>, &HashMap<String, Vec<ShownUser>>),
+    (homes, apart): (&'a Homes, Apart),
+    rules: &'a Rules,
+) -> Result<Context<'a>, DbError> {
+    let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
+    let mut groups = match rules.mapping.uses_groups() {
+        true => memberships::groups_of(conn, &keys)?,
+        false => Groups::new(),
+    };
+    for ((tenant_id, user_id), of_user) in &mut groups {
+        // A membership of a former bearer of the id does not count; the view `group_members` leaves it out by the row.
+        if let Some((at, event)) = bearer_of(state, user_id, tenant_id).since {
+            of_user.retain(|group| (group.since, &group.event) > (at, &event));
+        }
+    }
+    let whose = |id: &String| {
+        let of = |known_user::Person { tenant_id, person_id, also }| {
+            (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
+        };
+        known_user::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
+    };
+    let (by_hand, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
+    let mut context = Context { apart, groups, by_hand, followed, ..Context::new(homes, &rules.mapping) };
+    if rules.mapping.protects() {
+        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
+    }
+    Ok(context)
+}

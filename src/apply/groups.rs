@@ -1,0 +1,86 @@
+//! From latest facts to the rows of groups, and the members whose roles may change with their group.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    consequences::Consequences,
+    load::{self, rows, touched},
+    people::Derivation,
+};
+use crate::{
+    audit,
+    db::{DbError, Serialized},
+    decide::{
+        fact::EntityKind,
+        groups::{self, GroupChange, ShownGroup},
+        newest::Homes,
+        state::StateSlice,
+    },
+    tables::{self, recompute_jobs},
+};
+
+/// Brings the rows of touched groups up to date.
+pub fn groups(
+    conn: &mut Serialized<'_>,
+    state: &mut StateSlice,
+    homes: &Homes,
+    derivation: &Derivation<'_>,
+    consequences: &mut Consequences,
+) -> Result<(), DbError> {
+    // 1. Load.
+    let ids = touched(state, EntityKind::Group);
+    let shown = tables::groups::shown(conn, &load::keys(state, EntityKind::Group, ids.iter()))?;
+    let shown = load::by_id(shown, |row| &row.id);
+    let wanted = ids.iter().flat_map(|id| groups::wanted(state, id, rows(&shown, id), homes)).collect();
+    load::contents(conn, state, &wanted)?;
+    // 2. Decide.
+    let changes: Vec<GroupChange> =
+        ids.iter().flat_map(|id| groups::derive(state, id, rows(&shown, id), homes)).collect();
+    // 3. Write.
+    tables::groups::apply(conn, &changes)?;
+    if derivation.rules.mapping.uses_groups() {
+        request_members(conn, state, &changes, &shown)?;
+    }
+    consequences.entries.extend(audit::people::groups(conn, state, &shown, &changes, derivation.cause)?);
+    Ok(())
+}
+
+/// Members of a changed group are derived again in transactions of their own: a renamed group may map to other roles
+/// (lesson 28), and may have many members.
+fn request_members(
+    conn: &mut Serialized<'_>,
+    state: &StateSlice,
+    changes: &[GroupChange],
+    shown: &HashMap<String, Vec<ShownGroup>>,
+) -> Result<(), DbError> {
+    let mut affected: BTreeSet<(&str, &str)> =
+        changes.iter().flat_map(|change| around_group(change, shown)).collect();
+    // A group that was deleted and made again has other members now, though its row is the same.
+    let emptied = state.touched.emptied.iter().filter_map(|(group_id, claim_id)| {
+        Some((state.claim(*claim_id)?.directory_id.as_str(), group_id.as_str()))
+    });
+    affected.extend(emptied);
+    Ok(recompute_jobs::request_members(conn, &affected.into_iter().collect::<Vec<_>>())?)
+}
+
+/// (directory, group), before and after.
+fn around_group<'a>(
+    change: &'a GroupChange,
+    shown: &'a HashMap<String, Vec<ShownGroup>>,
+) -> Vec<(&'a str, &'a str)> {
+    let (id, now) = match change {
+        GroupChange::Put { tenant_id, group_id, directory_id, content, .. } => {
+            // A newer snapshot with the same name and directory changes nothing for the members.
+            let same = |row: &ShownGroup| {
+                (&row.tenant_id, &row.directory_id, &row.name) == (tenant_id, directory_id, &content.name)
+            };
+            if rows(shown, group_id).iter().any(same) {
+                return Vec::new();
+            }
+            (group_id, Some(directory_id.as_str()))
+        }
+        GroupChange::Remove { group_id, .. } => (group_id, None),
+    };
+    let before = rows(shown, id).iter().map(|row| row.directory_id.as_str());
+    before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
+}
