@@ -125,6 +125,7 @@ fn gone(comparing: &Comparing<'_>, conn: &mut Conn, ids: &[&str]) -> diesel::Que
             user_id: (kind == EntityKind::User).then(|| id.clone()),
             is_access: kind == EntityKind::User,
             by_absence: true,
+            is_hidden: false,
         });
     }
     Ok(found)

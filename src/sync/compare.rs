@@ -181,6 +181,11 @@ impl Comparing<'_> {
         self.without_access.contains(&self.hash(user_id))
     }
 
+    /// Whether the list of people has this person.
+    pub(super) fn is_listed(&self, user_id: &str) -> bool {
+        self.seen.contains(&(EntityKind::User, self.hash(user_id)))
+    }
+
     pub(super) fn hash(&self, id: &str) -> u64 {
         std::hash::BuildHasher::hash_one(&self.hasher, id)
     }

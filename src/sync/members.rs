@@ -118,6 +118,7 @@ fn joined(
         user_id: Some(user_id.clone()),
         is_access: false,
         by_absence: false,
+        is_hidden: false,
     })
 }
 
@@ -140,6 +141,7 @@ fn left(
                 continue;
             }
             let user = api::aged(known(conn, &fact, &user_id, directory_id, &comparing.claims)?).to_string();
+            let is_hidden = !fact.live && !comparing.is_listed(&user_id);
             let id = format!("{group_id} {user_id}");
             let since = standing.get(&user_id).map_or(at, |known| known.at);
             found.push(Loss {
@@ -162,6 +164,7 @@ fn left(
                 user_id: Some(user_id),
                 is_access: false,
                 by_absence: true,
+                is_hidden,
             });
         }
     }

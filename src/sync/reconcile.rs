@@ -228,7 +228,7 @@ impl Reconcile<'_> {
             self.settled()?;
             held = losses::held(self.database, &subject.tenant_id, &losses)?;
         }
-        for loss in losses {
+        for loss in losses.into_iter().filter(|loss| !loss.is_hidden) {
             let is_held = loss.user_id.as_ref().is_some_and(|id| held.contains(id));
             let done = match (self.dry_run, is_held) {
                 (true, _) => Done::None,
@@ -287,7 +287,8 @@ impl Reconcile<'_> {
                 cause: format!("its deletion was missed: not listed at {at}"),
                 done: Done::None,
             };
-            let loss = Loss { difference, body, user_id: None, is_access: true, by_absence: true };
+            let loss =
+                Loss { difference, body, user_id: None, is_access: true, by_absence: true, is_hidden: false };
             self.append(std::iter::once(&loss))?;
             let done = if self.dry_run { Done::None } else { Done::Healed };
             report.add(Difference { done, ..loss.difference });

@@ -199,6 +199,24 @@ both! {
 }
 
 both! {
+    /// Found by the soak: each person who was deleted by an event left differences in all groups.
+    fn memberships_of_somebody_who_was_deleted_by_an_event_are_no_difference_and_end(app) {
+        let api = TestApi::start();
+        both_know(app, &api, 2);
+        let deleted = event("x", "dsync.user.deleted", 500, user("u1", "active", 11));
+        app.play(std::slice::from_ref(&deleted));
+        api.emit(&[deleted]);
+        api.broker(|broker| broker.tick(1_000));
+
+        assert_eq!(brief(&reconcile(app, &api)), [""; 0]);
+
+        // The same id comes back: not in the old groups.
+        app.play(&[event("r", "dsync.user.created", 2_000, user("u1", "active", 2_000))]);
+        assert_eq!((statuses(app).len(), app.brief(GROUP_MEMBERS, &["user_id"])), (2, vec!["u2".to_owned()]));
+    }
+}
+
+both! {
     fn people_without_access_keep_their_groups_out_of_sight(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
