@@ -11,7 +11,7 @@ use rosterd::{
     broker::Source,
     db::{Database, Url, migrate::migrate},
     decide::Rules,
-    inbox::{Delivery, append::append},
+    inbox::{Delivery, insert::append},
     operator::mapping_plan::{self, PlanOperator},
     runtime::clock::{Clock, Timestamp},
     tables::mappings,

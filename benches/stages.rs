@@ -11,7 +11,7 @@ use rosterd::{
     broker::Source,
     db::{Database, Url, migrate::migrate},
     decide::Rules,
-    inbox::{Delivery, append::append},
+    inbox::{Delivery, insert::append},
     runtime::clock::Clock,
     simulate::{DEFAULT_START, Event, Plan},
 };

@@ -1,4 +1,5 @@
-//! The service put together: schema, receiver, appender, applier, notifier; and taken apart again in order.
+//! Starts the service (schema, receiver, appender, applier, notifier) and stops its parts in order. A stop over
+//! its time limit and a crash lose nothing: a delivery gets 200 only after its commit.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -17,7 +18,8 @@ use crate::{
     },
     decide::{Rules, Tenancy},
     inbox::{
-        appender::Appender, arrivals::Arrivals, memory_queue::MemoryQueue, room::Room, storing::StoringState,
+        arrivals::Arrivals, bytes_in_flight::Room, group_commit::Appender, memory_queue::MemoryQueue,
+        storing::StoringState,
     },
     notify::{Notifier, NotifyError},
     operator::holds,
@@ -25,35 +27,45 @@ use crate::{
     runtime::{clock::Clock, metrics::Metrics, telemetry::Sparse, wake::Wake},
     tables::{properties, recompute_jobs},
     worker::{
+        api_reader::{self, AskError},
         applier::Applier,
-        asker::{self, AskError},
         checkpointer::{self, WalGrowth},
         notifier,
     },
 };
 use actix_web::dev::ServerHandle;
 
-/// Why the service does not start; told to the operator as it is.
+/// Why the service does not start. The operator reads this text.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// No webhook secret is set: no signature could be checked.
     #[error(
         "no webhook secret is set: set WORKOS_WEBHOOK_SECRET (or workos.webhook_secrets) to the secret that the WorkOS dashboard shows for this endpoint"
     )]
     NoSecret,
+    /// The schema could not be brought up to date.
     #[error("{0}")]
     Schema(#[from] MigrateError),
+    /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
+    /// The tenancy differs from the stored one.
     #[error(
         "this database was set up with tenancy = \"{was}\"; set it back, or start with an empty database"
     )]
     Tenancy { was: String },
-    #[error("cannot listen on {address}: {error}; is another process there? Set {variable}")]
+    /// An address could not be bound.
+    #[error(
+        "cannot listen on {address}: {error}; if another process uses this address, stop it, or set {variable} to another address"
+    )]
     Listen { address: SocketAddr, variable: &'static str, error: std::io::Error },
+    /// The mail settings cannot work.
     #[error("{0}")]
     Mail(#[from] NotifyError),
+    /// The reader of the broker's API could not start.
     #[error("{0}")]
     Api(#[from] AskError),
+    /// The operating system refused a thread or a socket.
     #[error("the service could not start: {0}")]
     System(#[from] std::io::Error),
 }
@@ -64,13 +76,19 @@ impl From<diesel::result::Error> for StartError {
     }
 }
 
-/// A service that runs.
+/// A running service.
 pub struct App {
+    /// The bound address for webhooks.
     pub address: SocketAddr,
+    /// The bound address for metrics and health checks.
     pub admin_address: SocketAddr,
+    /// The database of all parts.
     pub database: Database,
+    /// Stored deliveries that the applier has not read yet.
     pub recent: MemoryQueue,
+    /// The time of the last webhook.
     pub arrivals: Arrivals,
+    /// The counters behind `/metrics`.
     pub metrics: Arc<Metrics>,
     stop_timeout: Duration,
     servers: Vec<ServerHandle>,
@@ -80,16 +98,16 @@ pub struct App {
     workers: Vec<(Wake, JoinHandle<()>)>,
 }
 
-/// Who applies and tells.
+/// What runs the applier and the notifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {
     /// Threads of this process.
     Threads,
-    /// Whoever calls the steps: tests, which drain instead of sleeping.
+    /// Nothing: tests call the steps themselves until the queues are empty, and need not sleep.
     ByHand,
 }
 
-/// Migrates, binds and starts everything. `clock` is the system's outside tests.
+/// Migrates the schema, binds the addresses and starts all threads. Only tests use another `clock` than the system's.
 pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, StartError> {
     if config.workos.webhook_secrets.is_empty() {
         return Err(StartError::NoSecret);
@@ -99,7 +117,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     settle_tenancy(&database, config.tenancy)?;
     settle_policy(&database, &config.rules())?;
     database.write_serialized(|conn| holds::release_unguarded(conn, &config.guard, clock.now()))?;
-    // Deliveries can be kept all the same, and are applied by themselves when the privileges are given.
+    // The inbox accepts deliveries all the same. The applier applies them after the operator has granted the privileges.
     for lacking in probe::lacking(&database)? {
         tracing::error!(%lacking, "nothing can be applied: {}", probe::ADVICE);
     }
@@ -131,7 +149,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         secrets: config.workos.webhook_secrets.clone(),
         tolerance_ms: i64::from(config.workos.tolerance_seconds) * 1_000,
         max_body_bytes: config.http.max_body_bytes,
-        // Less room than one body would let the largest ones never in.
+        // With less room than one body, the largest bodies would never be accepted.
         room: Room::new(config.http.max_bytes_in_flight.max(config.http.max_body_bytes)),
         body_timeout: Duration::from_secs(config.http.body_timeout_seconds),
         commit_timeout: Duration::from_secs(config.http.commit_timeout_seconds),
@@ -185,7 +203,7 @@ fn start_workers(
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
     let (notices, log) = (Wake::default(), WalGrowth::default());
     let poll = Duration::from_secs(config.apply.poll_seconds.max(1));
-    // Mail that cannot be sent ends the start.
+    // Wrong mail settings stop the start here, and not at the first mail.
     drop(Notifier::new(&config.mail)?);
     let applier = Applier {
         database: database.clone(),
@@ -205,7 +223,7 @@ fn start_workers(
     };
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
-    let ask = asker::start(config, database, clock, metrics, arrivals, work.clone())?;
+    let ask = api_reader::start(config, database, clock, metrics, arrivals, work.clone())?;
     let (mut mail, clock, metrics) = (config.mail.clone(), clock.clone(), metrics.clone());
     if config.api().is_some() {
         // A silent directory is compared before anybody is notified, by the thread that asks the API.
@@ -219,7 +237,7 @@ fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, St
     receive::listen(address).map_err(|error| StartError::Listen { address, variable, error })
 }
 
-/// Both servers on one thread's runtime; it ends when both have stopped.
+/// Both servers run in one thread. It ends when both have stopped.
 fn serve(
     public: TcpListener,
     admin: TcpListener,
@@ -240,7 +258,7 @@ fn serve(
             drop(started.send(Ok(vec![public.handle(), admin.handle()])));
             let (public, admin) = tokio::join!(public, admin);
             for error in [public.err(), admin.err()].into_iter().flatten() {
-                tracing::error!(error = %error, "a listener broke off");
+                tracing::error!(%error, "HTTP listener stopped: {error}");
             }
         });
     })?;
@@ -249,19 +267,19 @@ fn serve(
 }
 
 impl App {
-    /// Stops accepting, finishes what is in flight, ends the workers. Returns false when the time ran out; nothing is
-    /// lost then either, since whatever was acknowledged is committed and the rest is rolled back.
+    /// Accepts no more requests, answers the open ones and ends the workers. Returns false when the time limit was
+    /// exceeded. Nothing is lost then: each acknowledged delivery is committed, and open transactions are rolled back.
     pub fn stop(self) -> bool {
         let deadline = Instant::now() + self.stop_timeout;
         for server in &self.servers {
-            // Sent at once; the thread's end tells when it is done.
+            // The call requests the stop. The end of the thread shows that the server has stopped.
             drop(server.stop(true));
         }
         for (wake, _) in &self.workers {
             wake.stop();
         }
         let mut in_time = ended(self.http, deadline);
-        // The last entrance: what waits in the queue is committed and answered before the thread ends.
+        // The last sender: the thread commits and answers the waiting deliveries, and then ends.
         drop(self.appender);
         in_time &= ended(self.append, deadline);
         for (_, worker) in self.workers {
@@ -281,7 +299,7 @@ fn ended(thread: JoinHandle<()>, deadline: Instant) -> bool {
     thread.join().is_ok()
 }
 
-/// The first start decides; a later one must agree.
+/// The first start stores the tenancy. Later starts must have the same setting.
 fn settle_tenancy(database: &Database, tenancy: Tenancy) -> Result<(), StartError> {
     let name = match tenancy {
         Tenancy::Multi => "multi",
@@ -297,7 +315,7 @@ fn settle_tenancy(database: &Database, tenancy: Tenancy) -> Result<(), StartErro
     })
 }
 
-/// A changed policy on deleted directories changes what was derived before: those directories are derived again.
+/// A new policy for deleted directories also applies to directories that were deleted before: they are recomputed.
 fn settle_policy(database: &Database, rules: &Rules) -> Result<(), StartError> {
     let policy = format!("{:?}", rules.directory_deleted);
     database.write_serialized(|conn| {

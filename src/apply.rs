@@ -6,32 +6,32 @@
 //! last one left; no leader, no lease: the next process takes the oldest deliveries.
 
 pub mod consequences;
-pub mod context;
 pub mod directories;
 pub mod groups;
 pub mod guard;
-pub mod isolate;
 pub mod load;
+pub mod load_context;
 pub mod namesakes;
+pub mod one_by_one;
 pub mod parse_batch;
-pub mod people;
 pub mod prefetch;
 pub mod protected_roles;
 pub mod recompute;
 pub mod refused;
+pub mod users;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     audit::{
         self,
-        people::{ChangeCause, Deliveries},
+        row_entries::{ChangeCause, Deliveries},
     },
     db::{Conn, Database, DbError, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         fact::EntityKind,
-        fold::{claim_of, fold},
+        fold_facts::{claim_of, fold},
         guard::Extent,
         ownership::{Ownership, place, settle},
         state::{Overruled, OwnershipClaim, StateSlice},
@@ -52,8 +52,8 @@ use crate::{
 };
 use consequences::Consequences;
 use parse_batch::{LeftOut, ParsedBatch, ParsedObservation};
-use people::{Derivation, people};
 use prefetch::Prefetcher;
+use users::{Derivation, people};
 
 /// How much one transaction takes on.
 #[derive(Clone, Copy, Debug)]
@@ -212,7 +212,7 @@ pub fn apply(
 
     // 5. The lists of roles of the affected tenants.
     let relisted = role_list::settle(conn, &rules.mapping, &affected)?;
-    consequences.entries.extend(audit::roles::heard(&relisted, &state, batch));
+    consequences.entries.extend(audit::role_list_entries::heard(&relisted, &state, batch));
 
     // 6. Groups and users: load, decide, write.
     if rules.mapping.uses_groups() {

@@ -1,18 +1,19 @@
-//! The audit trail: an entry for each change, written in the transaction of the change (lesson 41).
+//! The audit trail: one entry for each change, written in the transaction of the change (lesson 41).
 //!
-//! Each tenant has a chain of its own; what belongs to no tenant is in the chain of tenant ''. Only the serialized transaction
-//! appends, so a chain cannot fork (lesson 42). Names, addresses and attributes stand beside the
-//! chain, which holds only a commitment to them, so that a person can be erased. Retention never drops an entry.
+//! Each tenant has a hash chain of its own. Entries without tenant are in the chain of tenant ''. Only the serialized
+//! transaction appends, so a chain cannot fork (lesson 42). The chain contains only a salted hash of names, addresses
+//! and attributes; the data itself is stored next to it, so an erasure can delete it. Retention never deletes an
+//! entry.
 
 pub mod chain;
 pub mod change;
+pub mod leaver_receipt;
 pub mod log;
-pub mod page;
-pub mod people;
-pub mod receipt;
 pub mod report;
-pub mod roles;
-pub mod table;
+pub mod review_page;
+pub mod review_table;
+pub mod role_list_entries;
+pub mod row_entries;
 pub mod verify;
 
 use std::collections::HashMap;
@@ -32,8 +33,8 @@ use crate::{
 };
 use chain::{Hash, Link};
 
-/// What an entry is about; the subject is a user's id where nothing else is said, a group's, a mapping's version, a
-/// delivery's id.
+/// The kinds of entries. The subject is a user's id if no comment says otherwise, or a group's id, a mapping's
+/// version, or an inbox id.
 pub mod kinds {
     pub const USER_CREATED: &str = "user.created";
     pub const USER_CHANGED: &str = "user.changed";
@@ -44,16 +45,16 @@ pub mod kinds {
     pub const ROLES_CHANGED: &str = "roles.changed";
     pub const ROLE_GIVEN: &str = "role.given";
     pub const ROLE_TAKEN: &str = "role.taken";
-    /// The last holder of a protected role may lose it; the subject is the role.
+    /// An operator released the last holder of a protected role. The subject is the role.
     pub const ROLE_RELEASED: &str = "role.released";
-    /// A tenant's list of roles; the subject is the role.
+    /// A tenant's list of roles changed. The subject is the role.
     pub const ROLE_LISTED: &str = "role.listed";
     pub const ROLE_RENAMED: &str = "role.renamed";
     pub const ROLE_UNLISTED: &str = "role.unlisted";
     pub const GROUP_CREATED: &str = "group.created";
     pub const GROUP_CHANGED: &str = "group.changed";
     pub const GROUP_REMOVED: &str = "group.removed";
-    /// The subject of these is the hold.
+    /// The subject of these three is the hold.
     pub const HOLD_OPENED: &str = "hold.opened";
     pub const HOLD_APPROVED: &str = "hold.approved";
     pub const HOLD_REJECTED: &str = "hold.rejected";
@@ -65,10 +66,10 @@ pub mod kinds {
     pub const DIRECTORY_COMPARED: &str = "directory.compared";
 }
 
-/// The chain of what belongs to no tenant.
+/// The chain of entries without tenant.
 pub const NO_TENANT: &str = "";
 
-/// Who or what made the change.
+/// The cause of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     Event { key: String, inbox_id: i64, received_at: Timestamp },
@@ -76,18 +77,18 @@ pub enum Actor {
     Operator(String),
 }
 
-/// An entry to be written.
+/// An entry that must be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     pub tenant_id: String,
     pub kind: &'static str,
     pub subject: String,
-    /// JSON, without anything that an erasure must take away.
+    /// JSON, without any personal data.
     pub change: String,
-    /// JSON: what concerns the person who is the subject. Nobody else's: an erasure goes by the subject.
+    /// JSON: personal data of the subject only, because an erasure finds entries by subject.
     pub personal: Option<String>,
     pub actor: Actor,
-    /// The time of the directory's word.
+    /// The broker's time of the fact.
     pub said_at: Option<Timestamp>,
 }
 
@@ -103,7 +104,7 @@ impl AuditEntry {
             tenant_id: tenant_id.to_owned(),
             kind,
             subject: subject.to_string(),
-            // Structs of texts and numbers: writing them cannot fail.
+            // The structs contain texts and numbers only, so serialization cannot fail.
             change: serde_json::to_string(change).unwrap_or_default(),
             personal: None,
             actor,
@@ -145,7 +146,7 @@ impl Actor {
     }
 }
 
-/// An entry in its place in the chain.
+/// An entry with its position in the chain.
 struct Placed<'a> {
     entry: &'a AuditEntry,
     seq: i64,
@@ -231,7 +232,7 @@ fn insert(conn: &mut Conn, placed: &[Placed<'_>], now: Timestamp) -> QueryResult
     Ok(())
 }
 
-/// Where a chain ends; an empty hash before the first entry.
+/// The end of a chain; the hash is empty before the first entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     pub seq: i64,

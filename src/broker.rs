@@ -1,7 +1,6 @@
-//! The edge where brokers differ: (headers, bytes) → a verified delivery, and a delivery → neutral facts.
+//! Brokers: verifies a delivery from its headers and bytes, and makes broker-independent facts from its body.
 //!
-//! Nothing past this module knows a broker's dialect. A new broker is a variant of [`Source`] and a folder beside
-//! `workos/`.
+//! No other module knows a broker's format. A new broker is a variant of [`Source`] and a folder beside `workos/`.
 
 pub mod workos;
 
@@ -17,7 +16,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{decide::fact::Reading, runtime::clock::Timestamp};
 
-/// Longest id, type or slug taken as such, in bytes: it must fit an index entry on both databases.
+/// The longest accepted id, type or slug, in bytes. It must fit an index entry on both databases.
 pub const LONGEST_ID: usize = 255;
 
 /// A broker that may call `POST /webhooks/{source}`.
@@ -27,7 +26,7 @@ pub enum Source {
     /// WorkOS Directory Sync.
     #[strum(serialize = "workos")]
     WorkOs,
-    /// What rosterd read in the broker's lists, in the form of its events (docs/sync.md).
+    /// Entries that rosterd read from the broker's lists, in the form of its events (docs/sync.md).
     #[strum(serialize = "workos_list")]
     WorkOsList,
 }
@@ -36,35 +35,35 @@ impl Source {
     /// Every source that this build knows.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// Whose events the API gives, too.
+    /// The source of events that rosterd reads from the API.
     pub const EVENTS: Self = Self::WorkOs;
-    /// What the API's lists say.
+    /// The source of entries that rosterd reads from the API's lists.
     pub const LISTS: Self = Self::WorkOsList;
 
-    /// The names of the settings that reach the API, for messages.
+    /// The names of the API's settings, for messages.
     pub const API_SETTINGS: &str = "WORKOS_API_KEY and WORKOS_API_URL";
 
-    /// Those that send webhooks.
+    /// The sources that send webhooks.
     pub const SENDERS: [Self; 1] = [Self::WorkOs];
 
-    /// The source of this name; `None` if no broker has it.
+    /// The source with this name; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         Self::from_str(name).ok()
     }
 
-    /// Its name in the address of the webhook and in table `inbox`.
+    /// The name in the address of the webhook and in table `inbox`.
     pub const fn name(self) -> &'static str {
         self.into_str()
     }
 
-    /// The header that carries its signature.
+    /// The name of the header with the signature.
     pub const fn signature_header(self) -> &'static str {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::signature::HEADER,
         }
     }
 
-    /// All that can be judged of a signature before the body is read. Pure.
+    /// Checks the parts of a signature that do not need the body. Pure.
     pub fn claim(
         self,
         header: Option<&[u8]>,
@@ -78,7 +77,7 @@ impl Source {
         }
     }
 
-    /// Checks that `body` was signed with one of `secrets` near `now`. Pure; before anything is parsed.
+    /// Checks that one of `secrets` signed `body` near `now`. It runs before anything is parsed. Pure.
     pub fn verify(
         self,
         header: Option<&[u8]>,
@@ -90,29 +89,30 @@ impl Source {
         self.claim(header, tolerance_ms, now)?.proved_by(body, secrets)
     }
 
-    /// The little that must be known of a delivery to keep it. Never fails: what is not understood is labelled so.
+    /// The label of a delivery, which the inbox needs. Never fails: a body that is not understood gets a label that
+    /// says so. Pure.
     pub fn label(self, body: &[u8]) -> Label {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::envelope::label(body),
         }
     }
 
-    /// The body without what it says of this user but ids, times, state and, if they are to stay, role slugs; `None`
-    /// when it says nothing of them. Pure.
+    /// The body without the personal data of this user: ids, times and state remain, and role slugs if `with_roles`.
+    /// `None` if the body is not about the user. Pure.
     pub fn redact(self, body: &[u8], user_id: &str, with_roles: bool) -> Option<Vec<u8>> {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::redact::redact(body, user_id, with_roles),
         }
     }
 
-    /// Where a body that is about somebody else names a person by one of these ids and addresses. Pure.
+    /// Finds a person by ids and addresses in a body about another entity. Pure.
     pub fn mention(self, body: &[u8], names: &BTreeSet<String>) -> Mention {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::redact::mention(body, names),
         }
     }
 
-    /// What a kept body says. Pure and total.
+    /// The facts of a stored body. Pure and total.
     pub fn read(self, body: &[u8]) -> Result<Reading, NotUnderstood> {
         match self {
             Self::WorkOs => workos::event::read(body),
@@ -121,7 +121,7 @@ impl Source {
     }
 }
 
-/// A signature that can be read and is of this time; whether it is of this body is still to be seen.
+/// A readable signature within the time window. It is not yet compared with the body.
 #[derive(Debug)]
 pub enum SignatureHeader {
     /// The header of WorkOS.
@@ -129,7 +129,7 @@ pub enum SignatureHeader {
 }
 
 impl SignatureHeader {
-    /// Checks it against the body, with each secret. Errors: `NoMatch`.
+    /// Compares it with the body, for each secret. It fails with `NoMatch`.
     pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
         match self {
             Self::WorkOs(claim) => claim.proved_by(body, secrets),
@@ -137,12 +137,12 @@ impl SignatureHeader {
     }
 }
 
-/// A webhook secret or a key of the API; it is never printed, and never empty.
+/// A webhook secret or a key of the API. It is never printed and never empty.
 #[derive(Clone, Debug)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Taken as it is, byte by byte. `None` for a blank text: an empty key would let anybody sign.
+    /// Uses the text unchanged, byte by byte. `None` for a blank text: anybody could sign with an empty key.
     pub fn new(text: &str) -> Option<Self> {
         (!text.trim().is_empty()).then(|| Self(text.into()))
     }
@@ -152,13 +152,13 @@ impl Secret {
     }
 }
 
-/// Why a request is not taken for the broker's. Each variant asks something else of the operator.
+/// Why a request is not accepted as the broker's. Each variant needs another remedy of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum VerifyError {
     /// The header is absent.
     #[error("the signature header is missing; is something else than the broker calling this address?")]
     MissingHeader,
-    /// The header cannot be read; the text says which part.
+    /// The header cannot be read; the text tells which part.
     #[error("the signature header cannot be read: {0}")]
     MalformedHeader(&'static str),
     #[error(
@@ -181,14 +181,14 @@ pub enum VerifyError {
     NoMatch,
 }
 
-/// What the inbox must know of a delivery.
+/// The data that the inbox needs about a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The event's id, or `sha256:…` of the body when it has none that can be used: the key of exactly-once.
+    /// The event's id, or `sha256:…` of the body if it has no usable id. Each key is applied once.
     pub key: String,
-    /// Empty when not understood.
+    /// The event's type; empty if the body is not understood.
     pub kind: String,
-    /// What is to be done with it.
+    /// The treatment of the delivery.
     pub disposition: Disposition,
 }
 
@@ -202,28 +202,31 @@ impl Label {
     }
 }
 
-/// What shall become of a delivery, as far as its envelope tells.
+/// The treatment of a delivery, by its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// It is to be applied.
     Apply,
-    /// A type that says nothing about directories; kept, and marked so.
+    /// Its type has no facts about directories. It is stored and marked so.
     Ignore,
-    /// Kept as a dead letter.
+    /// It is stored as a dead letter, with this reason.
     NotUnderstood(&'static str),
 }
 
-/// Why a kept delivery cannot become facts; ends in the dead letters, where an operator reads it.
+/// Why a stored delivery has no facts. The dead letter shows the text to the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotUnderstood {
     /// The body is not the JSON that its type promises.
-    #[error("the body is not the JSON this event should have: {0}")]
+    #[error("the body is not the JSON that this event should have: {0}")]
     Shape(String),
-    /// A field that identifies something is missing or cannot be a key.
-    #[error("{field} is missing, empty, longer than {LONGEST_ID} bytes or holds a NUL")]
-    Id { field: &'static str },
+    /// An identifying field is missing or cannot be a key.
+    #[error("{field} is missing, empty, longer than {LONGEST_ID} bytes or contains a NUL")]
+    Id {
+        /// The name of the field.
+        field: &'static str,
+    },
     /// It has no time.
-    #[error("the event carries neither created_at nor data.updated_at, so it cannot be put in order")]
+    #[error("the event has neither created_at nor data.updated_at, so its position in time is unknown")]
     NoTime,
     /// Two of its fields contradict each other.
     #[error("the event contradicts itself: {0}")]

@@ -1,4 +1,4 @@
-//! The verbs. Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! The verbs of the command line. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod audit;
 mod demo;
@@ -34,7 +34,7 @@ use crate::{
 
 pub use output::Format;
 
-/// What a verb may end with; printed as one line.
+/// The error of a verb. It is printed as one line.
 type Failure = Box<dyn std::error::Error>;
 
 #[derive(Parser)]
@@ -177,27 +177,27 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Connections where several directories are compared at once.
+/// The number of connections while several directories are compared at once.
 const ASKING: u32 = 6;
 
 fn open_wide(config: &Config) -> Result<Database, Failure> {
     open(config).map(|_narrow| Database::new(&config.database_url, ASKING))
 }
 
-/// A database that is there: `serve` and `migrate` make one, all other verbs never do.
+/// Opens an existing database. Only `serve` and `migrate` create one.
 fn open(config: &Config) -> Result<Database, Failure> {
     if let Url::Sqlite(path) = &config.database_url
         && !Path::new(path).exists()
     {
         return Err(format!(
-            "there is no database at {path}; set DATABASE_URL to the one that is meant, or make it with `rosterd migrate`"
+            "there is no database at {path}; correct DATABASE_URL, or create the database with `rosterd migrate`"
         )
         .into());
     }
     Ok(Database::new(&config.database_url, 2))
 }
 
-/// Who is named for the record.
+/// The operator's name for the record: `by`, or the login name.
 fn operator(by: Option<&str>) -> String {
     by.map_or_else(|| std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()), str::to_owned)
 }

@@ -1,8 +1,8 @@
-//! Settings: the commented default file, then `rosterd.toml`, then the environment. Read once, checked once; what is
-//! wrong is one sentence that names the key and the remedy.
+//! Settings: the default file, then `rosterd.toml`, then the environment. They are read and checked once, at the start. An
+//! error is one sentence with the key and the remedy.
 
 mod guard;
-mod overlay;
+mod load;
 pub mod period;
 mod report;
 mod smtp_url;
@@ -23,11 +23,12 @@ use crate::{
 
 use period::Every;
 
-pub use overlay::{ConfigError, load};
+pub use load::{ConfigError, load};
 
-/// Every key with its comment; the defaults are this file, so the two cannot differ.
+/// Each key with its comment and default. The binary reads its defaults from this text, so the two cannot differ.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
+/// All settings. `config.default.toml` describes each key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -48,6 +49,7 @@ pub struct Config {
     pub mail: MailSettings,
 }
 
+/// `[directories]`: the policy for deleted directories.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Directories {
@@ -57,6 +59,7 @@ pub struct Directories {
     pub deleted_of: BTreeMap<String, People>,
 }
 
+/// `[http]`: the listeners and their limits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
@@ -73,6 +76,7 @@ pub struct Http {
     pub stop_timeout_seconds: u64,
 }
 
+/// `[workos]`: webhooks and API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkOs {
@@ -85,6 +89,7 @@ pub struct WorkOs {
     pub poll_seconds: u64,
 }
 
+/// `[reconcile]`: the comparison with the broker's lists.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reconcile {
@@ -93,6 +98,7 @@ pub struct Reconcile {
     pub alarm_hours: u32,
 }
 
+/// `[apply]`: the size of batches.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Apply {
@@ -101,6 +107,7 @@ pub struct Apply {
     pub poll_seconds: u64,
 }
 
+/// `[mail]`: server, recipients and kinds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailSettings {
@@ -130,29 +137,30 @@ pub struct MailSettings {
 }
 
 impl MailSettings {
-    /// Whether this kind of news is told to this tenant.
+    /// Whether a tenant gets mails about this kind of notice.
     pub fn tells(&self, kind: NoticeKind, tenant_id: &str) -> bool {
         let own = self.kinds_of.get(tenant_id).and_then(|kinds| kinds.get(kind.name()));
         own.or_else(|| self.kinds.get(kind.name())).copied().unwrap_or(true)
     }
 
-    /// The roles whose holders are told of this tenant.
+    /// The roles whose holders get the mails of this tenant.
     pub fn roles_told(&self, tenant_id: &str) -> &[String] {
         self.recipient_roles_of.get(tenant_id).unwrap_or(&self.recipient_roles)
     }
 
+    /// The rate of mails to one tenant.
     pub fn pace(&self) -> Pace {
         Pace { window_seconds: self.window_seconds, most_per_hour: self.most_per_hour }
     }
 }
 
 impl Config {
-    /// How often missed events are read; `None` for never.
+    /// How often missed events are read from the API; `None` for never.
     pub fn poll(&self) -> Option<Duration> {
         Some(self.workos.poll_seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }
 
-    /// How the broker's API is reached; `None` without a key.
+    /// The settings of the client of the broker's API; `None` without a key.
     pub fn api(&self) -> Option<client::Settings> {
         Some(client::Settings {
             url: self.workos.api_url.clone(),
@@ -162,6 +170,7 @@ impl Config {
         })
     }
 
+    /// The settings that decisions need.
     pub fn rules(&self) -> Rules {
         let Directories { deleted, deleted_of } = self.directories.clone();
         let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };
@@ -169,10 +178,12 @@ impl Config {
     }
 }
 
-/// Where mail goes. An SMTP URL may hold a password, so printing it shows the host only.
+/// Where mails are sent or written. Printing it shows only the host, because an SMTP URL may contain a password.
 #[derive(Clone)]
 pub enum MailUrl {
+    /// An SMTP server.
     Smtp(SecretString),
+    /// A directory for .eml files.
     Directory(PathBuf),
 }
 
@@ -239,8 +250,8 @@ fn people_of_tenants<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Stri
         .collect()
 }
 
-/// A comma inside a secret would make two of it; WorkOS secrets have none. Blanks around them come from files and
-/// editors, never from the broker.
+/// Secrets, separated by commas; WorkOS secrets contain no comma. Blanks around a secret are removed, because they come from
+/// files and editors.
 fn secrets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Secret>, D::Error> {
     let secrets: Vec<String> = Vec::deserialize(from)?;
     Ok(secrets.iter().flat_map(|text| text.split(',')).filter_map(|text| Secret::new(text.trim())).collect())
@@ -304,7 +315,10 @@ fn switches<E: serde::de::Error>(kinds: &BTreeMap<String, bool>) -> Result<BTree
         Some(kind) => Ok((kind.name(), *on)),
         None => {
             let known: Vec<&str> = NoticeKind::ALL.iter().map(|kind| kind.name()).collect();
-            Err(wrong(format_args!("there are no notices of kind \"{name}\"; there is {}", known.join(", "))))
+            Err(wrong(format_args!(
+                "there is no kind of notices \"{name}\"; the kinds are {}",
+                known.join(", ")
+            )))
         }
     };
     kinds.iter().map(known).collect()

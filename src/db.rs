@@ -1,22 +1,26 @@
-//! The database: SQLite embedded, or PostgreSQL; chosen by the URL's scheme, one binary for both.
+//! The database: embedded SQLite or PostgreSQL, by the scheme of the URL. One binary supports both.
 //!
-//! [`Database::read`] and [`Database::write`] are the only ways to a connection. A write is one transaction: after a
-//! crash all of it stands, or nothing.
+//! All access is through the methods of [`Database`]. A write is one transaction: after a crash all of it is stored, or
+//! nothing.
 
-mod address;
+#![warn(missing_docs)]
+
 pub mod bulk;
+#[expect(missing_docs, reason = "the derive of diesel writes items without docs")]
 pub mod conn;
 mod fault;
 mod locks;
 pub mod migrate;
-mod nature;
 mod pooler;
 mod postgres_url;
 pub mod probe;
+#[expect(missing_docs, reason = "`table!` writes the items; the migrations describe the tables")]
 pub mod schema;
 mod sequences;
 mod serialized;
+mod server_check;
 mod sqlite_file;
+mod url_limits;
 mod watch;
 
 use std::{
@@ -31,9 +35,9 @@ use diesel::{
 use parking_lot::{Mutex, RwLock};
 use secrecy::ExposeSecret;
 
-use address::{asks_for_writes, hosts};
 use conn::{Pooled, SERIALIZED_LOCK};
-use nature::of_writes;
+use server_check::of_writes;
+use url_limits::{asks_for_writes, hosts};
 use watch::Call;
 
 pub use conn::{Conn, Url, UrlError};
@@ -43,10 +47,10 @@ pub use serialized::Serialized;
 pub use sqlite_file::{ServedError, Serving, serve_alone};
 pub use watch::Watch;
 
-/// Firewalls forget connections that say nothing for longer.
+/// Firewalls drop connections that are idle for longer.
 const LONGEST_IDLE: Duration = Duration::from_secs(600);
 
-/// Runs one expression on whichever backend is open: for the few places where the two dialects differ.
+/// Runs one expression with the connection of either backend. Diesel's query functions need the concrete type.
 macro_rules! on_each {
     ($conn:expr, |$c:ident| $run:expr) => {
         match $conn {
@@ -57,7 +61,7 @@ macro_rules! on_each {
 }
 pub(crate) use on_each;
 
-/// What went wrong with the database, by what can be done about it.
+/// A failure of the database. [`DbError::fault`] tells how to react.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// No connection was free or could be opened in time.
@@ -85,17 +89,18 @@ pub struct Database {
 #[derive(Clone)]
 struct Live {
     pool: Pool<conn::Manager>,
-    /// SQLite has one writer at a time. Waiting here is fair and wakes at once, where its own busy handler sleeps; and as
-    /// all write through one connection, none finds that another has made its cache of pages worthless. On PostgreSQL it
-    /// is that of [`Database::write_once`]: what it has prepared and seen stays at hand, however others use the pool.
+    /// On SQLite, the one connection for all writes. SQLite allows one writer at a time. A mutex is fair and wakes the
+    /// next writer at once, while SQLite's busy handler sleeps. With one connection, the page cache remains valid between
+    /// writes. On PostgreSQL, the connection of [`Database::write_once`]: its prepared statements are always available,
+    /// however the pool is used.
     line: Line,
 }
 
-/// One connection for whoever writes one after the other.
+/// One connection, which its users share one after the other.
 #[derive(Clone)]
 struct Line {
     manager: conn::Manager,
-    /// Opened when it is needed, and again when it does not work any more.
+    /// Opened at first use, and opened again when it no longer works.
     conn: Arc<Mutex<Option<Pooled>>>,
 }
 
@@ -123,8 +128,8 @@ impl Database {
         Self { live, url: url.clone(), connections, is_sqlite, watch: Watch::default() }
     }
 
-    /// All who come from now on get new connections, for all clones of this database. Those who still wait for an old one
-    /// go on waiting.
+    /// Replaces the pool, for all clones of this database: later calls get new connections. A call that already waits for
+    /// an old connection continues to wait.
     pub fn renew(&self) {
         *self.live.write() = Live::new(&self.url, self.connections);
     }
@@ -137,7 +142,8 @@ impl Database {
         self.live.read().line.clone()
     }
 
-    /// Looks at what a PostgreSQL server is, before anything is kept there. Whether it answers is told by whoever uses it next.
+    /// Checks whether a PostgreSQL server is suitable (`nature`), before the first write. A server that does not answer is
+    /// no error here: the next call reports it.
     pub fn expect_suitable(&self) -> Result<(), DbError> {
         let Url::Postgres(url) = &self.url else { return Ok(()) };
         let looked = self.line().manager.connect().and_then(|mut pooled| match &mut pooled.conn {
@@ -152,19 +158,20 @@ impl Database {
         }
     }
 
-    /// Several hosts, of which the first that answers is taken, whether it takes writes or not.
+    /// Whether the URL names several hosts and does not ask for one that accepts writes: libpq then takes the first that
+    /// answers, which may be a standby.
     pub fn may_meet_a_standby(&self) -> bool {
         let Url::Postgres(url) = &self.url else { return false };
         let url = url.expose_secret();
         hosts(url) > 1 && !asks_for_writes(url)
     }
 
-    /// Whether writers exclude each other, receivers included.
+    /// Whether only one transaction can write at a time, including the inbox (SQLite).
     pub fn has_one_writer(&self) -> bool {
         self.is_sqlite
     }
 
-    /// The same database, whose calls are seen by the watch: those over PostgreSQL, as a file does not fall silent.
+    /// A clone whose calls the returned watch measures. Only PostgreSQL calls are measured: a file always answers.
     pub fn watched(&self) -> (Self, Watch) {
         let watch = Watch::default();
         (Self { watch: watch.clone(), ..self.clone() }, watch)
@@ -174,7 +181,7 @@ impl Database {
         (!self.is_sqlite).then(|| self.watch.begin(Instant::now()))
     }
 
-    /// Runs with a connection of the pool, and notes whether it works.
+    /// Runs with a connection of the pool, and records whether the connection works.
     fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
         let _call = self.call();
         let pool = self.pool();
@@ -184,7 +191,7 @@ impl Database {
         outcome
     }
 
-    /// Statements that see the database as it is, outside any transaction.
+    /// Runs statements outside any transaction. Each sees the rows that are committed when it starts.
     pub fn read<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
@@ -192,7 +199,7 @@ impl Database {
         self.with(run)
     }
 
-    /// Statements that all see the database as it was at the first of them; nothing is kept of what they write.
+    /// Runs statements that all see the database as it was at the first of them. The transaction is rolled back at the end.
     pub fn snapshot<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
@@ -213,8 +220,8 @@ impl Database {
         })
     }
 
-    /// On SQLite, copies what its log holds into its file while others go on reading and writing. What they write
-    /// meanwhile is left for the next time.
+    /// On SQLite, copies the write-ahead log into the database file. Reads and writes continue meanwhile; their changes
+    /// are copied by the next call.
     pub fn checkpoint(&self) -> Result<(), DbError> {
         match self.is_sqlite {
             true => self.read(|conn| Ok(conn.batch_execute("PRAGMA wal_checkpoint(PASSIVE)")?)),
@@ -222,7 +229,7 @@ impl Database {
         }
     }
 
-    /// One write transaction.
+    /// Runs one write transaction. It does not wait for the serialized transaction.
     pub fn write<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
@@ -230,8 +237,8 @@ impl Database {
         self.transaction("BEGIN", run)
     }
 
-    /// What is a single statement on PostgreSQL, and so a transaction of its own without a round trip for its begin and
-    /// another for its end; on SQLite a transaction like any other.
+    /// Runs a single statement. On PostgreSQL a single statement is a transaction by itself, which saves the round trips of
+    /// BEGIN and COMMIT. On SQLite this is [`Database::write`].
     pub fn write_once<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
         run: impl FnOnce(&mut Conn) -> Result<T, E>,
@@ -245,13 +252,14 @@ impl Database {
         }
     }
 
-    /// The serialized transaction: the write transaction that changes rows. One runs at a time in the whole database, so that
-    /// each decides on the rows that the last one left (see `apply`).
+    /// Runs the serialized transaction: the write transaction that changes rows. One runs at a time in the whole database,
+    /// so each decides on the rows that the previous one wrote (docs/decisions/2-one-serialized-transaction.md).
     pub fn write_serialized<T, E: From<DbError> + From<diesel::result::Error>>(
         &self,
         run: impl FnOnce(&mut Serialized<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        // On SQLite any write transaction excludes the others. A process that holds the lock and falls silent loses it soon.
+        // On SQLite any write transaction excludes the others. On PostgreSQL the idle limit ends the transaction of a
+        // process that no longer sends statements, which releases the lock.
         let begin = format!(
             "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'; SELECT pg_advisory_xact_lock({SERIALIZED_LOCK})"
         );
@@ -290,7 +298,7 @@ impl Line {
         };
         let outcome = run(&mut pooled.conn);
         pooled.worked_at = outcome.is_ok().then(Instant::now);
-        // After a failure it is opened anew: its server may have become another, or read-only.
+        // After a failure the next call opens a new connection: the server may have changed, or may be read-only now.
         if outcome.is_ok() && !self.manager.has_broken(&mut pooled) {
             *kept = Some(pooled);
         }
@@ -304,7 +312,7 @@ fn transaction<T, E: From<diesel::result::Error>>(
     run: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
     match conn {
-        // IMMEDIATE: a transaction that reads first and writes then would fail under a second writer.
+        // IMMEDIATE: a transaction that reads first and writes later would fail when another one has written in between.
         Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
         Conn::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, begin_postgres)?,
     }
@@ -314,8 +322,8 @@ fn transaction<T, E: From<diesel::result::Error>>(
             Ok(value)
         }
         Err(error) => {
-            // The first error is the one to tell; a failed rollback only means that the connection is dead, and broken
-            // ones are thrown away.
+            // The first error is reported. A failed rollback only means that the connection is broken, and a broken
+            // connection is not used again.
             drop(<Conn as Connection>::TransactionManager::rollback_transaction(conn));
             Err(error)
         }

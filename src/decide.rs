@@ -1,31 +1,33 @@
-//! Decisions: (what is known, what was just said) → what changes. Pure: no I/O, no clock, no random.
+//! Decisions: from the known state and new facts to changes. Pure: no I/O, no clock, no random numbers.
 //!
-//! Two steps. [`fold`] joins observations to the latest facts, a join that commutes and repeats freely: the newest
-//! version wins, and what was revealed stays revealed. The rest *derives* what the host sees from the latest facts
-//! alone. So the tables depend on the set of events and not on their order (docs/versions.md).
+//! There are two steps. [`fold`] joins observations to the latest facts: the highest version wins, in any order and
+//! with any repetition. All other modules derive the application's rows from the latest facts alone. So the tables
+//! depend on the set of events and not on their order (docs/versions.md).
+
+#![warn(missing_docs)]
 
 pub mod access;
-pub mod address;
 pub mod bearers;
 pub mod content_hash;
 pub mod context;
 pub mod directories;
-pub mod examine;
+pub mod email_key;
 pub mod fact;
-pub mod fold;
+pub mod fold_facts;
 pub mod groups;
 pub mod guard;
-pub mod known_user;
+pub(crate) mod json_number;
 pub mod last_profile;
 pub mod mapping;
 pub mod namesakes;
-pub mod newest;
-pub(crate) mod number;
+pub mod newest_fact;
 pub mod ownership;
 pub mod person_id;
 pub mod privileges;
 pub mod protected_roles;
 pub mod roles;
+pub mod rule_input;
+pub mod rule_matches;
 pub mod state;
 pub mod still_needed;
 pub mod tenant;
@@ -38,7 +40,7 @@ use crate::decide::mapping::Mapping;
 /// The tenant of everybody in single-tenant mode, and of directories that no organization claims.
 pub const DEFAULT_TENANT: &str = "default";
 
-/// Who the tenants are.
+/// How directories are divided among tenants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tenancy {
     /// A tenant is the broker's organization.
@@ -48,35 +50,36 @@ pub enum Tenancy {
     Single,
 }
 
-/// What the operator has decided about decisions. The tables are a function of the events and of these.
+/// The operator's settings and role mapping. The tables are a function of the events and of these rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// Who the tenants are.
+    /// How directories are divided among tenants.
     pub tenancy: Tenancy,
-    /// What a deleted directory means for its people.
+    /// What happens to the people of a deleted directory.
     pub directory_deleted: DirectoryDeleted,
     /// The role mapping in force.
     pub mapping: Arc<Mapping>,
-    /// Off unless settings say otherwise.
+    /// The limits of the mass-change guard. The default is off.
     pub guard: guard::Guard,
 }
 
-/// What becomes of the people when a directory is deleted; its groups go in any case (lesson 7).
+/// What happens to the people of a deleted directory. Its groups are removed in any case (lesson 7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DirectoryDeleted {
-    /// What holds for all other tenants.
+    /// The setting of all other tenants.
     pub otherwise: People,
-    /// What holds for single tenants.
+    /// Settings of single tenants, by tenant id.
     pub of_tenant: BTreeMap<String, People>,
 }
 
-/// What becomes of the people of a deleted directory.
+/// What happens to the people of a deleted directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum People {
     /// They lose access.
     #[default]
     Deprovision,
-    /// They stay as they are, as when a customer changes its provider. A deleted organization still ends their access.
+    /// They keep their access, as when a customer changes its provider. A deleted organization still ends their
+    /// access.
     Keep,
 }
 

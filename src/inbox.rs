@@ -1,21 +1,22 @@
-//! The inbox: every delivery as it came, kept before it is acknowledged.
+//! The inbox: each delivery as it was received, stored before it is acknowledged.
 //!
-//! A delivery is acknowledged only after the transaction that holds it has committed (promise 1); its key makes a
-//! repetition a duplicate (promise 2). What is still to be applied stands in the queue, what was set aside among the
-//! dead letters; both are small tables beside the log, so that a body is written once and never copied. What this process
-//! has just kept stays in memory until it is applied ([`memory_queue`]), as a copy of which nothing is promised.
+//! A delivery is acknowledged only after its transaction has committed (promise 1). The event's key makes a repetition a
+//! duplicate (promise 2). Queue and dead letters are small tables that refer to the log, so a body is written once. Recent
+//! deliveries are also in memory ([`memory_queue`]); a crash loses only these copies.
 
-pub mod append;
-pub mod appender;
+#![warn(missing_docs)]
+
 pub mod arrivals;
+pub mod bytes_in_flight;
 mod commits;
 pub mod dead_letters;
 pub mod erase;
+pub mod expired;
+pub mod group_commit;
+pub mod insert;
 pub mod listing;
 pub mod memory_queue;
-pub mod old;
 pub mod queue;
-pub mod room;
 pub mod seen_ids;
 pub mod storing;
 
@@ -33,9 +34,9 @@ pub struct Delivery {
     pub source: Source,
     /// Id, type and disposition, read from the body.
     pub label: Label,
-    /// The bytes as they were signed.
+    /// The signed bytes.
     pub body: Bytes,
-    /// The time of this server's clock.
+    /// When it was received, by this machine's clock.
     pub received_at: Timestamp,
 }
 
@@ -46,11 +47,14 @@ impl Delivery {
     }
 }
 
-/// What became of a delivery; both mean that it is kept.
+/// The result for a delivery. Both mean that its event is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// It was stored under this id.
-    Accepted { inbox_id: i64 },
+    Accepted {
+        /// Its number in the log.
+        inbox_id: i64,
+    },
     /// Its event was stored before.
     Duplicate,
 }

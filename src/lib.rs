@@ -4,41 +4,41 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`receive`] | HTTP: bounded bytes in, 200 or a problem out |
-//! | [`broker`] | the edge where brokers differ: signature, label, body → neutral facts; pure |
+//! | [`receive`] | HTTP: bounded bodies in, 200 or a problem document out |
+//! | [`broker`] | the differences between brokers: signature, label, body → neutral facts; pure |
 //! | [`inbox`] | the log: one committed row for each delivery, many deliveries for each commit |
-//! | [`worker`] | threads that apply and notify, each over a step that tests call themselves |
+//! | [`worker`] | threads that apply and notify; each repeats a step, which tests call directly |
 //! | [`apply`] | one serialized transaction for each batch: load, decide, write |
 //! | [`decide`] | facts, versions, role mapping, users, roles, guard: every decision; pure |
 //! | [`tables`] | SQL, one file for each table |
 //! | [`audit`] | an entry for each change, in a hash chain for each tenant |
-//! | [`outbox`] | notices that wait, and the mails made of them |
+//! | [`outbox`] | notices that are not sent yet, and the mails that contain them |
 //! | [`notify`] | recipients, templates, SMTP |
 //!
 //! Beside it:
 //!
 //! | module | does |
 //! |---|---|
-//! | [`operator`] | what operators do: manual roles, mapping plans, holds, explain, erase, rebuild |
+//! | [`operator`] | actions of operators: manual roles, mapping plans, holds, explain, erase, rebuild |
 //! | [`retention`] | deletes old deliveries that nothing is derived from |
-//! | [`sync`] | the broker's API: missed events, lists, comparison; what it reads enters the inbox |
+//! | [`sync`] | the broker's API: missed events, lists, comparison; each result enters the inbox |
 //! | [`cli`] | one file for each verb |
-//! | [`app`] | puts a service together |
+//! | [`app`] | starts and stops the service |
 //! | [`config`] | settings with their defaults |
 //! | [`db`] | SQLite and PostgreSQL: connections, transactions, set-based statements, faults |
 //! | [`runtime`] | time, logs, metrics, wake-ups between threads |
-//! | [`simulate`] | an invented broker, for trials and load |
-//! | `text` | CSV, HTML, characters that nobody can see |
+//! | [`simulate`] | a simulated broker, for trials and load tests |
+//! | `text` | CSV, HTML, invisible characters |
 //!
-//! Three rules to know before reading on:
+//! Three rules explain most of the code:
 //!
-//! - The inbox is a log. Table `facts` holds, for each entity, the version of its latest fact and the delivery with its
-//!   content. Everything that an application reads is derived from the latest facts. So no order of arrival, no repetition
-//!   and no batch size changes the result, and a removal that arrives first is a row like any other.
+//! - The inbox is a log. Table `facts` stores, for each entity, the version of its latest fact and the id of the delivery
+//!   that contains it. All rows that an application reads are derived from the latest facts. So the order of arrival, a
+//!   repetition and the batch size do not change the result. A removal that arrives first is a fact like any other.
 //! - Changes are serialized: one transaction at a time over the whole database (an advisory lock on PostgreSQL, the write
 //!   lock on SQLite). Reception does not wait for it; it only appends.
-//! - A change that affects many people (a directory deleted, a group renamed, another mapping) is one row in
-//!   `recompute_jobs`, done in small steps.
+//! - A change that affects many people (a deleted directory, a renamed group, a new mapping) is one row in
+//!   `recompute_jobs`. The applier carries it out in small steps.
 //!
 //! `docs/architecture.md` follows five things through these modules; `docs/glossary.md` defines the words.
 

@@ -1,4 +1,4 @@
-//! The command line; everything else is the library.
+//! The binary: it calls the command line in the library.
 
 use std::process::ExitCode;
 

@@ -1,13 +1,14 @@
-//! Telling: notices leave the outbox as mails to the tenant's administrators.
+//! Sends the notices of the outbox as mails to the tenant's administrators.
 //!
-//! At least once with a stable Message-ID: a mail is claimed and recorded in transactions of their own, and SMTP runs
-//! between them with no connection held. Nothing here can delay a removal (promise 5), and no notice ends in silence
-//! (promise 8): it is told, or its person is back, or it is given up on record.
+//! A mail is sent at least once, with a stable Message-ID: one transaction claims it, another records the result, and SMTP
+//! runs in between without a database connection. After a crash in between, the mail is sent again. Mails cannot delay a
+//! removal (promise 5). Each notice is sent, or is no longer true, or its mail is recorded as given up (promise 8).
 
-mod address;
+pub mod attached_report;
 mod backlog;
 mod deliver;
 pub mod digest;
+mod mail_address;
 pub mod mailer;
 pub mod message;
 pub mod preview;
@@ -16,7 +17,6 @@ mod refusals;
 pub mod render;
 mod report_schedule;
 pub mod retry;
-pub mod review;
 mod silence_watch;
 
 use std::sync::Once;
@@ -51,21 +51,24 @@ use report_schedule::Schedule;
 use retry::RetryDecision;
 use silence_watch::Watch;
 
-/// Mails made in one transaction.
+/// The highest number of mails that one transaction makes.
 const BUNDLES: usize = 100;
 
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotifyStep {
-    /// Something was done, and there may be more.
+    /// It has done some work, and there may be more.
     Worked,
+    /// There was no work.
     Idle,
 }
 
+/// Makes and sends mails, step by step.
 pub struct Notifier {
     mailer: Mailer,
     settings: config::MailSettings,
     lease_seconds: i64,
-    /// The end of an attempt that the database did not take. Kept, so that an outage just then does not send twice.
+    /// The result of an attempt until it is recorded. If the database fails in that moment, the mail is not sent again.
     unrecorded: Mutex<Option<Attempted>>,
     watch: Watch,
     refusals: Refusals,
@@ -74,10 +77,10 @@ pub struct Notifier {
     warned: Once,
 }
 
-/// What is to be sent, and to whom.
+/// A mail to send, with its recipients.
 struct Outgoing {
     mail: ClaimedMail,
-    /// None when there is nothing to tell any more.
+    /// `None` when no notice is true any more.
     news: Option<News>,
     recipients: Recipients,
 }
@@ -90,11 +93,12 @@ struct Attempted {
 }
 
 impl Notifier {
+    /// A notifier with the mailer of the settings. Fails when `mail.url` cannot be used.
     pub fn new(settings: &config::MailSettings) -> Result<Self, NotifyError> {
         Ok(Self::with(Mailer::new(settings)?, settings))
     }
 
-    /// As `new`, by another way than the settings say.
+    /// Like `new`, but with this mailer instead of the one in the settings.
     pub fn with(mailer: Mailer, settings: &config::MailSettings) -> Self {
         let most = settings.recipients.values().chain([&settings.fallback]).map(Vec::len).max().unwrap_or(0);
         Self {
@@ -110,12 +114,12 @@ impl Notifier {
         }
     }
 
-    /// Whether mail could leave now; nothing is sent.
+    /// Whether mails could be sent now. Sends nothing.
     pub fn check(&self) -> Result<(), MailFailure> {
         self.mailer.check()
     }
 
-    /// Bundles what is due, then sends at most one mail.
+    /// Makes the mails that are due, then sends at most one.
     pub fn step(
         &self,
         database: &Database,
@@ -124,7 +128,7 @@ impl Notifier {
     ) -> Result<NotifyStep, DbError> {
         if matches!(self.mailer, Mailer::Off) {
             self.warned.call_once(|| {
-                tracing::warn!("mail.url (SMTP_URL) is not set: notices wait in the outbox until it is");
+                tracing::warn!("mail.url (SMTP_URL) is not set: notices wait in the outbox until you set it");
             });
             return Ok(NotifyStep::Idle);
         }
@@ -154,7 +158,7 @@ impl Notifier {
 
     fn bundle(&self, database: &Database, now: Timestamp) -> Result<bool, DbError> {
         let pace = self.settings.pace();
-        // Asked without the write lock first: that is all it costs when nothing waits.
+        // A query without the write lock comes first: without a waiting notice it is the only cost.
         if database.read(|conn| bundle::due(conn, now, pace, 1).map_err(DbError::from))?.is_empty() {
             return Ok(false);
         }
@@ -188,12 +192,12 @@ impl Notifier {
             && mail.family == Family::Report
             && !mail.is_needless()
         {
-            *news = database.snapshot(|conn| review::of(conn, mail, now))?;
+            *news = database.snapshot(|conn| attached_report::of(conn, mail, now))?;
         }
         Ok(claimed)
     }
 
-    /// No connection and no lock is held here.
+    /// Renders and sends a mail. Uses no database connection and no lock.
     fn tell(
         &self,
         mail: ClaimedMail,
@@ -235,15 +239,7 @@ impl Notifier {
         let Some(failure) = failure else {
             failpoint::reach("told");
             count(metrics, "sent");
-            tracing::info!(
-                mail.id = mail_id,
-                tenant.id = tenant,
-                about,
-                people,
-                news,
-                attempt,
-                "notice sent"
-            );
+            tracing::info!(mail.id = mail_id, tenant.id = tenant, about, people, news, attempt, "mail sent");
             return MailOutcome::Sent;
         };
         let error = failure.to_string();
@@ -259,7 +255,7 @@ impl Notifier {
                     after_seconds,
                     somebody_has_it,
                     error,
-                    "notice not sent to everybody; those who do not have it are tried again"
+                    "mail not sent to all recipients; it will be sent again to those who do not have it"
                 );
                 MailOutcome::Later { due_at: now.plus_seconds(after_seconds), error }
             }
@@ -271,7 +267,7 @@ impl Notifier {
                     about,
                     attempt,
                     error,
-                    "notice sent, but not to everybody: the mail server never took it for some recipients"
+                    "mail sent, but not to all recipients: the mail server never accepted it for some of them"
                 );
                 MailOutcome::Sent
             }
@@ -284,7 +280,7 @@ impl Notifier {
                     people,
                     attempt,
                     error,
-                    "notice given up: nobody has been told. When the cause is mended, `rosterd notices retry {mail_id}`"
+                    "mail given up: no recipient has it. Correct the cause, then run `rosterd notices retry {mail_id}`"
                 );
                 MailOutcome::Dead { error }
             }
@@ -320,12 +316,12 @@ fn on_refusal(mail: &ClaimedMail, refused: &RefusedRecipient, metrics: &Metrics)
         refused = refused.recipients,
         fell_back = refused.fell_back,
         error = refused.why,
-        "recipients were refused; correct mail.recipients, or the addresses of those who hold mail.recipient_roles"
+        "the mail server refused recipients; correct mail.recipients, or the addresses of the people who hold mail.recipient_roles"
     );
 }
 
-/// Longer than any attempt can take, a session for each recipient and those of the fallback included: a mail that is
-/// still on its way must not be taken for one that a crash has left.
+/// Longer than any attempt, with a session for each recipient and each fallback address: another process must not claim a
+/// mail that is still being sent.
 fn lease_seconds(settings: &config::MailSettings, recipients: usize) -> i64 {
     let sessions = i64::try_from(recipients + settings.fallback.len()).unwrap_or(i64::MAX).saturating_add(2);
     let timeout = i64::try_from(settings.timeout_seconds.max(1)).unwrap_or(i64::MAX);

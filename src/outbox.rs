@@ -1,12 +1,16 @@
-//! The outbox: who is to be told of what, written in the transaction of the change, so that no news is lost and none is
-//! told that did not happen. What a tenant's window gathers of one kind is bundled into one mail (`bundle`), and mails are
-//! claimed, told and ended one by one (`mails`).
+//! The outbox: notices that are not sent yet. A notice is written in the transaction of its change, so a crash loses no
+//! notice and reports no change that did not happen. The notices of one family and one time window become one mail
+//! (`bundle`). A process claims a mail, sends it and records the result (`mails`).
+
+#![warn(missing_docs)]
 
 pub mod bundle;
 mod erase;
 mod freshness;
 pub mod hold_notice;
+#[expect(missing_docs, reason = "the derive of strum writes a method without docs")]
 pub mod kind;
+#[expect(missing_docs, reason = "the derive of strum writes a method without docs")]
 pub mod list;
 pub mod mails;
 pub mod notice;
@@ -30,8 +34,8 @@ pub use erase::erase;
 pub use kind::NoticeKind;
 pub use notice::{DIRECTORY, MAPPING, Notice, PERSON, Payload};
 
-/// One row for each piece of news, and none for what is only the past (`news`). Which of them are still to be told is
-/// decided when the mail leaves.
+/// Writes one row for each notice, except for notices of old facts (`freshness`). Whether a notice is still true is decided
+/// when its mail is sent (`still_true`).
 pub fn enqueue(conn: &mut Conn, notices: &[Notice], now: Timestamp) -> QueryResult<()> {
     let news = notices.iter().filter(|notice| freshness::is_news(notice, now));
     let (once, each): (Vec<&Notice>, Vec<&Notice>) = news.partition(|notice| notice.is_told_once());
@@ -41,7 +45,7 @@ pub fn enqueue(conn: &mut Conn, notices: &[Notice], now: Timestamp) -> QueryResu
     insert(conn, &once, now, known)
 }
 
-/// How many of them are of people who lost access.
+/// How many of the notices report a person who lost access.
 pub fn leavers(notices: &[Notice]) -> usize {
     notices.iter().filter(|notice| matches!(notice, Notice::Deprovisioned(_))).count()
 }
@@ -68,14 +72,14 @@ fn insert(conn: &mut Conn, notices: &[&Notice], now: Timestamp, unless: &str) ->
     Ok(())
 }
 
-/// These ids, (tenant, user, person), are other people's now: what was said of them until here is of this person and stays
-/// so, whoever is active under the id.
+/// These ids, (tenant, user, former person), belong to another person now. Earlier leaver notices of an id remain about the
+/// former person, even while the new person is active under the id.
 pub fn hand_over(conn: &mut Conn, former: &[(&str, &str, &str)]) -> QueryResult<()> {
     restate(conn, former, true)
 }
 
-/// These users, (tenant, user, person), are known as another person than before, as when two of one `idp_id` turn out to
-/// be two.
+/// These users, (tenant, user, person), have a new `person_id`: for example, two users with one `idp_id` are found to be two
+/// people.
 pub fn rename(conn: &mut Conn, renamed: &[(&str, &str, &str)]) -> QueryResult<()> {
     restate(conn, renamed, false)
 }
@@ -104,7 +108,7 @@ struct Backlog {
     oldest: Option<i64>,
 }
 
-/// How many notices are not told yet, bundled or not, and since when the oldest waits.
+/// The number of notices that are not sent yet, with or without a mail, and the time of the oldest.
 pub fn waiting(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
     const WAITING: &str = "SELECT COUNT(*) AS notices, MIN(created_at) AS oldest FROM ( \
          SELECT created_at FROM outbox WHERE mail_id IS NULL UNION ALL \

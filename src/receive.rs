@@ -1,4 +1,4 @@
-//! HTTP: the whole route table, and the servers that carry it.
+//! HTTP: all routes, and the two servers. A delivery gets 200 only after its commit.
 
 mod health;
 mod listener;
@@ -24,21 +24,24 @@ pub use webhook::Receiver;
 
 use crate::{broker::Source, runtime::metrics::Metrics};
 
-/// What the public listener allows its clients.
+/// The limits of the public listener.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
+    /// The highest number of open connections.
     pub connections: usize,
-    /// From the connection to the end of the first headers. Who is not known to be the broker gets one request only.
+    /// From the start of a connection to the end of its first headers. An answer other than 200 for a delivery closes the
+    /// connection, so only the broker sends a second request on it.
     pub head_timeout: Duration,
     /// How long a connection may be idle after an answer.
     pub keep_alive: Duration,
+    /// How long open requests may take after the signal to stop.
     pub stop_timeout: Duration,
 }
 
-/// A slash at the end of an address is the same page.
+/// A path with and without a slash at the end is the same page.
 const SLASHES: [&str; 2] = ["", "/"];
 
-/// Something to be read; `HEAD` is answered as `GET` is, without the body.
+/// A page for `GET` and `HEAD`. The answer to `HEAD` has no body.
 fn page<F, Args>(path: &str, slash: &str, read: F) -> Resource
 where
     F: Handler<Args>,
@@ -51,8 +54,8 @@ where
         .default_service(web::to(|| problem::other_method("GET, HEAD")))
 }
 
-/// The public side. Handlers only verify, keep and answer: one thread does that faster than a database commits, and
-/// costs the others fewer switches than two.
+/// The public server. Its handlers only verify, store and answer. One thread does that faster than the database commits,
+/// and causes fewer context switches than two.
 pub fn public(
     listener: TcpListener,
     receiver: Receiver,
@@ -62,7 +65,7 @@ pub fn public(
     let (receiver, readiness) = (Data::new(receiver), Data::new(Readiness::of(health)));
     let server = HttpServer::new(move || {
         let mut app = App::new().app_data(receiver.clone()).app_data(readiness.clone());
-        // Spelled out: found without a regular expression.
+        // One fixed path for each broker, because actix finds it without a regular expression.
         for source in Source::SENDERS {
             for slash in SLASHES {
                 let receive =
@@ -92,7 +95,7 @@ pub fn public(
         .run())
 }
 
-/// The operator's side; nothing here is authenticated.
+/// The operator's server, without authentication: its address must not be public.
 pub fn admin(listener: TcpListener, metrics: Arc<Metrics>, health: Health) -> std::io::Result<Server> {
     let (metrics, health) = (Data::from(metrics), Data::new(health));
     let server = HttpServer::new(move || {

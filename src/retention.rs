@@ -1,9 +1,8 @@
-//! Retention: the inbox is compacted as a log is, in small steps, by whichever worker is idle.
+//! Retention deletes old deliveries from which no current row is derived (`decide::still_needed`).
 //!
-//! An applied delivery older than the setting goes when nothing rests on it (`decide::needed`); what stays folds to the
-//! same tables, so `rebuild` stays exact. Of what goes, the id stays for as long as a broker may repeat it. Dead
-//! letters stay until an operator has decided, and discarded ones for the record. A step is one transaction, and where
-//! it ended is kept in it.
+//! The remaining deliveries give the same tables, so `rebuild` remains exact. The id of a deleted delivery is stored for as
+//! long as the broker may send the event again. Dead letters are never deleted: open ones wait for an operator, discarded
+//! ones are a record. A step is one transaction, which also stores its end position, so a crash repeats one step at most.
 
 use crate::{
     apply::{ApplyError, load},
@@ -14,7 +13,7 @@ use crate::{
         still_needed::{NeededEvidence, needed},
     },
     inbox::{
-        old::{self, OldDelivery},
+        expired::{self, OldDelivery},
         seen_ids,
     },
     runtime::clock::Timestamp,
@@ -26,23 +25,29 @@ use crate::{
 
 const DAY: i64 = 24 * 3600;
 
-/// How long what is kept; zero days is for ever.
+/// How long deliveries and event ids are stored. Zero means for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
+    /// Days after reception.
     pub delivery_days: u32,
+    /// Days after the deletion of the delivery.
     pub event_id_days: u32,
 }
 
-/// What a step did.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
+    /// Deliveries that were checked.
     pub looked_at: usize,
+    /// Deliveries that were deleted.
     pub dropped: usize,
+    /// Event ids that were deleted.
     pub forgotten: usize,
-    /// The log has been walked to its end; the next step begins again.
+    /// The step has reached the end of the log. The next step begins at the start.
     pub finished: bool,
 }
 
+/// Checks one page of deliveries in one serialized transaction.
 pub fn step(database: &Database, retention: Retention, now: Timestamp) -> Result<Compacted, ApplyError> {
     database.write_serialized(|conn| Ok(compact(conn, retention, now)?))
 }
@@ -57,13 +62,13 @@ fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Comp
         return Ok(outcome);
     }
     let cursor = properties::get(conn, RETENTION_CURSOR)?.and_then(|id| id.parse().ok()).unwrap_or(0);
-    let (page, last) = old::page(conn, cursor, ago(retention.delivery_days))?;
+    let (page, last) = expired::page(conn, cursor, ago(retention.delivery_days))?;
     outcome.looked_at = page.len();
     let droppable = droppable(conn, page)?;
     outcome.dropped = droppable.len();
     let keys: Vec<_> = droppable.iter().map(|old| (old.source.as_str(), old.event_key.as_str())).collect();
     seen_ids::remember(conn, &keys, now)?;
-    old::drop(conn, &droppable)?;
+    expired::drop(conn, &droppable)?;
     outcome.finished = last.is_none();
     properties::set(conn, RETENTION_CURSOR, &last.unwrap_or(0).to_string())?;
     Ok(outcome)
@@ -74,11 +79,11 @@ fn droppable(conn: &mut Conn, page: Vec<OldDelivery>) -> Result<Vec<OldDelivery>
     let (mut droppable, mut speaking) = (Vec::new(), Vec::new());
     for old in page {
         match read(&old) {
-            // Of another family, or without effect.
+            // An event that does not concern directories, or that has no effect.
             _ if old.disposition == 1 => droppable.push(old),
             Some(Ok(Reading::Nothing)) => droppable.push(old),
             Some(Ok(Reading::Fact(observation, _))) => speaking.push((old, observation)),
-            // Not understood by this version is no reason to lose it.
+            // A later version may understand it, so it is not deleted.
             Some(Err(_)) | None => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Below everything: time, logs, metrics, wake-ups between threads, files for this user alone.
+//! The lowest layer: time, logs, metrics, wake-ups between threads, private files.
 
 pub mod clock;
 pub(crate) mod failpoint;

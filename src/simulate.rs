@@ -1,8 +1,8 @@
-//! A broker on the wire, for trials and load: a seeded life of a few tenants' directories, signed and delivered as
-//! WorkOS does it.
+//! A simulated broker for trials and load tests: seeded events of a few tenants' directories, signed and delivered
+//! like WorkOS.
 //!
-//! Equal options give byte-identical events, so a second run is all duplicates; another seed, or other numbers of
-//! tenants or users, shares no id with it. [`Report::expected`] is what a correct receiver shows afterwards.
+//! Equal options give the same events byte by byte, so a second run consists of duplicates. Another seed, or another
+//! number of tenants or users, gives other ids. [`Report::expected`] is the state of a correct receiver afterwards.
 
 pub mod api;
 mod attempt;
@@ -12,10 +12,10 @@ mod consistency;
 #[cfg(test)]
 mod delivery;
 mod directory;
+mod directory_changes;
 mod event;
 mod ids;
-mod life;
-mod lost;
+mod lost_webhooks;
 mod names;
 mod people;
 mod plan;
@@ -43,22 +43,22 @@ pub use report::{Percentiles, Report};
 pub use sign::{SIGNATURE_HEADER, signature_header};
 pub use world::{Census, World};
 
-/// What to simulate, and at whom.
+/// The options of a simulation.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// The receiver's webhook address
     #[arg(long, default_value = Options::URL)]
     pub url: String,
-    /// The secret to sign with; of several, separated by commas, the first
+    /// The secret that signs; of several, separated by commas, the first
     #[arg(long, env = "WORKOS_WEBHOOK_SECRET", hide_env_values = true, value_parser = first_secret)]
     pub secret: SecretString,
-    /// Organizations, each with one directory; from 3 on, the last one's directory is deleted at the end
+    /// Organizations, each with one directory; with 3 or more, the last directory is deleted at the end
     #[arg(long, default_value_t = Options::TENANTS, value_parser = clap::value_parser!(u32).range(1..))]
     pub tenants: u32,
     /// People over all tenants
     #[arg(long, default_value_t = Options::USERS)]
     pub users: u32,
-    /// Events over all tenants; 0, or less than the first sync needs, is just the first sync
+    /// Events over all tenants; a smaller number than the first sync needs gives the first sync only
     #[arg(long, default_value_t = Options::EVENTS)]
     pub events: u64,
     /// Equal seeds give equal events, byte by byte
@@ -67,22 +67,22 @@ pub struct Options {
     /// Deliver in a random order (seeded; holds all events in memory)
     #[arg(long)]
     pub shuffle: bool,
-    /// Deliver so many percent of the events a second time, later
+    /// Deliver this percentage of the events a second time, later
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub duplicates: u8,
-    /// Deliveries a second, however fast the receiver answers; 0 is as fast as it answers
+    /// Deliveries per second, at any speed of the receiver; 0 is as fast as it answers
     #[arg(long, default_value_t = 0)]
     pub rate: u32,
-    /// Deliveries under way at once
+    /// Deliveries at the same time
     #[arg(long, default_value_t = Options::CONCURRENCY, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
-    /// Serve the broker's API of the same world at this address, as 127.0.0.1:4100, until stopped
+    /// Serve the API of the simulated broker at this address, such as 127.0.0.1:4100, until stopped
     #[arg(long, value_name = "ADDRESS")]
     pub api: Option<std::net::SocketAddr>,
-    /// The key that the API takes
+    /// The key that the API accepts
     #[arg(long, env = "WORKOS_API_KEY", hide_env_values = true, default_value = Options::API_KEY)]
     pub api_key: String,
-    /// Lose so many percent of the webhooks for good; with 100 nothing is delivered
+    /// Never send this percentage of the webhooks; with 100 nothing is delivered
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub lose: u8,
 }
@@ -96,7 +96,7 @@ impl Options {
     const CONCURRENCY: u16 = 64;
     pub const API_KEY: &str = "sk_simulated";
 
-    /// What the command line gives when nothing else is said.
+    /// The defaults of the command line.
     pub fn new(url: impl Into<String>, secret: &str) -> Self {
         let Ok(secret) = first_secret(secret);
         Self {
@@ -122,12 +122,12 @@ impl Options {
     }
 }
 
-/// The server may know several, separated by commas; one is enough to sign with.
+/// The server may have several secrets, separated by commas. The first one signs.
 fn first_secret(secrets: &str) -> Result<SecretString, Infallible> {
     Ok(secrets.split(',').next().unwrap_or_default().trim().into())
 }
 
-/// Why a simulation could not run, and what to do about it.
+/// Why a simulation could not run, with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
     #[error("{url} is not an http address ({reason}): give --url like {}", Options::URL)]
@@ -144,13 +144,13 @@ pub enum SimulateError {
     Client(#[source] reqwest::Error),
     #[error("cannot set up the latency histogram")]
     Histogram(#[source] hdrhistogram::CreationError),
-    #[error("a sender broke off: this is a bug of rosterd")]
+    #[error("a sender stopped early: this is a bug of rosterd")]
     Worker(#[source] tokio::task::JoinError),
-    #[error("a sender outlived the run: this is a bug of rosterd")]
+    #[error("a sender was still active after the run: this is a bug of rosterd")]
     Unfinished,
 }
 
-/// Plays the simulation at the receiver and reports how it went. Cancel it by dropping it.
+/// Sends the simulation to the receiver and reports the result. To cancel it, drop the future.
 pub async fn run(options: &Options) -> Result<Report, SimulateError> {
     if options.secret.expose_secret().is_empty() {
         return Err(SimulateError::EmptySecret);
@@ -158,7 +158,7 @@ pub async fn run(options: &Options) -> Result<Report, SimulateError> {
     run_in(options, None).await
 }
 
-/// The same, and the world behind an API goes along with it.
+/// The same as [`run`], and the API's state follows the events.
 pub async fn run_in(options: &Options, api: Option<&api::Api>) -> Result<Report, SimulateError> {
     let url = match options.lose {
         100 => Url::parse(&options.url)
@@ -168,7 +168,8 @@ pub async fn run_in(options: &Options, api: Option<&api::Api>) -> Result<Report,
     let endpoint = attempt::Endpoint::new(url, options.secret.expose_secret(), options.concurrency)?;
     let pace = send::Pace { rate: options.rate, concurrency: options.concurrency };
     let plan = options.plan();
-    let heard = lost::Heard::new(plan.events(), api.cloned(), options.lose, plan.random(plan::Stream::Lost));
+    let heard =
+        lost_webhooks::Heard::new(plan.events(), api.cloned(), options.lose, plan.random(plan::Stream::Lost));
     let mut wire = wire::Duplicates::new(heard, options.duplicates, plan.random(plan::Stream::Wire));
     let bar = progress(wire.expected());
     let (report, census) = if options.shuffle {
@@ -185,7 +186,7 @@ pub async fn run_in(options: &Options, api: Option<&api::Api>) -> Result<Report,
     Ok(Report { expected: (!report.gave_up).then_some(census), ..report })
 }
 
-/// Tries a connection first: a server that is not there is the user's mistake, not 400 failed deliveries.
+/// Tries a connection first. A missing server is one error and not hundreds of failed deliveries.
 async fn reachable(address: &str) -> Result<Url, SimulateError> {
     let wrong = |reason: String| SimulateError::Url { url: address.to_owned(), reason };
     let url = Url::parse(address).map_err(|error| wrong(error.to_string()))?;
@@ -195,7 +196,7 @@ async fn reachable(address: &str) -> Result<Url, SimulateError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong(format!("scheme {}", url.scheme())));
     }
-    // The URL keeps the brackets of an IPv6 address, which a socket address does not take.
+    // The URL has brackets around an IPv6 address. A socket address must not have them.
     let host = host.trim_matches(['[', ']']);
     let unreachable = |reason| SimulateError::Unreachable { url: address.to_owned(), reason };
     match tokio::time::timeout(Duration::from_secs(5), TcpStream::connect((host, port))).await {
@@ -205,7 +206,7 @@ async fn reachable(address: &str) -> Result<Url, SimulateError> {
     }
 }
 
-/// On stderr, and only when that is a terminal.
+/// The progress bar on stderr, only on a terminal.
 fn progress(deliveries: u64) -> ProgressBar {
     let style = "{bar:40} {pos}/{len} {per_sec} {eta}";
     let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());

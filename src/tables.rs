@@ -1,6 +1,9 @@
-//! The directory as tables: one file for each, its SQL in that file and nowhere else.
+//! The tables of the directory. Each table has one file, with all SQL about it.
 //!
-//! Rows change only inside the serialized transaction, so a row that it has loaded cannot change before it writes.
+//! Rows change only in the serialized transaction, so a row that it has loaded cannot change before it writes. A crash
+//! leaves all rows of a transaction or none.
+
+#![warn(missing_docs)]
 
 pub mod claims;
 pub mod comparisons;
@@ -13,12 +16,12 @@ pub mod groups;
 pub mod guard_counts;
 pub mod held_users;
 pub mod holds;
+pub mod host_tables;
 pub mod manual_grants;
 pub mod mappings;
 pub mod memberships;
 pub mod polled_events;
 pub mod properties;
-pub mod published;
 pub mod recompute_jobs;
 pub mod refused;
 pub mod refused_claims;
@@ -32,7 +35,7 @@ pub mod users;
 
 use crate::decide::fact::EntityKind;
 
-/// How a kind is kept in a column.
+/// The number of a kind in a column.
 pub(crate) const fn code(kind: EntityKind) -> i16 {
     match kind {
         EntityKind::Organization => 0,
@@ -51,5 +54,5 @@ pub(crate) const fn kind(code: i16) -> EntityKind {
     }
 }
 
-/// (tenant, id): the key of everything the host sees.
+/// (tenant, id): the key of rows that the application reads.
 pub type Key = (String, String);

@@ -1,9 +1,9 @@
-//! Characters that a reader cannot see, or that change how other characters look; pure.
+//! Texts: invisible characters, and CSV; pure.
 
 pub(crate) mod csv;
 
-/// Controls, line and paragraph separators, marks that turn the direction of a text, characters without a width. Joiners are none of
-/// these: Persian and emoji need them.
+/// Whether a reader cannot see a character, or it changes how others look: controls, line and paragraph separators, marks
+/// that change the direction of text, characters without a width. Joiners are not included: Persian and emoji need them.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(

@@ -5,7 +5,7 @@ use std::time::Instant;
 use rosterd::{
     broker::Source,
     db::{Database, Url},
-    inbox::{Delivery, append::append},
+    inbox::{Delivery, insert::append},
     runtime::clock::Clock,
     simulate::{DEFAULT_START, Event, Plan},
 };

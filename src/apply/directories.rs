@@ -11,7 +11,7 @@ use crate::{
         DEFAULT_TENANT, Rules, Tenancy,
         directories::{DELETED, DirectoryRow, UNKNOWN, directory_row, tenant_row},
         fact::EntityKind,
-        newest::{Home, Homes},
+        newest_fact::{Home, Homes},
         ownership::{Ownership, directory_fact, organization_fact, owner, place, tenant_fact},
         state::StateSlice,
         tenant,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::{
     consequences::Consequences,
     load::{self, rows, touched},
-    people::Derivation,
+    users::Derivation,
 };
 use crate::{
     audit,
@@ -13,7 +13,7 @@ use crate::{
     decide::{
         fact::EntityKind,
         groups::{self, GroupChange, ShownGroup},
-        newest::Homes,
+        newest_fact::Homes,
         state::StateSlice,
     },
     tables::{self, recompute_jobs},
@@ -41,7 +41,7 @@ pub fn groups(
     if derivation.rules.mapping.uses_groups() {
         request_members(conn, state, &changes, &shown)?;
     }
-    consequences.entries.extend(audit::people::groups(conn, state, &shown, &changes, derivation.cause)?);
+    consequences.entries.extend(audit::row_entries::groups(conn, state, &shown, &changes, derivation.cause)?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
 
-use super::{consequences::Consequences, load::rows, people::Derivation};
+use super::{consequences::Consequences, load::rows, users::Derivation};
 use crate::{
     audit::{Actor, AuditEntry, kinds},
     db::{Conn, DbError, Serialized},

@@ -10,7 +10,7 @@ use crate::{
     decide::{
         DEFAULT_TENANT,
         fact::{EntityKind, Fact, Observation, Reading},
-        fold::claim_of,
+        fold_facts::claim_of,
         state::{Content, NO_CLAIM, StateSlice},
         tenant,
     },

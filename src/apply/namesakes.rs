@@ -16,7 +16,7 @@ use crate::{
         Rules,
         fact::EntityKind,
         namesakes::{Apart, MOST, Place, apart, places},
-        newest::Homes,
+        newest_fact::Homes,
         state::StateSlice,
         users::{self, ShownUser},
     },

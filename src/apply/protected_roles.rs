@@ -8,9 +8,9 @@ use crate::{
     db::{Conn, DbError, Serialized},
     decide::{
         context::Context,
-        examine::{Examined, examine},
         fact::EntityKind,
         protected_roles::{HolderRecord, RoleLoss, RoleStatus, concerned, seat},
+        rule_matches::{Examined, examine},
         state::StateSlice,
         users::ShownUser,
     },

@@ -11,16 +11,16 @@ use super::{
     ApplyError, Batch,
     consequences::Consequences,
     expect_mapping, load,
-    people::{Derivation, people},
     refused::{Refusal, refusal},
+    users::{Derivation, people},
 };
 use crate::{
-    audit::people::ChangeCause,
+    audit::row_entries::ChangeCause,
     db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,
         guard::Extent,
-        newest::{Home, Homes},
+        newest_fact::{Home, Homes},
         ownership::place,
         state::StateSlice,
     },

@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use super::{
     ApplyError,
     consequences::Consequences,
-    expect_mapping, load,
-    people::{Derivation, people},
-    recompute,
+    expect_mapping, load, recompute,
+    users::{Derivation, people},
 };
 use crate::{
-    audit::people::ChangeCause,
+    audit::row_entries::ChangeCause,
     db::{ALONE, Database, DbError, Fault, Serialized, probe, wait_for_rows},
     decide::{Rules, guard::Extent},
     inbox::dead_letters,

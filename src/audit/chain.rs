@@ -1,4 +1,4 @@
-//! What the chain is made of; pure. Every field has its length before it, so that no two entries are one text.
+//! The hashes of the chain. The file is pure. The length precedes each field, so no two entries have the same hash input.
 
 use sha2::{Digest, Sha256};
 
@@ -20,7 +20,8 @@ pub struct Link<'a> {
     pub applied_at: i64,
 }
 
-/// Stands in the chain for personal data. Salted, or a guess at a name could be tried against it after the erasure.
+/// The hash in the chain in place of personal data. It is salted; otherwise names could be guessed and compared with
+/// it after an erasure.
 pub fn commitment(salt: &[u8], personal: &str) -> Hash {
     let mut hash = Sha256::new();
     hash.update(b"rosterd audit personal 1");
@@ -49,7 +50,7 @@ fn field(hash: &mut Sha256, bytes: Option<&[u8]>) {
             hash.update((bytes.len() as u64).to_be_bytes());
             hash.update(bytes);
         }
-        // No field is as long.
+        // No field has this length.
         None => hash.update([0xff; 8]),
     }
 }
@@ -93,7 +94,7 @@ mod tests {
         assert_ne!(hash(b"another", &LINK), hash(b"before", &LINK));
     }
 
-    /// Chains that are in databases must go on being valid.
+    /// Stored chains must remain valid.
     #[test]
     fn the_encoding_stays_what_it_is() {
         insta::assert_snapshot!(hex::encode(hash(b"before", &LINK)), @"247b3e230aff58ede3896d8d5d75c9f2265c215055271b4334c83605d7005b63");

@@ -1,5 +1,5 @@
-//! What entry follows from a row as it was shown and what becomes of it; pure. Nothing when nothing changed: neither for a
-//! newer word that says the same, nor for whoever a refresh visits.
+//! Derives the entry for a change from the row before and after it. The file is pure. There is no entry without a
+//! change: neither for a newer fact with the same content, nor for a row that a recompute visits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ pub struct Changed {
     pub personal: Option<String>,
 }
 
-/// From what, to what.
+/// (old value, new value).
 type Move<T> = Option<(Option<T>, Option<T>)>;
 
 #[derive(Default, Serialize)]
@@ -36,7 +36,7 @@ struct Facets<'a> {
     deprovisioned_at: Move<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_epoch: Option<(i64, i64)>,
-    /// Role, and in short why; the whole reason may name attributes and is among the personal data.
+    /// Role and short reason. The whole reason may contain attributes, so it is personal data.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     gained: BTreeMap<&'a str, String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
@@ -45,12 +45,12 @@ struct Facets<'a> {
     directory_id: Move<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     person_id: Move<&'a str>,
-    /// Names of profile fields.
+    /// Names of changed profile fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<String>,
 }
 
-/// `row` is what was shown in the tenant of `change`.
+/// The entry for a change of a user. `row` is the row of the same tenant before the change.
 pub fn of_user(row: Option<&ShownUser>, change: &UserChange) -> Option<Changed> {
     match change {
         UserChange::Put { seat, directory_id, content, .. } => match row {
@@ -117,7 +117,7 @@ fn changed(
         person_id: moved(row.person_id.as_str(), seat.person_id.as_str()),
     };
     let kind = match (row.active, seat.access.is_active()) {
-        // Of whoever bore the id before: nobody comes back by it, and who was there is gone.
+        // The row is about a former bearer: nobody has returned, and the former bearer has left.
         (true, active) if seat.succeeds || !active => kinds::ACCESS_LOST,
         (false, true) if !seat.succeeds => kinds::ACCESS_RETURNED,
         _ if !facets.gained.is_empty() || !facets.lost.is_empty() => kinds::ROLES_CHANGED,
@@ -128,7 +128,7 @@ fn changed(
 }
 
 impl Facets<'_> {
-    /// Of what shows without access or roles having changed.
+    /// An entry for a change of the row without a change of access or roles.
     fn is_empty(&self) -> bool {
         self.fields.is_empty()
             && self.deprovisioned_at.is_none()
@@ -163,7 +163,7 @@ fn gained<'a>(
     gained
 }
 
-/// Without evidence, which may be personal.
+/// The reason without its evidence, which may be personal data.
 fn in_short(because: &Because) -> String {
     match because {
         Because::Rule { name, .. } => format!("rule {name}"),
@@ -202,7 +202,7 @@ impl Serialize for Side<'_> {
     }
 }
 
-/// Profile fields from what to what, and whole reasons of roles.
+/// Personal data of a change: old and new profile fields, and the whole reasons of roles.
 #[derive(Default)]
 struct Personal<'a> {
     fields: Vec<(String, Side<'a>, Side<'a>)>,
@@ -253,7 +253,7 @@ fn compare<'a>(row: &'a ShownUser, content: &'a fact::User, personal: &mut Perso
     }
 }
 
-/// PostgreSQL writes JSON in its own way, so texts that differ may still say the same.
+/// PostgreSQL changes the text of JSON, so different texts may have the same value.
 fn attributes<'a>(from: &'a str, to: &'a str, personal: &mut Personal<'a>) {
     let read =
         |text: &'a str| -> BTreeMap<String, &'a RawValue> { serde_json::from_str(text).unwrap_or_default() };
@@ -280,7 +280,7 @@ struct GroupFacets<'a> {
     directory_id: Move<&'a str>,
 }
 
-/// `row` is what was shown in the tenant of `change`.
+/// The entry for a change of a group. `row` is the row of the same tenant before the change.
 pub fn of_group(row: Option<&ShownGroup>, change: &GroupChange) -> Option<Changed> {
     let was = |of: fn(&ShownGroup) -> &str| row.map(of);
     let (name, directory_id) = (was(|row| &row.name), was(|row| &row.directory_id));

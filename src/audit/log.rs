@@ -1,4 +1,4 @@
-//! Reading the trail: pages of a chain, and entries by subject, kind and time.
+//! Reads the audit trail: pages of a chain, and entries by subject, kind and time.
 
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, Queryable, RunQueryDsl,
@@ -14,7 +14,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// An entry as it is kept.
+/// A stored entry.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct StoredEntry {
     pub tenant_id: String,
@@ -34,7 +34,7 @@ pub struct StoredEntry {
 }
 
 impl StoredEntry {
-    /// As it would stand at `seq`.
+    /// The chained part of the entry, at position `seq`.
     pub fn link_at(&self, seq: i64) -> Link<'_> {
         Link {
             tenant_id: &self.tenant_id,
@@ -60,19 +60,19 @@ impl StoredEntry {
     }
 }
 
-/// Which entries; the newest of them where there are more than `limit`.
+/// The wanted entries; the newest if there are more than `limit`.
 #[derive(Clone, Copy, Debug)]
 pub struct LogQuery<'a> {
     pub tenant_id: &'a str,
     pub subjects: Option<&'a [String]>,
-    /// A kind, or the beginning of several (`access`).
+    /// A kind, or the first part of several kinds (`access`).
     pub kind: Option<&'a str>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     pub limit: i64,
 }
 
-/// In the order in which they were written.
+/// The wanted entries in the order of the chain.
 pub fn entries(conn: &mut Conn, wanted: LogQuery<'_>) -> QueryResult<Vec<StoredEntry>> {
     let mut query = audit::table
         .filter(audit::tenant_id.eq(wanted.tenant_id))
@@ -96,7 +96,7 @@ pub fn entries(conn: &mut Conn, wanted: LogQuery<'_>) -> QueryResult<Vec<StoredE
     Ok(entries)
 }
 
-/// Kinds are lower-case words with dots: what else somebody writes matches nothing, and no pattern.
+/// Kinds are lower-case words with dots. Other characters are removed, so the text is no pattern.
 fn plain(kind: &str) -> String {
     kind.chars().filter(char::is_ascii_lowercase).collect()
 }
@@ -111,7 +111,7 @@ pub fn page(conn: &mut Conn, tenant_id: &str, after: i64, limit: i64) -> QueryRe
         .load(conn)
 }
 
-/// Every tenant that has a chain, or a head without one.
+/// Every tenant with entries or a head.
 pub fn tenants(conn: &mut Conn) -> QueryResult<Vec<String>> {
     let mut tenants: Vec<String> = audit_heads::table.select(audit_heads::tenant_id).load(conn)?;
     let headless: Vec<String> = audit::table.select(audit::tenant_id).distinct().load(conn)?;
@@ -121,12 +121,12 @@ pub fn tenants(conn: &mut Conn) -> QueryResult<Vec<String>> {
     Ok(tenants)
 }
 
-/// Whether the trail knows this tenant.
+/// Whether the tenant has a chain.
 pub fn knows(conn: &mut Conn, tenant_id: &str) -> QueryResult<bool> {
     diesel::select(exists(audit_heads::table.find(tenant_id))).get_result(conn)
 }
 
-/// Takes away what is personal in the entries about these users.
+/// Deletes the personal part of the entries about these users.
 pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String]) -> QueryResult<usize> {
     diesel::update(
         audit::table.filter(audit::tenant_id.eq(tenant_id)).filter(audit::subject.eq_any(user_ids)),

@@ -1,4 +1,4 @@
-//! The access review of a tenant: who has what and why, and who left when.
+//! The access review of a tenant: people with access and roles, the reasons, and the leavers with times.
 
 use diesel::{
     QueryResult, QueryableByName,
@@ -6,24 +6,24 @@ use diesel::{
 };
 use serde::Serialize;
 
-use super::receipt::{Receipt, receipts};
+use super::leaver_receipt::{Receipt, receipts};
 use crate::{
     db::{Conn, DbError, bulk::Rows},
     runtime::clock::Timestamp,
     tables::{
         comparisons::{self, Comparison},
         display_names,
-        published::time_as_text,
+        host_tables::time_as_text,
     },
 };
 
 #[derive(Clone, Copy, Debug)]
 pub struct ReportQuery<'a> {
     pub tenant_id: &'a str,
-    /// Of those who left; `None`: all on record.
+    /// The first time of leavers; `None` for all recorded ones.
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
-    /// Rows in all, leavers first.
+    /// The maximum number of rows; leavers have priority.
     pub most: Option<usize>,
 }
 
@@ -32,14 +32,14 @@ pub struct Report {
     pub tenant_id: String,
     pub tenant_name: Option<String>,
     pub made_at: String,
-    /// Of those who left; `None`: all on record.
+    /// The first time of leavers; `None` for all recorded ones.
     pub since: Option<String>,
     pub until: Option<String>,
-    /// With access, and the roles that they hold; those who left.
+    /// People with access, their role assignments, and leavers.
     pub people: usize,
     pub assignments: usize,
     pub departures: usize,
-    /// Only so many of the rows are here.
+    /// The number of rows here, if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<usize>,
     /// The newest comparison of each directory with the broker's lists.
@@ -52,14 +52,14 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Compared {
     pub directory_id: String,
-    /// The instant that the lists stand for.
+    /// The time of the lists.
     pub compared_at: Option<String>,
     pub complete: bool,
     pub differences: i64,
     pub held: i64,
 }
 
-/// A role that somebody has, and why; or somebody with access and no role.
+/// A role of a person with the reason; or a person with access and no role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, QueryableByName)]
 pub struct RoleLine {
     #[diesel(sql_type = Text)]
@@ -81,7 +81,7 @@ impl Report {
         self.holds.len() + self.left.len()
     }
 
-    /// Leaves out what is more; leavers stay before holders.
+    /// Removes the rows after the first `most`; leavers come before holders.
     pub fn cut_to(&mut self, most: usize) {
         if self.rows() > most {
             self.cut = Some(most);
@@ -91,12 +91,12 @@ impl Report {
     }
 }
 
-/// From one snapshot, so that both parts speak of the same instant.
+/// Makes the review from one snapshot, so both parts are of the same time.
 pub fn report(conn: &mut Conn, wanted: ReportQuery<'_>, now: Timestamp) -> Result<Report, DbError> {
     let ReportQuery { tenant_id, since, until, most } = wanted;
     let mut left = receipts(conn, tenant_id, None, since)?;
     if let Some(until) = until {
-        // Read without this bound, so that who came back later is known. Texts of times sort as times.
+        // Leavers are read without this limit, so that a later return is known. Texts of times sort like times.
         let until = until.to_string();
         left.retain(|receipt| receipt.applied_at < until);
     }
@@ -113,7 +113,7 @@ pub fn report(conn: &mut Conn, wanted: ReportQuery<'_>, now: Timestamp) -> Resul
         departures: left.len(),
         cut: None,
         compared: comparisons::newest(conn, Some(tenant_id))?.into_iter().map(compared).collect(),
-        // One more than is wanted tells that there are more.
+        // One row more than wanted tells that there are more.
         holds: holds(conn, tenant_id, most.map(|most| most.saturating_add(1)))?,
         left,
     };
@@ -164,7 +164,7 @@ fn counts(conn: &mut Conn, tenant_id: &str) -> QueryResult<Counts> {
     Ok(counts.into_iter().next().unwrap_or_default())
 }
 
-/// How many people hold one of these roles.
+/// The number of people with one of these roles.
 pub fn holders(conn: &mut Conn, tenant_id: &str, roles: &[&str]) -> QueryResult<usize> {
     #[derive(QueryableByName)]
     struct Holder {

@@ -1,7 +1,7 @@
-//! Proof that the trail is what was written: entry by entry from the first, and at the end what the head says.
+//! Verifies the audit trail: each entry from the first one, and then the head.
 //!
-//! Whoever can write to the database can also make a whole chain anew; a hash kept elsewhere (`audit verify` prints the
-//! heads) is what shows that.
+//! A person who can write to the database can also write a whole new chain. Only a head that is stored elsewhere
+//! (`audit verify` prints the heads) reveals that.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,30 +16,30 @@ use super::{
 };
 use crate::db::{Conn, DbError};
 
-/// Entries read at a time.
+/// Entries that are read at once.
 const PAGE: i64 = 1_000;
-/// Faults of one chain that are looked into and told.
+/// The maximum number of reported faults of one chain.
 const MOST: usize = 100;
 
-/// What is wrong with an entry.
+/// The fault of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// What stands there is not what was written, or not after this entry before it.
+    /// The entry differs from its hash, or another entry preceded it when it was written.
     Changed,
     Personal,
-    /// No erasure of this person is on record after it.
+    /// The personal part is missing, and no later entry records an erasure of this person.
     ErasedWithoutRecord,
-    /// What stands there was written as this entry.
+    /// The content was written at this position.
     ExchangedWith(i64),
-    /// This and all before `until`.
+    /// This entry and all before `until` are missing.
     Missing {
         until: i64,
     },
-    /// The head tells of this entry, the chain ends before it.
+    /// The head names this entry, but the chain ends before it.
     CutOff {
         last: i64,
     },
-    /// The head tells of an earlier entry, or of another.
+    /// The head names an earlier entry, or has another hash.
     Head,
     NoHead,
 }
@@ -68,18 +68,18 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// What a chain amounts to.
+/// The result for one chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     pub tenant_id: String,
     pub entries: i64,
     pub erased: i64,
-    /// Of the last entry.
+    /// The position and hash of the last entry.
     pub head: Head,
     pub faults: Vec<ChainFault>,
 }
 
-/// One chain, page by page: memory does not grow with it.
+/// Verifies one chain page by page, so memory does not grow with it.
 pub fn verify(conn: &mut Conn, tenant_id: &str) -> Result<Verified, DbError> {
     let head = heads(conn, &[tenant_id])?.remove(tenant_id);
     let mut walk = Walk::new(tenant_id);
@@ -94,14 +94,14 @@ pub fn verify(conn: &mut Conn, tenant_id: &str) -> Result<Verified, DbError> {
     }
 }
 
-/// The pure part.
+/// The pure part of the verification.
 pub struct Walk {
     verified: Verified,
-    /// Erased entries by user, until an erasure comes by.
+    /// Erased entries by user, until the entry of the erasure is read.
     erased: HashMap<String, Vec<i64>>,
-    /// Those that are not what was written, with the hash that stood before them.
+    /// Entries that differ from their hash.
     changed: BTreeMap<i64, StoredEntry>,
-    /// Hashes as they stand, around what is changed.
+    /// Stored hashes of the entries around changed ones.
     context: HashMap<i64, Vec<u8>>,
 }
 
@@ -143,7 +143,7 @@ impl Walk {
         if entry.kind == kinds::USER_ERASED {
             self.erased.remove(&entry.subject);
         }
-        // After a gap nothing is known of the entry before.
+        // After a gap the previous entry is not known.
         if !gap && hash(&before, &entry.link_at(seq)).as_slice() != entry.hash.as_slice() {
             if self.changed.len() < MOST {
                 self.context.insert(last, before);
@@ -169,7 +169,7 @@ impl Walk {
             None if last.seq == 0 => {}
             None => self.fault(last.seq, Wrong::NoHead),
             Some(head) if head.seq > last.seq => self.fault(head.seq, Wrong::CutOff { last: last.seq }),
-            // A changed last entry is a fault already.
+            // A changed last entry is reported already.
             Some(head) if head.seq == last.seq && !self.verified.faults.is_empty() => {}
             Some(_) => self.fault(last.seq, Wrong::Head),
         }
@@ -177,12 +177,12 @@ impl Walk {
         self.verified
     }
 
-    /// The place at which this entry would be right, if it is another's that is wrong too.
+    /// The position at which this changed entry would be valid, if the entry there is changed too.
     fn written_as(&self, seq: i64) -> Option<i64> {
         let entry = self.changed.get(&seq)?;
         let others = self.changed.keys().copied().filter(|other| *other != seq);
         others.into_iter().find(|other| {
-            // Before it stood the entry before, or, of neighbours, what stands at its place now.
+            // Its predecessor was the entry before that position or, for neighbours, the entry that is there now.
             [other - 1, *other].iter().any(|before| {
                 let before = self.context.get(before);
                 before.is_some_and(|before| hash(before, &entry.link_at(*other)).as_slice() == entry.hash)

@@ -1,11 +1,13 @@
-//! WorkOS Directory Sync: its signature, its envelope, its events (facts and sources: docs/broker-workos.md).
+//! WorkOS Directory Sync: signature, envelope, events and API (facts and sources: docs/broker-workos.md).
+
+#![warn(missing_docs)]
 
 pub mod api;
 pub mod envelope;
 pub mod event;
 pub mod json;
+mod lenient_json;
 mod membership;
-mod mended;
 pub mod redact;
 pub mod signature;
 mod slugs;

@@ -1,4 +1,4 @@
-//! `audit log | verify | receipt | report`: the trail, its proof, and what auditors ask for.
+//! `audit log | verify | receipt | report`: the audit trail, its verification, and documents for auditors.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -11,11 +11,10 @@ use super::{
 };
 use crate::{
     audit::{
+        leaver_receipt::{self, Receipt},
         log::{self, LogQuery, StoredEntry},
-        page,
-        receipt::{self, Receipt},
-        report,
-        table::{self, RECEIPT, receipt_row},
+        report, review_page,
+        review_table::{self, RECEIPT, receipt_row},
         verify::{self, Verified},
     },
     db::{Conn, Database, DbError},
@@ -146,7 +145,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         Verb::Receipt { tenant, user, format } => {
             let receipts = database.snapshot::<_, LookupError>(|conn| {
                 let subjects = subjects(conn, tenant, user)?;
-                Ok(receipt::receipts(conn, tenant, Some(&subjects), None)?)
+                Ok(leaver_receipt::receipts(conn, tenant, Some(&subjects), None)?)
             })?;
             if receipts.is_empty() {
                 return Err(format!(
@@ -161,9 +160,9 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             let wanted = report::ReportQuery { tenant_id: tenant, since: *since, until: *until, most: None };
             let report = database.snapshot(|conn| report::report(conn, wanted, now))?;
             let text = match format {
-                ReportFormat::Csv => table::write(&report),
+                ReportFormat::Csv => review_table::write(&report),
                 ReportFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
-                ReportFormat::Html => page::write(&report),
+                ReportFormat::Html => review_page::write(&report),
             };
             match out {
                 Some(out) => {
@@ -177,7 +176,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-/// Somebody who is in the tables, by id or address; or any subject by its own name.
+/// The subjects of a user, by id or address; or any other subject by its own name.
 fn subjects(conn: &mut Conn, tenant: &str, user: &str) -> Result<Vec<String>, LookupError> {
     let named = user_lookup::named(conn, tenant, user)?;
     Ok(if named.is_empty() { vec![user.to_owned()] } else { named.into_iter().collect() })
@@ -232,7 +231,7 @@ fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<E
     Ok(code)
 }
 
-/// For a reader one below the other, as a receipt; as data, in rows.
+/// For people receipts are printed one below the other; for programs as rows.
 fn print_receipts(receipts: &[Receipt], format: Format) -> std::io::Result<()> {
     if format != Format::Table {
         return List { columns: RECEIPT.to_vec(), rows: receipts.iter().map(receipt_row).collect() }

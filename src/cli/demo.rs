@@ -1,4 +1,4 @@
-//! `demo`: the main job, end to end, on nothing but this binary.
+//! `demo`: the main job from end to end, with this binary only.
 
 use std::{
     net::TcpListener,
@@ -27,7 +27,7 @@ use crate::{
         reconcile::{Reconcile, Which},
     },
     tables::{
-        published::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
+        host_tables::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
         recompute_jobs,
     },
 };
@@ -46,12 +46,12 @@ pub struct Options {
 }
 
 const SECRET: &str = "whsec_demo_not_a_secret";
-/// Long enough for the slowest machine; the work takes about a second.
+/// Enough for the slowest machine. The work takes about a second.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Events of each act; equal seeds give the longer act the same beginning.
+/// Events of each part. With equal seeds the longer part begins with the same events.
 const FIRST_SYNC: u64 = 0;
 const MONTHS: u64 = 240;
-/// Of a hundred webhooks.
+/// Lost webhooks in percent.
 const LOST: u8 = 5;
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
@@ -66,7 +66,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     println!("Three invented tenants connect their directories, then live through some months: every event");
     println!("signed, in random order, one in five delivered twice.\n");
 
-    // Nobody loses an access that the tables never showed: the first sync is settled before life goes on.
+    // The first sync is applied before later events, because otherwise a person could lose access before the tables
+    // show it.
     let synced = play(&app, &simulation(&app, options.seed, FIRST_SYNC))?;
     println!("First sync\n{synced}\n");
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -102,13 +103,14 @@ fn settings(options: &Options, home: &Path, mail: &Path) -> Result<Config, Failu
         _ => None,
     })?;
     config.mail.fallback = vec!["it-security@host.example".parse()?];
-    // A minute is right for administrators, not for a show.
+    // A minute is right for administrators, but too long for a demo.
     config.mail.window_seconds = 1;
     config.apply.poll_seconds = 1;
     Ok(config)
 }
 
-/// Invented people must never be among real ones, and a second show would begin in the middle of the first.
+/// Fails unless the database is empty. Invented people must never be among real ones, and a second demo would not
+/// begin at its start.
 fn expect_empty(config: &Config) -> Result<(), Failure> {
     let tables = Database::new(&config.database_url, 1).read::<_, DbError>(|conn| Ok(count_tables(conn)?))?;
     if tables == 0 {
@@ -129,7 +131,7 @@ fn play(app: &App, simulation: &simulate::Options) -> Result<simulate::Report, F
     play_in(app, simulation, None)
 }
 
-/// What the webhooks missed, found by comparison with the broker's lists.
+/// Finds the lost events by comparison with the broker's lists.
 fn heal(app: &App, config: &Config, url: String) -> Result<(), Failure> {
     let Some(key) = Secret::new(simulate::Options::API_KEY) else { return Ok(()) };
     let settings = Settings { url, key, per_second: 1_000, of_directory_per_second: None };
@@ -147,13 +149,13 @@ fn heal(app: &App, config: &Config, url: String) -> Result<(), Failure> {
         progress: &|_, _| {},
     }
     .run()?;
-    println!("rosterd reconcile: what those webhooks would have said");
+    println!("rosterd reconcile: the changes of the lost webhooks");
     super::reconcile::print(&reports, Format::Table)?;
     println!();
     wait_until_quiet(app)
 }
 
-/// What is in the inbox is applied by the workers.
+/// Waits until the workers have applied the inbox.
 fn applied(database: &Database) -> Result<(), DbError> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
@@ -189,7 +191,7 @@ fn wait_until_quiet(app: &App) -> Result<(), Failure> {
         }
         if begun.elapsed() > PATIENCE {
             return Err(format!(
-                "{waiting} pieces of work are still waiting after a minute; RUST_LOG=rosterd=debug says why"
+                "{waiting} entries of the queue still wait after a minute; RUST_LOG=rosterd=debug shows the reason"
             )
             .into());
         }
@@ -248,6 +250,6 @@ fn look_further(app: &App, config: &Config, keep: bool, home: &Path) {
         println!("  curl http://{}/metrics", app.admin_address);
         println!("It stays up until you press ctrl-c. Everything is in {}.", home.display());
     } else {
-        println!("Everything is in {}; delete it when you have seen enough.", home.display());
+        println!("Everything is in {}; delete it when you do not need it any more.", home.display());
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Failure, Format, output::List};
 use crate::{
     db::{Database, DbError},
-    tables::{directories, published::DIRECTORIES},
+    tables::{directories, host_tables::DIRECTORIES},
 };
 
 #[derive(Args)]

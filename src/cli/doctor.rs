@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything a start would need, and says what to do.
+//! `doctor`: checks everything that `serve` needs, and names the remedies.
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -22,7 +22,7 @@ pub struct Options {
     format: Format,
 }
 
-/// How far the database server's clock may be off before it is worth a word.
+/// The largest clock difference to the database server without a finding.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,13 +66,13 @@ fn examine(config: &Config) -> Vec<Finding> {
         0 => finding(
             "secret",
             Verdict::Fail,
-            "none is set: set WORKOS_WEBHOOK_SECRET to the endpoint's secret",
+            "there is none: set WORKOS_WEBHOOK_SECRET to the endpoint's secret",
         ),
         1 => finding("secret", Verdict::Ok, "one webhook secret"),
         n => finding(
             "secret",
             Verdict::Warn,
-            format!("{n} webhook secrets are accepted; drop the old one after rotation"),
+            format!("{n} webhook secrets are accepted; remove the old one after the rotation"),
         ),
     };
     let mut findings = vec![finding("settings", Verdict::Ok, "read"), secret];
@@ -82,7 +82,7 @@ fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// One real call.
+/// Makes one request to the API.
 fn broker(config: &Config) -> Finding {
     let Some(settings) = config.api() else {
         let says = "WORKOS_API_KEY is not set: missed events cannot be fetched, nor directories compared";
@@ -98,12 +98,12 @@ fn broker(config: &Config) -> Finding {
         Ok(now) => {
             let offset = now.map_or(0, |now| now.seconds_since(Clock::System.now()));
             match offset.unsigned_abs() <= 30 {
-                true => finding("broker", Verdict::Ok, format!("{url} takes the API key")),
+                true => finding("broker", Verdict::Ok, format!("{url} accepts the API key")),
                 false => finding(
                     "broker",
                     Verdict::Warn,
                     format!(
-                        "{url} takes the API key, but its clock differs from this machine's by {offset} s"
+                        "{url} accepts the API key, but its clock differs from this machine's by {offset} s"
                     ),
                 ),
             }
@@ -115,9 +115,8 @@ fn database(config: &Config) -> Vec<Finding> {
     if let Url::Sqlite(path) = &config.database_url
         && !Path::new(path).exists()
     {
-        let says = format!(
-            "there is no database at {path} yet; `rosterd migrate`, or the start of `serve`, makes it"
-        );
+        let says =
+            format!("there is no database at {path} yet; `rosterd migrate` or `rosterd serve` creates it");
         return vec![
             finding("database", Verdict::Warn, says),
             finding("schema", Verdict::Warn, "there is none yet"),
@@ -143,7 +142,7 @@ fn database(config: &Config) -> Vec<Finding> {
         Ok(n) => finding(
             "schema",
             Verdict::Warn,
-            format!("{n} migrations to run: `rosterd migrate`, or start `serve`"),
+            format!("{n} migrations are missing: run `rosterd migrate` or `rosterd serve`"),
         ),
         Err(error) => finding("schema", Verdict::Fail, error.to_string()),
     };
@@ -151,7 +150,7 @@ fn database(config: &Config) -> Vec<Finding> {
         None => finding(
             "clock",
             Verdict::Ok,
-            "this machine's; keep it synchronised, signatures are checked against it",
+            "it is this machine's; keep it synchronised, because signatures are checked against it",
         ),
         Some(offset) if offset.unsigned_abs() <= CLOCK_TOLERANCE.as_micros() as u64 => {
             finding("clock", Verdict::Ok, "agrees with the database server's")
@@ -168,7 +167,8 @@ fn database(config: &Config) -> Vec<Finding> {
             "database",
             Verdict::Warn,
             format!(
-                "{} answers; add target_session_attrs=read-write to DATABASE_URL, or after a change of roles the first host may be one that takes no writes",
+                "{} answers; add target_session_attrs=read-write to DATABASE_URL, because after a change of roles the first host may \
+                 be read-only",
                 config.database_url
             ),
         ),
@@ -186,7 +186,7 @@ fn privileges_of(database: &Database) -> Finding {
     }
 }
 
-/// Microseconds by which the database server's clock is ahead; `None` where it is this machine's.
+/// The time in microseconds by which the database server's clock is ahead; `None` if it is this machine's clock.
 fn clock_offset(conn: &mut Conn) -> diesel::QueryResult<Option<i64>> {
     #[derive(QueryableByName)]
     struct Now {
@@ -217,7 +217,8 @@ fn mail(config: &Config) -> Finding {
         (None, _) => finding("mail", Verdict::Warn, "SMTP_URL is not set: notices wait in the outbox"),
         (Some(_), Err(error)) => finding("mail", Verdict::Fail, error.to_string()),
         (Some(url), Ok(())) if nobody => {
-            finding("mail", Verdict::Warn, format!("{url:?} answers, but mail.fallback names nobody to tell"))
+            let says = format!("{url:?} answers, but mail.fallback is empty: set it to an address of yours");
+            finding("mail", Verdict::Warn, says)
         }
         (Some(url), Ok(())) => finding("mail", Verdict::Ok, format!("{url:?} answers")),
     }

@@ -1,4 +1,4 @@
-//! `explain`: why somebody holds what they hold.
+//! `explain`: why a person holds a role or has no access.
 
 use std::process::ExitCode;
 
@@ -53,7 +53,7 @@ fn text(explained: &Explanation) -> String {
         printable_line(directory_id)
     );
     if let Some(held) = &explained.held {
-        let kept = if held.rejected { "rejected, so they keep what they have" } else { "undecided" };
+        let kept = if held.rejected { "rejected, so access and roles remain" } else { "undecided" };
         text += &format!(
             "held in hold {} since {} ({kept}): the directory wants {}\n",
             held.hold_id,
@@ -63,7 +63,7 @@ fn text(explained: &Explanation) -> String {
     }
     if let Some(no_access) = &explained.no_access {
         text += &format!(
-            "no access since {}: {} (event {})\nwith access again they would hold:\n",
+            "no access since {}: {} (event {})\nwith access they would hold:\n",
             no_access.since,
             no_access.because,
             printable_line(&no_access.event)

@@ -1,4 +1,4 @@
-//! `holds list | show | approve | reject`: mass changes that the guard has held.
+//! `holds list | show | approve | reject`: mass changes that the guard holds.
 
 use std::process::ExitCode;
 
@@ -115,7 +115,7 @@ fn decide(database: &Database, config: &Config, verdict: Verdict, of: &Decision)
     let by = HoldDecision { name: &name, reason: of.reason.as_deref(), users: &of.users };
     let decided = holds::decide(database, of.id, verdict, by, Clock::System.now())?;
     match verdict {
-        Verdict::Reject => say(&format!("{decided} people of hold {} keep what they have\n", of.id))?,
+        Verdict::Reject => say(&format!("{decided} people of hold {} keep access and roles\n", of.id))?,
         Verdict::Approve => {
             let ended = settle(database, &config.rules())?;
             say(&format!("hold {} is applied to {decided} people; {ended} have lost access\n", of.id))?;
@@ -124,7 +124,7 @@ fn decide(database: &Database, config: &Config, verdict: Verdict, of: &Decision)
     Ok(())
 }
 
-/// Whatever runs beside this does the same; a step is done once.
+/// Applies the decision. Another process may do the same work at the same time; each step is done once.
 fn settle(database: &Database, rules: &Rules) -> Result<usize, Failure> {
     let mapping = database.read::<_, ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
     let rules = Rules { mapping: mapping.into(), ..rules.clone() };
@@ -178,8 +178,8 @@ fn told(hold: &Hold) -> String {
     let Hold { id, state, applied_before, active_before, .. } = hold;
     let (tenant_id, directory_id) = (printable_line(&hold.tenant_id), printable_line(&hold.directory_id));
     let undecided = match (state.as_str(), hold.due_at()) {
-        ("open", Some(due)) => format!("Undecided, it is approved at {due}.\n"),
-        ("open", None) => "Undecided, it stays.\n".to_owned(),
+        ("open", Some(due)) => format!("Without a decision it is approved at {due}.\n"),
+        ("open", None) => "Without a decision it remains open.\n".to_owned(),
         _ => String::new(),
     };
     let decided = match (&hold.decided_by, hold.decided_at()) {

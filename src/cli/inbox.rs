@@ -75,7 +75,7 @@ enum Verb {
     },
 }
 
-/// Each is an entry of its own in the record.
+/// Retries all dead letters. Each one gets an audit entry of its own.
 fn retry_all(database: &Database, reason: Option<&str>, by: Option<&str>) -> Result<(), DbError> {
     let now = Clock::System.now();
     let ids = database.write_serialized::<_, DbError>(|conn| {
@@ -131,7 +131,9 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             let found =
                 recorded(database, &entry, Clock::System.now(), |conn| dead_letters::retry(conn, *id))?;
             if !found {
-                return Err(format!("{id} is no dead letter; see `rosterd inbox list --state dead`").into());
+                return Err(
+                    format!("{id} is not a dead letter; see `rosterd inbox list --state dead`").into()
+                );
             }
             println!(
                 "delivery {id} is in the queue again; a running `rosterd serve` applies it within seconds"
@@ -143,9 +145,10 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             let found =
                 recorded(database, &entry, now, |conn| dead_letters::discard(conn, *id, reason, now))?;
             if !found {
-                return Err(
-                    format!("{id} is no open dead letter; see `rosterd inbox list --state dead`").into()
-                );
+                return Err(format!(
+                    "{id} is not an open dead letter; see `rosterd inbox list --state dead`"
+                )
+                .into());
             }
             println!("delivery {id} is discarded");
         }
@@ -158,7 +161,7 @@ fn entry(kind: &'static str, id: i64, reason: Option<&str>, by: Option<&str>) ->
     audit::AuditEntry::new(audit::NO_TENANT, kind, id, &change, audit::Actor::Operator(operator(by)))
 }
 
-/// Nothing is recorded of what did not happen.
+/// Records the action only if it happened.
 fn recorded(
     database: &Database,
     entry: &audit::AuditEntry,
@@ -188,7 +191,7 @@ fn row(entry: &ListedDelivery) -> Vec<Value> {
     ]
 }
 
-/// The body goes into a file or a pipe as it came; on a terminal it shows no character that steers one.
+/// Writes the body unchanged into a file or a pipe. On a terminal it prints no control characters.
 fn show(entry: &ListedDelivery, body: &[u8]) -> std::io::Result<()> {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable_line(value)));
@@ -206,7 +209,7 @@ fn show(entry: &ListedDelivery, body: &[u8]) -> std::io::Result<()> {
     {
         left_out.iter().for_each(|value| line("left out", value));
     }
-    line("body", &format!("{} bytes, as it came:", body.len()));
+    line("body", &format!("{} bytes, as received:", body.len()));
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     writeln!(out)?;

@@ -1,4 +1,4 @@
-//! `users list`, `groups list` and the like: what the host sees.
+//! `users list`, `groups list` and similar verbs: the rows that the application reads.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Failure, Format, output};
 use crate::{
     db::{Database, DbError},
-    tables::published::{GROUPS, PublishedTable},
+    tables::host_tables::{GROUPS, PublishedTable},
 };
 
 #[derive(Args)]
@@ -50,7 +50,7 @@ pub(super) fn list(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Rows of a host table, of all its columns or of the named ones.
+/// Reads rows of an application table, with all columns or the named ones.
 pub(super) fn read(
     database: &Database,
     table: PublishedTable,

@@ -1,4 +1,4 @@
-//! `mapping`: which roles the directory grants; shown, checked, previewed, applied.
+//! `mapping`: shows, checks, previews and applies the role mapping.
 
 mod print;
 
@@ -57,7 +57,7 @@ enum Verb {
     },
 }
 
-/// Needs no settings and no database.
+/// Whether the verb needs no settings and no database.
 pub(super) fn is_offline(verbs: &Verbs) -> bool {
     matches!(verbs.verb, Verb::Check { .. })
 }
@@ -68,7 +68,7 @@ pub(super) fn check_only(verbs: &Verbs) -> Result<ExitCode, Failure> {
         if let Err(faults) = check(&text) {
             return Err(told(file, &faults).into());
         }
-        say(&format!("{} is a mapping\n", file.display()))?;
+        say(&format!("{} is a valid mapping\n", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -103,7 +103,7 @@ fn show(database: &Database) -> Result<ExitCode, Failure> {
             )
         }
         None => {
-            format!("# none was applied: this is the compiled-in one\n{}", crate::decide::mapping::DEFAULT)
+            format!("# no mapping was applied: this is the built-in one\n{}", crate::decide::mapping::DEFAULT)
         }
     })?;
     Ok(ExitCode::SUCCESS)
@@ -111,7 +111,7 @@ fn show(database: &Database) -> Result<ExitCode, Failure> {
 
 fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> Result<ExitCode, Failure> {
     let text = read(file)?;
-    // A saved plan is JSON, which no mapping is.
+    // A saved plan is JSON, and a mapping never is.
     let saved: Option<Plan> = serde_json::from_str(&text).ok();
     let document = saved.as_ref().map_or(text.as_str(), |plan| &plan.document);
     let by = operator(by);
@@ -124,7 +124,7 @@ fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whatever runs beside this does the same; a step is done once.
+/// Recomputes all directories. Another process may do the same work at the same time; each step is done once.
 fn settle(database: &Database, rules: &Rules) -> Result<(), Failure> {
     let mapping = database.read::<_, crate::apply::ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
     let rules = Rules { mapping: mapping.into(), ..rules.clone() };
@@ -138,7 +138,7 @@ fn read(file: &Path) -> Result<String, Failure> {
 
 fn told(file: &Path, faults: &[crate::decide::mapping::MappingFault]) -> String {
     let lines: Vec<String> = faults.iter().map(|fault| format!("{}:{fault}", file.display())).collect();
-    format!("this is no mapping\n{}", lines.join("\n"))
+    format!("this is not a valid mapping\n{}", lines.join("\n"))
 }
 
 fn with_file(file: &Path, error: PlanError) -> Failure {

@@ -61,12 +61,12 @@ enum Form {
     Eml,
 }
 
-/// Most notices of a mail that are listed.
+/// The maximum number of listed notices of a mail.
 const MOST: i64 = 100;
 
 fn kind(text: &str) -> Result<NoticeKind, String> {
     let known = || NoticeKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
-    NoticeKind::named(text).ok_or_else(|| format!("there is no such kind; there is {}", known()))
+    NoticeKind::named(text).ok_or_else(|| format!("there is no such kind; the kinds are {}", known()))
 }
 
 pub fn is_offline(verbs: &Verbs) -> bool {
@@ -113,10 +113,9 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         Verb::Retry { id } => {
             let now = Clock::System.now();
             if !database.write::<_, DbError>(|conn| Ok(list::retry(conn, *id, now)?))? {
-                return Err(format!(
-                    "{id} is no mail that was given up; see `rosterd notices list --state dead`"
-                )
-                .into());
+                return Err(
+                    format!("{id} is not a failed mail; see `rosterd notices list --state dead`").into()
+                );
             }
             println!("mail {id} is due again; a running `rosterd serve` sends it within seconds");
         }

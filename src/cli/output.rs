@@ -1,4 +1,4 @@
-//! One list, three forms: a table to look at, JSON and CSV to work with.
+//! Lists in three forms: a table for people, JSON and CSV for programs.
 
 use std::{
     borrow::Cow,
@@ -34,14 +34,14 @@ impl List {
         let text = match format {
             Format::Table => self.table(),
             Format::Json => self.json(),
-            // On a terminal nothing reads the values again, and a name with a line end would forge a row.
+            // No program reads the values from a terminal, and a name with a line end would look like a second row.
             Format::Csv if std::io::stdout().is_terminal() => for_machines(&self.columns, &self.shown()),
             Format::Csv => for_machines(&self.columns, &self.rows),
         };
         say(&text)
     }
 
-    /// The same with these columns.
+    /// The list with these columns only.
     pub fn only(self, columns: &[&str]) -> Self {
         let keep: Vec<bool> = self.columns.iter().map(|name| columns.contains(name)).collect();
         let mut kept = keep.iter().cycle();
@@ -79,7 +79,7 @@ impl List {
     }
 }
 
-/// Text for a reader. A reader that closes early, as `| head`, is no failure.
+/// Prints text. A reader that closes early, such as `| head`, is not an error.
 pub fn say(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let text = match out.is_terminal() {
@@ -92,12 +92,13 @@ pub fn say(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Names come from other people's directories: they must not steer the operator's terminal, nor turn what stands beside them.
+/// Removes control and direction characters. Names come from customers' directories: they must not control the
+/// operator's terminal nor reverse the text next to them.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// The same in one line: a name with a line end is one row, and forges no other.
+/// The same in one line, so a name with a line end does not look like another row.
 pub fn printable_line(text: &str) -> String {
     text.chars()
         .map(|c| match c {

@@ -1,4 +1,4 @@
-//! `rebuild`: the tables once more from the log.
+//! `rebuild`: derives the tables again from the inbox.
 
 use std::process::ExitCode;
 
@@ -39,9 +39,9 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
     let columns = vec!["table", "key", "change", "shown", "log"];
     List { columns, rows: differences.iter().map(row).collect() }.print(arguments.format)?;
     match (differences.len(), arguments.dry_run) {
-        (0, _) => eprintln!("the tables are what the log says"),
+        (0, _) => eprintln!("the tables agree with the inbox"),
         (n, true) => eprintln!("{n} rows differ; nothing was changed"),
-        (n, false) => eprintln!("{n} rows differed and were exchanged"),
+        (n, false) => eprintln!("{n} rows differed and were repaired"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `roles`: what the host sees, and what is given by hand.
+//! `roles`: the rows that the application reads, and manual grants.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::{
     decide::roles::Manual,
     operator::manual_roles::{self, GrantTarget, OperatorAt},
     runtime::clock::Clock,
-    tables::published::ROLES,
+    tables::host_tables::ROLES,
 };
 
 #[derive(Args)]
@@ -79,7 +79,11 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Release { tenant, role, by } => {
             let by = OperatorAt { name: &operator(by.as_deref()), now };
             for user in manual_roles::release(database, &rules, tenant, role, by)? {
-                say(&format!("{} keeps {} no longer\n", printable_line(&user), printable_line(role)))?;
+                say(&format!(
+                    "{} does not retain {} any more\n",
+                    printable_line(&user),
+                    printable_line(role)
+                ))?;
             }
         }
         Verb::Revoke { whom, role, by } => {

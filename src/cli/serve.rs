@@ -1,4 +1,4 @@
-//! `serve`: until a signal asks to stop.
+//! `serve`: runs until a signal stops it.
 
 use std::process::ExitCode;
 
@@ -18,7 +18,8 @@ use crate::{
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let _alone = db::serve_alone(&config.database_url)?;
     let app = app::start(config, Clock::System, Workers::Threads)?;
-    // Before it says that it serves: whoever has read that may send a signal.
+    // The handlers are installed before the message that rosterd serves, because a reader of the message may send a
+    // signal.
     let stop = Stop::listen()?;
     tracing::info!(
         listen = %app.address,
@@ -32,14 +33,13 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     if app.stop() {
         tracing::info!("stopped");
     } else {
-        tracing::warn!(
-            "stopped before everything in flight was finished; it will be taken up at the next start"
-        );
+        tracing::warn!("stopped before everything in flight was finished; the next start continues it");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// SIGTERM from a supervisor, SIGINT from a keyboard: requests from `listen` on, and no longer the end of the process.
+/// SIGTERM from a supervisor and SIGINT from a keyboard. From `listen` on they request a stop and do not end the
+/// process.
 struct Stop {
     runtime: Runtime,
     term: Signal,

@@ -1,4 +1,4 @@
-//! `simulate`: a broker on the wire.
+//! `simulate`: sends the events of a simulated broker.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -23,7 +23,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// As the broker does.
+/// The same delay as the broker's.
 const HELD_BACK_SECONDS: i64 = 5;
 
 pub(super) fn run(options: &Arguments) -> Result<ExitCode, Failure> {
@@ -38,7 +38,7 @@ pub(super) fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     }
     if let (Some(api), Some(address)) = (api, simulation.api) {
         eprintln!("the API serves on http://{address} until you press ctrl-c");
-        // The world's clock goes on, so that what was held back is read and a list is of now.
+        // The simulated clock advances, so that events are not held back for ever and a list is of the current time.
         std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
             loop {
                 std::thread::sleep(Duration::from_secs(1));
@@ -60,7 +60,7 @@ fn listen(address: SocketAddr, key: &str) -> Result<Api, Failure> {
     )
 }
 
-/// On a thread of its own, until the process ends.
+/// Serves the API on a thread of its own until the process ends.
 pub(super) fn serve(listener: TcpListener, key: &str, faults: Faults) -> Result<Api, Failure> {
     let api = Api::new(key, faults);
     // Not older than its first event, as no broker is.
@@ -70,7 +70,7 @@ pub(super) fn serve(listener: TcpListener, key: &str, faults: Faults) -> Result<
         actix_web::rt::System::new().block_on(async move {
             match served.serve(listener) {
                 Ok(server) => drop(server.await),
-                Err(error) => eprintln!("the API could not be served: {error}"),
+                Err(error) => eprintln!("the API stopped: {error}"),
             }
         });
     })?;

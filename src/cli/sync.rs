@@ -1,4 +1,4 @@
-//! `sync status`: how far the tables are known to equal the directories.
+//! `sync status`: when the tables were last compared with the directories.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `users`: what the host sees, and the erasure of who has left.
+//! `users`: the rows that the application reads, and the erasure of leavers.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::{
     db::Database,
     operator::{erase::erase, manual_roles::OperatorAt},
     runtime::clock::Clock,
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 
 #[derive(Args)]
@@ -59,7 +59,8 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             ))?;
             for id in erased.left {
                 say(&format!(
-                    "delivery {id} still names the person, in what it says about somebody else or because it cannot be read; look at it with `rosterd inbox show {id}`\n"
+                    "delivery {id} still names the person, in data about another person or because the body cannot be read; \
+                     see it with `rosterd inbox show {id}`\n"
                 ))?;
             }
         }

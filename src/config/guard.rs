@@ -1,4 +1,4 @@
-//! `[guard]`: the limits for all tenants, and what single ones have instead.
+//! `[guard]`: the limits for all tenants, and other limits for single tenants.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ enum Policy {
     ApproveAfterHours(u32),
 }
 
-/// What is not said is as for all.
+/// The limits of one tenant. A missing value is the value for all tenants.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Own {
@@ -63,7 +63,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Guard, D::Error
         section.of.into_iter().map(|(tenant, limits)| (tenant, own(limits))).collect();
     for limits in of_tenant.values().chain([&otherwise]) {
         if limits.percent > 100 {
-            return Err(wrong("guard.percent is a share of a hundred: write 0 to 100"));
+            return Err(wrong("guard.percent must be 0 to 100"));
         }
         if !(1..=24 * 60).contains(&limits.window_minutes) {
             return Err(wrong("guard.window_minutes must be 1 to 1440"));

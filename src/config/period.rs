@@ -1,21 +1,24 @@
-//! The periods of reports: weeks from Monday, months from the 1st, each from 06:00 UTC; pure.
+//! The periods of reports: weeks from Monday, months from the 1st, both from 06:00 UTC; pure.
 
 use chrono::{Datelike, Days, NaiveTime};
 use strum::VariantArray;
 
 use crate::runtime::clock::Timestamp;
 
-/// Night in America, morning in Europe: most of what was said of a day has come.
+/// Night in America and morning in Europe: most events of the previous day have arrived.
 const BEGINS_AT_SECONDS: i64 = 6 * 3_600;
 
+/// The length of a report period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Every {
+    /// From Monday.
     Week,
+    /// From the 1st.
     Month,
 }
 
 impl Every {
-    /// Of the period in which `at` is.
+    /// The beginning of the period that contains `at`.
     pub fn beginning(self, at: Timestamp) -> Timestamp {
         let day = at.plus_seconds(-BEGINS_AT_SECONDS).to_utc().date_naive();
         let since_first = match self {
@@ -27,13 +30,13 @@ impl Every {
         Timestamp::from_micros(midnight).plus_seconds(BEGINS_AT_SECONDS)
     }
 
-    /// Of the period before the one that begins so.
+    /// The beginning of the previous period.
     pub fn before(self, beginning: Timestamp) -> Timestamp {
         self.beginning(beginning.plus_seconds(-1))
     }
 }
 
-/// Whether a period of any kind begins after `earlier`, and not after `later`.
+/// Whether a week or a month begins after `earlier` and not after `later`.
 pub fn begins_between(earlier: Timestamp, later: Timestamp) -> bool {
     Every::VARIANTS.iter().any(|every| every.beginning(earlier) < every.beginning(later))
 }
@@ -78,7 +81,7 @@ mod tests {
     }
 
     proptest! {
-        /// Over six centuries: no time is in two periods or in none.
+        /// Over six centuries, each time is in exactly one period.
         #[test]
         fn periods_follow_each_other_without_gap_on_the_right_day_at_six(
             micros in -9_000_000_000_000_000_i64..9_000_000_000_000_000,
@@ -89,7 +92,7 @@ mod tests {
                 let begin = every.beginning(now);
                 let before = every.before(begin);
                 prop_assert!(before < begin && begin <= now);
-                // The last instant of the one before, and the first of this one.
+                // The last instant of the previous period, and the first of this one.
                 prop_assert_eq!(every.beginning(Timestamp::from_micros(begin.micros() - 1)), before);
                 prop_assert_eq!(every.beginning(begin), begin);
                 prop_assert_eq!(every.beginning(before), before);

@@ -1,4 +1,4 @@
-//! How often tenants get the report of their access: `mail.report` for all, `mail.report_of` for single ones.
+//! How often tenants get the report of their access: `mail.report` for all, `mail.report_of` for single tenants.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use super::{MailSettings, period::Every, wrong};
 use crate::outbox::NoticeKind;
 
 impl MailSettings {
-    /// `None` where the tenant gets none, or the kind is switched off.
+    /// The period of a tenant's reports; `None` when it gets none, or when the kind is switched off.
     pub fn reports(&self, tenant_id: &str) -> Option<Every> {
         let every = self.report_of.get(tenant_id).copied().unwrap_or(self.report);
         every.filter(|_| self.tells(NoticeKind::AccessReport, tenant_id))
     }
 
-    /// Whether anybody gets one.
+    /// Whether any tenant gets reports.
     pub fn reports_at_all(&self) -> bool {
         self.report_of.values().chain([&self.report]).any(Option::is_some)
     }

@@ -1,11 +1,11 @@
-//! Whether an SMTP URL may be used with the password that it holds.
+//! Whether an SMTP URL would send its password unencrypted.
 
 use std::net::IpAddr;
 
 use url::Url;
 
-/// A password that anybody on the way could read, or have by pretending that the server knows no TLS. What cannot be read
-/// as a URL is refused where the mailer is made.
+/// Whether the password could be read on the network, also by an attacker who pretends that the server has no TLS. A text
+/// that is no URL is refused later, by the mailer.
 pub(super) fn tells_its_password(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     let tls = url.query_pairs().find(|(key, _)| key == "tls");

@@ -1,8 +1,8 @@
 //! Set-based statements: many rows as one parameter set, one SQL text for both databases.
 //!
-//! A statement names its input `{rows}`, once. PostgreSQL gets it as `unnest` of one array for each column, so a batch
-//! costs one round trip however many rows it has, and no bind limit is near. SQLite has no round trips and gets some
-//! rows at once, so the statement must not look at all of them together. Both prepare it once for each connection.
+//! A statement names its input `{rows}`, once. On PostgreSQL this is an `unnest` of one array for each column, so a batch
+//! of any size is one round trip with few bind parameters. On SQLite, which has no round trips, the statement runs for
+//! parts of the rows, so it must not depend on all rows together. Each connection prepares a statement once.
 
 mod statement;
 mod upsert;
@@ -23,13 +23,13 @@ enum Values<'a> {
     Boolean(Vec<bool>),
     Bytes(Vec<&'a [u8]>),
     OptionalBytes(Vec<Option<&'a [u8]>>),
-    /// For PostgreSQL a time, for SQLite its text.
+    /// On PostgreSQL a time, on SQLite its text.
     Time(Vec<Option<Timestamp>>),
 }
 
 type Column<'a> = (&'static str, Values<'a>);
 
-/// Columns of equal length, named; built from any iterable of rows.
+/// The input of a statement: a slice of rows and its named columns.
 pub struct Rows<'a, R> {
     rows: &'a [R],
     columns: Vec<Column<'a>>,
@@ -100,7 +100,7 @@ impl<'a, R> Rows<'a, R> {
         self.with(name, values)
     }
 
-    /// Runs `sql` over the rows; no rows, no statement.
+    /// Runs `sql` with the rows and returns how many rows it changed. Without rows it does nothing.
     pub fn execute(self, conn: &mut Conn, sql: &str) -> QueryResult<usize> {
         if self.rows.is_empty() {
             return Ok(0);
@@ -113,7 +113,7 @@ impl<'a, R> Rows<'a, R> {
         }
     }
 
-    /// Runs a query in which `{rows}` stands for these rows, named `r`.
+    /// Runs a query with the rows, which it reads as `r`, and returns the found rows.
     pub fn load<T>(self, conn: &mut Conn, sql: &str) -> QueryResult<Vec<T>>
     where
         T: QueryableByName<Pg> + QueryableByName<Sqlite> + 'static,
@@ -141,7 +141,7 @@ impl<'a, R> Rows<'a, R> {
         Statement { sql, input: SomeRows { columns: &self.columns, from, count } }
     }
 
-    /// All rows in parts of few sizes, so that few texts are to be prepared: (first, how many).
+    /// All rows in parts of three sizes, so that few statements are prepared: (first, count).
     fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
         let mut from = 0;
         std::iter::from_fn(move || {

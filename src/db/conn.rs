@@ -1,4 +1,4 @@
-//! One connection: which backend, and how it is set up.
+//! One connection to either backend, and its settings.
 
 use std::{
     fmt,
@@ -16,9 +16,10 @@ use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    address::{BUNDLES, Surroundings, divided, patience, with_limits},
-    nature::Unsuitable,
-    pooler, postgres_url, sqlite_file,
+    pooler, postgres_url,
+    server_check::Unsuitable,
+    sqlite_file,
+    url_limits::{BUNDLES, Surroundings, divided, patience, with_limits},
 };
 
 /// A connection to either database.
@@ -31,7 +32,7 @@ pub enum Conn {
 }
 
 impl Conn {
-    /// Outside any transaction, and sure of it.
+    /// Whether the connection is certainly outside any transaction.
     pub(super) fn is_idle(&mut self) -> bool {
         matches!(
             <Self as Connection>::TransactionManager::transaction_manager_status_mut(self),
@@ -40,23 +41,23 @@ impl Conn {
     }
 }
 
-/// Any number will do as long as nobody else uses it in this database: "rosterd" in ASCII.
+/// The key of the advisory lock. Any number that no other program uses in this database: "rosterd" in ASCII.
 pub(super) const SERIALIZED_LOCK: i64 = 0x0072_6f73_7465_7264;
 
-/// Where the database is. Printing it hides the password.
+/// The address of the database. Printing it hides the password.
 #[derive(Clone)]
 pub enum Url {
     /// The path of a file.
     Sqlite(String),
-    /// A connection string as libpq reads it; it may hold a password.
+    /// A connection string for libpq. It may contain a password.
     Postgres(SecretString),
 }
 
-/// Why a text is not the address of a database.
+/// Why a text is not the URL of a database.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    // Chosen by scheme and never by trial: SQLite would take a mistyped PostgreSQL URL for a file name.
-    /// It begins with neither `sqlite://` nor `postgres://`.
+    /// It begins with neither `sqlite://` nor `postgres://`. Without this check SQLite would open a mistyped PostgreSQL URL
+    /// as a file.
     #[error("DATABASE_URL must begin with sqlite:// or postgres://, as in sqlite://rosterd.db")]
     Scheme,
     /// The path of the file is missing.
@@ -75,7 +76,7 @@ impl Url {
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         if let Some(path) = text.strip_prefix("sqlite://") {
             let path = path.split('?').next().unwrap_or_default();
-            // A database in memory would be another one for each connection.
+            // Each connection would get a separate in-memory database.
             return if path.is_empty() || path == ":memory:" {
                 Err(UrlError::NoFile)
             } else {
@@ -90,7 +91,7 @@ impl Url {
         }
     }
 
-    /// How long a caller waits for a free or new connection before it is told that the database is away.
+    /// How long a caller waits for a free or new connection before it gets an error.
     pub(super) fn patience(&self) -> Duration {
         match self {
             Self::Sqlite(_) => Duration::from_secs(3),
@@ -104,7 +105,7 @@ impl fmt::Display for Url {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{path}"),
             Self::Postgres(url) => {
-                // Parameters can hold a password too.
+                // The parameters may contain a password too.
                 let (url, _) = divided(url.expose_secret());
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
                 match rest.rsplit_once('@') {
@@ -124,24 +125,24 @@ impl fmt::Debug for Url {
     }
 }
 
-/// A connection in the pool, and since when nothing is known of it.
+/// A connection in the pool, with the time of its last success.
 pub struct Pooled {
     pub(super) conn: Conn,
-    /// When it was last seen to work; `None` after a failure, as after one between BEGIN and the lock, which leaves the
-    /// server in a transaction that diesel does not know of: then a test query fails and the connection is closed.
+    /// When it last worked. `None` after a failure: a failure between BEGIN and the lock leaves the server in a transaction
+    /// that diesel does not know. The test query then fails, and the connection is closed.
     pub(super) worked_at: Option<Instant>,
-    /// A random number, with which the server process is marked on PostgreSQL.
+    /// A random number, which PostgreSQL stores as a setting of the session: it identifies the server process.
     mark: u64,
 }
 
-/// One that worked a moment ago is not asked again whether it does.
+/// A connection that worked within this time is not tested again.
 const TRUST: Duration = Duration::from_secs(1);
 
-/// A pooler can be set to another mode while rosterd runs, and an address lead to another server: what was found at a look
-/// holds for so long.
+/// The result of a check (`pooler`) is valid for this time: while rosterd runs, the mode of a pooler may change, or the
+/// address may lead to another server.
 const LOOKED: Duration = Duration::from_secs(60);
 
-/// Opens connections and tells which of them still work.
+/// Opens connections, and tests whether they still work.
 #[derive(Clone, Debug)]
 pub struct Manager {
     url: Url,
@@ -155,21 +156,22 @@ impl Manager {
     }
 }
 
-/// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers. The log goes back into the
-/// file in a thread of its own (`worker::checkpointer`); at 64 MiB whoever commits sees to what is left, and it begins anew.
+/// WAL with FULL: a commit is on the disk when it returns, and readers do not wait for writers. A separate thread copies
+/// the log into the file (`worker::checkpointer`). If the log reaches 64 MiB (16000 pages), the committing connection
+/// copies it.
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
      PRAGMA wal_autocheckpoint = 16000;";
 
-/// Everything lives in schema rosterd. The time-outs bound what one stuck statement can hold up, and a server that has lost
-/// this side gives up its locks as soon as this side looks elsewhere (`address::LIMITS`); synchronous_commit is
-/// set because "committed, then 200" must not depend on a server's default; nor must the isolation, as a serialized
-/// transaction must see the rows that the last one left.
+/// All tables are in schema rosterd. The time-outs limit how long one stuck statement can block others. The TCP limits are
+/// those of `address::LIMITS`: a server that lost this client releases its locks when the client connects elsewhere.
+/// synchronous_commit is set because promise 1 (a committed delivery is acknowledged) must not depend on the server's
+/// default. The isolation is set because a serialized transaction must see the rows that the previous one wrote.
 ///
-/// Every statement of the data path finds its rows by key, however many they are, so its one good plan is known: a
-/// look-up in the key's index for each row of input. Left alone, the planner makes a new plan for each batch (it takes
-/// an array of known length for cheaper), which costs more than a small batch itself, and for want of statistics reads
-/// whole tables in a young database. The key's index must be the only one that begins with the columns looked up.
+/// Each statement of the data path finds its rows by key, so the best plan is known: an index look-up for each input row.
+/// With its defaults the planner makes a new plan for each batch (an array of known length looks cheaper), which costs more
+/// than a small batch. In a new database without statistics it would also scan whole tables. The index of the key must be
+/// the only index that begins with these columns.
 const POSTGRES_SETUP: &str = "SET search_path = rosterd; SET TimeZone = 'UTC'; SET client_min_messages = warning; \
      SET default_transaction_isolation = 'read committed'; SET standard_conforming_strings = on; \
      SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s'; \
@@ -196,7 +198,7 @@ impl ManageConnection for Manager {
         }
         let valid = match &mut pooled.conn {
             Conn::Sqlite(sqlite) => sqlite.batch_execute("SELECT 1"),
-            // An error too when the process is another one, or somebody else's settings are on it.
+            // Divides by zero when this is another server process, or when it has the settings of another program.
             Conn::Postgres(pg) => pg.batch_execute(&format!(
                 "SELECT 1 / (coalesce(current_setting('rosterd.connection', true), '') = '{}')::int",
                 pooled.mark
@@ -208,7 +210,7 @@ impl ManageConnection for Manager {
         Ok(valid?)
     }
 
-    /// A connection whose transaction did not end cleanly is never used again.
+    /// A connection whose transaction did not end is never used again.
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
         !pooled.conn.is_idle() || std::thread::panicking()
     }
@@ -226,7 +228,7 @@ impl Manager {
             }
             Url::Postgres(url) => {
                 let mut pg = establish(url.expose_secret())?;
-                // Before any setting: a pooler might hand it on to others.
+                // Before any setting: a pooler might give the server process with our settings to another program.
                 if !self.looked_at.lock().is_some_and(|at| at.elapsed() < LOOKED) {
                     let url = url.clone();
                     pg = pooler::look(pg, move || establish(url.expose_secret()))?;
@@ -268,23 +270,27 @@ pub enum ConnectError {
     #[error("{0}")]
     Query(#[from] diesel::result::Error),
     /// The file of the database could not be prepared.
-    #[error("its file cannot be made: {0}")]
+    #[error("its file cannot be created: {0}; create its directory, or let this user write there")]
     File(std::io::Error),
+    /// rosterd cannot work with this server.
     #[error("{0}")]
     Unsuitable(#[from] Unsuitable),
+    /// The check with a second connection exceeded its time limit.
     #[error(
-        "a second connection, by which the server is looked at, got no answer within {0:?}: a pooler before it must have room for all connections of rosterd (pgbouncer: default_pool_size), in session mode"
+        "rosterd checks the server with a second connection, which got no answer within {0:?}: set a pooler in front of it to session mode, with enough connections for rosterd (pgbouncer: default_pool_size)"
     )]
     NoSecond(Duration),
+    /// The server refused an empty transaction.
     #[error(
-        "the first transaction of a connection failed: {0}; a pooler in statement mode does that: set it to session mode, or let DATABASE_URL name the server itself"
+        "the first transaction of a connection failed: {0}; a pooler in statement mode causes this: set it to session mode, or set DATABASE_URL to the server itself"
     )]
     AtBegin(diesel::result::Error),
+    /// The operating system refused a thread.
     #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
 }
 
-/// The pool retries in the background and would log each failure; whoever asked for the connection says it once.
+/// The pool retries in the background and would log each failure. The caller reports the error once.
 #[derive(Debug)]
 pub(super) struct Quiet;
 

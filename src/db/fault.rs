@@ -1,29 +1,29 @@
-//! Whose fault a failure is, which decides what becomes of the work in hand.
+//! The cause of a failure: the database or the data. It decides whether a delivery is tried again or becomes a dead letter.
 //!
-//! diesel tells a few kinds apart and gives neither PostgreSQL's SQLSTATE nor SQLite's code. Some of the rest is known by
-//! the words of the message. Words depend on the server's language, so they only spare a trial: what is unclear is held
-//! against nobody before `probe` has shown that the database works.
+//! diesel distinguishes a few kinds and gives neither PostgreSQL's SQLSTATE nor SQLite's code. For the other kinds, the text
+//! of the message decides. Texts depend on the server's language, so an unknown text counts against no delivery until
+//! `probe` has shown that the database works.
 
 use diesel::result::{DatabaseErrorKind as Kind, Error};
 
 use super::DbError;
 
-/// To what a failed statement is attributed.
+/// The cause of a failed statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The database cannot work now, whatever it is asked: away, stopping, full, read-only, locked. Nothing is to be
-    /// counted against what was asked (promise 5).
+    /// The database cannot work now: it is away, stopping, full, read-only or locked. The failure is not counted as an
+    /// attempt of the delivery (promise 5).
     Database,
-    /// A row is locked by somebody else: what was asked is asked again soon, and nothing is counted against it.
+    /// Another transaction has locked a row. The statement is tried again soon, and no attempt is counted.
     Busy,
-    /// Perhaps the database's, perhaps the statement's: worth trying again a bounded number of times.
+    /// The database or the data: tried again a limited number of times.
     Unclear,
-    /// What was asked is refused, and will be.
+    /// The database refuses the data. Another attempt would fail too.
     Data,
 }
 
 impl DbError {
-    /// To what the error is attributed.
+    /// The cause of the error.
     pub fn fault(&self) -> Fault {
         match self {
             Self::Unreachable(_) | Self::Closed(_) => Fault::Database,
@@ -47,8 +47,8 @@ fn of_query(error: &Error) -> Fault {
     }
 }
 
-/// How PostgreSQL and libpq begin: a server on its way up or down, a line that broke, room that others took, a lock that
-/// others hold. Only beginnings count, as a host's own trigger may speak of locks and disks too (lesson 16).
+/// How messages of PostgreSQL and libpq begin when the server starts or stops, a connection broke, or disk, memory or
+/// connections are exhausted. Only beginnings count, because an application's trigger may mention disks too (lesson 16).
 const POSTGRES: [&str; 16] = [
     "terminating connection due to",
     "server closed the connection unexpectedly",
@@ -68,7 +68,7 @@ const POSTGRES: [&str; 16] = [
     "out of shared memory",
 ];
 
-/// All that SQLite says.
+/// The complete messages of SQLite.
 const SQLITE: [&str; 6] = [
     "database or disk is full",
     "disk I/O error",

@@ -1,4 +1,5 @@
-//! Brings the schema up to this binary's; refuses a database that a newer one has migrated.
+//! Migrates the schema to this binary's version. Refuses a database that a newer version has migrated. After a crash on
+//! PostgreSQL, all migrations of a start are done or none; on SQLite, each migration is a transaction.
 
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl,
@@ -24,7 +25,7 @@ pub enum MigrateError {
     #[error(
         "the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
     )]
-    /// A migration failed; nothing of it remains.
+    /// A migration failed and was rolled back.
     Migration(String),
     /// A newer version of rosterd has migrated this database.
     #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
@@ -41,11 +42,10 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrateError {
     MigrateError::Migration(error.to_string())
 }
 
-/// Several processes may start at once: on PostgreSQL they queue on an advisory lock, on SQLite on the write lock.
-/// Returns the names of the migrations that were run.
+/// Runs the missing migrations and returns their names. Several processes may start at once: they wait for each other, on
+/// PostgreSQL with an advisory lock, on SQLite with the write lock.
 ///
-/// On PostgreSQL all is one transaction: after a crash all of it stands, or nothing, and neither the lock nor where tables
-/// are made outlasts it.
+/// On PostgreSQL this is one transaction, and the lock and `search_path` end with it.
 pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
     database.expect_suitable()?;
     database.read(|conn| match conn {
@@ -57,8 +57,8 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
     })
 }
 
-/// Asks for no right that it does not need: a role may start rosterd that may not create schemas where there is one, nor
-/// tables where all are there.
+/// Needs no privilege without reason: a role without the right to create schemas or tables can start rosterd when they
+/// exist already.
 fn bring_up(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     if !has_schema(pg)? {
         pg.batch_execute("CREATE SCHEMA rosterd")?;
@@ -68,7 +68,7 @@ fn bring_up(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     Ok(ran)
 }
 
-/// The versions of the migrations that were run. Diesel's own look would first create its table.
+/// The versions of the migrations that were run. Diesel's own function would create its table first.
 fn applied(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     #[derive(QueryableByName)]
     struct Applied {
@@ -85,7 +85,7 @@ fn applied(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     Ok(applied.into_iter().map(|applied| applied.version).collect())
 }
 
-/// How many of this binary's migrations are still to be run.
+/// How many of this binary's migrations were not run yet.
 fn missing(pg: &mut PgConnection) -> Result<usize, MigrateError> {
     let applied = applied(pg)?;
     let known = MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES).map_err(failed)?;
@@ -117,7 +117,7 @@ fn has_schema(pg: &mut PgConnection) -> diesel::QueryResult<bool> {
         .map(|found| found > 0)
 }
 
-/// Tables and views of anybody, other than the system's and those of extensions.
+/// Counts all tables and views in the database, except those of the system and of extensions.
 pub fn count_tables(conn: &mut Conn) -> diesel::QueryResult<i64> {
     match conn {
         Conn::Sqlite(sqlite) => select(sql::<BigInt>(

@@ -1,8 +1,8 @@
-//! Whether a connection keeps one server process to itself. A pooler in transaction mode lends it for a transaction only,
-//! and rosterd needs more than that: its settings, its prepared statements, and nobody else's.
+//! Checks whether a connection has a server process of its own. A pooler in transaction mode assigns a server process for
+//! one transaction only, but rosterd needs its settings and prepared statements in all its transactions.
 //!
-//! Seen by two connections in turns, and by nothing that stays on a server: no setting, no prepared statement, no lock
-//! outlives the transaction that makes it.
+//! Two connections compare their server processes in turn. Each lock of the check ends with its transaction, and
+//! no setting and no prepared statement remains on a server.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -15,19 +15,20 @@ use diesel::{
 
 use super::{
     conn::ConnectError,
-    nature::{Unsuitable, of_server},
+    server_check::{Unsuitable, of_server},
 };
 
-/// A pooler that has no second server process to give lets the look wait.
+/// The time limit of the check: a pooler without a free server process lets the second connection wait.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// Programs that use the same pool may take the process that one of two connections had: not so often.
+/// Another program on the same pool may take a server process between two transactions. Three rounds make a wrong result
+/// unlikely.
 const ROUNDS: usize = 3;
 
-/// The class of the locks that are tried here; their number is that of the process that holds one.
+/// The first key of the advisory locks of the check. The second key is the id of the server process that holds the lock.
 const CLASS: i32 = 0x726f_7374;
 
-/// Looks at the server, by `first` and a second connection that ends with the look. Gives `first` back.
+/// Checks the server with `first` and a second connection, which is closed afterwards. Returns `first`.
 pub(super) fn look(
     first: PgConnection,
     open: impl FnOnce() -> Result<PgConnection, ConnectError> + Send + 'static,
@@ -103,7 +104,8 @@ fn sharing(first: &mut PgConnection, second: &mut PgConnection) -> QueryResult<O
     Ok(None)
 }
 
-/// `before` is the first connection's process until then, `theirs` that of the second, which holds the lock.
+/// `before` is the earlier process of the first connection. `theirs` is the process of the second one, which holds the
+/// lock.
 fn judge(before: i32, theirs: i32, tried: &Tried) -> Option<Unsuitable> {
     if tried.pid != before || tried.pid == theirs {
         Some(Unsuitable::TransactionPooling)

@@ -1,16 +1,16 @@
-//! Whether a PostgreSQL URL can only be read in one way, and a text of libpq without the password that the URL holds.
+//! Keeps a password in the URL out of libpq's error texts.
 //!
-//! libpq repeats in its errors whatever it takes for a host, a port or an escape; with a password that is not escaped,
-//! these are parts of the password. So such a URL is refused here, before libpq sees it.
+//! libpq's errors quote the text that it reads as host, port or escape. If a password is not escaped correctly, that text
+//! is a part of the password. So an ambiguous URL is refused before libpq reads it, and passwords are removed from errors.
 
-/// The text behind `postgres://`.
+/// Whether the text after `postgres://` can be read in one way only.
 pub(super) fn is_plain(rest: &str) -> bool {
     let (main, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = main.split_once('/').unwrap_or((main, ""));
     let (user, hosts) =
         authority.split_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
     let at_is_escaped = !hosts.contains('@') && !path.contains('@');
-    // Without a user, an @ further on is one that belonged to it.
+    // Without a user, a later @ belongs to the user part: the password contains an unescaped question mark.
     let user_is_whole = user.is_some() || !parameters.contains('@');
     at_is_escaped && user_is_whole && hosts.split(',').all(is_host) && escapes_are_whole(rest)
 }
@@ -35,7 +35,7 @@ fn escapes_are_whole(text: &str) -> bool {
     })
 }
 
-/// How libpq begins when it cannot read a parameter; it repeats it.
+/// How libpq's errors begin when it cannot read a parameter. They quote the parameter.
 const UNREADABLE: [&str; 8] = [
     "invalid URI",
     "invalid percent-encoded",
@@ -47,7 +47,7 @@ const UNREADABLE: [&str; 8] = [
     "forbidden value",
 ];
 
-/// libpq's words about a connection to `url`.
+/// An error text of libpq about a connection to `url`, without the passwords of `url`.
 pub(super) fn without_password(said: &str, url: &str) -> String {
     if UNREADABLE.iter().any(|beginning| said.contains(beginning)) {
         return "a parameter of DATABASE_URL cannot be read; write & as %26, = as %3D and % as %25 in its values".to_owned();
@@ -64,7 +64,7 @@ pub(super) fn without_password(said: &str, url: &str) -> String {
     said
 }
 
-/// As libpq reads it. An escape that is not whole stays as it is.
+/// Decodes as libpq does. An incomplete escape is not changed.
 fn decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();

@@ -1,13 +1,13 @@
-//! Whether the database works at all, asked after a failure that its kind does not explain. diesel gives no SQLSTATE, and
-//! the words of a message depend on the server's language (`lc_messages`), so a harmless transaction is tried instead: it
-//! needs every privilege that applying needs, and room on the disk, and keeps nothing.
+//! Tests whether the database works, after a failure of an unclear cause. diesel gives no SQLSTATE, and the text of a
+//! message depends on the server's language (`lc_messages`). So a harmless transaction is tried: it needs each privilege
+//! that applying needs, and disk space. It is always rolled back.
 
 use diesel::{connection::SimpleConnection, result::Error};
 
 use super::{ALONE, Conn, Database, DbError, Fault, conn::SERIALIZED_LOCK, on_each, wait_for_rows};
 
-/// The tables that applying writes, with a column to name and whether rows are updated and deleted too. Nothing is tried
-/// that applying does not do, as a careful host may have withheld it.
+/// The tables that applying writes: (table, any column, rows are updated, rows are deleted). Only privileges that applying
+/// needs are tested, because a careful operator may have granted no others.
 const WRITTEN: [(&str, &str, bool, bool); 17] = [
     ("users", "id", true, true),
     ("groups", "id", true, true),
@@ -28,7 +28,7 @@ const WRITTEN: [(&str, &str, bool, bool); 17] = [
     ("role_mentions", "slug", false, false),
 ];
 
-/// What receiving and telling write besides.
+/// The tables that reception and mails write in addition.
 const WRITTEN_ELSEWHERE: [(&str, &str, bool, bool); 6] = [
     ("inbox", "event_key", true, true),
     ("mails", "bundle", true, true),
@@ -38,7 +38,8 @@ const WRITTEN_ELSEWHERE: [(&str, &str, bool, bool); 6] = [
     ("dead_letters", "reason", true, true),
 ];
 
-pub const ADVICE: &str = "give rosterd's role what it lacks: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd TO …; GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd TO …";
+/// The remedy for [`lacking`] privileges.
+pub const ADVICE: &str = "grant the missing privileges to rosterd's role: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd TO …; GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd TO …";
 
 enum Ended {
     Well,
@@ -57,8 +58,8 @@ impl From<diesel::result::Error> for Ended {
     }
 }
 
-/// An error means that the database, and not what was asked of it, is at fault. True when `failure` says that a statement
-/// waited too long for what others hold.
+/// Tests the database after `failure`. An error means that the database does not work. True means that it works, and that
+/// the failed statement waited too long for a lock.
 pub fn is_busy(database: &Database, failure: &DbError) -> Result<bool, DbError> {
     works(database)?;
     match (failure.fault(), message(failure)) {
@@ -77,7 +78,7 @@ fn message(error: &DbError) -> Option<&str> {
     }
 }
 
-/// In which words this PostgreSQL tells of a lock and of a statement that took too long: both are provoked.
+/// The texts, in this server's language, of a lock time-out and a statement time-out. Both are provoked.
 fn time_outs(database: &Database) -> Result<Vec<String>, DbError> {
     database.write_serialized(|_| {
         let told = |sql: String| {
@@ -92,7 +93,7 @@ fn time_outs(database: &Database) -> Result<Vec<String>, DbError> {
 }
 
 fn works(database: &Database) -> Result<(), DbError> {
-    // Ends in an error even when all is well, so that it is rolled back.
+    // Ends with an error also after success, so that it is rolled back.
     match database.write_serialized::<(), Ended>(|conn| {
         wait_for_rows(conn, ALONE)?;
         probe(conn)?;
@@ -103,7 +104,7 @@ fn works(database: &Database) -> Result<(), DbError> {
     }
 }
 
-/// The privileges that rosterd's role lacks on its tables, each with the database's words. Keeps nothing.
+/// The privileges that rosterd's role lacks on its tables, each with the error text of the database. Changes nothing.
 pub fn lacking(database: &Database) -> Result<Vec<String>, DbError> {
     let mut lacking = Vec::new();
     let ended = database.write_serialized::<(), Ended>(|conn| {
@@ -145,7 +146,7 @@ fn probe(conn: &mut Conn) -> Result<(), DbError> {
         let statements = statements(table, column, updated, deleted);
         run(conn, &statements.into_iter().map(|(_, sql)| sql).collect::<String>())?;
     }
-    // Larger than what free pages may happen to hold.
+    // Too large for the free pages of the file, so it needs disk space.
     let noise = match conn {
         Conn::Sqlite(_) => "hex(randomblob(131072))",
         Conn::Postgres(_) => "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 8192) n)",

@@ -1,5 +1,6 @@
-//! The machinery's tables, by hand: diesel prints another file for each database, and a test selects every column of
-//! every table on both. What hosts read is written set-based (`bulk`) and has native types, so it is not here.
+//! rosterd's internal tables. This file is written manually, because diesel would print a different one for each database.
+//! A test selects each column of each table on both. `users` and other tables of the application with native types are not
+//! here: `bulk` writes them.
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
@@ -351,7 +352,7 @@ mod tests {
     use super::*;
     use crate::{db::DbError, outbox::testing::each_database};
 
-    /// Selects every column of each, and counts them.
+    /// Selects each column of each table, and counts the tables.
     macro_rules! selected {
         ($database:ident, $($name:ident)*) => {{
             $(

@@ -1,10 +1,10 @@
-//! PostgreSQL's counters of ids. A logical replication, by which databases move to a new major version, copies rows and
-//! leaves the counters at 1: each new row would meet the id of an old one.
+//! PostgreSQL's sequences. Logical replication, which many use to move to a new major version, copies rows but leaves the
+//! sequences at 1: a new row would get the id of an old row. So each start checks the sequences.
 
 use diesel::{PgConnection, QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 
-/// Tables whose ids the database counts, and the columns elsewhere that remember such an id longer than its row: an id
-/// that was given once is never given to another row.
+/// Tables with a sequence, and the columns of other tables that contain such an id after its row was deleted: an id is
+/// never used for a second row.
 const COUNTED: [(&str, &[(&str, &str)]); 5] = [
     (
         "inbox",
@@ -28,9 +28,9 @@ struct Counter {
     name: String,
 }
 
-/// Sets forward each counter that lags behind its table. A counter that is ahead is not touched: while rosterd runs, a
-/// counter is never behind the rows that can be seen, so this is safe beside processes that add rows. A crash
-/// in between leaves some counters set, and the next start sets the others.
+/// Sets each sequence that is behind its table to the highest known id. A sequence that is ahead is not changed. While
+/// rosterd runs, no sequence is behind the visible rows, so this is safe while other processes insert rows. After a crash
+/// the next start sets the remaining sequences.
 pub(super) fn set_forward(pg: &mut PgConnection) -> QueryResult<()> {
     for (table, remembered) in COUNTED {
         let counter: Counter =
@@ -41,7 +41,7 @@ pub(super) fn set_forward(pg: &mut PgConnection) -> QueryResult<()> {
             name = counter.name
         );
         if sql_query(lags).execute(pg)? > 0 {
-            // No parameter can name a table: all the names here are constants, or PostgreSQL's own.
+            // A bind parameter cannot be a table name. All names here are constants or come from PostgreSQL.
             let highest: Vec<String> = remembered
                 .iter()
                 .map(|(table, column)| format!("(SELECT max({column}) FROM rosterd.{table})"))

@@ -1,4 +1,4 @@
-//! The serialized transaction as a type: who holds it is the only writer of the tables.
+//! The serialized transaction as a type: a function with this argument is the only writer of the tables.
 
 use std::ops::{Deref, DerefMut};
 

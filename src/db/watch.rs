@@ -1,5 +1,5 @@
-//! For how long calls of a PostgreSQL database have been under way. libpq waits for an answer without end; who watches can
-//! go on without the caller.
+//! Measures how long calls to a PostgreSQL database have been running. libpq waits for an answer without a limit, so
+//! another thread must notice a call that does not return (`worker::restart`).
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Cheap to clone; all clones are one.
+/// The calls that are running. Cheap to clone; all clones share one list.
 #[derive(Clone, Default)]
 pub struct Watch(Arc<Mutex<Calls>>);
 
@@ -19,7 +19,7 @@ struct Calls {
     begun: BTreeMap<u64, Instant>,
 }
 
-/// Until it is dropped.
+/// A running call; it ends when this value is dropped.
 pub(super) struct Call<'w> {
     watch: &'w Watch,
     number: u64,
@@ -34,13 +34,13 @@ impl Watch {
         Call { watch: self, number }
     }
 
-    /// Of the calls that are under way, how long the oldest has been.
+    /// The age of the oldest running call; zero without calls.
     pub fn longest(&self, now: Instant) -> Duration {
         let oldest = self.0.lock().begun.values().min().copied();
         oldest.map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun))
     }
 
-    /// Nobody waits any more for the calls that are under way now.
+    /// Ignores the calls that are running now.
     pub fn forget(&self) {
         self.0.lock().begun.clear();
     }

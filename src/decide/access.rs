@@ -1,29 +1,29 @@
-//! Who may come in.
+//! Whether a user has access.
 
 use super::{ownership::Ownership, state::LatestFact};
 use crate::runtime::clock::Timestamp;
 
-/// What the latest fact about a user, and its directory, amount to.
+/// The access that follows from a user's latest fact and from the state of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// They have access.
+    /// The user has access.
     Active,
-    /// Since when, in the broker's time: the earliest of the reasons that hold now.
+    /// The user has no access. The time is the broker's: the earliest of the causes that apply now.
     Inactive(Timestamp, AccessCause),
 }
 
-/// Why somebody has no access; told in the notice.
+/// Why a user has no access. The notice contains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessCause {
-    /// The directory says deleted, or any state but active.
+    /// The user's state is not `active`, or the user is deleted.
     Person,
     /// The directory, or the tenant it belongs to, was deleted.
     Directory,
-    /// Nothing grants them a role, and the mapping lets nobody in without one.
+    /// No rule grants a role, and the mapping gives no access without a role.
     Mapping,
 }
 
-/// The access of the user whose latest fact this is.
+/// Derives the access from a user's latest fact and its directory's state.
 pub fn access(fact: &LatestFact, place: &Ownership) -> Access {
     match (fact.live, place.dismissed_since) {
         (true, None) => Access::Active,
@@ -34,7 +34,7 @@ pub fn access(fact: &LatestFact, place: &Ownership) -> Access {
 }
 
 impl Access {
-    /// Whether they have access.
+    /// Whether the user has access.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Active)
     }
@@ -44,7 +44,7 @@ impl Access {
         if self.is_active() { "active" } else { "inactive" }
     }
 
-    /// Since when access has ended.
+    /// The end of access in the broker's time; `None` while the user has access.
     pub fn since(self) -> Option<Timestamp> {
         match self {
             Self::Active => None,

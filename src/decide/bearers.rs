@@ -1,32 +1,34 @@
-//! Who bears a broker's id. Imported ids change hands: the next bearer is another person and inherits nothing.
+//! The bearers of a broker's user id. Imported ids change hands: the next bearer is another person and inherits
+//! nothing.
 //!
-//! What is stored: under each claim, with the fact on a user, one [`Bearer`] for each pair of `idp_id` and address that any
-//! fact has named, with the latest fact that named it. To join a fact is to take the later of two versions, so the list
-//! depends on the set of facts and not on their order; a late fact only fills it in.
+//! Stored, with the latest fact under each claim: one [`Bearer`] for each pair of `idp_id` and address that any fact
+//! has named, with the latest fact that named it. A join takes the later of two versions, so the list depends on the
+//! set of facts and not on their order.
 //!
-//! What follows from it, for a tenant ([`bearer_of`]): the pair of the latest fact is there now, and with it every pair that is
-//! the same person: it has the same `idp_id`, or the same address (an attribute mapping that changes moves the `idp_id`
-//! of everybody and no address; a marriage moves the address alone), through any number of steps. The same address does
-//! not count where the id was deleted under the one `idp_id` and made anew under the other. All other pairs are former
-//! bearers. Whatever was said until the latest fact about one of those is theirs: their memberships do not count.
+//! Derived from it for a tenant ([`bearer_of`]): the pair of the latest fact is the current bearer, with every pair of
+//! the same person. Two pairs are one person if they have the same `idp_id` or the same address, through any number of
+//! steps: a new attribute mapping changes everybody's `idp_id` and no address, and a marriage changes the address
+//! alone. An equal address does not count if the id was deleted under the one `idp_id` and created again under the
+//! other. All other pairs are former bearers. All facts until the latest fact about a former bearer belong to former
+//! bearers: their memberships do not count.
 //!
-//! Since when somebody has been there is kept too: the time of the earliest fact about the pair (`super::namesakes`).
+//! The time of the earliest fact about each pair is stored too (`super::namesakes`).
 
 use std::collections::HashMap;
 
 use super::state::{Bearer, LatestFact, StateSlice};
 use crate::{
     decide::{
-        address::email_key,
+        email_key::email_key,
         fact::{self, EntityKind, Fact},
     },
     runtime::clock::Timestamp,
 };
 
-/// Pairs that are kept of one id, the newest; more than a directory has in good faith.
+/// Limit of stored pairs for one id; the newest remain. No directory reaches it in normal use.
 const MOST: usize = 32;
 
-/// What a fact says of its bearer; nothing where it names neither.
+/// The bearer that a fact names; `None` if it has neither `idp_id` nor address.
 pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
     let fact::User { idp_id, email, .. } = &fact.content;
     if idp_id.is_none() && email.is_none() {
@@ -45,7 +47,8 @@ pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Beare
     })
 }
 
-/// What kind of provider a fact about a directory names; a removal names none, since some are sent with another.
+/// The kind of provider that a fact about a directory names. A removal names none, because some removals arrive with a
+/// wrong one.
 pub fn provided(fact: &Fact<fact::Directory>, inbox_id: i64) -> Option<Bearer> {
     fact.reveals.then(|| Bearer {
         idp_id: fact.content.provider.clone(),
@@ -60,20 +63,21 @@ pub fn provided(fact: &Fact<fact::Directory>, inbox_id: i64) -> Option<Bearer> {
     })
 }
 
-/// The one that is named by the latest fact of all.
+/// The bearer with the latest fact.
 pub fn newest<'a>(bearers: impl Iterator<Item = &'a Bearer>) -> Option<&'a Bearer> {
     bearers.max_by(|a, b| (&a.newest, a.pair()).cmp(&(&b.newest, b.pair())))
 }
 
-/// What a fact changes in what is known of bearers.
+/// The changes that a fact made to the list of bearers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Joined {
+    /// Any stored value has changed.
     pub news: bool,
-    /// The bearer was there earlier than was known.
+    /// The earliest time of the bearer has changed.
     pub earlier: bool,
 }
 
-/// Keeps the later of what is known and what is said, and the earliest time.
+/// Joins one bearer into the list: the latest versions and the earliest time win.
 pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> Joined {
     let Some(known) = bearers.iter_mut().find(|known| known.pair() == said.pair()) else {
         bearers.push(said);
@@ -97,26 +101,27 @@ pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> Joined {
     Joined { news: newer || later || earlier, earlier }
 }
 
-/// (`idp_id`, address key).
+/// (`idp_id`, [`email_key`] of the address).
 pub type BearerPair = (Option<String>, Option<String>);
 
-/// Who bears an id in a tenant now.
+/// The current bearer of an id in a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CurrentBearer {
-    /// All that the person was known by under this id; empty where nobody has been named.
+    /// All pairs of the person under this id; empty if no fact has named anybody.
     pub pairs: Vec<BearerPair>,
-    /// All that former bearers were known by.
+    /// All pairs of former bearers.
     pub former: Vec<BearerPair>,
-    /// The latest fact about a former bearer, by the time of its event: nothing until then is of this one.
+    /// The latest fact about a former bearer: the time of its event and the event. Nothing until then belongs to the
+    /// current bearer.
     pub since: Option<(Timestamp, String)>,
-    /// Since when this one has been there under this id; not before the latest fact about a former bearer.
+    /// The earliest time of the current bearer under this id, but not before the latest fact about a former bearer.
     pub first: Option<Timestamp>,
 }
 
 impl CurrentBearer {
-    /// Whether a row with this `idp_id` and address shows this person. A row that names neither does, since it shows nobody
-    /// in particular. A pair that no fact of the tenant names any more (the claim of its facts has lost since) is
-    /// the same person by the `idp_id` or the address alone.
+    /// Whether a row with this `idp_id` and address is about this person. A row without both names nobody in
+    /// particular, so it is. A pair that no fact of the tenant names any more (its claim lost later) counts if the
+    /// `idp_id` or the address alone is equal.
     pub fn is(&self, idp_id: Option<&str>, email: Option<&str>) -> bool {
         if self.pairs.is_empty() || (idp_id.is_none() && email.is_none()) {
             return true;
@@ -132,7 +137,7 @@ impl CurrentBearer {
     }
 }
 
-/// Who bears the id in this tenant, by all facts about it.
+/// The current bearer of the id in this tenant, from all facts about the id.
 pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer {
     let of_tenant = |fact: &&LatestFact| {
         state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
@@ -148,7 +153,7 @@ pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer
 
 fn now(bearers: &[Bearer]) -> CurrentBearer {
     let Some(last) = newest(bearers.iter()) else { return CurrentBearer::default() };
-    // The latest fact under each idp_id: whether the id was deleted under it.
+    // The latest fact under each idp_id. It tells whether the id was deleted under it.
     let mut under: HashMap<&str, &Bearer> = HashMap::new();
     for bearer in bearers {
         let Some(idp_id) = bearer.idp_id.as_deref() else { continue };
@@ -184,7 +189,7 @@ fn are_one(a: &Bearer, b: &Bearer, under: &HashMap<&str, &Bearer>) -> bool {
     }
     let last_under = |bearer: &Bearer| bearer.idp_id.as_deref().and_then(|idp_id| under.get(idp_id).copied());
     match (last_under(a), last_under(b)) {
-        // Deleted under the older, made anew under the newer.
+        // The id was deleted under the older idp_id and created again under the newer one.
         (Some(a), Some(b)) => !if a.newest < b.newest { a.ends } else { b.ends },
         _ => true,
     }
@@ -195,7 +200,7 @@ mod tests {
     use super::*;
     use crate::decide::fact::Version;
 
-    /// (at, idp_id, address, whether it is a deletion).
+    /// (time in seconds, idp_id, address, whether the fact is a deletion).
     type Said<'a> = (i64, &'a str, &'a str, bool);
 
     fn bearer((at, idp_id, email, ends): Said<'_>) -> Bearer {
@@ -216,7 +221,7 @@ mod tests {
         }
     }
 
-    /// Of all orders of arrival, each fact twice, the one outcome: since when the last one bears the id.
+    /// The end of the last former bearer. All tested orders of arrival, each fact twice, give the same result.
     fn since(said: &[Said<'_>]) -> Option<i64> {
         let mut outcomes: Vec<Option<i64>> = Vec::new();
         let orders = (0..said.len()).flat_map(|start| [(start, false), (start, true)]);

@@ -1,19 +1,19 @@
-//! A short digest of what a fact would make visible, to tell a repetition from news.
+//! A short digest of a fact's visible content. It separates a repetition from news.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::decide::fact::{Fact, Version};
 
-/// The form that the digest is taken of. A change of a content's fields is another form: then every stored digest differs
-/// once, and the next statement about each entity counts as news.
+/// The version of the digest's input. A change of a content's fields needs another number. Then every stored digest
+/// differs once, and the next fact about each entity counts as news.
 const FORM: [u8; 1] = [1];
 
-/// 64 bits of SHA-256 over the content, and over the time of a removal, which shows as `deprovisioned_at`.
+/// 64 bits of SHA-256 over the content and, for a removal, over its time, which becomes `deprovisioned_at`.
 pub fn digest<T: Serialize>(fact: &Fact<T>) -> i64 {
     let mut hash = Sha256::new();
     hash.update(FORM);
-    // Contents are plain structs of texts and numbers: writing them cannot fail.
+    // Contents are plain structs of texts and numbers, so serialization cannot fail.
     if let Ok(json) = serde_json::to_vec(&fact.content) {
         hash.update(&json);
     }
@@ -24,7 +24,7 @@ pub fn digest<T: Serialize>(fact: &Fact<T>) -> i64 {
     shortened(hash)
 }
 
-/// The digest of what two facts make visible together: of the one, and the mark of the other.
+/// The digest of a row that shows two facts: the content's digest of one, and a mark of the other.
 pub fn with_profile(content: i64, mark: i64) -> i64 {
     let mut hash = Sha256::new();
     hash.update(content.to_be_bytes());
@@ -32,7 +32,7 @@ pub fn with_profile(content: i64, mark: i64) -> i64 {
     shortened(hash)
 }
 
-/// A mark of two events.
+/// A mark that identifies a pair of events.
 pub fn of_events(one: &str, other: &str) -> i64 {
     let mut hash = Sha256::new();
     hash.update(one.len().to_be_bytes());

@@ -1,52 +1,53 @@
-//! What else a user's row depends on: directories, groups, the mapping, and what was given by hand.
+//! The other inputs of a user's row: directories, groups, the mapping and manual grants.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{namesakes::Apart, newest::Homes, protected_roles::RoleLoss, roles::Manual};
+use super::{namesakes::Apart, newest_fact::Homes, protected_roles::RoleLoss, roles::Manual};
 use crate::decide::mapping::{Mapping, condition::GroupMembership};
 
-/// By (tenant, user), and by (tenant, person).
+/// The groups of each user, by (tenant, user).
 pub type Groups = HashMap<(String, String), Vec<GroupMembership>>;
-/// By (tenant, person): roles that operators granted.
+/// The roles that operators granted, by (tenant, person).
 pub type ManualGrants = HashMap<(String, String), Vec<Manual>>;
 
-/// By (tenant, user).
+/// The held states, by (tenant, user).
 pub type HeldStates = HashMap<(String, String), HeldState>;
 
-/// What a user keeps of what is shown, whatever is derived.
+/// The part of a row that a hold leaves unchanged, whatever is derived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldState {
-    /// Whether access is left as shown.
+    /// Whether access remains as in the row.
     pub access: bool,
-    /// Roles that are left as shown.
+    /// Roles that remain as in the row.
     pub roles: BTreeSet<String>,
 }
 
-/// By (tenant, user): protected roles that they keep, since when nothing grants them (`super::protected_roles`).
+/// The protected roles that each user retains without a grant, by (tenant, user), with the loss
+/// (`super::protected_roles`).
 pub type RetainedRoles = HashMap<(String, String), BTreeMap<String, RoleLoss>>;
 
-/// What is loaded beside the facts.
+/// The loaded inputs of a derivation, beside the facts.
 pub struct Context<'a> {
     /// Owner and state of each directory.
     pub homes: &'a Homes,
     /// The role mapping in force.
     pub mapping: &'a Mapping,
-    /// Whoever is not who their `idp_id` alone says.
+    /// Users who are another person than their `idp_id` alone tells.
     pub apart: Apart,
     /// The groups of the users.
     pub groups: Groups,
     /// The manual grants.
     pub by_hand: ManualGrants,
-    /// Roles that were given to these users when the person was known otherwise: (tenant, user, person then, person now).
+    /// Manual grants that follow a person to a new person id: (tenant, user, old person id, new person id).
     pub followed: Vec<[String; 4]>,
-    /// What the guard holds.
+    /// The states that the guard holds.
     pub stays: HeldStates,
-    /// What protected roles retain.
+    /// The protected roles that users retain.
     pub kept: RetainedRoles,
 }
 
 impl<'a> Context<'a> {
-    /// No groups, nothing given by hand, nothing that stays or is kept.
+    /// A context without groups, manual grants, held states and retained roles.
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
         let (groups, by_hand) = (Groups::new(), ManualGrants::new());
         let followed = Vec::new();
@@ -54,7 +55,7 @@ impl<'a> Context<'a> {
         Self { homes, mapping, apart, groups, by_hand, followed, stays, kept }
     }
 
-    /// Sorted by id; none where no rule asks for groups.
+    /// The user's groups, sorted by id; empty if no rule uses groups.
     pub fn groups(&self, tenant_id: &str, user_id: &str) -> &[GroupMembership] {
         self.groups.get(&(tenant_id.to_owned(), user_id.to_owned())).map_or(&[], Vec::as_slice)
     }
@@ -64,7 +65,7 @@ impl<'a> Context<'a> {
         self.kept.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 
-    /// What the guard holds for this user.
+    /// The state that the guard holds for this user.
     pub fn stay(&self, tenant_id: &str, user_id: &str) -> Option<&HeldState> {
         self.stays.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }

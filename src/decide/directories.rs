@@ -1,4 +1,4 @@
-//! Directories and tenants: rows that stay, with the time of their deletion.
+//! The rows of directories and tenants. A deletion leaves the row and sets `deleted_at`.
 
 use super::{
     Rules, Tenancy, bearers,
@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 
-/// States that are not the broker's facts: of a directory that others mention and that has not spoken, and of one that
-/// is gone.
+/// The state of a directory that other events mention, while no event about the directory itself is known. The broker
+/// does not define this state.
 pub const UNKNOWN: &str = "unknown";
-/// The state of a deleted directory.
+/// The state of a deleted directory. rosterd sets it.
 pub const DELETED: &str = "deleted";
 
 /// A row of `directories`.
@@ -24,7 +24,7 @@ pub struct DirectoryRow {
     pub name: Option<String>,
     /// Column `type`: the kind of provider.
     pub provider: Option<String>,
-    /// The broker's value, [`DELETED`] or unknown.
+    /// The broker's value, [`DELETED`] or [`UNKNOWN`].
     pub state: String,
     /// The broker's time.
     pub created_at: Option<Timestamp>,
@@ -49,8 +49,8 @@ pub struct TenantRow {
     pub deleted_at: Option<Timestamp>,
 }
 
-/// The directory's row; `None` while nothing but removals speak of it. One that only others mention has a row without
-/// name and provider, so that every user's directory is listed.
+/// The directory's row; `None` while only removals mention the directory. A directory that only other events mention
+/// has a row without name and provider, so every user's directory has a row.
 pub fn directory_row(state: &StateSlice, id: &str, rules: &Rules) -> Option<DirectoryRow> {
     let place = place(state, id, rules);
     if !place.revealed {
@@ -63,7 +63,7 @@ pub fn directory_row(state: &StateSlice, id: &str, rules: &Rules) -> Option<Dire
         }
         _ => (None, None, UNKNOWN, None, None),
     };
-    // Who its people are depends on it, so a removal, which may name another, counts only where nothing else was said.
+    // Person ids depend on the provider. A removal may name a wrong one, so it counts only if no other fact exists.
     let named = admissible(state, state.facts(EntityKind::Directory, id)).flat_map(|fact| &fact.bearers);
     let provider = bearers::newest(named).map_or(said, |newest| newest.idp_id.clone());
     Some(DirectoryRow {
@@ -78,7 +78,7 @@ pub fn directory_row(state: &StateSlice, id: &str, rules: &Rules) -> Option<Dire
     })
 }
 
-/// The tenant's row; `None` while neither the organization nor a directory of it has been revealed.
+/// The tenant's row; `None` while no fact but removals is known about the organization and its directories.
 pub fn tenant_row(state: &StateSlice, id: &str, rules: &Rules, has_directory: bool) -> Option<TenantRow> {
     let fact = match rules.tenancy {
         Tenancy::Multi => tenant_fact(state, id),

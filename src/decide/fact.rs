@@ -1,28 +1,29 @@
-//! Facts: what an event says about the directory, in words that no broker owns.
+//! Facts: the broker-independent statements of an event about the directory.
 //!
-//! An adapter (`broker/`) turns a delivery into facts; everything past it knows only these. A fact carries its
-//! [`Version`], so the newest can be told whatever the order of arrival (docs/versions.md).
+//! An adapter (`broker/`) makes facts from a delivery; all later code knows only facts. Each fact has a [`Version`],
+//! so the newest fact is known in any order of arrival (docs/versions.md).
 
 use serde::Serialize;
 
 use crate::runtime::clock::Timestamp;
 
-/// Which of two facts about one entity is newer: compared field by field, in this order.
+/// The position of a fact among the facts about one entity. Two versions are compared field by field, in this order.
 ///
 /// For users, groups, directories and organizations `at` is `data.updated_at`, but at most `emitted`: no fact is newer
-/// than the event that carries it. For a deletion it is `emitted`, so that a stale snapshot inside a deletion never loses
-/// to an older update; for memberships too, since a membership change moves no `updated_at` (docs/broker-workos.md 4).
+/// than its event. For a deletion it is `emitted`, so a stale snapshot in a deletion never loses to an older update.
+/// For a membership it is `emitted` too, because a membership change does not change `updated_at`
+/// (docs/broker-workos.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// The time of the statement, by the broker's clock.
     pub at: Timestamp,
     /// `created_at` of the event.
     pub emitted: Timestamp,
-    /// The event's id: decides between two events of one instant.
+    /// The event's id. It decides between two events with the same times.
     pub event: String,
 }
 
-/// The ids of what rosterd read in a list of the broker, and not in an event, begin so.
+/// The prefix of event ids for entries that rosterd read from a list of the broker and not from an event.
 pub const FROM_LIST: &str = "list:";
 
 /// The kinds of entities that facts are about. Memberships are facts about pairs of them.
@@ -68,7 +69,7 @@ pub enum Observation {
         /// The group.
         fact: Fact<Group>,
     },
-    /// Embedded snapshots count like any other fact about that user and group.
+    /// A user joined or left a group. The embedded snapshots are facts about that user and group.
     Membership {
         /// The directory that the event is about, and its organization.
         scope: Scope,
@@ -82,7 +83,7 @@ pub enum Observation {
 }
 
 impl Observation {
-    /// It says of one user that they have no access.
+    /// Whether it is a fact about one user that ends access.
     pub fn ends_access(&self) -> bool {
         matches!(self, Self::User { fact, .. } if !fact.live)
     }
@@ -99,7 +100,8 @@ impl Observation {
     }
 }
 
-/// The directory an event belongs to, and the organization it claims for it. No organization is no claim.
+/// The directory of an event, and the organization that the event names as its owner. An event without organization
+/// makes no claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The broker's id of the directory.
@@ -108,14 +110,15 @@ pub struct Scope {
     pub organization_id: Option<String>,
 }
 
-/// What is said of one entity.
+/// A statement about one entity.
 #[derive(Debug, PartialEq)]
 pub struct Fact<T> {
     /// The broker's id.
     pub id: String,
     /// Its position among all facts about the entity.
     pub version: Version,
-    /// False for a removal: it may hide an entity, but never makes one visible that nothing else has (lesson 9).
+    /// False for a removal. A removal may hide an entity, but an entity with removals only never becomes visible
+    /// (lesson 9).
     pub reveals: bool,
     /// For a user: state `active` and not deleted. For the others: not deleted.
     pub live: bool,
@@ -205,17 +208,17 @@ pub struct Membership {
 }
 
 impl Version {
-    /// It was found by comparison: no event has said it.
+    /// Whether the fact comes from a comparison with the broker's lists and not from an event.
     pub fn is_from_list(&self) -> bool {
         self.event.starts_with(FROM_LIST)
     }
 }
 
-/// What an adapter makes of a body.
+/// The result of reading a body.
 #[derive(Debug, PartialEq)]
 pub enum Reading {
-    /// With what had to be left out of it, each in words for the operator: a value that cannot be kept.
+    /// The facts, and a text for the operator about each value that cannot be stored and was left out.
     Fact(Box<Observation>, Vec<String>),
-    /// Understood, and nothing for us: an event of another family, or one without effect.
+    /// The body is understood and has no facts: an event of another family, or one without effect.
     Nothing,
 }

@@ -1,12 +1,12 @@
-//! Groups: a row while the group exists, none otherwise.
+//! Groups: a row while the group exists, and none afterwards.
 
 use super::{
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     state::{Content, StateSlice},
 };
 use crate::decide::fact::{self, EntityKind};
 
-/// A row of `groups` as it is.
+/// A row of `groups`, before the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownGroup {
     /// The tenant.
@@ -17,17 +17,33 @@ pub struct ShownGroup {
     pub directory_id: String,
     /// The display name.
     pub name: String,
-    /// The digest of the fact that it shows.
+    /// The digest of the fact that the row was derived from.
     pub digest: i64,
 }
 
-/// What becomes of a row.
+/// The change of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupChange {
-    /// It is inserted or overwritten.
-    Put { tenant_id: String, group_id: String, directory_id: String, digest: i64, content: fact::Group },
-    /// It is deleted.
-    Remove { tenant_id: String, group_id: String },
+    /// Insert or overwrite the row.
+    Put {
+        /// The tenant.
+        tenant_id: String,
+        /// The broker's id.
+        group_id: String,
+        /// The directory.
+        directory_id: String,
+        /// The digest of the fact.
+        digest: i64,
+        /// The new content.
+        content: fact::Group,
+    },
+    /// Delete the row.
+    Remove {
+        /// The tenant.
+        tenant_id: String,
+        /// The broker's id.
+        group_id: String,
+    },
 }
 
 impl ShownGroup {
@@ -43,7 +59,7 @@ fn existing<'a>(state: &'a StateSlice, id: &str, homes: &'a Homes) -> Vec<Newest
     newest_facts
 }
 
-/// Deliveries whose content `derive` will need and which are not at hand.
+/// Deliveries with content that [`derive()`] needs and that is not loaded.
 pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<i64> {
     existing(state, id, homes)
         .into_iter()
@@ -53,7 +69,7 @@ pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes)
         .collect()
 }
 
-/// `shown` are the rows of this id, in any tenant.
+/// Derives the changes of a group id. `shown` are the rows of this id, in any tenant.
 pub fn derive(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<GroupChange> {
     let existing = existing(state, id, homes);
     let gone = shown

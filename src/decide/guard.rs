@@ -1,8 +1,8 @@
-//! The guard against mass change: who loses what, when so many do at once that it looks like a mistake, and what stays
-//! as it is until somebody has decided. Pure: entries and counts are given, the time too.
+//! The guard against mass changes: it finds losses, divides them into held and new ones, and tells how many are too
+//! many. Pure: rows, counts and the time are arguments.
 //!
-//! A loss is the end of access, or of a privileged role (lesson 22). Its wanted state is remembered as [`LostAccess`] and as
-//! what said so, so that a later fact that says something else ends a hold by itself.
+//! A loss is the end of access, or of a privileged role (lesson 22). A held loss is stored as [`LostAccess`] with the
+//! fact that caused it, so a later fact with another content ends the hold.
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +18,10 @@ use super::{
     users::{ShownUser, UserAccess, UserChange},
 };
 
-/// Whether there is a guard, and for whom it weighs how.
+/// The guard's limits for each tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
-    /// Off for all, whatever tenants have of their own.
+    /// False switches the guard off for all tenants, whatever their own settings are.
     pub on: bool,
     /// The limits of all other tenants.
     pub otherwise: GuardLimits,
@@ -29,28 +29,28 @@ pub struct Guard {
     pub of_tenant: BTreeMap<String, GuardLimits>,
 }
 
-/// When a change is a mass change, and what happens to it.
+/// The limits that make losses a mass change, and the treatment of its hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardLimits {
     /// Whether the guard holds anything.
     pub on: bool,
     /// The length of the window.
     pub window_minutes: u32,
-    /// Fewer losses than these are never held.
+    /// Fewer losses than this are never held.
     pub minimum: u32,
-    /// Nor are so many of a hundred active people, or fewer.
+    /// Losses are held only above this percentage of the active people.
     pub percent: u32,
-    /// What happens to a hold without a decision.
+    /// The treatment of a hold without a decision.
     pub undecided: Undecided,
 }
 
-/// What becomes of a hold on which nobody decides.
+/// The treatment of a hold without a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Undecided {
-    /// It stays open.
+    /// It remains open.
     #[default]
     Stay,
-    /// It is approved after so many hours.
+    /// It is approved after this number of hours.
     ApproveAfterHours(u32),
 }
 
@@ -61,7 +61,7 @@ impl Default for GuardLimits {
 }
 
 impl Guard {
-    /// `None` where it is off.
+    /// The tenant's limits; `None` if the guard is off for it.
     pub fn of(&self, tenant_id: &str) -> Option<&GuardLimits> {
         let limits = self.of_tenant.get(tenant_id).unwrap_or(&self.otherwise);
         (self.on && limits.on).then_some(limits)
@@ -69,51 +69,52 @@ impl Guard {
 }
 
 impl GuardLimits {
-    /// So many losses are anomalous where fewer people than this were active before them; `None` where they never are.
+    /// This number of losses is a mass change if fewer people than the result were active before; `None` if it never
+    /// is.
     pub fn anomalous_below(&self, losses: u64) -> Option<u64> {
         if losses < u64::from(self.minimum.max(1)) {
             return None;
         }
-        // More than so many per cent of the active: losses * 100 > percent * active, without a fraction.
+        // The condition is losses * 100 > percent * active, without fractions.
         let percent = u64::from(self.percent);
         let rounded_up = losses.saturating_mul(100).saturating_add(percent.saturating_sub(1));
         Some(rounded_up.checked_div(percent).unwrap_or(u64::MAX))
     }
 
-    /// Whether so many losses, of so many active people, exceed the threshold.
+    /// Whether this number of losses exceeds the threshold for this number of active people.
     pub fn trips(&self, losses: u64, active: u64) -> bool {
         self.anomalous_below(losses).is_some_and(|below| active < below)
     }
 }
 
-/// What is derived together.
+/// The cause and size of one derivation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Those of whom something was said.
+    /// The users of the batch's facts.
     Touched,
-    /// One step of a walk through all of a directory: it stands for the rest.
+    /// One step of a recompute of a whole directory. The step represents the rest of the directory.
     Directory,
-    /// What an operator does, or has decided: nothing fresh is held.
+    /// An operator's action or decision. No new loss is held.
     ByHand,
 }
 
-/// What somebody is about to lose.
+/// The loss of one user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LostAccess {
-    /// Access: the directory says deleted.
+    /// Access: the user is deleted.
     Deleted,
-    /// Access: any other state than active.
+    /// Access: the user has another state than `active`.
     Inactive,
     /// Access: the directory, or the organization, is deleted.
     Directory,
-    /// Access: nothing grants a role, and the mapping lets nobody in without one.
+    /// Access: no rule grants a role, and the mapping gives no access without a role.
     Mapping,
     /// These privileged roles.
     Roles(BTreeSet<String>),
 }
 
 impl LostAccess {
-    /// As a row keeps it, beside the roles.
+    /// The text in a row of `held_users`. The roles are in another column.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
@@ -124,7 +125,7 @@ impl LostAccess {
         }
     }
 
-    /// Reads what [`Self::code`] wrote.
+    /// Reads the text of [`Self::code`]. An unknown text becomes [`Self::Inactive`].
     pub fn read(code: &str, roles: BTreeSet<String>) -> Self {
         match code {
             "deleted" => Self::Deleted,
@@ -149,7 +150,7 @@ impl LostAccess {
     }
 }
 
-/// What the directory wants, in words.
+/// The state that the directory asks for, in words.
 impl fmt::Display for LostAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -174,15 +175,15 @@ pub struct UserLoss {
     pub user_id: String,
     /// The directory.
     pub directory_id: String,
-    /// What would be lost.
+    /// The loss.
     pub lost: LostAccess,
-    /// What says so: the digest of the latest fact, the time of a directory's end, or the mapping's version.
+    /// The cause: the digest of the latest fact, the time of a directory's end, or the mapping's version.
     pub said: i64,
-    /// What stays as shown if the loss is held.
+    /// The part of the row that remains unchanged if the loss is held.
     pub stay: HeldState,
 }
 
-/// What was decided about somebody who is held.
+/// The decision about a held user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Nothing yet.
@@ -193,7 +194,7 @@ pub enum Decision {
     Rejected,
 }
 
-/// What is remembered of somebody who is held.
+/// The stored record of a held user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldEntry {
     /// The hold.
@@ -202,24 +203,24 @@ pub struct HeldEntry {
     pub tenant_id: String,
     /// The user.
     pub user_id: String,
-    /// What would be lost.
+    /// The loss.
     pub lost: LostAccess,
     /// As in [`UserLoss::said`], when the loss was held.
     pub said: i64,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
 }
 
 impl HeldEntry {
-    /// Whether this is the loss that is held, and not a later one. Undecided, it may be said again in other words; what
-    /// was rejected holds until anything new is said.
+    /// Whether this is the held loss and not a later one. Without a decision, another cause may repeat it. After a
+    /// rejection any new fact ends the hold.
     pub fn holds(&self, loss: &UserLoss) -> bool {
         let again = self.said == loss.said || self.decision == Decision::Open;
         match (&self.lost, &loss.lost) {
             (LostAccess::Roles(held), LostAccess::Roles(lost)) => again && lost.is_subset(held),
             (LostAccess::Mapping, LostAccess::Mapping) => again,
             (LostAccess::Directory, LostAccess::Directory) => self.said == loss.said,
-            // A fact that is shown already is not at hand again, and so neither is its state.
+            // A fact that the row already shows is not loaded again, so its state is not known here.
             (LostAccess::Deleted | LostAccess::Inactive, LostAccess::Deleted | LostAccess::Inactive) => {
                 self.said == loss.said || (again && self.lost == loss.lost)
             }
@@ -228,8 +229,8 @@ impl HeldEntry {
     }
 }
 
-/// Who is about to lose access or a privileged role. `shown` are rows by user id, `is_privileged` is asked by tenant
-/// and role.
+/// The losses in these changes. `shown` are rows by user id; `version` is the mapping's; `is_privileged` takes
+/// (tenant, role).
 pub fn losses(
     shown: &HashMap<String, Vec<ShownUser>>,
     changes: &[UserChange],
@@ -244,7 +245,7 @@ pub fn losses(
             UserChange::Restate(seat) => (seat, None),
             UserChange::Remove { .. } => return None,
         };
-        // The id is another person's now: of whoever is shown nothing can stay, and a hold of theirs ends.
+        // The id belongs to another person now. The former bearer retains nothing, and a hold of theirs ends.
         if seat.succeeds {
             return None;
         }
@@ -288,20 +289,20 @@ fn lost(
     }
 }
 
-/// Losses, by what is known of them.
+/// Losses and entries, divided by their treatment.
 #[derive(Debug, Default)]
 pub struct Sorted {
-    /// Held already.
+    /// Losses that are held already.
     pub staying: Vec<(UserLoss, HeldEntry)>,
-    /// Nobody has decided on these.
+    /// New losses without a decision.
     pub fresh: Vec<UserLoss>,
-    /// Entries that come true now, by decision or because the guard is off.
+    /// Entries that are applied now, by a decision or because the guard is off.
     pub applied: Vec<HeldEntry>,
-    /// Entries that a return, or another loss, has overtaken.
+    /// Entries that ended because the person returned or another loss replaced them.
     pub overtaken: Vec<HeldEntry>,
 }
 
-/// Divides losses into those that are held already, those to be counted, and entries that end.
+/// Divides losses into held ones and new ones, and finds the entries that end.
 pub fn sort(losses: Vec<UserLoss>, entries: Vec<HeldEntry>, guard: &Guard) -> Sorted {
     let key = |entry: HeldEntry| ((entry.tenant_id.clone(), entry.user_id.clone()), entry);
     let mut entries: HashMap<(String, String), HeldEntry> = entries.into_iter().map(key).collect();
@@ -310,7 +311,7 @@ pub fn sort(losses: Vec<UserLoss>, entries: Vec<HeldEntry>, guard: &Guard) -> So
         let entry = entries.remove(&(loss.tenant_id.clone(), loss.user_id.clone()));
         let on = guard.of(&loss.tenant_id).is_some();
         match entry {
-            // Approved is whatever the directory wants by now.
+            // An approval applies the current state of the directory.
             Some(entry) if !on || entry.decision == Decision::Approved => sorted.applied.push(entry),
             Some(entry) if entry.holds(&loss) => sorted.staying.push((loss, entry)),
             other => {

@@ -1,29 +1,30 @@
-//! The profile of a leaver. A deletion may come without name and address; those stay as they last were.
+//! The profile of a leaver. A deletion may have no name and address; then the last known ones remain.
 //!
-//! A field that a deletion lacks is taken from the newest fact of the tenant that is no deletion, whatever the order of
-//! arrival; but not when that fact is about a former bearer of the id.
+//! A missing field of a deletion is taken from the tenant's newest fact that is no deletion, in any order of arrival,
+//! unless that fact is about a former bearer of the id.
 
 use super::{
     bearers::{CurrentBearer, bearer_of},
     content_hash,
-    newest::NewestFact,
+    newest_fact::NewestFact,
     state::{Content, LatestFact, StateSlice},
 };
 use crate::decide::{
-    address::email_key,
+    email_key::email_key,
     fact::{EntityKind, User},
 };
 
 /// The newest fact that is no deletion.
 #[derive(Clone, Copy, Debug)]
 pub struct LastProfile {
-    /// The delivery that holds it.
+    /// The delivery that contains it.
     pub inbox_id: i64,
-    /// Of its event, and of the latest fact about a former bearer: with another one it may be a former bearer's.
+    /// A mark of its event and of the latest fact about a former bearer. That fact decides whether the profile is a
+    /// former bearer's.
     mark: i64,
 }
 
-/// Where the profile before the deletion is; `None` unless the latest fact is a deletion.
+/// The delivery with the profile before the deletion; `None` unless the latest fact is a deletion.
 pub fn last(state: &StateSlice, id: &str, newest: &NewestFact<'_>) -> Option<LastProfile> {
     newest.fact.deletion.as_ref()?;
     let of_tenant = |fact: &&LatestFact| {
@@ -40,13 +41,13 @@ pub fn last(state: &StateSlice, id: &str, newest: &NewestFact<'_>) -> Option<Las
     Some(LastProfile { inbox_id, mark: content_hash::of_events(&version.event, &former) })
 }
 
-/// Of what is shown: of the latest fact, and of the event that the profile may be from. Numbers of deliveries depend on the
-/// order of arrival, so they are no part of it.
+/// The digest of a row: of the latest fact and of the event of the profile. Inbox ids depend on the order of arrival,
+/// so they are not part of it.
 pub fn digest(latest: i64, profile: Option<LastProfile>) -> i64 {
     profile.map_or(latest, |profile| content_hash::with_profile(latest, profile.mark))
 }
 
-/// The content with the fields that it lacks.
+/// The content, with missing fields from the profile.
 pub fn filled(state: &StateSlice, content: &User, profile: Option<LastProfile>, now: &CurrentBearer) -> User {
     let mut content = content.clone();
     let before = profile.and_then(|profile| state.content_of(EntityKind::User, profile.inbox_id));

@@ -1,14 +1,14 @@
-//! The role mapping: which of the host's roles the facts of a directory grant, tenant by tenant.
+//! The role mapping: the rules that turn facts of a directory into the application's roles, for each tenant.
 //!
-//! One TOML document for all tenants ([`document`]), checked as a whole ([`check()`]) before anything is made of it, kept
-//! in versions (`tables::mappings`). What a tenant's section says replaces what the document says for everybody.
+//! One TOML document ([`document`]) has the rules of all tenants. It is checked as a whole ([`check()`]) and stored in
+//! versions (`tables::mappings`). A tenant's section replaces the general one.
 
 pub mod check;
 pub mod condition;
 mod document;
 #[cfg(test)]
 mod tests;
-mod when;
+mod written_condition;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,34 +18,34 @@ use std::{
 pub use check::{MappingFault, check};
 use condition::Condition;
 
-/// Which mapping holds where none was applied.
+/// The document of the built-in mapping, in force until an operator applies another one.
 pub const DEFAULT: &str = include_str!("mapping/default.toml");
 
 static BUILT_IN: LazyLock<Mapping> = LazyLock::new(|| check(DEFAULT).unwrap_or_default());
 
-/// What holds for whom.
+/// The policies of all tenants.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mapping {
-    /// 0 for the compiled-in one.
+    /// The number of the applied version; 0 for the built-in mapping.
     pub version: i64,
     otherwise: Arc<MappingPolicy>,
     of_tenant: BTreeMap<String, Arc<MappingPolicy>>,
 }
 
-/// What holds for one tenant.
+/// The policy of one tenant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MappingPolicy {
     /// How the roles of several matching rules are combined.
     pub strategy: Strategy,
-    /// What a person gets to whom no rule grants a role.
+    /// The treatment of a person to whom no rule grants a role.
     pub unmapped: Unmapped,
-    /// What happens to slugs of the broker that are not declared.
+    /// The treatment of slugs in the broker's role field that no rule names.
     pub unknown_roles: UnknownRoles,
-    /// Roles that no rule may grant, nor the broker's role field (lesson 33).
+    /// Roles that neither a rule nor the broker's role field may grant (lesson 33).
     pub never_from_directory: BTreeSet<String>,
     /// The declared roles, by slug.
     pub roles: BTreeMap<String, Role>,
-    /// In the order of the document: the first rule that grants a role is its explanation.
+    /// In the order of the document. The first rule that grants a role is its explanation.
     pub rules: Vec<Rule>,
 }
 
@@ -55,26 +55,26 @@ pub enum Strategy {
     /// Every role that any rule grants.
     #[default]
     All,
-    /// Of those, the one of the highest priority.
+    /// Only the role with the highest priority.
     Highest,
 }
 
-/// What becomes of somebody to whom nothing in the directory grants a role (lesson 31).
+/// The treatment of a person to whom no rule grants a role (lesson 31).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Unmapped {
-    /// They may come in, and hold no role.
+    /// They have access and no role.
     #[default]
     None,
-    /// They are denied access.
+    /// They have no access.
     NoAccess,
-    /// They hold this role.
+    /// They get this role.
     Role(String),
 }
 
-/// What becomes of a slug in the broker's role field that no rule names.
+/// The treatment of a slug in the broker's role field that no rule names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum UnknownRoles {
-    /// It is a role of the host's, granted to whoever has it.
+    /// It becomes a role of the application and is granted.
     #[default]
     Create,
     /// It grants nothing.
@@ -88,11 +88,11 @@ pub enum UnknownRoles {
 pub struct Role {
     /// Its display name.
     pub name: String,
-    /// The higher, the more it counts; without one it counts least.
+    /// A higher number goes before a lower one; a role without a number comes last.
     pub priority: Option<i64>,
-    /// Worth telling when somebody gains or loses it.
+    /// Gains and losses are mailed, and the guard counts the losses.
     pub privileged: bool,
-    /// Its last holder in a tenant keeps it (`decide::protect`).
+    /// The last holder in a tenant retains it (`decide::protected_roles`).
     pub protected: bool,
 }
 
@@ -108,7 +108,7 @@ pub struct Rule {
 }
 
 impl Mapping {
-    /// The compiled-in mapping: the broker's role slugs are the roles.
+    /// The built-in mapping: the broker's role slugs are the roles.
     pub fn built_in() -> Self {
         BUILT_IN.clone()
     }
@@ -128,12 +128,12 @@ impl Mapping {
         self.of_tenant.keys()
     }
 
-    /// Whether memberships matter to anybody's roles.
+    /// Whether any rule uses groups.
     pub fn uses_groups(&self) -> bool {
         self.policies().any(|policy| policy.rules.iter().any(|rule| rule.when.uses_groups()))
     }
 
-    /// Whether attributes matter to anybody's roles.
+    /// Whether any rule uses attributes.
     pub fn uses_attributes(&self) -> bool {
         self.policies().any(|policy| policy.rules.iter().any(|rule| rule.when.uses_attributes()))
     }
@@ -143,7 +143,7 @@ impl Mapping {
         self.policies().any(|policy| policy.protected().next().is_some())
     }
 
-    /// The same, protecting nothing: for a fold of the log, which does not tell who was ever shown (`rebuild`).
+    /// The same rules without protected roles. A rebuild uses it, because the log does not tell which rows had a role.
     pub fn unprotected(&self) -> Self {
         let unprotected = |policy: &Arc<MappingPolicy>| {
             let mut policy = MappingPolicy::clone(policy);
@@ -164,12 +164,12 @@ impl Mapping {
 }
 
 impl MappingPolicy {
-    /// Whether a rule looks for this slug in the broker's role field.
+    /// Whether any rule names this slug of the broker's role field.
     pub fn knows(&self, slug: &str) -> bool {
         self.rules.iter().any(|rule| rule.when.names_role(slug))
     }
 
-    /// The host's roles of a tenant whose broker ever named `mentioned`: slug and name.
+    /// The application's roles in a tenant, slug and name. `mentioned` are the slugs that the broker ever named there.
     pub fn listed<'a>(&'a self, mentioned: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, &'a str> {
         let mut listed: BTreeMap<&str, &str> =
             self.roles.iter().map(|(slug, role)| (slug.as_str(), role.name.as_str())).collect();

@@ -1,43 +1,46 @@
-//! One `idp_id` in several directories of a tenant: one person, or several.
+//! One `idp_id` in several directories of a tenant: one person or several.
 //!
-//! An `idp_id` is unique in its directory only (lesson 48), and yet it is all that tells that somebody is back under a new id
-//! (lessons 36, 37). Of all users of a tenant, a kind of provider and an `idp_id`:
+//! An `idp_id` is unique in its directory only (lesson 48). Yet only the `idp_id` tells that a person has returned
+//! under a new id (lessons 36, 37). The rules, for all users with the same tenant, kind of provider and `idp_id`:
 //!
-//! - those of one directory are one person, and so are those who have ever had the same address, in any number of steps;
-//! - when two of these were never there at once, the later one is the first one come back, as long as no third is known;
-//! - all others are other persons.
+//! - The users of one directory are one person. So are users who have ever had the same address, in any number of
+//!   steps.
+//! - If two of these persons never had access at the same time, the later one is the first one, returned, as long as no
+//!   third one is known.
+//! - All others are different persons.
 //!
-//! Somebody was there from the earliest fact about them until the directory ended their access. The first
-//! person has the `idp_id`'s own person id, so a newcomer changes nothing for whoever was there before; every other one is
-//! named after the user whom they were first known as. All this follows from the latest facts, so no order of arrival
-//! matters. An `idp_id` of more users than [`MOST`] is no id of anybody, as where a directory sends the same text for all, and
-//! tells nobody apart. Not covered: an end is the newest one that was said, so a leaver whom the directory changes or deletes afterwards
-//! counts as there until then; and an `idp_id` that a user had before and has no more tells nobody apart.
+//! A user's time begins with the earliest fact about them and ends when the directory ends their access. The first
+//! person has the `idp_id`'s own person id, so a newcomer changes nothing for others; each other person is named after
+//! the first user known for them. All this follows from the latest facts, so the order of arrival does not matter. An
+//! `idp_id` with more users than [`MOST`] identifies nobody (some directories send the same text for all) and
+//! separates nobody. Limits: the end is the newest known one, so a leaver who is changed or deleted later counts as
+//! present until then; and a former `idp_id` of a user separates nobody.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     access::access,
-    address::email_key,
     bearers::bearer_of,
-    known_user::said,
-    newest::{Homes, NewestFact, newest_facts},
+    email_key::email_key,
+    newest_fact::{Homes, NewestFact, newest_facts},
+    rule_input::said,
     state::StateSlice,
     users::ShownUser,
 };
 use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 
-/// By (tenant, user), of those who are not the first person of their `idp_id`: the user whom they were first known as.
+/// For each user who is not the first person of their `idp_id`, by (tenant, user): the first user known for the
+/// person.
 pub type Apart = HashMap<(String, String), String>;
 
-/// Users of a tenant who have one `idp_id`, in all its directories; more are not looked at, since each event on one of them
-/// would cost as much as all of them.
+/// Limit of users with one `idp_id` in all directories of a tenant. More are not compared, because each event about
+/// one of them would cost as much as all of them.
 pub const MOST: usize = 32;
 
-/// Where the same `idp_id` may mean somebody else: (tenant, `idp_id`), and the directory that it is of.
+/// ((tenant, `idp_id`), directory). The same `idp_id` in another directory may mean another person.
 pub type Place = ((String, String), String);
 
-/// Where these users have an `idp_id`, or are shown with one.
+/// The places of a user id, by the latest facts and by the rows.
 pub fn places(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<Place> {
     let place = |tenant_id: &str, idp_id: Option<&str>, directory_id: &str| {
         Some(((tenant_id.to_owned(), idp_id?.to_owned()), directory_id.to_owned()))
@@ -50,8 +53,8 @@ pub fn places(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) 
     now.chain(before).collect()
 }
 
-/// All users of an `idp_id` must be among `ids` where those of one directory are not all, but for the `crowded` ones, (tenant,
-/// `idp_id`): of those there are more than [`MOST`].
+/// Separates the persons. If the users of an `idp_id` are in several directories, all of them must be among `ids`,
+/// except for the `crowded` (tenant, `idp_id`), which have more than [`MOST`].
 pub fn apart(
     state: &StateSlice,
     ids: &BTreeSet<String>,
@@ -119,7 +122,7 @@ fn namesake<'a>(
     let now = bearer_of(state, id, newest.tenant_id());
     let mut addresses: BTreeSet<String> = now.pairs.into_iter().filter_map(|(_, address)| address).collect();
     if now.first.is_none() {
-        // Facts of which nothing is stored any more.
+        // No bearer is stored for these facts any more, so the row's address counts.
         let rows = shown.get(id).into_iter().flatten().filter(|row| row.tenant_id == newest.tenant_id());
         addresses.extend(rows.filter_map(|row| row.email.as_deref()).map(email_key));
     }
@@ -132,7 +135,7 @@ fn namesake<'a>(
     }
 }
 
-/// (user, whom they were first known as) of all but the first person; `namesakes` are in the order of their coming.
+/// (user, first user known for the person) of all but the first person. `namesakes` are sorted by their first time.
 fn others<'a>(namesakes: &'a [Namesake<'a>]) -> Vec<(&'a str, &'a str)> {
     let mut persons: Vec<Vec<&'a Namesake<'a>>> = Vec::new();
     for class in classes(namesakes) {
@@ -148,7 +151,7 @@ fn others<'a>(namesakes: &'a [Namesake<'a>]) -> Vec<(&'a str, &'a str)> {
     persons.iter().skip(1).flat_map(of_person).collect()
 }
 
-/// Those who are one by directory or address, each beginning with the one who came first.
+/// Groups of users who are one person by directory or address. Each group begins with the earliest user.
 fn classes<'a>(namesakes: &'a [Namesake<'a>]) -> Vec<Vec<&'a Namesake<'a>>> {
     let marks = |one: &'a Namesake<'a>| {
         let addresses = one.addresses.iter().map(|address| (false, address.as_str()));
@@ -188,7 +191,7 @@ fn at_once(one: &[&Namesake<'_>], other: &[&Namesake<'_>]) -> bool {
 mod tests {
     use super::*;
 
-    /// (user, directory, addresses, since, until).
+    /// (user, directory, addresses, since, until), times in seconds.
     type One<'a> = (&'a str, &'a str, &'a [&'a str], i64, Option<i64>);
 
     fn apart(of: &[One<'_>]) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Where a directory belongs, and whether it still stands.
+//! The tenant of a directory, and whether the directory still exists.
 
 use super::{
     DEFAULT_TENANT, Rules, Tenancy,
@@ -7,19 +7,20 @@ use super::{
 };
 use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 
-/// A directory's outcome.
+/// The owner and state of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership {
+    /// The tenant that owns it.
     pub tenant_id: String,
-    /// Since when the directory or its organization is deleted, in the broker's time.
+    /// The time since which the directory or its organization is deleted, by the broker's clock.
     pub gone_since: Option<Timestamp>,
-    /// Since when its people have no access for that; `None` also where the tenant keeps them.
+    /// The time since which its people have no access for that reason; `None` also if the tenant's setting keeps them.
     pub dismissed_since: Option<Timestamp>,
-    /// Something else than a removal speaks of it.
+    /// A fact that is no removal is known under one of its claims.
     pub revealed: bool,
 }
 
-/// The organization that owns a directory: the oldest claim's. A fact without organization is no claim.
+/// The claim that owns a directory: the oldest one. An event without organization makes no claim.
 pub fn owner<'a>(state: &'a StateSlice, directory_id: &str) -> Option<&'a OwnershipClaim> {
     state
         .claims_of(directory_id)
@@ -27,7 +28,7 @@ pub fn owner<'a>(state: &'a StateSlice, directory_id: &str) -> Option<&'a Owners
         .min_by(|a, b| (&a.first, &a.organization_id).cmp(&(&b.first, &b.organization_id)))
 }
 
-/// Which tenant a claim speaks for: `None` when the directory belongs to somebody else (promise 6).
+/// The tenant of a claim; `None` if another organization owns the directory (promise 6).
 pub fn tenant_of(state: &StateSlice, claim: &OwnershipClaim, rules: &Rules) -> Option<String> {
     let owner = owner(state, &claim.directory_id).map(|owner| owner.organization_id.as_str());
     let agrees = claim.organization_id.is_empty() || Some(claim.organization_id.as_str()) == owner;
@@ -42,6 +43,7 @@ fn tenant_owned_by(owner: Option<&str>, rules: &Rules) -> String {
     }
 }
 
+/// Derives the owner and state of a directory.
 pub fn place(state: &StateSlice, directory_id: &str, rules: &Rules) -> Ownership {
     let owner = owner(state, directory_id).map(|claim| claim.organization_id.as_str());
     let tenant_id = tenant_owned_by(owner, rules);
@@ -65,16 +67,17 @@ pub fn directory_fact<'a>(state: &'a StateSlice, directory_id: &str) -> Option<&
         .max_by(|a, b| a.version.cmp(&b.version))
 }
 
-/// The fact about the organization that a tenant is.
+/// The fact about the tenant's organization.
 pub fn tenant_fact<'a>(state: &'a StateSlice, tenant_id: &str) -> Option<&'a LatestFact> {
     organization_fact(state, tenant::organization(tenant_id)?)
 }
 
+/// The fact about an organization.
 pub fn organization_fact<'a>(state: &'a StateSlice, organization_id: &str) -> Option<&'a LatestFact> {
     state.facts(EntityKind::Organization, organization_id).iter().find(|fact| fact.claim_id == NO_CLAIM)
 }
 
-/// The facts whose claim stands.
+/// The facts under claims that have not lost.
 pub fn admissible<'a>(
     state: &'a StateSlice,
     facts: &'a [LatestFact],
@@ -82,8 +85,8 @@ pub fn admissible<'a>(
     facts.iter().filter(|fact| state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.is_some()))
 }
 
-/// Settles every directory in the slice: writes each claim's outcome into it, and returns the directories whose owner
-/// changed, with the tenants they left.
+/// Decides the claims of every directory in the slice and writes each claim's tenant into it. Returns the claims with
+/// another tenant than before.
 pub fn settle(state: &mut StateSlice, rules: &Rules) -> Vec<MovedDirectory> {
     let outcomes: Vec<(i64, Option<String>)> =
         state.claims().map(|claim| (claim.id, tenant_of(state, claim, rules))).collect();
@@ -96,7 +99,7 @@ pub fn settle(state: &mut StateSlice, rules: &Rules) -> Vec<MovedDirectory> {
         let left = std::mem::replace(&mut claim.tenant_id, tenant_id);
         let (directory_id, fresh) = (claim.directory_id.clone(), claim.fresh);
         state.touched.claims.insert(id);
-        // What stands under a fresh claim is all in this batch, so nobody else is concerned.
+        // All facts under a fresh claim are in this batch, so no other entity is affected.
         if !fresh {
             moved.push(MovedDirectory { directory_id, left });
         }
@@ -104,9 +107,11 @@ pub fn settle(state: &mut StateSlice, rules: &Rules) -> Vec<MovedDirectory> {
     moved
 }
 
-/// A claim's outcome changed; `left` is the tenant it stood for before, if any.
+/// A claim with another tenant than before.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MovedDirectory {
+    /// The directory.
     pub directory_id: String,
+    /// The tenant before, if any.
     pub left: Option<String>,
 }

@@ -1,9 +1,9 @@
-//! People, who outlive the broker's ids for them.
+//! Ids of persons. They do not change when the broker gives a person a new user id.
 
 use sha2::{Digest, Sha256};
 
-/// The same for the same (tenant, kind of provider, `idp_id`), whatever ids the broker gives later (lessons 36, 37);
-/// e-mail plays no part in it (lesson 35). Without an `idp_id` a person is known by the broker's id alone.
+/// The person id of a (tenant, kind of provider, `idp_id`), for all ids of the broker (lessons 36, 37). E-mail does
+/// not matter (lesson 35). Without an `idp_id` the broker's id alone identifies the person.
 pub fn person_id(tenant_id: &str, provider: Option<&str>, idp_id: Option<&str>, user_id: &str) -> String {
     named(&match idp_id {
         Some(idp_id) => [tenant_id, provider.unwrap_or_default(), "idp", idp_id],
@@ -11,7 +11,7 @@ pub fn person_id(tenant_id: &str, provider: Option<&str>, idp_id: Option<&str>, 
     })
 }
 
-/// Of a person who has the `idp_id` of somebody else who was there before: by the user whom they were first known as
+/// The id of a person with the `idp_id` of an earlier person: it also contains the first user known for the person
 /// (`super::namesakes`).
 pub fn another_person(tenant_id: &str, provider: Option<&str>, idp_id: &str, first_known_as: &str) -> String {
     named(&[tenant_id, provider.unwrap_or_default(), "idp", idp_id, first_known_as])
@@ -20,7 +20,7 @@ pub fn another_person(tenant_id: &str, provider: Option<&str>, idp_id: &str, fir
 fn named(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        // Lengths first, so that no two lists of parts are one text.
+        // The length precedes each part, so no two lists of parts have the same hash input.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }

@@ -1,11 +1,11 @@
-//! Who gained or lost a privileged role, told from what was shown before and what is shown now; pure.
+//! Gains and losses of privileged roles, from the rows before and after a change. The file is pure.
 //!
-//! Whoever loses access is told of as a leaver, not role by role.
+//! A person who loses access is reported as a leaver and not for each role.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     ownership::owner,
     roles::Because,
     state::StateSlice,
@@ -16,14 +16,14 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A privileged role that somebody gained or lost.
+/// A privileged role that a user gained or lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrivilegeChange {
     /// The tenant.
     pub tenant_id: String,
     /// The broker's id.
     pub user_id: String,
-    /// The same through all ids of the person.
+    /// The person; the same through all ids of the person.
     pub person_id: String,
     /// The directory.
     pub directory_id: String,
@@ -35,17 +35,17 @@ pub struct PrivilegeChange {
     pub role: String,
     /// False for a loss.
     pub granted: bool,
-    /// Why it is held, as `user_roles.granted_by` has it; of a loss nothing.
+    /// The text of `user_roles.granted_by`; `None` for a loss.
     pub because: Option<String>,
-    /// The fact that came just now, in the broker's time; none where something around the user changed.
+    /// The broker's time of the batch's fact; `None` if something else than a fact about the user changed the role.
     pub fact: Option<Timestamp>,
-    /// The first fact of the directory: what is said soon after it is its first sync. None for what is given by hand.
+    /// The time of the directory's first fact. Changes soon after it are the first sync. `None` for a manual grant.
     pub connected: Option<Timestamp>,
-    /// The newest delivery about the user.
+    /// The delivery of the latest fact about the user.
     pub inbox_id: i64,
 }
 
-/// The changes of privileged roles between the rows as shown and as they will be.
+/// The changes of privileged roles between the rows in `shown` and the new ones.
 pub fn changes(
     state: &StateSlice,
     homes: &Homes,
@@ -110,7 +110,7 @@ fn one(
     }
 }
 
-/// The newest of what this batch says of the user.
+/// The time of the batch's newest fact about the user.
 fn fact(state: &StateSlice, user_id: &str, newest: &NewestFact<'_>) -> Option<Timestamp> {
     let fact = ((EntityKind::User, user_id.to_owned()), newest.fact.claim_id);
     let spoken = state.touched.facts.contains(&fact).then_some(newest.fact.version.at);

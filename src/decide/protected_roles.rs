@@ -1,49 +1,51 @@
-//! Protected roles: their last holder in a tenant keeps them, whatever the directory or a mapping says (lesson 27).
+//! Protected roles: the last holder in a tenant retains the role, whatever the directory or the mapping says (lesson
+//! 27).
 //!
-//! Whoever is shown with such a role has a seat. It stays when the role is lost, with the time of the loss, for as long as
-//! nobody forces the loss or the person holds the role again. While somebody holds it, nobody is kept; when nobody does, the
-//! one whose loss is newest by the broker's time is, so of several losses it does not matter which came first, nor whether two
-//! processes applied them. Nobody gets a seat who was never shown as holder: a late fact revives nobody (promise 4).
+//! A person whose row has such a role has a holder record. After the loss of the role the record remains, with the
+//! time of the loss, until an operator forces the loss or the person holds the role again. While somebody holds the
+//! role, nobody retains it. When nobody does, the person with the newest loss by the broker's time retains it. So the
+//! order of several losses does not matter, nor does the number of processes. A person whose row never had the role
+//! gets no record: a late fact revives nobody (promise 4).
 
 use std::collections::BTreeSet;
 
 use crate::{decide::mapping::MappingPolicy, runtime::clock::Timestamp};
 
-/// A loss, by the newest fact that counted for the person when it was derived.
+/// A loss, identified by the person's newest fact at the time of the derivation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoleLoss {
-    /// The time of the fact that ended it.
+    /// The broker's time of the fact that ended it.
     pub at: Timestamp,
     /// The event of that fact.
     pub event: String,
 }
 
-/// What somebody's seat says.
+/// The state of a holder record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HolderRecord {
-    /// They hold the role.
+    /// The person holds the role.
     Holds,
-    /// They have lost it.
+    /// The person has lost the role.
     Lost {
-        /// When, and by which event.
+        /// The time and the event of the loss.
         loss: RoleLoss,
-        /// An operator has forced it: it is not kept any more, and nobody is brought back for it.
+        /// An operator has forced the loss. The person does not retain the role, and nobody is restored for it.
         released: bool,
     },
 }
 
-/// What one user is, of one tenant.
+/// The roles of one user in one tenant.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleStatus<'a> {
-    /// Roles that hold by what is derived; empty for whoever has no access by it.
+    /// The derived roles; empty if the derived state has no access.
     pub holds: &'a BTreeSet<String>,
-    /// Roles shown.
+    /// The roles in the user's row.
     pub shown: &'a BTreeSet<String>,
-    /// The directory or its organization is gone, which is the tenant's own policy and ends all access.
+    /// The directory or its organization is deleted. The tenant's own setting ends all access then.
     pub dismissed: bool,
 }
 
-/// What becomes of a seat; `None` is none. `loss` is asked for when the role is lost just now.
+/// The new holder record; `None` if there is none. `loss` is called if the role is lost now.
 pub fn seat(
     role: &str,
     seen: RoleStatus<'_>,
@@ -55,13 +57,13 @@ pub fn seat(
         _ if seen.dismissed => None,
         Some(HolderRecord::Holds) => Some(HolderRecord::Lost { loss: loss(), released: false }),
         Some(lost @ HolderRecord::Lost { .. }) => Some(lost),
-        // Shown before it was protected.
+        // The row had the role before the role became protected.
         None if seen.shown.contains(role) => Some(HolderRecord::Lost { loss: loss(), released: false }),
         None => None,
     }
 }
 
-/// The protected roles of a tenant that matter for somebody: those that they hold, are shown with, or have a seat for.
+/// The tenant's protected roles that a person holds, has in the row, or has a holder record for.
 pub fn concerned<'a>(
     policy: &'a MappingPolicy,
     holds: &BTreeSet<String>,

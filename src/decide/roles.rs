@@ -1,5 +1,5 @@
-//! Roles are derived, never patched: from what is known of a user now, whatever was granted before (lesson 30). Pure,
-//! total, and blind to the order in which anything came.
+//! Derives the roles of a user from the current facts, whatever was granted before (lesson 30). Pure and total; the
+//! order of arrival does not matter.
 
 #[cfg(test)]
 mod tests;
@@ -15,27 +15,26 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// What grants the broker's own slugs where no rule names them.
+/// The text of `granted_by` for a slug of the broker's role field that no rule names.
 pub const PASS_THROUGH: &str = "broker role";
 
 /// The text of `granted_by` for a retained role.
 pub const KEPT: &str = "protected: nobody else holds it";
 
-/// A role that an operator gave by hand; it stays through whatever the directory says, and shows while the person has
-/// access.
+/// A role that an operator granted. No fact of the directory ends it, and the row has it while the person has access.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Manual {
     /// The role's slug.
     pub role: String,
     /// When it was granted.
     pub since: Timestamp,
-    /// Who granted it.
+    /// The operator who granted it.
     pub by: String,
-    /// Why.
+    /// The operator's reason.
     pub reason: String,
 }
 
-/// Why somebody holds a role.
+/// The explanation of a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Because {
     /// A rule of the mapping.
@@ -45,17 +44,17 @@ pub enum Because {
         /// The facts that fulfil its condition.
         evidence: Vec<ConditionEvidence>,
     },
-    /// The broker's role field, by the policy on slugs that no rule names.
+    /// This slug of the broker's role field, by the policy on slugs that no rule names.
     BrokerRole(String),
-    /// Nothing granted a role, and the mapping has one for that case.
+    /// No rule grants a role, and the mapping defines a role for that case.
     Unmapped,
     /// An operator granted it.
     Manual(Manual),
-    /// Nothing grants it since then; but it is protected, and nobody else of the tenant holds it.
+    /// No rule grants it since this loss. The role is protected, and nobody else in the tenant holds it.
     Kept(RoleLoss),
 }
 
-/// The later of what is told: a time, and the latest fact about the user.
+/// The start of a role: the later of a time and the latest fact about the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
     /// The time of the fact; `None` if it is the time of the user's latest fact.
@@ -69,7 +68,7 @@ pub struct Since {
 pub struct Derived {
     /// Each role with its explanation.
     pub held: BTreeMap<String, Because>,
-    /// Whether the policy shuts out somebody to whom nothing grants a role.
+    /// Whether the policy denies access because no rule grants a role.
     pub shut_out: bool,
     /// The broker's slugs that the policy ignores.
     pub ignored: Vec<String>,
@@ -78,7 +77,7 @@ pub struct Derived {
 /// The roles of a user under a policy.
 pub fn derive(policy: &MappingPolicy, facts: UserFacts<'_>, manual: &[Manual]) -> Derived {
     let mut derived = Derived::default();
-    // The first reason explains, in the order of the rules.
+    // The first matching rule in the order of the document is the explanation.
     for rule in &policy.rules {
         let Some(evidence) = rule.when.matches(facts) else { continue };
         for role in &rule.grants {
@@ -110,7 +109,8 @@ pub fn derive(policy: &MappingPolicy, facts: UserFacts<'_>, manual: &[Manual]) -
         }
     }
     for grant in manual {
-        // By hand and by rule: the rule explains, and when it ends the other is still there.
+        // If a rule and an operator grant the role, the rule is the explanation. When the rule ends, the manual grant
+        // remains.
         derived.held.entry(grant.role.clone()).or_insert_with(|| Because::Manual(grant.clone()));
     }
     derived
@@ -118,13 +118,13 @@ pub fn derive(policy: &MappingPolicy, facts: UserFacts<'_>, manual: &[Manual]) -
 
 fn keep_highest(policy: &MappingPolicy, held: &mut BTreeMap<String, Because>) {
     let priority = |role: &str| policy.roles.get(role).and_then(|role| role.priority);
-    // Of several without a priority, the first by name: any would do, as long as it is always the same.
+    // Of several roles without a priority the first by name is chosen, so that the result is always the same.
     let highest = held.keys().rev().max_by_key(|role| priority(role)).cloned();
     held.retain(|role, _| Some(role) == highest.as_ref());
 }
 
 impl Because {
-    /// Since when, in the broker's time.
+    /// The start of the role, in the broker's time.
     pub fn since(&self) -> Since {
         let group = |one: &ConditionEvidence| match one {
             ConditionEvidence::Group(group) => Some(group.since),
@@ -142,7 +142,7 @@ impl Because {
     }
 }
 
-/// As `user_roles.granted_by` has it.
+/// The text of `user_roles.granted_by`.
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

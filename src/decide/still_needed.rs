@@ -1,21 +1,20 @@
-//! Which deliveries the log cannot do without.
+//! The deliveries that the log must retain.
 
 use std::collections::HashSet;
 
 use super::{
-    fold::claim_of,
+    fold_facts::claim_of,
     state::{Bearer, LatestFact, StateSlice},
 };
 use crate::decide::fact::{EntityKind, Observation};
 
-/// Deliveries that memberships and role mentions rest on.
+/// Deliveries from which memberships and role mentions were derived.
 pub type NeededEvidence = HashSet<i64>;
 
-/// Whether something that stands rests on this delivery: the latest fact about an entity or membership, the fact that
-/// reveals it, the newest deletion of a group, the newest and the first fact about a bearer of an
-/// id, the profile before a user's deletion, the oldest claim to a directory, the mention of a role. All others can go,
-/// and the rest folds to the
-/// same tables.
+/// Whether current state was derived from this delivery: the latest fact about an entity or membership, the fact that
+/// reveals it, the newest deletion of a group, the newest or the first fact about a bearer of an id, the profile
+/// before a user's deletion, the oldest claim to a directory, or the mention of a role. All other deliveries can be
+/// deleted, and a replay of the rest gives the same tables.
 pub fn needed(
     state: &StateSlice,
     inbox_id: i64,

@@ -1,4 +1,4 @@
-//! Which tenant an organization is.
+//! The tenant id of an organization, and the reverse.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use super::DEFAULT_TENANT;
 
 const ORGANIZATION: &str = "organization:";
 
-/// The tenant has the id of the organization. But `default` is the tenant of directories that no organization claims, so an
-/// organization of that id is `organization:default`; and one of *that* id gets the prefix once more, so that two
-/// organizations are never one tenant (promise 6).
+/// The tenant has the id of the organization. But `default` is the tenant of directories without organization, so an
+/// organization with the id `default` gets the tenant `organization:default`. An organization with *that* id gets the
+/// prefix once more, so two organizations are never one tenant (promise 6).
 pub fn of_organization(organization_id: &str) -> Cow<'_, str> {
     match is_prefixed_default(organization_id) {
         true => Cow::Owned(format!("{ORGANIZATION}{organization_id}")),
@@ -16,7 +16,7 @@ pub fn of_organization(organization_id: &str) -> Cow<'_, str> {
     }
 }
 
-/// The organization that a tenant is; `None` for the tenant of those without one.
+/// The organization of a tenant; `None` for the tenant of directories without organization.
 pub fn organization(tenant_id: &str) -> Option<&str> {
     match is_prefixed_default(tenant_id) {
         true => tenant_id.strip_prefix(ORGANIZATION),

@@ -1,4 +1,4 @@
-//! Users: from latest facts to the row the host sees, and to the news that somebody lost access.
+//! Users: derives the rows of `users` and the leavers from the latest facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use super::{
     access::{Access, AccessCause, access},
     bearers::{CurrentBearer, bearer_of},
     context::{Context, HeldState},
-    known_user::{KnownUser, attributes, facts, said},
     last_profile::{self, LastProfile},
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     protected_roles::RoleLoss,
     roles::{self, Because},
+    rule_input::{KnownUser, attributes, facts, said},
     state::StateSlice,
 };
 use crate::{
@@ -18,120 +18,164 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// As much of a row as a decision needs.
+/// The part of a row that decisions need, before the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownUser {
+    /// The tenant.
     pub tenant_id: String,
+    /// The broker's id.
     pub id: String,
+    /// The person.
     pub person_id: String,
+    /// The directory.
     pub directory_id: String,
+    /// The id that the identity provider uses.
     pub idp_id: Option<String>,
+    /// The address.
     pub email: Option<String>,
+    /// The login name.
     pub username: Option<String>,
+    /// The given name.
     pub first_name: Option<String>,
+    /// The family name.
     pub last_name: Option<String>,
+    /// The display name.
     pub name: Option<String>,
+    /// The job title.
     pub job_title: Option<String>,
+    /// Whether the user has access.
     pub active: bool,
+    /// The access epoch.
     pub access_epoch: i64,
+    /// The end of access, in the broker's time.
     pub deprovisioned_at: Option<Timestamp>,
+    /// The slugs of the broker's role field.
     pub role_slugs: Vec<String>,
-    /// JSON, as the row keeps it.
+    /// A JSON object as text, as in the row.
     pub custom_attributes: String,
+    /// The digest of the facts that the row was derived from.
     pub digest: i64,
-    /// The roles shown.
+    /// The roles in `user_roles`.
     pub held: BTreeSet<String>,
 }
 
-/// The access part of a row: all that changes when only the directory around a user does.
+/// The access part of a row. Nothing else changes if only the user's directory changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserAccess {
+    /// The tenant.
     pub tenant_id: String,
+    /// The broker's id.
     pub user_id: String,
+    /// The person.
     pub person_id: String,
+    /// The new access.
     pub access: Access,
-    /// Roles taken away and roles that hold now; the latter empty for the inactive.
+    /// Roles that the row loses.
     pub lost: BTreeSet<String>,
+    /// The new roles with their explanations; empty without access.
     pub held: BTreeMap<String, Because>,
-    /// Roles shown that nothing grants any more and that are left as they are ([`super::context::HeldState`]).
+    /// Roles of the row that no rule grants any more and that a hold leaves unchanged ([`super::context::HeldState`]).
     pub staying: BTreeSet<String>,
-    /// The latest fact about whoever bore the id before: what was said of memberships until then is not theirs.
+    /// The latest fact about a former bearer: the time of its event and the event. Earlier memberships do not count.
     pub former: Option<(Timestamp, String)>,
-    /// Whoever is shown under this id is another person, who is gone.
+    /// The row is about a former bearer of the id.
     pub succeeds: bool,
-    /// Access shrank or changed: the host must look again (`access_epoch`).
+    /// Access shrank or changed, so `access_epoch` must grow.
     pub changed: bool,
 }
 
+/// The change of a row.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are the largest")]
 pub enum UserChange {
-    /// A new row, or new content.
+    /// Insert or overwrite the row.
     Put {
+        /// The access part.
         seat: UserAccess,
+        /// The directory.
         directory_id: String,
+        /// The digest of the facts.
         digest: i64,
+        /// The new content.
         content: fact::User,
     },
+    /// Write the access part only.
     Restate(UserAccess),
-    /// The directory turned out to belong to another tenant.
+    /// Delete the row: the directory belongs to another tenant.
     Remove {
+        /// The tenant.
         tenant_id: String,
+        /// The broker's id.
         user_id: String,
+        /// The roles of the row.
         roles: Vec<String>,
     },
 }
 
-/// Somebody who was shown as active and is not any more.
+/// A person whose row was active before the change and is not any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaver {
+    /// The tenant.
     pub tenant_id: String,
+    /// The broker's id.
     pub user_id: String,
+    /// The person.
     pub person_id: String,
+    /// The directory.
     pub directory_id: String,
+    /// The display name.
     pub name: Option<String>,
+    /// The address.
     pub email: Option<String>,
+    /// The end of access, in the broker's time.
     pub since: Timestamp,
+    /// Why access ended.
     pub cause: AccessCause,
-    /// Somebody else bears the id now.
+    /// Another person bears the id now.
     pub succeeded: bool,
-    /// The broker's fact about the person: `inactive`, `suspended`, `deleted`; absent when it is not at hand.
+    /// The broker's state of the user: `inactive`, `suspended`, `deleted`; `None` if the content is not loaded.
     pub state: Option<String>,
+    /// The delivery of the latest fact.
     pub inbox_id: i64,
-    /// Found by comparison with the broker's lists: the event was missed.
+    /// A comparison with the broker's lists found it: the event was missed.
     pub found: bool,
 }
 
+/// The result for one user id.
 #[derive(Debug, Default, PartialEq)]
 pub struct UserOutcome {
+    /// The changes of rows.
     pub changes: Vec<UserChange>,
+    /// The leavers in them.
     pub leavers: Vec<Leaver>,
 }
 
 impl UserAccess {
+    /// The time of [`Self::former`] in microseconds since 1970.
     pub fn former_at(&self) -> Option<i64> {
         Some(self.former.as_ref()?.0.micros())
     }
 
+    /// The event of [`Self::former`].
     pub fn former_event(&self) -> Option<&str> {
         Some(self.former.as_ref()?.1.as_str())
     }
 }
 
 impl ShownUser {
-    /// Whether another person is shown than bears the id now.
+    /// Whether the row is about another person than the current bearer.
     pub fn is_former(&self, now: &CurrentBearer) -> bool {
         !now.is(self.idp_id.as_deref(), self.email.as_deref())
     }
 
-    /// `profile` is the one that a deletion may lack ([`last_profile::last`]).
+    /// `profile` is the profile before a deletion ([`last_profile::last`]).
     fn shows(&self, newest: &NewestFact<'_>, profile: Option<LastProfile>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
             == (newest.tenant_id(), newest.directory_id, last_profile::digest(newest.fact.digest, profile))
     }
 }
 
-/// Deliveries whose content `derive` will need and which are not at hand.
+/// Deliveries with content that [`derive()`] needs and that is not loaded.
 pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
     newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
@@ -144,7 +188,7 @@ pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) 
         .collect()
 }
 
-/// `shown` are the rows of this id, in any tenant.
+/// Derives the changes of a user id. `shown` are the rows of this id, in any tenant.
 pub fn derive(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Context<'_>) -> UserOutcome {
     let mut outcome = UserOutcome::default();
     let newest_facts = newest_facts(state, EntityKind::User, id, context.homes);
@@ -225,7 +269,7 @@ fn seat(
     }
 }
 
-/// Access is kept with the role, and with access whatever else the facts grant.
+/// A retained role keeps access, and with access all roles that the facts grant.
 fn keeping(
     mut held: BTreeMap<String, Because>,
     kept: &BTreeMap<String, RoleLoss>,
@@ -236,7 +280,7 @@ fn keeping(
     held
 }
 
-/// Nobody comes in by it: access stays only where it is shown.
+/// A hold gives nobody access: access remains only if the row has it.
 fn stayed(
     row: &ShownUser,
     stay: &HeldState,
@@ -276,7 +320,7 @@ fn leaver(
     })
 }
 
-/// Whoever is shown under an id that somebody else has now. They left with the first fact about the other at the latest.
+/// The former bearer of the id as a leaver. They left with the first fact about the new bearer at the latest.
 fn succeeded(seat: &UserAccess, newest: &NewestFact<'_>, row: &ShownUser) -> Leaver {
     Leaver {
         tenant_id: seat.tenant_id.clone(),

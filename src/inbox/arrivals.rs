@@ -1,4 +1,5 @@
-//! Whether webhooks arrive at all: what the appender sees of them, for those who read the same events from the API.
+//! Whether webhooks arrive: the appender records it for the thread that reads the same events from the API
+//! (`worker::api_reader`). In memory only.
 
 use std::sync::{
     Arc,
@@ -7,7 +8,7 @@ use std::sync::{
 
 use crate::runtime::clock::Timestamp;
 
-/// Cheap to clone; all clones are one.
+/// The time of the last webhook. Cheap to clone; all clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals(Arc<Inner>);
 
@@ -18,7 +19,7 @@ struct Inner {
 }
 
 impl Arrivals {
-    /// Somebody reads the events of the API, so repetitions are looked at from now on.
+    /// Makes the appender check for repetitions from now on, because this process also reads the events from the API.
     pub fn want(&self) {
         self.0.is_wanted.store(true, Ordering::SeqCst);
     }

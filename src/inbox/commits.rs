@@ -1,6 +1,6 @@
-//! Commits with a bound on this side: the server's own time-outs do not reach a caller whose connection has fallen silent,
-//! and libpq waits for an answer without end. On PostgreSQL a thread makes the commits; one that does not end in
-//! time is left behind with its connection, and the next has new ones.
+//! Commits with a time limit in this process. When a connection no longer carries data, libpq waits without a limit, and
+//! the server's time-outs do not help. On PostgreSQL a separate thread commits. If a commit exceeds the limit, its thread
+//! and connection are abandoned, and the next commit gets new ones.
 
 use std::{
     sync::{
@@ -11,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Delivery, Stored, append::append};
+use super::{Delivery, Stored, insert::append};
 use crate::db::{Database, DbError};
 
-/// How long a commit may take. The receiver has answered 503 before (`http.commit_timeout_seconds`).
+/// The time limit of a commit. The receiver answers 503 earlier (`http.commit_timeout_seconds`).
 const BOUND: Duration = Duration::from_secs(8);
 
-/// With several commits left behind, as when a synchronous standby is away, each next one is waited for longer, so that
-/// connections that wait are few.
+/// With this many abandoned commits (for example, when a synchronous standby is away), the next ones get a longer limit, so
+/// that few connections wait.
 const MOST_LEFT_BEHIND: usize = 4;
 const LONG_BOUND: Duration = Duration::from_secs(60);
 
@@ -29,7 +29,7 @@ pub(super) enum CommitError {
     #[error("{0}")]
     Database(#[from] DbError),
     #[error(
-        "the database did not answer a commit for {0:?}; whether it was made is not known, and the next one uses new connections"
+        "the database did not answer a commit for {0:?}; the commit may have succeeded or not; the next one uses new connections"
     )]
     Silent(Duration),
     #[error("a thread for commits could not be started: {0}")]
@@ -49,13 +49,13 @@ impl Commits {
         Self { database, line: None, left_behind: Arc::default() }
     }
 
-    /// An error means that it is not known to be kept. A commit that is made after its time-out is found by the
-    /// redelivery, which is a duplicate then; the applier finds it at its next poll.
+    /// Stores deliveries. After an error they may be stored or not. If a commit succeeds after its time limit, the broker's
+    /// next delivery is a duplicate, and the applier finds the rows at its next poll.
     pub(super) fn commit(
         &mut self,
         deliveries: Vec<Delivery>,
     ) -> Result<(Vec<Delivery>, Vec<Stored>), CommitError> {
-        // A file does not fall silent.
+        // A file always answers.
         if self.database.has_one_writer() {
             let kept = append(&self.database, &deliveries)?;
             return Ok((deliveries, kept));
@@ -98,7 +98,7 @@ fn start(database: Database) -> std::io::Result<(SyncSender<Vec<Delivery>>, Rece
     Ok((work, done))
 }
 
-/// Counts a commit until it ends after all.
+/// Counts an abandoned commit until it ends.
 fn leave_behind(count: &Arc<AtomicUsize>, done: Receiver<Outcome>) -> std::io::Result<()> {
     count.fetch_add(1, Ordering::Relaxed);
     let count = count.clone();

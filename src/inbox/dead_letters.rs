@@ -1,5 +1,5 @@
-//! Table `dead_letters`: deliveries set aside, each with its reason, until an operator retries or discards it. Nothing
-//! is dropped in silence (promise 8).
+//! Table `dead_letters`: deliveries that could not be applied, each with its reason, until an operator retries or discards
+//! it. No delivery is lost without a notice (promise 8).
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -10,13 +10,13 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// The body is not what its type promises.
+/// The body does not have the form of its type.
 pub const NOT_UNDERSTOOD: &str = "not_understood";
-/// It speaks for a tenant to which its directory does not belong (promise 6).
+/// It names a tenant to which its directory does not belong (promise 6).
 pub const OTHER_TENANT: &str = "other_tenant";
 /// Its time is more than a day ahead of the clock that received it.
 pub const TIME_AHEAD: &str = "time_ahead";
-/// The database refuses what it says.
+/// The database refuses the change.
 pub const REFUSED: &str = "refused";
 
 /// A delivery that cannot be applied, and the reason.
@@ -47,7 +47,7 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
              ON CONFLICT (inbox_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
              attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL",
         )?;
-    // Events that claim another organization's directory are counted, and told of once a day (`tables::refused_claims`).
+    // Events that claim another organization's directory are counted and reported once a day (`tables::refused_claims`).
     let given_up = letters.iter().filter(|letter| letter.reason != OTHER_TENANT).map(|letter| GivenUp {
         inbox_id: letter.inbox_id,
         entity: None,
@@ -58,7 +58,7 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
     outbox::enqueue(conn, &given_up.map(Notice::DeliveryGivenUp).collect::<Vec<_>>(), now)
 }
 
-/// Back into the queue; false when there is no such dead letter.
+/// Moves a dead letter back to the queue. Returns false when there is no such dead letter.
 pub fn retry(conn: &mut Conn, inbox_id: i64) -> QueryResult<bool> {
     let found = diesel::delete(dead_letters::table.find(inbox_id)).execute(conn)? > 0;
     if found {
@@ -67,7 +67,7 @@ pub fn retry(conn: &mut Conn, inbox_id: i64) -> QueryResult<bool> {
     Ok(found)
 }
 
-/// All that are open, or those of one reason; returns their ids.
+/// Moves all open dead letters back to the queue, or those with one reason. Returns their ids.
 pub fn retry_all(conn: &mut Conn, reason: Option<&str>) -> QueryResult<Vec<i64>> {
     let mut open = dead_letters::table.filter(dead_letters::discarded_at.is_null()).into_boxed();
     if let Some(reason) = reason {
@@ -81,7 +81,7 @@ pub fn retry_all(conn: &mut Conn, reason: Option<&str>) -> QueryResult<Vec<i64>>
     Ok(ids)
 }
 
-/// Given up for good, on record; false when there is no such open dead letter.
+/// Discards a dead letter for ever; its row remains as a record. Returns false when there is no such open dead letter.
 pub fn discard(conn: &mut Conn, inbox_id: i64, reason: &str, now: Timestamp) -> QueryResult<bool> {
     let open = dead_letters::table.find(inbox_id).filter(dead_letters::discarded_at.is_null());
     let changed = diesel::update(open)
@@ -90,7 +90,7 @@ pub fn discard(conn: &mut Conn, inbox_id: i64, reason: &str, now: Timestamp) -> 
     Ok(changed > 0)
 }
 
-/// How many are open, and since when the oldest is.
+/// The number of open dead letters, and the time of the oldest.
 pub fn open(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
     let open = || dead_letters::table.filter(dead_letters::discarded_at.is_null());
     let count: i64 = open().count().get_result(conn)?;

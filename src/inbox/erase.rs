@@ -1,4 +1,4 @@
-//! The one case in which a delivery is rewritten: an erasure.
+//! Erasure: the only case in which a stored delivery is changed. The caller's transaction contains all of it.
 
 use diesel::{QueryDsl, QueryResult, QueryableByName, RunQueryDsl, dsl::max, sql_types::BigInt};
 
@@ -14,13 +14,13 @@ struct Id {
     id: i64,
 }
 
-/// The newest delivery, 0 when there is none.
+/// The id of the newest delivery; 0 without deliveries.
 pub fn newest(conn: &mut Conn) -> QueryResult<i64> {
     let newest: Option<i64> = inbox::table.select(max(inbox::id)).get_result(conn)?;
     Ok(newest.unwrap_or_default())
 }
 
-/// Deliveries after one and up to another in whose bodies this text stands, whatever it means there.
+/// The deliveries with ids above `after` and up to `until` whose bodies contain this text, in any meaning.
 pub fn naming(conn: &mut Conn, text: &str, after: i64, until: i64) -> QueryResult<Vec<i64>> {
     let stands = match conn {
         Conn::Postgres(_) => "position(r.text in i.body) > 0",
@@ -40,7 +40,7 @@ pub fn naming(conn: &mut Conn, text: &str, after: i64, until: i64) -> QueryResul
     Ok(found.into_iter().map(|row| row.id).collect())
 }
 
-/// Those of them that wait to be applied.
+/// Those of these deliveries that are not applied yet.
 pub fn waiting(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<i64>> {
     use diesel::ExpressionMethods;
     inbox_queue::table
@@ -49,7 +49,7 @@ pub fn waiting(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<i64>> {
         .load(conn)
 }
 
-/// Other bodies; and what a database said when it refused one may quote it.
+/// Replaces bodies. Also clears the details of their dead letters, because the database's error text may quote a body.
 pub fn rewrite(conn: &mut Conn, bodies: &[(i64, Vec<u8>)]) -> QueryResult<()> {
     use diesel::ExpressionMethods;
     Rows::of(bodies)

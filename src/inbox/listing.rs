@@ -1,4 +1,4 @@
-//! Reading the log: what operators list and look into.
+//! Reads the log for operators: a list, and one delivery with its body.
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query,
@@ -10,7 +10,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum DeliveryState {
     /// It waits in the queue.
@@ -21,7 +21,7 @@ pub enum DeliveryState {
     Ignored,
     /// It is a dead letter.
     Dead,
-    /// It is a dead letter that an operator gave up.
+    /// It is a dead letter that an operator discarded.
     Discarded,
 }
 
@@ -58,13 +58,13 @@ pub struct ListedDelivery {
     /// How often it was tried.
     #[diesel(sql_type = SmallInt)]
     pub attempts: i16,
-    /// Microseconds.
+    /// When it was received; microseconds.
     #[diesel(sql_type = BigInt)]
     pub received_at: i64,
     /// Why it is a dead letter.
     #[diesel(sql_type = Nullable<Text>)]
     pub reason: Option<String>,
-    /// The sentence to the reason.
+    /// The sentence that explains the reason.
     #[diesel(sql_type = Nullable<Text>)]
     pub detail: Option<String>,
 }
@@ -84,14 +84,14 @@ const ENTRIES: &str = "SELECT * FROM (\
      COALESCE(d.discard_reason, d.detail) AS detail \
      FROM inbox i LEFT JOIN inbox_queue q ON q.inbox_id = i.id LEFT JOIN dead_letters d ON d.inbox_id = i.id) e";
 
-/// The newest first.
+/// Deliveries, the newest first; of one state or all.
 pub fn list(conn: &mut Conn, state: Option<DeliveryState>, limit: i64) -> QueryResult<Vec<ListedDelivery>> {
     let filter = state.map_or(String::new(), |state| format!(" WHERE state = '{}'", state.name()));
     let sql = format!("{ENTRIES}{filter} ORDER BY id DESC LIMIT {limit}");
     on_each!(conn, |c| sql_query(&sql).load(c))
 }
 
-/// One entry with its body.
+/// One delivery with its body; `None` when there is no such delivery.
 pub fn show(conn: &mut Conn, id: i64) -> QueryResult<Option<(ListedDelivery, Vec<u8>)>> {
     let sql = format!("{ENTRIES} WHERE id = {id}");
     let entry: Option<ListedDelivery> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
@@ -100,7 +100,7 @@ pub fn show(conn: &mut Conn, id: i64) -> QueryResult<Option<(ListedDelivery, Vec
     Ok(Some((entry, body)))
 }
 
-/// Nothing was ever delivered, or retention has dropped it all.
+/// Whether the log is empty: nothing was ever delivered, or retention has deleted it all.
 pub fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
     let first: Option<i64> = inbox::table.select(inbox::id).limit(1).first(conn).optional()?;
     Ok(first.is_none())

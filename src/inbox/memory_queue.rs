@@ -1,6 +1,6 @@
-//! What this process has just kept, still in memory: read from here, a delivery costs its database nothing more than its
-//! leave from the queue. Copies and no promise: the queue says what is to be applied, so a crash or a lack of room loses
-//! nothing, and what another process has applied is found to be gone.
+//! Copies of deliveries that this process has stored recently, so that the applier need not read them from the database.
+//! Only the queue table tells which deliveries are to be applied: a crash or a lack of room loses nothing, and deliveries
+//! that another process has applied are skipped.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::broker::Disposition;
 
-/// Most bytes of bodies. What finds no room is read from the database when its turn comes.
+/// The highest number of bytes of bodies. Deliveries without room are read from the database later.
 const MOST_BYTES: usize = 8 << 20;
 
-/// Cheap to clone; all clones hold the same.
+/// The copies. Cheap to clone; all clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryQueue {
     copies: Arc<Mutex<Copies>>,
@@ -30,7 +30,7 @@ struct Copies {
 }
 
 impl MemoryQueue {
-    /// Deliveries of one commit, with their ids, in order: as many of the first as there is room for.
+    /// Adds deliveries of one commit, with their ids, in order, until there is no room.
     pub fn add(&self, kept: impl Iterator<Item = (i64, Delivery)>) {
         let mut copies = self.copies.lock();
         let (mut fitting, mut bytes) = (Vec::new(), 0);
@@ -42,7 +42,7 @@ impl MemoryQueue {
             fitting.push((inbox_id, delivery));
         }
         copies.bytes += bytes;
-        // A body as it was received holds on to the whole buffer of its connection; together they fit exactly.
+        // Copied: a received body would keep the whole buffer of its connection in memory.
         let mut bodies = BytesMut::with_capacity(bytes);
         for (inbox_id, Delivery { source, label, body, received_at }) in fitting {
             bodies.extend_from_slice(&body);
@@ -51,7 +51,7 @@ impl MemoryQueue {
         }
     }
 
-    /// The oldest of them, at most `limit` and, past the first, at most `bytes` of bodies.
+    /// Removes and returns the oldest: at most `limit`, and at most `bytes` of bodies, but at least one.
     pub fn take(&self, limit: usize, bytes: usize) -> QueuedBatch {
         let mut copies = self.copies.lock();
         let mut total = 0;
@@ -67,7 +67,7 @@ impl MemoryQueue {
         QueuedBatch { queued, is_full }
     }
 
-    /// Whatever is still to be applied of them stands in the queue.
+    /// Removes all copies. The queue table still contains the deliveries.
     pub fn forget(&self) {
         *self.copies.lock() = Copies::default();
     }

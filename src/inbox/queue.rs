@@ -1,4 +1,5 @@
-//! Table `inbox_queue`: deliveries not yet applied.
+//! Table `inbox_queue`: deliveries that are not applied yet. A row is deleted in the transaction that applies its delivery,
+//! so after a crash it is applied once.
 
 use std::ops::RangeInclusive;
 
@@ -32,7 +33,7 @@ pub struct Queued {
     pub attempts: i16,
     /// When it was received.
     pub received_at: Timestamp,
-    /// The bytes as they were signed.
+    /// The signed bytes.
     pub body: Bytes,
 }
 
@@ -55,32 +56,31 @@ struct Row {
 pub struct QueuedBatch {
     /// The deliveries.
     pub queued: Vec<Queued>,
-    /// As many as may be: there are likely more.
+    /// The batch is as large as allowed, so there may be more.
     pub is_full: bool,
 }
 
-/// What of the queue is wanted.
+/// Which deliveries [`take`] returns.
 #[derive(Clone, Debug)]
 pub struct QueueQuery {
-    /// At most so many, and, past the first, at most so many bytes of bodies, so that a batch of huge bodies does not fill
-    /// the memory.
+    /// The highest number of deliveries.
     pub limit: usize,
-    /// See `limit`.
+    /// The highest number of bytes of bodies, which bounds the memory. One delivery is always allowed.
     pub bytes: usize,
-    /// Only what is older than this one.
+    /// Only ids below this one.
     pub before: i64,
-    /// And nothing from the first to the last of these, which are in hand.
+    /// Excludes this range of ids: the caller already has them.
     pub but_for: RangeInclusive<i64>,
 }
 
 impl QueueQuery {
-    /// The oldest deliveries, within these bounds.
+    /// The oldest deliveries, within these limits.
     pub fn oldest(limit: usize, bytes: usize) -> Self {
         Self { limit, bytes, before: i64::MAX, but_for: 0..=0 }
     }
 }
 
-/// The oldest deliveries that are due.
+/// Reads the oldest deliveries that are due. They remain in the queue until [`done`].
 pub fn take(conn: &mut Conn, now: Timestamp, wanted: &QueueQuery) -> QueryResult<QueuedBatch> {
     let QueueQuery { limit, bytes, before, but_for } = wanted;
     let due: Vec<(i64, i16, i32)> = inbox_queue::table
@@ -113,7 +113,7 @@ pub fn take(conn: &mut Conn, now: Timestamp, wanted: &QueueQuery) -> QueryResult
     Ok(QueuedBatch { queued: rows.into_iter().map(queued).collect(), is_full })
 }
 
-/// Bodies by id, of whatever state: contents that a derivation needs once more.
+/// (id, source, body) of deliveries in any state, for a derivation that needs their content again.
 pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String, Vec<u8>)>> {
     let rows: Vec<Row> = Rows::of(inbox_ids).integer("id", |id| *id).load(
         conn,
@@ -132,7 +132,7 @@ struct Named {
     received_at: i64,
 }
 
-/// (id, event key, received) of deliveries, of whatever state.
+/// (id, event key, time of reception) of deliveries in any state.
 pub fn named(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String, Timestamp)>> {
     let rows: Vec<Named> = Rows::of(inbox_ids)
         .integer("id", |id| *id)
@@ -140,7 +140,7 @@ pub fn named(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, String
     Ok(rows.into_iter().map(|row| (row.id, row.event_key, Timestamp::from_micros(row.received_at))).collect())
 }
 
-/// New deliveries, due at once: each with the size of its body.
+/// Adds new deliveries, due at once: (id, bytes of the body).
 pub fn add(conn: &mut Conn, deliveries: &[(i64, i64)]) -> QueryResult<()> {
     let rows =
         Rows::of(deliveries).integer("id", |delivery| delivery.0).integer("bytes", |delivery| delivery.1);
@@ -154,8 +154,9 @@ struct Done {
     inbox_id: i64,
 }
 
-/// They are applied, or set aside: in the same transaction as what they change. Returns those that were queued. A batch
-/// stands together in the index and is read in one piece; IS TRUE keeps PostgreSQL from a join, which would look for each.
+/// Removes deliveries that are applied or dead letters, in the transaction of their changes. Returns those that were in the
+/// queue. The ids of a batch are neighbours, so one range of the index is read; IS TRUE prevents a join with one look-up
+/// for each id on PostgreSQL.
 pub fn done(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<i64>> {
     let done: Vec<Done> = Rows::of(inbox_ids).integer("id", |id| *id).load(
         conn,
@@ -166,7 +167,7 @@ pub fn done(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<i64>> {
     Ok(done.into_iter().map(|row| row.inbox_id).collect())
 }
 
-/// To be tried again at `due_at`.
+/// Makes a delivery wait until `due_at`, and records its attempts.
 pub fn postpone(conn: &mut Conn, inbox_id: i64, attempts: i16, due_at: Timestamp) -> QueryResult<()> {
     diesel::update(inbox_queue::table.find(inbox_id))
         .set((inbox_queue::attempts.eq(attempts), inbox_queue::due_at.eq(due_at.micros())))
@@ -174,7 +175,7 @@ pub fn postpone(conn: &mut Conn, inbox_id: i64, attempts: i16, due_at: Timestamp
     Ok(())
 }
 
-/// Back into the queue, due at once.
+/// Puts stored deliveries into the queue, due at once.
 pub fn enqueue(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
     Rows::of(inbox_ids).integer("id", |id| *id).execute(
         conn,
@@ -184,13 +185,13 @@ pub fn enqueue(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
     Ok(())
 }
 
-/// How many wait, and when the oldest of them was received.
+/// How many deliveries are in the queue, and when the oldest was received.
 pub fn backlog(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
     let waiting: i64 = inbox_queue::table.count().get_result(conn)?;
     Ok((waiting, oldest(conn)?.map(|(_, received_at)| received_at)))
 }
 
-/// The oldest that waits, and when it was received.
+/// The oldest delivery in the queue: (id, time of reception).
 pub fn oldest(conn: &mut Conn) -> QueryResult<Option<(i64, Timestamp)>> {
     let oldest: Option<(i64, i64)> = inbox_queue::table
         .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
@@ -201,12 +202,12 @@ pub fn oldest(conn: &mut Conn) -> QueryResult<Option<(i64, Timestamp)>> {
     Ok(oldest.map(|(id, received_at)| (id, Timestamp::from_micros(received_at))))
 }
 
-/// The newest delivery that waits.
+/// The newest delivery in the queue.
 pub fn newest(conn: &mut Conn) -> QueryResult<Option<i64>> {
     inbox_queue::table.select(diesel::dsl::max(inbox_queue::inbox_id)).first(conn)
 }
 
-/// How many of those up to `newest` are due.
+/// How many deliveries with ids up to `newest` are due.
 pub fn due_until(conn: &mut Conn, newest: i64, now_micros: i64) -> QueryResult<i64> {
     let due = inbox_queue::table
         .filter(inbox_queue::inbox_id.le(newest))

@@ -1,4 +1,4 @@
-//! Table `forgotten`: the ids of deliveries that retention has dropped, for as long as a broker may repeat them.
+//! Table `seen_ids`: the event ids of deliveries that retention has deleted, for as long as a broker may repeat them.
 
 use std::collections::HashSet;
 
@@ -10,12 +10,12 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// What stands for an id; PostgreSQL computes the same in [`DIGEST`].
+/// The stored digest of an id: 128 bits of SHA-256. PostgreSQL computes the same in [`DIGEST`].
 fn digest(event_key: &str) -> Vec<u8> {
     Sha256::digest(event_key.as_bytes()).iter().take(16).copied().collect()
 }
 
-/// Of `r.event_key`, on PostgreSQL.
+/// The digest of `r.event_key`, for PostgreSQL.
 pub(super) const DIGEST: &str = "substring(sha256(convert_to(r.event_key, 'UTF8')) FOR 16)";
 
 /// (source, event key).
@@ -32,7 +32,7 @@ fn rows<'a>(keys: &'a [(EventKey<'a>, Vec<u8>)]) -> Rows<'a, (EventKey<'a>, Vec<
         .bytes("digest", |(_, digest)| digest)
 }
 
-/// Remembers ids whose deliveries leave the log.
+/// Stores the ids of deliveries that are deleted from the log.
 pub fn remember(conn: &mut Conn, keys: &[EventKey<'_>], now: Timestamp) -> QueryResult<()> {
     let keys = with_digests(keys);
     rows(&keys).integer("forgotten_at", |_| now.micros()).execute(
@@ -52,7 +52,7 @@ struct Found {
     event_key: String,
 }
 
-/// Those of `keys` that were dropped.
+/// Those of `keys` whose deliveries were deleted.
 pub fn among(conn: &mut Conn, keys: &[EventKey<'_>]) -> QueryResult<HashSet<(String, String)>> {
     let keys = with_digests(keys);
     let found: Vec<Found> = rows(&keys).load(
@@ -63,13 +63,13 @@ pub fn among(conn: &mut Conn, keys: &[EventKey<'_>]) -> QueryResult<HashSet<(Str
     Ok(found.into_iter().map(|row| (row.source, row.event_key)).collect())
 }
 
-/// Whether anything was ever dropped; nearly always not, which saves looking for each delivery.
+/// Whether the table has any row. Most installations have none, which saves a look-up for each delivery.
 pub fn any(conn: &mut Conn) -> QueryResult<bool> {
     let one: Option<i64> = seen_ids::table.select(seen_ids::forgotten_at).limit(1).first(conn).optional()?;
     Ok(one.is_some())
 }
 
-/// Forgets for good what was dropped before `before`, some thousands at a time; returns how many.
+/// Deletes ids that were stored before `before`, at most 5,000 at a time. Returns how many.
 pub fn expire(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
     Rows::of(&[before]).integer("before", |before| before.micros()).execute(
         conn,

@@ -1,5 +1,5 @@
-//! Whether deliveries can be kept, as the commits of this process show: a connection that has fallen silent does not fail,
-//! and other connections may still answer.
+//! Whether deliveries can be stored now, according to the commits of this process. A query on another connection is not
+//! enough: it may succeed while the commit's connection waits for ever.
 
 use std::{
     sync::Arc,
@@ -8,13 +8,13 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// A commit that takes longer keeps nothing for now.
+/// While a commit takes longer than this, deliveries cannot be stored.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// A failure counts this long, unless a commit succeeds before: with none to try, the database's answer counts again.
+/// A failure counts for this time, or until a commit succeeds. Afterwards readiness relies on a query again.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
-/// Shared by the appender, which tells, and readiness, which asks.
+/// Shared by the appender, which writes it, and the readiness check, which reads it.
 #[derive(Clone, Default)]
 pub struct StoringState(Arc<Mutex<State>>);
 
@@ -33,12 +33,12 @@ impl StoringState {
         *self.0.lock() = State { begun: None, failed: (!is_kept).then_some(now) };
     }
 
-    /// A commit has been under way for too long.
+    /// Whether the current commit takes too long.
     pub fn is_stuck(&self, now: Instant) -> bool {
         self.0.lock().begun.is_some_and(|begun| now.saturating_duration_since(begun) >= SLOW)
     }
 
-    /// Nothing shows that a delivery could not be kept at `now`.
+    /// Whether a delivery can probably be stored at `now`.
     pub fn is_possible(&self, now: Instant) -> bool {
         let State { begun, failed } = *self.0.lock();
         let within =

@@ -1,5 +1,6 @@
-//! Looks for deliveries that wait too long, whatever keeps them: a database that refuses every one of them, a row that the
-//! host has locked for hours, more than can be applied. None of these sets a delivery aside, so nothing else would tell.
+//! Notifies the operator of deliveries that wait for too long, for any reason: a database that refuses all of them, a row
+//! that the application has locked for hours, or too many deliveries. In these cases no delivery becomes a dead letter, so
+//! nothing else would report it.
 
 use parking_lot::Mutex;
 
@@ -11,11 +12,11 @@ use crate::{
     tables::properties,
 };
 
-/// One that fails alone is set aside, and told of, before (`apply::poison`).
+/// The age of a late delivery. A single delivery that fails becomes a dead letter earlier (`apply::poison`).
 const LATE_SECONDS: i64 = 1_800;
 
-/// For so long there must have been late ones at every look: after a pause of the service, and after `inbox retry`, what is
-/// old is applied at once.
+/// Late deliveries are reported only if each check in this time finds some. After a pause of the service or `inbox retry`,
+/// deliveries are old but are applied at once.
 const LASTING_SECONDS: i64 = 300;
 
 const PAUSE_SECONDS: i64 = 60;
@@ -34,7 +35,7 @@ impl Looks {
         self.last.is_none_or(|at| now.seconds_since(at) >= PAUSE_SECONDS)
     }
 
-    /// `oldest` was received first of all that wait.
+    /// The state after a check. `oldest` is the time of reception of the oldest waiting delivery.
     fn after(self, oldest: Option<Timestamp>, now: Timestamp) -> Self {
         let is_late = oldest.is_some_and(|at| now.seconds_since(at) >= LATE_SECONDS);
         Self { last: Some(now), late_since: is_late.then(|| self.late_since.unwrap_or(now)) }
@@ -84,7 +85,7 @@ mod tests {
         };
         assert!(!looks(&[(1_799, Some(0)), (2_000, Some(0))]), "late for a moment");
         assert!(looks(&[(1_800, Some(0)), (1_900, Some(0)), (2_100, Some(0))]));
-        // Another one became the oldest, and is late too.
+        // Another delivery is the oldest now, and it is late too.
         assert!(looks(&[(1_800, Some(0)), (2_100, Some(300))]));
         assert!(!looks(&[(1_800, Some(0)), (1_860, None), (2_100, Some(0))]), "all was applied meanwhile");
         assert!(!looks(&[(9_000, Some(0))]), "after a pause of the service");

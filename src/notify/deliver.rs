@@ -1,4 +1,4 @@
-//! One mail to several recipients, each with an outcome of its own; the rules are pure, sending is passed in.
+//! Sends one mail to several recipients, with a result for each. Sending is an argument, so the rules need no server.
 
 use lettre::Address;
 
@@ -11,21 +11,21 @@ use crate::outbox::{
     outcomes::{RecipientOutcome, RecipientOutcomes},
 };
 
-/// After an attempt.
+/// The results after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Delivered {
-    /// This attempt and those before it.
+    /// The answers of this attempt and of earlier ones.
     pub settled: RecipientOutcomes,
-    /// What is to be put on record of refusals, when this attempt met one or ended at the fallback.
+    /// The refusals to record, if this attempt had one or used the fallback.
     pub refused: Option<RefusedRecipient>,
-    /// Why somebody is still open, or why nobody has it.
+    /// Why a recipient has no final answer yet, or why no recipient has the mail.
     pub failure: Option<MailFailure>,
 }
 
-/// Sends to those who are still open. The fallback is told as soon as each recipient has refused for good. When everybody
-/// has refused, the fallback too, the fault is more likely the operator's: the next attempt asks all of them again.
+/// Sends to the recipients without a final answer. When the server has refused all recipients for ever, the mail goes to the
+/// fallback. When it has refused the fallback too, the cause is probably a setting, so the next attempt tries all again.
 ///
-/// `send` takes all whom the mail names and those to whom it goes now, and answers for the latter, in their order.
+/// `send` gets the addresses for the header and the addresses to send to, and returns an answer for each of the latter.
 pub(super) fn deliver(
     mail: &ClaimedMail,
     recipients: &Recipients,
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Whom each round asked, by attempt: `+` takes it, `-` refuses, `?` answers later.
+    /// The recipients of each round. The server's answers: `+` accepts, `-` refuses for ever, `?` refuses for now.
     fn attempts(to: &[&str], otherwise: &[&str], answers: &[&str]) -> (Vec<String>, Delivered) {
         let recipients = Recipients { to: addresses(to), otherwise: addresses(otherwise) };
         let script = RefCell::new(answers.concat().chars().collect::<VecDeque<char>>());

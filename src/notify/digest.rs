@@ -1,4 +1,4 @@
-//! From a claimed mail to what it tells: payloads joined with the names of their tenant and directories.
+//! Reads the content of a claimed mail: its notices, with the names of their tenant and directories.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,10 @@ use crate::{
     tables::display_names::{self, DisplayName},
 };
 
-/// Most people in the attached list.
+/// The highest number of people in the attached list.
 const MOST_LISTED: usize = 10_000;
 
-/// `None` when what it would tell has become untrue while it was read.
+/// Reads the content. `None` when a hold has ended in the meantime, and for reports, which `review` reads.
 pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Option<News>> {
     let named = display_names::of_tenant(conn, &mail.tenant_id)?;
     let name = named.and_then(|tenant| tenant.name);
@@ -64,7 +64,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
             News::Held(tenant(names), held)
         }
         Family::Mapping => News::Mapping(tenant(HashMap::new()), read(&mail.news)),
-        // Read apart from the claim (`review`).
+        // `review` reads it after the claim.
         Family::Report => return Ok(None),
         Family::GivenUp => News::GivenUp(read(first(most)), mail.news.len()),
         Family::ClaimsRefused => News::ClaimsRefused(read(first(most)), mail.news.len()),

@@ -1,5 +1,5 @@
-//! How mail leaves: by SMTP, as files, or into memory for tests. Blocking, bounded in time, and silent about addresses
-//! and contents.
+//! Sends mails by SMTP, writes them as files, or stores them in memory for tests. Calls block for a limited time. Errors
+//! contain no addresses and no contents.
 
 mod directory;
 mod smtp;
@@ -14,43 +14,52 @@ use secrecy::ExposeSecret;
 
 use crate::config::{self, MailUrl};
 
+/// How mails are sent.
 pub enum Mailer {
+    /// An SMTP server.
     Smtp(smtp::Smtp),
-    /// Each mail is a file of its own.
+    /// One file for each mail.
     Directory(PathBuf),
+    /// For tests.
     Memory(Outgoing),
-    /// No way is set: notices wait.
+    /// `mail.url` is not set: notices wait.
     Off,
 }
 
-/// Mails that went into memory, oldest first.
+/// The mails in memory, oldest first.
 pub type Outgoing = Arc<Mutex<Vec<Letter>>>;
 
+/// A mail in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
+    /// The recipients.
     pub to: Vec<Address>,
+    /// The whole message.
     pub bytes: Vec<u8>,
 }
 
-/// What became of one recipient.
+/// The answer for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailAnswer {
+    /// The server accepted the mail.
     Taken,
-    /// For good: the server cannot or will not take this recipient.
+    /// The server refuses this recipient for ever.
     Refused(MailFailure),
-    /// May be taken later.
+    /// A later attempt may succeed.
     Later(MailFailure),
 }
 
-/// Why a mail did not leave, as a sentence without addresses.
+/// Why a mail was not sent: a sentence without addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
 pub struct MailFailure {
     sentence: String,
 }
 
+/// Why mails cannot be sent with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
+    /// `mail.url` cannot be used.
     #[error(
         "mail.url (SMTP_URL) cannot be used: {0}; write smtp://host:port, smtps://user:password@host, or file:///directory"
     )]
@@ -58,24 +67,26 @@ pub enum NotifyError {
 }
 
 impl Mailer {
+    /// The mailer of the settings. Does not connect.
     pub fn new(settings: &config::MailSettings) -> Result<Self, NotifyError> {
         Ok(match &settings.url {
             None => Self::Off,
             Some(MailUrl::Directory(path)) => Self::Directory(path.clone()),
             Some(MailUrl::Smtp(url)) => {
-                // Zero would mean no bound at all, or none that a socket takes.
+                // At least one second: zero would mean no limit.
                 let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
                 Self::Smtp(smtp::Smtp::new(url.expose_secret(), timeout).map_err(NotifyError::Url)?)
             }
         })
     }
 
+    /// A mailer for tests, and its mails.
     pub fn memory() -> (Self, Outgoing) {
         let outgoing = Outgoing::default();
         (Self::Memory(outgoing.clone()), outgoing)
     }
 
-    /// To these, whoever the message names; an answer for each, in their order.
+    /// Sends to these addresses, whatever the header contains. Returns an answer for each, in order.
     pub fn send(&self, message: &Message, to: &[Address], file_name: &str, attempt: u16) -> Vec<MailAnswer> {
         let whole = match self {
             Self::Smtp(smtp) => return smtp.send(message, to, attempt),
@@ -90,7 +101,7 @@ impl Mailer {
         to.iter().map(|_| answer.clone()).collect()
     }
 
-    /// Connects, or touches the directory; nothing is sent.
+    /// Connects to the server, or writes a test file. Sends nothing.
     pub fn check(&self) -> Result<(), MailFailure> {
         match self {
             Self::Smtp(smtp) => smtp.check(),
@@ -102,7 +113,7 @@ impl Mailer {
 }
 
 impl MailFailure {
-    /// Servers like to repeat the address that they refuse; it is masked, since this goes to logs and to a table.
+    /// Masks addresses, because servers often quote the address that they refuse, and this text is logged and stored.
     pub fn new(sentence: impl AsRef<str>) -> Self {
         let word = |word: &str| if word.contains('@') { "<address>".to_owned() } else { word.to_owned() };
         let blank = |c: char| c.is_whitespace() || c.is_control();
@@ -111,14 +122,14 @@ impl MailFailure {
         Self { sentence: words.join(" ").chars().take(500).collect() }
     }
 
-    /// Advice is rosterd's own: it holds examples of addresses, and is not masked.
+    /// Adds rosterd's own advice. It is not masked, because it contains examples of addresses.
     fn advising(self, advice: &str) -> Self {
         let room = 500_usize.saturating_sub(advice.chars().count());
         Self { sentence: self.sentence.chars().take(room).chain(advice.chars()).collect() }
     }
 
     pub(super) fn nobody(tenant_id: &str) -> Self {
-        Self::new(format!("there is nobody to tell: set mail.fallback, or mail.recipients for {tenant_id}"))
+        Self::new(format!("the mail has no recipient: set mail.fallback, or mail.recipients for {tenant_id}"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A rendered notice as a message of RFC 5322: who from, to whom, and the headers that mail programs act on.
+//! A rendered mail as a message of RFC 5322, with the headers that mail programs use.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,25 +11,26 @@ use lettre::{
     },
 };
 
-use super::{address, mailer::MailFailure, render::Rendered};
+use super::{mail_address, mailer::MailFailure, render::Rendered};
 use crate::{outbox::mails::ClaimedMail, runtime::clock::Timestamp};
 
-/// No automatic reply, please (RFC 3834), and the same in the dialect of Exchange.
+/// Asks for no automatic reply (RFC 3834). The second header is for Exchange.
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 const SUPPRESS: HeaderName = HeaderName::new_from_ascii_str("X-Auto-Response-Suppress");
-/// What waits for somebody's decision, to those mail programs that show it.
+/// Marks a mail that needs a decision.
 const IMPORTANCE: HeaderName = HeaderName::new_from_ascii_str("Importance");
-/// To sort and to search by.
+/// For filters and searches in a mail program.
 const TENANT: HeaderName = HeaderName::new_from_ascii_str("X-Rosterd-Tenant");
 
-/// RFC 5322: a line should have no more, and must not have more than 998.
+/// RFC 5322: a line should have at most 78 characters, and must have at most 998.
 const COLUMNS: usize = 78;
-/// Of an encoded word, which has 75 characters at most; "Subject: " stands before the first.
+/// Characters of text in one encoded word. RFC 2047 allows 75 in all, and "Subject: " precedes the first word.
 const MOST_ENCODED: usize = 54;
 const SUBJECT: HeaderName = HeaderName::new_from_ascii_str("Subject");
 const TO: HeaderName = HeaderName::new_from_ascii_str("To");
 
-/// One message to all recipients; `to` stands in its header, and says nothing of whom a session is for. `now` is the time of the attempt; the Message-ID is the mail's own each time.
+/// Composes one message for all recipients. Its header names them all, whichever of them an attempt is for. `now` is the
+/// time of the attempt. The Message-ID is the same in each attempt. Fails when lettre cannot compose the message.
 pub fn compose(
     from: &Mailbox,
     recipients: &[Address],
@@ -38,9 +39,9 @@ pub fn compose(
     rendered: &Rendered,
 ) -> Result<Message, MailFailure> {
     let seconds = u64::try_from(now.seconds_since(Timestamp::from_micros(0))).unwrap_or(0);
-    let plain = address::plain(&from.email).unwrap_or_else(|| from.email.clone());
+    let plain = mail_address::plain(&from.email).unwrap_or_else(|| from.email.clone());
     let sender = Mailbox::new(from.name.clone(), plain);
-    // Given, and not read back from the header: what is legal in an address is not always understood there.
+    // The envelope is explicit, because lettre cannot parse each legal address in a header.
     let envelope = Envelope::new(Some(sender.email.clone()), recipients.to_vec()).map_err(uncomposed)?;
     let mut message = Message::builder()
         .envelope(envelope)
@@ -50,7 +51,7 @@ pub fn compose(
         .raw_header(subject(&rendered.subject))
         .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .raw_header(HeaderValue::new(SUPPRESS, "All".to_owned()));
-    // Others' text: in a header only when it is plainly an id.
+    // The id comes from outside: it is written into a header only if it has the characters of an id.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     if !mail.tenant_id.is_empty() && mail.tenant_id.len() <= 64 && mail.tenant_id.bytes().all(plain) {
         message = message.raw_header(HeaderValue::new(TENANT, mail.tenant_id.clone()));
@@ -76,8 +77,8 @@ pub fn compose(
     message.multipart(whole).map_err(uncomposed)
 }
 
-/// Programs decode what looks like an encoded word (RFC 2047), so a subject that has the look of one is encoded itself, all
-/// of it: it is shown as it was written. Others are left to the library.
+/// The subject. Mail programs decode text that looks like an encoded word (RFC 2047), so a subject with such text is encoded
+/// completely and appears as it was written. lettre encodes all others.
 fn subject(text: &str) -> HeaderValue {
     if !text.contains("=?") {
         return HeaderValue::new(SUBJECT, text.to_owned());
@@ -94,15 +95,15 @@ fn subject(text: &str) -> HeaderValue {
     HeaderValue::dangerous_new_pre_encoded(SUBJECT, text.to_owned(), words.join("\r\n "))
 }
 
-/// Folded after a comma. An address that is not ASCII would make the whole mail one that many servers cannot take; its
-/// reader gets the mail all the same.
+/// The value of `To`, folded after a comma. It omits addresses that are not ASCII, because many servers refuse such a
+/// header; these recipients get the mail too.
 fn to_header(recipients: &[Address]) -> String {
     let (mut header, mut column) = (String::new(), "To: ".len());
-    for address in recipients.iter().filter(|address| address::is_ascii(address)) {
+    for address in recipients.iter().filter(|address| mail_address::is_ascii(address)) {
         let text: &str = address.as_ref();
         if !header.is_empty() {
             header.push(',');
-            // A blank, the address and the comma after it.
+            // The blank, the address and a comma.
             let folds = column + text.len() + 3 > COLUMNS;
             header.push_str(if folds { "\r\n " } else { " " });
             column = if folds { 1 } else { column + 2 };
@@ -117,13 +118,13 @@ fn uncomposed(error: impl std::fmt::Display) -> MailFailure {
     MailFailure::new(format!("the mail could not be composed: {error}"))
 }
 
-/// The right-hand side of our Message-IDs, which must be ASCII.
+/// The domain for Message-IDs, which must be ASCII.
 pub fn domain(from: &Mailbox) -> &str {
     let domain = from.email.domain();
     if domain.is_ascii() { domain } else { "rosterd.invalid" }
 }
 
-/// `rosterd.0123….eml`: the same for each attempt, so a repeat replaces what it repeats.
+/// `rosterd.0123….eml`. The name is the same in each attempt, so a repetition replaces the file.
 pub fn file_name(message_id: &str) -> String {
     let local = message_id.trim_start_matches('<').split('@').next().unwrap_or_default();
     let safe: String =

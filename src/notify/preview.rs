@@ -1,4 +1,4 @@
-//! Notices of every kind with invented people, to be looked at: needs no database.
+//! An example of each kind of mail, with invented people and without a database.
 
 use lettre::message::Mailbox;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     audit::{
-        receipt::Receipt,
+        leaver_receipt::Receipt,
         report::{Report, RoleLine},
     },
     outbox::{
@@ -26,7 +26,7 @@ use crate::{
 const DIRECTORY: &str = "directory_01ECAZ4NV9QMV47GW873HDCX74";
 const USER: &str = "directory_user_01E1JG7J09H96KYP8HM9B0G5SJ";
 
-/// 2026-01-15T12:00:00Z and so many seconds.
+/// This number of seconds after 2026-01-15T12:00:00Z.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_478_400_000).plus_seconds(seconds)
 }
@@ -78,6 +78,7 @@ fn privilege(granted: bool) -> Privilege {
     }
 }
 
+/// The content of an example.
 pub fn example(kind: NoticeKind) -> News {
     let (name, email) = (Some("Grace Hopper".to_owned()), Some("grace.hopper@acme.example".to_owned()));
     let digest = Digest { tenant_id: tenant().id, tenant_name: tenant().name, ..Digest::default() };
@@ -215,7 +216,7 @@ fn held() -> HoldNotice {
     }
 }
 
-/// Of the week from Monday, 2026-01-05, on.
+/// The report of the week that begins on Monday, 2026-01-05.
 fn review() -> Review {
     let (since, until) = (at(-10 * 86_400 - 6 * 3_600), at(-3 * 86_400 - 6 * 3_600));
     let holds = |name: &str, email: &str, role: &str, because: &str| RoleLine {
@@ -273,11 +274,12 @@ fn review() -> Review {
     Review { since, until, privileged: Some(1), report }
 }
 
+/// The example with subject, text and HTML.
 pub fn rendered(kind: NoticeKind) -> Rendered {
     render::news(&example(kind))
 }
 
-/// The whole mail, as it would leave.
+/// The complete message.
 pub fn eml(kind: NoticeKind, from: &Mailbox) -> Result<Vec<u8>, MailFailure> {
     let mail = ClaimedMail {
         id: 1,

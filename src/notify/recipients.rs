@@ -1,33 +1,35 @@
-//! Who is told, resolved when a mail leaves: a tenant's addresses and the holders of chosen roles, without those who left
-//! in the same mail; and somebody else when nobody is left (lesson 40).
+//! The recipients of a mail, read when it is sent: the tenant's addresses and the holders of some roles, but never a leaver
+//! whom the mail reports. Without a recipient, the mail goes to the fallback (lesson 40).
 
 use std::collections::BTreeSet;
 
 use diesel::QueryResult;
 use lettre::Address;
 
-use super::address;
+use super::mail_address;
 use crate::{
     config,
     db::Conn,
-    decide::address::email_key,
+    decide::email_key::email_key,
     outbox::{mails::ClaimedMail, still_true},
     tables,
 };
 
-/// Most holders of roles in one mail; a role that everybody holds is no way to tell administrators.
+/// The highest number of role holders in one mail: a role that all people hold does not identify administrators.
 const MOST_HOLDERS: usize = 50;
 
+/// The recipients of one mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipients {
-    /// The tenant's own, or the fallback where it has none.
+    /// The tenant's recipients; the fallback if it has none.
     pub to: Vec<Address>,
-    /// Where it goes when none of them is taken; empty where they are the fallback already.
+    /// The fallback for a mail that the server refuses for all of `to`; empty if `to` is the fallback.
     pub otherwise: Vec<Address>,
 }
 
+/// Reads the recipients of a mail.
 pub fn of(conn: &mut Conn, mail: &ClaimedMail, settings: &config::MailSettings) -> QueryResult<Recipients> {
-    // Of the service itself, not of a tenant.
+    // These mails are about the service and not about a tenant.
     if mail.family.is_for_operator() {
         return Ok(chosen(&[], &[], &BTreeSet::new(), &settings.fallback));
     }
@@ -44,13 +46,13 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, settings: &config::MailSettings) 
     Ok(chosen(own, &holders, &left, &settings.fallback))
 }
 
-/// Addresses of those whom the mail tells of as leavers.
+/// The addresses of the leavers that the mail reports.
 fn left(conn: &mut Conn, mail: &ClaimedMail) -> QueryResult<BTreeSet<String>> {
     let emails = still_true::payloads(conn, &mail.told)?.into_iter().filter_map(|leaver| leaver.email);
     Ok(emails.map(|email| email_key(&email)).collect())
 }
 
-/// Each once, in this order, as a server may be given it. What a directory gives for an address and is none is left out.
+/// Each address once, in this order, in the form for a mail server. Texts of directories that are no addresses are omitted.
 fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback: &[Address]) -> Recipients {
     let mut met = BTreeSet::new();
     let mut fresh = |address: &Address| met.insert(email_key(address.as_ref()));
@@ -59,9 +61,9 @@ fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback
     let own = own.iter().filter(|address| stays(address)).cloned();
     let own: Vec<Address> = own.chain(holders).collect();
     let mut plain = |addresses: &[Address]| -> Vec<Address> {
-        addresses.iter().filter_map(address::plain).filter(|address| fresh(address)).collect()
+        addresses.iter().filter_map(mail_address::plain).filter(|address| fresh(address)).collect()
     };
-    // A fallback that is among them has been asked already.
+    // A fallback address that is among the recipients already is not used again.
     let (all, fallback) = (plain(&own), plain(fallback));
     match all.is_empty() {
         true => Recipients { to: fallback, otherwise: Vec::new() },

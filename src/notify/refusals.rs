@@ -1,5 +1,5 @@
-//! Looks for directories whose events are refused because the directory belongs to another organization. Leavers may be
-//! among them, and nothing else shows it to anybody but a count.
+//! Notifies the operator of directories whose events are refused because the directory belongs to another organization.
+//! These events may report leavers, and otherwise they appear only in a metric.
 
 use parking_lot::Mutex;
 
@@ -10,10 +10,10 @@ use crate::{
     tables::refused_claims::{self, Counted},
 };
 
-/// What a broker sends at once is counted together.
+/// How long events are counted before the notice, because a broker often sends many at once.
 const GATHER_SECONDS: i64 = 600;
 
-/// One notice for a directory in this time, however many events are refused.
+/// At most one notice for a directory in this time.
 const DAY_SECONDS: i64 = 86_400;
 
 const PAUSE_SECONDS: i64 = 60;
@@ -24,7 +24,8 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Counts and notice change in one transaction: after a crash both stand or neither.
+    /// Writes the notices that are due. One transaction resets the counts and writes the notices, so a crash leaves both or
+    /// neither.
     pub(super) fn look(&self, database: &Database, now: Timestamp) -> Result<(), DbError> {
         let mut looked_at = self.looked_at.lock();
         if looked_at.is_some_and(|at| now.seconds_since(at) < PAUSE_SECONDS) {
@@ -38,7 +39,7 @@ impl Refusals {
             database.write::<_, DbError>(|conn| {
                 let mut notices = Vec::new();
                 for counted in due(conn)? {
-                    // Another process may have been faster.
+                    // False when another process has written the notice.
                     if refused_claims::take(conn, &counted, now)? {
                         let owner = refused_claims::owner(conn, &counted.directory_id)?;
                         notices.push(Notice::ClaimRefused(claim_refused(counted, owner)));

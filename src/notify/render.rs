@@ -1,7 +1,8 @@
-//! News as subject, text and HTML, all of one look; pure.
+//! Mails as subject, text and HTML; pure.
 //!
-//! The sentences are in `templates/mail/`, a file for each kind of mail (docs/mails.md). The code here chooses the values: counts,
-//! times, and names that are [`clean`]. `page` reads what a template says, `text` and `layout` give it its two forms.
+//! The sentences are in `templates/mail/`, one file for each family (docs/mails.md). The code here computes the values:
+//! counts, times, and names that are [`clean`]. `page` reads the output of a template, `text` and `layout` write it as plain
+//! text and as HTML.
 
 mod claims_refused;
 mod clean;
@@ -35,43 +36,58 @@ pub use leavers::{Digest, LeaverReason, NamedLeaver};
 pub use not_compared::LateAndOver;
 pub use report::Review;
 
-/// What one mail tells, to the administrators of one tenant, or to the operator.
+/// The content of one mail, by family.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
+    /// People who lost access, and deleted directories.
     Leavers(Digest),
+    /// Directories that were connected.
     Connected(TenantNames, Vec<DirectoryNotice>),
+    /// Directories that have sent nothing for a long time.
     Silent(TenantNames, Vec<SilentDirectory>),
-    /// The named ones, and how many there are.
+    /// The listed changes, and the number of all.
     Privileges(TenantNames, Vec<Privilege>, usize),
+    /// Last holders who retain a role.
     Kept(TenantNames, Vec<LastHolder>),
+    /// A hold.
     Held(TenantNames, HoldNotice),
+    /// New role mappings.
     Mapping(TenantNames, Vec<MappingNotice>),
+    /// A report of access.
     Report(TenantNames, Review),
+    /// The listed dead letters and refused changes, and the number of all.
     GivenUp(Vec<GivenUp>, usize),
+    /// The listed refused claims, and the number of all.
     ClaimsRefused(Vec<ClaimRefused>, usize),
+    /// Deliveries that wait for too long.
     Waiting(Waiting),
+    /// Webhooks that no longer arrive, or arrive again.
     Webhooks(Vec<WebhooksAway>),
     NotCompared(LateAndOver),
 }
 
+/// A tenant with the names of its directories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantNames {
     pub id: String,
     pub name: Option<String>,
-    /// Names of the directories that are spoken of.
+    /// The names of the directories in the mail, by id.
     pub directories: HashMap<String, String>,
 }
 
+/// A mail with its two forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// The attached files.
     pub attachments: Vec<Attachment>,
-    /// Somebody has to decide.
+    /// Whether somebody must decide soon.
     pub urgent: bool,
 }
 
+/// A file that is attached to a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
     pub file_name: &'static str,
@@ -82,11 +98,13 @@ pub struct Attachment {
 const CSV: &str = "text/csv; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
+/// Renders a mail about leavers.
 pub fn render(digest: &Digest) -> Rendered {
     let page = leavers::page(digest);
     Rendered { attachments: csv::people(digest).into_iter().collect(), ..written(&page) }
 }
 
+/// Renders a mail of any family.
 pub fn news(news: &News) -> Rendered {
     match news {
         News::Leavers(digest) => render(digest),
@@ -115,7 +133,7 @@ fn written(page: &page::Page) -> Rendered {
     }
 }
 
-/// A cause in a [`Payload`], for a directory that is known to be gone or not.
+/// The reason of a leaver notice. `gone` tells whether the directory is deleted, if that is known.
 pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
     use crate::outbox::{DIRECTORY, MAPPING};
     match (notice.cause.as_str(), gone) {
@@ -127,6 +145,6 @@ pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
 }
 
 #[cfg(test)]
-mod kinds;
+mod kind_tests;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! Looks now and then whether a period of somebody's reports is over, and has the report made.
+//! Writes a notice for each report period that is over. Period and notice change in one transaction, so a crash neither
+//! loses nor repeats a report.
 
 use std::collections::HashMap;
 
@@ -15,10 +16,10 @@ use crate::{
     },
 };
 
-/// New tenants, and those that went, are noticed within the hour; a period is over when it is over.
+/// New and deleted tenants are noticed within this time. The end of a period is noticed at once.
 const PAUSE_SECONDS: i64 = 3_600;
 
-/// Tenants in one transaction: thousands at six o'clock must keep nobody from writing.
+/// Tenants in one transaction: thousands of reports at 06:00 must not block other writers.
 const MOST: usize = 200;
 
 #[derive(Default)]
@@ -26,14 +27,14 @@ pub(super) struct Schedule {
     looked_at: Mutex<Option<Timestamp>>,
 }
 
-/// What is to be written.
+/// The changes to write.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes {
-    /// Of these nothing is told yet: they have just been met.
+    /// New tenants: their current period is stored, without a report.
     met: Vec<Begun>,
-    /// A period has begun, and the one before it, which began so, is over.
+    /// Tenants with a new period, and the beginning of the previous one, which is over.
     over: Vec<(Begun, Timestamp)>,
-    /// They get no reports any more.
+    /// Tenants that no longer get reports.
     gone: Vec<String>,
 }
 
@@ -74,7 +75,7 @@ impl Schedule {
     }
 }
 
-/// Where nobody gets reports, one look after the start takes away what is left of such a time.
+/// Whether the next check is due. If no tenant gets reports, only the first check after the start runs; it deletes old rows.
 fn is_due(looked_at: Timestamp, settings: &config::MailSettings, now: Timestamp) -> bool {
     settings.reports_at_all()
         && (now.seconds_since(looked_at) >= PAUSE_SECONDS || begins_between(looked_at, now))
@@ -92,7 +93,7 @@ fn changes(
         let beginning = every.beginning(now);
         match told.remove(&tenant_id) {
             None => changes.met.push((tenant_id, beginning)),
-            // However long ago: only the newest period that is over.
+            // If several periods are over, only the newest is reported.
             Some(newest) if newest < beginning => {
                 changes.over.push(((tenant_id, beginning), every.before(beginning)));
             }

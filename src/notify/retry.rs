@@ -1,19 +1,22 @@
-//! When a mail that could not be sent is tried again, and when it is given up; pure.
+//! When a failed mail is tried again, and when it is given up; pure.
 //!
-//! One table for every failure. A refusal for good (5xx) is most often a wrong password, a missing right to relay or a
-//! mailbox that somebody will mend within days, so it is not given up earlier than a server that is away.
+//! All failures have the same pauses. A permanent refusal (5xx) is usually a wrong password, a missing right to relay or a
+//! full mailbox, which somebody corrects within days. So it is not given up earlier than an unreachable server.
 
-/// Seconds to wait after the first failed attempt, the second, and so on: 70 hours in all, a weekend long.
+/// Seconds to wait after the first failed attempt, the second, and so on. The sum is 70 hours: longer than a weekend.
 const PAUSES: [i64; 9] =
     [60, 5 * 60, 15 * 60, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 24 * 3_600, 24 * 3_600];
 
+/// What happens after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
+    /// Another attempt after this pause.
     Again { after_seconds: i64 },
+    /// No further attempt.
     GiveUp,
 }
 
-/// What follows the failure of this attempt, 1 being the first.
+/// The decision after the failure of this attempt. The first attempt is 1.
 pub fn after(attempt: u16) -> RetryDecision {
     PAUSES
         .get(usize::from(attempt.saturating_sub(1)))

@@ -1,4 +1,4 @@
-//! Looks now and then for directories that have said nothing for too long. With an API key `sync::silence` does it instead.
+//! Writes notices about directories that have sent nothing for too long. With an API key `sync::silence` does it instead.
 
 use parking_lot::Mutex;
 
@@ -9,7 +9,7 @@ use crate::{
     tables::directory_activity,
 };
 
-/// Days are counted, so an hour's delay does not matter.
+/// The interval of the checks. The setting is in days, so a delay of one hour does not matter.
 const PAUSE_SECONDS: i64 = 3_600;
 
 pub(super) struct Watch {
@@ -22,7 +22,7 @@ impl Watch {
         Self { days, looked_at: Mutex::new(None) }
     }
 
-    /// Whether there is something to tell now that was not before.
+    /// Checks at intervals and writes notices. Returns whether it has found a silent directory.
     pub(super) fn look(&self, database: &Database, now: Timestamp) -> Result<bool, DbError> {
         let mut looked_at = self.looked_at.lock();
         let lately = looked_at.is_some_and(|at| now.seconds_since(at) < PAUSE_SECONDS);
@@ -36,7 +36,7 @@ impl Watch {
             database.write::<_, DbError>(|conn| {
                 let mut notices = Vec::with_capacity(found.len());
                 for silent in &found {
-                    // Another process may have been faster.
+                    // False when another process has written the notice.
                     if directory_activity::tell(conn, silent, now)? {
                         notices.push(Notice::silent(silent, self.days, None));
                     }

@@ -42,7 +42,7 @@ fn by_smtp(server: &SmtpServer) -> Notifier {
     Notifier::new(&settings(Some(MailUrl::Smtp(server.url().into())))).unwrap()
 }
 
-/// Steps until there is nothing to do at this time.
+/// Runs steps until there is no work at this time.
 fn drain(notifier: &Notifier, database: &Database, seconds: i64) -> Metrics {
     let metrics = Metrics::default();
     for _ in 0..100 {
@@ -150,7 +150,7 @@ fn the_next_attempt_goes_to_those_whom_the_server_has_not_taken_yet() {
         let metrics = drain(&by_smtp(&server), &database, 60);
         assert_eq!((counted(&metrics, "failed"), waiting(&database)), (1, 1));
         assert!(told(&database, "ada"), "somebody has it");
-        // Another process: what is known of the recipients is in the database.
+        // Another process reads the answers for the recipients from the database.
         drain(&by_smtp(&server), &database, 120);
         drain(&by_smtp(&server), &database, 3_600);
 
@@ -211,7 +211,7 @@ fn a_server_that_is_slow_or_away_costs_one_bounded_wait_and_holds_no_connection(
             while server.connections() == 0 {
                 std::thread::yield_now();
             }
-            // The mail is on its way; the database is free.
+            // While the mail is being sent, the database accepts writes.
             database.write(|conn| leave(conn, &["bob"], at(61))).unwrap();
             assert!(!told.is_finished());
             told.join().unwrap()
@@ -306,7 +306,7 @@ fn a_directory_gets_a_whole_file_for_each_mail_and_a_repeat_replaces_it() {
         notifier.check().unwrap();
         drain(&notifier, &database, 60);
         let first = files(&path);
-        // As if the process had died before it could record what it did.
+        // As after a crash before the result was recorded.
         database.write(forget).unwrap();
         drain(&notifier, &database, 1_000);
 

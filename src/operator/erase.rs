@@ -12,9 +12,9 @@ use crate::{
     apply::{
         ApplyError,
         consequences::Consequences,
-        people::{Derivation, again},
+        users::{Derivation, again},
     },
-    audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
+    audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
     broker::Source,
     db::{Conn, Database, DbError, Serialized},
     decide::{

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::{
     apply::{
-        context::context,
         load,
         load::rows,
+        load_context::context,
         namesakes::{Together, together},
         recompute,
     },
@@ -17,10 +17,10 @@ use crate::{
     decide::{
         Rules,
         access::{Access, AccessCause},
-        examine::{Examined, examine},
         guard::Decision,
         mapping::{MappingPolicy, condition::ConditionEvidence},
         roles::Because,
+        rule_matches::{Examined, examine},
     },
     runtime::clock::Timestamp,
     tables::{

@@ -12,10 +12,10 @@ use crate::{
         ApplyError, Batch,
         consequences::Consequences,
         expect_mapping,
-        people::{Derivation, again},
         refused::{Refusal, refusal},
+        users::{Derivation, again},
     },
-    audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
+    audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
     db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, Serialized, wait_for_rows},
     decide::{
         Rules,

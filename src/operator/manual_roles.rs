@@ -8,9 +8,9 @@ use crate::{
     apply::{
         ApplyError,
         consequences::Consequences,
-        people::{Derivation, again},
+        users::{Derivation, again},
     },
-    audit::{self, Actor, AuditEntry, kinds, people::ChangeCause},
+    audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
     db::{Database, DbError, Serialized},
     decide::{Rules, guard::Extent, roles::Manual},
     runtime::clock::Timestamp,
@@ -167,7 +167,7 @@ fn change(
         let (cause, extent) = (ChangeCause::Operator(name), Extent::ByHand);
         again(conn, ids, &Derivation { rules: &rules, cause, now, extent }, &mut consequences)?;
         let relisted = role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?;
-        consequences.entries.extend(audit::roles::entries(&relisted, |_| Actor::operator(name)));
+        consequences.entries.extend(audit::role_list_entries::entries(&relisted, |_| Actor::operator(name)));
         Ok(consequences.write(conn, now)?)
     })
 }

@@ -215,7 +215,9 @@ pub fn apply(
         let relisted = role_list::settle(conn, &mapping, &tenants)?;
         role_holders::retain(conn, &mapping)?;
         let mut entries = entries(&plan, &tenants, version, by.name);
-        entries.extend(audit::roles::entries(&relisted, |_| Actor::Rule(format!("mapping {version}"))));
+        entries.extend(audit::role_list_entries::entries(&relisted, |_| {
+            Actor::Rule(format!("mapping {version}"))
+        }));
         audit::record(conn, &entries, by.now)?;
         let homes = claims::homes(conn, None)?.into_iter();
         let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);

@@ -1,8 +1,8 @@
-//! Bundling: the notices of one family that a tenant has gathered in a window become one mail, with a Message-ID that is
-//! kept before the first attempt. However many processes bundle, a notice is in one mail.
+//! Bundling: a tenant's notices of one family in one time window become one mail. Its Message-ID is stored before the first
+//! attempt. Several processes may bundle; each notice is in one mail only.
 //!
-//! A tenant that had its mails of an hour waits for the next, and what gathers until then is one mail again; what is
-//! urgent waits for nothing.
+//! When a tenant has had its hourly number of mails, its notices wait for the next hour and become one mail then. Urgent
+//! notices do not wait.
 
 use std::collections::HashMap;
 
@@ -17,20 +17,20 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// For each window, how many windows to wait for a directory that is still being taken down, so that it is told in one
-/// mail; and at least so many seconds.
+/// How long notices wait while a directory of their tenant is recomputed, so that one mail reports all its people: this
+/// number of windows, but at least this number of seconds.
 const REFRESH_WINDOWS: i64 = 10;
 const REFRESH_SECONDS: i64 = 600;
 
-/// One bundler at a time: "bundle" in ASCII, for nobody else in this database.
+/// The key of the advisory lock, which allows one bundler at a time: "bundle" in ASCII.
 const BUNDLER_LOCK: i64 = 0x6275_6e64_6c65;
 
-/// How mails of one tenant follow each other.
+/// The rate of mails to one tenant.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How long notices of one tenant are collected before they become a mail.
+    /// How long notices of a tenant wait for others before they become a mail.
     pub window_seconds: u32,
-    /// 0 for as many as there are.
+    /// The highest number of mails in an hour, holds not counted; 0 for no limit.
     pub most_per_hour: u32,
 }
 
@@ -52,12 +52,12 @@ pub struct Due {
     recent: i64,
 }
 
-/// Bundles whose oldest notice is as old as the window, at most `most` of them. Costs nothing when no notice waits.
+/// Bundles whose oldest notice is as old as the window; at most `most`. Cheap when no notice waits.
 pub fn due(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize) -> QueryResult<Vec<Due>> {
     let window = i64::from(pace.window_seconds);
     let patience = window.saturating_mul(REFRESH_WINDOWS).max(REFRESH_SECONDS);
     let urgent = format!("o.bundle LIKE '{}:%'", Family::Held.name());
-    // CROSS JOIN, so that SQLite starts from the few refreshes and not from all claims.
+    // CROSS JOIN makes SQLite start with the few recompute jobs and not with all claims.
     let sql = format!(
         "SELECT w.tenant_id, w.bundle, CASE WHEN w.urgent THEN 0 ELSE (SELECT COUNT(*) FROM mails m \
          WHERE m.tenant_id = w.tenant_id AND m.created_at > {} AND m.state <> 'needless' \
@@ -79,7 +79,7 @@ pub fn due(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize) -> QueryRes
     Ok(due)
 }
 
-/// Those for which the tenant's hour has room.
+/// Removes the bundles that exceed their tenant's hourly number of mails.
 fn within(due: Vec<Due>, most_per_hour: u32) -> Vec<Due> {
     let mut made: HashMap<String, i64> = HashMap::new();
     let fits = |due: &Due| {
@@ -95,14 +95,14 @@ fn within(due: Vec<Due>, most_per_hour: u32) -> Vec<Due> {
     due.into_iter().filter(|due| fits(due)).collect()
 }
 
-/// One mail for each bundle that is due, with all its waiting notices. Returns how many mails were made.
+/// Makes one mail for each bundle that is due, with all its waiting notices. Returns the number of new mails.
 pub fn bundle(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize, domain: &str) -> QueryResult<usize> {
     if !take_lock(conn)? {
         return Ok(0);
     }
     let new = |due: Due| NewMail {
         message_id: message_id(domain),
-        // What is urgent goes before all that waits for a slow mail server.
+        // Urgent mails are sent before all others, also when the mail server is slow.
         due_at: match Family::of_bundle(&due.bundle) {
             Some(family) if family.is_urgent() => Timestamp::from_micros(0),
             _ => now,
@@ -130,7 +130,7 @@ pub fn bundle(conn: &mut Conn, now: Timestamp, pace: Pace, most: usize, domain: 
     Ok(mails.len())
 }
 
-/// False while another process bundles. On SQLite the write transaction excludes others by itself.
+/// Takes the bundler's lock. Returns false while another process has it. On SQLite the write transaction is enough.
 fn take_lock(conn: &mut Conn) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Lock {
@@ -144,7 +144,7 @@ fn take_lock(conn: &mut Conn) -> QueryResult<bool> {
     Ok(lock.mine)
 }
 
-/// Random, so that two installations behind one sender's domain never share one.
+/// A new Message-ID. It is random, so that two installations with one sender domain never use the same.
 fn message_id(domain: &str) -> String {
     format!("<rosterd.{:032x}@{domain}>", rand::random::<u128>())
 }

@@ -1,4 +1,4 @@
-//! What an erasure takes out of notices, told or not.
+//! Erasure: removes personal data from notices, sent or not, in the caller's transaction.
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 use serde_json::Value;
@@ -8,8 +8,8 @@ use crate::db::{Conn, schema::outbox};
 
 type Row = (i64, String, String, String);
 
-/// Out of notices about these users, out of those that name them among others, and out of what was said about these
-/// deliveries; returns how many notices that are.
+/// Removes personal data from notices about these users, from notices that also name other people, and from notices about
+/// these deliveries. Returns the number of changed notices.
 pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String], inbox_ids: &[i64]) -> QueryResult<usize> {
     let columns = (outbox::id, outbox::kind, outbox::user_id, outbox::payload);
     let mut rows: Vec<Row> = outbox::table
@@ -42,7 +42,7 @@ pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String], inbox_ids: &
     Ok(erased)
 }
 
-/// A reason may name attributes.
+/// Removes name, address and reason; a reason may contain attributes.
 fn clear(person: &mut Value) -> bool {
     for personal in ["name", "email", "because"] {
         if let Some(value) = person.get_mut(personal) {
@@ -64,7 +64,7 @@ fn among(payload: &mut Value, user_ids: &[String]) -> bool {
     meant.map(clear).count() > 0
 }
 
-/// What a database said when it refused a delivery, or a change of a user, may quote the person.
+/// Clears the error text of a refused delivery or change: it may quote personal data.
 fn quoted(payload: &mut Value, user_ids: &[String], inbox_ids: &[i64]) -> bool {
     let of_delivery =
         payload.get("inbox_id").and_then(Value::as_i64).is_some_and(|id| inbox_ids.contains(&id));

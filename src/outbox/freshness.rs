@@ -1,16 +1,16 @@
-//! What is news, and what is only the past being read; pure. A rebuild tells nothing because it never gets here.
+//! Decides which notices are news and which only repeat old facts; pure. A rebuild sends no mail, because it does not call
+//! this module.
 //!
-//! Somebody who loses access now is always told of, however old the word that says so. The rest is told when it happens,
-//! not when a log is read again: nothing of the first sync of a directory, and nothing that is older than a broker's
-//! retries.
+//! A loss of access is always reported, even if its fact is old. Other changes are reported only when they are recent: not
+//! from the first synchronization of a directory, and not when they are older than the broker's retries.
 
 use super::notice::Notice;
 use crate::runtime::clock::Timestamp;
 
-/// A day longer than the broker tries to deliver (docs/broker-workos.md: three days).
+/// One day longer than the broker retries (docs/broker-workos.md: three days).
 const HISTORY_SECONDS: i64 = 4 * 24 * 3_600;
 
-/// From the directory's own first word: what is said of its people until then is how it begins.
+/// The first synchronization of a directory: it begins with the first fact about the directory and takes this long.
 const FIRST_SYNC_SECONDS: i64 = 6 * 3_600;
 
 pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
@@ -66,10 +66,10 @@ mod tests {
             (Some(0), Some(1), 1, false),
             (Some(0), Some(-9), 1, false),
             (Some(0), Some(7), 7, true),
-            // Derived again without a fact of its own: it happens now.
+            // A recomputation without a fact of its own: the change happens now.
             (Some(0), None, 1, false),
             (Some(0), None, 7, true),
-            // By hand.
+            // A manual grant.
             (None, None, 1, true),
         ] {
             let notice = granted(connected, fact);

@@ -1,4 +1,4 @@
-//! What a notice of a held mass change tells, read when its mail is composed, so that it says how things stand then.
+//! The content of a mail about a hold. It is read when the mail is composed, so it describes the current state.
 
 use diesel::QueryResult;
 
@@ -16,21 +16,21 @@ use crate::{
 pub struct HoldNotice {
     /// The hold's number.
     pub hold_id: i64,
-    /// Its name, where it has one.
+    /// The name of the directory, if it has one.
     pub directory: Option<String>,
-    /// Since when, by this service's clock.
+    /// When the hold was opened, by this machine's clock.
     pub since: Timestamp,
-    /// People whose removal is held, and people whose privileged roles are kept.
+    /// How many people would lose access.
     pub removals: usize,
-    /// How many people would lose privileged roles and no access.
+    /// How many people would lose privileged roles, but not access.
     pub privileged_losses: usize,
     /// How many of the directory's users were active before.
     pub active_before: usize,
-    /// How many of the same window had lost access before the guard stepped in.
+    /// How many people lost access in the same window before the threshold was exceeded.
     pub applied_before: usize,
-    /// What would do it.
+    /// What caused the losses.
     pub cause: HoldCause,
-    /// The first of them.
+    /// The first people in the hold.
     pub people: Vec<HeldPerson>,
     /// What happens without a decision.
     pub undecided: IfUndecided,
@@ -45,14 +45,14 @@ pub struct HeldPerson {
     pub name: Option<String>,
     /// The address.
     pub email: Option<String>,
-    /// Privileged roles they would lose; empty for whoever would lose access.
+    /// Privileged roles that the person would lose; empty if the person would lose access.
     pub roles: Vec<String>,
 }
 
-/// What would do it.
+/// What caused the losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HoldCause {
-    /// People are not active any more.
+    /// People are no longer active.
     #[default]
     Inactive,
     /// People are deleted, one by one.
@@ -61,21 +61,21 @@ pub enum HoldCause {
     Directory,
     /// New role rules grant no role to people who need one for access.
     Mapping,
-    /// Groups, attributes, role fields or role rules change.
+    /// Groups, attributes, role fields or role rules have changed.
     Roles,
 }
 
-/// What happens when nobody decides.
+/// The end of a hold without a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfUndecided {
-    /// The hold stays open.
+    /// The hold remains open.
     #[default]
     Stay,
-    /// It is approved after so many hours.
+    /// It is approved this number of hours after its opening.
     ApprovedAfterHours(u32),
 }
 
-/// `None` for a hold that keeps nobody any more who waits for a decision: then there is nothing to tell.
+/// Reads a hold with its first `most` people. `None` if nobody in it waits for a decision: then there is nothing to report.
 pub fn of(conn: &mut Conn, tenant_id: &str, hold_id: i64, most: usize) -> QueryResult<Option<HoldNotice>> {
     let Some(hold) = holds::find(conn, hold_id)?.filter(|hold| hold.tenant_id == tenant_id) else {
         return Ok(None);

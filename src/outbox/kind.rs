@@ -1,10 +1,10 @@
-//! The kinds of news: their names in settings and on the command line, and which of them may share a mail.
+//! The kinds of notices: their names in settings and on the command line, and the family whose mail contains them.
 
 use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// In the order of the settings. A name is the variant's own: `mass_change_held`.
+/// The kinds of notices, in the order of the settings. A name is the variant in snake case: `mass_change_held`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -42,17 +42,17 @@ pub enum NoticeKind {
     NotCompared,
 }
 
-/// What one mail is about: each has a file of its name in `templates/mail/`.
+/// The subject of a mail. Each family has a template with its name in `templates/mail/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Family {
-    /// People who lost access, and the directories whose deletion took it.
+    /// People who lost access, and deleted directories.
     Leavers,
     /// Directories that were connected.
     Connected,
-    /// Directories that are silent.
+    /// Directories that have sent nothing for a long time.
     Silent,
-    /// Privileged roles gained and lost.
+    /// Gains and losses of privileged roles.
     Privileges,
     /// Last holders who retain a role.
     Kept,
@@ -62,20 +62,20 @@ pub enum Family {
     Mapping,
     /// Reports of access.
     Report,
-    /// For the operator.
+    /// Dead letters and refused changes; for the operator.
     GivenUp,
-    /// For the operator.
+    /// Refused ownership claims; for the operator.
     ClaimsRefused,
-    /// For the operator.
+    /// Deliveries that wait for too long; for the operator.
     Waiting,
-    /// For the operator.
+    /// Webhooks that no longer arrive; for the operator.
     Webhooks,
     /// For the operator.
     NotCompared,
 }
 
 impl NoticeKind {
-    /// Every kind, in the order of the documents.
+    /// Every kind, in the order of the settings.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Its name in settings, tables and on the command line.
@@ -83,7 +83,7 @@ impl NoticeKind {
         self.into_str()
     }
 
-    /// The kind of this name.
+    /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::from_str(name).ok()
     }
@@ -91,7 +91,7 @@ impl NoticeKind {
     /// The family of mails that it belongs to.
     pub const fn family(self) -> Family {
         match self {
-            // A directory that goes and the people who go with it are one piece of news.
+            // The deletion of a directory and its people's loss of access are reported together.
             Self::Deprovisioned | Self::DirectoryDeleted => Family::Leavers,
             Self::DirectoryConnected => Family::Connected,
             Self::DirectorySilent => Family::Silent,
@@ -118,13 +118,13 @@ impl Family {
         self.into_str()
     }
 
-    /// Of a bundle, such as `leavers` or `held:17`.
+    /// The family of a bundle, such as `leavers` or `held:17`.
     pub fn of_bundle(bundle: &str) -> Option<Self> {
         let name = bundle.split(':').next().unwrap_or_default();
         Self::from_str(name).ok()
     }
 
-    /// Of the service itself and not of a tenant: for the operator.
+    /// Whether the mail is about the service and not about a tenant, and goes to the operator.
     pub const fn is_for_operator(self) -> bool {
         matches!(
             self,
@@ -132,7 +132,7 @@ impl Family {
         )
     }
 
-    /// Somebody has to decide: it waits for no window, counts against no rate, and says so in its headers.
+    /// Whether somebody must decide soon: the mail waits for no window, is not limited by the rate, and has urgent headers.
     pub const fn is_urgent(self) -> bool {
         matches!(self, Self::Held)
     }

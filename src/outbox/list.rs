@@ -1,4 +1,4 @@
-//! Mails as operators see them: listed, shown, and put back into line.
+//! Mails for operators: a list, one mail with its notices, and a retry.
 
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, IntoSql, OptionalExtension, QueryDsl, QueryResult, Queryable,
@@ -19,13 +19,13 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MailState {
-    /// On its way, or waiting for its next attempt
+    /// Not sent yet, or between two attempts
     Waiting,
-    /// Every recipient has it, or an outcome that ends it.
+    /// Each recipient has it, or was refused for ever
     Sent,
-    /// What it would have told was not true any more, or is switched off
+    /// Its notices were no longer true, or their kinds are switched off
     Needless,
-    /// Given up
+    /// Given up after all attempts
     Dead,
 }
 
@@ -41,9 +41,9 @@ impl MailState {
 pub struct ListedMail {
     /// The mail's number.
     pub id: i64,
-    /// Whose administrators get it; empty for the operator.
+    /// The tenant whose administrators get it; empty for the operator.
     pub tenant_id: String,
-    /// Which notices it was made of.
+    /// The bundle of its notices.
     pub bundle: String,
     /// The stable Message-ID.
     pub message_id: String,
@@ -55,11 +55,11 @@ pub struct ListedMail {
     pub due_at: i64,
     /// When it was made; microseconds.
     pub created_at: i64,
-    /// When it was done with; microseconds.
+    /// When it was sent or given up; microseconds.
     pub finished_at: Option<i64>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// How many recipients the server refused for good.
+    /// How many recipients the server refused for ever.
     pub refused: i32,
     /// The last refusal.
     pub refusal: Option<String>,
@@ -74,7 +74,7 @@ pub struct ListedNotice {
     pub id: i64,
     /// See [`super::NoticeKind`].
     pub kind: String,
-    /// Whom it is about; empty if nobody in particular.
+    /// The user that it is about; empty if it is about no user.
     pub user_id: String,
     /// When it was written; microseconds.
     pub created_at: i64,
@@ -82,7 +82,7 @@ pub struct ListedNotice {
     pub told_at: Option<i64>,
 }
 
-/// The newest first.
+/// Mails, the newest first.
 pub fn list(
     conn: &mut Conn,
     state: Option<MailState>,
@@ -100,7 +100,7 @@ pub fn list(
         .load(conn)
 }
 
-/// The mail, the first of its notices, and how many there are.
+/// The mail, its first `most` notices, and the number of all its notices. `None` when there is no such mail.
 pub fn show(
     conn: &mut Conn,
     id: i64,
@@ -116,7 +116,7 @@ pub fn show(
     Ok(Some((mail, notices, count)))
 }
 
-/// A mail that was given up is due at once, with all its attempts before it; false when there is no such mail.
+/// Makes a mail that was given up due at once, with the full number of attempts. Returns false when there is no such mail.
 pub fn retry(conn: &mut Conn, id: i64, now: Timestamp) -> QueryResult<bool> {
     let dead = mails::table.find(id).filter(mails::state.eq("dead"));
     let again = (

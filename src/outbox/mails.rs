@@ -1,6 +1,7 @@
-//! Table `mails`: claimed by lease, so that no lock is held while a mail is on its way and a crash only delays it.
+//! Table `mails`. A process claims a mail for the time of a lease, so no database lock is held while it is sent. After a
+//! crash the lease ends, and the mail is sent again with the same Message-ID.
 //!
-//! What a mail tells is decided by its claim, each time anew: whoever is active again has not left.
+//! Each claim selects the notices that are true at that time: a person who is active again is not reported.
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query,
@@ -18,36 +19,36 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A mail in the hands of one process until its lease is over.
+/// A mail that one process may send until its lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedMail {
     /// The mail's number.
     pub id: i64,
-    /// Whose administrators get it; empty for the operator.
+    /// The tenant whose administrators get it; empty for the operator.
     pub tenant_id: String,
     /// The stable Message-ID.
     pub message_id: String,
-    /// 1 for the first.
+    /// The number of this attempt; the first is 1.
     pub attempt: i16,
-    /// What it is about.
+    /// Its subject.
     pub family: Family,
-    /// Every leaver's notice that still holds, one for each person.
+    /// The leaver notices that are still true, one for each person.
     pub told: Vec<i64>,
-    /// The first of them, as many as a mail names.
+    /// The contents of the first of them: as many as a mail lists.
     pub named: Vec<Payload>,
-    /// All other notices that still hold.
+    /// All other notices that are still true.
     pub news: Vec<StoredNotice>,
-    /// What former attempts came to.
+    /// The results of earlier attempts, by recipient.
     pub settled: RecipientOutcomes,
 }
 
 impl ClaimedMail {
-    /// There is nothing to tell any more.
+    /// Whether no notice is true any more.
     pub fn is_needless(&self) -> bool {
         self.told.is_empty() && self.news.is_empty()
     }
 
-    /// Leaves out the kinds that somebody has switched off.
+    /// Removes the notices of kinds that are switched off.
     pub fn only(&mut self, wanted: impl Fn(NoticeKind) -> bool) {
         self.news.retain(|notice| wanted(notice.kind));
         if !wanted(NoticeKind::Deprovisioned) {
@@ -57,27 +58,27 @@ impl ClaimedMail {
     }
 }
 
-/// Recipients that the mail server refused for good, and what became of the mail.
+/// Recipients that the mail server refused for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedRecipient {
     /// How many recipients were refused.
     pub recipients: usize,
-    /// None when the former reason still is the last one.
+    /// The last refusal; `None` leaves the stored one unchanged.
     pub why: Option<String>,
     /// Whether it went to the fallback address.
     pub fell_back: bool,
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailOutcome {
-    /// Nothing is left to do.
+    /// Each recipient has the mail, or was refused for ever.
     Sent,
-    /// Everybody is back.
+    /// No notice in it is true any more.
     Needless,
     /// It is tried again.
     Later {
-        /// When.
+        /// When it is tried again.
         due_at: Timestamp,
         /// Why it failed this time.
         error: String,
@@ -111,29 +112,30 @@ struct Id {
     id: i64,
 }
 
-/// In words and not as a parameter: an index on part of a table is of use only to a query that repeats its condition.
+/// The condition of a mail that is due. It is text and not a parameter, because a query uses a partial index only if it
+/// repeats the condition of the index.
 fn due(now: Timestamp) -> String {
     format!("state = 'waiting' AND due_at <= {}", now.micros())
 }
 
-/// Whether a claim would find a mail; asked without a write lock.
+/// Whether a claim would find a mail. Needs no write lock.
 pub fn is_due(conn: &mut Conn, now: Timestamp) -> QueryResult<bool> {
     let sql = format!("SELECT id FROM mails WHERE {} LIMIT 1", due(now));
     let found: Option<Id> = on_each!(conn, |c| sql_query(&sql).get_result(c)).optional()?;
     Ok(found.map(|mail| mail.id).is_some())
 }
 
-/// Takes the mail that has been due the longest and puts it out of others' reach for `lease_seconds`. The attempt is
-/// counted before it is made, so that one which kills the process counts too.
+/// Claims the mail that has been due the longest; other processes cannot claim it for `lease_seconds`. The attempt is
+/// counted before it begins, so an attempt that ends with a crash counts too.
 pub fn claim(
     conn: &mut Conn,
     now: Timestamp,
     lease_seconds: i64,
     most_named: usize,
 ) -> QueryResult<Option<ClaimedMail>> {
-    // The state stands in the outer WHERE too: a process that waited for another's claim must see that it is gone.
-    // SKIP LOCKED lets it take the next one instead; and `id =`, because PostgreSQL may run the SELECT of an `IN` once
-    // for each row, and would then skip and claim its way through the whole table.
+    // The outer WHERE repeats the condition, because another process may have claimed the mail in the meantime. SKIP
+    // LOCKED takes the next mail instead of waiting. `id =` and not `IN`: PostgreSQL may run the SELECT of an `IN` once
+    // for each row, and would claim many mails.
     let skip = if matches!(conn, Conn::Postgres(_)) { "FOR UPDATE SKIP LOCKED" } else { "" };
     let due = due(now);
     let sql = format!(
@@ -156,8 +158,8 @@ pub fn claim(
     Ok(Some(ClaimedMail { id, tenant_id, message_id, attempt: attempts, family, told, named, news, settled }))
 }
 
-/// Ends an attempt. A process that comes back after its lease undoes nothing that another has done since; but what was
-/// sent is sent.
+/// Records the result of an attempt. After the end of its lease, a process can still record `Sent`, but no other result:
+/// another process may have claimed the mail since.
 pub fn record(conn: &mut Conn, mail: &ClaimedMail, outcome: &MailOutcome, now: Timestamp) -> QueryResult<()> {
     let mine = mails::table
         .find(mail.id)
@@ -177,7 +179,7 @@ pub fn record(conn: &mut Conn, mail: &ClaimedMail, outcome: &MailOutcome, now: T
             told(conn, mail, now)?;
         }
         MailOutcome::Needless => {
-            // Somebody got it while it was true.
+            // A recipient got it while it was true.
             let state = if mail.settled.anybody_took_it() { "sent" } else { "needless" };
             diesel::update(mine)
                 .set((mails::state.eq(state), finished_at, mails::settled.eq(None::<String>)))
@@ -211,8 +213,8 @@ fn told(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> QueryResult<()> 
     Ok(())
 }
 
-/// Keeps what became of each recipient, for the next attempt. News are told from the moment that anybody has them. A
-/// process that comes back after its lease adds what it knows, and takes away nothing that was taken.
+/// Stores the result for each recipient, for the next attempt. A notice counts as sent as soon as one recipient has it. A
+/// process whose lease has ended can add results, but cannot remove the result `taken`.
 pub fn record_settled(
     conn: &mut Conn,
     mail: &ClaimedMail,
@@ -228,13 +230,13 @@ pub fn record_settled(
     if settled.anybody_took_it() { told(conn, mail, now) } else { Ok(()) }
 }
 
-/// Puts the mail further out of others' reach: it has more recipients than its claim could know.
+/// Extends the lease: the mail has more recipients than the claim assumed.
 pub fn extend(conn: &mut Conn, mail: &ClaimedMail, until: Timestamp) -> QueryResult<()> {
     diesel::update(mails::table.find(mail.id)).set(mails::due_at.eq(until.micros())).execute(conn)?;
     Ok(())
 }
 
-/// Records recipients whom the server refuses for good.
+/// Records recipients that the server refused for ever.
 pub fn record_refused(conn: &mut Conn, mail_id: i64, refused: &RefusedRecipient) -> QueryResult<()> {
     let recipients = i32::try_from(refused.recipients).unwrap_or(i32::MAX);
     diesel::update(mails::table.find(mail_id))
@@ -293,7 +295,7 @@ mod tests {
     fn whoever_is_active_again_is_left_out_and_not_counted_as_told() {
         each_database(|database| {
             gathered(&database, &["ada", "bob"]);
-            // Under a new id of the broker, but the same person.
+            // The same person under a new id of the broker.
             database.write(|conn| show(conn, "ada_again", "person_ada", "active")).unwrap();
 
             let mail = claim_at(&database, 60).unwrap();

@@ -1,4 +1,4 @@
-//! Notices as they are enqueued, and what each must know later, whatever becomes of the rows it speaks of.
+//! Notices and their stored contents. A notice contains all that its mail needs, because rows may change before it is sent.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -9,44 +9,45 @@ use crate::{
     tables::directory_activity::Silent,
 };
 
-/// One piece of news.
+/// One notice.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// Somebody lost access.
     Deprovisioned(Leaver),
-    /// A directory is shown for the first time by its own word.
+    /// A directory appears for the first time, from a fact about the directory itself.
     DirectoryConnected {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
         /// The directory.
         directory: DirectoryNotice,
     },
     /// A directory was deleted.
     DirectoryDeleted {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
         /// The directory.
         directory: DirectoryNotice,
     },
-    /// A directory has sent nothing for long.
+    /// A directory has sent nothing for a long time.
     DirectorySilent {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
-        /// Since when.
+        /// How long.
         silence: SilentDirectory,
     },
-    /// Granted or lost, by the change.
+    /// A person gained or lost a privileged role.
     Privileged(PrivilegeChange),
-    /// Somebody keeps a protected role, and with it their access, because nobody else of the tenant holds it.
+    /// A person retains a protected role, and so access, because nobody else in the tenant holds it.
     LastHolderKept {
         /// The person.
         whom: NoticePerson,
         /// The role and the loss that is not applied.
         kept: LastHolder,
     },
-    /// One mail for each hold, whatever is enqueued about it again; names and counts are read when it is composed.
+    /// A hold. There is one mail for each hold, however often it is enqueued. Names and counts are read when the mail is
+    /// composed.
     MassChangeHeld {
-        /// Whose directory.
+        /// The tenant of the directory.
         tenant_id: String,
         /// The directory.
         directory_id: String,
@@ -57,23 +58,23 @@ pub enum Notice {
     MappingApplied {
         /// The tenant that it affects.
         tenant_id: String,
-        /// What it changes.
+        /// Its changes for this tenant.
         mapping: MappingNotice,
     },
-    /// A period of a tenant's reports is over; what it says is read when its mail is composed.
+    /// A report period of a tenant is over. The report is read when the mail is composed.
     AccessReport {
         /// The tenant that the report is about.
         tenant_id: String,
-        /// From when until when.
+        /// The period.
         period: Period,
     },
-    /// For the operator.
+    /// A dead letter or a refused change; for the operator.
     DeliveryGivenUp(GivenUp),
-    /// For the operator.
+    /// Refused ownership claims; for the operator.
     ClaimRefused(ClaimRefused),
-    /// For the operator.
+    /// Deliveries that wait for too long; for the operator.
     DeliveriesWait(Waiting),
-    /// For the operator: webhooks do not arrive any more, or are back.
+    /// Webhooks no longer arrive, or arrive again; for the operator.
     WebhooksAway(WebhooksAway),
     /// For the operator: a directory was not compared for long, or was compared again.
     NotCompared(NotCompared),
@@ -86,21 +87,21 @@ pub struct NoticePerson {
     pub tenant_id: String,
     /// The broker's id.
     pub user_id: String,
-    /// The same through all ids of the person.
+    /// Equal for all ids of the person.
     pub person_id: String,
 }
 
-/// Causes in a [`Payload`]: the directory says so of the person, the directory itself is gone, or no role is mapped.
+/// A cause in a [`Payload`]: the latest facts about the person end the access.
 pub const PERSON: &str = "person";
-/// The directory or its organization is deleted.
+/// A cause: the directory or its organization is deleted.
 pub const DIRECTORY: &str = "directory";
-/// Nothing grants a role, and the mapping admits nobody without one.
+/// A cause: no rule grants a role, and the mapping requires one for access.
 pub const MAPPING: &str = "mapping";
 
-/// Of a leaver. Times here and below are microseconds, the broker's.
+/// The content of a leaver notice. Times here and below are microseconds, by the broker's clock if nothing else is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
-    /// The row's own; not in the text.
+    /// From the row; not in the JSON.
     #[serde(skip)]
     pub user_id: String,
     /// The display name.
@@ -109,20 +110,20 @@ pub struct Payload {
     pub email: Option<String>,
     /// The directory.
     pub directory_id: String,
-    /// Since when.
+    /// When the access ended.
     pub since: i64,
     /// [`PERSON`], [`DIRECTORY`] or [`MAPPING`].
     pub cause: String,
     /// The broker's fact about the person, such as `suspended`.
     pub state: Option<String>,
-    /// The delivery that says so, as `rosterd inbox show` names it.
+    /// The delivery with the fact, as in `rosterd inbox show`.
     pub inbox_id: i64,
-    /// Found by comparison with the broker's lists.
+    /// Whether reconcile found the loss by a comparison with the broker's lists.
     #[serde(default)]
     pub found: bool,
 }
 
-/// A directory that came or went.
+/// A directory that was connected or deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryNotice {
     /// The broker's id.
@@ -131,11 +132,11 @@ pub struct DirectoryNotice {
     pub name: Option<String>,
     /// The kind of provider.
     pub provider: Option<String>,
-    /// Since when.
+    /// When it was connected or deleted.
     pub since: i64,
-    /// The delivery that says so.
+    /// The delivery with the fact.
     pub inbox_id: i64,
-    /// Of one that is deleted: the tenant's policy lets its people stay.
+    /// For a deleted directory: the policy lets its people retain their access.
     pub people_stay: bool,
 }
 
@@ -144,7 +145,7 @@ pub struct DirectoryNotice {
 pub struct SilentDirectory {
     /// The directory.
     pub directory_id: String,
-    /// When it was last heard of, by this service's clock.
+    /// When its last delivery was received, by this machine's clock.
     pub heard_at: i64,
     /// The setting that was exceeded.
     pub days: u32,
@@ -169,11 +170,11 @@ pub struct Privilege {
     pub role: String,
     /// False for a loss.
     pub granted: bool,
-    /// The rule and the fact; of a loss nothing.
+    /// The rule and the fact that grant it; `None` for a loss.
     pub because: Option<String>,
-    /// Since when.
+    /// When it was gained or lost. Without a fact of its own, the time of the change by this machine's clock.
     pub since: i64,
-    /// The delivery that says so.
+    /// The delivery with the fact.
     pub inbox_id: i64,
 }
 
@@ -191,11 +192,11 @@ pub struct LastHolder {
     pub directory_id: String,
     /// The role's slug.
     pub role: String,
-    /// The directory ended their access, not only the role.
+    /// Whether the loss would also end the person's access.
     pub access: bool,
-    /// Since when.
+    /// When the directory ended the role.
     pub since: i64,
-    /// The delivery that says so.
+    /// The delivery with the fact.
     pub inbox_id: i64,
 }
 
@@ -208,26 +209,26 @@ pub struct ChangeHeld {
     pub hold_id: i64,
 }
 
-/// How much another mapping changes for one tenant.
+/// The changes of a new mapping for one tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappingNotice {
     /// The mapping's version.
     pub version: i64,
-    /// When it was applied.
+    /// When it was applied, by this machine's clock.
     pub at: i64,
     /// How many people it affects.
     pub users: usize,
-    /// How many gain roles.
+    /// How many people gain roles.
     pub gain: usize,
-    /// How many lose roles.
+    /// How many people lose roles.
     pub lose: usize,
-    /// How many gain access.
+    /// How many people gain access.
     pub gain_access: usize,
-    /// How many lose access.
+    /// How many people lose access.
     pub lose_access: usize,
-    /// The first of those who gain or lose a privileged role, and how many there are in all.
+    /// The first people who gain or lose a privileged role.
     pub privileged: Vec<Privileged>,
-    /// How many gain or lose privileged roles.
+    /// How many people gain or lose a privileged role.
     pub privileged_users: usize,
 }
 
@@ -240,13 +241,13 @@ pub struct Privileged {
     pub name: Option<String>,
     /// The address.
     pub email: Option<String>,
-    /// Slugs of roles.
+    /// Slugs of gained privileged roles.
     pub gains: Vec<String>,
-    /// Slugs of roles.
+    /// Slugs of lost privileged roles.
     pub loses: Vec<String>,
 }
 
-/// From its beginning until the next one begins, by this service's clock.
+/// A report period, by this machine's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// The first instant of the period.
@@ -258,20 +259,20 @@ pub struct Period {
 /// A delivery that became a dead letter, or a change that the database refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
-    /// 0 when it is not a delivery.
+    /// The delivery; 0 for a refused change.
     pub inbox_id: i64,
-    /// A user or group that the database refuses to change, as "user u1".
+    /// The user or group that the database refuses to change, as "user u1".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<String>,
     /// As in `dead_letters.reason`.
     pub reason: String,
-    /// The sentence to the reason.
+    /// The sentence that explains the reason.
     pub detail: String,
     /// When it happened.
     pub at: i64,
 }
 
-/// Events of a directory that name another organization than the one that owns it, since the last notice.
+/// Events of a directory, since the last notice, that name another organization than its owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimRefused {
     /// The directory that is claimed.
@@ -282,7 +283,7 @@ pub struct ClaimRefused {
     pub owner: Option<String>,
     /// How many events were refused.
     pub events: i64,
-    /// Those of them that end somebody's access.
+    /// How many of them would end somebody's access.
     pub leavers: i64,
     /// One of the deliveries.
     pub inbox_id: i64,
@@ -290,27 +291,30 @@ pub struct ClaimRefused {
     pub first_at: i64,
 }
 
-/// Deliveries that are not applied, and are not set aside either.
+/// Deliveries that are neither applied nor dead letters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
+    /// How many.
     pub deliveries: i64,
     /// When the oldest of them was received.
     pub since: i64,
+    /// The oldest of them.
     pub inbox_id: i64,
 }
 
-/// That the broker's webhooks do not reach this service, while its API has events.
+/// The broker's webhooks do not arrive, although its API has events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhooksAway {
-    /// The last one that came, or the first event that none brought; by this service's clock.
+    /// The time of the last webhook, or of the first event without one; by this machine's clock.
     pub since: i64,
-    /// Since when they come again.
+    /// When webhooks arrived again.
     pub back_at: Option<i64>,
 }
 
 /// That a directory was not compared with the broker's lists for too long, or is again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotCompared {
+    /// The directory.
     pub directory_id: String,
     /// The last complete comparison, or the first start with an API key; by this service's clock.
     pub since: i64,
@@ -322,7 +326,7 @@ pub struct NotCompared {
     pub again_at: Option<i64>,
 }
 
-/// A row of the outbox before it is one.
+/// A new row of the outbox.
 pub(super) struct Row<'a> {
     pub(super) tenant_id: &'a str,
     pub(super) kind: NoticeKind,
@@ -330,7 +334,7 @@ pub(super) struct Row<'a> {
     pub(super) user_id: &'a str,
     pub(super) person_id: &'a str,
     pub(super) payload: String,
-    /// The id is somebody else's now.
+    /// Whether the id belongs to another person now.
     pub former: bool,
 }
 
@@ -348,7 +352,7 @@ impl Notice {
         }
     }
 
-    /// The kind of its mail.
+    /// The kind of the notice.
     pub fn kind(&self) -> NoticeKind {
         match self {
             Self::Deprovisioned(_) => NoticeKind::Deprovisioned,
@@ -405,23 +409,23 @@ impl Notice {
         Row { tenant_id, kind, bundle, user_id, person_id, payload, former }
     }
 
-    /// Once is enough, however often it is enqueued.
+    /// Whether it is written only once, however often it is enqueued.
     pub(super) fn is_told_once(&self) -> bool {
         self.kind().family() == Family::Held
     }
 }
 
-/// News of nobody in particular.
+/// The row of a notice that is about no person.
 fn of_tenant(tenant_id: &str, payload: String) -> (&str, &str, &str, String) {
     (tenant_id, "", "", payload)
 }
 
-/// Structs of texts and numbers: writing them cannot fail.
+/// Serialization cannot fail: the structs contain only texts and numbers.
 fn json(payload: &impl Serialize) -> String {
     serde_json::to_string(payload).unwrap_or_default()
 }
 
-/// What cannot be read is told without its particulars: better than not at all.
+/// Reads a stored content. An unreadable one becomes an empty one: a mail without details is better than no mail.
 pub fn read<T: DeserializeOwned + Default>(payload: &str) -> T {
     serde_json::from_str(payload).unwrap_or_default()
 }

@@ -1,30 +1,30 @@
-//! What the mail server said of a mail's recipients, kept while some of them are still open: the next attempt goes to
-//! those only.
+//! The mail server's answers for the recipients of a mail. They are stored until each recipient has a final answer, so that
+//! the next attempt sends only to the others.
 //!
-//! An address is personal data, and nothing has to read it back: a digest stands for it. A crash between the server's
-//! answer and the commit loses the answer; that recipient gets the mail again, under the same Message-ID.
+//! Only a digest of an address is stored, because an address is personal data. After a crash between the server's answer
+//! and the commit, the recipient gets the mail again, with the same Message-ID.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What a server said about one recipient.
+/// The final answer for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecipientOutcome {
-    /// It took the mail.
+    /// The server accepted the mail.
     Taken,
-    /// For good.
+    /// The server refused the recipient for ever.
     Refused,
 }
 
-/// The outcomes of one mail, by Message-ID and address.
+/// The answers for one mail, by Message-ID and address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecipientOutcomes(BTreeMap<String, RecipientOutcome>);
 
 impl RecipientOutcomes {
-    /// A text that cannot be read settles nobody: they are asked again.
+    /// Reads the stored form. An unreadable text gives no answers, so all recipients are tried again.
     pub(super) fn read(text: Option<&str>) -> Self {
         Self(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
     }
@@ -33,22 +33,22 @@ impl RecipientOutcomes {
         if self.0.is_empty() { None } else { serde_json::to_string(&self.0).ok() }
     }
 
-    /// The outcome for this address, if there is one.
+    /// The answer for this address, if there is one.
     pub fn of(&self, message_id: &str, address: &str) -> Option<RecipientOutcome> {
         self.0.get(&key(message_id, address)).copied()
     }
 
-    /// Records the outcome for this address.
+    /// Records the answer for this address.
     pub fn set(&mut self, message_id: &str, address: &str, fact: RecipientOutcome) {
         self.0.insert(key(message_id, address), fact);
     }
 
-    /// Whether the server took the mail for at least one recipient.
+    /// Whether the server accepted the mail for at least one recipient.
     pub fn anybody_took_it(&self) -> bool {
         self.0.values().any(|fact| *fact == RecipientOutcome::Taken)
     }
 
-    /// What was taken stays taken.
+    /// Combines with the answers of another process. `Taken` is never replaced.
     pub(super) fn with(mut self, other: &Self) -> Self {
         let taken = |fact: &RecipientOutcome| *fact == RecipientOutcome::Taken;
         self.0.retain(|key, fact| taken(fact) || other.0.contains_key(key));

@@ -1,10 +1,10 @@
-//! Which changes of privileged roles are still to be told when their mail leaves; pure.
+//! Decides which changes of privileged roles a mail reports; pure.
 //!
-//! What is told is true then. The first change of a mail says how it was before, the tables say how it is now: when both
-//! are the same there is nothing to tell (the audit trail keeps what was in between), otherwise the last change that
-//! led to it is told.
+//! A mail reports only what is true when it is sent. The first change shows the state before it, the tables show the
+//! current state. If both are equal, nothing is reported (the audit log has the changes in between). Otherwise the last
+//! change that led to the current state is reported.
 
-/// One person and role, oldest first: (notice, granted).
+/// The notice to report for one person and role. `changes` are (notice, granted), oldest first.
 pub(super) fn told(changes: &[(i64, bool)], holds_now: bool) -> Option<i64> {
     let (_, granted_first) = *changes.first()?;
     if granted_first != holds_now {
@@ -22,7 +22,7 @@ mod tests {
         assert_eq!(told(&[], true), None);
         assert_eq!(told(&[(1, true)], true), Some(1));
         assert_eq!(told(&[(1, false)], false), Some(1));
-        // Granted, and taken by something that another mail tells.
+        // Granted, and lost by a change that another mail reports.
         assert_eq!(told(&[(1, true)], false), None);
     }
 

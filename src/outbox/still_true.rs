@@ -1,4 +1,4 @@
-//! What of a mail still holds when it leaves; asked anew for each attempt.
+//! Selects the notices of a mail that are still true. Each attempt asks again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,14 +20,14 @@ use crate::{
     tables::{directory_activity, display_names, roles},
 };
 
-/// A notice that is not of a leaver.
+/// A notice of any kind except a leaver's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredNotice {
     /// The notice's number.
     pub id: i64,
     /// Its kind.
     pub kind: NoticeKind,
-    /// Whom it is about.
+    /// The user that it is about; empty if it is about no user.
     pub user_id: String,
     /// Its content as JSON.
     pub payload: String,
@@ -39,12 +39,12 @@ struct Id {
     id: i64,
 }
 
-/// Notices of the mail whose person has no active row, and for each person only the last word: a later notice means
-/// that the person had come back in between, and tells it all.
+/// Leaver notices of the mail whose person has no active row; for each person only the newest notice. A newer notice means
+/// that the person had come back in between, and it reports the current state.
 ///
-/// Who the person is may have been learnt since the notice was written (a directory that spoke late, and with it the
-/// kind of provider), so it is read from the user's row, and a later notice is looked for by the user too; but not where the
-/// id has become another person's.
+/// The `person_id` may have changed since the notice was written (for example, when a late fact showed the provider of the
+/// directory). So it is read from the user's row, and newer notices are searched by user too. This does not apply to an id
+/// that belongs to another person now.
 pub(super) fn leavers(conn: &mut Conn, mail_id: i64) -> QueryResult<Vec<i64>> {
     let kind = NoticeKind::Deprovisioned.name();
     let sql = format!(
@@ -65,7 +65,7 @@ pub(super) fn leavers(conn: &mut Conn, mail_id: i64) -> QueryResult<Vec<i64>> {
 /// The contents of these notices, in their order.
 pub fn payloads(conn: &mut Conn, notice_ids: &[i64]) -> QueryResult<Vec<Payload>> {
     let mut found = Vec::with_capacity(notice_ids.len());
-    // In parts: SQLite takes no more than some thousand parameters.
+    // In parts, because SQLite limits the number of bind parameters.
     for part in notice_ids.chunks(1_000) {
         let rows: Vec<(String, String)> = outbox::table
             .filter(outbox::id.eq_any(part))
@@ -78,7 +78,7 @@ pub fn payloads(conn: &mut Conn, notice_ids: &[i64]) -> QueryResult<Vec<Payload>
     Ok(found)
 }
 
-/// Everything else of the mail that is true now, oldest first.
+/// All other notices of the mail that are true now, oldest first.
 pub(super) fn news(
     conn: &mut Conn,
     tenant_id: &str,
@@ -121,7 +121,7 @@ pub(super) fn news(
             }
             Ok(open)
         }
-        // Of several periods that waited for a mail, the newest; of several counts too.
+        // Only the newest report or count.
         Family::Report | Family::Waiting => Ok(news.into_iter().next_back().into_iter().collect()),
         Family::Leavers | Family::Mapping | Family::GivenUp | Family::ClaimsRefused | Family::Webhooks => {
             Ok(news)
@@ -149,7 +149,7 @@ fn privileged(conn: &mut Conn, tenant_id: &str, news: Vec<StoredNotice>) -> Quer
     Ok(news.into_iter().filter(|one| told.contains(&one.id)).collect())
 }
 
-/// One that is gone again is told of as deleted.
+/// Removes directories that were deleted again: another notice reports the deletion.
 fn connected(conn: &mut Conn, tenant_id: &str, news: Vec<StoredNotice>) -> QueryResult<Vec<StoredNotice>> {
     let id = |one: &StoredNotice| notice::read::<DirectoryNotice>(&one.payload).id;
     let ids: Vec<String> = news.iter().map(id).collect();

@@ -1,4 +1,4 @@
-//! What the outbox's tests share: databases of their own, leavers, and a look at what became of them.
+//! Shared by the tests of the outbox: a database for each test, leavers, and queries.
 
 use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl, connection::SimpleConnection};
 
@@ -14,7 +14,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A mail a minute, and as many as there are.
+/// A window of one minute and no limit of mails.
 pub(crate) const PACE: Pace = Pace { window_seconds: 60, most_per_hour: 0 };
 
 /// Seconds after noon of a fixed day.
@@ -79,7 +79,7 @@ fn leaver(tenant: &str, person: &str, now: Timestamp) -> Leaver {
     }
 }
 
-/// A row as the host sees it.
+/// Writes a row of `users`.
 pub(crate) fn show(conn: &mut Conn, user: &str, person: &str, status: &str) -> Result<(), DbError> {
     Rows::of(&[(user, person, status)])
         .text("id", |row| row.0)
@@ -113,13 +113,13 @@ pub(crate) fn state_of(database: &Database, mail_id: i64) -> String {
         .unwrap()
 }
 
-/// Sent, and nobody knows.
+/// Makes sent mails waiting again, as after a crash between the sending and the commit.
 pub(crate) fn forget(conn: &mut Conn) -> Result<(), DbError> {
     diesel::update(mails::table).set(mails::state.eq("waiting")).execute(conn)?;
     Ok(())
 }
 
-/// As a database that fails would: statements on mails are refused until they are shown again.
+/// Renames table `mails`, so that its statements fail as on a broken database; or renames it back.
 pub(crate) fn hide_mails(conn: &mut Conn, hidden: bool) -> Result<(), DbError> {
     let (from, to) = if hidden { ("mails", "mails_away") } else { ("mails_away", "mails") };
     Ok(conn.batch_execute(&format!("ALTER TABLE {from} RENAME TO {to}"))?)

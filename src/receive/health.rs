@@ -1,4 +1,4 @@
-//! `GET /healthz`, and `GET /readyz` of the admin listener: how much waits.
+//! `GET /healthz`, and `GET /readyz` on the admin listener with the backlogs.
 
 use std::time::{Duration, Instant};
 
@@ -21,30 +21,34 @@ use crate::{
     tables::{comparisons, event_cursors, holds, properties, recompute_jobs, refused},
 };
 
-/// How long a look at the database may take.
+/// The time limit of the queries.
 const LOOK: Duration = Duration::from_secs(8);
 
-/// What readiness is read from.
+/// The sources of readiness.
 #[derive(Clone)]
 pub struct Health {
+    /// For the queries.
     pub database: Database,
+    /// For the ages.
     pub clock: Clock,
+    /// Whether the last commits succeeded.
     pub keeping: StoringState,
 }
 
-/// A heap of work: how much, and how old its oldest piece is.
+/// A backlog: the number of entries, and the age of the oldest in seconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Heap {
     pub(super) count: i64,
     pub(super) oldest_seconds: Option<i64>,
 }
 
+/// The answer of `/readyz` on the admin listener.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Standing {
     pub(super) inbox: Heap,
     pub(super) dead_letters: Heap,
     pub(super) outbox: Heap,
-    /// Directories whose people are being derived again.
+    /// Directories that are being recomputed.
     pub(super) refreshes: i64,
     pub(super) holds: Holds,
     /// Users and groups that the database refuses to change.
@@ -52,15 +56,16 @@ pub(super) struct Standing {
     pub(super) sync: Sync,
 }
 
-/// What is known by asking the broker.
+/// The state of the reads from the broker's API.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Sync {
-    /// When the events of the API were last read.
+    /// Seconds since the last read of events.
     pub(super) polled_seconds: Option<i64>,
+    /// Events that arrived by no webhook.
     pub(super) events_missed: i64,
-    /// Since when no webhook has come while the API had events.
+    /// For how many seconds no webhook has arrived while the API had events.
     pub(super) webhooks_away_seconds: Option<i64>,
-    /// Age of the comparison of the directory that was compared longest ago.
+    /// Seconds since the oldest comparison of any directory.
     pub(super) compared_oldest_seconds: Option<i64>,
 }
 
@@ -72,7 +77,7 @@ pub(super) struct Holds {
 }
 
 impl Health {
-    /// Whether deliveries can be kept and the database can be read; costs it next to nothing, however much waits.
+    /// Whether deliveries can be stored and the database can be read. One cheap query, whatever the backlog.
     pub(super) async fn is_reachable(&self) -> bool {
         if self.keeping.is_stuck(Instant::now()) {
             return false;
@@ -80,7 +85,7 @@ impl Health {
         let database = self.database.clone();
         let read =
             move || database.read::<_, DbError>(|conn| Ok(properties::get(conn, properties::TENANCY)?));
-        // A look over a connection that has fallen silent ends too: the next one has another connection.
+        // With a time limit: a connection may no longer answer. The next query gets another connection.
         let outcome = timeout(LOOK, web::block(read)).await.map(|read| {
             read.map(|read| {
                 read.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
@@ -89,7 +94,7 @@ impl Health {
         matches!(outcome, Ok(Ok(Ok(_)))) && self.keeping.is_possible(Instant::now())
     }
 
-    /// `None` when nothing can be kept or the database cannot be read.
+    /// Reads all backlogs. `None` when deliveries cannot be stored or the database cannot be read.
     pub(super) async fn read(&self) -> Option<Standing> {
         let Self { database, clock, keeping } = self.clone();
         if keeping.is_stuck(Instant::now()) {
@@ -130,12 +135,13 @@ impl Health {
     }
 }
 
-/// The process lives; says nothing of the database, so that a supervisor does not restart it for that.
+/// Answers that the process is alive. It does not ask the database, so that a supervisor does not restart the process when
+/// the database is away.
 pub(super) async fn alive() -> HttpResponse {
     HttpResponse::Ok().force_close().content_type("application/json").body(r#"{"status":"alive"}"#)
 }
 
-/// Ready to keep deliveries, with all details, read now. A backlog is told but is no reason to turn deliveries away.
+/// Answers whether deliveries can be stored, with the current backlogs. A backlog does not make the service unready.
 pub(super) async fn details(health: Data<Health>) -> HttpResponse {
     match health.read().await {
         Some(standing) => {

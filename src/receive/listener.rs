@@ -4,13 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
-/// Connections that are open and not yet accepted; the kernel allows what `net.core.somaxconn` says. Past it a
-/// broker's SYN is dropped, and sent again a second later. (`TcpListener::bind` makes room for 128.)
+/// The number of connections that are open and not accepted yet; the kernel limits it to `net.core.somaxconn`. Further
+/// SYNs are dropped, and the broker repeats them a second later. (`TcpListener::bind` has 128.)
 const BACKLOG: i32 = 4_096;
 
+/// Binds an address and listens. Fails when the address is in use.
 pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // A restart binds at once, whatever connections of the last process linger. On Windows it would mean something else.
+    // A restart can bind while old connections are in TIME_WAIT. On Windows the option has another meaning.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -24,7 +25,7 @@ mod tests {
 
     use super::*;
 
-    /// Less than most kernels allow, more than the standard library's 128.
+    /// Below the limit of most kernels, above the standard library's 128.
     const BURST: usize = 512;
 
     #[test]

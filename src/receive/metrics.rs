@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web::Data};
 use super::{health::Health, problem::Problem};
 use crate::runtime::metrics::Metrics;
 
-/// Gauges are read from the database now; when it is away the counters are still told.
+/// Reads the gauges from the database. Without the database, the answer has the counters and the last gauges.
 pub(super) async fn metrics(metrics: Data<Metrics>, health: Data<Health>) -> Result<HttpResponse, Problem> {
     if let Some(standing) = health.read().await {
         metrics.inbox_waiting.set(standing.inbox.count);

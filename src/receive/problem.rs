@@ -1,4 +1,4 @@
-//! The only file that knows status codes: RFC 9457 problems, each with a stable type.
+//! All error answers: RFC 9457 problem documents, each with a stable type. The status codes are only here.
 
 use std::fmt;
 
@@ -8,34 +8,44 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::{broker::VerifyError, inbox::appender::NotStored};
+use crate::{broker::VerifyError, inbox::group_commit::NotStored};
 
-/// What a request may be told. The type is `urn:rosterd:problem:` and the name, and never changes its meaning.
+/// The error answers. The type is `urn:rosterd:problem:` and the name; it never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// The signature is missing or wrong.
     Signature(VerifyError),
+    /// No broker has this name.
     UnknownSource,
+    /// The body exceeds the limit.
     TooLarge {
+        /// The limit in bytes.
         most: usize,
     },
+    /// The body broke off.
     Unreadable,
+    /// The body exceeded its time limit.
     TooSlow,
-    /// Bodies of other deliveries take all the room there is.
+    /// The bodies of other deliveries use all room.
     NoRoom,
+    /// The delivery was not stored.
     NotKept(NotStored),
+    /// The path has no page.
     NoSuchPage,
-    /// The address is right, the method is not.
+    /// The path is right, but the method is wrong.
     OtherMethod {
+        /// The allowed methods.
         allowed: &'static str,
     },
+    /// The database cannot be read.
     NotReady,
 }
 
-/// How long the broker is asked to wait; its own back-off takes over from there.
+/// The value of `Retry-After` in seconds. Afterwards the broker uses its own back-off.
 const RETRY_AFTER_SECONDS: &str = "5";
 
 impl Problem {
-    /// Also the label of the metric `refused`.
+    /// The name in the type; also the label of the metric `refused`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Signature(VerifyError::MissingHeader) => "signature-missing",
@@ -70,11 +80,11 @@ impl Problem {
                     .to_owned()
             }
             Self::NotKept(error) => format!("{error}; send the delivery again"),
-            Self::NoSuchPage => "there is nothing at this address".to_owned(),
+            Self::NoSuchPage => "there is no page at this address".to_owned(),
             Self::OtherMethod { allowed: "POST" } => {
-                "this address takes signed deliveries by POST only; there is nothing to see in a browser".to_owned()
+                "this address accepts only signed deliveries by POST; it has no page for a browser".to_owned()
             }
-            Self::OtherMethod { allowed } => format!("this address can only be asked with {allowed}"),
+            Self::OtherMethod { allowed } => format!("this address accepts only {allowed}"),
             Self::NotReady => "the database cannot be read".to_owned(),
         }
     }
@@ -103,7 +113,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
         let mut response = HttpResponse::build(status);
-        // Only the broker keeps its connection: the headers of a later request are under no time limit.
+        // Only a verified sender keeps its connection, because the headers of a later request have no time limit.
         response.force_close();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));

@@ -1,5 +1,5 @@
-//! `GET /readyz` on the public port: ready or not, and no more. Anybody may ask, as often as they like, so all who ask
-//! share one look at the database, at most a second old.
+//! `GET /readyz` on the public listener: ready or not, without details. Anybody may send it, as often as they like, so all
+//! requests of one second share one query.
 
 use std::{
     future::Future,
@@ -12,14 +12,14 @@ use tokio::{sync::Mutex, time::timeout};
 
 use super::{health::Health, problem::Problem};
 
-/// How old an answer may be.
+/// The highest age of an answer.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A database that does not answer within this time is not ready. The look goes on, and the next who ask wait for it
-/// instead of beginning another.
+/// Without a result within this time the answer is "not ready". The query continues, and later requests wait for it instead
+/// of starting another.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// When the last look began, and whether it found the database.
+/// The start of the last query, and whether it succeeded.
 type Look = Option<(Instant, bool)>;
 
 #[derive(Clone)]
@@ -46,8 +46,8 @@ pub(super) async fn ready(readiness: Data<Readiness>) -> Result<HttpResponse, Pr
     }
 }
 
-/// The last look's answer while it is fresh, and otherwise that of `look`, for which all who come meanwhile wait. It
-/// runs to its end also when the one who asked has gone.
+/// The last result while it is fresh, otherwise the result of `look`. Concurrent requests wait for the same `look`. It
+/// continues when the first request is cancelled.
 async fn shared(last: &Arc<Mutex<Look>>, look: impl Future<Output = bool> + 'static) -> bool {
     let mut last = last.clone().lock_owned().await;
     let now = Instant::now();

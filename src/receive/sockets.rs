@@ -1,35 +1,35 @@
-//! How many connections may be open at once: fewer than the process may have files, so that the database, the admin
-//! listener and the mail always find one free.
+//! Limits the number of open connections below the limit of open files, so that files remain for the database, the admin
+//! listener and mail.
 
-/// Files beside connections and the database: listeners, logs, mail, the runtime's own.
+/// Other open files: listeners, logs, mail, and those of the runtime.
 const OTHER_FILES: u64 = 64;
 
-/// A SQLite connection has the database, its log and its index open; one to PostgreSQL a socket.
+/// A SQLite connection opens the database, its log and the index of the log. A PostgreSQL connection needs one socket.
 const FILES_OF_A_DATABASE_CONNECTION: u64 = 3;
 
-/// Connections to the admin listener: a Prometheus or two, and somebody who looks.
+/// Connections to the admin listener: metrics collectors and operators.
 pub(super) const ADMIN_CONNECTIONS: usize = 32;
 
-/// Even at a ridiculous limit of files the broker is let in, a few connections at a time.
+/// The lowest limit: with a very low limit of files, the broker can still connect.
 const FEWEST: usize = 8;
 
-/// Raises the soft limit of open files to the hard one, and returns it; where it cannot be raised, the one that holds.
+/// Raises the soft limit of open files to the hard limit. Returns the limit that is in force.
 #[cfg(unix)]
 pub fn raise_file_limit() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX)
         .inspect_err(|error| tracing::warn!(error = %error, "the limit of open files could not be raised"))
         .or_else(|_| rlimit::Resource::NOFILE.get_soft())
-        // Not known: then the setting alone is the bound.
+        // If the limit is unknown, only the setting limits the connections.
         .unwrap_or(u64::MAX)
 }
 
-/// There is no such limit.
+/// Without such a limit on this system.
 #[cfg(not(unix))]
 pub fn raise_file_limit() -> u64 {
     u64::MAX
 }
 
-/// How many connections the public listener may have, of `wanted`. Pure.
+/// The number of connections for the public listener: `wanted`, or fewer if `files` allows fewer. Pure.
 pub fn public_connections(wanted: usize, files: u64, database_connections: u32) -> usize {
     let database =
         u64::from(database_connections).saturating_add(1).saturating_mul(FILES_OF_A_DATABASE_CONNECTION);

@@ -1,4 +1,4 @@
-//! `POST /webhooks/{source}`: signature header → bounded bytes → verify → keep → 200; nothing else.
+//! `POST /webhooks/{source}`: signature header → bounded body → verify → store → 200. Nothing is parsed beyond the label.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -15,8 +15,8 @@ use crate::{
     broker::{Secret, Source},
     inbox::{
         Delivery, Stored,
-        appender::{Appender, NotStored},
-        room::{Room, RoomTaken},
+        bytes_in_flight::{Room, RoomTaken},
+        group_commit::{Appender, NotStored},
     },
     runtime::{
         clock::Clock,
@@ -25,18 +25,27 @@ use crate::{
     },
 };
 
-/// What the receiver needs, shared by all requests.
+/// The parts that all requests share.
 pub struct Receiver {
+    /// Stores deliveries.
     pub appender: Appender,
+    /// The time of reception.
     pub clock: Clock,
+    /// The secrets of the webhook endpoint.
     pub secrets: Vec<Secret>,
+    /// The highest difference between the signature's time and the clock, in milliseconds.
     pub tolerance_ms: i64,
+    /// The largest body.
     pub max_body_bytes: usize,
+    /// The room for all bodies in memory.
     pub room: Room,
-    /// A sender that stops in the middle of its body is not waited for longer.
+    /// The time limit for the whole body.
     pub body_timeout: Duration,
+    /// The time limit for the commit; then the answer is 503.
     pub commit_timeout: Duration,
+    /// The counters.
     pub metrics: Arc<Metrics>,
+    /// Limits the log lines about refusals.
     pub refusals: Sparse,
 }
 
@@ -78,7 +87,7 @@ async fn accept(
     payload: Payload,
     receiver: &Receiver,
 ) -> Result<Stored, Problem> {
-    // Before a byte of the body: a stranger gets no memory for the asking.
+    // Before the body is read: a sender without a signature uses no memory.
     let header = signature(request, source);
     let claim = source
         .claim(header.as_deref(), receiver.tolerance_ms, receiver.clock.now())
@@ -94,18 +103,19 @@ async fn accept(
         .unwrap_or(Err(NotStored::Overloaded))
         .map_err(Problem::NotKept)?;
     receiver.metrics.answer_seconds.observe(begun.elapsed().as_secs_f64());
-    tracing::debug!(event.id = %key, event.kind = %kind, outcome = ?kept, "delivery kept");
+    tracing::debug!(event.id = %key, event.kind = %kind, outcome = ?kept, "delivery stored");
     Ok(kept)
 }
 
-/// Several lines of one name are one list (RFC 9110 5.3): some proxies split it at its commas.
+/// The signature header. Several lines with one name are one list (RFC 9110 5.3), because some proxies split a header at
+/// its commas.
 fn signature(request: &HttpRequest, source: Source) -> Option<Cow<'_, [u8]>> {
     let mut lines = request.headers().get_all(source.signature_header());
     let first = Cow::Borrowed(lines.next()?.as_bytes());
     Some(lines.fold(first, |joined, line| Cow::Owned([&*joined, b", ", line.as_bytes()].concat())))
 }
 
-/// At most `max_body_bytes`; one that announces more is refused before it is read.
+/// Reads at most `max_body_bytes`. A body with a larger `Content-Length` is refused before it is read.
 async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -137,7 +147,7 @@ async fn collect(payload: Payload, most: usize, room: &mut RoomTaken) -> Result<
     Ok(body.freeze())
 }
 
-/// Nearly every event comes in one piece, which is then used as it is.
+/// A body from chunks. Most bodies arrive as one chunk, which is not copied.
 #[derive(Default)]
 struct Body {
     first: Bytes,

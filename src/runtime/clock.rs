@@ -1,6 +1,6 @@
-//! Time as rosterd keeps it: UTC, whole microseconds, the precision that both databases store.
+//! Times: UTC in whole microseconds, the precision that both databases store.
 //!
-//! Pure code takes a [`Timestamp`] as an argument; only the edges ask a [`Clock`].
+//! Pure code takes a [`Timestamp`] as an argument. Only code with I/O reads a [`Clock`].
 
 use std::{
     fmt,
@@ -17,12 +17,12 @@ use serde::Serialize;
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Timestamp(i64);
 
-/// The years 1 to 9999, which RFC 3339 can write and both databases can keep.
+/// The years 1 to 9999, which RFC 3339 can express and both databases can store.
 const EARLIEST: i64 = -62_135_596_800_000_000;
 const LATEST: i64 = 253_402_300_799_999_999;
 
 impl Timestamp {
-    /// Anything outside the years 1 to 9999 is moved to the nearer end, so that a time can always be stored.
+    /// A value outside the years 1 to 9999 becomes the nearest time within, so that each time can be stored.
     pub const fn from_micros(micros: i64) -> Self {
         if micros < EARLIEST {
             Self(EARLIEST)
@@ -33,14 +33,17 @@ impl Timestamp {
         }
     }
 
+    /// The same from milliseconds.
     pub const fn from_millis(millis: i64) -> Self {
         Self::from_micros(millis.saturating_mul(1_000))
     }
 
+    /// Microseconds since 1970.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
+    /// Milliseconds since 1970, rounded down.
     pub const fn millis(self) -> i64 {
         self.0.div_euclid(1_000)
     }
@@ -50,19 +53,20 @@ impl Timestamp {
         self.0.div_euclid(60_000_000)
     }
 
+    /// This time and `seconds`, within the years 1 to 9999.
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
-    /// Whole seconds from `earlier` to here; negative when `earlier` is later.
+    /// Whole seconds from `earlier` to this time, rounded down; negative when `earlier` is later.
     pub const fn seconds_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0).div_euclid(1_000_000)
     }
 
-    /// Reads RFC 3339 and the blank-separated, zoneless form that some broker samples show (docs/broker-workos.md 1.1: taken as
-    /// UTC). Finer digits than microseconds are cut.
+    /// Reads RFC 3339, and the form without a zone in some samples of the broker (docs/broker-workos.md 1.1), as UTC.
+    /// Digits beyond microseconds are dropped.
     pub fn parse(text: &str) -> Option<Self> {
-        // Bounded before parsing: no time of a broker is longer than this.
+        // A time of a broker is never longer. The bound keeps parsing cheap.
         if text.len() > 40 {
             return None;
         }
@@ -76,12 +80,13 @@ impl Timestamp {
         (EARLIEST..=LATEST).contains(&micros).then_some(Self(micros))
     }
 
+    /// As a `chrono` time.
     pub fn to_utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 }
 
-/// `2026-01-15T12:00:00.000000Z`: sorts as text, and SQLite's date functions read it.
+/// `2026-01-15T12:00:00.000000Z`: the text sorts like the time, and SQLite's date functions read it.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true))
@@ -94,19 +99,23 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Where the edges get the time from; tests set it by hand.
+/// The source of the current time.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
+    /// The system's clock.
     #[default]
     System,
+    /// A clock for tests, which moves only by [`Clock::advance_seconds`]; microseconds.
     Fixed(Arc<AtomicI64>),
 }
 
 impl Clock {
+    /// A clock that stands at this time.
     pub fn fixed(at: Timestamp) -> Self {
         Self::Fixed(Arc::new(AtomicI64::new(at.micros())))
     }
 
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::from_micros(Utc::now().timestamp_micros()),
@@ -114,7 +123,7 @@ impl Clock {
         }
     }
 
-    /// Moves a fixed clock on; the system's clock stays what it is.
+    /// Advances a fixed clock. Has no effect on the system's clock.
     pub fn advance_seconds(&self, seconds: i64) {
         if let Self::Fixed(micros) = self {
             micros.fetch_add(seconds.saturating_mul(1_000_000), Ordering::SeqCst);

@@ -1,8 +1,8 @@
-//! Fail points: named instants at which a test lets this process die. They are compiled in with the feature
-//! `failpoints`, which only tests switch on; in every other build [`reach`] is nothing.
+//! Fail points: named places at which a test ends this process. They exist only with the feature `failpoints`, which only
+//! tests use; in other builds [`reach`] does nothing.
 //!
-//! ROSTERD_FAIL_AT is `name`, or `name:N` for the N-th time that it is reached. The process then ends as SIGKILL ends
-//! it: at once, by a signal, with nothing unwound, flushed, rolled back or answered.
+//! ROSTERD_FAIL_AT is `name`, or `name:N` for the N-th time that the place is reached. The process then ends as after
+//! SIGKILL: at once, by a signal, without unwinding, flushing, rollback or answer.
 
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
@@ -23,7 +23,7 @@ pub(crate) fn reach(name: &str) {
     if let Some((_, left)) = FAIL_AT.as_ref().filter(|(chosen, _)| chosen == name)
         && left.fetch_sub(1, Ordering::SeqCst) == 1
     {
-        // Not `kill -KILL` in a child: the other threads would go on until it has started.
+        // Not `kill -KILL` in a child process: other threads would continue until the child has started.
         std::process::abort();
     }
 }

@@ -1,4 +1,4 @@
-//! What Prometheus is told. One struct, made once and passed on: no globals, so tests can have their own.
+//! The metrics for Prometheus, in one struct without globals, so that each test has its own.
 
 use std::{
     fmt,
@@ -16,54 +16,69 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+/// The label `outcome`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Outcome {
+    /// The label's value.
     pub outcome: &'static str,
 }
 
+/// The label `reason`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Reason {
+    /// The label's value.
     pub reason: &'static str,
 }
 
-/// Counters are of this process; gauges are of the database, read when asked for.
+/// Counters are about this process. Gauges are about the database and are read at each request.
 pub struct Metrics {
     registry: Registry,
-    /// `accepted`, `duplicate`: kept deliveries.
+    /// Deliveries: `accepted` or `duplicate`.
     pub deliveries: Family<Outcome, Counter>,
-    /// Deliveries refused before they were kept, by the problem's name.
+    /// Deliveries that were refused and not stored, by the problem's name.
     pub refused: Family<Reason, Counter>,
-    /// Seconds from the whole body to the answer.
+    /// Seconds from the end of the body to the answer.
     pub answer_seconds: Histogram,
-    /// Deliveries that shared a commit.
+    /// Deliveries in one commit.
     pub commit_size: Histogram,
+    /// Deliveries that were applied.
     pub applied: Counter,
-    /// Seconds a batch took to apply.
+    /// Seconds to apply one batch.
     pub apply_seconds: Histogram,
+    /// Dead letters, by reason.
     pub set_aside: Family<Reason, Counter>,
-    /// Values of deliveries that were applied without them.
+    /// Values that could not be stored; their deliveries were applied without them.
     pub values_left_out: Counter,
-    /// Removals that lost to a word that was not sent later.
+    /// Removals without effect, because a fact that was not sent later has a later version.
     pub removals_overruled: Counter,
+    /// Batches that failed and are tried again.
     pub apply_failures: Counter,
+    /// People who lost access.
     pub deprovisioned: Counter,
-    /// `sent`, `failed`, `dead`, `needless` (everybody was back), `no_recipient`, `recipient_refused`, `fell_back` (none of its
-    /// tenant's recipients was taken).
+    /// Mails: `sent`, `failed`, `dead`, `needless` (no notice was true any more), `no_recipient`, `recipient_refused`,
+    /// `fell_back` (the server refused all recipients of the tenant).
     pub mails: Family<Outcome, Counter>,
+    /// Deliveries that are not applied yet.
     pub inbox_waiting: Gauge,
+    /// The age of the oldest of them.
     pub inbox_oldest_seconds: Gauge<f64, AtomicU64>,
+    /// Open dead letters.
     pub dead_letters: Gauge,
+    /// Users and groups that the database refuses to change.
     pub changes_refused: Gauge,
+    /// The age of the oldest open dead letter.
     pub dead_letters_oldest_seconds: Gauge<f64, AtomicU64>,
+    /// Notices that are not sent yet.
     pub outbox_waiting: Gauge<i64, AtomicI64>,
+    /// People in open holds.
     pub held: Gauge,
-    /// `read`, `new`, `failed`: polls for events, and what they met.
+    /// Events of the API: `read`, `new`, and `failed` reads.
     pub polled: Family<Outcome, Counter>,
-    /// Events that no webhook brought.
+    /// Events that arrived by no webhook.
     pub events_missed: Counter,
-    /// `healed`, `held`.
+    /// Differences of reconcile: `healed`, `held`.
     pub differences: Family<Outcome, Counter>,
-    /// Age of the comparison of the directory that was compared longest ago.
+    /// Seconds since the oldest comparison of any directory.
     pub compared_oldest_seconds: Gauge<f64, AtomicU64>,
 }
 
@@ -104,26 +119,26 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
-        r.register("deliveries", "Deliveries kept, by outcome", self.deliveries.clone());
+        r.register("deliveries", "Deliveries stored, by outcome", self.deliveries.clone());
         r.register("refused", "Deliveries refused, by reason", self.refused.clone());
         r.register_with_unit(
             "answer",
-            "From the whole body to the answer",
+            "Time from the end of the body to the answer",
             Unit::Seconds,
             self.answer_seconds.clone(),
         );
-        r.register("commit_size", "Deliveries that shared a commit", self.commit_size.clone());
+        r.register("commit_size", "Deliveries in one commit", self.commit_size.clone());
         r.register("applied", "Deliveries applied", self.applied.clone());
-        r.register_with_unit("apply", "Time of one batch", Unit::Seconds, self.apply_seconds.clone());
-        r.register("set_aside", "Deliveries set aside, by reason", self.set_aside.clone());
+        r.register_with_unit("apply", "Time to apply one batch", Unit::Seconds, self.apply_seconds.clone());
+        r.register("set_aside", "Deliveries that became dead letters, by reason", self.set_aside.clone());
         r.register(
             "removals_overruled",
-            "Removals without effect, since a word that was not sent later tells of a later change",
+            "Removals without effect, because an event that was not sent later reports a later change",
             self.removals_overruled.clone(),
         );
         r.register(
             "values_left_out",
-            "Values that could not be kept, of deliveries that were applied without them",
+            "Values that could not be stored; their deliveries were applied without them",
             self.values_left_out.clone(),
         );
         r.register("apply_failures", "Batches that failed and are tried again", self.apply_failures.clone());
@@ -141,24 +156,24 @@ impl Metrics {
             "Users and groups that the database refuses to change",
             self.changes_refused.clone(),
         );
-        r.register("dead_letters", "Deliveries set aside and not decided", self.dead_letters.clone());
+        r.register("dead_letters", "Open dead letters", self.dead_letters.clone());
         r.register_with_unit(
             "dead_letters_oldest",
-            "Age of the oldest delivery set aside and not decided",
+            "Age of the oldest open dead letter",
             Unit::Seconds,
             self.dead_letters_oldest_seconds.clone(),
         );
-        r.register("outbox_waiting", "Notices not yet told", self.outbox_waiting.clone());
+        r.register("outbox_waiting", "Notices not yet sent", self.outbox_waiting.clone());
         r.register("polled_events", "Events read from the API, and reads that failed", self.polled.clone());
         r.register(
             "events_missed",
-            "Events that no webhook brought within ten minutes",
+            "Events that arrived by no webhook within ten minutes",
             self.events_missed.clone(),
         );
         r.register("differences", "Differences found by comparison with the lists", self.differences.clone());
         r.register_with_unit(
             "compared_oldest",
-            "Age of the last comparison of the directory that was compared longest ago",
+            "Age of the oldest comparison of any directory",
             Unit::Seconds,
             self.compared_oldest_seconds.clone(),
         );

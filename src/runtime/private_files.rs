@@ -1,4 +1,4 @@
-//! Files that hold personal data: only this user may read them.
+//! Files with personal data: only this user may read them.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -9,12 +9,12 @@ use std::{
 
 const ONLY_THIS_USER: u32 = 0o600;
 
-/// A file to be written from its beginning. One that is there keeps the mode that somebody gave it.
+/// Creates or truncates a file. An existing file retains its mode.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(ONLY_THIS_USER).open(path)
 }
 
-/// Whether the file is new. One that is there is not opened, not even for a moment.
+/// Creates an empty file. Returns false when it exists; an existing file is not opened.
 pub(crate) fn create_new(path: &Path) -> io::Result<bool> {
     match OpenOptions::new().write(true).create_new(true).mode(ONLY_THIS_USER).open(path) {
         Ok(_closed) => Ok(true),

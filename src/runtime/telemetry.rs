@@ -1,10 +1,10 @@
 //! Logs: text on a terminal, JSON otherwise, on standard error.
 //!
-//! Fields are dotted and few: `event.id`, `event.kind`, `inbox.id`, `mail.id`, `tenant.id`, `problem`, `reason`,
-//! `deliveries`, `leavers`, `attempt`, `duration_ms`, `error`. Never a body, an address, a name, a secret or a
-//! signature. One event is followed by `event.id` at level debug (`RUST_LOG=rosterd=debug`); what needs a person is
-//! logged once, at error; what repeats with every delivery, as while a disk is full, is counted and logged once in a
-//! while ([`Sparse`]).
+//! The most frequent fields: `event.id`, `event.kind`, `inbox.id`, `mail.id`, `tenant.id`, `problem`, `reason`,
+//! `deliveries`, `leavers`, `attempt`, `duration_ms`, `error`. A log never contains a body, an address, a name, a secret or
+//! a signature. At level debug (`RUST_LOG=rosterd=debug`), each event can be followed by its `event.id`. A fault that needs
+//! an operator is logged once, at level error. A fault of each delivery (for example, a full disk) is counted and logged
+//! at intervals ([`Sparse`]).
 
 use std::{
     collections::HashMap,
@@ -15,6 +15,7 @@ use std::{
 use parking_lot::Mutex;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+/// Starts logging. `RUST_LOG` replaces the filter `default`.
 pub fn start(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let registry = tracing_subscriber::registry().with(filter);
@@ -24,21 +25,21 @@ pub fn start(default: &str) {
     } else {
         registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
     };
-    // A second start, as in tests, keeps the first subscriber.
+    // After a second start, as in tests, the first subscriber remains.
     drop(outcome);
 }
 
-/// Between two lines of one kind. Nobody reads faster, and a full disk is not to be filled with its own log.
+/// The interval between two lines of one kind, so that the log of a full disk does not fill it further.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Lets through one line of a kind in a while; between them it counts.
+/// Allows one log line of a kind in each interval, and counts in between.
 #[derive(Debug, Default)]
 pub struct Sparse {
     kinds: Mutex<HashMap<&'static str, (Instant, u64)>>,
 }
 
 impl Sparse {
-    /// How many of this kind there were since the last line, this one with them; none when it is not to be logged.
+    /// Adds `count`. Returns the total since the last line of this kind, or `None` when no line is to be logged now.
     pub fn due(&self, kind: &'static str, count: u64, now: Instant) -> Option<u64> {
         let mut kinds = self.kinds.lock();
         let Some((last, waiting)) = kinds.get_mut(kind) else {

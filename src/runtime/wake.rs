@@ -1,4 +1,4 @@
-//! A bell between threads: rung when there is work, waited for otherwise.
+//! Wakes a thread when there is work. In memory only: each thread also polls, so a crash loses no work.
 
 use std::{
     sync::{
@@ -10,9 +10,10 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// Commits that follow each other are rarely further apart, even on a slow disk: then nobody else is at work.
+/// The longest usual time between two commits under load, even on a slow disk. After a longer time, the load has ended.
 const SILENCE: Duration = Duration::from_millis(20);
 
+/// Cheap to clone; all clones are one bell.
 #[derive(Clone, Default)]
 pub struct Wake {
     bell: Arc<Bell>,
@@ -26,28 +27,29 @@ struct Bell {
 }
 
 impl Wake {
-    /// There is work. Rung while nobody waits, it is heard by the next to wait.
+    /// Signals work. Without a waiting thread, the next `wait` returns at once.
     pub fn ring(&self) {
         *self.bell.rung.lock() = true;
         self.bell.changed.notify_all();
     }
 
-    /// Whether it has rung since the last wait or question; whoever asks looks for work afterwards.
+    /// Whether it has rung since the last call of `wait` or `heard`. The caller must look for work afterwards.
     pub fn heard(&self) -> bool {
         std::mem::take(&mut *self.bell.rung.lock())
     }
 
-    /// Asks everybody who listens to finish what is in hand and end.
+    /// Asks all listening threads to finish their current work and end.
     pub fn stop(&self) {
         self.bell.stopping.store(true, Ordering::SeqCst);
         self.ring();
     }
 
+    /// Whether [`Wake::stop`] was called.
     pub fn is_stopping(&self) -> bool {
         self.bell.stopping.load(Ordering::SeqCst)
     }
 
-    /// For as long as it goes on ringing, at most this long; cut short by the end.
+    /// Waits while it continues to ring, at most for `length`. Returns early when it stops.
     pub fn pause(&self, length: Duration) {
         let until = Instant::now() + length;
         let mut rung = self.bell.rung.lock();
@@ -59,7 +61,7 @@ impl Wake {
         }
     }
 
-    /// Until it rings, or for `at_most`.
+    /// Waits until it rings, at most for `at_most`.
     pub fn wait(&self, at_most: Duration) {
         let mut rung = self.bell.rung.lock();
         if !*rung && !self.is_stopping() {

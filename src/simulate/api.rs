@@ -1,6 +1,7 @@
-//! The simulated broker's API: its world as lists and events, as strict as the documents are (docs/broker-workos.md 4).
+//! The API of the simulated broker: its entities as lists and events, as strict as its documentation
+//! (docs/broker-workos.md 4).
 //!
-//! The clock is the world's: `Date` is the time of its newest event, so that what is said later is later.
+//! The clock follows the events: `Date` is the time of the newest event, so later events have later times.
 
 mod events;
 mod limits;
@@ -20,14 +21,14 @@ use serde_json::{Value, json};
 
 pub use state::{Broker, Faults};
 
-/// Cheap to clone; all clones are one world.
+/// Cheap to clone. All clones share one state.
 #[derive(Clone)]
 pub struct Api {
     pub broker: Arc<Mutex<Broker>>,
     key: Arc<str>,
 }
 
-/// An answer of the API before it is on the wire.
+/// An answer of the API before it is sent.
 pub(super) struct Answer {
     status: u16,
     body: Value,
@@ -53,7 +54,7 @@ impl Api {
         Self { broker: Arc::new(Mutex::new(Broker::new(faults))), key: key.into() }
     }
 
-    /// Serves until the returned server is stopped; it has to be awaited.
+    /// Serves until the returned server is stopped. The server must be awaited.
     pub fn serve(&self, listener: TcpListener) -> std::io::Result<Server> {
         let api = self.clone();
         let app = move || App::new().app_data(Data::new(api.clone())).default_service(web::to(answer));
@@ -112,7 +113,7 @@ fn routed(broker: &mut Broker, path: &str, query: &Query) -> Answer {
     }
 }
 
-/// What stands behind the question mark.
+/// The query parameters of a request.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -120,7 +121,7 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// `events=a,b` and the older `events[]=a`.
+    /// All values of a parameter: `events=a,b` and the older `events[]=a`.
     fn all(&self, name: &str) -> Vec<&str> {
         let list = format!("{name}[]");
         let given = self.0.iter().filter(|(key, _)| key == name || *key == list);

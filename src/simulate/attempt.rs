@@ -1,4 +1,4 @@
-//! One attempt to deliver an event: sign it now, post it, understand the answer.
+//! One attempt to deliver an event: signs it with the current time, posts it and reads the answer.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,17 +9,17 @@ use super::SimulateError;
 use super::event::Event;
 use super::sign::{SIGNATURE_HEADER, Signer};
 
-/// What a broker waits for an answer.
+/// How long a broker waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The receiver, behind one pool of connections that are kept alive.
+/// The receiver and one pool of connections that remain open.
 pub(super) struct Endpoint {
     pub url: Url,
     signer: Signer,
     client: Client,
 }
 
-/// What an attempt met.
+/// The outcome of an attempt.
 pub(super) enum Attempt {
     Accepted,
     Duplicate,
@@ -27,7 +27,7 @@ pub(super) enum Attempt {
         status: StatusCode,
         detail: String,
     },
-    /// The receiver is busy or away; it may have said for how long.
+    /// The receiver is busy or does not answer. It may have given a pause.
     Again {
         reason: String,
         pause: Option<Duration>,
@@ -64,7 +64,7 @@ impl Endpoint {
             .await?;
         let status = response.status();
         let pause = retry_after(&response);
-        // Read to its end even when nothing in it matters: that is what frees the connection for the next delivery.
+        // The body is always read to its end, because only then the connection is free for the next delivery.
         let body = response.bytes().await?;
         if status.is_success() {
             return Ok(if says_duplicate(&body) { Attempt::Duplicate } else { Attempt::Accepted });
@@ -86,13 +86,14 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// Looks for the word instead of parsing: thousands of times a second, beside the server that is measured.
+/// Searches for the word and does not parse, because it runs thousands of times a second on the machine of the
+/// measured server.
 fn says_duplicate(body: &[u8]) -> bool {
     const WORD: &[u8] = b"\"duplicate\"";
     body.windows(WORD.len()).any(|part| part == WORD)
 }
 
-/// reqwest's own text leaves the causes out.
+/// The error with its causes. reqwest's own text has none.
 fn with_causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

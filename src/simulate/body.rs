@@ -1,5 +1,5 @@
-//! The JSON of a push delivery: what `webhooks` bodies hold, field by field and in the broker's order. A push has no
-//! `object` at the top.
+//! The JSON of a push delivery, with the fields of `webhooks` bodies in the broker's order. A push has no `object` at
+//! the top.
 
 use chrono::{DateTime, SecondsFormat};
 use serde::ser::{Serialize, Serializer};
@@ -88,7 +88,7 @@ pub(super) struct User<'a> {
     pub first_name: &'a str,
     pub last_name: &'a str,
     pub name: String,
-    // These three are deprecated and empty since 2026-04-15: the values are custom attributes now.
+    // These three are deprecated and have been empty since 2026-04-15: the values are custom attributes now.
     pub emails: [&'a str; 0],
     pub job_title: Option<&'a str>,
     pub username: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! What the stream promises, read by a strict receiver.
+//! Tests of the event stream with a strict receiver.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -60,7 +60,8 @@ fn equal_plans_give_equal_bytes_and_a_longer_one_begins_with_the_shorter() {
     let events = |events| Plan { events, ..PLAN }.events().collect::<Vec<_>>();
     let (short, again, long) = (events(1000), events(1000), events(3000));
     assert_eq!(short, again);
-    // The shorter one ends with the directory's deletion, which the longer one has later and under another id.
+    // The shorter stream ends with the directory's deletion. In the longer one the deletion is later and has another
+    // id.
     let (end, life) = short.split_last().unwrap();
     assert!(long.starts_with(life));
     assert_eq!(end.kind, "dsync.deleted");

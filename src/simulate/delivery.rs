@@ -1,4 +1,4 @@
-//! Deliveries against a small receiver that answers as the test wants.
+//! Tests of deliveries to a small receiver with answers from the test.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,8 +14,8 @@ use super::attempt::{Endpoint, now_unix_ms};
 use super::send::{Pace, deliver};
 use super::{Options, Plan, SIGNATURE_HEADER, run, signature_header};
 
-/// Answers each request with what `answer` makes of its number, signature header and body, one thread for each
-/// connection; counts the connections.
+/// Answers each request with the result of `answer` for its number, signature header and body. Each connection has a
+/// thread. Counts the connections.
 fn receiver(
     answer: impl Fn(usize, &str, &[u8]) -> String + Send + Sync + 'static,
 ) -> (String, Arc<AtomicUsize>) {
@@ -32,7 +32,7 @@ fn receiver(
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 let mut first = true;
                 while let Some((signature, body)) = request(&mut reader) {
-                    // A connection that asks nothing is only the look before the start.
+                    // A connection without a request is the check before the start.
                     if std::mem::take(&mut first) {
                         counted.fetch_add(1, Ordering::Relaxed);
                     }
@@ -104,7 +104,8 @@ fn every_delivery_is_signed_at_its_time_and_counted_as_answered() {
 #[test]
 fn a_busy_receiver_is_tried_again_and_nothing_is_lost() {
     let seen = Mutex::new(HashSet::new());
-    // Every third event at its first attempt; were it every third request, one of 400 would at times be unlucky for good.
+    // Every third event fails at its first attempt. With every third request instead, one of 400 events could fail at
+    // all attempts.
     let (url, _) = receiver(move |_, _, body| {
         let mut seen = seen.lock().unwrap();
         match seen.insert(body.to_vec()) && seen.len().is_multiple_of(3) {
@@ -143,7 +144,7 @@ fn a_server_that_is_not_there_is_said_at_once() {
 
 #[test]
 fn latency_counts_from_the_schedule_even_when_all_workers_wait() {
-    // One worker, 20 ms an answer, due every 5 ms: the 40th delivery is 600 ms late, not 20.
+    // One worker, 20 ms for each answer, one delivery due each 5 ms: the 40th delivery is 600 ms late, not 20.
     let (url, _) = receiver(|_, _, _| {
         std::thread::sleep(Duration::from_millis(20));
         accepted()

@@ -1,4 +1,4 @@
-//! One tenant's directory as the broker knows it, and its first sync: organization, directory, users, groups,
+//! One tenant's directory in the broker's state, and its first sync: organization, directory, users, groups,
 //! memberships.
 
 use rand::RngExt;
@@ -8,16 +8,16 @@ use super::event::{Broker, Event};
 use super::names;
 use super::people::{Group, Person, Provider};
 
-/// What the broker sends for somebody who leaves: a setting of its environment.
+/// The broker's event for a leaver: a setting of its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leavers {
-    /// `dsync.user.updated` with `state: inactive`; who returns keeps the id and the memberships.
+    /// `dsync.user.updated` with `state: inactive`. A person who returns has the same id and memberships.
     Deactivated,
-    /// `dsync.user.deleted`; who returns gets a new id and no memberships, only `idp_id` stays.
+    /// `dsync.user.deleted`. A person who returns gets a new id and no memberships; only `idp_id` is the same.
     Deleted,
 }
 
-/// What the first sync announces next.
+/// The next step of the first sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FirstSync {
     Organization,
@@ -37,7 +37,7 @@ pub(super) struct Directory {
     pub tenant: usize,
     pub provider: Provider,
     pub leavers: Leavers,
-    /// Whether users have several roles (`roles`) or the single-role mode's one.
+    /// Whether users have several roles (`roles`) or one role (single-role mode).
     pub several_roles: bool,
     pub organization_id: String,
     organization: String,
@@ -48,30 +48,30 @@ pub(super) struct Directory {
     external_key: String,
     pub created_at: i64,
     first_sync: FirstSync,
-    /// How many users the first sync announces.
+    /// The number of users in the first sync.
     users: usize,
     pub people: Vec<Person>,
     pub groups: Vec<Group>,
-    /// Places in `groups` of those that exist.
+    /// Indexes in `groups` of the existing groups.
     pub live_groups: Vec<usize>,
-    /// Places in `people` of those who have left.
+    /// Indexes in `people` of the leavers.
     pub away: Vec<usize>,
-    /// Directory user ids that are gone for good.
+    /// The number of deleted directory user ids.
     pub deleted_ids: u64,
     pub deleted: bool,
 }
 
-/// How many groups a directory of so many users begins with: 4 for a small one, 504 for 50,000 users.
+/// The initial number of groups for this number of users: 4 for a small directory, 504 for 50,000 users.
 pub(super) fn groups_of(users: usize) -> usize {
     users / 100 + 4
 }
 
-/// In how many groups a first sync puts person number `n`: 6 on average where there are enough groups.
+/// The number of groups of person `n` in the first sync: 6 on average if there are enough groups.
 fn memberships_of(n: usize, groups: usize) -> usize {
     1 + n * 7 % groups.clamp(1, 11)
 }
 
-/// How many events the first sync of a directory of so many users takes.
+/// The number of events in the first sync of a directory with this number of users.
 pub(super) fn first_sync_len(users: usize) -> u64 {
     let groups = groups_of(users);
     let memberships: usize = (0..users).map(|n| memberships_of(n, groups)).sum();
@@ -110,7 +110,7 @@ impl Directory {
         self.first_sync == FirstSync::Done
     }
 
-    /// The next event of the first sync, which must not be over.
+    /// The next event of the first sync, which must not be finished.
     pub(super) fn sync(&mut self, broker: &mut Broker) -> Option<Event> {
         let event = match self.first_sync {
             FirstSync::Organization => self.create_organization(broker),
@@ -186,7 +186,7 @@ impl Directory {
         broker.event("dsync.activated", activated)
     }
 
-    /// `dsync.deleted`: the only event that tells of it, for all users and groups.
+    /// `dsync.deleted`: the only event about the end of all users and groups.
     pub(super) fn delete(&mut self, broker: &mut Broker) -> Event {
         self.deleted = true;
         broker.event("dsync.deleted", self.snapshot("deleting", broker.changed_at))
@@ -204,7 +204,7 @@ impl Directory {
         Some(broker.event("dsync.group.created", self.group(self.groups.last()?)))
     }
 
-    /// Adds the person to a group they are not in; none when there is no such group.
+    /// Adds the person to another group; `None` if there is no other group.
     pub(super) fn join_some_group(&mut self, person: usize, broker: &mut Broker) -> Option<Event> {
         let Self { people, live_groups, .. } = self;
         let member = people.get_mut(person)?;

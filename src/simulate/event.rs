@@ -1,4 +1,4 @@
-//! One event of the simulated broker, and the broker that stamps it: its clock, its ids, its dice.
+//! One event of the simulated broker, and the source of its times, ids and random numbers.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -7,7 +7,7 @@ use super::body::{Envelope, Nothing, Timestamp};
 use super::ids::Ids;
 use super::plan::{Plan, Stream};
 
-/// An event as it is pushed: the same bytes on every attempt and in every duplicate.
+/// An event as it is sent: the same bytes in every attempt and every duplicate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub id: String,
@@ -20,9 +20,9 @@ pub struct Event {
 pub(super) struct Broker {
     pub dice: ChaCha8Rng,
     pub ids: Ids,
-    /// When the event is emitted.
+    /// The time of the event, in milliseconds since 1970.
     now: i64,
-    /// When that happened which the event tells: a little earlier, but after the event before it.
+    /// The time of the change in the event: a little earlier than the event, but after the previous event.
     pub changed_at: i64,
 }
 
@@ -36,7 +36,8 @@ impl Broker {
         }
     }
 
-    /// Moves broker time on by some of `milliseconds` (at least 2): no two events share an instant.
+    /// Advances the broker's clock by a random part of `milliseconds` (at least 2), so no two events have the same
+    /// time.
     pub(super) fn wait(&mut self, milliseconds: std::ops::Range<i64>) {
         let step = self.dice.random_range(milliseconds);
         self.changed_at = self.now + step / 2;
@@ -47,7 +48,7 @@ impl Broker {
         let id = self.ids.ulid("event", self.now);
         let envelope =
             Envelope { id: &id, event: kind, data, created_at: Timestamp(self.now), context: Nothing {} };
-        // Writing plain structs to memory has no way to fail.
+        // Writing plain structs to memory cannot fail.
         let body = serde_json::to_vec(&envelope).unwrap_or_default();
         Event { id, kind, body }
     }

@@ -8,7 +8,7 @@ use super::plan::{Plan, Stream};
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// 80 random bits in each ULID: neither seeds nor entities meet by accident.
+/// Each ULID has 80 random bits, so different seeds or entities do not get the same id.
 #[derive(Debug)]
 pub(super) struct Ids(ChaCha8Rng);
 
@@ -17,7 +17,7 @@ impl Ids {
         Self(plan.random(stream))
     }
 
-    /// `<prefix>_<ULID>`: 48 bits of time, 80 of chance.
+    /// `<prefix>_<ULID>`: 48 bits of time, 80 random bits.
     pub(super) fn ulid(&mut self, prefix: &str, unix_ms: i64) -> String {
         let time = u128::from(unix_ms.unsigned_abs() & 0xffff_ffff_ffff);
         let chance = (u128::from(self.0.next_u64()) << 16) | u128::from(self.0.next_u32() & 0xffff);

@@ -1,6 +1,6 @@
 //! Invented organizations, people and groups. Every domain ends in `.example`, which nobody can own.
 
-/// As written, and as in an address.
+/// (as written, as in an address).
 type Spelling = (&'static str, &'static str);
 
 const FIRST: [Spelling; 40] = [
@@ -139,11 +139,11 @@ pub(super) fn organization(n: usize) -> (String, String) {
     }
 }
 
-/// First and last name and the local part of the address of a tenant's person number `n`: each pair of names once, then
-/// again with a number, so that no two people of a tenant share an address.
+/// First name, last name and the local part of the address of a tenant's person `n`. After all pairs of names a number
+/// follows, so no two people of a tenant share an address.
 pub(super) fn person(tenant: usize, n: usize) -> (&'static str, &'static str, String) {
     let pairs = FIRST.len() * LAST.len();
-    // A prime step through the pairs: neighbours have nothing in common.
+    // A prime step through the pairs: neighbours have no name in common.
     let pair = (n % pairs * 1009 + tenant * 37) % pairs;
     let (first, first_ascii) = pick(&FIRST, pair);
     let (last, last_ascii) = pick(&LAST, pair / FIRST.len());
@@ -154,7 +154,7 @@ pub(super) fn person(tenant: usize, n: usize) -> (&'static str, &'static str, St
     (first, last, local)
 }
 
-/// A last name, and how it is written in an address.
+/// A last name, and its form in an address.
 pub(super) fn last(n: usize) -> Spelling {
     pick(&LAST, n)
 }
@@ -171,7 +171,7 @@ pub(super) fn region(n: usize) -> &'static str {
     pick(&REGIONS, n)
 }
 
-/// The entry at `n`, around and around.
+/// The entry at `n`, modulo the number of entries.
 pub(super) fn pick<T: Copy + Default, const N: usize>(from: &[T; N], n: usize) -> T {
     from.get(n % N).copied().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The people and groups of a directory, and the forms in which its identity provider names them.
+//! The people and groups of a directory, and the ids and addresses in the form of its identity provider.
 
 use super::body::{Address, Role};
 use super::directory::Directory;
@@ -24,7 +24,7 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Person {
     pub number: usize,
-    /// The directory user's: another one after a return from deletion.
+    /// The id of the directory user. A return from deletion gives another one.
     pub id: String,
     pub idp_id: String,
     pub email: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Person {
     /// The primary one first.
     pub roles: Vec<Role>,
     pub standing: Standing,
-    /// Places in the directory's groups; those of deleted groups stay until somebody looks.
+    /// Indexes in the directory's groups. Indexes of deleted groups remain until the next use.
     pub groups: Vec<usize>,
     pub created_at: i64,
     pub updated_at: i64,
@@ -46,7 +46,7 @@ pub(super) struct Person {
 pub(super) struct Group {
     pub id: String,
     pub idp_id: String,
-    /// The name it was created with.
+    /// The first name at creation.
     pub first_name: String,
     pub name: String,
     pub live: bool,
@@ -84,7 +84,7 @@ impl Person {
     pub(super) fn new(number: usize, directory: &Directory, broker: &mut Broker) -> Self {
         let (first_name, last_name, local) = names::person(directory.tenant, number);
         let address = format!("{local}@{}", directory.domain);
-        // An identity provider may have no usable address for somebody.
+        // An identity provider may have no usable address for a person.
         let email = (number % 97 != 50).then(|| address.clone());
         Self {
             number,
@@ -121,7 +121,7 @@ impl Group {
     pub(super) fn new(name: String, provider: Provider, broker: &mut Broker) -> Self {
         Self {
             id: broker.ids.ulid("directory_group", broker.changed_at),
-            // Okta's is the first display name, for good.
+            // Okta's id of a group is its first display name and never changes.
             idp_id: match provider {
                 Provider::Okta => name.clone(),
                 Provider::Entra => broker.ids.uuid(),
@@ -136,7 +136,7 @@ impl Group {
     }
 }
 
-/// One person in sixteen is an administrator; tenants with several roles give them billing too.
+/// One person in sixteen is an administrator. In tenants with several roles an administrator has billing too.
 fn first_roles(number: usize, several: bool) -> Vec<Role> {
     let slugs: &[&'static str] = match number % 16 {
         0 if several => &["admin", "billing"],

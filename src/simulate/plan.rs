@@ -1,4 +1,4 @@
-//! What to simulate: sizes, the seed, the broker's first instant. Everything random comes from here, so that equal
+//! The plan of a simulation: sizes, the seed, the broker's first time. All randomness comes from the seed, so equal
 //! plans give equal bytes.
 
 use rand_chacha::ChaCha8Rng;
@@ -6,29 +6,28 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::world::World;
 
-/// 2026-01-01T00:00:00Z. A fixed start makes a repeated simulation a repetition: every event of the second run is a
-/// duplicate.
+/// 2026-01-01T00:00:00Z. The start is fixed, so every event of a second run is a duplicate.
 pub const DEFAULT_START: i64 = 1_767_225_600_000;
 
 /// The size of a simulation and its seed.
 ///
-/// Two plans that differ in `seed`, `tenants` or `users` share no id; two that differ only in `events` share their
-/// beginning.
+/// Two plans with different `seed`, `tenants` or `users` share no id. Two plans that differ only in `events` share
+/// their beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// Organizations, each with one directory.
     pub tenants: u32,
     /// People over all tenants.
     pub users: u32,
-    /// Events over all tenants. A first sync is never cut short: when this is 0 or less than it needs, the stream is
-    /// just the first sync.
+    /// Events over all tenants. A first sync is always complete: if this number is smaller, the stream is only the
+    /// first sync.
     pub events: u64,
     pub seed: u64,
     /// Broker time of the first event, in milliseconds since the epoch.
     pub start: i64,
 }
 
-/// One independent source of randomness each, so that more of one thing does not change another.
+/// The independent sources of randomness. More of one thing does not change another.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stream {
     Choices,
@@ -37,7 +36,7 @@ pub(super) enum Stream {
     Wire,
     /// Webhooks that never arrive.
     Lost,
-    /// Ids of the last event, which a longer simulation does not have at that place.
+    /// Ids of the last event. A longer simulation does not have it at that position.
     Ending,
 }
 

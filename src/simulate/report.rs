@@ -1,4 +1,4 @@
-//! What a simulation did and how the receiver bore it.
+//! The result of a simulation: counts, speed and the expected state of the receiver.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,29 +10,28 @@ use super::world::Census;
 /// The result of a run. `sent = accepted + duplicates + refused + failed`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Report {
-    /// Deliveries, whatever became of them; an attempt that is repeated counts once.
+    /// Deliveries with any outcome. Several attempts of one delivery count once.
     pub sent: u64,
     /// Answered 2xx as new.
     pub accepted: u64,
-    /// Answered 2xx as known before.
+    /// Answered 2xx as a duplicate.
     pub duplicates: u64,
     /// Attempts beyond the first, after a 503 or a broken connection.
     pub retried: u64,
-    /// Answered otherwise, which a second attempt does not mend.
+    /// Answered with another status. A second attempt would not help.
     pub refused: u64,
-    /// Given up after the last attempt.
+    /// Failed at the last attempt.
     pub failed: u64,
-    /// Whether the run ended early because the receiver was gone: then most of the stream was never sent.
+    /// Whether the run ended early because the receiver does not answer any more. Then most events were not sent.
     pub gave_up: bool,
     /// The first refusal or failure, in words.
     pub first_problem: Option<String>,
     pub seconds: f64,
     /// Deliveries answered 2xx in each second.
     pub per_second: Vec<u64>,
-    /// From the instant a delivery was due to its 2xx, all attempts and pauses included.
+    /// From the time a delivery was due to its 2xx, including all attempts and pauses.
     pub latency_ms: Percentiles,
-    /// What the receiver has to show now, if it held nothing of other simulations. None when the
-    /// run gave up.
+    /// The state that a correct receiver has now, if it received no other simulation. `None` if the run ended early.
     pub expected: Option<Census>,
 }
 
@@ -76,13 +75,16 @@ impl fmt::Display for Report {
             writeln!(f, "            {retried} attempts repeated")?;
         }
         if self.gave_up {
-            writeln!(f, "            gave up: the receiver is gone, the rest was not sent")?;
+            writeln!(
+                f,
+                "            ended early: the receiver does not answer any more, the rest was not sent"
+            )?;
         }
         if let Some(problem) = &self.first_problem {
             writeln!(f, "            first problem: {problem}")?;
         }
         write!(f, "throughput  {:.0}/s over {seconds:.2} s", self.throughput())?;
-        // The last second is rarely a whole one.
+        // The last second is usually not a whole one.
         let whole = self.per_second.split_last().map_or(&[][..], |(_, whole)| whole);
         if let (Some(slowest), Some(fastest)) = (whole.iter().min(), whole.iter().max()) {
             write!(f, " (slowest second {slowest}, fastest {fastest})")?;
@@ -106,10 +108,10 @@ impl fmt::Display for Census {
     }
 }
 
-/// Ten minutes.
+/// The longest measured latency: ten minutes.
 const LONGEST_MICROSECONDS: u64 = 600_000_000;
 
-/// What workers count while they deliver.
+/// The counts of the workers during the delivery.
 #[derive(Debug)]
 pub(super) struct Tally {
     pub accepted: u64,
@@ -117,7 +119,7 @@ pub(super) struct Tally {
     pub retried: u64,
     pub refused: u64,
     pub failed: u64,
-    /// Since the last 2xx.
+    /// Failures since the last 2xx.
     pub failed_in_a_row: u64,
     pub gave_up: bool,
     pub first_problem: Option<String>,
@@ -137,12 +139,12 @@ impl Tally {
             gave_up: false,
             first_problem: None,
             per_second: Vec::new(),
-            // What takes longer counts as the longest.
+            // A longer latency counts as the longest.
             microseconds: Histogram::new_with_bounds(1, LONGEST_MICROSECONDS, 3)?,
         })
     }
 
-    /// Times a 2xx.
+    /// Records the time and latency of a 2xx.
     pub(super) fn time(&mut self, since_start: Duration, latency: Duration) {
         self.failed_in_a_row = 0;
         let second = usize::try_from(since_start.as_secs()).unwrap_or(usize::MAX);

@@ -1,5 +1,5 @@
-//! Delivers events as a broker does: many at once, retried with growing pauses while the receiver is busy or away,
-//! open loop when a rate is set.
+//! Delivers events like a broker: many at once, and again with growing pauses while the receiver is busy or does not
+//! answer. With a rate it does not wait for answers (open loop).
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,15 +30,15 @@ struct Sender<I> {
     pace: Pace,
     started: Instant,
     feed: Arc<Mutex<I>>,
-    /// How many deliveries were taken from the feed.
+    /// The number of deliveries taken from the feed.
     taken: Mutex<u64>,
     tally: Mutex<Tally>,
-    /// Set when going on is pointless: nothing was accepted and the first answer says why.
+    /// Set if no further delivery can succeed: nothing was accepted, and the first answer tells the reason.
     stopped: Mutex<Option<SimulateError>>,
     progress: ProgressBar,
 }
 
-/// Delivers everything in the feed; the caller keeps the feed and can look at it afterwards.
+/// Delivers all of the feed. The caller owns the feed and can read it afterwards.
 pub(super) async fn deliver<I>(
     endpoint: Endpoint,
     pace: Pace,
@@ -85,13 +85,13 @@ impl<I: Iterator<Item = Arc<Event>>> Sender<I> {
         }
     }
 
-    /// The next delivery and when it is due: when it is taken, or, with a rate, at its place in the schedule, so that a
-    /// receiver that keeps all workers waiting is charged for the deliveries it held up.
+    /// The next delivery and its due time. Without a rate that is now. With a rate it is the time in the schedule, so
+    /// the latency includes the wait for a free worker.
     fn next(&self) -> Option<(Arc<Event>, Instant)> {
         if lock(&self.stopped).is_some() || lock(&self.tally).gave_up {
             return None;
         }
-        // One lock over both, so that the schedule follows the feed.
+        // One lock for both, so that the schedule follows the feed.
         let mut taken = lock(&self.taken);
         let event = lock(&self.feed).next()?;
         let due = match u64::from(self.pace.rate) {
@@ -112,7 +112,7 @@ impl<I: Iterator<Item = Arc<Event>>> Sender<I> {
         }
     }
 
-    /// Goes on, after the pause that the receiver asked for if it did, with what another attempt may mend.
+    /// Counts the outcome. Continues, after the receiver's pause if it gave one, if another attempt may succeed.
     fn count(&self, met: Attempt, is_last: bool, due: Instant) -> ControlFlow<(), Option<Duration>> {
         let mut tally = lock(&self.tally);
         match met {
@@ -134,7 +134,7 @@ impl<I: Iterator<Item = Arc<Event>>> Sender<I> {
             Attempt::Again { reason, .. } if is_last => {
                 tally.failed += 1;
                 tally.failed_in_a_row += 1;
-                // Every worker has seen all its attempts fail: the rest would only take hours to fail too.
+                // All attempts of every worker have failed. The rest would also fail, after hours.
                 tally.gave_up |= tally.failed_in_a_row >= u64::from(self.pace.concurrency);
                 tally.first_problem.get_or_insert(reason);
             }

@@ -5,19 +5,19 @@ use sha2::{Digest, Sha256};
 
 pub const SIGNATURE_HEADER: &str = "WorkOS-Signature";
 
-/// The header's value for a body sent at `unix_ms`.
+/// The value of the header for a body that is sent at `unix_ms`.
 pub fn signature_header(secret: &str, unix_ms: i64, body: &[u8]) -> String {
     Signer::new(secret).header(unix_ms, body)
 }
 
-/// A keyed HMAC, so that a load of deliveries pays for the key once.
+/// An HMAC with its key, so that the work for the key is done once for many deliveries.
 #[derive(Clone)]
 pub(super) struct Signer(Hmac<Sha256>);
 
 impl Signer {
     pub(super) fn new(secret: &str) -> Self {
-        // HMAC's own rule for keys (RFC 2104): hash what is longer than a block, pad the rest with zeros. Done here
-        // because a key of exactly one block is the constructor that cannot fail.
+        // HMAC's rule for keys (RFC 2104): a key longer than a block is hashed, a shorter one is filled with zeros. It
+        // is done here, because the constructor for a key of one block cannot fail.
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
         let hashed;
         let key = if secret.len() > block.len() {

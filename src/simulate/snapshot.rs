@@ -1,4 +1,4 @@
-//! What every event says of a directory, a user or a group: all that is known of it now.
+//! The snapshots in events: the current data of a directory, a user or a group.
 
 use super::body::{self, Nothing, Timestamp};
 use super::directory::Directory;
@@ -34,7 +34,7 @@ impl Directory {
             emails: [],
             job_title: None,
             username: None,
-            // A deleted user's last snapshot still says active.
+            // The last snapshot of a deleted user still has state active.
             state: if person.standing == Standing::Inactive { "inactive" } else { "active" },
             raw_attributes: Nothing {},
             custom_attributes: body::CustomAttributes {

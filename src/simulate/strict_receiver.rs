@@ -1,4 +1,4 @@
-//! A strict receiver, for tests: reads events from their bytes alone and holds the generator to its word.
+//! A strict receiver for tests. It reads events from their bytes alone and fails at each contradiction.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Census, Event};
 
-/// What a receiver knows, each entity as its last snapshot.
+/// The state of the receiver: the last snapshot of each entity.
 #[derive(Default)]
 pub(super) struct Receiver {
     pub ids: HashSet<String>,
@@ -91,7 +91,7 @@ impl Receiver {
 
     fn change_membership(&mut self, kind: &str, data: &Value) {
         let (user, group) = (text(&data["user"], "id"), text(&data["group"], "id"));
-        // Neither updated_at nor anything else of the two moves with a membership.
+        // A membership event changes nothing of the user and the group, not even updated_at.
         assert_eq!(self.users[user], data["user"]);
         assert_eq!(self.groups[group], data["group"]);
         assert!(!self.deleted_users.contains(user) && !self.deleted_groups.contains(group), "{data}");
@@ -109,13 +109,13 @@ impl Receiver {
         assert!(text(data, "created_at") <= self.now.as_str());
     }
 
-    /// A change moves `updated_at`, and to no later than now.
+    /// A change raises `updated_at`, at most to the event's time.
     fn check_move(&self, old: &Value, new: &Value) {
         let moved = text(new, "updated_at");
         assert!(text(old, "updated_at") < moved && moved <= self.now.as_str(), "{old} to {new}");
     }
 
-    /// `previous_attributes` is what the old snapshot said of all that changed, and of nothing else.
+    /// `previous_attributes` has the old values of all changed fields, and no others.
     fn check_update(&self, old: &Value, new: &Value) {
         self.check_move(old, new);
         let mut expected = difference(old, new);

@@ -1,4 +1,5 @@
-//! The order on the wire, which is not the order of emission: duplicates come later, a shuffle comes anyhow.
+//! The order of deliveries, which differs from the order of events: duplicates come later, and a shuffle gives a
+//! random order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,17 +10,17 @@ use rand_chacha::ChaCha8Rng;
 
 use super::event::Event;
 
-/// A duplicate comes at most so many deliveries after its original.
+/// The maximum number of deliveries between an event and its duplicate.
 const FARTHEST: u64 = 1000;
 
-/// Delivers a percentage of the events a second time, later, holding only those that wait.
+/// Delivers a percentage of the events a second time, later. Only these are in memory.
 #[derive(Debug)]
 pub(super) struct Duplicates<I> {
     events: I,
     percent: u32,
     dice: ChaCha8Rng,
     delivered: u64,
-    /// By the place where they are due, then by the place of the original.
+    /// By the index at which they are due, then by the index of the original.
     waiting: BTreeMap<(u64, u64), Arc<Event>>,
 }
 
@@ -32,14 +33,14 @@ impl<I: Iterator<Item = Event>> Duplicates<I> {
         &self.events
     }
 
-    /// All that is left, in an order that has nothing to do with the emission. Holds every event in memory.
+    /// All remaining deliveries in a random order. All events are in memory.
     pub(super) fn shuffled(&mut self) -> Vec<Arc<Event>> {
         let mut all: Vec<_> = self.collect();
         all.shuffle(&mut self.dice);
         all
     }
 
-    /// About how many deliveries are left.
+    /// The approximate number of remaining deliveries.
     pub(super) fn expected(&self) -> u64 {
         let events = self.events.size_hint().0 as u64;
         events + events * u64::from(self.percent) / 100 + self.waiting.len() as u64

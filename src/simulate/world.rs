@@ -1,5 +1,5 @@
-//! All tenants' directories and the order in which the broker emits their events: the first syncs side by side, then
-//! life, then (with three tenants or more) the end of the last tenant's directory.
+//! All tenants' directories and the order of their events: the first syncs side by side, then changes, then (with
+//! three tenants or more) the deletion of the last tenant's directory.
 
 use std::collections::VecDeque;
 
@@ -11,24 +11,24 @@ use super::ids::Ids;
 use super::people::Standing;
 use super::plan::{Plan, Stream};
 
-/// A lazy stream of events; its memory grows with users and groups, not with events.
+/// A lazy stream of events. Its memory grows with users and groups, not with events.
 #[derive(Debug)]
 pub struct World {
     plan: Plan,
     broker: Broker,
     directories: Vec<Directory>,
-    /// Directories whose first sync is not over, in turn.
+    /// Directories with an unfinished first sync, in turn.
     syncing: VecDeque<usize>,
-    /// Directories in which somebody lives.
+    /// Directories with people.
     inhabited: Vec<usize>,
     left: u64,
 }
 
-/// What a correct receiver shows of these tenants after the last event.
+/// The state of a correct receiver after the last event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Census {
     pub active_users: u64,
-    /// Rows of `users` that are not active: one for each id the broker ever gave.
+    /// Rows of `users` that are not active. Each id of the broker has a row.
     pub inactive_users: u64,
     pub groups: u64,
     /// Active users in groups that exist.
@@ -39,7 +39,7 @@ impl World {
     pub(super) fn new(plan: Plan) -> Self {
         let tenants = plan.tenants as usize;
         let users = plan.users as usize;
-        // The first tenants take what does not divide evenly.
+        // The first tenants get the remainder of the division.
         let users_of = |tenant| users / tenants + usize::from(tenant < users % tenants);
         let first_sync: u64 = (0..tenants).map(|tenant| directory::first_sync_len(users_of(tenant))).sum();
         let inhabited: Vec<usize> = (0..tenants).filter(|tenant| users_of(*tenant) > 0).collect();
@@ -47,7 +47,7 @@ impl World {
             broker: Broker::new(&plan),
             directories: (0..tenants).map(|tenant| Directory::new(tenant, users_of(tenant))).collect(),
             syncing: (0..tenants).collect(),
-            // Without people nothing happens after the first sync.
+            // Without people there are no events after the first sync.
             left: if inhabited.is_empty() { first_sync } else { plan.events.max(first_sync) },
             inhabited,
             plan,

@@ -7,7 +7,7 @@ use crate::{
         api::{EventLabel, From, LONGEST_RANGE_SECONDS, Page, Question},
     },
     db::{Database, DbError},
-    inbox::{Delivery, Stored, append::append_within, listing},
+    inbox::{Delivery, Stored, insert::append_within, listing},
     runtime::clock::Timestamp,
     tables::{
         event_cursors::{self, Cursor},

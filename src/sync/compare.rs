@@ -21,7 +21,7 @@ use crate::{
         fact::EntityKind,
         state::{LatestFact, OwnershipClaim},
     },
-    inbox::{Delivery, Stored, append::append_within},
+    inbox::{Delivery, Stored, insert::append_within},
     runtime::clock::Timestamp,
     tables::{claims, facts, guard_counts},
 };

@@ -6,7 +6,7 @@ use super::difference::{Loss, delivery};
 use crate::{
     db::{Conn, Database, DbError, Serialized},
     decide::Rules,
-    inbox::append::append_within,
+    inbox::insert::append_within,
     runtime::clock::Timestamp,
     tables::{
         Key,

@@ -20,7 +20,7 @@ use crate::{
     broker::api::{self, Question, Said},
     db::{Database, DbError},
     decide::{Rules, fact::EntityKind},
-    inbox::append::append_within,
+    inbox::insert::append_within,
     runtime::clock::{Clock, Timestamp},
     tables::{claims, comparisons, facts},
 };

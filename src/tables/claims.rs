@@ -1,4 +1,4 @@
-//! Table `claims`: which organizations are named for a directory.
+//! Table `claims`: the organizations that events name as owners of a directory.
 
 use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -31,7 +31,7 @@ pub fn of_directories(conn: &mut Conn, directory_ids: &[&str]) -> QueryResult<Ve
     Ok(rows.into_iter().map(claim).collect())
 }
 
-/// The directories that the claims with these ids speak of.
+/// The directories of these claims.
 pub fn directories_of(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<String>> {
     claims::table.filter(claims::id.eq_any(claim_ids)).select(claims::directory_id).distinct().load(conn)
 }
@@ -45,7 +45,7 @@ pub fn directories_naming(conn: &mut Conn, organization_ids: &[&str]) -> QueryRe
         .load(conn)
 }
 
-/// (tenant, directory) of every directory that belongs to a tenant, or to this one, in order.
+/// (tenant, directory) of every directory with a tenant, or with this tenant, sorted.
 pub fn homes(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<(String, String)>> {
     let mut homes = claims::table
         .filter(claims::tenant_id.is_not_null())
@@ -70,7 +70,7 @@ pub fn insert_missing(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResul
     Ok(())
 }
 
-/// Writes the outcome of claims that have changed.
+/// Writes changed claims.
 pub fn update(conn: &mut Serialized<'_>, changed: &[&OwnershipClaim]) -> QueryResult<()> {
     Rows::of(changed)
         .integer("id", |claim| claim.id)
@@ -88,7 +88,7 @@ pub fn update(conn: &mut Serialized<'_>, changed: &[&OwnershipClaim]) -> QueryRe
     Ok(())
 }
 
-/// Those of `tenant_ids` that own a revealed directory.
+/// Those of `tenant_ids` that own a directory with a fact that is no removal.
 pub fn tenants_with_directories(conn: &mut Conn, tenant_ids: &[&str]) -> QueryResult<Vec<String>> {
     let found: Vec<Option<String>> = claims::table
         .filter(claims::tenant_id.eq_any(tenant_ids))

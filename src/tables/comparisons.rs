@@ -1,4 +1,4 @@
-//! Table `comparisons`: when each directory was compared with the broker's lists, and what was found.
+//! Table `comparisons`: the time and result of each comparison of a directory with the broker's lists.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,42 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Comparisons of one directory that are kept.
+/// The number of stored comparisons of one directory.
 const KEPT: i64 = 20;
 
+/// One comparison. Times are in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable)]
 #[diesel(table_name = comparisons)]
 pub struct Comparison {
+    /// The directory.
     pub directory_id: String,
+    /// The time of the comparison.
     pub checked_at: i64,
+    /// The tenant.
     pub tenant_id: String,
+    /// Whether the comparison reached its end.
     pub complete: bool,
+    /// Why it did not reach its end.
     pub reason: Option<String>,
+    /// The time of the lists.
     pub compared_at: Option<i64>,
+    /// The number of compared people.
     pub people: i64,
+    /// The number of compared groups.
     pub groups: i64,
+    /// The number of compared memberships.
     pub memberships: i64,
+    /// The number of differences.
     pub differences: i64,
+    /// The number of repaired differences.
     pub healed: i64,
+    /// The number of differences on hold.
     pub held: i64,
+    /// The details, as JSON.
     pub report: String,
 }
 
+/// Stores a comparison and deletes old ones of the directory.
 pub fn record(conn: &mut Conn, comparison: &Comparison) -> QueryResult<()> {
     let of = comparisons::directory_id.eq(&comparison.directory_id);
     diesel::delete(comparisons::table.find((&comparison.directory_id, comparison.checked_at)))
@@ -53,7 +68,7 @@ pub fn record(conn: &mut Conn, comparison: &Comparison) -> QueryResult<()> {
     Ok(())
 }
 
-/// The newest of each directory, or of those of one tenant.
+/// The newest comparison of each directory, or of each directory of a tenant.
 pub fn newest(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<Comparison>> {
     let mut all =
         comparisons::table.order((comparisons::directory_id, comparisons::checked_at.desc())).into_boxed();

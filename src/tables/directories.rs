@@ -1,4 +1,4 @@
-//! Table `directories`.
+//! Table `directories`: rows are never deleted, except from a tenant that a directory never belonged to.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ struct Counted {
     people: i64,
 }
 
-/// How many people of each directory have access; a directory that is not named has none.
+/// The number of people with access in each directory. A directory without an entry has none.
 pub fn people(conn: &mut Conn) -> QueryResult<HashMap<Key, i64>> {
     let sql = "SELECT tenant_id, directory_id, COUNT(*) AS people FROM users WHERE status = 'active' \
                GROUP BY tenant_id, directory_id";
@@ -45,7 +45,7 @@ pub fn people(conn: &mut Conn) -> QueryResult<HashMap<Key, i64>> {
     Ok(counted.into_iter().map(|row| ((row.tenant_id, row.directory_id), row.people)).collect())
 }
 
-/// The kind of provider of each directory that is shown.
+/// The kind of provider of each of these directories that has a row.
 pub fn providers(conn: &mut Conn, keys: &[Key]) -> QueryResult<HashMap<Key, Option<String>>> {
     let shown: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
@@ -66,7 +66,7 @@ pub fn name(conn: &mut Conn, key: &Key) -> QueryResult<Option<String>> {
     Ok(shown.into_iter().find_map(|row| row.provider))
 }
 
-/// The state of each that is shown.
+/// The state of each of these directories that has a row.
 pub fn states(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<HashMap<Key, String>> {
     #[derive(QueryableByName)]
     struct State {
@@ -109,7 +109,7 @@ pub fn upsert(conn: &mut Serialized<'_>, rows: &[DirectoryRow]) -> QueryResult<(
     Ok(())
 }
 
-/// Rows in tenants that the directory turned out not to belong to.
+/// Deletes rows of directories in tenants that they never belonged to.
 pub fn remove(conn: &mut Serialized<'_>, keys: &[Key]) -> QueryResult<()> {
     Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
         conn,

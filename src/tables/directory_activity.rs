@@ -1,4 +1,5 @@
-//! Table `heard`: when a directory was last heard of, by this service's clock, so that one that falls silent is noticed.
+//! Table `directory_activity`: the time of each directory's last event, by this machine's clock, so that a silent
+//! directory is noticed.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +13,10 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A time that is not older than this is left as it is: busy directories write once an hour.
+/// A younger time is not updated, so a busy directory writes once an hour.
 const COARSE_SECONDS: i64 = 3_600;
 
-/// They spoke. Costs a look at each key, and a write for those that have been quiet for an hour.
+/// Records that events of these directories arrived. It reads each key, and writes only times older than an hour.
 pub fn note(conn: &mut Conn, directory_ids: &BTreeSet<&str>, now: Timestamp) -> QueryResult<()> {
     let ids: Vec<&str> = directory_ids.iter().copied().collect();
     Rows::of(&ids)
@@ -33,7 +34,7 @@ pub fn note(conn: &mut Conn, directory_ids: &BTreeSet<&str>, now: Timestamp) -> 
     Ok(())
 }
 
-/// A directory that has said nothing for too long.
+/// A directory without events for too long.
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
 pub struct Silent {
     /// The owner of the directory.
@@ -42,13 +43,13 @@ pub struct Silent {
     /// The directory.
     #[diesel(sql_type = Text)]
     pub directory_id: String,
-    /// When something last came from it; microseconds, exact to about an hour.
+    /// The time of its last event in microseconds since 1970, exact to about an hour.
     #[diesel(sql_type = BigInt)]
     pub heard_at: i64,
 }
 
-/// Connected directories that have not been heard of since, whose silence is not told yet, and that were not compared with the
-/// broker's lists since: a directory that was asked is not silent.
+/// Connected directories without an event and without a comparison since then, and without a notice about it. A
+/// comparison with the broker's lists shows that a directory is not silent.
 pub fn silent_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<Silent>> {
     let sql = format!(
         "SELECT d.tenant_id, h.directory_id, h.heard_at FROM directory_activity h JOIN directories d ON d.id = h.directory_id \
@@ -60,7 +61,7 @@ pub fn silent_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<Silent
     on_each!(conn, |c| sql_query(&sql).load(c))
 }
 
-/// Told once, until it speaks again. False for one that another process was faster with.
+/// Records the notice, once until its next event. False if another process was faster.
 pub fn tell(conn: &mut Conn, silent: &Silent, now: Timestamp) -> QueryResult<bool> {
     let untold = directory_activity::table
         .find(&silent.directory_id)
@@ -69,7 +70,7 @@ pub fn tell(conn: &mut Conn, silent: &Silent, now: Timestamp) -> QueryResult<boo
     Ok(diesel::update(untold).set(directory_activity::told_at.eq(now.micros())).execute(conn)? > 0)
 }
 
-/// Those that have not spoken since their silence was to be told.
+/// Those of these directories without an event since the notice about their silence.
 pub fn silent_among(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<BTreeSet<String>> {
     let found: Vec<String> = directory_activity::table
         .filter(directory_activity::directory_id.eq_any(directory_ids))

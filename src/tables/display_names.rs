@@ -1,4 +1,4 @@
-//! How people call what a notice speaks of: the names of its tenant and directories, and which of them are gone.
+//! The display names of tenants and directories, for notices, and whether they are deleted.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use diesel::{
 
 use crate::db::{Conn, bulk::Rows};
 
-/// A tenant or a directory as people call it.
+/// The display name of a tenant or a directory.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct DisplayName {
     #[diesel(sql_type = Text)]
     id: String,
-    /// `None` until an event says it.
+    /// The name; `None` until an event contains it.
     #[diesel(sql_type = Nullable<Text>)]
     pub name: Option<String>,
-    /// Deleted, as the broker says.
+    /// Deleted at the broker.
     #[diesel(sql_type = Bool)]
     pub gone: bool,
 }

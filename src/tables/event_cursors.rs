@@ -1,4 +1,4 @@
-//! Table `event_cursors`: how far the broker's events are read.
+//! Table `event_cursors`: the position up to which the broker's events were read from the API.
 
 use diesel::{OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -7,15 +7,18 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// The position in one source's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// The last event that is read for good.
+    /// The last stored event; `None` if there is none.
     pub event: Option<String>,
-    /// Its time; or that from which to read where there is no such event.
+    /// The time of that event; without an event, the time from which to read.
     pub at: Timestamp,
+    /// The time of the last request.
     pub polled_at: Timestamp,
 }
 
+/// The cursor of a source; `None` before the first request.
 pub fn of(conn: &mut Conn, source: &str) -> QueryResult<Option<Cursor>> {
     let found: Option<(Option<String>, i64, i64)> = event_cursors::table
         .find(source)
@@ -29,7 +32,7 @@ pub fn of(conn: &mut Conn, source: &str) -> QueryResult<Option<Cursor>> {
     }))
 }
 
-/// Forward, or not at all: another process may have read further meanwhile.
+/// Moves the cursor forward, never backward: another process may have read further.
 pub fn advance(conn: &mut Conn, source: &str, cursor: &Cursor) -> QueryResult<()> {
     Rows::of(std::slice::from_ref(cursor))
         .text("source", |_| source)

@@ -21,7 +21,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Where a fact stands: its entity, and what is said.
+/// A latest fact with the kind and the id of its entity.
 pub type Placed = (EntityKind, String, LatestFact);
 
 #[derive(QueryableByName)]
@@ -63,7 +63,7 @@ fn placed(row: Row) -> Placed {
     )
 }
 
-/// All facts about these ids, of whatever kind and claim.
+/// All latest facts about these ids, of any kind and claim.
 pub fn on(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Placed>> {
     let rows: Vec<Row> = Rows::of(ids).text("id", |id| id).load(
         conn,
@@ -74,7 +74,7 @@ pub fn on(conn: &mut Conn, ids: &[&str]) -> QueryResult<Vec<Placed>> {
     Ok(rows.into_iter().map(placed).collect())
 }
 
-/// The users and groups spoken of under these claims, in order, after (`id`, `kind`).
+/// The users and groups with facts under these claims, sorted, after (`id`, `kind`).
 pub fn under(
     conn: &mut Conn,
     claim_ids: &[i64],
@@ -85,7 +85,7 @@ pub fn under(
     facts::table
         .filter(facts::claim_id.eq_any(claim_ids))
         .filter(facts::id.gt(id).or(facts::id.eq(id).and(facts::kind.gt(kind_after))))
-        // Users and groups, in the facts of the partial index: a bind would hide it.
+        // Users and groups, as a literal: with a bind the database would not use the partial index.
         .filter(sql::<Bool>("facts.kind >= 2"))
         .order((facts::id, facts::kind))
         .select((facts::id, facts::kind))
@@ -113,11 +113,11 @@ const FACT: Upsert<'_> = Upsert {
     ..Upsert::PLAIN
 };
 
-/// `idp_id`, address, at, emitted, event, whether it ends, delivery; then the newest by its own time: at, event, delivery;
-/// then since when they have been there, and the delivery that says so.
+/// A stored bearer: `idp_id`, address; time, event's time, event, whether it is a deletion, delivery of the latest
+/// fact; time, event, delivery of the newest event; earliest time, delivery of the earliest fact.
 type Kept = (Option<String>, Option<String>, i64, i64, String, bool, i64, i64, String, i64, i64, i64);
 
-/// As written below, so it reads as one.
+/// Reads the form that is written below.
 fn read_bearers(text: &str) -> Vec<Bearer> {
     let kept: Vec<Kept> = serde_json::from_str(text).unwrap_or_default();
     let time = Timestamp::from_micros;
@@ -161,14 +161,14 @@ fn write_bearers(bearers: &[Bearer]) -> Option<String> {
         (idp_id, email_key, at, emitted, event, ends, inbox_id, spoken_at, spoken, spoken_by, first, first_by)
     };
     let kept: Vec<Kept> = bearers.iter().map(kept).collect();
-    // Texts and numbers: writing them cannot fail.
+    // Texts and numbers only, so serialization cannot fail.
     if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
 }
 
-/// Of the newest fact before it: at, emitted, event, delivery.
+/// The newest fact before a deletion: time, event's time, event, delivery.
 type KeptBefore = Option<(i64, i64, String, i64)>;
 
-/// As written below, so it reads as one.
+/// Reads the form that is written below.
 fn read_deletion(text: &str) -> UserDeletion {
     let kept: KeptBefore = serde_json::from_str(text).unwrap_or_default();
     let time = Timestamp::from_micros;
@@ -183,7 +183,7 @@ fn write_deletion(deletion: &UserDeletion) -> String {
         .before
         .clone()
         .map(|(version, inbox_id)| (version.at.micros(), version.emitted.micros(), version.event, inbox_id));
-    // Texts and numbers: writing them cannot fail.
+    // Texts and numbers only, so serialization cannot fail.
     serde_json::to_string(&kept).unwrap_or_default()
 }
 

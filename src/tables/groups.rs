@@ -93,7 +93,7 @@ pub fn apply(conn: &mut Serialized<'_>, changes: &[GroupChange]) -> QueryResult<
     Ok(())
 }
 
-/// A group by its names.
+/// A group with its name.
 #[derive(QueryableByName)]
 pub struct NamedGroup {
     /// The tenant.

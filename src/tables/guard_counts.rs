@@ -1,4 +1,4 @@
-//! Table `guard_counts`: losses lately, by directory and minute. A directory's old rows go when new ones come.
+//! Table `guard_counts`: recent losses by directory and minute. New rows of a directory replace its old ones.
 
 use std::collections::HashMap;
 
@@ -16,9 +16,9 @@ use crate::db::{
 /// Losses in a directory's window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecentLosses {
-    /// Held ones included.
+    /// The number of losses, including held ones.
     pub losses: u64,
-    /// How many of the losses were applied.
+    /// The number of applied losses.
     pub applied: u64,
 }
 
@@ -36,7 +36,7 @@ fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// Of these directories, each from its minute on.
+/// The losses of these directories, each since its minute.
 pub fn recent(conn: &mut Conn, since: &[(&str, i64)]) -> QueryResult<HashMap<String, RecentLosses>> {
     let rows: Vec<Row> = Rows::of(since).text("directory_id", |row| row.0).integer("minute", |row| row.1).load(
         conn,
@@ -50,15 +50,15 @@ pub fn recent(conn: &mut Conn, since: &[(&str, i64)]) -> QueryResult<HashMap<Str
     Ok(rows.into_iter().map(recent).collect())
 }
 
-/// Losses of one directory to be counted.
+/// Losses of one directory that must be counted.
 pub struct AddedLosses<'a> {
     /// The directory.
     pub directory_id: &'a str,
-    /// Where its window begins: what is older goes.
+    /// The first minute of its window. Older rows are deleted.
     pub since: i64,
-    /// How many people lose something.
+    /// The number of people with a loss.
     pub losses: usize,
-    /// How many of them are not held.
+    /// The number of people whose loss is not held.
     pub applied: usize,
 }
 
@@ -93,11 +93,11 @@ struct Number {
     number: i64,
 }
 
-/// How many are shown as active in a (tenant, directory), counted up to `at_most`. By the facts that stand there, so
-/// that no index has to be kept for a question that is hardly ever asked. Each person is looked up by key, in a scalar
-/// select: joined, PostgreSQL pairs everybody with everybody while its statistics know of an empty table.
+/// The number of active people in a (tenant, directory), counted up to about `at_most`. It counts by facts, so this
+/// rare query needs no index of its own. A scalar subquery reads each person by key: with a join, PostgreSQL compares
+/// every pair of people while its statistics are those of an empty table.
 pub fn active(conn: &mut Conn, directory: &Key, at_most: u64) -> QueryResult<u64> {
-    // Few limits, and so few statements to prepare.
+    // Only few different limits, so only few statements are prepared.
     let limit = at_most.clamp(16, 1 << 40).next_power_of_two();
     let sql = format!(
         "SELECT COUNT(*) AS number FROM (SELECT 1 FROM {{rows}} \

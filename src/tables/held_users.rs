@@ -1,4 +1,4 @@
-//! Table `held_users`: whom a hold concerns, what the directory wants of them, and what became of it.
+//! Table `held_users`: the people in holds, the loss of each, and its state.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,15 @@ use crate::{
     decide::guard::{Decision, HeldEntry, LostAccess, UserLoss},
 };
 
-/// What a row may be in; while it is one of the first three, the user keeps what is shown.
+/// The state of a loss without a decision. In this and the next two states the user's row remains unchanged.
 pub const OPEN: &str = "open";
-/// An operator, or the time limit, approved the loss; it is to be applied.
+/// An operator or the time limit approved the loss. It is not applied yet.
 pub const APPROVED: &str = "approved";
 /// An operator rejected the loss.
 pub const REJECTED: &str = "rejected";
 /// The approved loss is applied.
 pub const DONE: &str = "done";
-/// The loss is no longer wanted.
+/// Newer facts ended the loss.
 pub const ENDED: &str = "ended";
 
 #[derive(QueryableByName)]
@@ -47,7 +47,7 @@ struct Row {
 }
 
 fn lost(code: &str, roles: &str) -> LostAccess {
-    // Written below as a JSON list, so it reads as one.
+    // It is a JSON list, written below.
     let roles: BTreeSet<String> = serde_json::from_str(roles).unwrap_or_default();
     LostAccess::read(code, roles)
 }
@@ -67,7 +67,7 @@ fn entry(row: Row) -> HeldEntry {
     }
 }
 
-/// Those of these (tenant, user) who are held.
+/// The entries of those of these users who are held.
 pub fn live(conn: &mut Conn, users: &[Key]) -> QueryResult<Vec<HeldEntry>> {
     let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
@@ -78,7 +78,7 @@ pub fn live(conn: &mut Conn, users: &[Key]) -> QueryResult<Vec<HeldEntry>> {
     Ok(rows.into_iter().map(entry).collect())
 }
 
-/// Everybody who is held, in order, after this (tenant, user).
+/// The next `limit` held users after this (tenant, user), sorted by it.
 pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<HeldEntry>> {
     use diesel::BoolExpressionMethods;
     type Columns = (String, String, i64, String, String, i64, String);
@@ -98,7 +98,7 @@ pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Hel
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Losses that join a hold, by its id.
+/// Adds losses to holds, as (loss, hold).
 pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
     let roles: Vec<String> =
         losses.iter().map(|(loss, _)| serde_json::Value::from(loss.lost.roles()).to_string()).collect();
@@ -124,7 +124,7 @@ pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryResu
     Ok(())
 }
 
-/// The same loss in newer facts.
+/// Stores newer causes of the same losses, as (loss, hold).
 pub fn restate(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
     Rows::of(losses)
         .text("tenant_id", |row| &row.0.tenant_id)
@@ -139,7 +139,7 @@ pub fn restate(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryR
     Ok(())
 }
 
-/// Ends entries, with the state that they end in.
+/// Ends entries with this state.
 pub fn end(conn: &mut Serialized<'_>, entries: &[&HeldEntry], state: &'static str) -> QueryResult<()> {
     Rows::of(entries)
         .text("tenant_id", |entry| &entry.tenant_id)
@@ -154,7 +154,7 @@ pub fn end(conn: &mut Serialized<'_>, entries: &[&HeldEntry], state: &'static st
     Ok(())
 }
 
-/// Decides on everybody of a hold who is in one of these states, or on some of them; returns how many.
+/// Moves the entries of a hold from one of these states to another: all, or those of some users. Returns their number.
 pub fn decide(
     conn: &mut Conn,
     hold_id: i64,
@@ -172,11 +172,11 @@ pub fn decide(
     }
 }
 
-/// Some who are to lose now what they kept, but for those whom the database refuses to change. Tenants of which nobody is
-/// refused come first.
+/// Users with an approved loss that must be applied, except users that the database refuses to change. Tenants without
+/// a refused user come first.
 pub fn approved(conn: &mut Conn, limit: usize) -> QueryResult<Vec<Key>> {
     held_users::table
-        // A literal, so that the partial index serves.
+        // A literal, so that the database uses the partial index.
         .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("held_users.state = 'approved'"))
         .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(
             "NOT EXISTS (SELECT 1 FROM refused r WHERE r.kind = 2 AND r.id = held_users.user_id)",
@@ -193,7 +193,7 @@ pub fn approved(conn: &mut Conn, limit: usize) -> QueryResult<Vec<Key>> {
         .load(conn)
 }
 
-/// Whatever became of them, they wait no more.
+/// Marks approved losses as done, with any outcome.
 pub fn finish(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
     Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).execute(
         conn,
@@ -203,7 +203,7 @@ pub fn finish(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
     Ok(())
 }
 
-/// Somebody of a hold, as their row shows them.
+/// A user in a hold, with the name and address of the row.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct HeldUser {
     /// The broker's id.
@@ -225,13 +225,13 @@ pub struct HeldUser {
 }
 
 impl HeldUser {
-    /// What the person would lose.
+    /// The loss.
     pub fn lost(&self) -> LostAccess {
         lost(&self.lost, &self.roles)
     }
 }
 
-/// Everybody in a hold, in order.
+/// Everybody in a hold, sorted by name.
 pub fn of_hold(conn: &mut Conn, hold_id: i64) -> QueryResult<Vec<HeldUser>> {
     let mut held: Vec<HeldUser> = Rows::of(&[hold_id]).integer("hold_id", |id| *id).load(
         conn,

@@ -1,4 +1,4 @@
-//! Table `holds`: mass changes that wait for a decision, and those on which one was made.
+//! Table `holds`: mass changes, with the decision if there is one.
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, QueryableByName, RunQueryDsl,
@@ -25,35 +25,35 @@ pub struct Hold {
     pub tenant_id: String,
     /// The directory whose people are held.
     pub directory_id: String,
-    /// A sentence: what exceeded the threshold.
+    /// A sentence about the exceeded threshold.
     pub cause: String,
-    /// `open`, `approved`, `rejected`, or `ended` by what the directory said later.
+    /// `open`, `approved`, `rejected`, or `ended` by newer facts.
     pub state: String,
     opened_at: i64,
     due_at: Option<i64>,
-    /// How many losses of the window were applied before.
+    /// The number of losses of the window that were applied before.
     pub applied_before: i64,
-    /// How many people were active before.
+    /// The number of active people before.
     pub active_before: i64,
     decided_at: Option<i64>,
-    /// Who decided.
+    /// The operator who decided.
     pub decided_by: Option<String>,
-    /// Why.
+    /// The operator's reason.
     pub reason: Option<String>,
 }
 
 impl Hold {
-    /// When it was opened.
+    /// The time of its opening.
     pub fn opened_at(&self) -> Timestamp {
         Timestamp::from_micros(self.opened_at)
     }
 
-    /// When it is approved if nobody decides.
+    /// The time at which it is approved without a decision; `None` for never.
     pub fn due_at(&self) -> Option<Timestamp> {
         self.due_at.map(Timestamp::from_micros)
     }
 
-    /// When it was decided.
+    /// The time of the decision.
     pub fn decided_at(&self) -> Option<Timestamp> {
         self.decided_at.map(Timestamp::from_micros)
     }
@@ -70,19 +70,19 @@ pub fn open_of(conn: &mut Conn, (tenant_id, directory_id): &Key) -> QueryResult<
         .optional()
 }
 
-/// What is known when one opens.
+/// The data of a new hold.
 pub struct NewHold<'a> {
     /// Tenant and directory.
     pub directory: &'a Key,
-    /// A sentence: what exceeded the threshold.
+    /// A sentence about the exceeded threshold.
     pub cause: &'a str,
-    /// When.
+    /// The time of its opening.
     pub opened_at: Timestamp,
-    /// When it is approved without a decision, if ever.
+    /// The time at which it is approved without a decision; `None` for never.
     pub due_at: Option<Timestamp>,
-    /// How many losses of the window were applied before.
+    /// The number of losses of the window that were applied before.
     pub applied_before: u64,
-    /// How many people were active before.
+    /// The number of active people before.
     pub active_before: u64,
 }
 
@@ -104,7 +104,7 @@ pub fn open(conn: &mut Serialized<'_>, new: &NewHold<'_>) -> QueryResult<i64> {
         .get_result(&mut **conn)
 }
 
-/// Open ones in which nobody waits for a decision any more become `state`.
+/// Gives `state` to open holds in which nobody waits for a decision any more.
 pub fn settle(conn: &mut Serialized<'_>, ids: &[i64], state: &'static str) -> QueryResult<()> {
     Rows::of(ids).integer("id", |id| *id).text("state", |_| state).execute(
         conn,
@@ -114,7 +114,7 @@ pub fn settle(conn: &mut Serialized<'_>, ids: &[i64], state: &'static str) -> Qu
     Ok(())
 }
 
-/// Who decided, when and why; of several decisions on one hold the last.
+/// Records the operator, time and reason of a decision. The last decision on a hold replaces earlier ones.
 pub fn sign(
     conn: &mut Serialized<'_>,
     id: i64,
@@ -137,7 +137,7 @@ pub fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Hold>> {
     holds::table.find(id).first(conn).optional()
 }
 
-/// The newest first.
+/// The holds of a tenant or of all, the newest first.
 pub fn list(conn: &mut Conn, tenant: Option<&str>, state: Option<&str>) -> QueryResult<Vec<Hold>> {
     let mut found = holds::table.order(holds::id.desc()).into_boxed();
     if let Some(tenant) = tenant {
@@ -149,7 +149,7 @@ pub fn list(conn: &mut Conn, tenant: Option<&str>, state: Option<&str>) -> Query
     found.load(conn)
 }
 
-/// Undecided for as long as they may be.
+/// The open holds that have reached their time limit.
 pub fn due(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<i64>> {
     holds::table
         .filter(holds::state.eq(held_users::OPEN))
@@ -158,7 +158,7 @@ pub fn due(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<i64>> {
         .load(conn)
 }
 
-/// (hold, tenant) of every hold that still keeps somebody.
+/// (hold, tenant) of every hold that still holds a person.
 pub fn keeping(conn: &mut Conn) -> QueryResult<Vec<(i64, String)>> {
     users::table
         .filter(users::state.eq_any([held_users::OPEN, held_users::REJECTED]))
@@ -175,7 +175,7 @@ struct Waiting {
     people: i64,
 }
 
-/// Holds that wait for a decision, and the people in them.
+/// The number of holds that wait for a decision, and of people in them.
 pub fn waiting(conn: &mut Conn) -> QueryResult<(i64, i64)> {
     const WAITING: &str = "SELECT COUNT(DISTINCT h.id) AS holds, COUNT(*) AS people FROM holds h \
          JOIN held_users e ON e.hold_id = h.id AND e.state = 'open' WHERE h.state = 'open'";

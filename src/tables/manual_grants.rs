@@ -1,4 +1,4 @@
-//! Table `manual_grants`: roles that operators give by hand. No event touches it.
+//! Table `manual_grants`: roles that operators granted. No event changes it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ struct Row {
     person_id: String,
     #[diesel(sql_type = Text)]
     given_to: String,
-    /// The user whom it was given for.
+    /// The user for whom it was granted.
     #[diesel(sql_type = Text)]
     given_for: String,
     #[diesel(sql_type = Text)]
@@ -34,19 +34,19 @@ struct Row {
     granted_at: i64,
 }
 
-/// A user of a tenant, and the person they are.
+/// A user of a tenant with the person.
 pub struct GrantOwner {
     /// The tenant.
     pub tenant_id: String,
     /// The user for whom it was granted.
     pub user_id: String,
-    /// The person that it belongs to.
+    /// The person.
     pub person_id: String,
 }
 
-/// Of these, by (tenant, person), sorted by role: given to the person, or to this very user when the same person was known
-/// as one of the others named. What was given to somebody who bore the id before is not theirs. And those that are to
-/// [`follow`].
+/// The grants of these users by (tenant, person), sorted by role: grants to the person, and grants to this user under
+/// another person id of the same person (the set). A grant to a former bearer of the id does not count. Also returns
+/// the grants that must [`follow`] the person.
 pub fn of(
     conn: &mut Conn,
     users: &[(GrantOwner, BTreeSet<String>)],
@@ -65,7 +65,7 @@ pub fn of(
         users.iter().map(|user| ((user.0.tenant_id.as_str(), user.0.user_id.as_str()), user)).collect();
     let (mut by_hand, mut followed) = (ManualGrants::new(), BTreeSet::new());
     for Row { tenant_id, person_id, given_to, given_for, role_slug, reason, granted_by, granted_at } in rows {
-        // Whoever the user is now that it was given for; but a former bearer of that id stays who they were.
+        // The grant belongs to the user's current person, but a grant to a former bearer of the id remains theirs.
         let holder = match known.get(&(tenant_id.as_str(), given_for.as_str())) {
             Some((now, also)) if also.contains(&given_to) => &now.person_id,
             _ => &given_to,
@@ -87,7 +87,7 @@ pub fn of(
     Ok((by_hand, followed.into_iter().collect()))
 }
 
-/// The roles given by hand in this tenant, each once.
+/// The manually granted roles of this tenant, each once.
 pub fn roles_in(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<String>> {
     manual_grants::table
         .filter(manual_grants::tenant_id.eq(tenant_id))
@@ -96,7 +96,7 @@ pub fn roles_in(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<String>> {
         .load(conn)
 }
 
-/// One that exists keeps its place and takes the new reason.
+/// Adds a grant. An existing grant gets the new reason.
 pub fn grant(conn: &mut Serialized<'_>, whose: &GrantOwner, grant: &Manual) -> QueryResult<()> {
     revoke(conn, &whose.tenant_id, &whose.person_id, &grant.role)?;
     diesel::insert_into(manual_grants::table)
@@ -113,7 +113,7 @@ pub fn grant(conn: &mut Serialized<'_>, whose: &GrantOwner, grant: &Manual) -> Q
     Ok(())
 }
 
-/// False when there is none.
+/// Deletes a grant. False if there is none.
 pub fn revoke(conn: &mut Serialized<'_>, tenant_id: &str, person_id: &str, role: &str) -> QueryResult<bool> {
     let given = manual_grants::table
         .filter(manual_grants::tenant_id.eq(tenant_id))
@@ -122,7 +122,7 @@ pub fn revoke(conn: &mut Serialized<'_>, tenant_id: &str, person_id: &str, role:
     Ok(diesel::delete(given).execute(&mut **conn)? > 0)
 }
 
-/// What was given to these users is the person's that they are known as now; where that is given already, it stays.
+/// Moves the grants of these users to their current person, unless that person already has the grant.
 pub fn follow(conn: &mut Serialized<'_>, users: &[[String; 4]]) -> QueryResult<()> {
     if users.is_empty() {
         return Ok(());
@@ -143,7 +143,7 @@ pub fn follow(conn: &mut Serialized<'_>, users: &[[String; 4]]) -> QueryResult<(
     Ok(())
 }
 
-/// All of a person's.
+/// Deletes all grants of a person.
 pub fn revoke_all(conn: &mut Serialized<'_>, tenant_id: &str, person_id: &str) -> QueryResult<()> {
     let of_person = manual_grants::table
         .filter(manual_grants::tenant_id.eq(tenant_id))
@@ -152,7 +152,7 @@ pub fn revoke_all(conn: &mut Serialized<'_>, tenant_id: &str, person_id: &str) -
     Ok(())
 }
 
-/// All, for a fold somewhere else.
+/// Copies all grants into the temporary database of a rebuild.
 pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<()> {
     let rows: Vec<(String, String, String, String, String, String, i64)> = manual_grants::table.load(from)?;
     for (tenant_id, user_id, person_id, role, reason, by, at) in rows {

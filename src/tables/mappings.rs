@@ -1,4 +1,4 @@
-//! Table `mappings`: every mapping that was ever applied; the newest holds.
+//! Table `mappings`: every mapping that was ever applied. The newest is in force.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, dsl::max};
 
@@ -10,17 +10,17 @@ use crate::{
 
 /// A version of the role mapping.
 pub struct AppliedMapping {
-    /// From 1; 0 is the compiled-in mapping.
+    /// From 1. The built-in mapping has 0 and no row.
     pub version: i64,
     /// The TOML document.
     pub document: String,
-    /// Who applied it.
+    /// The operator who applied it.
     pub by: String,
-    /// When.
+    /// The time of its application.
     pub at: Timestamp,
 }
 
-/// 0 when none was applied.
+/// The number of the mapping in force; 0 if none was applied.
 pub fn version(conn: &mut Conn) -> QueryResult<i64> {
     let newest: Option<i64> = mappings::table.select(max(mappings::version)).get_result(conn)?;
     Ok(newest.unwrap_or_default())
@@ -38,7 +38,7 @@ pub fn newest(conn: &mut Conn) -> QueryResult<Option<AppliedMapping>> {
     }))
 }
 
-/// The mapping that held as this version; `None` where there was none, or it cannot be read any more.
+/// The mapping of a version; `None` if there is none, or if this build cannot read it any more.
 pub fn at(conn: &mut Conn, version: i64) -> QueryResult<Option<Mapping>> {
     let document: Option<String> =
         mappings::table.find(version).select(mappings::document).first(conn).optional()?;
@@ -51,14 +51,19 @@ pub enum InForceError {
     /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
+    /// This build does not accept the stored document.
     #[error(
         "mapping version {version} was applied by another version of rosterd and cannot be read: line {fault}"
     )]
-    /// This build does not accept the stored document.
-    Faulty { version: i64, fault: MappingFault },
+    Faulty {
+        /// The version.
+        version: i64,
+        /// The first fault of the document.
+        fault: MappingFault,
+    },
 }
 
-/// The mapping that holds.
+/// The mapping in force: the newest applied one, or the built-in one.
 pub fn in_force(conn: &mut Conn) -> Result<Mapping, InForceError> {
     let Some(AppliedMapping { version, document, .. }) = newest(conn).map_err(DbError::from)? else {
         return Ok(Mapping::built_in());

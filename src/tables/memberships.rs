@@ -1,5 +1,5 @@
-//! Table `memberships`: the latest fact about each membership. What shows of it is the view `group_members`, so a
-//! membership waits for its user and group without being looked at again (lesson 13).
+//! Table `memberships`: the latest fact about each membership. The view `group_members` shows a membership as soon as
+//! its user and group exist, so no later work is needed for it (lesson 13).
 
 use std::collections::HashMap;
 
@@ -24,13 +24,13 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A fact about a membership to be joined.
+/// A fact about a membership that must be joined.
 pub struct NewMembership<'a> {
     /// The fact.
     pub membership: &'a Membership,
-    /// The claim that it was said under.
+    /// The claim of its event.
     pub claim_id: i64,
-    /// The delivery that says it.
+    /// Its delivery.
     pub inbox_id: i64,
 }
 
@@ -42,7 +42,7 @@ const MEMBERSHIP: Upsert<'_> = Upsert {
     ..Upsert::PLAIN
 };
 
-/// Keeps whichever fact is newer, the stored one or this.
+/// Stores the facts that are newer than the stored ones.
 pub fn upsert(conn: &mut Serialized<'_>, memberships: &[NewMembership<'_>]) -> QueryResult<()> {
     Rows::of(memberships)
         .text("group_id", |new| &new.membership.group_id)
@@ -56,9 +56,10 @@ pub fn upsert(conn: &mut Serialized<'_>, memberships: &[NewMembership<'_>]) -> Q
     Ok(())
 }
 
-/// The latest fact about each membership of a group, under these claims: (user, its time, its event, added, claim).
+/// The latest fact about a membership of a group: (user, its time, its event, added, claim).
 pub type Standing = (String, i64, String, bool, i64);
 
+/// The latest facts about the memberships of a group, under these claims.
 pub fn of_group(conn: &mut Conn, group_id: &str, claim_ids: &[i64]) -> QueryResult<Vec<Standing>> {
     memberships::table
         .filter(memberships::group_id.eq(group_id))
@@ -79,7 +80,7 @@ struct Holder {
     inbox_id: i64,
 }
 
-/// The deliveries that hold the latest facts on these (group, user) pairs.
+/// The deliveries of the latest facts about these (group, user) pairs.
 pub fn evidence(conn: &mut Conn, pairs: &[(String, String)]) -> QueryResult<Vec<i64>> {
     let holders: Vec<Holder> =
         Rows::of(pairs).text("group_id", |pair| &pair.0).text("user_id", |pair| &pair.1).load(
@@ -107,8 +108,8 @@ struct Group {
     event: String,
 }
 
-/// The existing groups of these (tenant, user), whether or not they have access; as `group_members` counts them. A fact of
-/// before the group was deleted last does not count, also when the group was made again.
+/// The existing groups of these users, with or without access, by the rules of `group_members`. A membership from
+/// before the group's newest deletion does not count, also after the group was created again.
 pub fn groups_of(conn: &mut Conn, users: &[Key]) -> QueryResult<Groups> {
     let rows: Vec<Group> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
@@ -148,7 +149,7 @@ struct Newest {
     event: String,
 }
 
-/// The latest fact about the groups of each of these (tenant, user): on being in one or not, or on the group itself.
+/// The latest fact about a membership of each user, or about a group of the user.
 pub fn newest_context(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, RoleLoss>> {
     let facts: Vec<Newest> =
         Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
@@ -168,7 +169,7 @@ pub fn newest_context(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key
     Ok(newest)
 }
 
-/// Users who are or were in a group, in order, after one of them.
+/// The next users who are or were in a group, sorted, after one of them.
 pub fn members(
     conn: &mut Conn,
     group_id: &str,

@@ -1,4 +1,4 @@
-//! Table `polled_events`: events that the API gave before a webhook brought them.
+//! Table `polled_events`: events that were read from the API before a webhook brought them.
 
 use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -7,6 +7,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// Adds events.
 pub fn add(conn: &mut Conn, event_keys: &[&str], seen_at: Timestamp) -> QueryResult<()> {
     Rows::of(event_keys).text("event_key", |key| key).integer("seen_at", |_| seen_at.micros()).execute(
         conn,
@@ -16,7 +17,7 @@ pub fn add(conn: &mut Conn, event_keys: &[&str], seen_at: Timestamp) -> QueryRes
     Ok(())
 }
 
-/// A webhook brought them after all.
+/// Removes events that a webhook brought later.
 pub fn arrived(conn: &mut Conn, event_keys: &[&str]) -> QueryResult<()> {
     Rows::of(event_keys)
         .text("event_key", |key| key)
@@ -24,7 +25,8 @@ pub fn arrived(conn: &mut Conn, event_keys: &[&str]) -> QueryResult<()> {
     Ok(())
 }
 
-/// Those that no webhook brought since; they are counted once. With when the oldest of them was seen.
+/// Removes and counts the events from before `until`, which no webhook brought. Returns their number and the time of
+/// the oldest.
 pub fn take_missed(conn: &mut Conn, until: Timestamp) -> QueryResult<(usize, Option<Timestamp>)> {
     let missed = polled_events::table.filter(polled_events::seen_at.le(until.micros()));
     let seen: Vec<i64> = missed.select(polled_events::seen_at).load(conn)?;
@@ -32,6 +34,7 @@ pub fn take_missed(conn: &mut Conn, until: Timestamp) -> QueryResult<(usize, Opt
     Ok((seen.len(), seen.into_iter().min().map(Timestamp::from_micros)))
 }
 
+/// Whether there are any.
 pub fn any(conn: &mut Conn) -> QueryResult<bool> {
     let first: Vec<String> = polled_events::table.select(polled_events::event_key).limit(1).load(conn)?;
     Ok(!first.is_empty())

@@ -1,4 +1,4 @@
-//! Table `properties`: single values that the database remembers about itself, by name.
+//! Table `properties`: single values of the database, by name.
 
 use diesel::{OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -7,11 +7,11 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// The first start's `tenancy`; a later start must agree.
+/// The `tenancy` of the first start. Later starts must have the same.
 pub const TENANCY: &str = "tenancy";
-/// The policy on deleted directories by which the rows were derived.
+/// The setting for deleted directories by which the rows were derived.
 pub const DIRECTORY_DELETED: &str = "directory_deleted";
-/// The id up to which retention has walked the inbox.
+/// The inbox id up to which retention has read.
 pub const RETENTION_CURSOR: &str = "retention_cursor";
 
 /// The value of this name.
@@ -29,7 +29,7 @@ pub fn set(conn: &mut Conn, name: &str, value: &str) -> QueryResult<()> {
     Ok(())
 }
 
-/// A number that was set.
+/// The value of this name as a number.
 pub fn number(conn: &mut Conn, name: &str) -> QueryResult<Option<i64>> {
     Ok(get(conn, name)?.and_then(|text| text.parse().ok()))
 }
@@ -40,8 +40,8 @@ pub fn unset(conn: &mut Conn, name: &str) -> QueryResult<()> {
     Ok(())
 }
 
-/// True for one process a day: it notifies the operator of deliveries that wait. In the transaction that enqueues the
-/// notice, so that after a crash both are there, or neither.
+/// True for one process a day. It notifies the operator of waiting deliveries. It runs in the transaction that writes
+/// the notice, so after a crash both are stored, or neither.
 pub fn take_waiting_notice(conn: &mut Conn, now: Timestamp) -> QueryResult<bool> {
     let value = now.micros().to_string();
     let taken = Rows::of(&[value]).text("value", |value| value).execute(

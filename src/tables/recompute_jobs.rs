@@ -1,4 +1,4 @@
-//! Table `refreshes`: directories whose people are to be derived again, step by step, or the members of one group.
+//! Table `recompute_jobs`: directories or groups with people that must be derived again, in steps.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
@@ -7,37 +7,38 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Who goes first: leavers wait for nobody's roles (promise 5).
+/// The ranks: a lower one comes first, so leavers never wait for roles of others (promise 5).
 const DIRECTORY: i64 = 0;
 const GROUP: i64 = 1;
-/// The rank of jobs because of another mapping; deleted directories come first.
+/// The rank of jobs after a new mapping. Deleted directories come first.
 pub const MAPPING: i64 = 2;
 
-/// Where the next step of a refresh begins: after this (id, kind).
+/// A recompute, and the start of its next step.
 pub struct RecomputeJob {
     /// The directory whose people are recomputed.
     pub directory_id: String,
-    /// Only its members.
+    /// If set, only the members of this group.
     pub group_id: Option<String>,
-    /// Where the next step begins: an id and a kind.
+    /// The next step begins after this (id, kind).
     pub after: (String, i16),
-    /// Because another mapping holds.
+    /// The cause is a new mapping.
     pub mapped: bool,
-    /// The lower, the earlier.
+    /// A lower rank comes first.
     pub rank: i16,
 }
 
-/// Everybody in these directories. What is under way begins again: whoever was visited may have changed once more.
+/// Requests a recompute of everybody in these directories. A recompute that is under way starts again, because people
+/// that it has visited may have changed since.
 pub fn request(conn: &mut Serialized<'_>, directory_ids: &[String]) -> QueryResult<()> {
     enter(conn, &everybody(directory_ids), DIRECTORY)
 }
 
-/// Everybody in these directories, because another mapping holds.
+/// Requests a recompute of everybody in these directories after a new mapping.
 pub fn request_mapped(conn: &mut Serialized<'_>, directory_ids: &[String]) -> QueryResult<()> {
     enter(conn, &everybody(directory_ids), MAPPING)
 }
 
-/// The members of these groups, by (directory, group).
+/// Requests a recompute of the members of these groups, as (directory, group).
 pub fn request_members(conn: &mut Serialized<'_>, groups: &[(&str, &str)]) -> QueryResult<()> {
     enter(conn, groups, GROUP)
 }
@@ -61,7 +62,7 @@ fn enter(conn: &mut Conn, groups: &[(&str, &str)], rank: i64) -> QueryResult<()>
     Ok(())
 }
 
-/// Everybody in a directory that is shown as deleted.
+/// Requests a recompute of everybody in all deleted directories.
 pub fn request_deleted(conn: &mut Serialized<'_>) -> QueryResult<()> {
     let sql = "INSERT INTO recompute_jobs (directory_id, group_id, id_after, kind_after, rank) \
          SELECT DISTINCT d.id, '', '', -1, 0 FROM directories d WHERE d.deleted_at IS NOT NULL \
@@ -70,7 +71,7 @@ pub fn request_deleted(conn: &mut Serialized<'_>) -> QueryResult<()> {
     Ok(())
 }
 
-/// One of which a step has failed comes after all others, whatever their ranks.
+/// The next job. A job with a failed step comes after all others, whatever its rank.
 pub fn next(conn: &mut Conn) -> QueryResult<Option<RecomputeJob>> {
     let row: Option<(String, String, String, i16, i16, i64)> = recompute_jobs::table
         .order((
@@ -100,7 +101,7 @@ impl RecomputeJob {
         Ok(())
     }
 
-    /// Puts it behind all others after a failure.
+    /// Moves it behind all others after a failure.
     pub fn failed(&self, conn: &mut Serialized<'_>, now: Timestamp) -> QueryResult<()> {
         diesel::update(recompute_jobs::table.find(self.key()))
             .set(recompute_jobs::failed_at.eq(now.micros()))
@@ -115,7 +116,7 @@ impl RecomputeJob {
     }
 }
 
-/// How many wait.
+/// The number of waiting jobs.
 pub fn count(conn: &mut Conn) -> QueryResult<i64> {
     recompute_jobs::table.count().get_result(conn)
 }

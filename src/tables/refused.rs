@@ -1,5 +1,5 @@
-//! Table `refused`: users and groups that the database refuses to change, by a constraint or trigger of the host, after
-//! their directory was refreshed or their hold approved. Everything else has gone on. They are tried again until it works.
+//! Table `refused`: users and groups with a change that the database refuses, because of a constraint or trigger of
+//! the application. All other changes are applied. A refused change is tried again until it is applied.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, RunQueryDsl};
 
@@ -9,33 +9,33 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Beside the ranks of `refreshes`: somebody whose hold is approved.
+/// The rank of a user with an approved hold. The other ranks are those of `recompute_jobs`.
 pub const HOLD: i16 = 3;
 
-/// A user or group whose change the database refuses.
+/// A user or group with a change that the database refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct RefusedChange {
-    /// As [`super::code`].
+    /// The number of the kind ([`super::code`]).
     pub kind: i16,
     /// The broker's id.
     pub id: String,
-    /// The directory of the refresh, or the tenant of the hold.
+    /// The directory of the recompute, or the tenant of the hold.
     pub owner: String,
-    /// Empty unless the members of this group were refreshed.
+    /// The group, if the job is about its members; otherwise empty.
     pub group_id: String,
-    /// The rank of the job that it came from, or [`HOLD`].
+    /// The rank of the job, or [`HOLD`].
     pub rank: i16,
     /// The database's reason.
     pub detail: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i16,
-    /// When it was refused first; microseconds.
+    /// The time of the first refusal, in microseconds since 1970.
     pub since: i64,
-    /// When it is tried next; microseconds.
+    /// The time of the next attempt, in microseconds since 1970.
     pub due_at: i64,
 }
 
-/// Before the next attempt: 10 s, 20 s, 40 s, then a minute; after ten of them ten minutes.
+/// The pause before the next attempt: 10 s, 20 s, 40 s, then a minute; after ten attempts ten minutes.
 fn pause_seconds(attempts: i16) -> i64 {
     match attempts {
         ..=3 => 10_i64 << attempts.clamp(1, 3).saturating_sub(1),
@@ -44,7 +44,7 @@ fn pause_seconds(attempts: i16) -> i64 {
     }
 }
 
-/// A row that somebody has locked for a moment.
+/// The pause for a row that is locked for a moment.
 const BUSY_SECONDS: i64 = 3;
 
 impl RefusedChange {
@@ -63,14 +63,14 @@ impl RefusedChange {
         }
     }
 
-    /// "user u1", "group g1".
+    /// For messages: `user u1` or `group g1`.
     pub fn name(&self) -> String {
         let kind = if super::kind(self.kind) == EntityKind::Group { "group" } else { "user" };
         format!("{kind} {}", self.id)
     }
 
-    /// Sets it aside until later; a row that is only locked counts as no attempt. Returns whether it is refused for the first
-    /// time.
+    /// Stores it for a later attempt. A locked row does not count as an attempt. Returns whether it is refused for the
+    /// first time.
     pub fn set_aside(
         &self,
         conn: &mut Serialized<'_>,
@@ -110,7 +110,7 @@ impl RefusedChange {
     }
 }
 
-/// Those to be tried now. Users come before groups, as somebody may lose access.
+/// The changes that are due. Users come before groups, because a user may lose access.
 pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<RefusedChange>> {
     refused::table
         .filter(refused::due_at.le(now.micros()))
@@ -124,7 +124,7 @@ pub fn find(conn: &mut Conn, kind: i16, id: &str) -> QueryResult<Option<RefusedC
     refused::table.find((kind, id)).first(conn).optional()
 }
 
-/// What the database said when it refused one of these users may quote the person.
+/// Erases the database's messages about these users, because they may contain personal data.
 pub fn erase(conn: &mut Conn, user_ids: &[String]) -> QueryResult<()> {
     let of_users = refused::table
         .filter(refused::kind.eq(super::code(EntityKind::User)))
@@ -133,12 +133,12 @@ pub fn erase(conn: &mut Conn, user_ids: &[String]) -> QueryResult<()> {
     Ok(())
 }
 
-/// All of them, the oldest first.
+/// All refused changes, the oldest first.
 pub fn list(conn: &mut Conn) -> QueryResult<Vec<RefusedChange>> {
     refused::table.order((refused::since, refused::kind, refused::id)).load(conn)
 }
 
-/// How many there are, and since when the oldest is.
+/// The number of refused changes, and the time of the oldest.
 pub fn waiting(conn: &mut Conn) -> QueryResult<(i64, Option<Timestamp>)> {
     let count: i64 = refused::table.count().get_result(conn)?;
     let oldest: Option<i64> =

@@ -1,5 +1,5 @@
-//! Table `refused_claims`: events that were refused because their directory belongs to another organization, counted
-//! since the operator was last notified of that directory.
+//! Table `refused_claims`: the number of events for a directory that another organization owns, since the operator's
+//! last notice about it.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,23 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Events of one batch that one organization claims for a directory of another.
+/// The events of one batch from one organization for a directory of another organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedClaim {
     /// The organization that claims the directory.
     pub organization_id: String,
-    /// How many events.
+    /// The number of events.
     pub events: i64,
-    /// Those of them that end somebody's access.
+    /// The number of these events that end a person's access.
     pub leavers: i64,
     /// One of the deliveries.
     pub inbox_id: i64,
 }
 
-/// By directory. Where several organizations claim one directory, the newest claimant is stored.
+/// By directory. If several organizations claim one directory, the newest claimant is stored.
 pub type ByDirectory = BTreeMap<String, RefusedClaim>;
 
-/// Written in the transaction that dead-letters the deliveries, so that none is missed or counted twice.
+/// Adds counts. It runs in the transaction that dead-letters the deliveries, so no event is missed or counted twice.
 pub fn add(conn: &mut Serialized<'_>, refused: &ByDirectory, now: Timestamp) -> QueryResult<()> {
     let rows: Vec<(&String, &RefusedClaim)> = refused.iter().collect();
     Rows::of(&rows)
@@ -53,31 +53,30 @@ pub fn add(conn: &mut Serialized<'_>, refused: &ByDirectory, now: Timestamp) -> 
     Ok(())
 }
 
-/// The counts of a directory of which the operator is to be notified now.
+/// The counts of a directory about which the operator must be notified now.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct Counted {
-    /// The directory that is claimed.
+    /// The claimed directory.
     #[diesel(sql_type = Text)]
     pub directory_id: String,
     /// The organization that claims it.
     #[diesel(sql_type = Text)]
     pub organization_id: String,
-    /// How many events since the last mail.
+    /// The number of events since the last notice.
     #[diesel(sql_type = BigInt)]
     pub events: i64,
-    /// How many of them end somebody's access.
+    /// The number of these events that end a person's access.
     #[diesel(sql_type = BigInt)]
     pub leavers: i64,
     /// One of the deliveries.
     #[diesel(sql_type = BigInt)]
     pub inbox_id: i64,
-    /// The time of the first one.
+    /// The time of the first event, in microseconds since 1970.
     #[diesel(sql_type = BigInt)]
     pub first_at: i64,
 }
 
-/// Directories whose first counted event is not newer than `first_until`, and whose last notice is not newer than
-/// `notified_until`.
+/// The counts with a first event not newer than `first_until` and a last notice not newer than `notified_until`.
 pub fn due(conn: &mut Conn, first_until: Timestamp, notified_until: Timestamp) -> QueryResult<Vec<Counted>> {
     let sql = format!(
         "SELECT directory_id, organization_id, events, leavers, inbox_id, first_at FROM refused_claims \
@@ -88,7 +87,7 @@ pub fn due(conn: &mut Conn, first_until: Timestamp, notified_until: Timestamp) -
     on_each!(conn, |c| sql_query(&sql).load(c))
 }
 
-/// Counting begins again from zero. False when another process has taken these counts, or when more was counted since.
+/// Sets the counts to zero. False if another process did it before, or if more events were counted since.
 pub fn take(conn: &mut Conn, counted: &Counted, now: Timestamp) -> QueryResult<bool> {
     let unchanged = refused_claims::table
         .find(&counted.directory_id)
@@ -104,7 +103,7 @@ pub fn take(conn: &mut Conn, counted: &Counted, now: Timestamp) -> QueryResult<b
     Ok(taken > 0)
 }
 
-/// The organization that owns the directory now; `None` when no claim of it is known.
+/// The organization that owns the directory now; `None` if no claim is known.
 pub fn owner(conn: &mut Conn, directory_id: &str) -> QueryResult<Option<String>> {
     use crate::db::schema::claims;
     let tenant: Option<Option<String>> = claims::table

@@ -1,5 +1,5 @@
-//! Table `report_periods`: the newest period of each tenant's reports of access that has begun, so that the end of one is
-//! told once, however many processes look.
+//! Table `report_periods`: the newest period of each tenant's access reports, so that the end of a period is reported
+//! once by all processes together.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A tenant, and when its period began.
+/// (tenant, start of its period).
 pub type Begun = (String, Timestamp);
 
-/// The beginning of the newest reported period, by tenant.
+/// The start of the newest period of each tenant.
 pub fn all(conn: &mut Conn) -> QueryResult<HashMap<String, Timestamp>> {
     let rows: Vec<(String, i64)> =
         report_periods::table.select((report_periods::tenant_id, report_periods::period)).load(conn)?;
     Ok(rows.into_iter().map(|(tenant_id, period)| (tenant_id, Timestamp::from_micros(period))).collect())
 }
 
-/// Tenants that were not known here: what was before is past.
+/// Adds tenants that are not in the table. Their earlier periods are not reported.
 pub fn meet(conn: &mut Conn, met: &[Begun]) -> QueryResult<()> {
     Rows::of(met).text("tenant_id", |begun| &begun.0).integer("period", |begun| begun.1.micros()).execute(
         conn,
@@ -30,8 +30,8 @@ pub fn meet(conn: &mut Conn, met: &[Begun]) -> QueryResult<()> {
     Ok(())
 }
 
-/// Those of the tenants for which this is news; for the others another process was faster. In the order of their ids, so
-/// that two processes wait for each other and do not block each other.
+/// Begins new periods. Returns the tenants for which no other process did it before. The rows are written in the order
+/// of tenant ids, so two processes do not block each other.
 pub fn begin(conn: &mut Conn, begun: &[Begun]) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -48,7 +48,7 @@ pub fn begin(conn: &mut Conn, begun: &[Begun]) -> QueryResult<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.tenant_id).collect())
 }
 
-/// Tenants that get no reports any more: when they do again, they are new.
+/// Removes tenants without reports. If they get reports again, they are new.
 pub fn forget(conn: &mut Conn, tenants: &[String]) -> QueryResult<()> {
     diesel::delete(report_periods::table.filter(report_periods::tenant_id.eq_any(tenants))).execute(conn)?;
     Ok(())

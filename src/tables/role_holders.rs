@@ -1,4 +1,4 @@
-//! Table `role_holders`: who holds a protected role, who held it last, and who is kept.
+//! Table `role_holders`: the holder records of protected roles.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,12 +21,12 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A seat, and whether its loss is kept from coming true.
+/// A holder record, and whether the person retains the role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredHolder {
     /// The record.
     pub seat: HolderRecord,
-    /// Whether the loss is not applied.
+    /// The person retains the role: the loss is not applied.
     pub kept: bool,
 }
 
@@ -71,7 +71,7 @@ pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
     Ok(seats)
 }
 
-/// What these users keep.
+/// The roles that these users retain.
 pub fn kept(seats: &RoleHolders) -> RetainedRoles {
     let mut kept = RetainedRoles::new();
     for (user, taken) in seats {
@@ -84,7 +84,7 @@ pub fn kept(seats: &RoleHolders) -> RetainedRoles {
     kept
 }
 
-/// (tenant, user, role), and the seat; none is none any more.
+/// (tenant, user, role) and the new record; `None` deletes it.
 pub type HolderChange<'a> = ((&'a str, &'a str, &'a str), Option<HolderRecord>);
 
 /// Writes and removes records.
@@ -121,7 +121,7 @@ pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResu
     Ok(())
 }
 
-/// Moves what is kept of a role to whom it belongs, and returns the users of whom that changed.
+/// Decides which user retains the role, and returns the users for whom that changed.
 pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<BTreeSet<String>> {
     let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
     let keeper = keeper(conn, tenant_id, role)?;
@@ -138,7 +138,7 @@ pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryRe
     Ok(changed)
 }
 
-/// Nobody while somebody holds the role; otherwise whoever lost it last.
+/// The user who retains the role: nobody while a user holds it, otherwise the user with the newest loss.
 pub fn keeper(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Option<String>> {
     let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
     let held: bool =
@@ -155,7 +155,7 @@ pub fn keeper(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Optio
         .optional()
 }
 
-/// Ends what is kept of a role, for whoever lost it so far. Returns who had kept it.
+/// Releases a role for all users who have lost it. Returns the users who retained it.
 pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
     let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
     let kept =
@@ -166,7 +166,7 @@ pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryR
     Ok(kept)
 }
 
-/// Without those of roles that are not protected any more.
+/// Deletes the records of roles that are not protected any more.
 pub fn retain(conn: &mut Serialized<'_>, mapping: &Mapping) -> QueryResult<()> {
     let roles: Vec<(String, String)> =
         seats::table.select((seats::tenant_id, seats::role_slug)).distinct().load(&mut **conn)?;
@@ -181,7 +181,7 @@ pub fn retain(conn: &mut Serialized<'_>, mapping: &Mapping) -> QueryResult<()> {
 
 type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool);
 
-/// All, for a fold somewhere else. Returns the (tenant, user) of those who are kept.
+/// Copies all records into the temporary database of a rebuild. Returns the (tenant, user) who retain a role.
 pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<BTreeSet<Key>> {
     let rows: Vec<Whole> = seats::table.load(from)?;
     for (tenant_id, user_id, role, lost_at, lost_event, kept, released) in &rows {

@@ -1,5 +1,5 @@
-//! Table `roles`: what a tenant's mapping declares, what its broker names and the mapping lets through, and what was given
-//! by hand.
+//! Table `roles`: the roles of each tenant: roles that the mapping declares, slugs that the broker names and the
+//! mapping accepts, and manually granted roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
     decide::mapping::Mapping,
 };
 
-/// A role whose name in a tenant's list is another now; `None` where it is not listed.
+/// A role that was added to a tenant's list, renamed or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relisted {
     /// The tenant.
@@ -28,7 +28,7 @@ pub struct Relisted {
     pub is: Option<String>,
 }
 
-/// Brings the lists of these tenants up to date and returns what changed; a tenant that does not exist has none.
+/// Updates the lists of these tenants and returns the changes. A tenant that does not exist has no list.
 pub fn settle(
     conn: &mut Serialized<'_>,
     mapping: &Mapping,
@@ -72,7 +72,7 @@ pub fn settle(
     Ok(relisted)
 }
 
-/// The slugs of a tenant, in order.
+/// The slugs of a tenant's roles, sorted.
 pub fn of(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<String>> {
     roles::table.filter(roles::tenant_id.eq(tenant_id)).order(roles::slug).select(roles::slug).load(conn)
 }

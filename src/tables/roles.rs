@@ -1,4 +1,4 @@
-//! Tables `role_mentions` and `user_roles`.
+//! Tables `role_mentions` (slugs in the broker's role field) and `user_roles` (role assignments).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -22,7 +22,7 @@ struct Mentioned {
     claim_id: i64,
 }
 
-/// Slugs named under a claim. Returns the claims under which one is named for the first time.
+/// Adds slugs that events under a claim name. Returns the claims with a new slug.
 pub fn mention(conn: &mut Serialized<'_>, mentions: &[(&(i64, String), &i64)]) -> QueryResult<BTreeSet<i64>> {
     let new: Vec<Mentioned> = Rows::of(mentions)
         .integer("claim_id", |(of, _)| of.0)
@@ -42,7 +42,7 @@ struct Holder {
     inbox_id: i64,
 }
 
-/// The deliveries that mentions under these claims rest on.
+/// The deliveries from which mentions under these claims were derived.
 pub fn evidence(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<i64>> {
     let holders: Vec<Holder> = Rows::of(claim_ids)
         .integer("claim_id", |id| *id)
@@ -60,7 +60,7 @@ struct Held {
     role_slug: String,
 }
 
-/// The roles shown of these (tenant, user).
+/// The role assignments of these users.
 pub fn held(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key, BTreeSet<String>>> {
     let rows: Vec<Held> =
         Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
@@ -102,9 +102,9 @@ pub fn revoke(conn: &mut Serialized<'_>, assignments: &[Assignment<'_>]) -> Quer
     Ok(())
 }
 
-/// What is granted, and why.
+/// An assignment with its reason.
 pub struct Grant<'a> {
-    /// Who gets which role.
+    /// The user and the role.
     pub assignment: Assignment<'a>,
     /// The text of `granted_by`.
     pub by: String,

@@ -1,4 +1,4 @@
-//! Table `tenants`.
+//! Table `tenants`: rows are never deleted, except if only a lost claim had created them.
 
 use diesel::{QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 
@@ -32,7 +32,7 @@ pub fn upsert(conn: &mut Serialized<'_>, rows: &[TenantRow]) -> QueryResult<()> 
     Ok(())
 }
 
-/// Tenants that only a lost claim had shown.
+/// Deletes tenants that only a lost claim had created.
 pub fn remove(conn: &mut Serialized<'_>, ids: &[String]) -> QueryResult<()> {
     Rows::of(ids)
         .text("id", String::as_str)
@@ -45,7 +45,7 @@ pub fn ids(conn: &mut Conn) -> QueryResult<Vec<String>> {
     tenants::table.order(tenants::id).select(tenants::id).load(conn)
 }
 
-/// Those whose organization is not deleted.
+/// The ids of tenants that are not deleted, sorted.
 pub fn living(conn: &mut Conn) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
     struct Tenant {

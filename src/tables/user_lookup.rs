@@ -1,4 +1,4 @@
-//! Users as operators name them, and the people behind.
+//! Finds users by the texts that operators write, and the persons of users.
 
 use std::collections::BTreeSet;
 
@@ -6,22 +6,30 @@ use diesel::{QueryResult, QueryableByName, sql_types::Text};
 
 use crate::{
     db::{Conn, DbError, bulk::Rows},
-    decide::address::email_key,
+    decide::email_key::email_key,
 };
 
-/// Before a text: it is an id, or an address, and nothing else.
+/// The prefixes of a text that is only an id or only an address.
 const ID: &str = "id:";
 const EMAIL: &str = "email:";
 
-/// Why it cannot be told whom a text names.
+/// Why a text does not identify a user.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
+    /// The text is the id of one user and the address of another.
     #[error(
-        "{user} is ambiguous: in {tenant} it is the id of one user and the address of another (their ids: {}); write `id:{user}` for the one, `email:{user}` for the other",
+        "{user} is ambiguous: in {tenant} it is the id of one user and the address of another (their ids: {}); \
+         write `id:{user}` for the one, `email:{user}` for the other",
         meant.join(", ")
     )]
-    /// The text names several users.
-    Ambiguous { tenant: String, user: String, meant: Vec<String> },
+    Ambiguous {
+        /// The tenant.
+        tenant: String,
+        /// The text.
+        user: String,
+        /// The ids of the users.
+        meant: Vec<String>,
+    },
     /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
@@ -56,9 +64,9 @@ fn by_address(conn: &mut Conn, tenant_id: &str, address: &str) -> QueryResult<BT
     texts(conn, &[(tenant_id, email_key(address).as_str())], sql)
 }
 
-/// The user of this id, or those of this address, whatever the case of its ASCII letters; the one place where a text that
-/// an operator wrote becomes a user. None where nobody is of this id or address. A text that is the id of one and the address
-/// of another is refused.
+/// The user with this id, or the users with this address (the case of ASCII letters does not matter); empty if there
+/// is none. All texts of operators become users here. A text that is the id of one user and the address of another is
+/// an error.
 pub fn named(conn: &mut Conn, tenant_id: &str, user: &str) -> Result<BTreeSet<String>, LookupError> {
     let mut by_id_of = by_id(conn, tenant_id, user)?;
     let mut by_address_of = by_address(conn, tenant_id, user)?;
@@ -95,7 +103,7 @@ pub fn of_person(conn: &mut Conn, tenant_id: &str, person_id: &str) -> QueryResu
     texts(conn, &[(tenant_id, person_id)], sql)
 }
 
-/// The addresses shown of these users.
+/// The addresses in the rows of these users.
 pub fn addresses(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
     let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
     let sql = "SELECT u.email AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.named \

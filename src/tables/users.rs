@@ -9,7 +9,7 @@ use diesel::{
 
 use super::{
     Key,
-    published::time_as_text,
+    host_tables::time_as_text,
     roles::{self, Assignment, Grant},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         bulk::{Rows, Upsert},
     },
     decide::{
-        address::email_key,
+        email_key::email_key,
         fact,
         namesakes::Place,
         users::{ShownUser, UserAccess, UserChange},
@@ -64,7 +64,7 @@ struct Shown {
     digest: i64,
 }
 
-/// With their roles.
+/// The rows of these users with their roles.
 pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
     let since = time_as_text(conn, "u.deprovisioned_at");
     let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
@@ -85,7 +85,7 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
     let user = |row: Shown| ShownUser {
         held: held.remove(&(row.tenant_id.clone(), row.id.clone())).unwrap_or_default(),
         active: row.status == "active",
-        // Written below as a JSON list, so it reads as one.
+        // It is a JSON list, written below.
         role_slugs: serde_json::from_str(&row.role_slugs).unwrap_or_default(),
         tenant_id: row.tenant_id,
         id: row.id,
@@ -106,7 +106,7 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
     Ok(rows.into_iter().map(user).collect())
 }
 
-/// Those of these (tenant, `idp_id`) that somebody of another directory than the one named has too.
+/// Those of these (tenant, `idp_id`) that a user of another directory has too.
 pub fn elsewhere(conn: &mut Conn, places: &BTreeSet<Place>) -> QueryResult<BTreeSet<Key>> {
     let places: Vec<&Place> = places.iter().collect();
     let found: Vec<Bearing> = Rows::of(&places)
@@ -121,7 +121,7 @@ pub fn elsewhere(conn: &mut Conn, places: &BTreeSet<Place>) -> QueryResult<BTree
     Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
 }
 
-/// Those of these (tenant, `idp_id`) that more users are shown with than so many.
+/// Those of these (tenant, `idp_id`) with more than `most` users.
 pub fn crowded(conn: &mut Conn, keys: &BTreeSet<Key>, most: usize) -> QueryResult<BTreeSet<Key>> {
     let keys: Vec<&Key> = keys.iter().collect();
     let limit = most.saturating_add(1);
@@ -135,7 +135,7 @@ pub fn crowded(conn: &mut Conn, keys: &BTreeSet<Key>, most: usize) -> QueryResul
     Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
 }
 
-/// The ids of all users who are shown with these (tenant, `idp_id`).
+/// The ids of all users with one of these (tenant, `idp_id`).
 pub fn of_idp_ids(conn: &mut Conn, keys: &BTreeSet<Key>) -> QueryResult<BTreeSet<String>> {
     let keys: Vec<&Key> = keys.iter().collect();
     let found: Vec<Bearing> = Rows::of(&keys).text("tenant_id", |key| &key.0).text("idp_id", |key| &key.1).load(
@@ -153,7 +153,7 @@ struct Bearing {
     named: String,
 }
 
-/// Of whoever has access and holds one of these roles.
+/// The addresses of active users with one of these roles.
 pub fn addresses_of_holders(
     conn: &mut Conn,
     tenant_id: &str,
@@ -185,11 +185,11 @@ struct Put<'a> {
     content: &'a fact::User,
     email_key: Option<String>,
     role_slugs: String,
-    /// What an insert begins with, and what an update adds.
+    /// The first value of an insert, and the addition of an update.
     epoch: i64,
 }
 
-/// Rows first, then roles: a grant reads its time from the row.
+/// Writes the changes. Rows come before roles, because a grant reads its time from the row.
 pub fn apply(
     conn: &mut Serialized<'_>,
     changes: &[UserChange],
@@ -288,7 +288,7 @@ fn upsert(conn: &mut Serialized<'_>, rows: &[Put<'_>]) -> QueryResult<()> {
     Ok(())
 }
 
-/// Touches only rows that differ: a refresh visits everybody of a directory.
+/// Writes only rows that differ, because a recompute visits everybody of a directory.
 fn update_access(conn: &mut Conn, seats: &[&UserAccess]) -> QueryResult<()> {
     Rows::of(seats)
         .text("tenant_id", |seat| &seat.tenant_id)
@@ -311,7 +311,7 @@ fn update_access(conn: &mut Conn, seats: &[&UserAccess]) -> QueryResult<()> {
     Ok(())
 }
 
-/// Hosts must look again.
+/// Raises the access epoch, so that sessions are checked again.
 pub fn move_epoch(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
     Rows::of(users).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
         conn,
@@ -321,8 +321,8 @@ pub fn move_epoch(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
     Ok(())
 }
 
-/// A row that moves to another tenant, because the owner of its directory became known late. One to which a row of the
-/// host refers, without ON DELETE, stays without access, and every later change of the user tries again.
+/// Deletes rows in a tenant that turned out not to own the directory. A row that a row of the application references
+/// without ON DELETE remains, without access, and every later change of the user tries again.
 fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
     use diesel::result::{DatabaseErrorKind as Kind, Error};
     if keys.is_empty() {
@@ -337,7 +337,7 @@ fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
             _,
         )) => match keys {
             [key] => shut(conn, key),
-            // Only those that are referred to stay.
+            // Only referenced rows remain.
             _ => keys.iter().try_for_each(|key| remove(conn, std::slice::from_ref(key))),
         },
         outcome => outcome,

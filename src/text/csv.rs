@@ -1,25 +1,25 @@
-//! CSV (RFC 4180) in two forms, both with every field in quotes, so that no separator of a locale splits a text:
+//! CSV (RFC 4180) in two forms. Both quote each field, so that no separator of a locale splits a text:
 //!
-//! - for machines, with the values as they are;
-//! - for people, whose spreadsheet would run the text of a stranger as a formula (OWASP, CSV injection; lesson 54): such a text gets an
-//!   apostrophe, by which spreadsheets know a text. Numbers stay numbers.
+//! - for machines, with unchanged values;
+//! - for people, whose spreadsheet would run some texts as formulas (OWASP, CSV injection; lesson 54): such a text gets an
+//!   apostrophe, which marks it as text. Numbers are not changed.
 
 use serde_json::Value;
 
 use crate::text::is_hidden;
 
-/// For programs. Lines end as on Unix.
+/// A whole file for machines. Lines end with LF.
 pub(crate) fn for_machines(columns: &[&str], rows: &[Vec<Value>]) -> String {
     let head = line(columns.iter().map(|name| (*name).to_owned()), csv::Terminator::Any(b'\n'));
     rows.iter().fold(head, |csv, row| csv + &line(row.iter().map(text), csv::Terminator::Any(b'\n')))
 }
 
-/// The first line of a file for people. Excel takes UTF-8 for something else without the byte order mark.
+/// The first line of a file for people. It begins with a byte order mark, without which Excel misreads UTF-8.
 pub(crate) fn head_for_people(columns: &[&str]) -> String {
     format!("\u{feff}{}", line(columns.iter().map(|name| (*name).to_owned()), csv::Terminator::CRLF))
 }
 
-/// One more line of it.
+/// One more line of that file.
 pub(crate) fn line_for_people(row: &[Value]) -> String {
     line(row.iter().map(cell), csv::Terminator::CRLF)
 }
@@ -29,7 +29,7 @@ fn line(fields: impl Iterator<Item = String>, terminator: csv::Terminator) -> St
         .quote_style(csv::QuoteStyle::Always)
         .terminator(terminator)
         .from_writer(Vec::new());
-    // Into memory, one record: writing cannot fail.
+    // Writing one record into memory cannot fail.
     drop::<csv::Result<()>>(csv.write_record(fields.map(String::into_bytes)));
     String::from_utf8_lossy(&csv.into_inner().unwrap_or_default()).into_owned()
 }
@@ -41,12 +41,12 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Whether a spreadsheet would run it. Blanks, line ends and characters without a width before the sign make no difference to some
-/// of them, nor do the full-width forms of the signs. A negative number is none.
+/// Whether a spreadsheet would run a text as a formula. Some ignore blanks, line ends and invisible characters before the
+/// sign, and accept the full-width forms of the signs. A negative number is no formula.
 fn is_formula(text: &str) -> bool {
     let begins = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
     let signed = begins.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\u{2212}']);
-    // A tab or a line end alone moves what follows into a cell of its own.
+    // A tab or a line end at the start moves the rest into another cell.
     (signed && text.parse::<f64>().is_err()) || text.starts_with(['\t', '\r', '\n'])
 }
 

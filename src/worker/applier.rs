@@ -15,11 +15,11 @@ use super::{
     checkpointer::WalGrowth,
     compaction::Compaction,
     pending_work::waiting,
-    shifts::{self, Shift},
+    restart::{self, Shift},
 };
 use crate::{
     apply::{
-        self, ApplyError, Batch, isolate, parse_batch::LeftOut, prefetch::Prefetcher, recompute, refused,
+        self, ApplyError, Batch, one_by_one, parse_batch::LeftOut, prefetch::Prefetcher, recompute, refused,
     },
     db::{Database, DbError, Fault},
     decide::{Rules, state::Overruled},
@@ -79,7 +79,7 @@ impl Applier {
         let (database, watch) = self.database.watched();
         self.database = database.clone();
         let bell = wake.clone();
-        shifts::start("apply", (database, watch), wake, move |shift| self.run(shift, &bell, poll))
+        restart::start("apply", (database, watch), wake, move |shift| self.run(shift, &bell, poll))
     }
 
     fn run(&self, shift: &Shift, wake: &Wake, poll: Duration) {
@@ -244,7 +244,7 @@ impl Applier {
 
     fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {
         tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
-        let outcome = isolate::separate(&self.database, &self.rules(), self.batch, now)?;
+        let outcome = one_by_one::separate(&self.database, &self.rules(), self.batch, now)?;
         // A copy knows nothing of attempts and of when the next is due.
         self.ahead.forget();
         self.log.grew(outcome.applied);

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use super::shifts;
+use super::restart;
 use crate::{
     config::MailSettings,
     db::Database,
@@ -25,7 +25,7 @@ pub fn start(
 ) -> std::io::Result<JoinHandle<()>> {
     let (database, watch) = database.watched();
     let (calls, bell) = (database.clone(), wake.clone());
-    shifts::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings) {
+    restart::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings) {
         Ok(notifier) => {
             while !shift.is_over() {
                 match notifier.step(&calls, clock.now(), &metrics) {

@@ -6,8 +6,8 @@ use rosterd::{
     apply::{self, Batch, prefetch::Prefetcher},
     broker::Source,
     db::DbError,
-    inbox::{Delivery, append::append},
-    tables::published::USERS,
+    inbox::{Delivery, insert::append},
+    tables::host_tables::USERS,
     worker::applier::ApplyStep,
 };
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use rosterd::{
     audit::log::{self, LogQuery, StoredEntry},
     db::DbError,
     inbox::dead_letters,
-    tables::published::{USER_ROLES, USERS},
+    tables::host_tables::{USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(super) fn trail(app: &TestApp, tenant_id: &str) -> Vec<StoredEntry> {
 }
 
 pub(super) fn page_of(report: &rosterd::audit::report::Report) -> String {
-    rosterd::audit::page::write(report)
+    rosterd::audit::review_page::write(report)
 }
 
 /// Without what becomes of the list of roles.

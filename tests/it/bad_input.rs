@@ -1,7 +1,7 @@
 //! Signed, and still not what was promised: the documented answer, nothing lost, the service still serving.
 
 use reqwest::StatusCode;
-use rosterd::tables::published::USERS;
+use rosterd::tables::host_tables::USERS;
 use serde_json::{Value, json};
 
 use crate::harness::{

@@ -67,7 +67,7 @@ fn a_simulated_broker_ends_in_the_tables_it_expects_and_in_equal_ones_on_both_da
 
 /// As the deliveries tell, since there is no verb for it.
 pub(crate) fn tenants(store: &TestDatabase) -> Vec<String> {
-    use rosterd::{db, tables::published::TENANTS};
+    use rosterd::{db, tables::host_tables::TENANTS};
     let database = db::Database::new(&db::Url::parse(&store.url()).unwrap(), 1);
     let rows = database.read::<_, db::DbError>(|conn| Ok(TENANTS.rows(conn, None)?)).unwrap();
     rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()
@@ -118,14 +118,18 @@ fn a_wrong_setting_is_one_sentence_that_names_key_and_remedy() {
         ("tenancy = 'both'", ("X", ""), "write \"multi\" or \"single\""),
         ("[mail.recipients]\norg_1 = ['not an address']", ("X", ""), "is no mail address"),
         ("= broken", ("X", ""), "is not TOML"),
-        ("[workos]\nwebhook_secrets = 'ada:word'", ("X", ""), "workos.webhook_secrets is of another kind"),
+        (
+            "[workos]\nwebhook_secrets = 'ada:word'",
+            ("X", ""),
+            "workos.webhook_secrets has a value of the wrong kind",
+        ),
         (
             "[workos]\nwebhook_secrets = [['ada:word']]",
             ("X", ""),
-            "workos.webhook_secrets is of another kind",
+            "workos.webhook_secrets has a value of the wrong kind",
         ),
-        ("[workos]\napi_key = ['ada:word']", ("X", ""), "workos.api_key is of another kind"),
-        ("workos = 'ada:word'", ("X", ""), "workos is of another kind"),
+        ("[workos]\napi_key = ['ada:word']", ("X", ""), "workos.api_key has a value of the wrong kind"),
+        ("workos = 'ada:word'", ("X", ""), "workos has a value of the wrong kind"),
         ("[mail.recipients]\norg_1 = 'ada:word'", ("X", ""), "expected a sequence"),
         ("[workos]\napi_key = 'ada:word", ("X", ""), "line 2 (api_key)"),
         ("[workos]\nwebhook_secrets = [ada:word]", ("X", ""), "line 2 (webhook_secrets)"),
@@ -219,7 +223,7 @@ fn the_log_follows_one_event_by_its_id_and_holds_no_body_address_secret_or_signa
     let (_, log) = served.end();
 
     let followed: Vec<&String> = log.iter().filter(|line| line.contains("event_followed")).collect();
-    assert!(followed.iter().any(|line| line.contains("delivery kept")), "{log:?}");
+    assert!(followed.iter().any(|line| line.contains("delivery stored")), "{log:?}");
     assert!(followed.iter().any(|line| line.contains("delivery applied")), "{log:?}");
     let hex = header.rsplit('=').next().unwrap();
     for hidden in ["u_secretive@acme.example", "custom_attributes", SECRET, hex] {

@@ -5,7 +5,7 @@ use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query,
     sql_types::Text,
 };
-use rosterd::{db::Url, tables::published::USERS};
+use rosterd::{db::Url, tables::host_tables::USERS};
 use serde_json::Value;
 
 use crate::harness::{

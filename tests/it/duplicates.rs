@@ -7,8 +7,8 @@ use reqwest::StatusCode;
 use rosterd::{
     broker::Source,
     db::{Database, Url},
-    inbox::{Delivery, Stored, append::append},
-    tables::published::USERS,
+    inbox::{Delivery, Stored, insert::append},
+    tables::host_tables::USERS,
 };
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rosterd::tables::published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS};
+use rosterd::tables::host_tables::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS};
 
 use crate::harness::{Backend, TestApp};
 

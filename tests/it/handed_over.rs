@@ -1,6 +1,6 @@
 //! A broker id that changes hands: the next bearer is another person and inherits nothing.
 
-use rosterd::tables::published::{GROUP_MEMBERS, USERS};
+use rosterd::tables::host_tables::{GROUP_MEMBERS, USERS};
 use serde_json::{Value, json};
 
 use crate::{

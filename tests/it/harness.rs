@@ -22,7 +22,7 @@ use rosterd::{
         clock::{Clock, Timestamp},
         wake::Wake,
     },
-    tables::published::PublishedTable,
+    tables::host_tables::PublishedTable,
     worker::{
         applier::{Applier, ApplyStep},
         checkpointer::WalGrowth,

@@ -7,7 +7,7 @@ mod tripped;
 use rosterd::{
     db::DbError,
     operator::holds::{self, HoldDecision, Verdict},
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 use serde_json::{Value, json};
 

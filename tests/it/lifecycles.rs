@@ -2,7 +2,7 @@
 
 use rosterd::{
     decide::Tenancy,
-    tables::published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
+    tables::host_tables::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -165,7 +165,7 @@ both! {
             event("e5", "organization.deleted", 9, organization("org_1", 1)),
         ]);
 
-        for table in rosterd::tables::published::TABLES {
+        for table in rosterd::tables::host_tables::TABLES {
             assert_eq!(app.rows(table).len(), 0, "{}", table.name);
         }
         assert_eq!(app.notices(), Vec::<String>::new());
@@ -282,7 +282,7 @@ both! {
 both! {
     fn an_event_that_claims_a_directory_for_another_tenant_is_set_aside_and_touches_neither(app) {
         app.play(&beginning());
-        let before: Vec<_> = rosterd::tables::published::TABLES.iter().map(|table| app.rows(*table)).collect();
+        let before: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
 
         let foreign = json!({"organization_id": "org_2"});
         app.play(&[
@@ -292,7 +292,7 @@ both! {
             event("x4", "dsync.deleted", 53, directory("dir_1", "org_2", 53)),
         ]);
 
-        let after: Vec<_> = rosterd::tables::published::TABLES.iter().map(|table| app.rows(*table)).collect();
+        let after: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
         assert_eq!(after, before);
         assert_eq!(app.inbox().iter().filter(|(_, state)| state == "dead").count(), 4);
         assert!(app.get("/metrics").body.contains("rosterd_set_aside_total{reason=\"other_tenant\"} 4"));

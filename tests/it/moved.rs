@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use rosterd::{
     app::{self, Workers},
     db::{Database, DbError, Url},
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 
 use crate::harness::{

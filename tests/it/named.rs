@@ -9,7 +9,7 @@ use rosterd::{
         manual_roles::{ManualRoleError, OperatorAt},
     },
     tables::{
-        published::USERS,
+        host_tables::USERS,
         user_lookup::{LookupError, named},
     },
 };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rosterd::{
     config::Config,
     notify::{Notifier, NotifyStep},
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 use serde_json::{Value, json};
 
@@ -310,7 +310,7 @@ both! {
             assert!(mail.raw.contains(&format!("{name}@acme.example")) && !mail.raw.contains("joan"), "{}", mail.raw);
         }
         let receipts = app.database().read::<_, rosterd::db::DbError>(|conn| {
-            Ok(rosterd::audit::receipt::receipts(conn, "org_1", None, None)?)
+            Ok(rosterd::audit::leaver_receipt::receipts(conn, "org_1", None, None)?)
         });
         let receipts = receipts.unwrap();
         let emails: Vec<_> = receipts.iter().map(|receipt| receipt.email.as_deref()).collect();

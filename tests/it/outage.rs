@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use rosterd::{
     app::{self, Workers},
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 
 use crate::harness::{

@@ -1,6 +1,6 @@
 //! A bad event sets only itself aside (lesson 16).
 
-use rosterd::{apply::isolate::MOST_ATTEMPTS, db::DbError, tables::published::USERS};
+use rosterd::{apply::one_by_one::MOST_ATTEMPTS, db::DbError, tables::host_tables::USERS};
 use serde_json::{Value, json};
 
 use crate::harness::{

@@ -7,7 +7,7 @@ use std::{
 
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use reqwest::StatusCode;
-use rosterd::{db::Url, tables::published::USERS};
+use rosterd::{db::Url, tables::host_tables::USERS};
 
 use crate::harness::{
     Backend, TestApp, TestDatabase,

@@ -11,7 +11,7 @@ use rosterd::{
     operator::rebuild::{Difference, Rebuild, RowChange, rebuild},
     retention::{self, Retention},
     runtime::clock::Clock,
-    tables::published::{GROUP_MEMBERS, TABLES, USER_ROLES, USERS},
+    tables::host_tables::{GROUP_MEMBERS, TABLES, USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -268,7 +268,7 @@ mod a_million_old_events_shrink_to_what_something_rests_on {
 fn shrink(backend: Backend) {
     use rosterd::{
         broker::Source,
-        inbox::{Delivery, append::append},
+        inbox::{Delivery, insert::append},
     };
     let events: i64 =
         std::env::var("ROSTERD_TEST_EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);

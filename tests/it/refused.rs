@@ -6,7 +6,7 @@ use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use rosterd::{
     db::DbError,
     operator::holds::Verdict,
-    tables::published::{GROUPS, USERS},
+    tables::host_tables::{GROUPS, USERS},
 };
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ use rosterd::{
         mapping_plan::{self, Plan, PlanOperator},
     },
     runtime::clock::Timestamp,
-    tables::published::USER_ROLES,
+    tables::host_tables::USER_ROLES,
 };
 use serde_json::{Value, json};
 

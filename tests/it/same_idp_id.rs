@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rosterd::{
     operator::{erase::erase, manual_roles::OperatorAt},
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 use serde_json::{Value, json};
 

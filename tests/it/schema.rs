@@ -8,7 +8,7 @@ use diesel::{
 };
 use rosterd::{
     db::{Conn, DbError},
-    tables::published::TABLES,
+    tables::host_tables::TABLES,
 };
 
 use crate::harness::{Backend, TestApp, both};

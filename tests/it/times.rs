@@ -3,7 +3,7 @@
 use rosterd::{
     db::DbError,
     inbox::{dead_letters, listing},
-    tables::published::{GROUP_MEMBERS, USERS},
+    tables::host_tables::{GROUP_MEMBERS, USERS},
 };
 use serde_json::{Value, json};
 

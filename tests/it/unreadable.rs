@@ -2,10 +2,10 @@
 
 use reqwest::StatusCode;
 use rosterd::{
-    audit::receipt::receipts,
+    audit::leaver_receipt::receipts,
     db::DbError,
     tables::{
-        published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
+        host_tables::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TENANTS, USER_ROLES, USERS},
         user_lookup,
     },
 };

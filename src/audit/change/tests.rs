@@ -17,7 +17,7 @@ use crate::decide::{
     roles::Manual,
 };
 
-/// In everything that is personal, and in nothing else.
+/// A text that is in all personal data and in nothing else.
 const SECRET: &str = "secret";
 const ROLES: [&str; 4] = ["admin", "editor", "member", "viewer"];
 
@@ -25,7 +25,7 @@ fn personal(field: &'static str) -> impl Strategy<Value = Option<String>> {
     of((0..2).prop_map(move |n| format!("{SECRET} {field} \"{n}\"")))
 }
 
-/// As the edge writes them: compact, keys sorted.
+/// Attributes as the broker module writes them: compact, keys sorted.
 fn attributes() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just(json!(format!("{SECRET} word"))),
@@ -119,7 +119,7 @@ fn row() -> impl Strategy<Value = ShownUser> {
     )
 }
 
-/// What becomes of `row`: roles that are not held any more are lost, and access that shrinks counts.
+/// The change from `row`: roles that are not held any more are lost, and a loss of access raises the epoch.
 fn seat(
     row: Option<&ShownUser>,
     access: Access,
@@ -184,7 +184,7 @@ fn same_content(row: &ShownUser) -> fact::User {
     }
 }
 
-/// The profile as one object, attributes by their names; nothing where there is nothing.
+/// The profile as one object, with attributes by name; empty without a profile.
 fn flat(content: &fact::User) -> BTreeMap<String, Value> {
     let fields =
         profile(content).into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
@@ -198,7 +198,7 @@ fn read(text: &str) -> Value {
 }
 
 proptest! {
-    /// An erasure takes `personal` away and leaves `change`, for ever, in the chain.
+    /// An erasure deletes `personal`. `change` remains for ever in the chain.
     #[test]
     fn nothing_personal_is_in_the_part_that_is_chained((row, change) in changes()) {
         if let Some(changed) = of_user(row.as_ref(), &change) {
@@ -218,7 +218,7 @@ proptest! {
         let seat = seat(Some(&row), access, held, row.person_id.clone());
         let mut content = same_content(&row);
         if spaced {
-            // As the other database writes it.
+            // The text that the other database writes.
             content.custom_attributes = content.custom_attributes.replace(':', ": ").replace(',', ", ");
         }
         let directory_id = row.directory_id.clone();
@@ -247,7 +247,7 @@ proptest! {
         let mut told: BTreeMap<String, (Value, Value)> = BTreeMap::new();
         for (name, sides) in personal.as_object().into_iter().flatten().filter(|(name, _)| *name != "because") {
             match (name.as_str(), &sides[1]) {
-                // Of somebody new, all at once.
+                // A new user has all of it in one entry.
                 ("custom_attributes", Value::Object(all)) => told.extend(
                     all.iter().map(|(name, to)| (format!("custom_attributes.{name}"), (Value::Null, to.clone()))),
                 ),
@@ -275,7 +275,7 @@ proptest! {
             }
         };
         let Some(changed) = of_user(row.as_ref(), &change) else {
-            // Nothing to restate, or nothing else.
+            // No change, or no other change.
             prop_assert!(row.is_none_or(|row| row.active == seat.access.is_active() && row.held.iter().eq(seat.held.keys())));
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! The dialect of the broker's API: what is asked for, and how answers are read (docs/broker-workos.md 4). Pure.
+//! The form of the broker's API: the requests, and the reading of answers (docs/broker-workos.md 4). The file is pure.
 
 use std::borrow::Cow;
 
@@ -9,25 +9,30 @@ use sha2::{Digest, Sha256};
 use super::envelope::HANDLED;
 use crate::{broker::NotUnderstood, decide::fact::FROM_LIST, runtime::clock::Timestamp};
 
-/// The most that a page may hold; the default of 10 costs ten times the requests.
+/// The largest page of the API. The default of 10 would need ten times the requests.
 pub const PAGE: usize = 100;
 
-/// No question about events may reach further back.
+/// The oldest start of a request for events, in seconds before now. It is the API's limit of 30
+/// days less one hour.
 pub const LONGEST_RANGE_SECONDS: i64 = 30 * 86_400 - 3_600;
 
-/// One question: where, with what, and whose limit it counts against.
+/// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
+    /// The path below the API's base address.
     pub path: Cow<'static, str>,
+    /// The query parameters: name and value.
     pub query: Vec<(&'static str, String)>,
-    /// The directory whose own limit of requests it counts against.
+    /// The directory with a rate limit of its own for this request.
     pub limited_for: Option<String>,
 }
 
-/// Where a page of events begins.
+/// The start of a page of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
+    /// After the event with this id.
     After(String),
+    /// At this time.
     Time(Timestamp),
 }
 
@@ -40,39 +45,45 @@ impl Question {
         Self { path: path.into(), query, limited_for: None }
     }
 
+    /// A page of all organizations.
     pub fn organizations(after: Option<&str>) -> Self {
         Self::list("organizations", &[], after)
     }
 
-    /// The cheapest that shows the broker's clock, and whether the key is right.
+    /// The cheapest request. It shows the broker's clock and whether the key is correct.
     pub fn clock() -> Self {
         Self { path: "directories".into(), query: vec![("limit", "1".to_owned())], limited_for: None }
     }
 
+    /// One directory.
     pub fn directory(directory_id: &str) -> Self {
         let id: String = url::form_urlencoded::byte_serialize(directory_id.as_bytes()).collect();
         Self { path: format!("directories/{id}").into(), query: Vec::new(), limited_for: None }
     }
 
+    /// A page of all directories.
     pub fn directories(after: Option<&str>) -> Self {
         Self::list("directories", &[], after)
     }
 
+    /// A page of a directory's groups.
     pub fn groups(directory_id: &str, after: Option<&str>) -> Self {
         Self::list("directory_groups", &[("directory", directory_id)], after)
     }
 
+    /// A page of a directory's users.
     pub fn users(directory_id: &str, after: Option<&str>) -> Self {
         let list = Self::list("directory_users", &[("directory", directory_id)], after);
         Self { limited_for: Some(directory_id.to_owned()), ..list }
     }
 
+    /// A page of a group's members.
     pub fn members(directory_id: &str, group_id: &str, after: Option<&str>) -> Self {
         let list = Self::list("directory_users", &[("group", group_id)], after);
         Self { limited_for: Some(directory_id.to_owned()), ..list }
     }
 
-    /// Types are listed one by one; wildcards are not documented.
+    /// A page of events. Each type is listed, because wildcards are not documented.
     pub fn events(from: &From) -> Self {
         let types = HANDLED.join(",");
         let mut list = Self::list("events", &[("events", &types)], None);
@@ -84,9 +95,10 @@ impl Question {
     }
 }
 
-/// A page of a list, each object as it was written.
+/// A page of a list.
 #[derive(Debug, Deserialize)]
 pub struct Page {
+    /// The entries, each as the broker wrote it.
     pub data: Vec<Box<RawValue>>,
     #[serde(default)]
     list_metadata: ListMetadata,
@@ -99,45 +111,53 @@ struct ListMetadata {
 }
 
 impl Page {
-    /// An answer without `data` is no empty list.
+    /// Reads an answer. An answer without `data` is an error and not an empty list.
     pub fn read(body: &[u8]) -> Result<Self, NotUnderstood> {
         serde_json::from_slice(body).map_err(|error| NotUnderstood::Shape(error.to_string()))
     }
 
-    /// Where the next page begins; `None` at the end.
+    /// The cursor of the next page; `None` at the end.
     pub fn next(&self) -> Option<&str> {
         self.list_metadata.after.as_deref().filter(|after| !after.is_empty())
     }
 }
 
-/// What must be known of an event to go on reading.
+/// The fields of an event that reading on needs.
 #[derive(Debug, Deserialize)]
 pub struct EventLabel {
+    /// The event's id.
     pub id: String,
     #[serde(default)]
     created_at: Option<String>,
 }
 
 impl EventLabel {
+    /// Reads the fields; `None` if there is no id.
     pub fn of(raw: &str) -> Option<Self> {
         serde_json::from_str(raw).ok()
     }
 
+    /// The event's time; `None` if it is missing or cannot be read.
     pub fn at(&self) -> Option<Timestamp> {
         Timestamp::parse(self.created_at.as_deref()?)
     }
 }
 
-/// What must be known of a listed object to compare it.
+/// The fields of a listed object that a comparison needs.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Listed {
+    /// The broker's id.
     pub id: String,
+    /// The directory.
     #[serde(default)]
     pub directory_id: Option<String>,
+    /// The organization.
     #[serde(default)]
     pub organization_id: Option<String>,
+    /// The broker's state.
     #[serde(default)]
     pub state: Option<String>,
+    /// The time of the last change, as text.
     #[serde(default)]
     pub updated_at: Option<String>,
     #[serde(default)]
@@ -145,20 +165,22 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Reads the fields; `None` if there is no id.
     pub fn of(raw: &str) -> Option<Self> {
         serde_json::from_str(raw).ok()
     }
 
-    /// Whether lists of this directory may be taken as complete.
+    /// Whether the directory is connected, so that its lists are complete.
     pub fn is_active_directory(&self) -> bool {
         matches!(self.state.as_deref(), Some("linked" | "active"))
     }
 
+    /// Whether the user is active.
     pub fn is_active_user(&self) -> bool {
         self.state.as_deref() == Some("active")
     }
 
-    /// How many people the broker counts in this directory, where it says so.
+    /// The broker's count of users in this directory; `None` if it gives none.
     pub fn counted_users(&self) -> Option<u64> {
         let users = self.metadata.as_ref()?.get("users")?;
         let count = |name: &str| users.get(name).and_then(Value::as_u64);
@@ -166,17 +188,26 @@ impl Listed {
     }
 }
 
-/// What a list says of one thing. The names of events are those that the reader of events knows.
+/// The statement of a list about one entity. Its events have names that the reader of events knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
+    /// An organization exists.
     Organization,
+    /// A directory exists.
     Directory,
+    /// A directory does not exist.
     DirectoryGone,
+    /// A user exists.
     User,
+    /// A user does not exist.
     UserGone,
+    /// A group exists.
     Group,
+    /// A group does not exist.
     GroupGone,
+    /// A user is in a group.
     Member,
+    /// A user is not in a group.
     MemberGone,
 }
 
@@ -196,7 +227,7 @@ impl Said {
     }
 }
 
-/// The body of a delivery that says what a list said at `at`. The same observation has the same id.
+/// The body of a delivery for the statement of a list at `at`. The same arguments give the same id.
 pub fn observed(
     said: Said,
     directory_id: &str,
@@ -217,13 +248,13 @@ pub fn observed(
     format!(r#"{{"id":"{FROM_LIST}{id}","event":"{event}","created_at":"{at}",{not_before}"data":{data}}}"#)
 }
 
-/// The two of a membership.
+/// The data of a membership event.
 pub fn pair(directory_id: &str, user: &str, group: &str) -> String {
     let directory_id = Value::from(directory_id);
     format!(r#"{{"directory_id":{directory_id},"user":{user},"group":{group}}}"#)
 }
 
-/// The object of this id that a kept body tells of, as it was written.
+/// The object with this id in a stored body, as the broker wrote it; `None` if it is not there.
 pub fn object(body: &[u8], id: &str) -> Option<Value> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let data = body.get_mut("data")?;
@@ -234,7 +265,7 @@ pub fn object(body: &[u8], id: &str) -> Option<Value> {
     ["user", "group"].into_iter().find_map(|name| data.get(name).filter(|value| is(value)).cloned())
 }
 
-/// The same object as an old fact: it says who it is, and nothing about how it is now.
+/// The same object with an old time, so that it identifies the entity and wins over no other fact.
 pub fn aged(mut object: Value) -> Value {
     if let Some(object) = object.as_object_mut() {
         object.insert("updated_at".to_owned(), Value::from("1970-01-01T00:00:00.000Z"));

@@ -1,4 +1,4 @@
-//! The outside of an event: as much as must be known to keep it (docs/broker-workos.md 1.1).
+//! The envelope of an event: the fields that are needed to store it (docs/broker-workos.md 1.1).
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     json::{id, parsed},
-    mended::mended,
+    lenient_json::mended,
 };
 use crate::broker::{Disposition, Label};
 
@@ -36,7 +36,7 @@ pub(super) const HANDLED: [&str; 13] = [
     "organization.deleted",
 ];
 
-/// A body of an array, a list answer, a text: whatever is no object with id and event is not understood, and kept.
+/// The label of a body. A body that is not an object with id and event is stored as not understood.
 pub(in crate::broker) fn label(body: &[u8]) -> Label {
     let envelope = std::str::from_utf8(body).ok().and_then(|text| parsed::<Envelope<'_>>(text).ok());
     let Some((event_id, event)) = envelope.map(|of| (of.id, of.event)).or_else(|| mended_envelope(body))
@@ -44,13 +44,13 @@ pub(in crate::broker) fn label(body: &[u8]) -> Label {
         return Label::not_understood(body, "the body is not a JSON object with the texts id and event");
     };
     let (Ok(key), Ok(kind)) = (id(&event_id, "id"), id(&event, "event")) else {
-        return Label::not_understood(body, "id or event is empty, longer than 255 bytes or holds a NUL");
+        return Label::not_understood(body, "id or event is empty, longer than 255 bytes or contains a NUL");
     };
     let disposition = if HANDLED.contains(&kind.as_str()) { Disposition::Apply } else { Disposition::Ignore };
     Label { key, kind, disposition }
 }
 
-/// Of a body that holds bytes that are not UTF-8, or a key twice.
+/// The id and type of a body with bytes that are not UTF-8, or with a key that is there twice.
 fn mended_envelope<'a>(body: &[u8]) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
     let mut value = mended(body)?.value;
     let mut text = |field| match value.get_mut(field).map(Value::take) {

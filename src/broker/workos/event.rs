@@ -1,12 +1,12 @@
-//! A kept body → facts. One function for each family of events; pure.
+//! Makes facts from a stored body. One function for each family of events. The file is pure.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
     json::{Text, parsed},
+    lenient_json::{Mended, mended},
     membership,
-    mended::{Mended, mended},
     snapshot::{Snapshot, Whole},
 };
 use crate::{
@@ -23,7 +23,7 @@ struct Event<'a> {
     event: Text<'a>,
     #[serde(borrow, default)]
     created_at: Text<'a>,
-    /// Only what rosterd read in a list has it (`super::api::observed`).
+    /// Only entries of a list have it (`super::api::observed`).
     #[serde(borrow, default)]
     not_before: Text<'a>,
     #[serde(borrow)]
@@ -53,12 +53,12 @@ pub(super) struct Thing<'a> {
     updated_at: Text<'a>,
 }
 
-/// In one pass where it is as it should be; otherwise once more, without the values that cannot be read.
+/// Reads a correct body in one pass. An incorrect one is read again without the values that cannot be read.
 pub(in crate::broker) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
     read_from(body, false)
 }
 
-/// What rosterd read in a list, in the form of an event.
+/// Reads an entry of a list in the form of an event.
 pub(in crate::broker) fn read_list(body: &[u8]) -> Result<Reading, NotUnderstood> {
     read_from(body, true)
 }
@@ -100,17 +100,17 @@ fn read_text(text: &str, list: bool, mut left_out: Vec<String>) -> Result<Readin
     Ok(Reading::Fact(Box::new(observation), left_out))
 }
 
-/// What the envelope gives to every version.
+/// The parts of the envelope that every version needs.
 pub(super) struct Stamp {
     pub(super) id: String,
     pub(super) emitted: Option<Timestamp>,
-    /// A list counts as newer than whatever was said before it was read, also than a fact with a later `updated_at`.
+    /// A list counts as newer than every fact from before it was read, also than one with a later `updated_at`.
     pub(super) not_before: Option<Timestamp>,
 }
 
 impl Stamp {
-    /// A missing half is taken from the other (old deliveries lack `created_at`, docs/broker-workos.md 1.1). Nothing that is said is
-    /// newer than the event that says it, or a time ahead of its event would win over every later removal.
+    /// A missing time is taken from the other one (old deliveries lack `created_at`, docs/broker-workos.md 1.1). A
+    /// fact is never newer than its event. Otherwise a time after its event would win over every later removal.
     fn version(&self, updated_at: Option<Timestamp>, deleted: bool) -> Result<Version, NotUnderstood> {
         let emitted = self.emitted.or(updated_at).ok_or(NotUnderstood::NoTime)?;
         let updated_at = updated_at.unwrap_or(emitted);
@@ -140,7 +140,7 @@ fn directory(thing: &Thing<'_>, stamp: &Stamp, deleted: bool) -> Result<Observat
     let version = stamp.version(thing.updated_at.time(), deleted)?;
     let id = thing.id.id("data.id")?;
     let (created_at, updated_at) = times(thing, &version);
-    // Two vocabularies for one thing (docs/broker-workos.md 1.2); a deletion's own state is that of before.
+    // WorkOS has two names for each state (docs/broker-workos.md 1.2). A deletion contains the state before it.
     let state = match thing.state.raw() {
         _ if deleted => "deleted".to_owned(),
         Some("linked") => "active".to_owned(),
@@ -213,7 +213,7 @@ fn scope(thing: &Thing<'_>) -> Result<Scope, NotUnderstood> {
     })
 }
 
-/// Absent or null is no claim; an id that cannot be a key is refused.
+/// An absent or null id is no claim. An id that cannot be a key is an error.
 pub(super) fn organization_id(text: &Text<'_>) -> Result<Option<String>, NotUnderstood> {
     match text.raw() {
         None | Some("") => Ok(None),

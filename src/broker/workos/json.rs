@@ -1,6 +1,7 @@
-//! Reading JSON that is not quite what was promised, without losing a leaver to it.
+//! Reads JSON that differs from the documented form, so that no leaver is lost because of it.
 //!
-//! Profile fields are lenient: a null or a number where a text should be is no text. Ids, times and states are not.
+//! Profile fields are lenient: a null or a number in place of a text counts as no text. Ids, times and states are
+//! strict.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -15,10 +16,10 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Longest profile text kept, in characters; the rest is cut.
+/// The longest stored profile text, in characters. The rest is cut off.
 const LONGEST_TEXT: usize = 1_024;
 
-/// A text where there is one; any other JSON value is none.
+/// A text; `None` for any other JSON value.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
 
@@ -42,7 +43,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// An id is opaque: no prefix is expected (docs/broker-workos.md 1.3, imported ids), but it must fit a key.
+/// An id is opaque: imported ids have no known prefix (docs/broker-workos.md 1.3). But it must fit a key.
 pub(super) fn id(text: &str, field: &'static str) -> Result<String, NotUnderstood> {
     if text.is_empty() || text.len() > LONGEST_ID || text.contains('\0') {
         return Err(NotUnderstood::Id { field });
@@ -50,7 +51,7 @@ pub(super) fn id(text: &str, field: &'static str) -> Result<String, NotUnderstoo
     Ok(text.to_owned())
 }
 
-/// PostgreSQL cannot store NUL in a text.
+/// The text in a form that both databases can store. PostgreSQL cannot store NUL.
 pub(super) fn cleaned(text: &str) -> String {
     if text.len() <= LONGEST_TEXT && !text.contains('\0') {
         return text.to_owned();
@@ -129,7 +130,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A `T` written as an object; serde would take a list of values for a struct too.
+/// A `T` that is written as an object. Without this type serde would accept a list of values for a struct.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -151,7 +152,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// serde_json's message names line and column and no content.
+/// The error text is serde_json's: it has line and column, and no content.
 pub(super) fn parsed<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, NotUnderstood> {
     let Object(value) =
         serde_json::from_str(json).map_err(|error| NotUnderstood::Shape(error.to_string()))?;

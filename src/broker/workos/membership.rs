@@ -1,4 +1,4 @@
-//! A membership event → facts: who joined or left which group, and a snapshot of both.
+//! Makes facts from a membership event: the change of the membership, and a snapshot of the user and the group.
 
 use serde::Deserialize;
 
@@ -34,13 +34,15 @@ pub(super) fn read(
     let identity = &snapshot.identity;
     for inner in [&identity.directory_id, &thing.directory_id] {
         if inner.raw().is_some_and(|inner| inner != directory_id) {
-            return Err(NotUnderstood::Contradiction("its user or group is of another directory"));
+            return Err(NotUnderstood::Contradiction("its user or group belongs to another directory"));
         }
     }
     let organization_id =
         match (organization_id(&identity.organization_id)?, organization_id(&thing.organization_id)?) {
             (Some(of_user), Some(of_group)) if of_user != of_group => {
-                return Err(NotUnderstood::Contradiction("its user and its group are of two organizations"));
+                return Err(NotUnderstood::Contradiction(
+                    "its user and its group belong to two organizations",
+                ));
             }
             (of_user, of_group) => of_user.or(of_group),
         };

@@ -1,22 +1,23 @@
-//! A body without what it says of a person, still readable as its type: ids, times, state and role slugs stay.
+//! Removes personal data of one person from a body. The result is still readable as its type: ids, times, state and
+//! role slugs remain.
 //!
-//! Only known fields stay, since others may name the person too: `context` carries who did it and the values of before, and
-//! so does `previous_attributes`.
+//! Only known fields remain, because others may name the person too: `context` has the actor and earlier values, and
+//! `previous_attributes` has earlier values.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::mended::mended;
+use super::lenient_json::mended;
 
 const KEPT: [&str; 9] =
     ["object", "id", "directory_id", "organization_id", "state", "role", "roles", "created_at", "updated_at"];
 
 const ENVELOPE: [&str; 5] = ["object", "id", "event", "created_at", "data"];
-/// Around the user of a membership event.
+/// The fields of a membership event's data.
 const PAIR: [&str; 4] = ["directory_id", "organization_id", "user", "group"];
 
-/// `None` when the body does not tell of this user.
+/// `None` if the body is not about this user.
 pub(in crate::broker) fn redact(body: &[u8], user_id: &str, with_roles: bool) -> Option<Vec<u8>> {
     let mut event: Value = serde_json::from_slice(body).ok().or_else(|| Some(mended(body)?.value))?;
     let data = event.get_mut("data")?;
@@ -41,16 +42,16 @@ pub(in crate::broker) fn redact(body: &[u8], user_id: &str, with_roles: bool) ->
     serde_json::to_vec(&event).ok()
 }
 
-/// Where a body that is about somebody else names a person.
+/// The places where a body about another entity names a person.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// The body without what stands around its data, when the person is named there.
+    /// The body with its known envelope fields only, if another field names the person.
     pub body: Option<Vec<u8>>,
-    /// The data names them: it is somebody else's, so it stays.
+    /// The data names the person. The data is about another entity, so it remains.
     pub in_data: bool,
 }
 
-/// The person is named where one of their `names` (ids and addresses) is a whole text.
+/// Finds the texts that are equal to one of the person's `names` (ids and addresses).
 pub(in crate::broker) fn mention(body: &[u8], names: &BTreeSet<String>) -> Mention {
     let event: Option<Value> = serde_json::from_slice(body).ok().or_else(|| Some(mended(body)?.value));
     let Some(Value::Object(mut event)) = event else { return Mention { body: None, in_data: false } };
@@ -61,7 +62,7 @@ pub(in crate::broker) fn mention(body: &[u8], names: &BTreeSet<String>) -> Menti
     Mention { body: context.then(|| serde_json::to_vec(&event).ok()).flatten(), in_data }
 }
 
-/// Addresses are written in small and capital letters.
+/// The case of ASCII letters does not matter, because it varies in addresses.
 fn is_named(value: &Value, names: &BTreeSet<String>) -> bool {
     match value {
         Value::String(text) => names.iter().any(|name| name.eq_ignore_ascii_case(text)),

@@ -1,8 +1,8 @@
 //! `WorkOS-Signature: t=<ms since epoch>, v1=<hex HMAC-SHA256 of "<t>.<body>">` (docs/broker-workos.md 2).
 //!
-//! Where the official SDKs differ this is the policy: parts are found by key, blanks around them do not count;
-//! exactly one `t` of 1 to 16 ASCII digits; at least one `v1` of 64 lower-case hex digits, any of which may match any
-//! secret (rotation); other keys are ignored and never stand in for `v1`; the window is closed on both sides.
+//! The official SDKs differ. rosterd's policy: parts are found by key, and blanks around them do not count; exactly
+//! one `t` of 1 to 16 ASCII digits; at least one `v1` of 64 lower-case hex digits, and any of them may match any
+//! secret (rotation); other keys are ignored and never replace `v1`; both ends of the window are inside it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -15,10 +15,10 @@ use crate::{
 /// The name of the header.
 pub const HEADER: &str = "WorkOS-Signature";
 
-/// More than a rotation ever needs; bounds the work a header can ask for.
+/// A rotation never needs more. The limit bounds the work for one header.
 const MOST_SIGNATURES: usize = 8;
 
-/// What a header claims: that somebody signed a body at this time. Not yet proved.
+/// The claim of a header that somebody signed a body at this time. It is not yet proved.
 #[derive(Debug)]
 pub struct WorkOsSignature {
     timestamp: String,
@@ -26,7 +26,7 @@ pub struct WorkOsSignature {
     signatures: Vec<[u8; 32]>,
 }
 
-/// All that can be judged before the body: the header is there, can be read, and its time is within the window.
+/// Checks the parts that do not need the body: the header is present and readable, and its time is within the window.
 pub fn claim(
     header: Option<&[u8]>,
     tolerance_ms: i64,
@@ -38,10 +38,10 @@ pub fn claim(
 }
 
 impl WorkOsSignature {
-    /// Nothing when one of `secrets` signed `body`.
+    /// Succeeds if one of `secrets` signed `body`.
     pub fn proved_by(&self, body: &[u8], secrets: &[Secret]) -> Result<(), VerifyError> {
         let signed_by = |secret: &Secret| {
-            // HMAC takes a key of any length, so this cannot fail.
+            // HMAC accepts a key of any length, so this cannot fail.
             let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
                 return false;
             };
@@ -58,7 +58,7 @@ impl WorkOsSignature {
 fn within(sent: i64, now: i64, tolerance: i64) -> Result<(), VerifyError> {
     let age = now.saturating_sub(sent);
     if age > tolerance {
-        // The most common mistake of integrations (lesson 20), told apart so that it can be said.
+        // The most common mistake of integrations (lesson 20). It has its own error with its remedy.
         let as_seconds = now.saturating_sub(sent.saturating_mul(1_000)).saturating_abs();
         return Err(if as_seconds <= tolerance { VerifyError::Seconds } else { VerifyError::TooOld });
     }

@@ -1,7 +1,7 @@
-//! `role` and `roles[]` of a directory user, in whatever form they come.
+//! `role` and `roles[]` of a directory user, in any form.
 //!
-//! Only a grant needs a readable slug. One that cannot be a key grants nothing, so an event that takes roles away does
-//! so, whatever else it says.
+//! Only a grant needs a readable slug. A slug that cannot be a key grants nothing, so an event that removes roles has
+//! its effect, whatever else it contains.
 
 use std::fmt;
 
@@ -12,18 +12,18 @@ use serde::{
 
 use super::json::Text;
 
-/// Roles that a user may have from the broker. Nobody has so many; the cost of deriving them must be bounded.
+/// The most roles of one user in the broker's role field. No real user has so many; the limit bounds the cost.
 const MOST: usize = 1_000;
 
-/// `{"slug": …}`, or a list of such.
+/// `{"slug": …}`, or a list of these.
 #[derive(Debug, Default)]
 pub(super) struct Slugs<'a> {
     found: Vec<Text<'a>>,
-    /// Values that are none.
+    /// The number of values that are not a slug object.
     unreadable: usize,
 }
 
-/// Sorted, each once: some environments send one, some both (lesson 32).
+/// The slugs, sorted and without repetition. Some environments send `role` or `roles`, some both (lesson 32).
 pub(super) fn granting(role: Slugs<'_>, roles: Slugs<'_>, left_out: &mut Vec<String>) -> Vec<String> {
     let mut unreadable = role.unreadable + roles.unreadable;
     let mut slugs = Vec::with_capacity(role.found.len() + roles.found.len());
@@ -36,10 +36,10 @@ pub(super) fn granting(role: Slugs<'_>, roles: Slugs<'_>, left_out: &mut Vec<Str
     slugs.sort_unstable();
     slugs.dedup();
     if unreadable > 0 {
-        left_out.push(format!("roles: {unreadable} that cannot be read grant nothing"));
+        left_out.push(format!("roles: {unreadable} cannot be read and grant nothing"));
     }
     if slugs.len() > MOST {
-        left_out.push(format!("roles: {} beyond the first {MOST} grant nothing", slugs.len() - MOST));
+        left_out.push(format!("roles: {} after the first {MOST} grant nothing", slugs.len() - MOST));
         slugs.truncate(MOST);
     }
     slugs

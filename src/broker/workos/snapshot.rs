@@ -1,4 +1,4 @@
-//! `directory_user` as it is written: what decides over access, and the profile around it.
+//! `directory_user` as it is written: the identity, which decides access, and the profile.
 
 use std::mem::take;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{json::Text, slugs::Slugs, user::content};
 use crate::{decide::fact, runtime::clock::Timestamp};
 
-/// What decides over access.
+/// The fields that decide access.
 pub(super) struct Identity<'a> {
     pub(super) id: Text<'a>,
     pub(super) directory_id: Text<'a>,
@@ -19,13 +19,13 @@ pub(super) struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Any state but `active` is no access, unknown ones too (lesson 3).
+    /// Any state but `active` gives no access, also an unknown one (lesson 3).
     pub(super) fn active(&self) -> bool {
         self.state.raw() == Some("active")
     }
 }
 
-/// All of it, in one pass.
+/// All fields, read in one pass.
 #[derive(Deserialize)]
 pub(super) struct Whole<'a> {
     #[serde(borrow, default)]
@@ -62,10 +62,10 @@ pub(super) struct Whole<'a> {
     pub(super) custom_attributes: Option<Value>,
 }
 
-/// The two apart.
+/// The identity and the profile, separated.
 pub(super) struct Snapshot<'a> {
     pub(super) identity: Identity<'a>,
-    /// Without the identity.
+    /// The identity fields in it are empty.
     profile: Whole<'a>,
 }
 

@@ -1,4 +1,4 @@
-//! `directory_user`: the snapshot that user and membership events carry (docs/broker-workos.md 1.3).
+//! `directory_user`: the snapshot in user and membership events (docs/broker-workos.md 1.3).
 
 use serde_json::Value;
 
@@ -8,11 +8,11 @@ use super::{
     snapshot::{Identity, Whole},
 };
 use crate::{
-    decide::{fact, number::canonical_within},
+    decide::{fact, json_number::canonical_within},
     runtime::clock::Timestamp,
 };
 
-/// RFC 5321: 64 bytes, an at sign, 255 bytes.
+/// The longest address by RFC 5321: 64 bytes, an at sign, 255 bytes.
 const LONGEST_EMAIL: usize = 320;
 
 pub(super) fn content(
@@ -23,7 +23,8 @@ pub(super) fn content(
 ) -> fact::User {
     let attributes = attributes(profile.custom_attributes, left_out);
     let custom_attributes = attributes.to_string();
-    // Predefined attributes moved from the top level into custom_attributes (docs/broker-workos.md 1.3); both are read.
+    // WorkOS moved predefined attributes from the top level into custom_attributes (docs/broker-workos.md 1.3). Both
+    // places are read.
     let moved = |name: &str, top: &Text<'_>| {
         attributes.get(name).and_then(Value::as_str).and_then(text).or_else(|| top.get())
     };
@@ -37,7 +38,7 @@ pub(super) fn content(
         .get()
         .or_else(|| attributes.get("emails").and_then(primary_email))
         .or_else(|| profile.emails.as_ref().and_then(primary_email))
-        // Part of an address would be somebody else's.
+        // A shortened address could be another person's.
         .filter(|email| email.len() <= LONGEST_EMAIL);
 
     fact::User {
@@ -82,7 +83,7 @@ fn attributes(value: Option<Value>, left_out: &mut Vec<String>) -> Value {
             }
         }
         None | Some(Value::Null) => {}
-        Some(_) => left_out.push("custom_attributes: it is no object".to_owned()),
+        Some(_) => left_out.push("custom_attributes: it is not an object".to_owned()),
     }
     Value::Object(serde_json::Map::new())
 }
@@ -90,7 +91,7 @@ fn attributes(value: Option<Value>, left_out: &mut Vec<String>) -> Value {
 fn primary_email(emails: &Value) -> Option<String> {
     let emails = emails.as_array()?;
     let value = |entry: &Value| entry.get("value").and_then(Value::as_str).and_then(text);
-    // Some providers write it as a text.
+    // Some providers write `primary` as a text.
     let primary = |entry: &&Value| match entry.get("primary") {
         Some(Value::Bool(primary)) => *primary,
         Some(Value::String(primary)) => primary.eq_ignore_ascii_case("true"),

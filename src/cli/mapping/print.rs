@@ -1,4 +1,4 @@
-//! A plan, to look at or to work with.
+//! Prints a plan for people or for programs.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! One statement with its rows: what is bound where.
+//! One statement with its rows as bind parameters.
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -12,7 +12,7 @@ use diesel::{
 use super::{Column, Values};
 use crate::runtime::clock::Timestamp;
 
-/// Unlike diesel's `sql_query`, which is prepared anew each time, this is prepared once for each text.
+/// A statement that each connection prepares once. diesel's `sql_query` would be prepared again each time.
 pub(super) struct Statement<'s, I> {
     pub(super) sql: &'s str,
     pub(super) input: I,
@@ -39,8 +39,8 @@ impl<DB: diesel::backend::Backend, I: QueryFragment<DB>> QueryFragment<DB> for S
     }
 }
 
-/// Arrays side by side in one select, which hands on each row as it is asked for; in FROM each array would be copied into a
-/// store of its own first.
+/// One array for each column, all in one select list: PostgreSQL then produces the rows one by one. In FROM it would copy
+/// each array first.
 pub(super) struct AllRows<'s> {
     pub(super) columns: &'s [Column<'s>],
 }
@@ -61,7 +61,7 @@ impl QueryFragment<Pg> for AllRows<'_> {
             }
             out.push_sql(match values {
                 Values::Text(_) | Values::OptionalText(_) => "::text[])",
-                // Texts, each then read as JSON.
+                // Each element is cast to JSON after `unnest`.
                 Values::Json(_) => "::text[])::jsonb",
                 Values::Integer(_) | Values::OptionalInteger(_) => "::int8[])",
                 Values::Boolean(_) => "::bool[])",
@@ -87,7 +87,7 @@ impl QueryFragment<Sqlite> for SomeRows<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         for (n, (name, _)) in self.columns.iter().enumerate() {
             out.push_sql(if n == 0 { "(SELECT " } else { ", " });
-            // SQLite calls the columns of VALUES column1, column2 and so on.
+            // SQLite names the columns of VALUES column1, column2 and so on.
             out.push_sql(&format!("column{}", n + 1));
             out.push_sql(" AS ");
             out.push_sql(name);
@@ -123,7 +123,7 @@ fn bind<'b>(values: &'b Values<'_>, place: usize, mut out: AstPass<'_, 'b, Sqlit
     }
 }
 
-/// PostgreSQL counts from 2000-01-01T00:00:00Z.
+/// PostgreSQL's times begin at 2000-01-01T00:00:00Z. Microseconds since 1970.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 impl ToSql<Timestamptz, Pg> for Timestamp {

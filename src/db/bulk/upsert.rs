@@ -1,13 +1,13 @@
-//! Rows that are inserted, or overwrite those of their key: one description, a statement for each database.
+//! Inserts rows or overwrites the rows with the same key: one description, one statement for each database.
 
 use diesel::QueryResult;
 
 use super::Rows;
 use crate::db::{Conn, Serialized};
 
-/// For tables that only the serialized transaction writes. On PostgreSQL it is a MERGE, which looks for
-/// each key once: ON CONFLICT takes and gives back a lock for each row that it inserts, writes down twice that it did, and
-/// locks what it finds even to leave it as it is. In return it fails where somebody else inserts a key meanwhile.
+/// The description of an upsert, for tables that only the serialized transaction writes. On PostgreSQL it is a MERGE, which
+/// is cheaper than ON CONFLICT: ON CONFLICT takes and releases a lock for each inserted row, writes a second log record for
+/// it, and locks an existing row even without a change. A MERGE fails when another transaction inserts the same key.
 pub struct Upsert<'a> {
     /// The table that is written.
     pub table: &'a str,
@@ -15,16 +15,16 @@ pub struct Upsert<'a> {
     pub key: &'a [&'a str],
     /// Columns that are overwritten.
     pub set: &'a [&'a str],
-    /// Columns that are added to.
+    /// Columns to which the new value is added.
     pub add: &'a [&'a str],
-    /// A condition under which a row is overwritten, of `{new}` and of the table's name.
+    /// The condition under which a row is overwritten, with `{new}` for the new row and the table's name for the old one.
     pub only_if: Option<&'a str>,
-    /// The select of what is written, from `{rows}`.
+    /// The query of the new rows, from `{rows}`.
     pub of: &'a str,
 }
 
 impl Upsert<'_> {
-    /// All of the rows, always.
+    /// Writes all rows as they are, without a condition.
     pub const PLAIN: Self =
         Self { table: "", key: &[], set: &[], add: &[], only_if: None, of: "SELECT r.* FROM {rows}" };
 

@@ -1,4 +1,4 @@
-//! Where the limits are, and which later losses are the one that is held.
+//! The limits, and the later losses that count as the held one.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn at_the_ends_a_share_of_nothing_holds_every_mass_and_one_of_everybody_holds_no
 
     assert!(nothing.trips(10, 1_000_000) && !nothing.trips(9, 9));
     assert!(!everybody.trips(1_000, 1_000));
-    // No limit is so low that nothing at all is a mass.
+    // Zero losses never exceed a limit.
     assert!(!GuardLimits { minimum: 0, percent: 0, ..GuardLimits::default() }.trips(0, 10));
 }
 
@@ -53,7 +53,7 @@ fn undecided_the_same_loss_in_other_words_stays_and_a_greater_one_is_weighed_aga
 
     assert!(open(LostAccess::Inactive).holds(&loss(LostAccess::Inactive, 2)));
     assert!(!open(LostAccess::Inactive).holds(&loss(LostAccess::Deleted, 2)));
-    // Shown already, so its state is not at hand.
+    // The row already shows the fact, so its state is not known.
     assert!(open(LostAccess::Deleted).holds(&loss(LostAccess::Inactive, 1)));
     assert!(open(roles(&["a", "b"])).holds(&loss(roles(&["b"]), 2)));
     assert!(!open(roles(&["a"])).holds(&loss(roles(&["a", "b"]), 1)));

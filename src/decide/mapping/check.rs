@@ -1,4 +1,4 @@
-//! From the written document to the mapping, or to everything that is wrong with it, with lines.
+//! Makes the mapping from the written document, or lists all its faults with line numbers.
 
 use std::{collections::BTreeSet, fmt, ops::Range, sync::Arc};
 
@@ -7,14 +7,15 @@ use toml::{Spanned, Value};
 use super::{
     Mapping, MappingPolicy, Role, Rule, Strategy, UnknownRoles, Unmapped,
     document::{self, Document, Section},
-    when::condition,
+    written_condition::condition,
 };
 
-/// What is wrong, where, and what would be right.
+/// One fault of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingFault {
-    /// From 1.
+    /// The line in the document, from 1.
     pub line: usize,
+    /// The fault and its remedy.
     pub what: String,
 }
 
@@ -24,7 +25,7 @@ impl fmt::Display for MappingFault {
     }
 }
 
-/// The mapping a document describes, as version 0; or all its faults, by line.
+/// The mapping of a document, as version 0; or all faults, sorted by line.
 pub fn check(text: &str) -> Result<Mapping, Vec<MappingFault>> {
     let mut faults = Faults { text, found: Vec::new() };
     let document: Document = match toml::from_str(text) {
@@ -59,7 +60,7 @@ impl Faults<'_> {
     }
 }
 
-/// What the section says, and for the rest `general`; `roles` are joined, `rules` replaced as a whole.
+/// The policy of a section. Missing settings come from `general`; `roles` are joined, `rules` are replaced as a whole.
 fn policy(section: &Section, general: &MappingPolicy, faults: &mut Faults<'_>) -> MappingPolicy {
     let mut policy = general.clone();
     let before = faults.found.len();
@@ -133,7 +134,7 @@ fn policy(section: &Section, general: &MappingPolicy, faults: &mut Faults<'_>) -
     policy
 }
 
-/// What is inherited must go together with what is not.
+/// Checks inherited settings against the section's own ones.
 fn inherited(section: &Section, policy: &MappingPolicy, faults: &mut Faults<'_>) {
     let ceiling = section.never_from_directory.iter().flatten().next().map(Spanned::span);
     let strategy = section.strategy.as_ref().map(Spanned::span);
@@ -172,10 +173,7 @@ fn rules(rules: &[Spanned<document::Rule>], policy: &MappingPolicy, faults: &mut
     for rule in rules {
         let document::Rule { name, grants, when } = rule.get_ref();
         if !is_printable(name.get_ref()) {
-            faults.at(
-                name.span(),
-                "a rule needs a name without control characters: it is what an explanation tells",
-            );
+            faults.at(name.span(), "a rule needs a name without control characters: explanations cite it");
         }
         if !names.insert(name.get_ref()) {
             faults.at(
@@ -198,7 +196,7 @@ fn rules(rules: &[Spanned<document::Rule>], policy: &MappingPolicy, faults: &mut
     checked
 }
 
-/// It ends in tables, in mails and on terminals.
+/// Names appear in tables, in mails and on terminals.
 fn is_printable(name: &str) -> bool {
     !name.trim().is_empty() && !name.chars().any(char::is_control)
 }
@@ -207,8 +205,11 @@ fn declared(role: &str, span: Range<usize>, policy: &MappingPolicy, faults: &mut
     let known = policy.roles.contains_key(role);
     if !known {
         let all: Vec<&str> = policy.roles.keys().map(String::as_str).collect();
-        let all =
-            if all.is_empty() { "no role is".to_owned() } else { format!("there is {}", all.join(", ")) };
+        let all = if all.is_empty() {
+            "no role is declared".to_owned()
+        } else {
+            format!("declared: {}", all.join(", "))
+        };
         faults.at(span, format!("{role} is not declared ({all}): add [roles.{role}]"));
     }
     known
@@ -216,7 +217,7 @@ fn declared(role: &str, span: Range<usize>, policy: &MappingPolicy, faults: &mut
 
 fn grantable(role: &str, span: Range<usize>, policy: &MappingPolicy, faults: &mut Faults<'_>) {
     if declared(role, span.clone(), policy, faults) && policy.never_from_directory.contains(role) {
-        faults.at(span, format!("{role} is in never_from_directory: take it out here or there"));
+        faults.at(span, format!("{role} is in never_from_directory: remove it here or there"));
     }
 }
 

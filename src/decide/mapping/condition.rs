@@ -1,4 +1,4 @@
-//! Conditions: what a rule looks for in the facts about a user, and what it found.
+//! Conditions: the tests of rules on the facts about a user, and the facts that matched.
 
 use std::fmt;
 
@@ -16,14 +16,14 @@ pub enum Condition {
     Group {
         /// Which group.
         is: GroupSelector,
-        /// The id of the directory that the group must be of.
+        /// The directory of the group; `None` for any directory.
         directory: Option<String>,
     },
     /// An attribute has a value.
     Attribute {
         /// Keys from the top of `custom_attributes` inwards.
         path: Vec<String>,
-        /// What the value must be.
+        /// The test of the value.
         test: Test,
     },
     /// All of these are true.
@@ -34,36 +34,36 @@ pub enum Condition {
     Not(Box<Condition>),
 }
 
-/// Which group a condition means.
+/// The groups that a condition means.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupSelector {
     /// The group of this id, whatever its name.
     Id(String),
     /// Groups of exactly this name.
     Name(String),
-    /// Groups with a name of this pattern.
+    /// Groups with a name that matches the pattern.
     Pattern(WildMatch),
 }
 
-/// What an attribute's value must be.
+/// The test of an attribute's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// The value equals one of these, by type and value.
     OneOf(Vec<Value>),
-    /// The value is a text of this pattern.
+    /// The value is a text that matches the pattern.
     Pattern(WildMatch),
-    /// The attribute is a list that holds it.
+    /// The value is a list that contains this value.
     Contains(Value),
 }
 
-/// All that a derivation may look at.
+/// All facts that a rule may use.
 #[derive(Clone, Copy, Debug)]
 pub struct UserFacts<'a> {
     /// The slugs of the broker's role field.
     pub role_slugs: &'a [String],
-    /// An object; absent where no rule asks for attributes.
+    /// The custom attributes, a JSON object; `None` if no rule uses attributes.
     pub attributes: Option<&'a Value>,
-    /// Existing groups, sorted by id.
+    /// The user's existing groups, sorted by id.
     pub groups: &'a [GroupMembership],
 }
 
@@ -74,9 +74,9 @@ pub struct GroupMembership {
     pub group_id: String,
     /// The group's current name.
     pub name: String,
-    /// The directory that the group is of.
+    /// The directory of the group.
     pub directory_id: String,
-    /// The broker's time of the event that added the user, and that event.
+    /// The broker's time of the event that added the user.
     pub since: Timestamp,
     /// The id of that event.
     pub event: String,
@@ -90,11 +90,16 @@ pub enum ConditionEvidence {
     /// This membership.
     Group(GroupMembership),
     /// This attribute had this value.
-    Attribute { path: String, value: Value },
+    Attribute {
+        /// The keys, joined by dots.
+        path: String,
+        /// The value.
+        value: Value,
+    },
 }
 
 impl Condition {
-    /// The facts that fulfil it; of several that would do, the first. `Not` is fulfilled by no fact.
+    /// The facts that fulfil the condition; of several possible ones the first. `Not` is fulfilled without a fact.
     pub fn matches(&self, facts: UserFacts<'_>) -> Option<Vec<ConditionEvidence>> {
         match self {
             Self::Role(slugs) => {
@@ -123,22 +128,22 @@ impl Condition {
         }
     }
 
-    /// Whether memberships matter.
+    /// Whether it tests groups.
     pub fn uses_groups(&self) -> bool {
         self.any(&|one| matches!(one, Self::Group { .. }))
     }
 
-    /// Whether attributes matter.
+    /// Whether it tests attributes.
     pub fn uses_attributes(&self) -> bool {
         self.any(&|one| matches!(one, Self::Attribute { .. }))
     }
 
-    /// Whether it looks for this slug in the role field.
+    /// Whether it names this slug of the role field.
     pub fn names_role(&self, slug: &str) -> bool {
         self.any(&|one| matches!(one, Self::Role(slugs) if slugs.iter().any(|named| named == slug)))
     }
 
-    /// The groups it names, with the directory in which they should be.
+    /// The groups that it names, each with its directory.
     pub fn groups(&self) -> Vec<(&GroupSelector, Option<&str>)> {
         match self {
             Self::Group { is, directory } => vec![(is, directory.as_deref())],
@@ -159,7 +164,7 @@ impl Condition {
 }
 
 impl GroupSelector {
-    /// Whether a group of this id and name is meant.
+    /// Whether it means the group with this id and name.
     pub fn is(&self, id: &str, name: &str) -> bool {
         match self {
             Self::Id(wanted) => wanted == id,
@@ -189,7 +194,7 @@ impl fmt::Display for ConditionEvidence {
     }
 }
 
-/// In words, for whom asks why a rule did not match.
+/// The condition in words. `explain` shows it for a rule that did not match.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = |some: &[Self], word: &str| {
@@ -215,7 +220,7 @@ impl fmt::Display for Test {
                 write!(f, "is {}", values.join(" or "))
             }
             Self::Pattern(pattern) => write!(f, "is like {:?}", pattern.to_string()),
-            Self::Contains(value) => write!(f, "holds {value}"),
+            Self::Contains(value) => write!(f, "contains {value}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The document as it is written. What it means, and whether it can, is told in [`super::check()`].
+//! The document as it is written. [`super::check()`] finds its faults and its meaning.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Document {
     tenants: BTreeMap<String, Section>,
 }
 
-/// What holds for everybody, or for one tenant.
+/// The general section, or the section of one tenant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Section {
@@ -80,7 +80,7 @@ pub(super) struct Group {
     pub(super) directory: Option<String>,
 }
 
-/// Keys joined by dots, or a list of keys, of which each may hold dots.
+/// Keys joined by dots, or a list of keys. A key in a list may contain dots.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum AttributePath {
@@ -88,7 +88,7 @@ pub(super) enum AttributePath {
     Keys(Vec<String>),
 }
 
-/// A path, and exactly one of the others.
+/// A path and exactly one of the other fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Attribute {

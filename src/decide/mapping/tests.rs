@@ -85,16 +85,16 @@ when.all = [{ attribute = { path = "a", one_of = [] } }, { group.pattern = " x*"
         faults(text),
         [
             "1: strategy is \"some\": write \"all\" or \"highest\"",
-            "2: ghost is not declared (there is admin, owner): add [roles.ghost]",
+            "2: ghost is not declared (declared: admin, owner): add [roles.ghost]",
             "4: owner and admin both have priority 1: give each its own",
-            "10: owner is in never_from_directory: take it out here or there",
-            "10: emperor is not declared (there is admin, owner): add [roles.emperor]",
-            "11: role is a slug, or a list of some",
+            "10: owner is in never_from_directory: remove it here or there",
+            "10: emperor is not declared (declared: admin, owner): add [roles.emperor]",
+            "11: role is a slug or a list of slugs",
             "12: rule \"a\" grants nothing: name a role in grants",
             "13: there are two rules named \"a\": give each its own",
             "15: when has exactly one of role, group, attribute, all, any, not: join several with all = [ … ] or any = [ … ]",
             "19: one_of is empty, so nothing can match: name some values",
-            "19: pattern is \" x*\", which nothing can match: names are not empty, nor begin or end with a space",
+            "19: pattern is \" x*\", which nothing can match: names are not empty and do not begin or end with a space",
         ]
     );
 }
@@ -156,7 +156,7 @@ fn what_no_attribute_can_be_and_no_table_can_hold_is_refused() {
         told,
         [
             "1: role \"a\" needs a slug and a name without control characters",
-            "4: a rule needs a name without control characters: it is what an explanation tells",
+            "4: a rule needs a name without control characters: explanations cite it",
             "6: a value is a text, a number, or true or false",
         ]
     );

@@ -1,4 +1,4 @@
-//! Mails as files, for trials and for whoever picks them up: `.eml`, whole or not there at all.
+//! Writes mails as `.eml` files, for trials or for another program. After a crash a file is complete or missing.
 
 use std::{
     fs::{self, File},
@@ -9,12 +9,12 @@ use std::{
 use super::MailFailure;
 use crate::runtime::private_files;
 
-/// Written beside, then renamed: a crash leaves no half mail, and a repeat replaces what it repeats.
+/// Writes a temporary file and renames it: a crash leaves no partial mail, and a repetition replaces the file.
 pub(super) fn write(directory: &Path, file_name: &str, bytes: &[u8]) -> Result<(), MailFailure> {
     let beside = directory.join(format!(".{file_name}.part"));
     let put = || -> io::Result<()> {
         fs::create_dir_all(directory)?;
-        // A part that a crash has left may have another mode.
+        // A temporary file from before a crash may have other permissions.
         drop(fs::remove_file(&beside));
         let mut file = private_files::create(&beside)?;
         file.write_all(bytes)?;

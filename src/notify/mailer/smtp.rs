@@ -1,5 +1,5 @@
-//! SMTP: for each recipient a session and an envelope of its own, so that what the server says of one says nothing of
-//! the others.
+//! SMTP. Each recipient has a separate session and envelope, so the server's answer for one recipient does not affect the
+//! others.
 
 use std::{
     sync::{
@@ -15,23 +15,25 @@ use lettre::{Address, Message, SmtpTransport, Transport, address::Envelope, tran
 
 use super::{MailAnswer, MailFailure};
 
-/// What one session may take, in time-outs: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT and their like.
+/// The time limit of one session, in time-outs of one command: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT and
+/// others.
 pub(in crate::notify) const WAITS_PER_SESSION: u32 = 12;
 
-/// A server that lets so many sessions of an attempt run into the bound is asked no more in this attempt.
+/// After this number of sessions over the limit, the attempt ends: the server is too slow.
 const MOST_LATE: usize = 2;
 
-/// Sessions that may go on beyond their bound, waiting for a server that sends a byte now and then.
+/// The highest number of sessions that may continue beyond the limit, because the server sends a byte from time to time.
 const MOST_ADRIFT: usize = 8;
 
+/// An SMTP server, and the sessions with it.
 pub struct Smtp {
     transport: SmtpTransport,
-    /// For a session as a whole. The time-out of the transport is for each read alone.
+    /// The limit for a whole session. The time-out of the transport is for each read.
     bound: Duration,
     running: Arc<AtomicUsize>,
 }
 
-/// Takes its session off the count, whatever its end.
+/// Counts a session until it ends in any way.
 struct Running(Arc<AtomicUsize>);
 
 impl Drop for Running {
@@ -40,7 +42,7 @@ impl Drop for Running {
     }
 }
 
-/// Why a session came to nothing.
+/// A session that did not send the mail.
 struct Ended {
     answer: MailAnswer,
     late: bool,
@@ -56,12 +58,14 @@ impl Smtp {
         })
     }
 
-    /// Begins with another recipient at each attempt: one whose sessions never end does not keep the mail from those who
-    /// come after it.
+    /// Sends to each address. Each attempt begins with another recipient, so a recipient whose sessions never end does not
+    /// block the others.
     pub(super) fn send(&self, message: &Message, to: &[Address], attempt: u16) -> Vec<MailAnswer> {
         let bytes: Arc<[u8]> = message.formatted().into();
         let unasked = || {
-            MailAnswer::Later(MailFailure::new("the SMTP server did not answer in time for others before"))
+            MailAnswer::Later(MailFailure::new(
+                "the SMTP server did not answer in time for other recipients before this one",
+            ))
         };
         let mut answers: Vec<MailAnswer> = to.iter().map(|_| unasked()).collect();
         let first = usize::from(attempt.saturating_sub(1)).checked_rem(to.len()).unwrap_or(0);
@@ -105,9 +109,9 @@ impl Smtp {
         }
     }
 
-    /// Not longer than the bound, against a server that sends byte after byte too. Nothing can take the connection from
-    /// the library that reads it, so the session is left to its own end, on its own thread. If the server takes the mail
-    /// after all, that recipient gets it twice, under one Message-ID.
+    /// Runs a session and returns after the limit at the latest, also if the server sends single bytes slowly. lettre cannot
+    /// cancel a session, so it continues on its thread. If the server accepts the mail later, the recipient gets it twice,
+    /// with one Message-ID.
     fn bounded<T: Send + 'static>(
         &self,
         work: impl FnOnce(&SmtpTransport) -> T + Send + 'static,
@@ -115,7 +119,7 @@ impl Smtp {
         if self.running.fetch_add(1, Ordering::SeqCst) >= MOST_ADRIFT {
             drop(Running(self.running.clone()));
             return Err(MailFailure::new(format!(
-                "{MOST_ADRIFT} sessions with the SMTP server have not ended: it sends its answers byte by byte; look at \
+                "{MOST_ADRIFT} sessions with the SMTP server have not ended: it sends its answers byte by byte; check \
                  that server"
             )));
         }
@@ -125,14 +129,16 @@ impl Smtp {
         let thread = thread::Builder::new().name("smtp".to_owned()).spawn(move || {
             let done = work(&transport);
             drop(running);
-            // Nobody hears it when the bound has passed.
+            // After the limit nobody receives it.
             drop(says.send(done));
         });
-        thread.map_err(|error| MailFailure::new(format!("no thread for the SMTP session: {error}")))?;
+        thread.map_err(|error| {
+            MailFailure::new(format!("a thread for the SMTP session could not be started: {error}"))
+        })?;
         hears.recv_timeout(self.bound).map_err(|error| match error {
             RecvTimeoutError::Timeout => MailFailure::new(format!(
-                "the SMTP session did not end within {} seconds: the server answers too slowly; look at that server, or \
-                 set mail.timeout_seconds higher",
+                "the SMTP session did not end within {} seconds: the server answers too slowly; check that server, or \
+                 increase mail.timeout_seconds",
                 self.bound.as_secs()
             )),
             RecvTimeoutError::Disconnected => MailFailure::new("the SMTP session ended without a result"),
@@ -140,8 +146,8 @@ impl Smtp {
     }
 }
 
-/// The server says no for good, and may mean the recipient: somebody else may be reached. A wrong password is no word on
-/// a recipient. A local part that is not ASCII is refused by the library when the server does not announce SMTPUTF8.
+/// Whether the server refuses this recipient for ever. An answer about credentials does not concern a recipient. lettre
+/// itself refuses a local part that is not ASCII when the server does not announce SMTPUTF8.
 fn is_refusal(error: &Error) -> bool {
     match error.status().map(u16::from) {
         Some(530 | 534 | 535 | 538) => false,
@@ -158,10 +164,10 @@ fn failure(error: &Error) -> MailFailure {
         "; the SMTP server refuses the credentials: put the right user and password into SMTP_URL, as in \
          smtps://user:password@host, with %40 for @ and the like"
     } else if error.is_permanent() {
-        "; the SMTP server refuses: check sender, recipients, and user and password in SMTP_URL"
+        "; the SMTP server refuses the mail: check sender, recipients, and user and password in SMTP_URL"
     } else if error.is_tls() || mentions_certificate(error) {
-        "; the SMTP server's certificate is not trusted, or it does not speak TLS: let it present a certificate for \
-         this very host name, signed by an authority that this machine knows, and check whether SMTP_URL should be \
+        "; the SMTP server's certificate is not trusted, or it does not speak TLS: install a certificate for \
+         this host name there, signed by an authority that this machine trusts, and check whether SMTP_URL should be \
          smtps:// or smtp://…?tls=required"
     } else {
         ""
@@ -214,10 +220,11 @@ mod tests {
 
         assert!(begun.elapsed() < bound * 4, "{:?}", begun.elapsed());
         assert!(
-            why(&answers[0]).contains("did not end within") && why(&answers[3]).contains("others before")
+            why(&answers[0]).contains("did not end within")
+                && why(&answers[3]).contains("other recipients before")
         );
         assert_eq!(server.connections(), MOST_LATE, "the rest waits for the next attempt");
-        // A session that nobody waits for keeps its thread; their number is bounded, too.
+        // A session over the limit still uses its thread. The number of such sessions is limited.
         for _ in 0..MOST_ADRIFT - MOST_LATE {
             smtp.check().unwrap_err();
         }

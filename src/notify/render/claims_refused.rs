@@ -1,4 +1,4 @@
-//! For the operator: directories whose events name another organization than their owner.
+//! The operator's mail about directories whose events name another organization than their owner.
 
 use askama::Template;
 
@@ -20,7 +20,7 @@ struct Mail {
 
 struct Claimed {
     id: Clean,
-    /// Empty where it is unknown.
+    /// Empty if unknown.
     owner: Clean,
     organization: Clean,
     events: Count,

@@ -1,16 +1,16 @@
-//! Text from strangers as one harmless line. Whoever may choose their own display name would like to write the
-//! administrators' mail for them.
+//! Makes text from outside harmless: one line without controls, links or hidden characters. People can choose their display
+//! names, and an attacker would use a name to write false sentences into an administrator's mail.
 
 use std::fmt;
 
 use crate::text::is_hidden;
 
-/// One line without controls and without anything that hides or turns what follows: the only text that templates get.
+/// One line without controls, hidden characters and changes of direction. Templates get no other text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clean(String);
 
 impl Clean {
-    /// Of our own making: times, numbers, and clean texts joined by them.
+    /// A text of rosterd itself: times, numbers, and clean texts joined by them.
     pub(super) fn own(text: String) -> Self {
         Self(text)
     }
@@ -30,10 +30,9 @@ impl fmt::Display for Clean {
     }
 }
 
-/// At most `most` characters in one line: no line ends, no controls, nothing that turns the direction of what follows
-/// or hides in between.
+/// At most `most` characters in one line, without line ends, controls, hidden characters and changes of direction.
 ///
-/// For lists that no mail program shows, such as an attached file: a page takes [`name`] or [`email`].
+/// For attached files, which have no links. A mail uses [`name`] or [`email`].
 pub(super) fn line(text: &str, most: usize) -> Clean {
     Clean(cut(text, most))
 }
@@ -41,7 +40,7 @@ pub(super) fn line(text: &str, most: usize) -> Clean {
 fn cut(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
-    // The bound holds for what is read, too: a name may be megabytes long.
+    // The input is limited too: a name may have megabytes.
     for word in text.chars().take(most * 4).map(visible).collect::<String>().split_whitespace() {
         if !line.is_empty() {
             line.push(' ');
@@ -59,8 +58,8 @@ fn cut(text: &str, most: usize) -> String {
     cut
 }
 
-/// As `line`, and no link: mail programs make one of whatever looks like a URL, a domain, a scheme or a network path.
-/// A blank in the right place keeps it readable, and nothing invisible is left for those who copy it.
+/// Like `line`, but never a link: mail programs make a link of a text that looks like a URL, a domain, a scheme or a network
+/// path. A visible blank prevents this and remains readable; an invisible character would remain in a copied text.
 pub(super) fn name(text: &str, most: usize) -> Clean {
     let text = cut(text, most).replace("://", " ").replace("\\\\", " ");
     let mut unlinked = String::with_capacity(text.len() + 8);
@@ -69,7 +68,7 @@ pub(super) fn name(text: &str, most: usize) -> Clean {
     while let Some(c) = chars.next() {
         unlinked.push(c);
         let next = chars.peek().copied().unwrap_or(' ');
-        // `evil.example`, and with the dots that stand for one in domains; `3.14` is no domain.
+        // `evil.example`, also with other characters that count as dots in domains. `3.14` is no domain.
         let domain = is_dot(c) && !before.is_whitespace() && (next.is_alphabetic() || !next.is_ascii());
         // `mailto:eve`, `tel:1`; `12:30` is no scheme.
         let scheme = c == ':' && before.is_alphabetic() && !next.is_whitespace();
@@ -81,7 +80,7 @@ pub(super) fn name(text: &str, most: usize) -> Clean {
     line(&unlinked, most)
 }
 
-/// A mail address as it is written; anything else in its place is no link.
+/// An unchanged mail address. Any other text is treated as a name.
 pub(super) fn email(text: &str) -> Clean {
     let plain = line(text, MOST_OF_ADDRESS);
     if is_address(&plain.0) { plain } else { name(text, MOST_OF_ADDRESS) }
@@ -95,7 +94,7 @@ fn is_dot(c: char) -> bool {
 
 fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    // Without `/`, `?` and `#`, which make a link of what stands before the `@`.
+    // Without `/`, `?` and `#`: with them, the text before the `@` can be a link.
     let in_local = |c: char| c.is_alphanumeric() || "!$%&'*+-=^_`{|}~.".contains(c);
     let in_domain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.');
     let page = local.to_ascii_lowercase().starts_with("www.");
@@ -106,7 +105,7 @@ fn is_address(text: &str) -> bool {
         && domain.chars().all(in_domain)
 }
 
-/// What a reader cannot see is a blank.
+/// Replaces a hidden character by a blank.
 fn visible(c: char) -> char {
     if is_hidden(c) { ' ' } else { c }
 }

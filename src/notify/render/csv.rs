@@ -1,4 +1,4 @@
-//! The list attached to a mail that does not name everybody.
+//! The attached list of a mail that does not name all leavers.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::text::csv::{head_for_people, line_for_people};
 
-/// A mail that carries more is refused by many a server.
+/// The largest list. Many servers refuse larger mails.
 pub const MOST_BYTES: usize = 2 << 20;
 
 const LIST_END: &str = include_str!("../../../templates/mail/list-end.txt");
@@ -21,7 +21,7 @@ pub(super) fn people(digest: &Digest) -> Option<Attachment> {
     }
     let mut csv = head_for_people(&["name", "email", "user_id", "since", "because", "reference"]);
     for leaver in &digest.listed {
-        // As they are: a file has no links, and whoever looks for an id in it must find it.
+        // Dots are not separated: a file has no links, and a reader must find an id in it.
         let clean = |text: Option<&str>, most| {
             text.map(|text| clean::line(text, most)).map(Clean::into_text).unwrap_or_default()
         };

@@ -1,4 +1,4 @@
-//! Directories that come, and those that fall silent.
+//! The mails about connected directories and silent directories.
 
 use askama::Template;
 
@@ -21,7 +21,7 @@ struct ConnectedMail {
 struct Connected {
     title: Clean,
     since: Clean,
-    /// Empty where it is unknown.
+    /// Empty if unknown.
     provider: Clean,
     inbox_id: i64,
 }

@@ -1,4 +1,4 @@
-//! For the operator: deliveries that are dead letters, and changes that the database refuses.
+//! The operator's mail about dead letters and refused changes.
 
 use askama::Template;
 
@@ -14,17 +14,17 @@ use crate::outbox::notice::GivenUp;
 struct Mail {
     failures: Vec<Failure>,
     total: Count,
-    /// Those that are not in the mail.
+    /// Failures that are not in the mail.
     rest: Count,
-    /// One that is a delivery.
+    /// The first dead letter, if there is one.
     delivery: Option<i64>,
-    /// Some are users or groups that the database refuses to change.
+    /// Whether there are refused changes of users or groups.
     refused: bool,
 }
 
 struct Failure {
     inbox_id: i64,
-    /// Empty for a delivery; a user or group otherwise.
+    /// The user or group of a refused change; empty for a delivery.
     entity: Clean,
     since: Clean,
     reason: Clean,

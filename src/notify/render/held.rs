@@ -1,4 +1,4 @@
-//! A mass change that waits for somebody to decide.
+//! The mail about a hold.
 
 use askama::Template;
 
@@ -24,7 +24,7 @@ struct Mail {
     losses: Count,
     active_before: Count,
     applied_before: Count,
-    /// None when it waits for ever.
+    /// `None` without a time limit.
     deadline: Option<Deadline>,
     people: Vec<OnHold>,
     /// People who are not named.
@@ -38,7 +38,7 @@ struct Deadline {
 
 struct OnHold {
     person: Person,
-    /// Empty for somebody who would lose access.
+    /// Empty for a person who would lose access.
     roles: Roles,
     user_id: Clean,
 }

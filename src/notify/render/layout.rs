@@ -1,4 +1,4 @@
-//! The HTML form (`templates/mail/layout.html`); pure. The template escapes every value by itself.
+//! The HTML form (`templates/mail/layout.html`); pure. askama escapes each value.
 
 use askama::Template;
 
@@ -11,6 +11,6 @@ struct Layout<'a> {
 }
 
 pub(super) fn write(page: &Page) -> String {
-    // Into memory: writing cannot fail.
+    // Rendering into memory cannot fail.
     Layout { page }.render().unwrap_or_default()
 }

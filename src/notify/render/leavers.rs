@@ -1,4 +1,4 @@
-//! People who lost access, and the directories that took it with them.
+//! The mail about people who lost access, and about deleted directories.
 
 use askama::Template;
 
@@ -10,44 +10,46 @@ use super::{
 };
 use crate::{outbox::notice::DirectoryNotice, runtime::clock::Timestamp};
 
-/// One tenant's leavers of a window.
+/// The leavers of one tenant in one window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
     pub tenant_id: String,
     pub tenant_name: Option<String>,
-    /// Those who are named.
+    /// The leavers that the mail lists.
     pub leavers: Vec<NamedLeaver>,
-    /// All of them.
+    /// The number of all leavers.
     pub total: usize,
     /// Directories that were deleted.
     pub gone: Vec<DirectoryNotice>,
-    /// For the attached list where not all are named: as many as it may hold.
+    /// The leavers for the attached file, if the mail does not list all; at most as many as the file may have.
     pub listed: Vec<NamedLeaver>,
 }
 
+/// A leaver with the values for the mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedLeaver {
     pub user_id: String,
     pub name: Option<String>,
     pub email: Option<String>,
-    /// The broker's time.
+    /// When the access ended, by the broker's clock.
     pub since: Timestamp,
     pub because: LeaverReason,
     pub directory: Option<String>,
     pub inbox_id: i64,
-    /// Found by comparison with the broker's lists: no event told of it.
+    /// Whether reconcile found the loss, because its event did not arrive.
     pub found: bool,
 }
 
+/// Why a person lost access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaverReason {
-    /// What the directory says of the person.
+    /// The latest facts about the person end the access.
     Person {
         state: Option<String>,
     },
     DirectoryDeleted,
     OrganizationDeleted,
-    /// The mapping lets nobody in to whom it grants no role.
+    /// The mapping requires a role for access and grants none.
     NoRole,
 }
 
@@ -56,7 +58,7 @@ pub enum LeaverReason {
 struct Mail {
     organization: Organization,
     reference: Clean,
-    /// The only person, or how many they are.
+    /// The name of the only person, or the number of people.
     who: String,
     total: Count,
     gone: Vec<Gone>,
@@ -65,7 +67,7 @@ struct Mail {
     rest: Count,
     /// People in the attached list.
     listed: Count,
-    /// What helps if it was a mistake.
+    /// Which remedies the mail names: activate the people, connect the directory, grant a role.
     reactivate: bool,
     reconnect: bool,
     needs_role: bool,
@@ -97,7 +99,7 @@ struct Left {
 pub(super) struct Because {
     cause: Cause,
     directory: Named,
-    /// The time of the event, where none arrived and a comparison found it.
+    /// The time of an event that did not arrive, if reconcile found the loss.
     missed: Option<Clean>,
 }
 

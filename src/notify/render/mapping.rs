@@ -1,4 +1,4 @@
-//! Another role mapping.
+//! The mail about a new role mapping.
 
 use askama::Template;
 

@@ -1,12 +1,12 @@
-//! A mail before it has a look: what its template says, part by part; pure.
+//! The parts of a mail before layout, read from the output of its template; pure.
 //!
-//! A template writes its parts one after another (`templates/mail/parts.txt`), each behind a [`MARK`] and the name of the part. No
-//! value can contain a mark or begin a line: values are [`Clean`](super::clean::Clean), which is one line without controls,
-//! and each line begins with words of the template.
+//! A template writes its parts in order (`templates/mail/parts.txt`). Each part begins with a [`MARK`] and its name.
+//! No value can contain a mark or begin a line: values are [`Clean`](super::clean::Clean), which is one line without
+//! controls, and each line begins with a text of the template.
 
 use askama::Template;
 
-/// Begins a part. A control, so no clean value contains it.
+/// The beginning of a part. It is a control character, so no clean value contains it.
 pub(crate) const MARK: char = '\u{1e}';
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) struct Page {
     /// Whether somebody must do something, and until when.
     pub(super) action: String,
     pub(super) items: Vec<Item>,
-    /// Of items that are not in the mail.
+    /// The number of items that are not in the mail.
     pub(super) more: String,
     pub(super) sections: Vec<Section>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Page {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) title: String,
-    /// Empty, or a person's address.
+    /// The person's address, or empty.
     pub(super) address: String,
     /// Label and text.
     pub(super) terms: Vec<(String, String)>,
@@ -40,7 +40,7 @@ pub(super) struct Section {
 
 impl Page {
     pub(super) fn of(template: &impl Template) -> Self {
-        // Into memory: writing cannot fail.
+        // Rendering into memory cannot fail.
         let words = template.render().unwrap_or_default();
         let mut page = Self::default();
         for part in words.split(MARK) {
@@ -64,7 +64,7 @@ impl Page {
     }
 }
 
-/// Lines and indentation of a template are those of its editor.
+/// Joins lines, because line ends and indentation of a template have no meaning.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -76,7 +76,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// `* title`, `> address`, and `Label: text`.
+/// Reads lines of three forms: `* title`, `> address` and `Label: text`.
 fn items(body: &str) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
     for line in body.lines().map(str::trim).filter(|line| !line.is_empty()) {

@@ -1,4 +1,4 @@
-//! The report of access: figures and the first of those who left in the mail, everybody in lists attached to it.
+//! The mail with the report of access: figures and the first leavers. The attached lists have all people.
 
 use askama::Template;
 
@@ -11,27 +11,31 @@ use super::{
 };
 use crate::{
     audit::{
-        page::{self, span},
-        receipt::Receipt,
+        leaver_receipt::Receipt,
         report::Report,
-        table,
+        review_page::{self, span},
+        review_table,
     },
     runtime::clock::Timestamp,
 };
 
+/// The content of a report mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Review {
+    /// The beginning of the period.
     pub since: Timestamp,
+    /// The end of the period.
     pub until: Timestamp,
-    /// Who holds a privileged role, where some role is one.
+    /// The number of people with a privileged role; `None` if no role is privileged.
     pub privileged: Option<usize>,
+    /// The report.
     pub report: Report,
 }
 
-/// Leavers in the mail itself.
+/// The highest number of leavers in the mail itself.
 const MOST_NAMED: usize = 10;
 
-/// Both lists together. Many a server takes 10 MB, and what is attached grows by a third.
+/// The size limit of both lists. Many servers accept 10 MB, and attachments grow by a third when they are encoded.
 const MOST_BYTES: usize = 6 << 20;
 
 const LIST: &str = "access-report.csv";
@@ -42,11 +46,11 @@ pub(super) fn rendered(tenant: &TenantNames, review: &Review) -> Rendered {
     Rendered { attachments, ..written(&page(tenant, review, rows)) }
 }
 
-/// As much as a mail can carry, and how many rows it is when that is not all.
+/// The attached lists within the size limit, and the number of their rows if that is not all.
 fn attached(report: &Report) -> (Option<usize>, Vec<Attachment>) {
     let mut report = report.clone();
     loop {
-        let (csv, html) = (table::write(&report), page::write(&report));
+        let (csv, html) = (review_table::write(&report), review_page::write(&report));
         if csv.len() + html.len() > MOST_BYTES && report.rows() > 0 {
             report.cut_to(report.rows() / 2);
             continue;
@@ -80,7 +84,7 @@ struct Mail {
     cut: Option<Count>,
 }
 
-/// When the directory reported it, when it was applied, when somebody was notified, and the time between.
+/// A leaver with the times of event, change and notification.
 struct Left {
     person: Person,
     event: Option<Clean>,
@@ -138,7 +142,7 @@ fn left(receipt: &Receipt) -> Left {
     }
 }
 
-/// Of a time in a receipt, as the other notices write times.
+/// A time of a receipt in the form of all mails.
 fn moment(at: &str) -> Clean {
     Timestamp::parse(at).map_or_else(|| clean::name(at, 40), time)
 }

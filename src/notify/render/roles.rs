@@ -1,4 +1,4 @@
-//! Roles of single people: privileged ones granted and lost, protected ones kept.
+//! The mails about privileged roles and about last holders of protected roles.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ struct Change {
 }
 
 impl PrivilegesMail {
-    /// The change that the whole mail is about.
+    /// The only change of the mail, if there is one only.
     fn single(&self) -> Option<&Change> {
         self.changes.first().filter(|_| self.total == Count(1))
     }
@@ -68,14 +68,14 @@ struct KeptMail {
     reference: Clean,
     people: Vec<Holder>,
     roles: Count,
-    /// People, some of whom keep several roles.
+    /// The number of people. A person may retain several roles.
     holders: Count,
 }
 
 struct Holder {
     person: Person,
     role: Clean,
-    /// Their access would have ended, not only the role.
+    /// Whether the loss would also end the person's access.
     access: bool,
     since: Clean,
     directory: Named,

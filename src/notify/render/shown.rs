@@ -1,4 +1,4 @@
-//! Values that templates show; pure. Names and ids come from strangers and are [`Clean`] here; the rest is our own.
+//! Values for templates; pure. Names and ids come from outside and are [`Clean`]; other values are rosterd's own.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::runtime::clock::Timestamp;
 
-/// Roles that are named of one person.
+/// The highest number of listed roles of one person.
 const MOST_ROLES: usize = 10;
 
-/// A number, and the words that agree with it: `{{ left.of("person", "people") }}`.
+/// A number with the right word: `{{ left.of("person", "people") }}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Count(pub(super) usize);
 
@@ -22,7 +22,7 @@ impl Count {
         self.0 == 0
     }
 
-    /// The one or the other: `{{ left.word("has", "have") }}`.
+    /// The singular or the plural: `{{ left.word("has", "have") }}`.
     pub(super) fn word<'a>(self, one: &'a str, many: &'a str) -> &'a str {
         if self.0 == 1 { one } else { many }
     }
@@ -52,17 +52,17 @@ impl fmt::Display for Count {
     }
 }
 
-/// A tenant as its administrators know it.
+/// A tenant with the names that its administrators know.
 pub(super) struct Organization {
     /// Its name, or its id.
     pub(super) name: Clean,
     pub(super) id: Clean,
-    /// The product that it uses; the operator runs it.
+    /// The name of the application.
     pub(super) application: &'static str,
 }
 
 impl Organization {
-    /// `org_01ACME, inbox 42`: enough for the operator to find the rest (docs/operations.md).
+    /// `org_01ACME, inbox 42`: the operator finds all details with it (docs/operations.md).
     pub(super) fn reference(&self, within: Option<String>) -> Clean {
         Clean::own(within.map_or_else(|| self.id.to_string(), |within| format!("{}, {within}", self.id)))
     }
@@ -86,7 +86,7 @@ impl TenantNames {
     }
 }
 
-/// A blank and a name in quotation marks, or nothing where there is none: `the directory{{ directory }}`.
+/// A blank and a name in quotation marks, or an empty text without a name: `the directory{{ directory }}`.
 pub(super) struct Named(Option<Clean>);
 
 impl Named {
@@ -101,16 +101,16 @@ impl fmt::Display for Named {
     }
 }
 
-/// Of a directory: its name, or its id.
+/// The name of a directory, or its id.
 pub(super) fn title(name: Option<&str>, id: &str) -> Clean {
     let name = name.map(|name| clean::name(name, 80)).filter(|name| !name.is_empty());
     name.unwrap_or_else(|| clean::name(id, 64))
 }
 
-/// A person's name, and the address where it does not stand for the name already.
+/// A person's name and address.
 pub(super) struct Person {
     pub(super) title: Title,
-    /// Empty where it is the title, or unknown.
+    /// Empty if it is the title or unknown.
     pub(super) address: Clean,
 }
 
@@ -122,7 +122,7 @@ pub(super) struct Title {
 
 impl Person {
     pub(super) fn new(name: Option<&str>, email: Option<&str>) -> Self {
-        // Many a directory gives the address for the name.
+        // Many directories send the address as the name.
         let name =
             name.filter(|name| email.is_none_or(|email| !name.trim().eq_ignore_ascii_case(email.trim())));
         let name = name.map(|text| clean::name(text, 80)).unwrap_or_default();
@@ -138,7 +138,7 @@ pub(super) fn role(slug: &str) -> Clean {
     clean::name(slug, 60)
 }
 
-/// The first roles of somebody, and how many more there are.
+/// The first roles of a person, and the number of the others.
 #[derive(Template)]
 #[template(path = "mail/roles.txt")]
 pub(super) struct Roles {
@@ -169,7 +169,7 @@ pub(super) fn day(at: Timestamp) -> Clean {
     Clean::own(at.to_utc().format("%Y-%m-%d").to_string())
 }
 
-/// Of all of them, those that are not in the mail.
+/// The number of items that are not in the mail.
 pub(super) fn rest(total: usize, named: usize) -> Count {
     Count(total.saturating_sub(named))
 }

@@ -27,7 +27,7 @@ fn digest(leavers: Vec<NamedLeaver>) -> Digest {
     }
 }
 
-/// To look at: `ROSTERD_TEST_MAILS=dir cargo nextest run --lib notify` leaves the pages there.
+/// Writes the mail to a directory for a reader: `ROSTERD_TEST_MAILS=dir cargo nextest run --lib notify`.
 pub(super) fn leave_a_picture(name: &str, rendered: &Rendered) {
     let Ok(directory) = std::env::var("ROSTERD_TEST_MAILS") else { return };
     let files = [
@@ -217,7 +217,7 @@ fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
     assert!(rendered.html.contains("R&#38;D"));
 }
 
-/// Like what attackers try, as well as anything at all.
+/// Texts of an attacker, and any other text.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -258,7 +258,7 @@ proptest! {
     }
 }
 
-/// The names of a composed mail's headers, in their order.
+/// The names of the headers of a composed mail, in order.
 fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
     let mail = crate::outbox::mails::ClaimedMail {
         id: 1,

@@ -1,4 +1,4 @@
-//! The plain form: at most 78 columns, for readers that show no HTML; pure.
+//! The plain text form with at most 78 columns, for mail programs without HTML; pure.
 
 use textwrap::{Options, WordSplitter, WrapAlgorithm, core::display_width, wrap};
 
@@ -6,10 +6,10 @@ use super::page::{Item, Page};
 
 pub(super) const COLUMNS: usize = 78;
 
-/// Between the longest label of a mail and the texts.
+/// The columns between the longest label of a mail and the texts.
 const GAP: usize = 2;
 
-/// A longer label pushes only its own text.
+/// A longer label moves only its own text.
 const WIDEST_LABEL: usize = 20;
 
 pub(super) fn write(page: &Page) -> String {
@@ -58,7 +58,7 @@ impl Paper {
         self.text.push('\n');
     }
 
-    /// Broken at blanks, and inside a word that is longer than a line. Columns are counted, not characters.
+    /// Breaks lines at blanks, and inside a word that is longer than a line. Counts columns, not characters.
     fn lines(&mut self, first: &str, rest: &str, text: &str) {
         let options = Options::new(COLUMNS)
             .initial_indent(first)

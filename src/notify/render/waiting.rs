@@ -1,4 +1,4 @@
-//! For the operator: deliveries that wait.
+//! The operator's mail about deliveries that wait for too long.
 
 use askama::Template;
 
@@ -14,7 +14,7 @@ use crate::outbox::notice::Waiting;
 struct Mail {
     deliveries: Count,
     since: Clean,
-    /// The oldest.
+    /// The oldest delivery.
     inbox_id: i64,
 }
 

@@ -1,4 +1,4 @@
-//! For the operator: webhooks that do not arrive, or arrive again.
+//! The operator's mail about webhooks that no longer arrive, or arrive again.
 
 use askama::Template;
 

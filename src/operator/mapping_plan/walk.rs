@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{PlanError, UserPlan};
 use crate::{
     apply::{
-        context::context,
         guard,
         load::{self, rows},
+        load_context::context,
         namesakes::{Together, together},
         protected_roles::foreseen,
         recompute,
@@ -16,10 +16,10 @@ use crate::{
     decide::{
         Rules,
         context::RetainedRoles,
-        examine::{Examined, examine},
         fact::EntityKind,
         protected_roles::{self, RoleLoss},
         roles::Because,
+        rule_matches::{Examined, examine},
         users::{self, ShownUser, UserAccess, UserChange},
     },
     tables::{self, claims},

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::RebuildError;
 use crate::{
     db::{Conn, Database, DbError},
-    tables::published::{PublishedTable, TABLES, TENANTS},
+    tables::host_tables::{PublishedTable, TABLES, TENANTS},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::{
     },
     tables::{
         Key,
-        published::{GROUP_MEMBERS, PublishedTable, TABLES, USER_ROLES, USERS},
+        host_tables::{GROUP_MEMBERS, PublishedTable, TABLES, USER_ROLES, USERS},
         users,
     },
 };

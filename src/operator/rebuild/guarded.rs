@@ -10,7 +10,7 @@ use crate::{
     decide::Rules,
     tables::{
         self, Key, guard_counts,
-        published::{USER_ROLES, USERS},
+        host_tables::{USER_ROLES, USERS},
     },
 };
 

@@ -11,7 +11,7 @@ use crate::{
     decide::guard::{HeldEntry, LostAccess},
     tables::{
         held_users,
-        published::{USER_ROLES, USERS},
+        host_tables::{USER_ROLES, USERS},
     },
 };
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Difference, RowChange};
 use crate::{
     audit::{Actor, AuditEntry, kinds},
-    tables::published::{GROUP_MEMBERS, USER_ROLES, USERS},
+    tables::host_tables::{GROUP_MEMBERS, USER_ROLES, USERS},
 };
 
 /// With the names of columns and not what they held, which may be personal.

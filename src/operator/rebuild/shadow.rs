@@ -12,11 +12,10 @@ use crate::{
     apply::{
         Batch, apply,
         consequences::Consequences,
-        parse_batch,
-        people::{Derivation, again},
-        recompute,
+        parse_batch, recompute,
+        users::{Derivation, again},
     },
-    audit::people::ChangeCause,
+    audit::row_entries::ChangeCause,
     db::{
         Conn, Database, DbError, Url,
         migrate::migrate,

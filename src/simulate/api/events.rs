@@ -1,4 +1,4 @@
-//! `GET /events`: always oldest first, whatever `order` asks for; the youngest are held back.
+//! `GET /events`: always the oldest first, whatever `order` is. The newest events are held back.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(super) fn events(broker: &Broker, query: &Query) -> Answer {
         return Answer::invalid("after", "after and range_start exclude each other");
     }
     let from = match from.map(Timestamp::parse) {
-        Some(None) => return Answer::invalid("range_start", "it is no time"),
+        Some(None) => return Answer::invalid("range_start", "it is not a time"),
         Some(from) if !broker.faults.newest_first => from,
         _ => None,
     };

@@ -1,4 +1,4 @@
-//! The limit of `/directory_users`: four requests in any second, for each directory.
+//! The rate limit of `/directory_users`: four requests in a second for each directory.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,7 +13,7 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// Whether one more request of this directory is within the limit; a refused one does not count.
+    /// Whether one more request for this directory is within the limit. A rejected one does not count.
     pub(super) fn allows(&mut self, directory_id: &str, now: Instant) -> bool {
         let lately = self.lately.entry(directory_id.to_owned()).or_default();
         while lately.front().is_some_and(|then| now.duration_since(*then) >= Duration::from_secs(1)) {

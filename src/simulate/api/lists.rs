@@ -1,4 +1,4 @@
-//! Lists of objects, in pages by the id of the last object.
+//! Lists of objects, in pages with the id of the last object as cursor.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -94,7 +94,7 @@ fn unknown(what: &str, id: &str) -> Answer {
     Answer { status: 404, body: json!({ "message": message, "code": "entity_not_found", "entity_id": id }) }
 }
 
-/// Objects come in the order of their ids, which is that of their creation.
+/// Objects are sorted by id, which is the order of their creation.
 fn listed<'a>(
     shifts: bool,
     query: &Query,

@@ -1,4 +1,4 @@
-//! What the broker knows: entities as their newest event shows them, the events, and the faults it shall have.
+//! The state of the simulated broker: entities as in their newest event, the events, and the faults of the API.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,24 +10,24 @@ use serde_json::{Map, Value, json};
 use super::{Answer, limits::Rate};
 use crate::{runtime::clock::Timestamp, simulate::Event};
 
-/// How the API misbehaves.
+/// The faults of the API.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    /// Events younger than this are not read yet.
+    /// Events younger than this are not in the answer yet.
     pub held_back_seconds: i64,
     /// Four requests a second for each directory on `/directory_users`.
     pub limits_rate: bool,
-    /// Sent with a 429.
+    /// The Retry-After header of a 429.
     pub retry_after: Option<String>,
-    /// Requests that fail from now on: part of the path, status, how many.
+    /// Requests that fail from now on: (part of the path, status, number of requests).
     pub fails: Vec<(String, u16, u32)>,
     /// Lists of users are empty.
     pub empty: bool,
-    /// Lists of users end after so many objects, as if that were all.
+    /// Lists of users end after this number of objects, as if they were complete.
     pub cut_after: Option<usize>,
     /// Pages of lists begin at a position and not after an object, so a deletion shifts them.
     pub pages_shift: bool,
-    /// Cursors into `/events` are not known any more.
+    /// Cursors of `/events` are not valid any more.
     pub cursors_expire: bool,
     /// `/events` gives the newest first and ignores `range_start` and `events`, as an emulator does.
     pub newest_first: bool,
@@ -77,7 +77,7 @@ pub(super) struct Emitted {
 
 pub struct Broker {
     pub faults: Faults,
-    /// Requests that came in.
+    /// The number of received requests.
     pub requests: u64,
     pub(super) rate: Rate,
     now: Timestamp,
@@ -86,7 +86,7 @@ pub struct Broker {
     pub(super) directories: BTreeMap<String, Value>,
     pub(super) users: BTreeMap<String, Value>,
     pub(super) groups: BTreeMap<String, Value>,
-    /// (group, user)
+    /// (group, user).
     pub(super) members: BTreeSet<(String, String)>,
 }
 
@@ -114,12 +114,12 @@ impl Broker {
         self.now
     }
 
-    /// Its clock goes on without an event.
+    /// Advances the clock without an event.
     pub fn tick(&mut self, seconds: i64) {
         self.now = self.now.plus_seconds(seconds);
     }
 
-    /// It happens: the lists and the events show it from now on.
+    /// Applies an event: the lists and the events contain it from now on.
     pub fn emit(&mut self, event: &Event) {
         if let Ok(body) = serde_json::from_slice::<Value>(&event.body) {
             self.emit_body(body);
@@ -140,7 +140,7 @@ impl Broker {
         self.events.push(Emitted { id: text(&body, "id").to_owned(), kind, organization_id, at, body });
     }
 
-    /// The same without an event: a change that the broker tells nobody of.
+    /// Applies a change without an event, as if the broker lost it.
     pub fn happen(&mut self, kind: &str, mut data: Value) {
         if let Some(object) = data.as_object_mut() {
             object.remove("previous_attributes");
@@ -179,7 +179,7 @@ impl Broker {
         }
     }
 
-    /// A directory as the REST object has it: other words for its state, and counts.
+    /// A directory as a REST object: with the API's words for its state, and counts.
     pub(super) fn shown_directory(&self, directory: &Value) -> Value {
         let id = text(directory, "id");
         let of = |entity: &&Value| text(entity, "directory_id") == id;

@@ -23,7 +23,7 @@ const JOINS: [(&str, &str); 7] = [
     ("outbox/bundle.rs", "a bundle waits while its directory is recomputed"),
     ("outbox/still_true.rs", "a notice stands while its person is without access"),
     ("audit/report.rs", "the review lists what the application's tables hold"),
-    ("audit/receipt.rs", "a receipt ends with the mail"),
+    ("audit/leaver_receipt.rs", "a receipt ends with the mail"),
 ];
 
 fn owner(table: &str) -> &'static str {

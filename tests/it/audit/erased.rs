@@ -10,7 +10,7 @@ use rosterd::{
         manual_roles::OperatorAt,
     },
     outbox::{self, Notice, notice::GivenUp},
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use rosterd::{
     db::DbError,
     operator::rebuild::{Rebuild, rebuild},
     simulate::{DEFAULT_START, Plan},
-    tables::published::TENANTS,
+    tables::host_tables::TENANTS,
 };
 
 use super::{replayed, shown, trail};

@@ -2,7 +2,7 @@
 
 use rosterd::{
     audit::{
-        receipt::receipts,
+        leaver_receipt::receipts,
         report::{ReportQuery, report},
     },
     config::MailUrl,

@@ -7,7 +7,7 @@ use rosterd::{
         explain::explain,
         mapping_plan::{self, Plan, PlanOperator},
     },
-    tables::published::{USER_ROLES, USERS},
+    tables::host_tables::{USER_ROLES, USERS},
 };
 use serde_json::Value;
 

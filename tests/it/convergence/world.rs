@@ -16,13 +16,13 @@ use rosterd::{
     broker::Source,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,
-    inbox::{Delivery, Stored, append::append, dead_letters, memory_queue::MemoryQueue},
+    inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue},
     operator::rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
     runtime::{clock::Clock, metrics::Metrics, wake::Wake},
     tables::{
+        host_tables::{TABLES, USERS},
         mappings::{self, AppliedMapping},
-        published::{TABLES, USERS},
     },
     worker::{
         applier::{Applier, ApplyStep},

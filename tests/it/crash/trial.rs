@@ -16,9 +16,9 @@ use rosterd::{
         Conn, Database, DbError, Url,
         schema::{dead_letters, inbox, inbox_queue, mails, outbox, recompute_jobs},
     },
-    inbox::{Delivery, append::append},
+    inbox::{Delivery, insert::append},
     simulate::{Census, DEFAULT_START, Event, Plan},
-    tables::published::{PublishedTable, TABLES},
+    tables::host_tables::{PublishedTable, TABLES},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -187,7 +187,7 @@ impl Trial {
         let acknowledged = self.load.answers().acknowledged;
         let (kept, users) = self.look(|conn| {
             let kept: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
-            Ok((kept, rows(conn, rosterd::tables::published::USERS)?))
+            Ok((kept, rows(conn, rosterd::tables::host_tables::USERS)?))
         });
         let kept: BTreeSet<String> = kept.into_iter().collect();
         let lost: Vec<&String> = acknowledged.difference(&kept).collect();

@@ -4,7 +4,7 @@ use rosterd::{
     app::{self, Workers},
     decide::guard::Undecided,
     operator::holds::Verdict,
-    tables::published::{USER_ROLES, USERS},
+    tables::host_tables::{USER_ROLES, USERS},
 };
 use serde_json::json;
 

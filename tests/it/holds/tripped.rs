@@ -3,7 +3,7 @@
 use rosterd::{
     decide::guard::{Guard, GuardLimits},
     operator::mapping_plan::{self, PlanOperator},
-    tables::published::{USER_ROLES, USERS},
+    tables::host_tables::{USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 

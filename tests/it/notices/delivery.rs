@@ -139,7 +139,7 @@ fn a_mail_does_not_leave_to_a_server_with_a_bad_certificate() {
     let app = TestApp::start(Backend::Sqlite, |_config| {});
     let server = SmtpServer::start_self_signed().unwrap();
     let office = Office::with(&app, |config| {
-        config.mail.url = Some(rosterd::config::MailUrl::Smtp(server.url().into()))
+        config.mail.url = Some(rosterd::config::MailUrl::Smtp(server.url().into()));
     });
     app.play(&[created("u1")]);
     app.play(&[event("e9", "dsync.user.updated", 9, with(user("u1", "inactive", 9), json!({})))]);

@@ -11,7 +11,7 @@ use rosterd::{
         self, Notice,
         notice::{LastHolder, NoticePerson},
     },
-    tables::published::USERS,
+    tables::host_tables::USERS,
 };
 use serde_json::json;
 

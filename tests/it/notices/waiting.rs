@@ -1,7 +1,7 @@
 //! Deliveries that wait for long are told of, whatever keeps them.
 
 use diesel::connection::SimpleConnection;
-use rosterd::{db::DbError, tables::published::USERS};
+use rosterd::{db::DbError, tables::host_tables::USERS};
 
 use super::{Office, created, deleted};
 use crate::harness::{TestApp, TestDatabase, both};

@@ -38,7 +38,7 @@ fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
         let refused = run(&["mapping", "check", &faulty]);
         assert_eq!(refused.status.code(), Some(1));
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(said.contains("faulty.toml:6: staff is not declared (there is member)"), "{said}");
+        assert!(said.contains("faulty.toml:6: staff is not declared (declared: member)"), "{said}");
         assert!(run(&["mapping", "check", &mapping]).status.success());
 
         let plan = home.path().join("plan.json").display().to_string();

@@ -4,7 +4,7 @@ use rosterd::{
     db::DbError,
     operator::manual_roles::{self, GrantTarget},
     tables::{
-        published::{ROLES, USER_ROLES, USERS},
+        host_tables::{ROLES, USER_ROLES, USERS},
         recompute_jobs,
     },
 };

@@ -2,7 +2,7 @@
 
 use rosterd::{
     operator::{explain::explain, manual_roles},
-    tables::published::{USER_ROLES, USERS},
+    tables::host_tables::{USER_ROLES, USERS},
 };
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use rosterd::{
         reconcile::{Reconcile, ReconcileError, Which},
         report::Report,
     },
-    tables::published::{GROUP_MEMBERS, USERS},
+    tables::host_tables::{GROUP_MEMBERS, USERS},
     worker::applier::ApplyStep,
 };
 use serde_json::{Value, json};

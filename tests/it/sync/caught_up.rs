@@ -4,7 +4,7 @@ use rosterd::{
     db::DbError,
     inbox::{dead_letters, listing},
     sync::catch_up::{Polled, poll},
-    tables::{event_cursors, polled_events, published::USERS},
+    tables::{event_cursors, host_tables::USERS, polled_events},
 };
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use rosterd::{
     simulate::{DEFAULT_START, Event, Plan},
     sync::catch_up::poll,
-    tables::published::{GROUP_MEMBERS, GROUPS, USER_ROLES, USERS},
+    tables::host_tables::{GROUP_MEMBERS, GROUPS, USER_ROLES, USERS},
 };
 
 use super::{api::TestApi, reconciled::reconcile};

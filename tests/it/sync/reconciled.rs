@@ -12,7 +12,7 @@ use rosterd::{
     },
     tables::{
         comparisons,
-        published::{DIRECTORIES, GROUP_MEMBERS, GROUPS, USER_ROLES, USERS},
+        host_tables::{DIRECTORIES, GROUP_MEMBERS, GROUPS, USER_ROLES, USERS},
     },
     worker::applier::ApplyStep,
 };

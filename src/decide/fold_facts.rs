@@ -1,4 +1,5 @@
-//! The join: an observation into the latest facts. Order, repetition and grouping make no difference to the result.
+//! Joins an observation into the latest facts. Order, repetition and grouping of observations do not change the
+//! result.
 
 use super::{
     bearers::{self, Joined, named, provided},
@@ -10,7 +11,8 @@ use super::{
 };
 use crate::decide::fact::{EntityKind, Fact, Membership, Observation, Scope, User, Version};
 
-/// Every claim named by `observation` must be in `state`: [`claim_of`] tells which.
+/// Joins one delivery's observation. The observation's claim ([`claim_of`]) must be in `state`; without it nothing
+/// changes.
 pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
     match observation {
         Observation::Organization(fact) => {
@@ -45,7 +47,7 @@ pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
     }
 }
 
-/// The (directory, organization) an observation speaks under; an empty organization where it names none.
+/// The (directory, organization) of an observation; an empty organization if it names none.
 pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
     let scope = match observation {
         Observation::Organization(_) => return None,
@@ -84,10 +86,10 @@ fn speak(
     Some(id)
 }
 
-/// What facts about users say beside their content.
+/// Parts of a fact that only users have, beside the content.
 #[derive(Default)]
 struct OfUser {
-    /// Of a directory: its provider.
+    /// The bearer; for a directory its provider.
     bearer: Option<Bearer>,
     deletes: bool,
 }
@@ -101,7 +103,7 @@ fn join<T: Said>(
 ) {
     let mut overruled = None;
     let (facts, contents) = state.facts_mut(T::KIND, &fact.id);
-    // Of several, under claims of several directories, any newer one may come to count instead of another.
+    // With facts under several claims, a newer fact may replace another claim's fact as the one that counts.
     let alone = facts.len() == 1;
     let ended = (T::KIND == EntityKind::Group && !fact.live).then(|| GroupDeletion {
         at: fact.version.emitted,
@@ -146,7 +148,7 @@ fn join<T: Said>(
                 });
             }
             let reveals = fact.reveals && standing.revealed_by.is_none();
-            // A repetition has the same time and id, and is no later one.
+            // A repetition has the same time and id, so it is not later.
             let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
             emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
             joined = bearer.map(|bearer| bearers::join(&mut standing.bearers, bearer)).unwrap_or_default();
@@ -165,7 +167,7 @@ fn join<T: Said>(
             if newer {
                 let known = contents.get(&(T::KIND, standing.inbox_id)).and_then(|content| T::of(content));
                 let digest = match known == Some(&fact.content) && standing.live && fact.live {
-                    // Every member's event repeats the group, and to compare is cheaper than to digest.
+                    // Each member's event repeats the group. A comparison costs less than a digest.
                     true => standing.digest,
                     false => digest(&fact),
                 };
@@ -176,7 +178,7 @@ fn join<T: Said>(
             (newer, differs || reveals)
         }
     };
-    // One alone has borne the id all the time; but others may have been there at once.
+    // A single bearer has had the id all the time. With several, the result may differ now.
     let several = facts.iter().map(|fact| fact.bearers.len()).sum::<usize>() > 1;
     let renamed = joined.earlier || (joined.news && several);
     state.touched.overruled.extend(overruled);
@@ -193,8 +195,8 @@ fn join<T: Said>(
     state.touched.facts.insert((entity, claim_id));
 }
 
-/// Keeps the newest fact that is no deletion while the latest one is. Returns whether an older fact than the latest is that
-/// now.
+/// Records the newest fact before a deletion, while the latest fact is a deletion. Returns whether this older fact
+/// became it.
 fn describe(standing: &mut LatestFact, version: &Version, inbox_id: i64, deletes: bool) -> bool {
     let newer = *version > standing.version;
     match (newer, deletes, &mut standing.deletion) {
@@ -224,8 +226,8 @@ fn join_membership(state: &mut StateSlice, inbox_id: i64, claim_id: i64, members
     }
 }
 
-/// `roles` lists every slug that was ever named, by old facts too, so that it does not depend on their order; but a
-/// removal creates nothing, not even a role.
+/// `roles` lists every slug that any fact ever named, so the list does not depend on order. A removal creates nothing,
+/// not even a role.
 fn mention_roles(state: &mut StateSlice, inbox_id: i64, claim_id: i64, user: &Fact<User>) {
     if !user.reveals {
         return;

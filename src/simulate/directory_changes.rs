@@ -1,5 +1,5 @@
-//! The life of a directory after its first sync: people change, move, leave and return; groups are renamed, deleted
-//! and made. Each change names a possible subject or does not happen.
+//! The events of a directory after its first sync: people change, move, leave and return; groups are renamed, deleted
+//! and created. A change without a possible subject does not happen.
 
 use rand::RngExt;
 use serde_json::{Map, Value, json};
@@ -11,11 +11,11 @@ use super::names::{self, DEPARTMENTS, JOB_TITLES};
 use super::people::Standing;
 
 const ROLES: [&str; 4] = ["member", "support", "billing", "admin"];
-/// Nobody is in more groups than this.
+/// The maximum number of groups of one person.
 const MOST_GROUPS: usize = 12;
 
 impl Directory {
-    /// Something that happens now. None only where nobody lives.
+    /// The next event; `None` only if the directory has no people.
     pub(super) fn live(&mut self, broker: &mut Broker) -> Option<Event> {
         let event = match broker.dice.random_range(0..100) {
             0..13 => self.change_profile(broker),
@@ -40,13 +40,13 @@ impl Directory {
         let mut previous = Map::new();
         previous.insert("name".to_owned(), json!(person.name()));
         previous.insert("last_name".to_owned(), json!(person.last_name));
-        // Two neighbours of the list are never equal.
+        // Two neighbours in the list are never equal.
         let (last_name, spelled) = [names::last(choice), names::last(choice + 1)]
             .into_iter()
             .find(|new| new.0 != person.last_name)?;
         person.last_name = last_name;
         if with_address {
-            // One letter before the dot and the person's number behind: no address of anybody else looks so.
+            // One letter before the dot and the person's number after it: no other person has such an address.
             let initial = person.username.chars().next()?;
             let address = format!("{initial}.{spelled}{}@{}", person.number, self.domain);
             if person.email.as_ref() != Some(&address) {
@@ -102,7 +102,7 @@ impl Directory {
         self.join_some_group(place, broker)
     }
 
-    /// Takes somebody out of a group; they may be inactive, when nobody sees the membership.
+    /// Removes a person from a group. The person may be inactive; then no row shows the membership.
     fn leave_group(&mut self, broker: &mut Broker) -> Option<Event> {
         let place = self.somebody(None, broker)?;
         self.forget_deleted_groups(place);
@@ -129,7 +129,7 @@ impl Directory {
         Some(broker.event("dsync.group.updated", body::Group { previous_attributes, ..self.group(group) }))
     }
 
-    /// At most a quarter of the people is away at once.
+    /// A person leaves. At most a quarter of the people is inactive or deleted at once.
     fn leave(&mut self, broker: &mut Broker) -> Option<Event> {
         if (self.away.len() + 1) * 4 > self.people.len() {
             return None;
@@ -170,9 +170,9 @@ impl Directory {
         Some(broker.event("dsync.user.created", self.user(person)))
     }
 
-    /// Only `dsync.group.deleted` tells of it: no member is removed before.
+    /// `dsync.group.deleted` is the only event: no member is removed before.
     fn delete_group(&mut self, broker: &mut Broker) -> Option<Event> {
-        // The larger the groups the rarer, or a large directory would soon be without memberships.
+        // Large groups are deleted less often; otherwise a large directory would soon have no memberships.
         let size = self.people.len() / self.live_groups.len().max(1);
         if self.live_groups.len() < 3 || broker.dice.random_range(0..=size) > 2 {
             return None;
@@ -196,7 +196,7 @@ impl Directory {
         Some(broker.event("dsync.user.updated", body::User { previous_attributes: Some(previous), ..user }))
     }
 
-    /// The first one from a random place on who has that standing, or who is not deleted.
+    /// The first person with this standing after a random index; without a standing, the first who is not deleted.
     fn somebody(&self, standing: Option<Standing>, broker: &mut Broker) -> Option<usize> {
         let start = broker.dice.random_range(0..self.people.len().max(1));
         let people = || self.people.iter().enumerate();
@@ -217,7 +217,8 @@ impl Directory {
     }
 }
 
-/// The entry `step` places after `current`, around and around: another one while `step` is less than `N`.
+/// The entry `step` places after `current`, from the end on to the beginning. It differs from `current` if `step` is
+/// less than `N`.
 fn step_from<const N: usize>(from: &[&'static str; N], current: &str, step: usize) -> &'static str {
     let place = from.iter().position(|entry| *entry == current).unwrap_or(0);
     names::pick(from, place + step)

@@ -1,29 +1,30 @@
-//! A body that the ordinary reader refuses, read once more so that one bad value costs no more than itself.
+//! Reads a body again that the ordinary reader rejects, so that a bad value costs no more than itself.
 //!
-//! What cannot be kept is left out and named: a number that no computer number holds, a value nested too deeply. Half a
-//! surrogate pair and bytes that are not UTF-8 become NUL, which no id may hold and which every other text shows as
-//! U+FFFD: so two ids never become one. Of a key that stands twice the last counts, as for most readers of JSON.
+//! A value that cannot be stored is left out and named: a number that is too large, or a value that is nested too
+//! deeply. Half a surrogate pair and bytes that are not UTF-8 become NUL. No id may contain NUL, and all other texts
+//! show it as U+FFFD, so two ids never become one. If a key is there twice, the last value is used, as in most readers
+//! of JSON.
 
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use crate::decide::number::canonical;
+use crate::decide::json_number::canonical;
 
-/// As deep as a value may be; serde_json reads 127 levels.
+/// The deepest nesting of a value. serde_json reads 127 levels.
 const DEEPEST: usize = 64;
 const TOO_DEEP: &str = "it is nested too deeply";
-/// So many are named; the rest is the same body.
+/// The number of named values; more are left out without a name.
 const MOST_NAMED: usize = 20;
-/// Of a key in such a name, in characters.
+/// The longest key in such a name, in characters.
 const LONGEST_KEY: usize = 60;
 
 pub(super) struct Mended {
     pub(super) value: Value,
-    /// Each in words for the operator.
+    /// A text for the operator about each value that was left out.
     pub(super) left_out: Vec<String>,
 }
 
-/// `None` when it is no JSON at all.
+/// `None` if the body is not JSON.
 pub(super) fn mended(body: &[u8]) -> Option<Mended> {
     let mut reader = Reader { rest: body, path: Vec::new(), left_out: Vec::new() };
     let value = match reader.value()? {
@@ -72,7 +73,7 @@ impl Reader<'_> {
             match self.value()? {
                 Read::Kept(value) => {
                     if twice {
-                        self.name("it stands twice, and the last is taken");
+                        self.name("the key is there twice; the last value is used");
                     }
                     map.insert(key, value);
                 }
@@ -97,7 +98,7 @@ impl Reader<'_> {
             self.path.push("[]".to_owned());
             match self.value()? {
                 Read::Kept(value) => items.push(value),
-                // Empty lists in empty lists say nothing: the whole is left out, by the name it has.
+                // Nested empty lists have no content, so the outermost list is left out and named.
                 Read::LeftOut(TOO_DEEP) => is_too_deep = true,
                 Read::LeftOut(why) => self.name(why),
             }
@@ -135,7 +136,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Without recursion, however deep it goes.
+    /// Skips a value without recursion, at any depth.
     fn skip(&mut self) -> Option<Read> {
         let mut values = serde_json::Deserializer::from_slice(self.rest).into_iter::<IgnoredAny>();
         values.next()?.ok()?;
@@ -188,7 +189,7 @@ impl Reader<'_> {
                 };
                 let pair = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
                 if pair.is_none() {
-                    // The second is a character, or half of one, of its own.
+                    // The second escape is a character of its own, or half of one.
                     self.rest = rest;
                 }
                 pair.or_else(|| char::decode_utf16([first]).next()?.ok()).unwrap_or('\0')
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn of_a_key_that_stands_twice_the_last_counts_and_it_is_named() {
-        let named = vec!["a: it stands twice, and the last is taken".to_owned()];
+        let named = vec!["a: the key is there twice; the last value is used".to_owned()];
         assert_eq!(both(br#"{"a":1,"a":{"b":2}}"#), Some((json!({"a": {"b": 2}}), named)));
     }
 

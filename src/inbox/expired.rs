@@ -1,4 +1,4 @@
-//! Deliveries that are old and neither waiting nor dead letters, page by page; what becomes of them, retention decides.
+//! Reads old deliveries that are neither in the queue nor dead letters, page by page. `retention` decides which are deleted.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Deliveries looked at in one page.
+/// The number of deliveries in one page.
 const PAGE: i64 = 500;
 
 /// A stored delivery.
@@ -26,12 +26,12 @@ pub struct OldDelivery {
     pub event_key: String,
     /// As in table `inbox`: 0 to apply, 1 ignored, 2 not understood.
     pub disposition: i16,
-    /// The bytes as they were signed.
+    /// The signed bytes.
     pub body: Vec<u8>,
 }
 
-/// The next deliveries after `cursor` that came before `before`, and where to go on; nowhere when the walk has come to
-/// young ones. Ids grow with the time of receipt.
+/// The next deliveries after id `cursor` that were received before `before`, and the next cursor. The cursor is `None` at
+/// the end or at newer deliveries. Ids grow with the time of reception.
 pub fn page(conn: &mut Conn, cursor: i64, before: Timestamp) -> QueryResult<(Vec<OldDelivery>, Option<i64>)> {
     let rows: Vec<(i64, i64)> = inbox::table
         .filter(inbox::id.gt(cursor))

@@ -1,4 +1,4 @@
-//! What the host application reads, as it reads it: for lists, comparisons and tests.
+//! The tables that the application reads, in the form in which it reads them: for lists, comparisons and tests.
 
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// How a column is read for lists and comparisons.
+/// The type of a column in lists and comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// Text.
@@ -25,16 +25,16 @@ pub enum ColumnType {
     Json,
 }
 
-/// A table and the columns a host needs to know, in the order of the documentation.
+/// A table with its documented columns, in the order of the documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedTable {
     /// Its name.
     pub name: &'static str,
     /// Names and types.
     pub columns: &'static [(&'static str, ColumnType)],
-    /// How many of the first columns are the key, by which lists are ordered.
+    /// The number of leading columns that are the key. Lists are sorted by them.
     pub key: usize,
-    /// rosterd's own columns, which a host need not know.
+    /// rosterd's own columns, which are not documented.
     pub hidden: &'static [(&'static str, ColumnType)],
 }
 
@@ -144,7 +144,7 @@ pub const USER_ROLES: PublishedTable = PublishedTable {
     hidden: &[],
 };
 
-/// All of them.
+/// All tables that the application reads.
 pub const TABLES: [PublishedTable; 7] =
     [TENANTS, DIRECTORIES, USERS, GROUPS, GROUP_MEMBERS, ROLES, USER_ROLES];
 
@@ -160,12 +160,12 @@ impl PublishedTable {
         self.columns.iter().map(|(name, _)| *name)
     }
 
-    /// Every row, or those of one tenant, ordered by key; values in the order of the columns.
+    /// All rows, or the rows of one tenant, sorted by key; values in the order of the columns.
     pub fn rows(&self, conn: &mut Conn, tenant: Option<&str>) -> QueryResult<Vec<Vec<Value>>> {
         self.select(conn, tenant, self.columns)
     }
 
-    /// The same with rosterd's own columns after them.
+    /// The same rows with rosterd's own columns at the end.
     pub fn whole_rows(&self, conn: &mut Conn, tenant: Option<&str>) -> QueryResult<Vec<Vec<Value>>> {
         self.select(conn, tenant, &self.all_columns())
     }
@@ -186,7 +186,7 @@ impl PublishedTable {
         let postgres = matches!(conn, Conn::Postgres(_));
         let columns: Vec<String> = columns.iter().map(|column| expression(*column, postgres)).collect();
         let array = if postgres { "jsonb_build_array" } else { "json_array" };
-        // Always one bind, so that both cases are one statement.
+        // There is always one bind, so both cases have the same parameters.
         let (filter, bind) = match (tenant, postgres) {
             (Some(tenant), true) => (format!("{tenant_column} = $1"), tenant),
             (Some(tenant), false) => (format!("{tenant_column} = ?1"), tenant),
@@ -204,13 +204,13 @@ impl PublishedTable {
             Conn::Postgres(pg) => sql_query(sql).bind::<Text, _>(bind).load(pg)?,
             Conn::Sqlite(sqlite) => sql_query(sql).bind::<Text, _>(bind).load(sqlite)?,
         };
-        // The database has just built it as a JSON array.
+        // The database has built it as a JSON array.
         Ok(rows.iter().map(|row| serde_json::from_str(&row.row).unwrap_or_default()).collect())
     }
 }
 
 impl PublishedTable {
-    /// Tenants that have rows here.
+    /// The tenants with rows in the table.
     pub fn tenants(&self, conn: &mut Conn) -> QueryResult<Vec<String>> {
         let column = self.names().next().unwrap_or_default();
         let sql = format!("SELECT DISTINCT {column} AS row FROM {}", self.name);
@@ -218,7 +218,7 @@ impl PublishedTable {
         Ok(rows.into_iter().map(|row| row.row).collect())
     }
 
-    /// Writes whole rows (`whole_rows`) over what is there.
+    /// Inserts or overwrites rows of [`Self::whole_rows`].
     pub fn put(&self, conn: &mut Serialized<'_>, rows: &[Vec<Value>]) -> QueryResult<()> {
         let columns = self.all_columns();
         let text = |value: &Value| match value {
@@ -271,7 +271,7 @@ fn postgres_time(column: &str) -> String {
     format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 }
 
-/// A time column as SQLite keeps it and [`crate::runtime::clock::Timestamp`] reads it.
+/// A time column in the text form that SQLite stores and [`crate::runtime::clock::Timestamp`] reads.
 pub(crate) fn time_as_text(conn: &Conn, column: &str) -> String {
     if matches!(conn, Conn::Postgres(_)) { postgres_time(column) } else { column.to_owned() }
 }

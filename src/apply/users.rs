@@ -5,23 +5,23 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     consequences::Consequences,
-    context::context,
     groups::groups,
     guard,
     load::{self, rows, touched},
+    load_context::context,
     namesakes::{Together, together},
     protected_roles::{self, SettledHolders},
     recompute,
 };
 use crate::{
-    audit::{self, people::ChangeCause},
+    audit::{self, row_entries::ChangeCause},
     db::{DbError, Serialized},
     decide::{
         Rules,
         context::Context,
         fact::EntityKind,
         guard::Extent,
-        newest::Homes,
+        newest_fact::Homes,
         privileges,
         state::StateSlice,
         users::{self, ShownUser, UserChange, UserOutcome},
@@ -122,7 +122,7 @@ fn users(
     manual_grants::follow(conn, &context.followed)?;
 
     // 4. Collect the consequences.
-    let entries = audit::people::users(conn, state, &shown, &changes, derivation.cause)?;
+    let entries = audit::row_entries::users(conn, state, &shown, &changes, derivation.cause)?;
     consequences.entries.extend(entries);
     let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
     consequences.notices.extend(leavers.into_iter().map(Notice::Deprovisioned));

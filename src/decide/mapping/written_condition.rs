@@ -1,4 +1,4 @@
-//! Conditions as they are written, checked: exactly one test each, and none that nothing can fulfil.
+//! Checks written conditions: each has exactly one test, and none is impossible.
 
 use serde_json::{Number, Value as Json};
 use toml::{Spanned, Value};
@@ -9,7 +9,7 @@ use super::{
     condition::{Condition, GroupSelector, Test},
     document::{Attribute, AttributePath, Group, When},
 };
-use crate::decide::number::canonical;
+use crate::decide::json_number::canonical;
 
 pub(super) fn condition(when: &Spanned<When>, faults: &mut Faults<'_>) -> Option<Condition> {
     match read(when.get_ref(), faults) {
@@ -21,7 +21,7 @@ pub(super) fn condition(when: &Spanned<When>, faults: &mut Faults<'_>) -> Option
     }
 }
 
-/// `Ok(None)` when what is wrong was told already, further inside.
+/// `Ok(None)` if the fault is inside it and was recorded there.
 fn read(when: &When, faults: &mut Faults<'_>) -> Result<Option<Condition>, String> {
     match when {
         When { role: Some(role), group: None, attribute: None, all: None, any: None, not: None } => {
@@ -52,9 +52,9 @@ fn read(when: &When, faults: &mut Faults<'_>) -> Result<Option<Condition>, Strin
 
 fn several(some: &[Spanned<When>], faults: &mut Faults<'_>) -> Result<Option<Vec<Condition>>, String> {
     if some.is_empty() {
-        return Err("an empty list of conditions: name some, or leave the rule out".to_owned());
+        return Err("the list of conditions is empty: write some, or remove the rule".to_owned());
     }
-    // All of them are looked at, so that all that is wrong is told.
+    // All conditions are read, so that all faults are recorded.
     let read: Vec<Option<Condition>> = some.iter().map(|one| condition(one, faults)).collect();
     Ok(read.into_iter().collect())
 }
@@ -65,7 +65,7 @@ fn role(role: &Value) -> Result<Condition, String> {
         Value::Array(slugs) => slugs.iter().map(|slug| slug.as_str().map(str::to_owned)).collect(),
         _ => None,
     };
-    let slugs = slugs.filter(|slugs| !slugs.is_empty()).ok_or("role is a slug, or a list of some")?;
+    let slugs = slugs.filter(|slugs| !slugs.is_empty()).ok_or("role is a slug or a list of slugs")?;
     slugs.iter().try_for_each(|slug| possible(slug, "role"))?;
     Ok(Condition::Role(slugs))
 }
@@ -135,11 +135,11 @@ fn scalar(value: &Value) -> Result<Json, String> {
     match value {
         Value::String(text) => Ok(Json::from(text.as_str())),
         Value::Integer(number) => Ok(Json::from(*number)),
-        // As attributes are stored, so that 3 and 3.0 are one number.
+        // In the form of stored attributes, so that 3 and 3.0 are one number.
         Value::Float(number) if number.is_finite() => Number::from_f64(*number)
             .and_then(|number| canonical(&number))
             .map(Json::Number)
-            .ok_or_else(|| format!("the number {number} takes more than 400 digits")),
+            .ok_or_else(|| format!("the number {number} has more than 400 digits")),
         Value::Boolean(boolean) => Ok(Json::from(*boolean)),
         Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
             Err("a value is a text, a number, or true or false".to_owned())
@@ -147,17 +147,17 @@ fn scalar(value: &Value) -> Result<Json, String> {
     }
 }
 
-/// `*` is any text, `?` any one character.
+/// A pattern: `*` is any text, `?` is any one character.
 fn pattern(text: &str) -> Result<WildMatch, String> {
     possible(text, "pattern")?;
     Ok(WildMatch::new(text))
 }
 
-/// Names from directories come trimmed and are never empty.
+/// Names from directories are trimmed and never empty, so other texts cannot match.
 fn possible(text: &str, what: &str) -> Result<(), String> {
     if text.is_empty() || text.trim() != text {
         return Err(format!(
-            "{what} is {text:?}, which nothing can match: names are not empty, nor begin or end with a space"
+            "{what} is {text:?}, which nothing can match: names are not empty and do not begin or end with a space"
         ));
     }
     Ok(())

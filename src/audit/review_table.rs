@@ -1,8 +1,8 @@
-//! The access review, and receipts, as rows of one table; pure.
+//! The access review and receipts as rows of one table. The file is pure.
 
 use serde_json::Value;
 
-use super::{receipt::Receipt, report::Report};
+use super::{leaver_receipt::Receipt, report::Report};
 use crate::text::csv;
 
 pub const RECEIPT: [&str; 15] = [
@@ -31,7 +31,7 @@ pub fn receipt_row(receipt: &Receipt) -> Vec<Value> {
     RECEIPT.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
 }
 
-/// As CSV: a row for each role held, then one for each leaver.
+/// As CSV: a row for each held role, then one for each leaver.
 pub fn write(report: &Report) -> String {
     let mut columns = vec!["record", "role", "since"];
     columns.extend(RECEIPT);

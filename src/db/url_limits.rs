@@ -1,5 +1,5 @@
-//! What rosterd adds to the URL of a PostgreSQL database: limits, so that no server and no network that is silent holds
-//! a caller for ever. Pure; a parameter that the operator has set is never changed.
+//! Adds time limits to the URL of a PostgreSQL database, so that no caller waits for ever for a server or a network that
+//! does not answer. Pure. A parameter that the operator has set is never changed.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::conn::ConnectError;
 /// How long one host may take to answer.
 const CONNECT_SECONDS: u64 = 3;
 
-/// A connection whose other end does not answer is given up after 20 seconds: by probes while it waits for an answer,
-/// and by the time-out while it waits for what it has sent to arrive.
+/// A connection is closed after 20 seconds without an answer from the other end: keepalive probes detect it while a
+/// query runs, `tcp_user_timeout` (in milliseconds) while sent data is not acknowledged.
 const LIMITS: [(&str, &str); 5] = [
     ("keepalives", "1"),
     ("keepalives_idle", "10"),
@@ -18,8 +18,8 @@ const LIMITS: [(&str, &str); 5] = [
     ("tcp_user_timeout", "20000"),
 ];
 
-/// Where the systems keep their bundle of certificate authorities: Debian and Alpine, Fedora and Red Hat, SUSE, the
-/// BSDs and macOS. OpenSSL is built in here, and looks in none of them by itself.
+/// The usual paths of the bundle of certificate authorities: Debian and Alpine, Fedora and Red Hat (two paths), SUSE, the
+/// BSDs and macOS. The OpenSSL in this binary looks at none of them by itself.
 pub(super) const BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -28,18 +28,19 @@ pub(super) const BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// What of the process's surroundings counts here.
+/// The parts of the process's environment that matter for a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Surroundings {
     /// `PGCONNECT_TIMEOUT` is set, and libpq reads it.
     pub(super) limits_connecting: bool,
     /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, and OpenSSL reads it.
     pub(super) names_certificates: bool,
-    /// The first of [`BUNDLES`] that is there.
+    /// The first of [`BUNDLES`] that exists.
     pub(super) bundle: Option<&'static str>,
 }
 
-/// The parts of a URL as libpq divides it. A password may hold a question mark, so the first one after it counts.
+/// Divides a URL into base and query as libpq does. A password may contain a question mark, so the query begins at the
+/// first question mark after the password.
 pub(super) fn divided(url: &str) -> (&str, &str) {
     let begin = url.find("://").map_or(0, |at| at + 3);
     let rest = url.get(begin..).unwrap_or_default();
@@ -55,10 +56,10 @@ pub(super) fn divided(url: &str) -> (&str, &str) {
     }
 }
 
-/// Keys and values in their order, each as libpq reads it, and as it is written.
+/// Each parameter in order: decoded key, decoded value, original text.
 fn parameters(query: &str) -> Vec<(String, String, &str)> {
     let read = |text: &str| {
-        // `form_urlencoded` takes a plus for a blank, and libpq does not.
+        // `form_urlencoded` decodes a plus as a blank. libpq does not.
         url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
             .next()
             .map(|(key, value)| (key.into_owned(), value.into_owned()))
@@ -71,13 +72,13 @@ fn parameters(query: &str) -> Vec<(String, String, &str)> {
         .collect()
 }
 
-/// The URL that libpq is given.
+/// The URL that is passed to libpq. Fails when it needs the system's certificates and there are none.
 pub(super) fn with_limits(url: &str, around: Surroundings) -> Result<String, ConnectError> {
     let (base, query) = divided(url);
     let parameters = parameters(query);
     let value_of = |name: &str| value_of(&parameters, name);
     let trusts_system = value_of("sslrootcert") == Some("system") && !around.names_certificates;
-    // libpq allows no weaker mode beside it, and says so itself.
+    // With `system`, libpq refuses a weaker mode with an error text of its own.
     let is_strict = value_of("sslmode").is_none_or(|mode| mode == "verify-full");
     let bundle = match (trusts_system && is_strict, around.bundle) {
         (false, _) => None,
@@ -100,7 +101,7 @@ pub(super) fn with_limits(url: &str, around: Surroundings) -> Result<String, Con
     Ok(format!("{base}?{}", query.join("&")))
 }
 
-/// The last value of a parameter counts.
+/// The value of a parameter. If it is repeated, the last one counts, as in libpq.
 fn value_of<'p>(parameters: &'p [(String, String, &str)], name: &str) -> Option<&'p str> {
     parameters.iter().rev().find(|(key, ..)| key == name).map(|(_, value, _)| value.as_str())
 }
@@ -116,15 +117,15 @@ pub(super) fn hosts(url: &str) -> usize {
     named.map(|hosts| hosts.split(',').count()).max().unwrap_or(1)
 }
 
-/// Whether libpq passes over hosts that take no writes, when there are several.
+/// Whether libpq skips hosts that accept no writes, when the URL names several.
 pub(super) fn asks_for_writes(url: &str) -> bool {
     let parameters = parameters(divided(url).1);
     value_of(&parameters, "target_session_attrs")
         .is_some_and(|asked| asked == "read-write" || asked == "primary")
 }
 
-/// How long a caller waits for a free or new connection before it is told that the database is away: long enough for
-/// all hosts but the last to be silent, and a second more.
+/// How long a caller waits for a free or new connection before it gets an error: long enough to try every host, and one
+/// second more; at most one minute.
 pub(super) fn patience(url: &str) -> Duration {
     let parameters = parameters(divided(url).1);
     let each = value_of(&parameters, "connect_timeout")
@@ -149,7 +150,7 @@ mod tests {
 
         assert_eq!(limited("postgres://h/d"), format!("postgres://h/d?{LIMITED}"));
         assert_eq!(limited("postgres://h/d?"), format!("postgres://h/d?{LIMITED}"));
-        // No parameter, however its value or the password reads.
+        // The name of a parameter inside a value or a password does not count.
         assert_eq!(
             limited("postgres://u:connect_timeout?@h/d?application_name=connect_timeout"),
             format!("postgres://u:connect_timeout?@h/d?application_name=connect_timeout&{LIMITED}")
@@ -172,7 +173,7 @@ mod tests {
         let none = with_limits(url, Surroundings::default()).unwrap_err();
         assert!(none.to_string().contains("set sslrootcert to the path"), "{none}");
 
-        // OpenSSL finds what the environment names; libpq refuses a weak mode beside `system`.
+        // OpenSSL reads the path from the environment. libpq refuses a weak mode together with `system`.
         let named = Surroundings { names_certificates: true, ..DEBIAN };
         assert_eq!(with_limits(url, named).unwrap(), format!("{url}&{LIMITED}"));
         let weak = "postgres://h/d?sslmode=require&sslrootcert=system";

@@ -1,15 +1,15 @@
-//! Numbers of JSON in one form, so that equal numbers are equal texts on both databases; pure.
+//! JSON numbers in one form, so that equal numbers are equal texts on both databases. The file is pure.
 //!
-//! PostgreSQL's jsonb keeps the value of a number and not its text: `1e16` comes back as `10000000000000000`. SQLite keeps the
-//! text. So a number is written without an exponent and without zeros at its end before it is stored, digit for digit, and a rule
-//! compares such forms: `3`, `3.0` and `30e-1` are one number.
+//! PostgreSQL's jsonb stores the value of a number and not its text: `1e16` is read as `10000000000000000`. SQLite
+//! stores the text. So each number is written without an exponent and without zeros at its end before it is stored.
+//! Rules compare this form: `3`, `3.0` and `30e-1` are one number.
 
 use serde_json::{Number, Value};
 
-/// As many digits as a number may have when it is written out; more than a double-precision number can need.
+/// The maximum number of digits of a written-out number. A double-precision number never needs more.
 const MOST_DIGITS: usize = 400;
 
-/// `None` for a number that takes more digits than that.
+/// The number in its one form; `None` if that needs more than 400 digits.
 pub fn canonical(number: &Number) -> Option<Number> {
     let text = number.as_str();
     let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 19;
@@ -28,7 +28,7 @@ fn written_out(text: &str) -> Option<String> {
     if significant.is_empty() {
         return Some("0".to_owned());
     }
-    // Where the point stands, counted from the first significant digit.
+    // The position of the decimal point, counted from the first significant digit.
     let leading = i64::try_from(digits.len() - significant.len()).ok()?;
     let exponent: i64 = exponent.parse().ok()?;
     let point = i64::try_from(whole.len()).ok()?.checked_sub(leading)?.checked_add(exponent)?;
@@ -49,8 +49,8 @@ fn written_out(text: &str) -> Option<String> {
     })
 }
 
-/// Every number of the value in its one form. A number that is too long is left out, with what it stands in if that is a list; `leave_out`
-/// is told of the key.
+/// The value with each number in its one form. A number with too many digits is left out, and `leave_out` is called
+/// with its key.
 pub fn canonical_within(value: Value, key: &str, leave_out: &mut impl FnMut(&str)) -> Option<Value> {
     Some(match value {
         Value::Number(number) => match canonical(&number) {

@@ -1,45 +1,53 @@
-//! What a PostgreSQL server must be, before anything is kept there; what else speaks its protocol is refused by name, or by
-//! what it does.
+//! Checks that a server is a suitable PostgreSQL, before the first write. Other products with the same protocol are
+//! refused, by their name or by a test of their behaviour.
 
 use diesel::{
     PgConnection, QueryResult, QueryableByName, RunQueryDsl, sql_query,
     sql_types::{Bool, Integer, Text},
 };
 
-/// Why a server is refused; told to the operator as it is.
+/// Why a server is refused. The operator reads this text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsuitable {
+    /// CockroachDB.
     #[error(
-        "the server is CockroachDB: its advisory locks do nothing, so changes could not take turns; use PostgreSQL 15 or newer, or SQLite"
+        "the server is CockroachDB: its advisory locks do nothing, so two processes could change the same rows at once; use PostgreSQL 15 or newer, or SQLite"
     )]
     Cockroach,
+    /// An old major version of PostgreSQL.
     #[error("PostgreSQL {0} is too old: rosterd needs 15 or newer")]
     TooOld(i32),
+    /// The encoding is not UTF-8.
     #[error(
-        "the encoding of the database is {0}, which cannot hold every name: make one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and move the data there"
+        "the encoding of the database is {0}, which cannot store every name: create another database with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and move the data there"
     )]
     Encoding(String),
+    /// A pooler changes the server process between transactions.
     #[error(
-        "a pooler in transaction mode is between rosterd and PostgreSQL: statements, settings and locks of several programs would mix there; set it to session mode for rosterd (pgbouncer: pool_mode=session), or let DATABASE_URL name the server itself"
+        "a pooler in transaction mode is between rosterd and PostgreSQL: it would mix statements, settings and locks of several programs; set it to session mode for rosterd (pgbouncer: pool_mode=session), or set DATABASE_URL to the server itself"
     )]
     TransactionPooling,
+    /// Advisory locks of one connection are not visible to another.
     #[error(
-        "two connections do not see each other's advisory locks: they lead to different servers, or the server has no such locks; let DATABASE_URL name one PostgreSQL server"
+        "two connections do not see each other's advisory locks: they lead to different servers, or the server has no such locks; set DATABASE_URL to one PostgreSQL server"
     )]
     NoLocks,
+    /// A read-only host, and the URL names several.
     #[error(
-        "the first host of DATABASE_URL that answers is read-only: add target_session_attrs=read-write to DATABASE_URL, so that the host that takes writes is found"
+        "the first host of DATABASE_URL that answers is read-only: add target_session_attrs=read-write to DATABASE_URL, so that the host that accepts writes is found"
     )]
     OtherHost,
-    #[error("the server is a standby, which takes no writes: let DATABASE_URL name the primary server")]
+    /// A standby, and the URL names no other host.
+    #[error("the server is a standby, which accepts no writes: set DATABASE_URL to the primary server")]
     Standby,
+    /// Transactions are read-only by default.
     #[error(
-        "default_transaction_read_only is on for this database or role, so nothing can be written: turn it off by ALTER DATABASE … or ALTER ROLE … SET default_transaction_read_only = off"
+        "default_transaction_read_only is on for this database or role, so nothing can be written: switch it off with ALTER DATABASE … or ALTER ROLE … SET default_transaction_read_only = off"
     )]
     ReadOnly,
 }
 
-/// The first with MERGE (`db::bulk::Upsert`), as PostgreSQL counts its versions.
+/// PostgreSQL 15, the first version with MERGE (`db::bulk::Upsert`), in the form of `server_version_num`.
 const OLDEST: i32 = 150_000;
 
 #[derive(QueryableByName)]
@@ -64,9 +72,10 @@ struct Writes {
     read_only: bool,
 }
 
-/// What is wrong with any use of this server. Inside a transaction, as behind a pooler nothing else stays on one server.
+/// Why this server cannot be used at all. Runs inside a transaction, because a pooler may change the server between two
+/// transactions.
 pub(super) fn of_server(pg: &mut PgConnection) -> QueryResult<Option<Unsuitable>> {
-    // Alone, as another product may not know the settings.
+    // A query of its own: another product may not know the settings of the next one.
     let named: Named = sql_query("SELECT version() AS version").get_result(pg)?;
     if let Some(wrong) = judge_name(&named.version) {
         return Ok(Some(wrong));
@@ -96,7 +105,7 @@ fn is_utf8(encoding: &str) -> bool {
     ["UTF8", "UTF-8"].iter().any(|name| encoding.eq_ignore_ascii_case(name))
 }
 
-/// What keeps rosterd from writing there. A standby is good enough for lists.
+/// Why rosterd cannot write on this server. Commands that only list also work on a standby.
 pub(super) fn of_writes(pg: &mut PgConnection, hosts: usize) -> QueryResult<Option<Unsuitable>> {
     let writes: Writes = sql_query(
         "SELECT pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only')::bool AS read_only",

@@ -1,4 +1,4 @@
-//! The fact that counts: for each tenant the newest among those whose claim stands.
+//! The fact that decides a row: for each tenant the newest fact with a claim of that tenant.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::decide::fact::EntityKind;
 
-/// A directory's outcome, and its kind of provider.
+/// A directory's ownership and kind of provider.
 #[derive(Clone, Debug)]
 pub struct Home {
     /// Its owner and whether it still exists.
@@ -17,7 +17,7 @@ pub struct Home {
     pub provider: Option<String>,
 }
 
-/// By id of the directory.
+/// The homes by directory id.
 pub type Homes = HashMap<String, Home>;
 
 /// The fact that decides a row.
@@ -38,8 +38,9 @@ impl NewestFact<'_> {
     }
 }
 
-/// Usually one; none while only removals speak of the entity. Several tenants may each have a user or group of one id,
-/// since imported directories bring their own ids (docs/broker-workos.md 1.3): they are different entities (promise 6).
+/// The deciding fact in each tenant: usually one, and none while only removals are known. Imported directories bring
+/// their own ids (docs/broker-workos.md 1.3), so several tenants may have a user or group with the same id: these are
+/// different entities (promise 6).
 pub fn newest_facts<'a>(
     state: &'a StateSlice,
     kind: EntityKind,

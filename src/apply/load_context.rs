@@ -10,9 +10,9 @@ use crate::{
         bearers::bearer_of,
         context::{Context, Groups},
         fact::EntityKind,
-        known_user,
         namesakes::Apart,
-        newest::Homes,
+        newest_fact::Homes,
+        rule_input,
         state::StateSlice,
         users::ShownUser,
     },
@@ -43,10 +43,10 @@ pub fn context<'a>(
         }
     }
     let whose = |id: &String| {
-        let of = |known_user::Person { tenant_id, person_id, also }| {
+        let of = |rule_input::Person { tenant_id, person_id, also }| {
             (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
         };
-        known_user::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
+        rule_input::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
     };
     let (by_hand, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
     let mut context = Context { apart, groups, by_hand, followed, ..Context::new(homes, &rules.mapping) };

@@ -1,4 +1,4 @@
-//! What is known of a user in one tenant, and what of it rules may look at.
+//! The known data of a user in one tenant, and the part of it that rules use.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{
     bearers::bearer_of,
     context::Context,
     namesakes::Apart,
-    newest::{Homes, NewestFact, newest_facts},
+    newest_fact::{Homes, NewestFact, newest_facts},
     person_id::{another_person, person_id},
     state::{Content, StateSlice},
     users::ShownUser,
@@ -18,13 +18,16 @@ use crate::decide::{
     mapping::condition::UserFacts,
 };
 
-/// What the row keeps of the content stands in for it when the content itself says nothing new.
+/// A user's row and the content of the latest fact. The row replaces the content if that is not loaded because it is
+/// not new.
 pub struct KnownUser<'a> {
+    /// The row, before the change.
     pub row: Option<&'a ShownUser>,
+    /// The content of the latest fact.
     pub content: Option<&'a fact::User>,
 }
 
-/// `None` only when there is neither row nor content, so nothing can be said yet.
+/// The known data for one tenant's latest fact; `None` only if there is neither row nor content.
 pub fn said<'a>(
     state: &'a StateSlice,
     newest: &NewestFact<'_>,
@@ -39,6 +42,7 @@ pub fn said<'a>(
 }
 
 impl KnownUser<'_> {
+    /// The id that the identity provider uses.
     pub fn idp_id(&self) -> Option<&str> {
         match self.content {
             Some(content) => content.idp_id.as_deref(),
@@ -46,6 +50,7 @@ impl KnownUser<'_> {
         }
     }
 
+    /// The slugs of the broker's role field.
     pub fn role_slugs(&self) -> &[String] {
         match (self.content, self.row) {
             (Some(content), _) => &content.roles,
@@ -54,6 +59,7 @@ impl KnownUser<'_> {
         }
     }
 
+    /// The custom attributes, a JSON object as text.
     pub fn custom_attributes(&self) -> &str {
         match (self.content, self.row) {
             (Some(content), _) => &content.custom_attributes,
@@ -62,6 +68,7 @@ impl KnownUser<'_> {
         }
     }
 
+    /// The person id of the user.
     pub fn person(&self, id: &str, newest: &NewestFact<'_>, apart: &Apart) -> String {
         let (tenant_id, provider) = (newest.tenant_id(), newest.home.provider.as_deref());
         match (self.idp_id(), apart.get(&(tenant_id.to_owned(), id.to_owned()))) {
@@ -71,16 +78,18 @@ impl KnownUser<'_> {
     }
 }
 
-/// Who a user is.
+/// The person of a user.
 pub struct Person {
+    /// The tenant.
     pub tenant_id: String,
+    /// The current person id.
     pub person_id: String,
-    /// What the same person was known as under this id: with another `idp_id`, while the kind of provider was unknown, or before
-    /// they were told apart from somebody else.
+    /// Other person ids of the same person under this id: with another `idp_id`, from the time before the kind of
+    /// provider was known, or from the time before this person and another one were separated.
     pub also: BTreeSet<String>,
 }
 
-/// The person of each row that `derive` will make.
+/// The person of each row that `users::derive` will write.
 pub fn persons(
     state: &StateSlice,
     id: &str,
@@ -105,11 +114,12 @@ pub fn persons(
     seen.collect()
 }
 
-/// Parsed only where a rule asks for them.
+/// The custom attributes as JSON; `None` if no rule uses attributes.
 pub fn attributes(said: &KnownUser<'_>, context: &Context<'_>) -> Option<Value> {
     context.mapping.uses_attributes().then(|| serde_json::from_str(said.custom_attributes()).ok())?
 }
 
+/// The facts that rules may use.
 pub fn facts<'a>(
     id: &str,
     tenant_id: &str,

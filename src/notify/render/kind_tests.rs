@@ -1,4 +1,4 @@
-//! Every kind as it is previewed, and every kind with names that strangers chose.
+//! Tests of each kind of mail: the preview, and hostile names.
 
 use textwrap::core::display_width;
 
@@ -166,7 +166,7 @@ fn a_last_holder_is_told_with_what_ends_it() {
     "#);
 }
 
-/// The same news, of two items each.
+/// The same content with two items.
 fn doubled(news: News) -> News {
     fn twice<T: Clone>(all: Vec<T>) -> Vec<T> {
         [all.clone(), all].concat()
@@ -342,11 +342,11 @@ fn no_name_of_a_stranger_is_a_link_or_part_of_a_command() {
     }
 }
 
-/// With every text that comes from outside replaced.
+/// The same content with each text from outside replaced.
 fn spoiled(news: News, evil: &str) -> News {
     let text = || evil.to_owned();
     let some = || Some(evil.to_owned());
-    // Another text than the name: an address that is the name is shown once.
+    // Different from the name, because an address that equals the name is shown only once.
     let mail = || Some(format!("at {evil}"));
     let tenant = |tenant: TenantNames| TenantNames {
         id: text(),

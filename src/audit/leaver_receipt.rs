@@ -1,5 +1,5 @@
-//! Receipts: the evidence for each leaver (lesson 43). When the directory said so, when that was received, when it was
-//! applied, when administrators were told, and the minutes between.
+//! Receipts: the evidence for each leaver (lesson 43): the times of the directory's event, its reception, the change
+//! and the notification of administrators, and the minutes between them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -35,19 +35,19 @@ pub struct Receipt {
     pub said_at: Option<String>,
     pub received_at: Option<String>,
     pub applied_at: String,
-    /// `None` while nobody was told, and for who was back before.
+    /// `None` before the notification, and for a person who returned before it.
     pub told_at: Option<String>,
-    /// Of the mail, and where it stands.
+    /// Message-ID of the mail.
     pub message_id: Option<String>,
     pub mail: Option<String>,
     pub minutes_said_to_applied: Option<i64>,
     pub minutes_received_to_applied: Option<i64>,
     pub minutes_applied_to_told: Option<i64>,
-    /// When access came back, if it did.
+    /// The time of the return of access, if any.
     pub returned_at: Option<String>,
 }
 
-/// (user, when the notice was written): the notice is of the same transaction as the entry.
+/// By (user, time of the notice). The notice and the entry have the same transaction and time.
 type Told = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
 
 type ReceiptNotice = (String, i64, Option<i64>, Option<String>, Option<String>);
@@ -80,7 +80,7 @@ fn told(
     Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
 }
 
-/// What was told of leavers whose id is somebody else's now, by user and time.
+/// The notices about leavers whose id another person bears now, by user and time.
 fn formerly(conn: &mut Conn, tenant_id: &str) -> QueryResult<HashMap<(String, i64), Payload>> {
     let notices: Vec<(String, i64, String)> = outbox::table
         .filter(outbox::tenant_id.eq(tenant_id))
@@ -92,7 +92,7 @@ fn formerly(conn: &mut Conn, tenant_id: &str) -> QueryResult<HashMap<(String, i6
     Ok(notices.into_iter().map(read).collect())
 }
 
-/// Of all leavers of a tenant, or of these; the earliest first.
+/// The receipts of all leavers of a tenant, or of these users, sorted by time.
 pub fn receipts(
     conn: &mut Conn,
     tenant_id: &str,
@@ -118,7 +118,7 @@ pub fn receipts(
     let lost = entries.iter().filter(|entry| entry.kind == kinds::ACCESS_LOST);
     for (receipt, entry) in receipts.iter_mut().zip(lost) {
         former(receipt, entry);
-        // Or since some time after: what was told of them names them.
+        // The id may also have changed hands later. The notice about the leaver contains the name.
         let told = formerly.get(&(entry.subject.clone(), entry.applied_at));
         if let Some(Payload { name, email, .. }) = told {
             (receipt.name, receipt.email) = (name.clone(), email.clone());
@@ -127,7 +127,7 @@ pub fn receipts(
     Ok(receipts)
 }
 
-/// As they are shown now; an erased person has no name here either.
+/// Adds the names of the current rows. An erased person has no name there.
 fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResult<()> {
     let keys: BTreeSet<Key> =
         receipts.iter().map(|receipt| (tenant_id.to_owned(), receipt.user_id.clone())).collect();
@@ -141,7 +141,7 @@ fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResu
     Ok(())
 }
 
-/// Of whoever bore an id that is somebody else's since this very entry: the row names the other.
+/// Replaces the name if the entry also moved the id to another person, because the row has the new bearer's name.
 fn former(receipt: &mut Receipt, entry: &StoredEntry) {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let change = read(&entry.change);

@@ -1,4 +1,4 @@
-//! Laying file and environment over the defaults.
+//! Replaces defaults by the values of the file, and these by the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -6,21 +6,27 @@ use toml::{Table, Value};
 
 use super::{Config, DEFAULTS};
 
+/// Why the settings cannot be used. No text quotes a value, because it may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The file cannot be read.
     #[error("the settings file {path} cannot be read: {error}; check --config or ROSTERD_CONFIG")]
     Unreadable { path: PathBuf, error: std::io::Error },
+    /// The file has a syntax error.
     #[error("the settings file {path} is not TOML: {error}")]
     NotToml { path: PathBuf, error: String },
-    #[error("{key} is of another kind in {path}: write {wanted}")]
+    /// A value has the wrong type.
+    #[error("{key} has a value of the wrong kind in {path}: write {wanted}")]
     Kind { key: String, wanted: &'static str, path: PathBuf },
-    #[error("{key} is not known in {path}; `rosterd config` prints every key")]
+    /// A key is not known.
+    #[error("{key} is not known in {path}; `rosterd config` prints each key")]
     UnknownKey { key: String, path: PathBuf },
+    /// A value is not allowed.
     #[error("a setting is wrong: {0}")]
     Wrong(String),
 }
 
-/// Environment variable → where its value goes. A list is given with commas.
+/// The environment variable and the key that it sets. The parts of a list are separated by commas.
 const ENVIRONMENT: [(&str, &[&str]); 11] = [
     ("DATABASE_URL", &["database_url"]),
     ("ROSTERD_LISTEN", &["http", "listen"]),
@@ -35,7 +41,8 @@ const ENVIRONMENT: [(&str, &[&str]); 11] = [
     ("MAIL_FROM", &["mail", "from"]),
 ];
 
-/// The file of `--config` or `ROSTERD_CONFIG` must exist; `rosterd.toml` in the working directory may.
+/// Reads all settings. The file of `--config` or `ROSTERD_CONFIG` must exist; `rosterd.toml` in the working directory may be
+/// missing.
 pub fn load(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let mut settings: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| wrong(&error))?;
     let implied = Path::new("rosterd.toml");
@@ -49,14 +56,14 @@ pub fn load(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> R
         overlay(&mut settings, ours, "", path)?;
     }
     for (name, path) in ENVIRONMENT {
-        // A variable that is set but empty counts as not set: compose files pass those.
+        // An empty variable counts as not set, because compose files pass empty variables.
         let Some(text) = variable(name).filter(|text| !text.trim().is_empty()) else { continue };
         set(&mut settings, path, &text);
     }
     settings.try_into().map_err(|error: toml::de::Error| wrong(&error))
 }
 
-/// Where the fault is, without the line itself, which may hold a secret.
+/// The place and the kind of a syntax error. Does not quote the line, because it may contain a secret.
 fn syntax(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start).min(text.len());
     let before = text.get(..start).unwrap_or_default();
@@ -72,7 +79,7 @@ fn wrong(error: &toml::de::Error) -> ConfigError {
     ConfigError::Wrong(without_value(error.to_string().trim()).replace('\n', " "))
 }
 
-/// serde repeats the value that it cannot take; the key is named behind.
+/// Removes the value from serde's message, because it may be a secret. The key follows in the message.
 fn without_value(said: &str) -> String {
     let repeated =
         ["invalid type:", "invalid value:", "invalid length"].iter().any(|begin| said.starts_with(begin));
@@ -82,7 +89,7 @@ fn without_value(said: &str) -> String {
     }
 }
 
-/// How a value like this is written. All lists are lists of texts.
+/// How a value of this kind is written. All lists are lists of texts.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text in quotation marks",
@@ -100,7 +107,7 @@ fn is_list_of_texts(value: &Value) -> bool {
 }
 
 fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(), ConfigError> {
-    // The tables whose keys are the operator's own.
+    // The tables with keys that the operator chooses.
     let free = [
         "directories.deleted_of.",
         "guard.of.",
@@ -140,7 +147,7 @@ fn set(settings: &mut Table, path: &[&str], text: &str) {
     let value = match table.get(*last) {
         Some(Value::Array(_)) => Value::Array(text.split(',').map(|part| Value::from(part.trim())).collect()),
         Some(Value::Integer(_)) => {
-            // What is no number is refused as a text where a number belongs.
+            // A text that is no number is refused later, because the setting needs a number.
             text.trim().parse::<i64>().map_or_else(|_no_number| Value::from(text.trim()), Value::from)
         }
         _ => Value::from(text.trim()),

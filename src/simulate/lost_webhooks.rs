@@ -1,4 +1,4 @@
-//! All events happen, and some of their webhooks are lost for good.
+//! All events happen, but some of their webhooks are never sent.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -9,10 +9,10 @@ use super::{
     world::{Census, World},
 };
 
-/// The events whose webhooks are not lost.
+/// The events with a webhook that is sent.
 pub(super) struct Heard {
     world: World,
-    /// Knows all of them.
+    /// The API knows all events.
     api: Option<Api>,
     percent: u32,
     dice: ChaCha8Rng,

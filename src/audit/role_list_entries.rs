@@ -1,10 +1,10 @@
-//! Entries for what becomes of a tenant's list of roles.
+//! Audit entries for changes of a tenant's list of roles.
 
 use serde_json::json;
 
 use super::{
     Actor, AuditEntry, kinds,
-    people::{Deliveries, of_places},
+    row_entries::{Deliveries, of_places},
 };
 use crate::{decide::state::StateSlice, tables::role_list::Relisted};
 
@@ -20,7 +20,7 @@ pub fn entries(relisted: &[Relisted], actor: impl Fn(&Relisted) -> Actor) -> Vec
     relisted.iter().map(entry).collect()
 }
 
-/// Because of what a batch says: who named the role first, or what became of the tenant.
+/// Entries that a batch caused: the first delivery that names the role, or the change of the tenant.
 pub fn heard(relisted: &[Relisted], state: &StateSlice, batch: Deliveries<'_>) -> Vec<AuditEntry> {
     entries(relisted, |role| {
         let of_tenant = |claim_id: &i64| {

@@ -1,4 +1,4 @@
-//! Entries for what becomes of users and groups: which change, and because of whose word.
+//! Audit entries for changes of users and groups: which changes, and the fact that caused each.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,26 +23,26 @@ use crate::{
     tables::facts,
 };
 
-/// Why rows are derived.
+/// Why rows were derived.
 #[derive(Clone, Copy, Debug)]
 pub enum ChangeCause<'a> {
-    /// What a batch says.
+    /// The facts of a batch.
     Deliveries(Deliveries<'a>),
-    /// What happened to this directory, or its organization.
+    /// A change of this directory or its organization.
     Directory(&'a str),
-    /// What happened to this group.
+    /// A change of this group.
     Group(&'a str),
     Mapping(i64),
     Operator(&'a str),
-    /// A protected role that was kept for its last holder has another.
+    /// A protected role has another holder, so its last holder does not retain it any more.
     AnotherHolds,
-    /// A held loss that was approved, by an operator or by policy; the entry of the decision tells by whom.
+    /// A held loss was approved by an operator or by the time limit. The entry of the decision names the operator.
     HoldApproved,
-    /// Which has an entry of its own, that says nothing of what is erased.
+    /// An erasure. It has an entry of its own without the erased data.
     Erasure,
 }
 
-/// The deliveries of a batch, in the order of their ids.
+/// The deliveries of a batch, sorted by id.
 #[derive(Clone, Copy, Debug)]
 pub struct Deliveries<'a> {
     pub ids: &'a [i64],
@@ -58,7 +58,7 @@ impl Deliveries<'_> {
     }
 }
 
-/// The word that an entry goes back to.
+/// The fact that caused a change.
 #[derive(Clone, Copy)]
 struct Spoken {
     inbox_id: i64,
@@ -110,7 +110,7 @@ pub fn users(
                         .copied()
                 })
             }
-            // Of several reasons the one that counts.
+            // The most likely of several causes.
             ChangeCause::Directory(_) => context
                 .iter()
                 .find(|spoken| matches!(access, Some(Access::Inactive(since, _)) if since == spoken.at))
@@ -150,7 +150,7 @@ pub fn groups(
     close(conn, open, cause)
 }
 
-/// A word of the batch on this entity: the newest of the tenant's, or any (a claim that came or went).
+/// A fact of the batch about this entity: the tenant's newest one, or any (if a claim won or lost).
 fn spoken_in(
     batch: Deliveries<'_>,
     state: &StateSlice,
@@ -182,7 +182,7 @@ fn newest_memberships(state: &StateSlice) -> HashMap<&str, Spoken> {
     newest
 }
 
-/// The first word of the batch on a directory or an organization.
+/// The first fact of the batch about a directory or an organization.
 pub(super) fn of_places<'a>(state: &'a StateSlice, batch: Deliveries<'_>) -> Option<&'a LatestFact> {
     let places = state.touched.entities.iter();
     let places = places.filter(|(kind, _)| matches!(kind, EntityKind::Directory | EntityKind::Organization));
@@ -190,7 +190,7 @@ pub(super) fn of_places<'a>(state: &'a StateSlice, batch: Deliveries<'_>) -> Opt
     facts.filter(|fact| batch.ids.binary_search(&fact.inbox_id).is_ok()).min_by_key(|fact| fact.inbox_id)
 }
 
-/// Facts about what stands around the rows; the likeliest reason first.
+/// Facts about the context of the rows, sorted by likelihood as the cause.
 fn spoken_context(conn: &mut Conn, state: &StateSlice, cause: ChangeCause<'_>) -> QueryResult<Vec<Spoken>> {
     let of_directory = |id: &str| {
         let organization =
@@ -215,7 +215,7 @@ fn spoken_context(conn: &mut Conn, state: &StateSlice, cause: ChangeCause<'_>) -
     })
 }
 
-/// Names the deliveries. Those of the batch are at hand; a refresh goes back to one or two others.
+/// Adds the deliveries to the entries. The batch's are in memory; a recompute loads one or two others.
 fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResult<Vec<AuditEntry>> {
     let at_hand = |inbox_id: i64| match cause {
         ChangeCause::Deliveries(batch) => batch.find(inbox_id),

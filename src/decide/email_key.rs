@@ -1,7 +1,8 @@
-//! Addresses as they are compared: ASCII letters folded, nothing else.
+//! E-mail addresses in the form in which they are compared: ASCII letters in lower case, all else unchanged.
 
-/// What two addresses that are one have in common. Databases and languages fold other letters each in their own way (`K`
-/// as the sign of kelvin, `İ`, `Å`), so by their rules one text could find another person's row. Column `email_key` keeps it.
+/// The key of an address (column `email_key`). Two addresses with equal keys are the same address. Databases and
+/// languages change the case of other letters by different rules (the kelvin sign `K`, `İ`, `Å`), so by their rules
+/// one address could find another person's row.
 pub fn email_key(email: &str) -> String {
     email.to_ascii_lowercase()
 }

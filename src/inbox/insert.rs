@@ -1,4 +1,4 @@
-//! Appending to the log: one commit for as many deliveries as wait.
+//! Appends deliveries to the log, many in one commit. After a crash all of them are stored, or none.
 
 use std::collections::HashMap;
 
@@ -21,10 +21,10 @@ use crate::{
     runtime::failpoint,
 };
 
-/// Keeps each delivery whose key is new, queues it or sets it aside, and tells which were new, in order. When this
-/// returns all of it is committed, or nothing.
+/// Stores each delivery with a new key, and queues it or makes it a dead letter. Returns one result for each delivery, in
+/// order, after the commit. After an error nothing is stored, unless the connection broke during the commit.
 pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Stored>, DbError> {
-    // Two deliveries of one event may wait for the same commit: the first of them counts.
+    // If one commit has two deliveries of one event, the first is stored.
     let mut new: ByKey<'_, Option<i64>> =
         ByKey::with_capacity_and_hasher(deliveries.len(), RandomState::default());
     let first: Vec<&Delivery> = deliveries.iter().filter(|d| new.insert(key(d), None).is_none()).collect();
@@ -38,7 +38,7 @@ pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Stored
     Ok(outcomes(deliveries, new, &kept))
 }
 
-/// The same inside the caller's transaction: what else it writes stands or falls with the deliveries.
+/// The same inside the caller's transaction.
 pub fn append_within(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Vec<Stored>, DbError> {
     let mut new: ByKey<'_, Option<i64>> =
         ByKey::with_capacity_and_hasher(deliveries.len(), RandomState::default());
@@ -58,7 +58,8 @@ fn outcomes<'a>(deliveries: &'a [Delivery], mut new: ByKey<'a, Option<i64>>, kep
     deliveries.iter().map(outcome).collect()
 }
 
-/// By source and event. As in `decide::state`, a broker that signs its keys does not craft collisions.
+/// A map by source and event. The hash need not resist collisions: the keys come from signed bodies (as in
+/// `decide::state`).
 type ByKey<'a, T> = HashMap<(&'a str, &'a str), T, RandomState>;
 
 fn key(delivery: &Delivery) -> (&str, &str) {
@@ -73,7 +74,7 @@ const fn code(disposition: Disposition) -> i16 {
     }
 }
 
-/// Then it is a dead letter from the start.
+/// Whether it becomes a dead letter at once.
 fn is_not_understood(delivery: &Delivery) -> bool {
     matches!(delivery.label.disposition, Disposition::NotUnderstood(_))
 }
@@ -98,9 +99,9 @@ fn rows<'a>(deliveries: &'a [&'a Delivery]) -> Rows<'a, &'a Delivery> {
         .bytes("body", |d| &d.body)
 }
 
-/// On PostgreSQL, for what is understood: one round trip, commit included. Each is looked up before it is inserted, which
-/// costs less than to leave that to ON CONFLICT (`db::bulk::Upsert`); where another process keeps the same one at this
-/// moment, the key refuses ours, and ON CONFLICT waits for the outcome.
+/// On PostgreSQL, if all deliveries are understood: one round trip, including the commit. A look-up before the insert is
+/// cheaper than ON CONFLICT (`db::bulk::Upsert`). If another process stores the same event at this moment, the unique key
+/// refuses the insert, and a second statement with ON CONFLICT waits for that process.
 fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row>, DbError> {
     let kept = match insert_new(conn, deliveries, "") {
         Err(DatabaseError(UniqueViolation, _)) => {
@@ -112,8 +113,8 @@ fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row
     Ok(kept)
 }
 
-/// What retention has dropped is a duplicate still. Scalar selects find each by its key, where PostgreSQL would make a hash
-/// of a whole table for NOT EXISTS.
+/// Inserts the new deliveries. An event whose delivery retention has deleted is a duplicate too. The scalar selects find
+/// each row by key. With NOT EXISTS, PostgreSQL would hash a whole table.
 fn insert_new(conn: &mut Conn, deliveries: &[&Delivery], on_conflict: &str) -> QueryResult<Vec<Row>> {
     let sql = format!(
         "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
@@ -156,7 +157,8 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
     Ok(kept)
 }
 
-/// Nearly always nothing was ever dropped, which saves looking for each delivery.
+/// Removes deliveries of events that retention has deleted. Most installations have none, so an empty table is checked
+/// first.
 fn without_forgotten<'a>(conn: &mut Conn, deliveries: Vec<&'a Delivery>) -> QueryResult<Vec<&'a Delivery>> {
     if !seen_ids::any(conn)? {
         return Ok(deliveries);

@@ -1,5 +1,5 @@
-//! Group commit: whoever waits shares one commit. One thread takes all that has come while the last commit was under
-//! way; alone, a delivery is committed at once.
+//! Group commit: one thread commits all deliveries that arrived during the previous commit. A single delivery is committed
+//! at once. A delivery gets 200 only after its commit, so a crash loses no acknowledged delivery.
 
 use std::{
     sync::{
@@ -13,8 +13,8 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Delivery, Stored, arrivals::Arrivals, commits::Commits, memory_queue::MemoryQueue, room::RoomTaken,
-    storing::StoringState,
+    Delivery, Stored, arrivals::Arrivals, bytes_in_flight::RoomTaken, commits::Commits,
+    memory_queue::MemoryQueue, storing::StoringState,
 };
 use crate::{
     db::{Database, DbError},
@@ -22,11 +22,11 @@ use crate::{
     tables::polled_events,
 };
 
-/// Most deliveries, and most bytes of bodies, in one commit.
+/// The highest number of deliveries, and of bytes of bodies, in one commit.
 const MOST_DELIVERIES: usize = 1_024;
 const MOST_BYTES: usize = 8 << 20;
 
-/// Why a delivery was not kept; the broker will send it again.
+/// Why a delivery was not stored. The broker sends it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotStored {
     /// Too many deliveries wait, or it waited too long.
@@ -40,18 +40,20 @@ pub enum NotStored {
     Stopping,
 }
 
-/// Who waits for the commit, and the room that the body takes until then: also when nobody waits any more.
+/// The channel to the waiting request, and the room of the body. The room is occupied until the commit, also after the
+/// request has ended.
 type Answer = (oneshot::Sender<Result<Stored, NotStored>>, RoomTaken);
 
-/// The entrance; cheap to clone. The thread ends when the last one is dropped and everything waiting is answered.
+/// The sender to the thread; cheap to clone. The thread ends when all clones are dropped and all waiting deliveries have
+/// an answer.
 #[derive(Clone)]
 pub struct Appender {
     queue: SyncSender<(Delivery, Answer)>,
 }
 
 impl Appender {
-    /// `waiting` bounds how many deliveries may wait for a commit. Those that are kept are left in `recent`, then `wake`
-    /// rings.
+    /// Starts the thread. At most `waiting` deliveries may wait for a commit. Stored deliveries are added to `recent`, and
+    /// then `wake` rings.
     pub fn start(
         database: Database,
         recent: MemoryQueue,
@@ -68,7 +70,7 @@ impl Appender {
         Ok((Self { queue }, thread))
     }
 
-    /// Returns after the commit that holds the delivery, or tells why there is none.
+    /// Stores a delivery. Returns after its commit, or with the reason why it was not stored.
     pub async fn keep(&self, delivery: Delivery, room: RoomTaken) -> Result<Stored, NotStored> {
         let (answer, kept) = oneshot::channel();
         self.queue.try_send((delivery, (answer, room))).map_err(|error| match error {
@@ -119,7 +121,7 @@ fn run(
                 recent.add(new);
                 wake.ring();
                 for ((answer, _room), kept) in answers.drain(..).zip(kept) {
-                    // Whoever does not wait any more has been told 503 and will send again: a duplicate then.
+                    // A request that no longer waits was answered 503. The broker sends again, which is a duplicate.
                     let _ = answer.send(Ok(kept));
                 }
             }
@@ -128,7 +130,7 @@ fn run(
                     tracing::error!(
                         deliveries,
                         error = %error,
-                        "deliveries could not be kept and were answered 503; the broker will send them again"
+                        "deliveries could not be stored and were answered 503; the broker will send them again"
                     );
                 }
                 for (answer, _room) in answers.drain(..) {
@@ -139,7 +141,7 @@ fn run(
     }
 }
 
-/// Events that the API gave first, and that the broker has sent as well: those were not missed.
+/// Notes webhooks of events that were read from the API before: the broker has sent them, so they were not missed.
 fn arrived(database: &Database, arrivals: &Arrivals, deliveries: &[Delivery], kept: &[Stored]) {
     if let Some(last) = deliveries.iter().map(|delivery| delivery.received_at).max() {
         arrivals.note(last);
@@ -153,6 +155,6 @@ fn arrived(database: &Database, arrivals: &Arrivals, deliveries: &[Delivery], ke
     if polled
         && let Err(error) = database.write::<_, DbError>(|conn| Ok(polled_events::arrived(conn, &repeated)?))
     {
-        tracing::warn!(error = %error, "webhooks could not be noted; their events may be counted as missed");
+        tracing::warn!(error = %error, "arrived webhooks could not be recorded; their events may be counted as missed");
     }
 }

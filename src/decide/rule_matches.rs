@@ -1,4 +1,4 @@
-//! One user looked at closely: what each rule makes of them. For plans and explanations.
+//! The detailed result for one user, with each rule's result. Plans and explanations use it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use super::{
     access::{Access, access},
     bearers::bearer_of,
     context::Context,
-    known_user::{attributes, facts, said},
-    newest::newest_facts,
+    newest_fact::newest_facts,
     protected_roles::RoleLoss,
     roles::{self, Derived},
+    rule_input::{attributes, facts, said},
     state::StateSlice,
     users::ShownUser,
 };
@@ -18,30 +18,38 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
+/// The result for one user in one tenant.
 pub struct Examined {
+    /// The tenant.
     pub tenant_id: String,
+    /// The broker's id of the user.
     pub user_id: String,
+    /// The person.
     pub person_id: String,
+    /// The directory of the latest fact.
     pub directory_id: String,
-    /// By the directory alone.
+    /// The access by the directory alone, without holds and retained roles.
     pub access: Access,
+    /// The derived roles with their explanations.
     pub derived: Derived,
-    /// Protected roles that they keep, and access with them.
+    /// Protected roles that the user retains, and with them access.
     pub kept: BTreeMap<String, RoleLoss>,
-    /// The directory or its organization is gone, and its people with it.
+    /// The directory or its organization is deleted, and the tenant's setting ends access then.
     pub dismissed: bool,
-    /// Whoever is shown is another person, who bore the id before.
+    /// The row is about a former bearer of the id.
     pub succeeds: bool,
-    /// For each rule of the tenant's policy, in order: the facts that fulfil it.
+    /// For each rule of the tenant's policy, in order: the facts that fulfil it; `None` if it does not match.
     pub rules: Vec<Option<Vec<ConditionEvidence>>>,
-    /// The latest fact about the user: event, time, delivery.
+    /// The event of the latest fact about the user.
     pub event: String,
+    /// The broker's time of that fact.
     pub since: Timestamp,
+    /// The delivery of that fact.
     pub inbox_id: i64,
 }
 
 impl Examined {
-    /// The roles that hold by what is derived alone.
+    /// The derived roles; empty without access. Holds and retained roles do not count.
     pub fn holds(&self) -> BTreeSet<String> {
         match self.access.is_active() && !self.derived.shut_out {
             true => self.derived.held.keys().cloned().collect(),
@@ -49,13 +57,13 @@ impl Examined {
         }
     }
 
-    /// Since when they have no access by what is derived; for whoever has, since the latest fact.
+    /// The time of the end of access; with access, the time of the latest fact.
     pub fn changed_at(&self) -> Timestamp {
         self.access.since().unwrap_or(self.since)
     }
 }
 
-/// In each tenant that has a user of this id.
+/// The results for a user id, one for each tenant that has it. `shown` are the rows of this id.
 pub fn examine(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Context<'_>) -> Vec<Examined> {
     let examined =
         newest_facts(state, EntityKind::User, id, context.homes).into_iter().filter_map(|newest| {

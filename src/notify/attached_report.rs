@@ -1,5 +1,5 @@
-//! From a claimed mail to the report of access that it carries: read apart from the claim, from one snapshot, since a large
-//! tenant's takes its time and the claim is a write.
+//! Reads the report of access for a claimed mail, from one snapshot. It is not read in the transaction of the claim, because
+//! a large report takes long and would block other writers.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ use crate::{
     tables::{display_names, mappings},
 };
 
-/// Rows in each attached list.
+/// The highest number of rows in each attached list.
 const MOST_ROWS: usize = 10_000;
 
-/// `None` when the tenant is there no more.
+/// Reads the report. `None` when the tenant does not exist any more.
 pub fn of(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> Result<Option<News>, DbError> {
     let tenant_id = mail.tenant_id.as_str();
     let Some(named) = display_names::of_tenant(conn, tenant_id)?.filter(|tenant| !tenant.gone) else {
@@ -33,7 +33,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> Result<Option<
     Ok(Some(News::Report(tenant, Review { since, until, privileged, report })))
 }
 
-/// How many hold a role that the mapping calls privileged; nothing where it calls none so, or cannot be read.
+/// The number of people with a privileged role. `None` if the mapping has no privileged role, or cannot be read.
 fn privileged(conn: &mut Conn, tenant_id: &str) -> Result<Option<usize>, DbError> {
     let mapping = match mappings::in_force(conn) {
         Ok(mapping) => mapping,

@@ -1,18 +1,18 @@
-//! Room for bodies: how many bytes of deliveries may be in flight, from their first byte read to their commit.
+//! Limits the bytes of bodies in memory, from the first received byte to the commit.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// Shared by all requests; cheap to clone.
+/// The limit, and the bytes in use. All requests share it; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Room {
     taken: Arc<AtomicUsize>,
     most: usize,
 }
 
-/// What one body takes; given back when dropped.
+/// The bytes of one body. Released when dropped.
 #[derive(Debug)]
 pub struct RoomTaken {
     room: Room,
@@ -25,15 +25,15 @@ impl Room {
         Self { taken: Arc::default(), most }
     }
 
-    /// A body of which nothing has come yet.
+    /// Begins a body of which no byte has arrived yet.
     pub fn enter(&self) -> RoomTaken {
         RoomTaken { room: self.clone(), bytes: 0 }
     }
 }
 
 impl RoomTaken {
-    /// Takes room for so many bytes more, or nothing and returns false. Only bytes that have come are counted: an
-    /// announcement is a claim of somebody who is not known yet.
+    /// Takes room for more bytes. Without enough room it takes none and returns false. Only received bytes count, because
+    /// the sender of a `Content-Length` is not verified yet.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let fits = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.room.most);
         let grown = self.room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();

@@ -1,12 +1,12 @@
-//! Addresses as a mail server may be given them.
+//! Mail addresses in the form that is safe for a mail server.
 
 use lettre::Address;
 
-/// A path of SMTP holds no more (RFC 5321, 4.5.3.1.3).
+/// The longest path in SMTP (RFC 5321, 4.5.3.1.3).
 const MOST_BYTES: usize = 254;
 
-/// The address with its domain as A-labels, which every server takes. `None` for one that no server may be given: line
-/// ends and other controls would end the command that carries it.
+/// The address with its domain as A-labels, which each server accepts. `None` for an unsafe address: line ends and other
+/// controls would end the SMTP command.
 pub(super) fn plain(address: &Address) -> Option<Address> {
     let domain = match address.domain().is_ascii() {
         true => address.domain().to_owned(),
@@ -18,7 +18,7 @@ pub(super) fn plain(address: &Address) -> Option<Address> {
     (text.len() <= MOST_BYTES && !text.contains(breaks)).then_some(plain)
 }
 
-/// One that a server without SMTPUTF8 takes, and that may stand in a header of such a mail.
+/// Whether a server without SMTPUTF8 accepts the address, also in a header.
 pub(super) fn is_ascii(address: &Address) -> bool {
     let text: &str = address.as_ref();
     text.is_ascii()

@@ -1,22 +1,22 @@
-//! The access review as one page (`templates/review.html`); pure. The template escapes every value by itself.
+//! The access review as one HTML page (`templates/review.html`). The file is pure. The template escapes every value.
 
 use std::borrow::Cow;
 
 use askama::Template;
 
 use super::{
-    receipt::Receipt,
+    leaver_receipt::Receipt,
     report::{Report, RoleLine},
 };
 
-/// Where nothing is known.
+/// The text for an unknown value.
 const NONE: &str = "–";
 
 #[derive(Template)]
 #[template(path = "review.html")]
 struct Review<'a> {
     report: &'a Report,
-    /// Its name, or its id.
+    /// The tenant's name, or its id without a name.
     tenant: &'a str,
     made_at: String,
     since: Option<String>,
@@ -26,12 +26,12 @@ struct Review<'a> {
 }
 
 struct Person<'a> {
-    /// The name, or the address, or the id.
+    /// The name; without it the address; without both the id.
     known: &'a str,
-    /// Where it is not what they are known by.
+    /// The address, if `known` is the name.
     email: Option<&'a str>,
     user_id: &'a str,
-    /// The row before is about the same person.
+    /// The previous row is about the same person.
     again: bool,
 }
 
@@ -59,7 +59,7 @@ struct Left<'a> {
 enum Notified<'a> {
     At(String),
     Waiting,
-    /// What became of the mail.
+    /// The state of the mail.
     Mail(&'a str),
 }
 
@@ -73,7 +73,7 @@ pub fn write(report: &Report) -> String {
         holds: holders(&report.holds),
         left: report.left.iter().map(left).collect(),
     };
-    // Into memory: writing cannot fail.
+    // Writing into memory cannot fail.
     page.render().unwrap_or_default()
 }
 
@@ -84,7 +84,7 @@ impl<'a> Person<'a> {
     }
 }
 
-/// Rows of one person stand together; the first says all of who it is.
+/// The rows of one person are neighbours. Only the first one describes the person.
 fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
     let mut last = None;
     let shown = |one| {
@@ -125,7 +125,7 @@ fn time(at: Option<&str>) -> Cow<'_, str> {
     at.map_or(Cow::Borrowed(NONE), |at| Cow::Owned(minute(at)))
 }
 
-/// `2026-01-15 12:00`, of what a timestamp writes.
+/// `2026-01-15 12:00`, from the text of a timestamp.
 pub(crate) fn minute(at: &str) -> String {
     at.get(..16).unwrap_or(at).replace('T', " ")
 }
@@ -197,7 +197,7 @@ mod tests {
             because: None,
             since: None,
         };
-        // Two people of one name stay two.
+        // Two people with one name remain two.
         let holds = vec![holds("u1", "admin"), holds("u1", "member"), holds("u2", "member")];
         let page = write(&Report { holds, ..Report::default() });
 
