@@ -7,6 +7,7 @@
 
 pub mod consequences;
 pub mod directories;
+pub mod erased;
 pub mod groups;
 pub mod guard;
 pub mod load;
@@ -190,7 +191,7 @@ pub fn apply(
     let before = places(&state, rules);
 
     // 2. Fold the observations into facts, then settle who owns each directory.
-    let claimed = fold_all(&mut state, observations);
+    let claimed = fold_all(conn, &mut state, observations)?;
     applied.overruled = std::mem::take(&mut state.touched.overruled);
     let moved = settle(&mut state, rules);
 
@@ -242,8 +243,13 @@ pub fn apply(
     Ok(applied)
 }
 
-/// Folds every observation, and returns the claim of each delivery that names a directory. Pure.
-fn fold_all(state: &mut StateSlice, observations: Vec<ParsedObservation>) -> Vec<ClaimedDelivery> {
+/// Folds every observation, and returns the claim of each delivery that names a directory. Late observations about an erased
+/// person lose the profile first, in their stored bodies, too.
+fn fold_all(
+    conn: &mut Serialized<'_>,
+    state: &mut StateSlice,
+    observations: Vec<ParsedObservation>,
+) -> Result<Vec<ClaimedDelivery>, DbError> {
     let mut claimed = Vec::with_capacity(observations.len());
     for ParsedObservation { inbox_id, attempts, observation } in observations {
         let claim = claim_of(&observation).and_then(|(directory, org)| {
@@ -256,9 +262,10 @@ fn fold_all(state: &mut StateSlice, observations: Vec<ParsedObservation>) -> Vec
             claim_id,
             ends_access: observation.ends_access(),
         }));
-        fold(state, inbox_id, *observation);
+        let observation = erased::without_profile(conn, state, inbox_id, *observation)?;
+        fold(state, inbox_id, observation);
     }
-    claimed
+    Ok(claimed)
 }
 
 /// A directory is active when anything arrives for it, whoever owns it.

@@ -4,9 +4,9 @@
 
 pub mod workos;
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::str::FromStr;
 
-pub use workos::redact::Mention;
+pub use workos::mention::{Mention, PersonNames};
 
 pub use workos::api;
 
@@ -105,10 +105,10 @@ impl Source {
         }
     }
 
-    /// Finds a person by ids and addresses in a body about another entity. Pure.
-    pub fn mention(self, body: &[u8], names: &BTreeSet<String>) -> Mention {
+    /// Finds a person by ids, addresses and name in a body about another entity. Pure.
+    pub fn mention(self, body: &[u8], names: &PersonNames) -> Mention {
         match self {
-            Self::WorkOs | Self::WorkOsList => workos::redact::mention(body, names),
+            Self::WorkOs | Self::WorkOsList => workos::mention::mention(body, names),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod content_hash;
 pub mod context;
 pub mod directories;
 pub mod email_key;
+pub mod erased;
 pub mod fact;
 pub mod fold_facts;
 pub mod groups;

@@ -160,3 +160,13 @@ fn set_back(
     outcome.set_aside.push(letter);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_before_another_attempt_grows_to_a_minute() {
+        assert_eq!([0, 1, 2, 3, 4, 25].map(pause_seconds), [10, 10, 20, 40, 60, 60]);
+    }
+}

@@ -254,3 +254,29 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResul
     });
     Ok(entries.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::fact::{Membership, Version},
+        runtime::clock::Timestamp,
+    };
+
+    #[test]
+    fn of_several_memberships_in_a_batch_the_newest_is_the_cause() {
+        let mut state = StateSlice::default();
+        for (n, at) in [(1, 3), (2, 7), (3, 9), (4, 9), (5, 2), (6, 8)] {
+            let at = Timestamp::from_millis(at);
+            let version = Version { at, emitted: at, event: format!("e{n}") };
+            let (group_id, user_id) = (format!("g{n}"), "u".to_owned());
+            let key = (group_id.clone(), user_id.clone(), 1);
+            let membership = Membership { group_id, user_id, version, added: true };
+            state.touched.memberships.insert(key, (membership, n));
+        }
+
+        let newest = newest_memberships(&state);
+
+        assert_eq!((newest["u"].inbox_id, newest["u"].at), (4, Timestamp::from_millis(9)));
+    }
+}

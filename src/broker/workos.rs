@@ -8,6 +8,7 @@ pub mod event;
 pub mod json;
 mod lenient_json;
 mod membership;
+pub mod mention;
 pub mod redact;
 pub mod signature;
 mod slugs;

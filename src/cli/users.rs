@@ -29,7 +29,8 @@ enum Verb {
     /// the profile and the custom attributes in `users`, names and addresses in the audit trail and in notices, the profile
     /// in the bodies of deliveries, and manual grants. It retains ids, times, states and role slugs, the tombstone (so no late
     /// event gives access again), and the audit trail with its proof. It cannot reach mails that were sent, logs and
-    /// backups. A new event of the directory about the person brings data again.
+    /// backups. Deliveries that come later about the time before are rewritten when they are applied. If the directory
+    /// creates or changes the person anew, its events bring data again.
     Erase {
         #[arg(long)]
         tenant: String,
@@ -61,6 +62,11 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
                 say(&format!(
                     "delivery {id} still names the person, in data about another person or because the body cannot be read; \
                      see it with `rosterd inbox show {id}`\n"
+                ))?;
+            }
+            for id in erased.unclear {
+                say(&format!(
+                    "delivery {id} has the person's full name, and it could not be told apart whether it means this person; look at it with `rosterd inbox show {id}`\n"
                 ))?;
             }
         }

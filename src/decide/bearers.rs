@@ -28,10 +28,11 @@ use crate::{
 /// Limit of stored pairs for one id; the newest remain. No directory reaches it in normal use.
 const MOST: usize = 32;
 
-/// The bearer that a fact names; `None` if it has neither `idp_id` nor address.
+/// The bearer that a fact names; `None` if it has neither `idp_id` nor address, and an empty pair if both were erased
+/// (`super::erased`).
 pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
-    let fact::User { idp_id, email, .. } = &fact.content;
-    if idp_id.is_none() && email.is_none() {
+    let fact::User { idp_id, email, erased, .. } = &fact.content;
+    if idp_id.is_none() && email.is_none() && !erased {
         return None;
     }
     Some(Bearer {
@@ -152,10 +153,11 @@ pub fn bearer_of(state: &StateSlice, id: &str, tenant_id: &str) -> CurrentBearer
 }
 
 fn now(bearers: &[Bearer]) -> CurrentBearer {
-    let Some(last) = newest(bearers.iter()) else { return CurrentBearer::default() };
+    let bearers: Vec<&Bearer> = bearers.iter().filter(|bearer| !bearer.is_erased()).collect();
+    let Some(last) = newest(bearers.iter().copied()) else { return CurrentBearer::default() };
     // The latest fact under each idp_id. It tells whether the id was deleted under it.
     let mut under: HashMap<&str, &Bearer> = HashMap::new();
-    for bearer in bearers {
+    for bearer in &bearers {
         let Some(idp_id) = bearer.idp_id.as_deref() else { continue };
         let kept = under.entry(idp_id).or_insert(bearer);
         if bearer.newest > kept.newest {
@@ -163,7 +165,7 @@ fn now(bearers: &[Bearer]) -> CurrentBearer {
         }
     }
     let (mut same, mut others): (Vec<&Bearer>, Vec<&Bearer>) =
-        bearers.iter().partition(|bearer| bearer.pair() == last.pair());
+        bearers.iter().copied().partition(|bearer| bearer.pair() == last.pair());
     let mut seen = 0;
     while let Some(one) = same.get(seen).copied() {
         let (linked, rest): (Vec<&Bearer>, Vec<&Bearer>) =
@@ -265,5 +267,48 @@ mod tests {
         );
         assert_eq!(since(&[(1, "A", "a", false), (2, "A", "a", true), (3, "A", "b", false)]), None);
         assert_eq!(since(&[(1, "A", "a", false), (2, "", "a", false)]), None, "no idp_id any more");
+    }
+
+    #[test]
+    fn a_fact_that_is_joined_again_says_nothing_new() {
+        let mut bearers = Vec::new();
+        let said = bearer((1, "A", "a", false));
+        assert_eq!(join(&mut bearers, said.clone()), Joined { news: true, earlier: true });
+        assert_eq!(
+            join(&mut bearers, Bearer { first_by: 9, inbox_id: 9, ..said.clone() }),
+            Joined::default()
+        );
+        assert_eq!(bearers, [said]);
+    }
+
+    #[test]
+    fn a_row_whose_pair_no_fact_names_any_more_shows_the_same_person_by_one_of_both() {
+        let pair = |idp_id: &str, email: &str| (Some(idp_id.to_owned()), Some(email.to_owned()));
+        let now = CurrentBearer {
+            pairs: vec![pair("A", "a@acme.example")],
+            former: vec![pair("B", "b@acme.example")],
+            ..CurrentBearer::default()
+        };
+        assert!(now.is(Some("A"), Some("A@acme.example")) && now.is(None, None));
+        assert!(now.is(Some("A"), Some("other@acme.example")), "the idp_id is the same");
+        assert!(now.is(Some("C"), Some("a@acme.example")), "the address is the same");
+        assert!(now.is(None, Some("a@acme.example")) && now.is(Some("A"), None));
+        assert!(!now.is(Some("B"), Some("b@acme.example")), "a former bearer");
+        assert!(
+            !now.is(Some("C"), Some("c@acme.example"))
+                && !now.is(Some("C"), None)
+                && !now.is(None, Some("c"))
+        );
+    }
+
+    #[test]
+    fn erased_facts_name_nobody_and_leave_the_others_as_they_are() {
+        let nobody = bearer((3, "", "", true));
+        assert!(nobody.is_erased());
+        assert_eq!(
+            now(&[bearer((1, "A", "a", false)), nobody.clone()]),
+            now(&[bearer((1, "A", "a", false))])
+        );
+        assert_eq!(now(&[nobody]), CurrentBearer::default());
     }
 }

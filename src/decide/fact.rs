@@ -175,6 +175,9 @@ pub struct User {
     pub custom_attributes: String,
     /// `role` and `roles[]` together, sorted, each once (lesson 32).
     pub roles: Vec<String>,
+    /// The profile was erased. No part of the digest of a profile that was not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
     /// The broker's time of creation.
     pub created_at: Timestamp,
     /// The broker's time of the last change.

@@ -27,3 +27,32 @@ fn named(parts: &[&str]) -> String {
     let digest = hex::encode(hash.finalize());
     format!("person_{}", digest.get(..32).unwrap_or(&digest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_known_by_all_that_tells_people_apart() {
+        let ids = [
+            person_id("t", Some("okta"), Some("i"), "u"),
+            person_id("t2", Some("okta"), Some("i"), "u"),
+            person_id("t", Some("google"), Some("i"), "u"),
+            person_id("t", Some("okta"), Some("i2"), "u"),
+            person_id("t", Some("okta"), None, "u"),
+            person_id("t", Some("okta"), None, "u2"),
+            another_person("t", Some("okta"), "i", "u"),
+            another_person("t", Some("okta"), "i", "u2"),
+            another_person("t", Some("okta"), "i2", "u"),
+            another_person("t", None, "i", "u"),
+        ];
+        let apart: std::collections::BTreeSet<&String> = ids.iter().collect();
+        assert_eq!(apart.len(), ids.len(), "{ids:?}");
+        assert!(ids.iter().all(|id| id.len() == "person_".len() + 32), "{ids:?}");
+    }
+
+    #[test]
+    fn the_id_that_the_broker_gives_plays_no_part_beside_an_idp_id() {
+        assert_eq!(person_id("t", None, Some("i"), "u"), person_id("t", None, Some("i"), "u2"));
+    }
+}

@@ -129,6 +129,11 @@ impl Bearer {
     pub fn pair(&self) -> (&Option<String>, &Option<String>) {
         (&self.idp_id, &self.email_key)
     }
+
+    /// It stands for facts whose profile was erased: it is nobody in particular.
+    pub fn is_erased(&self) -> bool {
+        self.idp_id.is_none() && self.email_key.is_none()
+    }
 }
 
 /// The content of a fact.

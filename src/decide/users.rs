@@ -337,3 +337,45 @@ fn succeeded(seat: &UserAccess, newest: &NewestFact<'_>, row: &ShownUser) -> Lea
         found: newest.fact.version.is_from_list(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(active: bool, roles: &[&str]) -> ShownUser {
+        ShownUser {
+            tenant_id: "t".to_owned(),
+            id: "u".to_owned(),
+            person_id: "p".to_owned(),
+            directory_id: "d".to_owned(),
+            idp_id: None,
+            email: None,
+            username: None,
+            first_name: None,
+            last_name: None,
+            name: None,
+            job_title: None,
+            active,
+            access_epoch: 0,
+            deprovisioned_at: None,
+            role_slugs: Vec::new(),
+            custom_attributes: "{}".to_owned(),
+            digest: 0,
+            held: roles.iter().map(|role| (*role).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_hold_lets_access_stay_only_where_it_is_shown_and_roles_only_with_access() {
+        let gone = Access::Inactive(Timestamp::default(), AccessCause::Person);
+        let stay = |access| HeldState { access, roles: BTreeSet::from(["admin".to_owned()]) };
+        let admin = BTreeSet::from(["admin".to_owned()]);
+        let none = BTreeMap::new();
+        let shown = row(true, &["admin", "member"]);
+
+        assert_eq!(stayed(&shown, &stay(true), gone, &none), (Access::Active, admin.clone()));
+        assert_eq!(stayed(&shown, &stay(false), gone, &none), (gone, BTreeSet::new()));
+        assert_eq!(stayed(&shown, &stay(false), Access::Active, &none), (Access::Active, admin));
+        assert_eq!(stayed(&row(false, &["admin"]), &stay(true), gone, &none), (gone, BTreeSet::new()));
+    }
+}

@@ -130,6 +130,14 @@ mod tests {
         assert_eq!(ids(&recent.take(9, usize::MAX)), [5]);
     }
 
+    #[test]
+    fn a_batch_takes_bodies_until_their_sum_exceeds_the_bound() {
+        let recent = MemoryQueue::default();
+        recent.add((1..).zip([3, 4, 2].map(|size| delivery(Disposition::Apply, size))));
+        assert_eq!(ids(&recent.take(9, 7)), [1, 2]);
+        assert_eq!(ids(&recent.take(9, 1)), [3], "the first goes whatever its size");
+    }
+
     proptest! {
         #[test]
         fn batches_are_the_deliveries_in_order_within_their_bounds(

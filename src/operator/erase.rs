@@ -4,10 +4,17 @@
 //! digests that stand for them are moved along, so the log folds to the same tombstone, `rebuild` finds no difference,
 //! and a late event is as late as before. The trail keeps commitments where names were, so its chain holds (lesson 42).
 
+mod rewrite;
+mod search;
+
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use self::{
+    rewrite::rewrite,
+    search::{look, names},
+};
 use crate::{
     apply::{
         ApplyError,
@@ -15,21 +22,13 @@ use crate::{
         users::{Derivation, again},
     },
     audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
-    broker::Source,
-    db::{Conn, Database, DbError, Serialized},
-    decide::{
-        DEFAULT_TENANT, Rules,
-        access::Access,
-        content_hash::digest,
-        fact::{Fact, Observation, Reading, User},
-        guard::Extent,
-        tenant,
-    },
-    inbox::{self, queue},
+    db::{Conn, Database, DbError},
+    decide::{DEFAULT_TENANT, Rules, access::Access, guard::Extent, tenant},
+    inbox,
     operator::{explain::examined, manual_roles::OperatorAt},
     outbox,
     tables::{
-        claims, directory_moves, facts, manual_grants, mappings, refused,
+        directory_moves, manual_grants, mappings, refused,
         user_lookup::{self, LookupError},
         users,
     },
@@ -75,13 +74,12 @@ pub struct Erased {
     pub notices: usize,
     /// Deliveries that name the person, by id or address, in the data of somebody else, or that cannot be read.
     pub left: Vec<i64>,
+    /// Deliveries in which the person's full name stands and may be another's.
+    pub unclear: Vec<i64>,
 }
 
 /// Deliveries looked through in one statement.
 const PAGE: i64 = 20_000;
-
-/// How JSON begins to write a character by its number.
-const ESCAPE: &str = "\\u";
 
 pub fn erase(
     database: &Database,
@@ -103,7 +101,7 @@ pub fn erase(
         })?;
     }
     database.write_serialized(|conn| {
-        if person(conn, tenant, user)? != ids || names != self::names(conn, tenant, &ids)? {
+        if person(conn, tenant, user)? != ids || names != search::names(conn, tenant, &ids)? {
             // Somebody's kind of provider or address has become known in between.
             return Err(EraseError::Several { tenant: tenant.to_owned(), user: user.to_owned() });
         }
@@ -116,8 +114,6 @@ pub fn erase(
             return Err(EraseError::Waits { user: user.to_owned(), inbox_id: *inbox_id });
         }
         let mut erased = rewrite(conn, tenant, &ids, &names, &found)?;
-        facts::forget_bearers(conn, tenant, &ids)?;
-        facts::unshow(conn, tenant, &ids)?;
         for person_id in user_lookup::persons(conn, tenant, &ids)? {
             manual_grants::revoke_all(conn, tenant, &person_id)?;
         }
@@ -181,36 +177,6 @@ fn former_tenants(
     Ok(former)
 }
 
-/// The texts by which events name the person: ids, and the addresses that are shown.
-fn names(conn: &mut Conn, tenant: &str, ids: &BTreeSet<String>) -> Result<BTreeSet<String>, DbError> {
-    let mut names = user_lookup::addresses(conn, tenant, ids)?;
-    names.extend(ids.iter().cloned());
-    Ok(names)
-}
-
-fn look(
-    conn: &mut Conn,
-    names: &BTreeSet<String>,
-    (after, until): (i64, i64),
-    found: &mut BTreeSet<i64>,
-) -> Result<(), EraseError> {
-    for name in names {
-        found.extend(inbox::erase::naming(conn, name, after, until)?);
-    }
-    // JSON may write any character of an id as an escape: those bodies are read.
-    let escaping = inbox::erase::naming(conn, ESCAPE, after, until)?;
-    let escaping: Vec<i64> = escaping.into_iter().filter(|inbox_id| !found.contains(inbox_id)).collect();
-    for some in escaping.chunks(500) {
-        for (inbox_id, source, body) in queue::bodies(conn, some)? {
-            let mention = Source::named(&source).map(|source| source.mention(&body, names));
-            if mention.is_some_and(|mention| mention.in_data || mention.body.is_some()) {
-                found.insert(inbox_id);
-            }
-        }
-    }
-    Ok(())
-}
-
 /// OperatorAt the directory's own fact, and in the tables: what an erasure takes from a rule must not let anybody in again.
 fn expect_gone(
     conn: &mut Conn,
@@ -228,97 +194,4 @@ fn expect_gone(
         return still_there();
     }
     Ok(())
-}
-
-fn rewrite(
-    conn: &mut Serialized<'_>,
-    tenant: &str,
-    ids: &BTreeSet<String>,
-    names: &BTreeSet<String>,
-    found: &[i64],
-) -> Result<Erased, EraseError> {
-    let directories: BTreeSet<String> =
-        claims::homes(conn, Some(tenant))?.into_iter().map(|(_, directory_id)| directory_id).collect();
-    let (mut erased, mut left) = (Erased::default(), BTreeSet::new());
-    for some in found.chunks(500) {
-        let (mut bodies, mut digests) = (Vec::new(), Vec::new());
-        for (inbox_id, source, body) in queue::bodies(conn, some)? {
-            match ids.iter().find_map(|id| redacted(&source, &body, id, &directories)) {
-                Some((user_id, body, digest)) => {
-                    bodies.push((inbox_id, body));
-                    digests.push((user_id, inbox_id, digest));
-                }
-                None => {
-                    let mention = Source::named(&source).map(|source| source.mention(&body, names));
-                    let said = read(&source, &body);
-                    match mention.as_ref().and_then(|mention| mention.body.clone()) {
-                        // It says the same of the other.
-                        Some(other) if said.is_some() && read(&source, &other) == said => {
-                            bodies.push((inbox_id, other));
-                        }
-                        Some(_) => drop(left.insert(inbox_id)),
-                        None => {}
-                    }
-                    let in_data = mention.is_some_and(|mention| mention.in_data);
-                    // Another tenant's user of the same id is not the person.
-                    let is_anothers = said.as_ref().and_then(user_of).is_some_and(|id| ids.contains(id));
-                    if said.is_none() || (in_data && !is_anothers) {
-                        left.insert(inbox_id);
-                    }
-                }
-            }
-        }
-        erased.deliveries += bodies.len();
-        inbox::erase::rewrite(conn, &bodies)?;
-        facts::move_digests(conn, &digests)?;
-    }
-    erased.left = left.into_iter().collect();
-    Ok(erased)
-}
-
-/// The same fact without the person: (user, body, digest).
-fn redacted(
-    source: &str,
-    body: &[u8],
-    user_id: &str,
-    directories: &BTreeSet<String>,
-) -> Option<(String, Vec<u8>, i64)> {
-    let said = read(source, body)?;
-    let was = about(&said, user_id, directories)?;
-    // Slugs that could not be read before must not become readable.
-    [true, false].into_iter().find_map(|with_roles| {
-        let body = Source::named(source)?.redact(body, user_id, with_roles)?;
-        let says = read(source, &body)?;
-        let now = about(&says, user_id, directories)?;
-        let same = (&now.version, now.live, now.reveals, &now.content.roles)
-            == (&was.version, was.live, was.reveals, &was.content.roles);
-        same.then(|| (user_id.to_owned(), body, digest(now)))
-    })
-}
-
-fn read(source: &str, body: &[u8]) -> Option<Observation> {
-    match Source::named(source)?.read(body).ok()? {
-        Reading::Fact(observation, _) => Some(*observation),
-        Reading::Nothing => None,
-    }
-}
-
-/// The id of the user whom it is about.
-fn user_of(observation: &Observation) -> Option<&str> {
-    match observation {
-        Observation::User { fact, .. } | Observation::Membership { user: fact, .. } => Some(&fact.id),
-        _ => None,
-    }
-}
-
-fn about<'a>(
-    observation: &'a Observation,
-    user_id: &str,
-    directories: &BTreeSet<String>,
-) -> Option<&'a Fact<User>> {
-    let (Observation::User { scope, fact } | Observation::Membership { scope, user: fact, .. }) = observation
-    else {
-        return None;
-    };
-    (fact.id == user_id && directories.contains(&scope.directory_id)).then_some(fact)
 }

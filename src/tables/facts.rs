@@ -227,6 +227,23 @@ pub fn upsert(conn: &mut Serialized<'_>, facts: &[(&str, EntityKind, &LatestFact
     Ok(())
 }
 
+/// Whom facts about users have named, under these claims: (user, claim, bearers). For an erasure.
+pub fn put_bearers(conn: &mut Serialized<'_>, named: &[(String, i64, Vec<Bearer>)]) -> QueryResult<()> {
+    let written: Vec<Option<String>> = named.iter().map(|named| write_bearers(&named.2)).collect();
+    let rows: Vec<_> = named.iter().zip(&written).collect();
+    Rows::of(&rows)
+        .text("id", |row| &row.0.0)
+        .integer("kind", |_| code(EntityKind::User).into())
+        .integer("claim_id", |row| row.0.1)
+        .optional_text("bearers", |row| row.1.as_deref())
+        .execute(
+            conn,
+            "UPDATE facts SET bearers = r.bearers FROM {rows} \
+             WHERE facts.id = r.id AND facts.kind = r.kind AND facts.claim_id = r.claim_id",
+        )?;
+    Ok(())
+}
+
 /// What facts about these users of a tenant have named, for an erasure: their deliveries name nobody any more.
 pub fn forget_bearers(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
     let ids: Vec<&String> = ids.iter().collect();
@@ -239,16 +256,6 @@ pub fn forget_bearers(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet
             "UPDATE facts SET bearers = NULL FROM {rows} WHERE facts.id = r.id AND facts.kind = r.kind \
              AND facts.claim_id IN (SELECT c.id FROM claims c WHERE c.tenant_id = r.tenant_id)",
         )?;
-    Ok(())
-}
-
-/// Rows of `users` that an erasure must write again: a deletion without profile says the same before and after it.
-pub fn unshow(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
-    let ids: Vec<&String> = ids.iter().collect();
-    Rows::of(&ids).text("id", |id| id).text("tenant_id", |_| tenant_id).execute(
-        conn,
-        "UPDATE users SET digest = 0 FROM {rows} WHERE users.tenant_id = r.tenant_id AND users.id = r.id",
-    )?;
     Ok(())
 }
 

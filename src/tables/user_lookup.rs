@@ -111,6 +111,30 @@ pub fn addresses(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> Qu
     texts(conn, &keys, sql)
 }
 
+/// The full names of these users: as they are shown, and the given name before the family name.
+pub fn full_names(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
+    let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();
+    let of = "FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.named";
+    let mut names = texts(conn, &keys, &format!("SELECT u.name AS text {of} WHERE u.name <> ''"))?;
+    let both = format!(
+        "SELECT u.first_name || ' ' || u.last_name AS text {of} WHERE u.first_name <> '' AND u.last_name <> ''"
+    );
+    names.extend(texts(conn, &keys, &both)?);
+    Ok(names)
+}
+
+/// The users who have one of these full names.
+pub fn of_full_names(
+    conn: &mut Conn,
+    tenant_id: &str,
+    names: &BTreeSet<String>,
+) -> QueryResult<BTreeSet<String>> {
+    let keys: Vec<(&str, &str)> = names.iter().map(|name| (tenant_id, name.as_str())).collect();
+    let sql = "SELECT u.id AS text FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id \
+               WHERE u.name = r.named OR u.first_name || ' ' || u.last_name = r.named";
+    texts(conn, &keys, sql)
+}
+
 /// Whether any of these users has access.
 pub fn any_active(conn: &mut Conn, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<bool> {
     let keys: Vec<(&str, &str)> = ids.iter().map(|id| (tenant_id, id.as_str())).collect();

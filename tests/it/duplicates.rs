@@ -98,3 +98,15 @@ both! {
         assert_eq!(inbox[0].1, "dead");
     }
 }
+
+both! {
+    fn a_delivery_larger_than_a_batch_is_a_batch_of_its_own(app, |config| config.apply.batch_bytes = 1) {
+        for n in 1..=3 {
+            app.deliver(&event(&format!("e{n}"), "dsync.user.created", 1, user(&format!("u{n}"), "active", 1)));
+        }
+        // Out of memory, so they are taken from the table.
+        app.app.as_ref().unwrap().recent.forget();
+        app.drain();
+        assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3"]);
+    }
+}

@@ -155,3 +155,15 @@ both! {
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
     }
 }
+
+both! {
+    fn the_trail_says_of_nobody_that_they_came_back_when_the_id_of_a_leaver_is_given_to_another(app) {
+        app.play(&john());
+        app.play(&[says("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example"))]);
+        app.play(&[says("created", 20, jsmith("active", 20, "emp-200", "jane@acme.example"))]);
+
+        let kinds: Vec<String> = crate::audit::trail(app, "org_1").into_iter().filter(|entry| entry.subject == "jsmith").map(|entry| entry.kind).collect();
+        assert!(kinds.iter().any(|kind| kind == rosterd::audit::kinds::ACCESS_LOST), "{kinds:?}");
+        assert!(!kinds.iter().any(|kind| kind == rosterd::audit::kinds::ACCESS_RETURNED), "{kinds:?}");
+    }
+}

@@ -124,6 +124,26 @@ both! {
 }
 
 both! {
+    fn a_mapping_that_the_host_refuses_for_one_person_is_applied_later_and_tells_of_the_leaver_alone(app) {
+        beginning(app, 5);
+        crate::roles::apply(app, "[roles.member]\nprivileged = true\n");
+        refuse(app, "a02");
+        crate::roles::apply(app, "unmapped = \"no_access\"\nunknown_roles = \"ignore\"\n[roles.other]\n");
+        assert_eq!(active(app), ["a02"]);
+        let told = app.noticed("deprovisioned").len();
+
+        allow(app);
+        app.clock.advance_seconds(60);
+        app.drain();
+
+        assert_eq!(active(app), Vec::<String>::new());
+        assert_eq!(app.noticed("deprovisioned")[told..], ["a02".to_owned()]);
+        // Administrators of another mapping are told of its effects as a whole.
+        assert_eq!(app.noticed("privileged_lost"), Vec::<String>::new());
+    }
+}
+
+both! {
     fn a_directory_that_fails_is_next_only_after_all_others(app) {
         beginning(app, 5);
         refuse(app, "a00");

@@ -140,3 +140,16 @@ fn a_secret_is_never_printed() {
     let printed = format!("{secret:?}");
     assert!(printed.contains("[REDACTED]") && !printed.contains(SECRET), "{printed}");
 }
+
+/// More than any rotation of secrets needs are refused before a digest is computed.
+#[test]
+fn eight_signatures_are_taken_and_nine_are_not() {
+    let now = Timestamp::from_millis(1_780_272_000_000);
+    let good = signature(SECRET, now.millis(), b"{}");
+    let judged = |others: usize| {
+        let header = format!("{good}{}", format!(", v1={}", "0".repeat(64)).repeat(others));
+        Source::WorkOs.verify(Some(header.as_bytes()), b"{}", &[Secret::new(SECRET).unwrap()], 180_000, now)
+    };
+    assert_eq!(judged(7), Ok(()));
+    assert_eq!(judged(8), Err(VerifyError::MalformedHeader("it has more than 8 v1")));
+}

@@ -94,3 +94,20 @@ both! {
         assert_eq!((status(app), letters().len()), (vec!["inactive".to_owned()], 0));
     }
 }
+
+both! {
+    fn rows_have_the_brokers_times_of_creation_and_of_the_last_change(app) {
+        use rosterd::{runtime::clock::Timestamp, tables::host_tables::{DIRECTORIES, GROUPS, TENANTS}};
+        app.play(&[
+            event("o1", "organization.created", 5, crate::harness::broker::organization("org_1", 3)),
+            event("d1", "dsync.activated", 5, crate::harness::broker::directory("dir_1", "org_1", 3)),
+            event("g1", "dsync.group.created", 5, crate::harness::broker::group("g1", 3)),
+        ]);
+        for table in [TENANTS, DIRECTORIES, GROUPS] {
+            let rows = app.rows(table);
+            let times = |name: &str| rows.iter().map(|row| Timestamp::parse(row[name].as_str().unwrap())).collect::<Vec<_>>();
+            assert_eq!(times("created_at"), [Timestamp::parse(&at(0))], "{table:?}");
+            assert_eq!(times("updated_at"), [Timestamp::parse(&at(3))], "{table:?}");
+        }
+    }
+}

@@ -63,6 +63,7 @@ fn content() -> impl Strategy<Value = fact::User> {
             state: "active".into(),
             custom_attributes,
             roles: Vec::new(),
+            erased: false,
             created_at: at,
             updated_at: at,
         }
@@ -179,6 +180,7 @@ fn same_content(row: &ShownUser) -> fact::User {
         state: "active".into(),
         custom_attributes: row.custom_attributes.clone(),
         roles: Vec::new(),
+        erased: false,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }

@@ -243,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn every_escape_of_json_is_its_character() {
+        let body = br#"{"a":"\"\\\/\b\f\n\r\t\u00e9","b":1e400}"#;
+        let named = vec!["b: the number is too large".to_owned()];
+        assert_eq!(both(body), Some((json!({"a": "\"\\/\u{8}\u{c}\n\r\té"}), named)));
+        assert_eq!(both(br#"{"a":"\x"}"#), None);
+    }
+
+    #[test]
     fn of_a_key_that_stands_twice_the_last_counts_and_it_is_named() {
         let named = vec!["a: the key is there twice; the last value is used".to_owned()];
         assert_eq!(both(br#"{"a":1,"a":{"b":2}}"#), Some((json!({"a": {"b": 2}}), named)));

@@ -2,9 +2,8 @@
 //! role slugs remain.
 //!
 //! Only known fields remain, because others may name the person too: `context` has the actor and earlier values, and
-//! `previous_attributes` has earlier values.
-
-use std::collections::BTreeSet;
+//! `previous_attributes` has earlier values. The mark says that the rest was erased: a body may also arrive without a
+//! profile.
 
 use serde_json::{Value, json};
 
@@ -13,7 +12,10 @@ use super::lenient_json::mended;
 const KEPT: [&str; 9] =
     ["object", "id", "directory_id", "organization_id", "state", "role", "roles", "created_at", "updated_at"];
 
-const ENVELOPE: [&str; 5] = ["object", "id", "event", "created_at", "data"];
+/// The mark of a user whose profile was erased.
+pub(super) const ERASED: &str = "erased_by_rosterd";
+
+pub(super) const ENVELOPE: [&str; 5] = ["object", "id", "event", "created_at", "data"];
 /// The fields of a membership event's data.
 const PAIR: [&str; 4] = ["directory_id", "organization_id", "user", "group"];
 
@@ -38,36 +40,58 @@ pub(in crate::broker) fn redact(body: &[u8], user_id: &str, with_roles: bool) ->
         KEPT.contains(&key.as_str()) && (with_roles || !matches!(key.as_str(), "role" | "roles"))
     });
     user.insert("custom_attributes".to_owned(), json!({}));
+    user.insert(ERASED.to_owned(), json!(true));
     event.as_object_mut()?.retain(|key, _| ENVELOPE.contains(&key.as_str()));
     serde_json::to_vec(&event).ok()
 }
 
-/// The places where a body about another entity names a person.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Mention {
-    /// The body with its known envelope fields only, if another field names the person.
-    pub body: Option<Vec<u8>>,
-    /// The data names the person. The data is about another entity, so it remains.
-    pub in_data: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Finds the texts that are equal to one of the person's `names` (ids and addresses).
-pub(in crate::broker) fn mention(body: &[u8], names: &BTreeSet<String>) -> Mention {
-    let event: Option<Value> = serde_json::from_slice(body).ok().or_else(|| Some(mended(body)?.value));
-    let Some(Value::Object(mut event)) = event else { return Mention { body: None, in_data: false } };
-    let in_data = event.get("data").is_some_and(|data| is_named(data, names));
-    let context =
-        event.iter().any(|(key, value)| !ENVELOPE.contains(&key.as_str()) && is_named(value, names));
-    event.retain(|key, _| ENVELOPE.contains(&key.as_str()));
-    Mention { body: context.then(|| serde_json::to_vec(&event).ok()).flatten(), in_data }
-}
+    fn redacted(event: &Value, with_roles: bool) -> Option<Value> {
+        let body = redact(event.to_string().as_bytes(), "u1", with_roles)?;
+        serde_json::from_slice(&body).ok()
+    }
 
-/// The case of ASCII letters does not matter, because it varies in addresses.
-fn is_named(value: &Value, names: &BTreeSet<String>) -> bool {
-    match value {
-        Value::String(text) => names.iter().any(|name| name.eq_ignore_ascii_case(text)),
-        Value::Array(values) => values.iter().any(|value| is_named(value, names)),
-        Value::Object(fields) => fields.values().any(|value| is_named(value, names)),
-        _ => false,
+    #[test]
+    fn ids_times_state_and_role_slugs_stay_and_the_rest_goes() {
+        let slugs = json!([{"slug": "admin"}]);
+        let person = json!({
+            "object": "directory_user", "id": "u1", "directory_id": "d", "state": "active", "updated_at": "t",
+            "role": {"slug": "admin"}, "roles": slugs, "email": "ada@acme.example", "custom_attributes": {"a": 1},
+            "previous_attributes": {"first_name": "Ada"},
+        });
+        let kept = |with_roles: bool| {
+            let mut kept = json!({
+                "object": "directory_user", "id": "u1", "directory_id": "d", "state": "active", "updated_at": "t",
+                "custom_attributes": {}, "erased_by_rosterd": true,
+            });
+            if with_roles {
+                kept["role"] = json!({"slug": "admin"});
+                kept["roles"] = slugs.clone();
+            }
+            kept
+        };
+        let event = |data: Value| json!({"id": "e", "event": "k", "created_at": "t", "data": data});
+        let around = |mut event: Value| {
+            event["context"] = json!({"actor": {"name": "Ada"}});
+            event
+        };
+        for with_roles in [true, false] {
+            let user = redacted(&around(event(person.clone())), with_roles);
+            assert_eq!(user, Some(event(kept(with_roles))));
+            let pair = json!({"directory_id": "d", "user": person, "group": {"id": "g"}, "by": "Ada"});
+            let wanted = json!({"directory_id": "d", "user": kept(with_roles), "group": {"id": "g"}});
+            assert_eq!(redacted(&around(event(pair)), with_roles), Some(event(wanted)));
+        }
+    }
+
+    #[test]
+    fn a_body_about_somebody_else_is_none() {
+        assert_eq!(redacted(&json!({"id": "e", "data": {"id": "u2", "manager": "u1"}}), true), None);
+        assert_eq!(redacted(&json!({"id": "e", "data": {"user": {"id": "u2"}}}), true), None);
+        assert_eq!(redacted(&json!({"id": "e"}), true), None);
+        assert_eq!(redact(b"no JSON", "u1", true), None);
     }
 }

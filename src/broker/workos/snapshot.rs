@@ -60,6 +60,8 @@ pub(super) struct Whole<'a> {
     #[serde(borrow, default)]
     pub(super) roles: Slugs<'a>,
     pub(super) custom_attributes: Option<Value>,
+    /// `super::redact::ERASED`
+    pub(super) erased_by_rosterd: Option<Value>,
 }
 
 /// The identity and the profile, separated.

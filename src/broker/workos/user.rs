@@ -51,6 +51,7 @@ pub(super) fn content(
         last_name,
         roles: slugs::granting(profile.role, profile.roles, left_out),
         custom_attributes,
+        erased: profile.erased_by_rosterd == Some(Value::Bool(true)),
         ..empty(identity, at)
     }
 }
@@ -68,6 +69,7 @@ fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
         state: identity.state.get().unwrap_or_else(|| "unknown".to_owned()),
         custom_attributes: "{}".to_owned(),
         roles: Vec::new(),
+        erased: false,
         created_at: identity.created_at.time().unwrap_or(updated_at),
         updated_at,
     }

@@ -59,6 +59,9 @@ fn undecided_the_same_loss_in_other_words_stays_and_a_greater_one_is_weighed_aga
     assert!(!open(roles(&["a"])).holds(&loss(roles(&["a", "b"]), 1)));
     assert!(!open(roles(&["a"])).holds(&loss(LostAccess::Inactive, 1)));
     assert!(!open(LostAccess::Directory).holds(&loss(LostAccess::Directory, 2)));
+    assert!(open(LostAccess::Directory).holds(&loss(LostAccess::Directory, 1)));
+    assert!(open(LostAccess::Mapping).holds(&loss(LostAccess::Mapping, 2)));
+    assert!(!open(LostAccess::Directory).holds(&loss(LostAccess::Mapping, 1)));
 }
 
 #[test]

@@ -161,3 +161,10 @@ fn what_no_attribute_can_be_and_no_table_can_hold_is_refused() {
         ]
     );
 }
+
+#[test]
+fn a_choice_with_more_than_one_key_is_a_fault() {
+    let choice = |more: &str| format!("unmapped = {{ role = \"member\"{more} }}\n[roles.member]\n");
+    assert!(check(&choice("")).is_ok());
+    assert_eq!(faults(&choice(", other = \"x\"")).len(), 1);
+}

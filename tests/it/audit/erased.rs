@@ -249,3 +249,145 @@ both! {
         assert_verifies(app);
     }
 }
+
+both! {
+    fn an_erasure_takes_out_a_name_that_stands_alone_and_lists_one_that_may_be_anothers(app) {
+        life(app);
+        let acted = |id: &str, at, actor: Value| with(event(id, "dsync.user.updated", at, user("u2", "active", at)), json!({"context": {"actor": actor}}));
+        app.play(&[
+            acted("a1", 3, json!({"name": "Secret Name", "source": "dashboard"})),
+            // As a sender that writes letters by their numbers.
+            acted("a2", 4, json!({"id": "user_02", "name": "Secret Name"})),
+            acted("a3", 5, json!({"email": "another@acme.example", "name": "Secret Name"})),
+            acted("a4", 6, json!({"name": "Secret Namesake"})),
+            event("b1", "dsync.user.updated", 7, with(user("u2", "active", 7), json!({"custom_attributes": {"manager": "Secret Name"}}))),
+        ]);
+        let written = acted("a5", 8, json!({"name": "Secret Name"})).to_string().replace("Secret", "\\u0053ecret");
+        assert_eq!(app.send(written).json()["status"], "accepted");
+        app.play(&[event("e4", "dsync.user.deleted", 9, secret("u1", "active", 3))]);
+
+        let erased = erased(app, "u1").unwrap();
+
+        assert_eq!((erased.deliveries, erased.left, erased.unclear.len()), (5, vec![], 3), "{:?}", erased.unclear);
+        let left = naming(&everything(app.database()), "secret name\"");
+        let bodies: Vec<_> = left.iter().filter(|line| line.starts_with("inbox.body")).collect();
+        assert_eq!(bodies.len(), 3, "{bodies:#?}");
+        assert!(bodies.iter().all(|body| ["user_02", "another@", "manager"].iter().any(|other| body.contains(other))));
+        assert_eq!(naming(&everything(app.database()), "secret namesake").len(), 1);
+        app.assert_rebuilds();
+        assert_verifies(app);
+    }
+}
+
+both! {
+    fn a_name_that_somebody_else_of_the_tenant_has_too_is_not_taken_for_the_persons(app) {
+        life(app);
+        let of_both = with(user("u3", "active", 1), json!({"first_name": "Secret", "last_name": "Name", "name": "Secret Name"}));
+        app.play(&[
+            event("e3", "dsync.user.created", 1, of_both),
+            with(event("a1", "dsync.user.updated", 3, user("u2", "active", 3)), json!({"context": {"actor": {"name": "Secret Name"}}})),
+            event("e4", "dsync.user.deleted", 8, secret("u1", "active", 3)),
+        ]);
+
+        let erased = erased(app, "u1").unwrap();
+
+        // The other's own name is no mention.
+        assert_eq!((erased.left, erased.unclear.len()), (vec![], 1));
+        assert_eq!(app.brief(USERS, &["id", "name"]), ["u1 null", "u2 Given u2", "u3 Secret Name"]);
+        app.assert_rebuilds();
+    }
+}
+
+/// A deletion that says no more than the ids.
+fn bare(event_id: &str, at: i64, user_id: &str) -> Value {
+    let data = json!({"object": "directory_user", "id": user_id, "directory_id": "dir_1", "organization_id": "org_1", "state": "inactive"});
+    event(event_id, "dsync.user.deleted", at, data)
+}
+
+fn nothing_of_the_person(app: &TestApp) {
+    assert_eq!(naming(&everything(app.database()), "secret"), Vec::<String>::new());
+    assert_eq!(app.brief(USERS, &["id", "status", "name", "email"])[0], "u1 inactive null null");
+    app.assert_rebuilds();
+    assert_verifies(app);
+}
+
+both! {
+    fn a_leaver_whose_deletion_had_no_profile_is_erased_too(app) {
+        life(app);
+        app.play(&[bare("e4", 4, "u1")]);
+        assert_eq!(app.brief(USERS, &["id", "name", "email"])[0], "u1 Secret Name u1.secret@acme.example");
+
+        erased(app, "u1").unwrap();
+
+        nothing_of_the_person(app);
+    }
+}
+
+both! {
+    fn no_late_word_about_the_time_before_brings_an_erased_persons_profile_back(app) {
+        life(app);
+        app.play(&[bare("e9", 9, "u1")]);
+        erased(app, "u1").unwrap();
+        nothing_of_the_person(app);
+
+        // Newer than all that was known but the deletion; once more alone, and with a membership.
+        app.play(&[event("l5", "dsync.user.updated", 5, secret("u1", "active", 5))]);
+        nothing_of_the_person(app);
+        app.play(&[event("l6", "dsync.group.user_added", 6, membership(secret("u1", "active", 6), group("g1", 1)))]);
+        nothing_of_the_person(app);
+        // Older than all, and a deletion that came late, and one that the broker sends again under another id.
+        app.play(&[
+            event("l0", "dsync.user.created", 0, secret("u1", "active", 0)),
+            event("l8", "dsync.user.deleted", 8, secret("u1", "active", 7)),
+            event("l10", "dsync.user.deleted", 10, secret("u1", "active", 7)),
+            event("l7", "dsync.user.updated", 7, secret("u1", "suspended", 7)),
+        ]);
+        nothing_of_the_person(app);
+        // Retention drops what nothing rests on, and rebuilds the same.
+        app.clock.advance_seconds(91 * 24 * 3_600);
+        crate::rebuild::compact(app);
+        nothing_of_the_person(app);
+
+        // Made anew: somebody new, of whom a late word about before says nothing either.
+        app.play(&[event("n", "dsync.user.created", 20, user("u1", "active", 20)), event("l9", "dsync.user.updated", 8, secret("u1", "active", 8))]);
+        assert_eq!(app.brief(USERS, &["id", "status", "email"])[0], "u1 active u1@acme.example");
+        assert_eq!(naming(&everything(app.database()), "secret"), Vec::<String>::new());
+        assert_verifies(app);
+    }
+}
+
+both! {
+    fn a_suspended_person_who_was_erased_stays_so_when_the_deletion_comes(app) {
+        life(app);
+        app.play(&[event("e4", "dsync.user.updated", 4, secret("u1", "suspended", 4))]);
+        erased(app, "u1").unwrap();
+        nothing_of_the_person(app);
+
+        app.play(&[event("l3", "dsync.user.updated", 3, secret("u1", "active", 3)), event("e5", "dsync.user.deleted", 5, secret("u1", "suspended", 4))]);
+        nothing_of_the_person(app);
+
+        // The same person again, by a newer word: groups are as they were.
+        app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "active", 9))]);
+        assert_eq!(app.brief(USERS, &["id", "status", "email"])[0], "u1 active u1@acme.example");
+        assert_eq!(app.rows(rosterd::tables::host_tables::GROUP_MEMBERS).len(), 1);
+    }
+}
+
+both! {
+    fn the_late_word_of_another_tenants_user_of_the_same_id_is_kept(app) {
+        let elsewhere = |value: Value| with(value, json!({"directory_id": "dir_2", "organization_id": "org_2"}));
+        app.play(&[
+            event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),
+            event("d2", "dsync.activated", 1, directory("dir_2", "org_2", 1)),
+            event("e1", "dsync.user.created", 1, secret("u1", "active", 1)),
+            event("f2", "dsync.user.deleted", 6, elsewhere(user("u1", "active", 2))),
+            event("e2", "dsync.user.deleted", 9, secret("u1", "active", 1)),
+        ]);
+        erased(app, "u1").unwrap();
+
+        app.play(&[event("f1", "dsync.user.updated", 3, elsewhere(secret("u1", "active", 3)))]);
+
+        assert_eq!(app.brief(USERS, &["tenant_id", "status", "email"]), ["org_1 inactive null", "org_2 inactive u1@acme.example"]);
+        assert_eq!(naming(&everything(app.database()), "u1.secret").iter().filter(|line| line.starts_with("inbox.body")).count(), 1);
+    }
+}

@@ -38,6 +38,8 @@ both! {
         app.clock.advance_seconds(3_600);
         app.play(&[said(2, "active", 20), deleted(20, 21)]);
         assert_eq!(gone(app), range(3..21));
+        // The trail says by whose word.
+        assert!(crate::harness::dump::everything(app.database()).contains("held mass change, approved"));
     }
 }
 

@@ -324,3 +324,20 @@ both! {
         assert_eq!(office.mails().len(), told);
     }
 }
+
+both! {
+    fn a_directory_that_is_said_to_be_deleted_once_more_is_told_of_once(app) {
+        app.play(&beginning_of_one());
+        for (id, at) in [("x1", 20), ("x2", 30)] {
+            app.play(&[event(id, "dsync.deleted", at, directory("dir_1", "org_1", at))]);
+        }
+        assert_eq!(app.noticed("directory_deleted").len(), 1);
+    }
+}
+
+fn beginning_of_one() -> [serde_json::Value; 2] {
+    [
+        event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),
+        event("e1", "dsync.user.created", 1, user("u1", "active", 1)),
+    ]
+}

@@ -61,6 +61,11 @@ both! {
         // The same said again is no news.
         app.play(&[is("u2", "owner", "deleted", 7)]);
         assert_eq!(app.noticed("last_holder_kept"), ["u2"]);
+        let told = crate::harness::dump::everything(app.database());
+        let told = told.lines().find(|line| line.starts_with("outbox.payload") && line.contains("\"role\":\"owner\"")).unwrap();
+        // The delivery with the loss is named: the second newest.
+        let delivery = app.inbox().len() - 1;
+        assert!(told.contains(&format!("\"inbox_id\":{delivery}")) && told.contains("\"access\":true"), "{told}");
         app.assert_rebuilds();
 
         app.play(&[is("u3", "owner", "active", 8)]);
