@@ -59,21 +59,19 @@ fn serve(people: u32, limits_rate: bool) -> Outcome<()> {
     let (mut users, mut members) = (0_usize, std::collections::BTreeMap::<String, usize>::new());
     for event in plan.events() {
         let body: serde_json::Value = serde_json::from_slice(&event.body)?;
-        match body["event"].as_str() {
-            Some("dsync.user.created") => users += 1,
-            Some("dsync.group.created") => {
-                members.entry(body["data"]["id"].as_str().unwrap_or_default().to_owned()).or_default();
+        match text(&body, "/event") {
+            "dsync.user.created" => users += 1,
+            "dsync.group.created" => {
+                members.entry(text(&body, "/data/id").to_owned()).or_default();
             }
-            Some("dsync.group.user_added") => {
-                *members
-                    .entry(body["data"]["group"]["id"].as_str().unwrap_or_default().to_owned())
-                    .or_default() += 1;
+            "dsync.group.user_added" => {
+                *members.entry(text(&body, "/data/group/id").to_owned()).or_default() += 1;
             }
             _ => {}
         }
         // Only what lists show: half a million events would be most of the memory.
-        let data = body["data"].clone();
-        api.broker.lock().happen(body["event"].as_str().unwrap_or_default(), data);
+        let data = body.get("data").cloned().unwrap_or_default();
+        api.broker.lock().happen(text(&body, "/event"), data);
     }
     api.broker.lock().tick(DEFAULT_START / 1_000 + 30 * 86_400);
     let pages = |of: usize| of.div_ceil(PAGE).max(1);
@@ -84,6 +82,10 @@ fn serve(people: u32, limits_rate: bool) -> Outcome<()> {
     println!("{} {limited} {others}", listener.local_addr()?);
     actix_web::rt::System::new().block_on(async move { api.serve(listener)?.await })?;
     Ok(())
+}
+
+fn text<'a>(body: &'a serde_json::Value, place: &str) -> &'a str {
+    body.pointer(place).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 struct TestApi {
