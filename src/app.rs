@@ -27,7 +27,7 @@ use crate::{
     runtime::{clock::Clock, metrics::Metrics, telemetry::Sparse, wake::Wake},
     tables::{properties, recompute_jobs},
     worker::{
-        api_reader::{AskError, Asker},
+        api_reader::{self, AskError},
         applier::Applier,
         checkpointer::{self, WalGrowth},
         notifier,
@@ -223,8 +223,12 @@ fn start_workers(
     };
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
-    let ask = Asker::start(config, database, clock, metrics, arrivals, work.clone())?;
-    let (mail, clock, metrics) = (config.mail.clone(), clock.clone(), metrics.clone());
+    let ask = api_reader::start(config, database, clock, metrics, arrivals, work.clone())?;
+    let (mut mail, clock, metrics) = (config.mail.clone(), clock.clone(), metrics.clone());
+    if config.api().is_some() {
+        // A silent directory is compared before anybody is notified, by the thread that asks the API.
+        mail.silent_days = 0;
+    }
     let notify = notifier::start(mail, database, clock, metrics, notices.clone(), poll)?;
     Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).chain(ask).collect())
 }

@@ -105,7 +105,7 @@ impl Source {
         }
     }
 
-    /// Finds a person in a body about another entity. Pure.
+    /// Finds a person by ids, addresses and name in a body about another entity. Pure.
     pub fn mention(self, body: &[u8], names: &PersonNames) -> Mention {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::mention::mention(body, names),

@@ -5,6 +5,7 @@ pub mod api_reader;
 pub mod applier;
 pub mod checkpointer;
 mod compaction;
+mod comparer;
 pub mod notifier;
 mod pending_work;
 mod restart;

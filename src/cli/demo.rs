@@ -24,7 +24,7 @@ use crate::{
     },
     sync::{
         client::{Client, Settings},
-        reconcile::Reconcile,
+        reconcile::{Reconcile, Which},
     },
     tables::{
         host_tables::{GROUP_MEMBERS, ROLES, TENANTS, USER_ROLES, USERS},
@@ -143,7 +143,7 @@ fn heal(app: &App, config: &Config, url: String) -> Result<(), Failure> {
         clock: &Clock::System,
         tenant: None,
         directory: None,
-        compared_since: None,
+        which: Which::All,
         dry_run: false,
         settle: &|| applied(database).map_err(|error| error.to_string()),
         progress: &|_, _| {},

@@ -19,12 +19,13 @@ use crate::{
     config::Config,
     db::Database,
     decide::Rules,
-    runtime::{
-        clock::{Clock, Timestamp},
-        metrics::Metrics,
-        wake::Wake,
+    runtime::{clock::Clock, metrics::Metrics, wake::Wake},
+    sync::{
+        backfill,
+        client::Client,
+        reconcile::{Reconcile, Which},
+        report::Report,
     },
-    sync::{backfill, client::Client, reconcile::Reconcile, report::Report},
     tables::mappings,
     worker::{
         applier::{Applier, ApplyStep},
@@ -65,7 +66,7 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
         tenant: arguments.tenant.as_deref(),
         directory: arguments.directory.as_deref(),
         dry_run: arguments.dry_run,
-        compared_since: None,
+        which: Which::All,
     };
     let reports = compared(&applier, config, wanted)?;
     print(&reports, arguments.format)?;
@@ -99,7 +100,7 @@ pub(super) fn backfill(
     if begun.is_resumed {
         eprintln!("goes on with the backfill that began at {}", begun.at);
     }
-    let wanted = Wanted { compared_since: Some(begun.at), ..Wanted::default() };
+    let wanted = Wanted { which: Which::Rest(begun.at), ..Wanted::default() };
     let reports = compared(&applier, config, wanted)?;
     let complete = reports.iter().all(|report| report.complete);
     if complete {
@@ -158,7 +159,7 @@ struct Wanted<'a> {
     tenant: Option<&'a str>,
     directory: Option<&'a str>,
     dry_run: bool,
-    compared_since: Option<Timestamp>,
+    which: Which,
 }
 
 fn compared(applier: &Applier, config: &Config, wanted: Wanted<'_>) -> Result<Vec<Report>, Failure> {
@@ -190,7 +191,7 @@ fn compared(applier: &Applier, config: &Config, wanted: Wanted<'_>) -> Result<Ve
         clock: &Clock::System,
         tenant: wanted.tenant,
         directory: wanted.directory,
-        compared_since: wanted.compared_since,
+        which: wanted.which,
         dry_run: wanted.dry_run,
         settle: &settle,
         progress: &progress,

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{Failure, serve::wait_for_signal};
 use crate::simulate::{
-    self,
+    self, DEFAULT_START,
     api::{Api, Faults},
 };
 
@@ -63,6 +63,8 @@ fn listen(address: SocketAddr, key: &str) -> Result<Api, Failure> {
 /// Serves the API on a thread of its own until the process ends.
 pub(super) fn serve(listener: TcpListener, key: &str, faults: Faults) -> Result<Api, Failure> {
     let api = Api::new(key, faults);
+    // Not older than its first event, as no broker is.
+    api.broker.lock().tick(DEFAULT_START / 1_000);
     let served = api.clone();
     std::thread::Builder::new().name("api".to_owned()).spawn(move || {
         actix_web::rt::System::new().block_on(async move {

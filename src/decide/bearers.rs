@@ -28,8 +28,8 @@ use crate::{
 /// Limit of stored pairs for one id; the newest remain. No directory reaches it in normal use.
 const MOST: usize = 32;
 
-/// The bearer that a fact names; `None` if it has neither `idp_id` nor address, and a bearer without both if they were
-/// erased (`super::erased`).
+/// The bearer that a fact names; `None` if it has neither `idp_id` nor address, and an empty pair if both were erased
+/// (`super::erased`).
 pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
     let fact::User { idp_id, email, erased, .. } = &fact.content;
     if idp_id.is_none() && email.is_none() && !erased {

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use diesel::QueryResult;
 use serde::de::DeserializeOwned;
 
-use super::render::{self, Digest, NamedLeaver, News, TenantNames};
+use super::render::{self, Digest, LateAndOver, NamedLeaver, News, TenantNames};
 use crate::{
     db::Conn,
     outbox::{
         Payload, hold_notice,
         kind::Family,
         mails::ClaimedMail,
-        notice::{self, ChangeHeld, LastHolder, Privilege, SilentDirectory},
+        notice::{self, ChangeHeld, LastHolder, NotCompared, Privilege, SilentDirectory},
         still_true::{self, StoredNotice},
     },
     runtime::clock::Timestamp,
@@ -73,11 +73,21 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
             News::Waiting(mail.news.last().map(|one| notice::read(&one.payload)).unwrap_or_default())
         }
         Family::Webhooks => News::Webhooks(read(first(most))),
+        Family::NotCompared => News::NotCompared(not_compared(read(&mail.news), most)),
     }))
 }
 
 fn read<T: DeserializeOwned + Default>(news: &[StoredNotice]) -> Vec<T> {
     news.iter().map(|one| notice::read(&one.payload)).collect()
+}
+
+/// Those that are still late come first.
+fn not_compared(mut all: Vec<NotCompared>, most: usize) -> LateAndOver {
+    all.sort_by_key(|one| one.again_at.is_some());
+    let over = all.iter().filter(|one| one.again_at.is_some()).count();
+    let late = all.len() - over;
+    all.truncate(most);
+    LateAndOver { named: all, late, over }
 }
 
 fn names_of<'a>(

@@ -4,7 +4,7 @@ use lettre::message::Mailbox;
 
 use super::{
     MailFailure, message,
-    render::{self, Digest, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
+    render::{self, Digest, LateAndOver, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
 };
 use crate::{
     audit::{
@@ -16,8 +16,8 @@ use crate::{
         hold_notice::{HeldPerson, HoldCause, HoldNotice, IfUndecided},
         mails::ClaimedMail,
         notice::{
-            ClaimRefused, DirectoryMoved, DirectoryNotice, GivenUp, LastHolder, MappingNotice, Privilege,
-            Privileged, SilentDirectory, Waiting, WebhooksAway,
+            ClaimRefused, DirectoryMoved, DirectoryNotice, GivenUp, LastHolder, MappingNotice, NotCompared,
+            Privilege, Privileged, SilentDirectory, Waiting, WebhooksAway,
         },
     },
     runtime::clock::Timestamp,
@@ -105,7 +105,12 @@ pub fn example(kind: NoticeKind) -> News {
             let heard_at = at(-31 * 86_400).micros();
             News::Silent(
                 tenant(),
-                vec![SilentDirectory { directory_id: DIRECTORY.into(), heard_at, days: 30 }],
+                vec![SilentDirectory {
+                    directory_id: DIRECTORY.into(),
+                    heard_at,
+                    days: 30,
+                    not_compared: Some("the directory is not active but invalid_credentials".into()),
+                }],
             )
         }
         NoticeKind::PrivilegedGranted => News::Privileges(tenant(), vec![privilege(true)], 1),
@@ -187,6 +192,17 @@ pub fn example(kind: NoticeKind) -> News {
         NoticeKind::WebhooksAway => {
             News::Webhooks(vec![WebhooksAway { since: at(0).micros(), back_at: None }])
         }
+        NoticeKind::NotCompared => News::NotCompared(LateAndOver {
+            named: vec![NotCompared {
+                directory_id: DIRECTORY.into(),
+                since: at(-50 * 3_600).micros(),
+                hours: 48,
+                reason: Some("the directory is not active but invalid_credentials".into()),
+                again_at: None,
+            }],
+            late: 1,
+            over: 0,
+        }),
     }
 }
 

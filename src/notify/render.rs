@@ -14,6 +14,7 @@ mod layout;
 mod leavers;
 mod mapping;
 mod moved;
+mod not_compared;
 pub(crate) mod page;
 mod report;
 mod roles;
@@ -33,6 +34,7 @@ use crate::outbox::{
 };
 
 pub use leavers::{Digest, LeaverReason, NamedLeaver};
+pub use not_compared::LateAndOver;
 pub use report::Review;
 
 /// The content of one mail, by family.
@@ -64,6 +66,7 @@ pub enum News {
     Waiting(Waiting),
     /// Webhooks that no longer arrive, or arrive again.
     Webhooks(Vec<WebhooksAway>),
+    NotCompared(LateAndOver),
 }
 
 /// A tenant with the names of its directories.
@@ -120,6 +123,7 @@ pub fn news(news: &News) -> Rendered {
         News::Moved(moved, total) => written(&moved::page(moved, *total)),
         News::Waiting(waiting) => written(&waiting::page(waiting)),
         News::Webhooks(away) => written(&webhooks::page(away)),
+        News::NotCompared(all) => written(&not_compared::page(all)),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Writes notices about directories that have sent nothing for too long.
+//! Writes notices about directories that have sent nothing for too long. With an API key `sync::silence` does it instead.
 
 use parking_lot::Mutex;
 
 use crate::{
     db::{Database, DbError},
-    outbox::{self, Notice, notice::SilentDirectory},
+    outbox::{self, Notice},
     runtime::clock::Timestamp,
     tables::directory_activity,
 };
@@ -38,7 +38,7 @@ impl Watch {
                 for silent in &found {
                     // False when another process has written the notice.
                     if directory_activity::tell(conn, silent, now)? {
-                        notices.push(notice(silent, self.days));
+                        notices.push(Notice::silent(silent, self.days, None));
                     }
                 }
                 Ok(outbox::enqueue(conn, &notices, now)?)
@@ -46,16 +46,5 @@ impl Watch {
         }
         *looked_at = Some(now);
         Ok(!found.is_empty())
-    }
-}
-
-fn notice(silent: &directory_activity::Silent, days: u32) -> Notice {
-    Notice::DirectorySilent {
-        tenant_id: silent.tenant_id.clone(),
-        silence: SilentDirectory {
-            directory_id: silent.directory_id.clone(),
-            heard_at: silent.heard_at,
-            days,
-        },
     }
 }

@@ -33,7 +33,8 @@ pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
         | Notice::ClaimRefused(_)
         | Notice::DirectoryMoved(_)
         | Notice::DeliveriesWait(_)
-        | Notice::WebhooksAway(_) => true,
+        | Notice::WebhooksAway(_)
+        | Notice::NotCompared(_) => true,
     }
 }
 

@@ -40,6 +40,8 @@ pub enum NoticeKind {
     DeliveriesWait,
     /// No webhook arrives although the API has events, or they arrive again; for the operator.
     WebhooksAway,
+    /// A directory was not compared with the broker's lists for long, or was compared again; for the operator.
+    NotCompared,
 }
 
 /// The subject of a mail. Each family has a template with its name in `templates/mail/`.
@@ -72,6 +74,8 @@ pub enum Family {
     Waiting,
     /// Webhooks that no longer arrive; for the operator.
     Webhooks,
+    /// For the operator.
+    NotCompared,
 }
 
 impl NoticeKind {
@@ -105,6 +109,7 @@ impl NoticeKind {
             Self::DirectoryMoved => Family::Moved,
             Self::DeliveriesWait => Family::Waiting,
             Self::WebhooksAway => Family::Webhooks,
+            Self::NotCompared => Family::NotCompared,
         }
     }
 }
@@ -126,7 +131,15 @@ impl Family {
 
     /// Whether the mail is about the service and not about a tenant, and goes to the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(self, Self::GivenUp | Self::ClaimsRefused | Self::Moved | Self::Waiting | Self::Webhooks)
+        matches!(
+            self,
+            Self::GivenUp
+                | Self::ClaimsRefused
+                | Self::Moved
+                | Self::Waiting
+                | Self::Webhooks
+                | Self::NotCompared
+        )
     }
 
     /// Whether somebody must decide soon: the mail waits for no window, is not limited by the rate, and has urgent headers.

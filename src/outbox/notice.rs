@@ -6,6 +6,7 @@ use super::kind::{Family, NoticeKind};
 use crate::{
     decide::{access::AccessCause, privileges::PrivilegeChange, users::Leaver},
     runtime::clock::Timestamp,
+    tables::directory_activity::Silent,
 };
 
 /// One notice.
@@ -77,6 +78,8 @@ pub enum Notice {
     DeliveriesWait(Waiting),
     /// Webhooks no longer arrive, or arrive again; for the operator.
     WebhooksAway(WebhooksAway),
+    /// For the operator: a directory was not compared for long, or was compared again.
+    NotCompared(NotCompared),
 }
 
 /// The person that a notice is about.
@@ -150,6 +153,9 @@ pub struct SilentDirectory {
     pub heard_at: i64,
     /// The setting that was exceeded.
     pub days: u32,
+    /// Why the comparison with the broker's lists, which was tried before, was not complete. None where there is no API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_compared: Option<String>,
 }
 
 /// A privileged role that was gained or lost.
@@ -332,6 +338,21 @@ pub struct WebhooksAway {
     pub back_at: Option<i64>,
 }
 
+/// That a directory was not compared with the broker's lists for too long, or is again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotCompared {
+    /// The directory.
+    pub directory_id: String,
+    /// The last complete comparison, or the first start with an API key; by this service's clock.
+    pub since: i64,
+    /// The setting that was exceeded.
+    pub hours: u32,
+    /// Why the last comparison was not complete. None where none was tried.
+    pub reason: Option<String>,
+    /// When it was compared again.
+    pub again_at: Option<i64>,
+}
+
 /// A new row of the outbox.
 pub(super) struct Row<'a> {
     pub(super) tenant_id: &'a str,
@@ -345,6 +366,19 @@ pub(super) struct Row<'a> {
 }
 
 impl Notice {
+    /// Of a directory that has said nothing for so many days.
+    pub fn silent(silent: &Silent, days: u32, not_compared: Option<String>) -> Self {
+        Self::DirectorySilent {
+            tenant_id: silent.tenant_id.clone(),
+            silence: SilentDirectory {
+                directory_id: silent.directory_id.clone(),
+                heard_at: silent.heard_at,
+                days,
+                not_compared,
+            },
+        }
+    }
+
     /// The kind of the notice.
     pub fn kind(&self) -> NoticeKind {
         match self {
@@ -363,6 +397,7 @@ impl Notice {
             Self::DirectoryMoved(_) => NoticeKind::DirectoryMoved,
             Self::DeliveriesWait(_) => NoticeKind::DeliveriesWait,
             Self::WebhooksAway(_) => NoticeKind::WebhooksAway,
+            Self::NotCompared(_) => NoticeKind::NotCompared,
         }
     }
 
@@ -392,6 +427,7 @@ impl Notice {
             Self::DirectoryMoved(moved) => of_tenant("", json(moved)),
             Self::DeliveriesWait(waiting) => of_tenant("", json(waiting)),
             Self::WebhooksAway(away) => of_tenant("", json(away)),
+            Self::NotCompared(one) => of_tenant("", json(one)),
         };
         let family = kind.family();
         let bundle = match self {

@@ -1,6 +1,9 @@
 //! Selects the notices of a mail that are still true. Each attempt asks again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::Hash,
+};
 
 use diesel::{
     ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt,
@@ -9,7 +12,7 @@ use diesel::{
 use super::{
     Payload, hold_notice,
     kind::{Family, NoticeKind},
-    notice::{self, ChangeHeld, DirectoryNotice, LastHolder, Privilege, SilentDirectory},
+    notice::{self, ChangeHeld, DirectoryNotice, LastHolder, NotCompared, Privilege, SilentDirectory},
     privileges,
 };
 use crate::{
@@ -102,7 +105,12 @@ pub(super) fn news(
             let still = news.into_iter().zip(ids).filter(|(_, id)| silent.contains(id));
             Ok(still.map(|(one, _)| one).collect())
         }
-        Family::Kept => Ok(last_of_each(news)),
+        Family::Kept => {
+            Ok(last_of_each(news, |one| (one.user_id.clone(), notice::read::<LastHolder>(&one.payload).role)))
+        }
+        Family::NotCompared => {
+            Ok(last_of_each(news, |one| notice::read::<NotCompared>(&one.payload).directory_id))
+        }
         Family::Held => {
             let mut open = Vec::new();
             for one in news {
@@ -152,8 +160,10 @@ fn connected(conn: &mut Conn, tenant_id: &str, news: Vec<StoredNotice>) -> Query
     Ok(news.into_iter().filter(|one| names.get(&id(one)).is_some_and(|named| !named.gone)).collect())
 }
 
-fn last_of_each(news: Vec<StoredNotice>) -> Vec<StoredNotice> {
-    let key = |one: &StoredNotice| (one.user_id.clone(), notice::read::<LastHolder>(&one.payload).role);
+fn last_of_each<K: Eq + Hash>(
+    news: Vec<StoredNotice>,
+    key: impl Fn(&StoredNotice) -> K,
+) -> Vec<StoredNotice> {
     let last: HashMap<_, i64> = news.iter().map(|one| (key(one), one.id)).collect();
     news.into_iter().filter(|one| last.get(&key(one)) == Some(&one.id)).collect()
 }

@@ -4,17 +4,18 @@
 //! takes access away is returned, for it is weighed as a whole (`super::losses`). What was said after the list is newer
 //! than the list, and is no difference.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
+    absent,
     client::{ApiError, Client},
-    difference::{Loss, against, delivery, known},
+    difference::{Loss, against, delivery},
     lists::{self, Item},
     members,
     report::{Difference, Done, Report},
 };
 use crate::{
-    broker::api::{self, Listed, Question, Said},
+    broker::api::{Listed, Question, Said},
     db::{Conn, Database, DbError},
     decide::{
         fact::EntityKind,
@@ -24,9 +25,6 @@ use crate::{
     runtime::clock::Timestamp,
     tables::{claims, facts, guard_counts},
 };
-
-/// Facts looked up at once while looking for what a list does not hold.
-const STEP: usize = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
@@ -62,7 +60,7 @@ pub(super) struct Comparing<'a> {
     pub(super) claims: Vec<OwnershipClaim>,
     pub(super) report: Report,
     pub(super) losses: Vec<Loss>,
-    seen: HashSet<(EntityKind, u64)>,
+    pub(super) seen: HashSet<(EntityKind, u64)>,
     /// People who are listed and have no access.
     without_access: HashSet<u64>,
     hasher: foldhash::fast::RandomState,
@@ -104,7 +102,7 @@ pub fn compare(
     }
     comparing.doubts(listed)?;
     if comparing.report.complete {
-        comparing.absent()?;
+        absent::find(&mut comparing)?;
     } else {
         comparing.losses.retain(|loss| !loss.by_absence);
     }
@@ -183,7 +181,12 @@ impl Comparing<'_> {
         self.without_access.contains(&self.hash(user_id))
     }
 
-    fn hash(&self, id: &str) -> u64 {
+    /// Whether the list of people has this person.
+    pub(super) fn is_listed(&self, user_id: &str) -> bool {
+        self.seen.contains(&(EntityKind::User, self.hash(user_id)))
+    }
+
+    pub(super) fn hash(&self, id: &str) -> u64 {
         std::hash::BuildHasher::hash_one(&self.hasher, id)
     }
 
@@ -238,74 +241,6 @@ impl Comparing<'_> {
         for item in page {
             let facts = standing.get(&item.listed.id).map_or(&[][..], Vec::as_slice);
             found.extend(against(conn, &self.claims, facts, said, self.directory_id, self.at, item)?);
-        }
-        Ok(found)
-    }
-
-    /// Known people and groups that the complete lists do not hold.
-    fn absent(&mut self) -> Result<(), CompareError> {
-        let claim_ids = self.claim_ids();
-        let mut after = (String::new(), 0_i16);
-        loop {
-            let (next, found) = self.database.read::<_, DbError>(|conn| {
-                let ids = facts::under(conn, &claim_ids, (&after.0, after.1), STEP)?;
-                let Some(last) = ids.last().cloned() else { return Ok((None, Vec::new())) };
-                let unseen: BTreeSet<&str> = ids
-                    .iter()
-                    .filter(|(id, kind)| {
-                        let hash = self.hash(id);
-                        !self.seen.contains(&(crate::tables::kind(*kind), hash))
-                    })
-                    .map(|(id, _)| id.as_str())
-                    .collect();
-                let unseen: Vec<&str> = unseen.into_iter().collect();
-                Ok((Some(last), self.gone(conn, &unseen)?))
-            })?;
-            self.losses.extend(found);
-            match next {
-                Some(last) => after = last,
-                None => return Ok(()),
-            }
-        }
-    }
-
-    fn gone(&self, conn: &mut Conn, ids: &[&str]) -> diesel::QueryResult<Vec<Loss>> {
-        let mut found = Vec::new();
-        for (kind, id, fact) in facts::on(conn, ids)? {
-            let here = self.claims.iter().any(|claim| claim.id == fact.claim_id);
-            let hash = self.hash(&id);
-            let is_listed = self.seen.contains(&(kind, hash));
-            if !here
-                || is_listed
-                || !fact.live
-                || fact.revealed_by.is_none()
-                || fact.version.emitted > self.at
-            {
-                continue;
-            }
-            let (said, name) = match kind {
-                EntityKind::User => (Said::UserGone, "user"),
-                EntityKind::Group => (Said::GroupGone, "group"),
-                EntityKind::Directory | EntityKind::Organization => continue,
-            };
-            let data = known(conn, &fact, &id, self.directory_id, &self.claims)?;
-            found.push(Loss {
-                difference: Difference {
-                    kind: name,
-                    id: id.clone(),
-                    tables: if kind == EntityKind::User { "active".to_owned() } else { "exists".to_owned() },
-                    broker: "absent".to_owned(),
-                    cause: format!(
-                        "its removal was missed: said last at {}, not listed at {}",
-                        fact.version.emitted, self.at
-                    ),
-                    done: Done::None,
-                },
-                body: api::observed(said, self.directory_id, &id, self.at, None, &data.to_string()),
-                user_id: (kind == EntityKind::User).then(|| id.clone()),
-                is_access: kind == EntityKind::User,
-                by_absence: true,
-            });
         }
         Ok(found)
     }

@@ -30,6 +30,9 @@ pub struct Loss {
     pub is_access: bool,
     /// It follows from absence, and not from what was said.
     pub by_absence: bool,
+    /// No row shows it, so it is no difference: a membership of somebody who is gone. It ends all the same, so that nobody
+    /// returns with it.
+    pub is_hidden: bool,
 }
 
 pub(super) fn delivery(body: &str, now: Timestamp) -> Delivery {
@@ -144,6 +147,7 @@ pub(super) fn against(
         user_id: is_user.then(|| id.clone()),
         is_access,
         by_absence: false,
+        is_hidden: false,
     };
     let Some(standing) = facts.iter().find(is_claim) else {
         let cause = format!("never heard of; the event of {missed} was missed, or is of before this service");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
+    absent,
     compare::{CompareError, Comparing},
     difference::{Loss, known},
     lists::{self, Item},
@@ -68,9 +69,15 @@ pub(super) fn compare(
     if gone.is_empty() {
         return Ok(());
     }
-    let left = comparing
+    let mut left = comparing
         .database
         .read::<_, DbError>(|conn| Ok(left(conn, comparing, group_id, group, &gone, &standing)?))?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    // As with people and groups: only absence from two readings counts.
+    let again = absent::listed(comparing, |after| Question::members(directory_id, group_id, after))?;
+    left.retain(|loss| loss.user_id.as_ref().is_none_or(|id| !again.contains(id)));
     comparing.losses.extend(left);
     Ok(())
 }
@@ -111,6 +118,7 @@ fn joined(
         user_id: Some(user_id.clone()),
         is_access: false,
         by_absence: false,
+        is_hidden: false,
     })
 }
 
@@ -133,6 +141,7 @@ fn left(
                 continue;
             }
             let user = api::aged(known(conn, &fact, &user_id, directory_id, &comparing.claims)?).to_string();
+            let is_hidden = !fact.live && !comparing.is_listed(&user_id);
             let id = format!("{group_id} {user_id}");
             let since = standing.get(&user_id).map_or(at, |known| known.at);
             found.push(Loss {
@@ -155,6 +164,7 @@ fn left(
                 user_id: Some(user_id),
                 is_access: false,
                 by_absence: true,
+                is_hidden,
             });
         }
     }

@@ -13,7 +13,8 @@ use super::{
     difference::{Loss, delivery, known},
     losses,
     report::{Difference, Done, Report},
-    subjects::{Subject, foreign},
+    schedule::Schedule,
+    subjects::{self, Subject, foreign},
 };
 use crate::{
     broker::api::{self, Question, Said},
@@ -37,6 +38,13 @@ pub enum ReconcileError {
     UnknownDirectory(String),
 }
 
+impl ReconcileError {
+    /// The service is stopping, which is no failure.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Compare(error) if error.is_stop())
+    }
+}
+
 impl From<ApiError> for ReconcileError {
     fn from(error: ApiError) -> Self {
         Self::Compare(error.into())
@@ -55,6 +63,36 @@ impl From<diesel::result::Error> for ReconcileError {
     }
 }
 
+/// Which of the directories are compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    #[default]
+    All,
+    /// All except those that were compared to the end since then: a run that was interrupted goes on.
+    Rest(Timestamp),
+    /// Those whose turn has come.
+    Due(Schedule),
+    Of(BTreeSet<String>),
+}
+
+/// When a directory was last compared, and when to the end.
+#[derive(Default)]
+struct Compared {
+    last: BTreeMap<String, Timestamp>,
+    complete: BTreeMap<String, Timestamp>,
+}
+
+impl Which {
+    fn includes(&self, directory_id: &str, compared: &Compared) -> bool {
+        match self {
+            Self::All => true,
+            Self::Rest(since) => compared.complete.get(directory_id).is_none_or(|at| at < since),
+            Self::Due(schedule) => schedule.is_due(directory_id, compared.last.get(directory_id).copied()),
+            Self::Of(ids) => ids.contains(directory_id),
+        }
+    }
+}
+
 pub struct Reconcile<'a> {
     pub database: &'a Database,
     pub client: &'a Client,
@@ -62,8 +100,7 @@ pub struct Reconcile<'a> {
     pub clock: &'a Clock,
     pub tenant: Option<&'a str>,
     pub directory: Option<&'a str>,
-    /// Those compared to the end since then are left out: a run that was interrupted goes on.
-    pub compared_since: Option<Timestamp>,
+    pub which: Which,
     pub dry_run: bool,
     /// Applies all that waits, or waits until somebody else has.
     pub settle: &'a (dyn Fn() -> Result<(), String> + Sync),
@@ -76,9 +113,17 @@ impl Reconcile<'_> {
     pub fn run(&self) -> Result<Vec<Report>, ReconcileError> {
         self.settled()?;
         let listed = self.listed()?;
-        let known: BTreeMap<String, String> = self.known()?;
+        let (known, compared) = self.database.read::<_, DbError>(|conn| {
+            let compared = match self.which {
+                Which::All | Which::Of(_) => Compared::default(),
+                Which::Rest(_) | Which::Due(_) => {
+                    Compared { last: comparisons::checked(conn)?, complete: comparisons::completed(conn)? }
+                }
+            };
+            Ok((subjects::known(conn)?, compared))
+        })?;
         if let Some(reason) = foreign(&listed, &known) {
-            return self.refused(known, reason);
+            return self.refused(known, &compared, reason);
         }
         let mut subjects = self.subjects(listed, known);
         if let Some(directory) = self.directory
@@ -86,17 +131,7 @@ impl Reconcile<'_> {
         {
             return Err(ReconcileError::UnknownDirectory(directory.to_owned()));
         }
-        if let Some(since) = self.compared_since {
-            let done = self.database.read::<_, DbError>(|conn| Ok(comparisons::newest(conn, None)?))?;
-            let is_done = |subject: &Subject| {
-                done.iter().any(|done| {
-                    done.directory_id == subject.directory_id
-                        && done.complete
-                        && done.checked_at >= since.micros()
-                })
-            };
-            subjects.retain(|subject| !is_done(subject));
-        }
+        subjects.retain(|subject| self.which.includes(&subject.directory_id, &compared));
         let context = Mutex::new(self.context(&subjects)?);
         let total = subjects.len() as u64;
         subjects.sort_by(|a, b| (&a.tenant_id, &a.directory_id).cmp(&(&b.tenant_id, &b.directory_id)));
@@ -123,6 +158,12 @@ impl Reconcile<'_> {
         let mut reports = outcome.into_inner().into_iter().collect::<Result<Vec<Report>, _>>()?;
         reports.sort_by(|a, b| (&a.tenant_id, &a.directory_id).cmp(&(&b.tenant_id, &b.directory_id)));
         Ok(reports)
+    }
+
+    /// What the operator asked for.
+    pub(super) fn concerns(&self, tenant_id: &str, directory_id: &str) -> bool {
+        self.tenant.is_none_or(|tenant| tenant == tenant_id)
+            && self.directory.is_none_or(|directory| directory == directory_id)
     }
 
     /// With the differences around it, and on record.
@@ -187,7 +228,7 @@ impl Reconcile<'_> {
             self.settled()?;
             held = losses::held(self.database, &subject.tenant_id, &losses)?;
         }
-        for loss in losses {
+        for loss in losses.into_iter().filter(|loss| !loss.is_hidden) {
             let is_held = loss.user_id.as_ref().is_some_and(|id| held.contains(id));
             let done = match (self.dry_run, is_held) {
                 (true, _) => Done::None,
@@ -246,7 +287,8 @@ impl Reconcile<'_> {
                 cause: format!("its deletion was missed: not listed at {at}"),
                 done: Done::None,
             };
-            let loss = Loss { difference, body, user_id: None, is_access: true, by_absence: true };
+            let loss =
+                Loss { difference, body, user_id: None, is_access: true, by_absence: true, is_hidden: false };
             self.append(std::iter::once(&loss))?;
             let done = if self.dry_run { Done::None } else { Done::Healed };
             report.add(Difference { done, ..loss.difference });
@@ -259,18 +301,18 @@ impl Reconcile<'_> {
     fn refused(
         &self,
         known: BTreeMap<String, String>,
+        compared: &Compared,
         reason: String,
     ) -> Result<Vec<Report>, ReconcileError> {
         let mut reports: Vec<Report> = known
             .into_iter()
+            .filter(|(directory_id, tenant_id)| {
+                self.concerns(tenant_id, directory_id) && self.which.includes(directory_id, compared)
+            })
             .map(|(directory_id, tenant_id)| {
                 let mut report = Report::of(&tenant_id, &directory_id);
                 report.doubt(reason.clone());
                 report
-            })
-            .filter(|report| {
-                self.tenant.is_none_or(|tenant| tenant == report.tenant_id)
-                    && self.directory.is_none_or(|directory| directory == report.directory_id)
             })
             .collect();
         reports.sort_by(|a, b| (&a.tenant_id, &a.directory_id).cmp(&(&b.tenant_id, &b.directory_id)));

@@ -1,14 +1,45 @@
-//! When all directories are compared again; pure.
+//! When each directory is compared again; pure. Each has a place of its own in the interval, which follows from its id. So the
+//! comparisons are spread over the interval, and neither a restart nor another directory moves them.
+
+use sha2::{Digest, Sha256};
 
 use crate::runtime::clock::Timestamp;
 
-/// What a comparison includes.
+/// Places in an interval. Directories of one place are compared in one run, which reads the list of directories once.
+const PLACES: u64 = 48;
+
+/// A run of another process that has not ended after this time is lost.
+const LOST_SECONDS: i64 = 3_600;
+
+/// Which directories are to be compared now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// Every directory.
-    Whole,
-    /// Directories that were not compared completely since then: the rest of a run that a stop or a crash cut short.
-    RestSince(Timestamp),
+pub struct Schedule {
+    pub every_seconds: i64,
+    /// Since when there are automatic comparisons. A directory that was never compared counts as compared then, so the
+    /// first start leaves the import to `rosterd backfill`.
+    pub since: Timestamp,
+    pub now: Timestamp,
+}
+
+impl Schedule {
+    /// `checked_at` is the end of the last comparison, complete or not.
+    pub fn is_due(&self, directory_id: &str, checked_at: Option<Timestamp>) -> bool {
+        self.last_turn(directory_id) > checked_at.unwrap_or(self.since)
+    }
+
+    fn last_turn(&self, directory_id: &str) -> Timestamp {
+        let every = self.every_seconds.max(1);
+        let offset = i64::try_from(place(directory_id)).unwrap_or_default() * every
+            / i64::try_from(PLACES).unwrap_or(i64::MAX);
+        let seconds = self.now.micros().div_euclid(1_000_000);
+        let begun = (seconds - offset).div_euclid(every) * every;
+        Timestamp::from_micros((begun + offset).saturating_mul(1_000_000))
+    }
+}
+
+fn place(directory_id: &str) -> u64 {
+    let digest = Sha256::digest(directory_id.as_bytes());
+    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)) % PLACES
 }
 
 /// When the last run began and ended, by all processes of the database.
@@ -19,45 +50,132 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// What is to be compared now; `None` for nothing. A process that has just started continues a run that has not
-    /// ended. Another process may still be at work on it: then some directories are compared twice, which changes nothing.
-    /// Before the first run the operator begins with `rosterd backfill`.
-    pub fn due(self, now: Timestamp, every_seconds: i64, has_just_started: bool) -> Option<Extent> {
-        let begun = self.begun?;
-        if now.seconds_since(begun) >= every_seconds {
-            return Some(Extent::Whole);
-        }
-        (has_just_started && self.ended < self.begun).then_some(Extent::RestSince(begun))
+    /// Whether a process may begin a run. One that has just started continues a run that a crash cut short. If another
+    /// process is at work on it after all, some directories are compared twice, which changes nothing.
+    pub fn is_free(self, now: Timestamp, has_just_started: bool) -> bool {
+        let Some(begun) = self.begun else { return true };
+        has_just_started || self.ended >= Some(begun) || now.seconds_since(begun) >= LOST_SECONDS
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
     use super::*;
 
     const HOUR: i64 = 3_600;
+    const LOOK: i64 = 60;
 
-    fn at(hours: i64) -> Timestamp {
-        Timestamp::from_millis(1_768_478_400_000).plus_seconds(hours * HOUR)
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_768_478_400_000).plus_seconds(seconds)
     }
 
-    fn due(begun: Option<i64>, ended: Option<i64>, has_just_started: bool) -> Option<Extent> {
-        Runs { begun: begun.map(at), ended: ended.map(at) }.due(at(10), 6 * HOUR, has_just_started)
+    /// When each directory is compared, with a look every minute except in pauses.
+    fn compared(
+        ids: &[String],
+        every: i64,
+        seconds: i64,
+        is_pause: impl Fn(i64) -> bool,
+        dice: &mut StdRng,
+    ) -> BTreeMap<String, Vec<i64>> {
+        let mut checked: BTreeMap<&String, i64> = BTreeMap::new();
+        for id in ids {
+            if dice.random_ratio(9, 10) {
+                checked.insert(id, -dice.random_range(0..every));
+            }
+        }
+        let checked = &mut checked;
+        let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        let begun = dice.random_range(0..every);
+        for look in (0..seconds).step_by(usize::try_from(LOOK).unwrap()).filter(|look| !is_pause(*look)) {
+            let schedule = Schedule { every_seconds: every, since: at(begun), now: at(begun + look) };
+            for id in ids {
+                if schedule.is_due(id, checked.get(id).map(|then| at(begun + then))) {
+                    checked.insert(id, look);
+                    found.entry(id.clone()).or_default().push(look);
+                }
+            }
+        }
+        found
+    }
+
+    fn ids(n: usize, dice: &mut StdRng) -> Vec<String> {
+        (0..n).map(|_| format!("directory_{:020x}", dice.random_range(0..u64::MAX))).collect()
     }
 
     #[test]
-    fn a_run_is_due_again_after_its_time_and_never_before_the_first() {
-        assert_eq!(due(None, None, true), None);
-        assert_eq!(due(Some(5), Some(6), true), None);
-        assert_eq!(due(Some(4), Some(5), false), Some(Extent::Whole));
+    fn each_directory_is_compared_once_an_interval_and_none_two_intervals_late() {
+        for seed in 0..8 {
+            let mut dice = StdRng::seed_from_u64(seed);
+            let every = [1, 6, 24][dice.random_range(0..3)] * HOUR;
+            let n = dice.random_range(1..30);
+            let ids = ids(n, &mut dice);
+            let found = compared(&ids, every, 5 * every, |_| false, &mut dice);
+            for id in &ids {
+                let times = &found[id];
+                assert!(times[0] < every + LOOK, "seed {seed}: {times:?}");
+                assert!(times[1] - times[0] <= every + LOOK, "seed {seed}: {times:?}");
+                // The first may make up for a turn of before.
+                for (one, next) in times[1..].iter().zip(&times[2..]) {
+                    assert!((next - one - every).abs() <= LOOK, "seed {seed}: {times:?}");
+                }
+                assert!(times.len() >= 4, "seed {seed}: {times:?}");
+            }
+        }
     }
 
     #[test]
-    fn a_run_that_was_cut_short_continues_at_the_next_start_and_only_then() {
-        let rest = Some(Extent::RestSince(at(8)));
-        assert_eq!(due(Some(8), Some(3), true), rest);
-        assert_eq!(due(Some(8), None, true), rest);
-        assert_eq!(due(Some(8), Some(3), false), None);
-        assert_eq!(due(Some(3), Some(1), true), Some(Extent::Whole));
+    fn the_load_is_even_over_the_interval() {
+        let mut dice = StdRng::seed_from_u64(7);
+        let ids = ids(1_920, &mut dice);
+        let found = compared(&ids, 6 * HOUR, 12 * HOUR, |_| false, &mut dice);
+        let mut in_turn: BTreeMap<i64, usize> = BTreeMap::new();
+        for time in found.values().flatten().filter(|time| **time >= 6 * HOUR) {
+            *in_turn.entry(time / 450).or_default() += 1;
+        }
+        assert!(in_turn.len() >= 48, "{in_turn:?}");
+        // Forty on average.
+        assert!(in_turn.values().all(|n| *n <= 70), "{in_turn:?}");
+    }
+
+    #[test]
+    fn after_a_pause_each_directory_that_missed_its_turn_is_compared_at_once() {
+        let mut dice = StdRng::seed_from_u64(3);
+        let ids = ids(50, &mut dice);
+        let pause = |look: i64| (7 * HOUR..30 * HOUR).contains(&look);
+        let found = compared(&ids, 6 * HOUR, 40 * HOUR, pause, &mut dice);
+        assert!(ids.iter().all(|id| found[id].contains(&(30 * HOUR))), "{found:?}");
+        assert!(found.values().all(|times| times.windows(2).all(|two| two[1] - two[0] <= 30 * HOUR)));
+    }
+
+    #[test]
+    fn the_first_start_waits_and_a_comparison_by_hand_is_followed_by_the_next_turn() {
+        let mut now = at(0);
+        let first = Schedule { every_seconds: 6 * HOUR, since: now, now };
+        assert!(!first.is_due("d", None));
+        let turns = (0..720).filter(|_| {
+            now = now.plus_seconds(LOOK);
+            Schedule { now, ..first }.is_due("d", Some(now.plus_seconds(-LOOK)))
+        });
+        assert_eq!(turns.count(), 2, "12 hours");
+    }
+
+    #[test]
+    fn a_run_that_has_not_ended_is_left_to_its_process_for_an_hour() {
+        let runs =
+            |begun: Option<i64>, ended: Option<i64>| Runs { begun: begun.map(at), ended: ended.map(at) };
+        for (runs, has_just_started, free) in [
+            (runs(None, None), false, true),
+            (runs(Some(0), Some(9)), false, true),
+            (runs(Some(0), None), false, false),
+            (runs(Some(0), Some(-9)), false, false),
+            (runs(Some(0), Some(-9)), true, true),
+            (runs(Some(-HOUR), Some(-2 * HOUR)), false, true),
+        ] {
+            assert_eq!(runs.is_free(at(60), has_just_started), free, "{runs:?}");
+        }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::QueryResult;
+
 use super::{
     lists::{self, Item},
     reconcile::{Reconcile, ReconcileError},
 };
 use crate::{
     broker::api::{Listed, Question},
-    db::DbError,
+    db::Conn,
     decide::{DEFAULT_TENANT, Tenancy, fact::EntityKind, tenant},
     tables::{claims, facts},
 };
@@ -22,6 +24,22 @@ pub(super) struct Subject {
     pub(super) is_disputed: bool,
 }
 
+/// Directories that are not deleted, with their tenants.
+pub(super) fn known(conn: &mut Conn) -> QueryResult<BTreeMap<String, String>> {
+    let homes = claims::homes(conn, None)?;
+    let ids: Vec<&str> = homes.iter().map(|(_, directory)| directory.as_str()).collect();
+    let gone: BTreeSet<String> = facts::on(conn, &ids)?
+        .into_iter()
+        .filter(|(kind, _, fact)| *kind == EntityKind::Directory && !fact.live)
+        .map(|(_, id, _)| id)
+        .collect();
+    Ok(homes
+        .into_iter()
+        .filter(|(_, directory)| !gone.contains(directory))
+        .map(|(tenant, directory)| (directory, tenant))
+        .collect())
+}
+
 impl Reconcile<'_> {
     pub(super) fn listed(&self) -> Result<Vec<Item>, ReconcileError> {
         // The clock first: what is listed must not be older than the instant it stands for.
@@ -32,24 +50,6 @@ impl Reconcile<'_> {
             Ok::<(), ReconcileError>(())
         })?;
         Ok(listed)
-    }
-
-    /// Directories that stand, with their tenants.
-    pub(super) fn known(&self) -> Result<BTreeMap<String, String>, ReconcileError> {
-        Ok(self.database.read::<_, DbError>(|conn| {
-            let homes = claims::homes(conn, None)?;
-            let ids: Vec<&str> = homes.iter().map(|(_, directory)| directory.as_str()).collect();
-            let gone: BTreeSet<String> = facts::on(conn, &ids)?
-                .into_iter()
-                .filter(|(kind, _, fact)| *kind == EntityKind::Directory && !fact.live)
-                .map(|(_, id, _)| id)
-                .collect();
-            Ok(homes
-                .into_iter()
-                .filter(|(_, directory)| !gone.contains(directory))
-                .map(|(tenant, directory)| (directory, tenant))
-                .collect())
-        })?)
     }
 
     fn tenant_of(&self, listed: &Listed) -> String {
@@ -81,10 +81,7 @@ impl Reconcile<'_> {
             listed: None,
             is_disputed: false,
         }));
-        subjects.retain(|subject| {
-            self.tenant.is_none_or(|tenant| tenant == subject.tenant_id)
-                && self.directory.is_none_or(|directory| directory == subject.directory_id)
-        });
+        subjects.retain(|subject| self.concerns(&subject.tenant_id, &subject.directory_id));
         subjects
     }
 }

@@ -1,9 +1,17 @@
 //! Table `comparisons`: the time and result of each comparison of a directory with the broker's lists.
 
-use diesel::{ExpressionMethods, Insertable, QueryDsl, QueryResult, Queryable, RunQueryDsl};
+use std::collections::BTreeMap;
+
+use diesel::{
+    ExpressionMethods, Insertable, OptionalExtension, QueryDsl, QueryResult, Queryable, QueryableByName,
+    RunQueryDsl,
+    dsl::max,
+    sql_query,
+    sql_types::{BigInt, Nullable},
+};
 
 use crate::{
-    db::{Conn, schema::comparisons},
+    db::{Conn, on_each, schema::comparisons},
     runtime::clock::Timestamp,
 };
 
@@ -72,12 +80,52 @@ pub fn newest(conn: &mut Conn, tenant_id: Option<&str>) -> QueryResult<Vec<Compa
     Ok(found)
 }
 
-/// The time of the last complete comparison, for the existing directory with the oldest one.
-pub fn oldest(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
-    let newest: Vec<(String, Option<i64>)> = comparisons::table
+/// When each directory was last compared, completely or not.
+pub fn checked(conn: &mut Conn) -> QueryResult<BTreeMap<String, Timestamp>> {
+    let found: Vec<(String, Option<i64>)> = comparisons::table
+        .group_by(comparisons::directory_id)
+        .select((comparisons::directory_id, max(comparisons::checked_at)))
+        .load(conn)?;
+    Ok(times(found))
+}
+
+/// When each directory was last compared completely.
+pub fn completed(conn: &mut Conn) -> QueryResult<BTreeMap<String, Timestamp>> {
+    let found: Vec<(String, Option<i64>)> = comparisons::table
         .filter(comparisons::complete.eq(true))
         .group_by(comparisons::directory_id)
-        .select((comparisons::directory_id, diesel::dsl::max(comparisons::checked_at)))
+        .select((comparisons::directory_id, max(comparisons::checked_at)))
         .load(conn)?;
-    Ok(newest.into_iter().filter_map(|(_, at)| at).min().map(Timestamp::from_micros))
+    Ok(times(found))
+}
+
+fn times(found: Vec<(String, Option<i64>)>) -> BTreeMap<String, Timestamp> {
+    let time = |(id, at): (String, Option<i64>)| Some((id, Timestamp::from_micros(at?)));
+    found.into_iter().filter_map(time).collect()
+}
+
+/// Why the last comparison of a directory was not complete.
+pub fn reason(conn: &mut Conn, directory_id: &str) -> QueryResult<Option<String>> {
+    let newest: Option<Option<String>> = comparisons::table
+        .filter(comparisons::directory_id.eq(directory_id))
+        .order(comparisons::checked_at.desc())
+        .select(comparisons::reason)
+        .first(conn)
+        .optional()?;
+    Ok(newest.flatten())
+}
+
+#[derive(QueryableByName)]
+struct Oldest {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    oldest: Option<i64>,
+}
+
+/// The last complete comparison of the directory that was compared longest ago, of those that are still there.
+pub fn oldest(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
+    let sql = "SELECT MIN(n.newest) AS oldest FROM (SELECT MAX(c.checked_at) AS newest FROM comparisons c \
+               JOIN directories d ON d.tenant_id = c.tenant_id AND d.id = c.directory_id AND d.deleted_at IS NULL \
+               WHERE c.complete GROUP BY c.directory_id) n";
+    let found: Vec<Oldest> = on_each!(conn, |c| sql_query(sql).load(c))?;
+    Ok(found.into_iter().find_map(|row| row.oldest).map(Timestamp::from_micros))
 }

@@ -2,7 +2,8 @@
 //! role slugs remain.
 //!
 //! Only known fields remain, because others may name the person too: `context` has the actor and earlier values, and
-//! `previous_attributes` has earlier values. The mark tells an erased profile from one that was never there.
+//! `previous_attributes` has earlier values. The mark says that the rest was erased: a body may also arrive without a
+//! profile.
 
 use serde_json::{Value, json};
 

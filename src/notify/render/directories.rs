@@ -55,6 +55,8 @@ struct Silent {
     id: Clean,
     last: Clean,
     days: Count,
+    /// Empty where nothing was compared.
+    not_compared: Clean,
 }
 
 pub(super) fn silent(tenant: &TenantNames, silences: &[SilentDirectory]) -> Page {
@@ -67,6 +69,11 @@ pub(super) fn silent(tenant: &TenantNames, silences: &[SilentDirectory]) -> Page
         id: clean::name(&silence.directory_id, 64),
         last: micros(silence.heard_at),
         days: Count(silence.days as usize),
+        not_compared: silence
+            .not_compared
+            .as_deref()
+            .map(|reason| clean::name(reason, 160))
+            .unwrap_or_default(),
     };
     let directories: Vec<Silent> = silences.iter().map(shown).collect();
     Page::of(&SilentMail {

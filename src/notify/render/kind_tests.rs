@@ -189,6 +189,9 @@ fn doubled(news: News) -> News {
         News::Moved(moved, _) => News::Moved(twice(moved), 3),
         News::Waiting(waiting) => News::Waiting(waiting),
         News::Webhooks(away) => News::Webhooks(twice(away)),
+        News::NotCompared(all) => {
+            News::NotCompared(LateAndOver { named: twice(all.named), late: 3, over: 0 })
+        }
     }
 }
 
@@ -272,6 +275,11 @@ fn two_of_a_kind_are_counted() {
     The broker's webhooks do not arrive
     The broker's webhooks do not arrive at this service.
     Please check the endpoint soon. Until then changes are applied later than usual.
+    ---
+    Not compared for 48 hours: 3 directories
+    3 directories were not compared with the broker's lists for more than 48 hours.
+    Please look at the reason. A person whose removal was missed may still have access.
+    1 more directory is not in this mail.
     "#);
 }
 
@@ -368,7 +376,10 @@ fn spoiled(news: News, evil: &str) -> News {
             News::Connected(tenant(of), directories)
         }
         News::Silent(of, mut silences) => {
-            silences.iter_mut().for_each(|silence| silence.directory_id = text());
+            for silence in &mut silences {
+                silence.directory_id = text();
+                silence.not_compared = silence.not_compared.is_some().then(text);
+            }
             News::Silent(tenant(of), silences)
         }
         News::Privileges(of, mut changes, total) => {
@@ -428,5 +439,11 @@ fn spoiled(news: News, evil: &str) -> News {
         }
         News::Waiting(waiting) => News::Waiting(waiting),
         News::Webhooks(away) => News::Webhooks(away),
+        News::NotCompared(mut all) => {
+            for one in &mut all.named {
+                (one.directory_id, one.reason) = (text(), some());
+            }
+            News::NotCompared(all)
+        }
     }
 }

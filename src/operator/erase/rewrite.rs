@@ -8,11 +8,8 @@ use crate::{
     broker::{Mention, PersonNames, Source},
     db::Serialized,
     decide::{
-        bearers,
-        content_hash::digest,
-        fact::Observation,
-        fold_facts::claim_of,
-        state::{Bearer, StateSlice},
+        bearers, content_hash::digest, fact::Observation, fold_facts::claim_of, moves, moves::DirectoryMove,
+        state::Bearer,
     },
     inbox::{self, queue},
     tables::{claims, directory_moves, facts},
@@ -29,8 +26,10 @@ pub(super) fn rewrite(
         claims::homes(conn, Some(tenant))?.into_iter().map(|(_, directory_id)| directory_id).collect();
     let is_at_home =
         |said: &Observation| claim_of(said).is_some_and(|(directory, _)| directories.contains(directory));
+    let moves =
+        directory_moves::of_directories(conn, &directories.iter().map(String::as_str).collect::<Vec<_>>())?;
     let (mut erased, mut left, mut unclear) = (Erased::default(), BTreeSet::new(), BTreeSet::new());
-    let mut bearers = Vec::new();
+    let mut bearers = ErasedBearers::new();
     for some in found.chunks(500) {
         let (mut bodies, mut digests) = (Vec::new(), Vec::new());
         for (inbox_id, source, body) in queue::bodies(conn, some)? {
@@ -43,7 +42,7 @@ pub(super) fn rewrite(
                 if let Some(fact) = user(&observation) {
                     digests.push((fact.id.clone(), inbox_id, digest(fact)));
                 }
-                bearers.extend(erased_bearer(&observation, inbox_id));
+                note(&mut bearers, &observation, inbox_id, &moves);
                 bodies.push((inbox_id, body));
                 continue;
             }
@@ -77,44 +76,52 @@ pub(super) fn rewrite(
     Ok(erased)
 }
 
-/// Whom a rewritten fact names: nobody, until when (`decide::erased`).
-struct ErasedBearer {
+/// The bearers that the rewritten facts name.
+type ErasedBearers = BTreeMap<UnderClaim, Vec<Bearer>>;
+
+/// A user under one claim to a directory.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct UnderClaim {
     user_id: String,
     directory_id: String,
     organization_id: String,
-    bearer: Bearer,
+    tenure: i32,
 }
 
-fn erased_bearer(observation: &Observation, inbox_id: i64) -> Option<ErasedBearer> {
-    let (fact, (directory_id, organization_id)) = (user(observation)?, claim_of(observation)?);
+/// A rewritten fact names an empty bearer, which tells until when the user is erased (`decide::erased`).
+fn note(bearers: &mut ErasedBearers, observation: &Observation, inbox_id: i64, moves: &[DirectoryMove]) {
+    let (Some(fact), Some((directory_id, organization_id))) = (user(observation), claim_of(observation))
+    else {
+        return;
+    };
+    let of_directory: Vec<DirectoryMove> =
+        moves.iter().filter(|one| one.directory_id == directory_id).cloned().collect();
     let ends = matches!(observation, Observation::User { .. }) && !fact.reveals;
-    Some(ErasedBearer {
-        user_id: fact.id.clone(),
-        directory_id: directory_id.to_owned(),
-        organization_id: organization_id.to_owned(),
-        bearer: bearers::named(fact, ends, inbox_id)?,
-    })
+    if let Some(bearer) = bearers::named(fact, ends, inbox_id) {
+        let key = UnderClaim {
+            user_id: fact.id.clone(),
+            directory_id: directory_id.to_owned(),
+            organization_id: organization_id.to_owned(),
+            tenure: moves::tenure(&of_directory, inbox_id),
+        };
+        bearers::join(bearers.entry(key).or_default(), bearer);
+    }
 }
 
-/// As the log would be folded: under the claim of each delivery.
-fn put_bearers(conn: &mut Serialized<'_>, erased: Vec<ErasedBearer>) -> Result<(), EraseError> {
-    let directories: BTreeSet<&str> = erased.iter().map(|one| one.directory_id.as_str()).collect();
-    let directories: Vec<&str> = directories.into_iter().collect();
-    let mut state = StateSlice::default();
-    for claim in claims::of_directories(conn, &directories)? {
-        state.insert_claim(claim);
-    }
-    for one in directory_moves::of_directories(conn, &directories)? {
-        state.insert_move(one);
-    }
-    let mut named: BTreeMap<(String, i64), Vec<Bearer>> = BTreeMap::new();
-    for ErasedBearer { user_id, directory_id, organization_id, bearer } in erased {
-        let tenure = state.tenure(&directory_id, bearer.inbox_id);
-        if let Some(claim) = state.claim_between(&directory_id, &organization_id, tenure) {
-            bearers::join(named.entry((user_id, claim.id)).or_default(), bearer);
-        }
-    }
-    let named: Vec<_> =
-        named.into_iter().map(|((user_id, claim_id), bearers)| (user_id, claim_id, bearers)).collect();
+fn put_bearers(conn: &mut Serialized<'_>, bearers: ErasedBearers) -> Result<(), EraseError> {
+    let directories: BTreeSet<&str> = bearers.keys().map(|under| under.directory_id.as_str()).collect();
+    let claims = claims::of_directories(conn, &directories.into_iter().collect::<Vec<_>>())?;
+    let claim_id = |under: &UnderClaim| {
+        let claim = claims.iter().find(|claim| {
+            (&claim.directory_id, &claim.organization_id, claim.tenure)
+                == (&under.directory_id, &under.organization_id, under.tenure)
+        });
+        claim.map(|claim| claim.id)
+    };
+    let named: Vec<(String, i64, Vec<Bearer>)> = bearers
+        .into_iter()
+        .filter_map(|(under, bearers)| Some((claim_id(&under)?, under, bearers)))
+        .map(|(claim_id, under, bearers)| (under.user_id, claim_id, bearers))
+        .collect();
     Ok(facts::put_bearers(conn, &named)?)
 }

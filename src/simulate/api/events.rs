@@ -29,7 +29,7 @@ pub(super) fn events(broker: &Broker, query: &Query) -> Answer {
     let held_back = broker.now().plus_seconds(-broker.faults.held_back_seconds);
     let organization = query.get("organization_id");
     let is_wanted = |event: &&Emitted| {
-        wanted.contains(&event.kind.as_str())
+        (broker.faults.newest_first || wanted.contains(&event.kind.as_str()))
             && event.at <= held_back
             && from.is_none_or(|from| event.at >= from)
             && organization.is_none_or(|wanted| event.organization_id.as_deref() == Some(wanted))

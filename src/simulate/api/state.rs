@@ -25,9 +25,11 @@ pub struct Faults {
     pub empty: bool,
     /// Lists of users end after this number of objects, as if they were complete.
     pub cut_after: Option<usize>,
+    /// Pages of lists begin at a position and not after an object, so a deletion shifts them.
+    pub pages_shift: bool,
     /// Cursors of `/events` are not valid any more.
     pub cursors_expire: bool,
-    /// `/events` gives the newest first and ignores `range_start`, as an emulator does.
+    /// `/events` gives the newest first and ignores `range_start` and `events`, as an emulator does.
     pub newest_first: bool,
     pub sends_date: bool,
     pub answer_after: Duration,
@@ -42,6 +44,7 @@ impl Default for Faults {
             fails: Vec::new(),
             empty: false,
             cut_after: None,
+            pages_shift: false,
             cursors_expire: false,
             newest_first: false,
             sends_date: true,

@@ -6,10 +6,11 @@ use std::sync::{
 };
 
 use rosterd::{
+    runtime::clock::Timestamp,
     sync::{
         backfill,
         client::Client,
-        reconcile::{Reconcile, ReconcileError},
+        reconcile::{Reconcile, ReconcileError, Which},
         report::Report,
     },
     tables::host_tables::{GROUP_MEMBERS, USERS},
@@ -26,7 +27,7 @@ use crate::harness::{
 /// Seconds to the day before the service's clock.
 const YESTERDAY: i64 = 13_046_400 - 86_400;
 
-fn world(directories: i64, people: i64) -> Vec<Value> {
+pub fn world(directories: i64, people: i64) -> Vec<Value> {
     let mut events = Vec::new();
     for n in 1..=directories {
         let at = YESTERDAY + n * 100;
@@ -48,11 +49,11 @@ fn world(directories: i64, people: i64) -> Vec<Value> {
     events
 }
 
-fn imported(
-    app: &TestApp,
-    client: &Client,
-    since: Option<rosterd::runtime::clock::Timestamp>,
-) -> Result<Vec<Report>, ReconcileError> {
+fn imported(app: &TestApp, client: &Client, since: Option<Timestamp>) -> Result<Vec<Report>, ReconcileError> {
+    imported_as(app, client, since.map_or(Which::All, Which::Rest))
+}
+
+pub fn imported_as(app: &TestApp, client: &Client, which: Which) -> Result<Vec<Report>, ReconcileError> {
     let rules = app.config.rules();
     let settle = || {
         while app.applier.step().map_err(|error| error.to_string())? != ApplyStep::Idle {}
@@ -65,7 +66,7 @@ fn imported(
         clock: &app.clock,
         tenant: None,
         directory: None,
-        compared_since: since,
+        which,
         dry_run: false,
         settle: &settle,
         progress: &|_, _| {},

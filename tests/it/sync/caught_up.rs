@@ -2,11 +2,11 @@
 
 use rosterd::{
     db::DbError,
-    inbox::listing,
+    inbox::{dead_letters, listing},
     sync::catch_up::{Polled, poll},
     tables::{event_cursors, host_tables::USERS, polled_events},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::TestApi;
 use crate::harness::{
@@ -41,6 +41,10 @@ fn cursor(app: &TestApp) -> event_cursors::Cursor {
 
 fn people(app: &TestApp) -> usize {
     app.rows(USERS).len()
+}
+
+fn dead(app: &TestApp) -> i64 {
+    app.database().read::<_, DbError>(|conn| Ok(dead_letters::open(conn)?)).unwrap().0
 }
 
 fn kept(app: &TestApp) -> usize {
@@ -137,11 +141,20 @@ both! {
         api.emit(&life[..2]);
         assert!(!caught_up(app, &api).expired);
         api.emit(&life[2..]);
+        // Nobody asked for it.
+        api.emit(&[event("other", "connection.activated", 9_000, json!({"object": "connection", "id": "conn_1"}))]);
 
         let polled = caught_up(app, &api);
 
         assert!(polled.out_of_order);
         assert_eq!((people(app), cursor(app).event), (230, None));
+        assert_eq!(dead(app), 0);
+        // What comes later is not skipped either.
+        let mut later = life.clone();
+        later.push(event("event_0231", "dsync.user.created", 231 * 60, user("u231", "active", 231 * 60)));
+        api.emit(&later[231..]);
+        caught_up(app, &api);
+        assert_eq!(people(app), 231);
     }
 }
 

@@ -7,7 +7,7 @@ use rosterd::{
     operator::mapping_plan::{self, PlanOperator},
     sync::{
         client::Client,
-        reconcile::{Reconcile, ReconcileError},
+        reconcile::{Reconcile, ReconcileError, Which},
         report::{Done, Report},
     },
     tables::{
@@ -41,7 +41,7 @@ pub fn reconcile_by(app: &TestApp, client: &Client, dry_run: bool) -> Result<Vec
         clock: &app.clock,
         tenant: None,
         directory: None,
-        compared_since: None,
+        which: Which::All,
         dry_run,
         settle: &settle,
         progress: &|_, _| {},
@@ -54,7 +54,7 @@ pub fn reconcile(app: &TestApp, api: &TestApi) -> Vec<Report> {
 }
 
 /// `kind id done` of each difference.
-fn brief(reports: &[Report]) -> Vec<String> {
+pub fn brief(reports: &[Report]) -> Vec<String> {
     let differences = reports.iter().flat_map(|report| &report.differences);
     let mut brief: Vec<String> =
         differences.map(|found| format!("{} {} {}", found.kind, found.id, found.done.name())).collect();
@@ -62,7 +62,7 @@ fn brief(reports: &[Report]) -> Vec<String> {
     brief
 }
 
-fn statuses(app: &TestApp) -> Vec<String> {
+pub fn statuses(app: &TestApp) -> Vec<String> {
     app.brief(USERS, &["id", "status"])
 }
 
@@ -82,7 +82,7 @@ pub fn world(people: i64) -> Vec<Value> {
     events
 }
 
-fn both_know(app: &TestApp, api: &TestApi, people: i64) {
+pub fn both_know(app: &TestApp, api: &TestApi, people: i64) {
     let world = world(people);
     app.play(&world);
     api.emit(&world);
@@ -195,6 +195,24 @@ both! {
         assert_eq!(brief(&reconcile(app, &api)), ["membership g1 u1 healed", "user u1 healed"]);
 
         assert_eq!((statuses(app), app.brief(GROUP_MEMBERS, &["user_id"])), (vec!["u1 active".to_owned(), "u2 active".to_owned()], vec!["u2".to_owned()]));
+    }
+}
+
+both! {
+    /// Found by the soak: each person who was deleted by an event left differences in all groups.
+    fn memberships_of_somebody_who_was_deleted_by_an_event_are_no_difference_and_end(app) {
+        let api = TestApi::start();
+        both_know(app, &api, 2);
+        let deleted = event("x", "dsync.user.deleted", 500, user("u1", "active", 11));
+        app.play(std::slice::from_ref(&deleted));
+        api.emit(&[deleted]);
+        api.broker(|broker| broker.tick(1_000));
+
+        assert_eq!(brief(&reconcile(app, &api)), [""; 0]);
+
+        // The same id comes back: not in the old groups.
+        app.play(&[event("r", "dsync.user.created", 2_000, user("u1", "active", 2_000))]);
+        assert_eq!((statuses(app).len(), app.brief(GROUP_MEMBERS, &["user_id"])), (2, vec!["u2".to_owned()]));
     }
 }
 
