@@ -8,6 +8,7 @@ use divan::{
 };
 use rosterd::{
     broker::{Secret, Source},
+    config::Product,
     decide::{
         Rules,
         context::Context,
@@ -136,5 +137,5 @@ fn mail_of_50_people(bencher: Bencher<'_, '_>) {
         digest.leavers = digest.leavers.iter().cycle().take(50).cloned().collect();
         digest.total = 50;
     }
-    bencher.bench_local(|| render::news(black_box(&news)));
+    bencher.bench_local(|| render::news(&Product::default(), black_box(&news)));
 }

@@ -115,6 +115,8 @@ pub struct MailSettings {
     pub url: Option<MailUrl>,
     #[serde(deserialize_with = "mailbox")]
     pub from: lettre::message::Mailbox,
+    pub product: String,
+    pub support: String,
     pub window_seconds: u32,
     pub most_per_hour: u32,
     pub max_named: usize,
@@ -136,7 +138,22 @@ pub struct MailSettings {
     pub kinds_of: BTreeMap<String, BTreeMap<&'static str, bool>>,
 }
 
+/// How mails name the application.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Product {
+    /// The name that customers know; `None` for "the application".
+    pub name: Option<String>,
+    /// The address or link at which customers get help.
+    pub support: Option<String>,
+}
+
 impl MailSettings {
+    /// How mails name the application, and whom they name for questions.
+    pub fn product(&self) -> Product {
+        let set = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        Product { name: set(&self.product), support: set(&self.support) }
+    }
+
     /// Whether a tenant gets mails about this kind of notice.
     pub fn tells(&self, kind: NoticeKind, tenant_id: &str) -> bool {
         let own = self.kinds_of.get(tenant_id).and_then(|kinds| kinds.get(kind.name()));

@@ -210,7 +210,7 @@ impl Notifier {
         if recipients.to.is_empty() {
             count(metrics, "no_recipient");
         }
-        let rendered = render::news(news);
+        let rendered = render::news(&self.settings.product(), news);
         let file_name = message::file_name(&mail.message_id);
         let Delivered { settled, refused, failure } = deliver::deliver(&mail, recipients, |all, open| {
             match message::compose(&self.settings.from, all, &mail, now, &rendered) {

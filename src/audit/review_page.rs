@@ -132,7 +132,8 @@ pub(crate) fn minute(at: &str) -> String {
 
 pub(crate) fn span(minutes: i64) -> String {
     match minutes {
-        ..=119 => format!("{minutes} min"),
+        ..=0 => "less than a minute".to_owned(),
+        1..=119 => format!("{minutes} min"),
         120..=2_879 => format!("{} h", minutes / 60),
         _ => format!("{} days", minutes / 1_440),
     }

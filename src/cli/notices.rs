@@ -75,11 +75,12 @@ pub fn is_offline(verbs: &Verbs) -> bool {
 
 pub(super) fn preview_only(config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let Verb::Preview { kind, format } = verbs.verb else { return Ok(ExitCode::SUCCESS) };
-    let rendered = preview::rendered(kind);
+    let product = config.mail.product();
+    let rendered = preview::rendered(kind, &product);
     match format {
         Form::Text => say(&format!("Subject: {}\n\n{}", rendered.subject, rendered.text))?,
         Form::Html => say(&rendered.html)?,
-        Form::Eml => std::io::stdout().lock().write_all(&preview::eml(kind, &config.mail.from)?)?,
+        Form::Eml => std::io::stdout().lock().write_all(&preview::eml(kind, &config.mail.from, &product)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,7 +27,7 @@ pub enum ConfigError {
 }
 
 /// The environment variable and the key that it sets. The parts of a list are separated by commas.
-const ENVIRONMENT: [(&str, &[&str]); 11] = [
+const ENVIRONMENT: [(&str, &[&str]); 14] = [
     ("DATABASE_URL", &["database_url"]),
     ("ROSTERD_LISTEN", &["http", "listen"]),
     ("ROSTERD_ADMIN_LISTEN", &["http", "admin_listen"]),
@@ -39,6 +39,9 @@ const ENVIRONMENT: [(&str, &[&str]); 11] = [
     ("ROSTERD_GUARD", &["guard", "mode"]),
     ("SMTP_URL", &["mail", "url"]),
     ("MAIL_FROM", &["mail", "from"]),
+    ("MAIL_FALLBACK", &["mail", "fallback"]),
+    ("ROSTERD_PRODUCT", &["mail", "product"]),
+    ("ROSTERD_SUPPORT", &["mail", "support"]),
 ];
 
 /// Reads all settings. The file of `--config` or `ROSTERD_CONFIG` must exist; `rosterd.toml` in the working directory may be

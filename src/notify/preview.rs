@@ -6,6 +6,7 @@ use super::{
     MailFailure, message,
     render::{self, Digest, LateAndOver, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
 };
+use crate::config::Product;
 use crate::{
     audit::{
         leaver_receipt::Receipt,
@@ -25,6 +26,7 @@ use crate::{
 
 const DIRECTORY: &str = "directory_01ECAZ4NV9QMV47GW873HDCX74";
 const USER: &str = "directory_user_01E1JG7J09H96KYP8HM9B0G5SJ";
+const ANOTHER_USER: &str = "directory_user_01E1JG7J7Z4QWE9CXN4T6P2R8M";
 
 /// This number of seconds after 2026-01-15T12:00:00Z.
 fn at(seconds: i64) -> Timestamp {
@@ -45,7 +47,7 @@ fn directory() -> DirectoryNotice {
         name: Some("Acme Okta".into()),
         provider: Some("okta scim v2.0".into()),
         since: at(0).micros(),
-        inbox_id: 40,
+        inbox_id: 42,
         people_stay: false,
     }
 }
@@ -207,8 +209,8 @@ pub fn example(kind: NoticeKind) -> News {
 }
 
 fn held() -> HoldNotice {
-    let person = |name: &str, email: &str, roles: &[&str]| HeldPerson {
-        user_id: USER.into(),
+    let person = |user_id: &str, name: &str, email: &str, roles: &[&str]| HeldPerson {
+        user_id: user_id.into(),
         name: Some(name.into()),
         email: Some(email.into()),
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
@@ -223,8 +225,8 @@ fn held() -> HoldNotice {
         applied_before: 9,
         cause: HoldCause::Deleted,
         people: vec![
-            person("Ada Lovelace", "ada.lovelace@acme.example", &[]),
-            person("Grace Hopper", "grace.hopper@acme.example", &["admin"]),
+            person(USER, "Ada Lovelace", "ada.lovelace@acme.example", &[]),
+            person(ANOTHER_USER, "Grace Hopper", "grace.hopper@acme.example", &["admin"]),
         ],
         undecided: IfUndecided::Stay,
     }
@@ -289,12 +291,12 @@ fn review() -> Review {
 }
 
 /// The example with subject, text and HTML.
-pub fn rendered(kind: NoticeKind) -> Rendered {
-    render::news(&example(kind))
+pub fn rendered(kind: NoticeKind, product: &Product) -> Rendered {
+    render::news(product, &example(kind))
 }
 
 /// The complete message.
-pub fn eml(kind: NoticeKind, from: &Mailbox) -> Result<Vec<u8>, MailFailure> {
+pub fn eml(kind: NoticeKind, from: &Mailbox, product: &Product) -> Result<Vec<u8>, MailFailure> {
     let mail = ClaimedMail {
         id: 1,
         tenant_id: if kind.family().is_for_operator() { String::new() } else { tenant().id },
@@ -307,5 +309,5 @@ pub fn eml(kind: NoticeKind, from: &Mailbox) -> Result<Vec<u8>, MailFailure> {
         settled: Default::default(),
     };
     let to = "it@acme.example".parse().map_err(|error| MailFailure::new(format!("{error}")))?;
-    Ok(message::compose(from, &[to], &mail, at(60), &rendered(kind))?.formatted())
+    Ok(message::compose(from, &[to], &mail, at(60), &rendered(kind, product))?.formatted())
 }

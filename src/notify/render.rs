@@ -16,6 +16,7 @@ mod mapping;
 mod moved;
 mod not_compared;
 pub(crate) mod page;
+mod product;
 mod report;
 mod roles;
 mod shown;
@@ -25,6 +26,7 @@ mod webhooks;
 
 use std::collections::HashMap;
 
+use crate::config::Product;
 use crate::outbox::{
     hold_notice::HoldNotice,
     notice::{
@@ -102,22 +104,26 @@ const CSV: &str = "text/csv; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
 /// Renders a mail about leavers.
-pub fn render(digest: &Digest) -> Rendered {
-    let page = leavers::page(digest);
+pub fn render(product: &Product, digest: &Digest) -> Rendered {
+    let page = leavers::page(product, digest);
     Rendered { attachments: csv::people(digest).into_iter().collect(), ..written(&page) }
 }
 
 /// Renders a mail of any family.
-pub fn news(news: &News) -> Rendered {
+pub fn news(product: &Product, news: &News) -> Rendered {
     match news {
-        News::Leavers(digest) => render(digest),
-        News::Connected(tenant, directories) => written(&directories::connected(tenant, directories)),
-        News::Silent(tenant, silences) => written(&directories::silent(tenant, silences)),
-        News::Privileges(tenant, changes, total) => written(&roles::privileges(tenant, changes, *total)),
-        News::Kept(tenant, kept) => written(&roles::kept(tenant, kept)),
-        News::Mapping(tenant, mappings) => written(&mapping::page(tenant, mappings)),
-        News::Held(tenant, held) => Rendered { urgent: true, ..written(&held::page(tenant, held)) },
-        News::Report(tenant, review) => report::rendered(tenant, review),
+        News::Leavers(digest) => render(product, digest),
+        News::Connected(tenant, directories) => {
+            written(&directories::connected(product, tenant, directories))
+        }
+        News::Silent(tenant, silences) => written(&directories::silent(product, tenant, silences)),
+        News::Privileges(tenant, changes, total) => {
+            written(&roles::privileges(product, tenant, changes, *total))
+        }
+        News::Kept(tenant, kept) => written(&roles::kept(product, tenant, kept)),
+        News::Mapping(tenant, mappings) => written(&mapping::page(product, tenant, mappings)),
+        News::Held(tenant, held) => Rendered { urgent: true, ..written(&held::page(product, tenant, held)) },
+        News::Report(tenant, review) => report::rendered(product, tenant, review),
         News::GivenUp(given_up, total) => written(&given_up::page(given_up, *total)),
         News::ClaimsRefused(refused, total) => written(&claims_refused::page(refused, *total)),
         News::Moved(moved, total) => written(&moved::page(moved, *total)),

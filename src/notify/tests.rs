@@ -18,6 +18,8 @@ fn settings(url: Option<MailUrl>) -> config::MailSettings {
     config::MailSettings {
         url,
         from: "rosterd <rosterd@rosterd.example>".parse().unwrap(),
+        product: String::new(),
+        support: String::new(),
         window_seconds: 60,
         most_per_hour: 0,
         max_named: 2,

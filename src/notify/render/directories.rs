@@ -8,6 +8,7 @@ use super::{
     page::Page,
     shown::{Count, Organization, micros, title},
 };
+use crate::config::Product;
 use crate::outbox::notice::{DirectoryNotice, SilentDirectory};
 
 #[derive(Template)]
@@ -26,8 +27,8 @@ struct Connected {
     inbox_id: i64,
 }
 
-pub(super) fn connected(tenant: &TenantNames, directories: &[DirectoryNotice]) -> Page {
-    let organization = tenant.shown();
+pub(super) fn connected(product: &Product, tenant: &TenantNames, directories: &[DirectoryNotice]) -> Page {
+    let organization = tenant.shown(product);
     let shown = |directory: &DirectoryNotice| Connected {
         title: title(directory.name.as_deref(), &directory.id),
         since: micros(directory.since),
@@ -59,8 +60,8 @@ struct Silent {
     not_compared: Clean,
 }
 
-pub(super) fn silent(tenant: &TenantNames, silences: &[SilentDirectory]) -> Page {
-    let organization = tenant.shown();
+pub(super) fn silent(product: &Product, tenant: &TenantNames, silences: &[SilentDirectory]) -> Page {
+    let organization = tenant.shown(product);
     let shown = |silence: &SilentDirectory| Silent {
         title: title(
             tenant.directories.get(&silence.directory_id).map(String::as_str),

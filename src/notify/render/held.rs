@@ -8,6 +8,7 @@ use super::{
     page::Page,
     shown::{Count, Named, Organization, Person, Roles, rest, time},
 };
+use crate::config::Product;
 use crate::outbox::hold_notice::{HeldPerson, HoldCause, HoldNotice, IfUndecided};
 
 #[derive(Template)]
@@ -43,8 +44,8 @@ struct OnHold {
     user_id: Clean,
 }
 
-pub(super) fn page(tenant: &TenantNames, held: &HoldNotice) -> Page {
-    let organization = tenant.shown();
+pub(super) fn page(product: &Product, tenant: &TenantNames, held: &HoldNotice) -> Page {
+    let organization = tenant.shown(product);
     let total = held.removals + held.privileged_losses;
     let deadline = match held.undecided {
         IfUndecided::Stay => None,

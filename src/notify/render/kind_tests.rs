@@ -14,14 +14,14 @@ use crate::{
 };
 
 fn text_of(kind: NoticeKind) -> String {
-    let rendered = preview::rendered(kind);
+    let rendered = preview::rendered(kind, &Product::default());
     format!("{}\n\n{}", rendered.subject, rendered.text)
 }
 
 #[test]
 fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
     for &kind in NoticeKind::ALL {
-        let rendered = preview::rendered(kind);
+        let rendered = preview::rendered(kind, &Product::default());
         let text = &rendered.text;
         assert!(text.lines().all(|line| display_width(line) <= 78), "{text}");
         for part in ["WHAT HAPPENS NEXT", "Because", "Reference", "QUESTIONS"] {
@@ -106,7 +106,7 @@ fn a_hold_that_ends_by_itself_says_when() {
     held.privileged_losses = 0;
     held.removals = 12;
     held.applied_before = 0;
-    let rendered = news(&News::Held(tenant, held));
+    let rendered = news(&Product::default(), &News::Held(tenant, held));
 
     insta::assert_snapshot!(rendered.subject, @"Please decide: 12 people would lose access (Acme Corp)");
     let text = rendered.text.replace('\n', " ");
@@ -121,7 +121,7 @@ fn a_hold_that_ends_by_itself_says_when() {
 
 #[test]
 fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
-    let rendered = preview::rendered(NoticeKind::DirectoryDeleted);
+    let rendered = preview::rendered(NoticeKind::DirectoryDeleted, &Product::default());
 
     insta::assert_snapshot!(rendered.subject, @"Directory deleted: Acme Okta, 1,204 people lost access (Acme Corp)");
     let text = rendered.text.replace("\n ", "");
@@ -198,7 +198,7 @@ fn doubled(news: News) -> News {
 #[test]
 fn two_of_a_kind_are_counted() {
     let lines = |kind: &NoticeKind| {
-        let rendered = news(&doubled(preview::example(*kind)));
+        let rendered = news(&Product::default(), &doubled(preview::example(*kind)));
         let paragraphs: Vec<&str> = rendered.text.split("\n\n").collect();
         let more = paragraphs.iter().find(|text| text.starts_with("  ") && text.contains(" in this mail"));
         let texts =
@@ -298,13 +298,17 @@ fn a_list_runs_no_formula_and_says_when_it_is_cut() {
     let digest =
         |leavers: Vec<NamedLeaver>| Digest { total: leavers.len() + 1, listed: leavers, ..Digest::default() };
 
-    let csv = render(&digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachments.remove(0).text;
+    let csv =
+        render(&Product::default(), &digest(vec![leaver("=HYPERLINK(1)\r\n@x")])).attachments.remove(0).text;
     insta::assert_snapshot!(csv.trim_start_matches('\u{feff}').replace("\r\n", "\n"), @r#"
     "name","email","user_id","since","because","reference"
     "'=HYPERLINK(1) @x","a,b@acme.example","u1","2026-01-15 12:00:00 UTC","the directory ""say ""A"""" was deleted","inbox 7"
     "#);
 
-    let long = render(&digest(vec![leaver(&"x".repeat(80)); 20_000])).attachments.remove(0).text;
+    let long = render(&Product::default(), &digest(vec![leaver(&"x".repeat(80)); 20_000]))
+        .attachments
+        .remove(0)
+        .text;
     assert!(long.len() < 2_100_000 && long.trim_end().ends_with("cannot carry more.\""));
 }
 
@@ -315,8 +319,8 @@ fn no_name_of_a_stranger_gets_into_the_markup_of_any_kind() {
     for (&kind, evil) in
         NoticeKind::ALL.iter().flat_map(|kind| [(kind, evil), (kind, forged), (kind, "> * a: b")])
     {
-        let harmless = preview::rendered(kind);
-        let hostile = news(&spoiled(preview::example(kind), evil));
+        let harmless = preview::rendered(kind, &Product::default());
+        let hostile = news(&Product::default(), &spoiled(preview::example(kind), evil));
 
         let count = |text: &str, c| text.matches(c).count();
         assert_eq!(count(&hostile.html, '<'), count(&harmless.html, '<'), "{}", hostile.html);
@@ -336,7 +340,7 @@ fn no_name_of_a_stranger_is_a_link_or_part_of_a_command() {
         "x;reboot",
     ] {
         for &kind in NoticeKind::ALL {
-            let hostile = news(&spoiled(preview::example(kind), evil));
+            let hostile = news(&Product::default(), &spoiled(preview::example(kind), evil));
             let whole = format!("{}\n{}\n{}", hostile.subject, hostile.text, hostile.html);
             assert!(!whole.contains("evil.example"), "{}: {whole}", kind.name());
             for command in

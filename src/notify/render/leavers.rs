@@ -8,6 +8,7 @@ use super::{
     page::Page,
     shown::{Count, Named, Organization, Person, micros, rest, time, title},
 };
+use crate::config::Product;
 use crate::{outbox::notice::DirectoryNotice, runtime::clock::Timestamp};
 
 /// The leavers of one tenant in one window.
@@ -119,10 +120,10 @@ enum Cause {
     Unknown,
 }
 
-pub(super) fn page(digest: &Digest) -> Page {
+pub(super) fn page(product: &Product, digest: &Digest) -> Page {
     let Digest { tenant_id, tenant_name, leavers, total, gone, listed } = digest;
     let tenant = TenantNames { id: tenant_id.clone(), name: tenant_name.clone(), ..TenantNames::default() };
-    let organization = tenant.shown();
+    let organization = tenant.shown(product);
     let people: Vec<Left> = leavers.iter().map(left).collect();
     let who = match people.as_slice() {
         [only] if *total == 1 => only.person.title.to_string(),

@@ -8,6 +8,7 @@ use super::{
     page::Page,
     shown::{Count, Organization, Person, Roles, micros, rest},
 };
+use crate::config::Product;
 use crate::outbox::notice::{MappingNotice, Privileged};
 
 #[derive(Template)]
@@ -39,11 +40,11 @@ struct Changed {
     user_id: Clean,
 }
 
-pub(super) fn page(tenant: &TenantNames, mappings: &[MappingNotice]) -> Page {
-    let organization = tenant.shown();
+pub(super) fn page(product: &Product, tenant: &TenantNames, mappings: &[MappingNotice]) -> Page {
+    let organization = tenant.shown(product);
     let sum = |number: fn(&MappingNotice) -> usize| mappings.iter().map(number).sum::<usize>();
     Page::of(&Mail {
-        reference: organization.reference(mappings.last().map(|one| format!("mapping {}", one.version))),
+        reference: organization.reference(mappings.last().map(|one| format!("role rules {}", one.version))),
         organization,
         affected: Count(sum(|one| one.users)),
         versions: mappings.iter().map(version).collect(),

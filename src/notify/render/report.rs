@@ -9,6 +9,7 @@ use super::{
     shown::{Count, Organization, Person, Roles, day, rest, time},
     written,
 };
+use crate::config::Product;
 use crate::{
     audit::{
         leaver_receipt::Receipt,
@@ -41,9 +42,9 @@ const MOST_BYTES: usize = 6 << 20;
 const LIST: &str = "access-report.csv";
 const PAGE: &str = "access-report.html";
 
-pub(super) fn rendered(tenant: &TenantNames, review: &Review) -> Rendered {
+pub(super) fn rendered(product: &Product, tenant: &TenantNames, review: &Review) -> Rendered {
     let (rows, attachments) = attached(&review.report);
-    Rendered { attachments, ..written(&page(tenant, review, rows)) }
+    Rendered { attachments, ..written(&page(product, tenant, review, rows)) }
 }
 
 /// The attached lists within the size limit, and the number of their rows if that is not all.
@@ -102,8 +103,8 @@ enum Notified {
     No,
 }
 
-fn page(tenant: &TenantNames, review: &Review, cut: Option<usize>) -> Page {
-    let (organization, report) = (tenant.shown(), &review.report);
+fn page(product: &Product, tenant: &TenantNames, review: &Review, cut: Option<usize>) -> Page {
+    let (organization, report) = (tenant.shown(product), &review.report);
     let (first_day, last_day) = (day(review.since), day(review.until));
     let leavers: Vec<Left> = report.left.iter().take(MOST_NAMED).map(left).collect();
     Page::of(&Mail {

@@ -10,6 +10,7 @@ use super::{
     page::Page,
     shown::{Count, Named, Organization, Person, micros, rest, role},
 };
+use crate::config::Product;
 use crate::outbox::notice::{LastHolder, Privilege};
 
 #[derive(Template)]
@@ -41,8 +42,13 @@ impl PrivilegesMail {
     }
 }
 
-pub(super) fn privileges(tenant: &TenantNames, changes: &[Privilege], total: usize) -> Page {
-    let organization = tenant.shown();
+pub(super) fn privileges(
+    product: &Product,
+    tenant: &TenantNames,
+    changes: &[Privilege],
+    total: usize,
+) -> Page {
+    let organization = tenant.shown(product);
     let shown = |change: &Privilege| Change {
         person: Person::new(change.name.as_deref(), change.email.as_deref()),
         role: role(&change.role),
@@ -82,8 +88,8 @@ struct Holder {
     inbox_id: i64,
 }
 
-pub(super) fn kept(tenant: &TenantNames, kept: &[LastHolder]) -> Page {
-    let organization = tenant.shown();
+pub(super) fn kept(product: &Product, tenant: &TenantNames, kept: &[LastHolder]) -> Page {
+    let organization = tenant.shown(product);
     let shown = |kept: &LastHolder| Holder {
         person: Person::new(kept.name.as_deref(), kept.email.as_deref()),
         role: role(&kept.role),

@@ -8,6 +8,7 @@ use super::{
     TenantNames,
     clean::{self, Clean},
 };
+use crate::config::Product;
 use crate::runtime::clock::Timestamp;
 
 /// The highest number of listed roles of one person.
@@ -57,8 +58,10 @@ pub(super) struct Organization {
     /// Its name, or its id.
     pub(super) name: Clean,
     pub(super) id: Clean,
-    /// The name of the application.
-    pub(super) application: &'static str,
+    /// The name of the application, and nothing if no name is set.
+    pub(super) product: Option<Clean>,
+    /// Whom to ask: the team that runs the application, with its contact.
+    pub(super) team: Clean,
 }
 
 impl Organization {
@@ -75,10 +78,15 @@ impl fmt::Display for Organization {
 }
 
 impl TenantNames {
-    pub(super) fn shown(&self) -> Organization {
+    pub(super) fn shown(&self, product: &Product) -> Organization {
         let id = clean::name(&self.id, 64);
         let name = self.name.as_deref().map(|name| clean::name(name, 80)).filter(|name| !name.is_empty());
-        Organization { name: name.unwrap_or_else(|| id.clone()), id, application: "the application" }
+        Organization {
+            name: name.unwrap_or_else(|| id.clone()),
+            id,
+            product: product.name.as_ref().map(|_| product.application()),
+            team: product.team(),
+        }
     }
 
     pub(super) fn directory(&self, id: &str) -> Named {

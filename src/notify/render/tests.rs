@@ -41,7 +41,7 @@ pub(super) fn leave_a_picture(name: &str, rendered: &Rendered) {
 }
 
 fn shown(name: &str, digest: &Digest) -> Rendered {
-    let rendered = render(digest);
+    let rendered = render(&Product::default(), digest);
     leave_a_picture(name, &rendered);
     assert!(rendered.text.lines().all(|line| display_width(line) <= 78), "{}", rendered.text);
     rendered
@@ -245,7 +245,7 @@ proptest! {
         };
         let harmless = digest(vec![leaver("a", "b", "c", "d")]);
 
-        let (hostile_page, harmless_page) = (render(&hostile), render(&harmless));
+        let (hostile_page, harmless_page) = (render(&Product::default(), &hostile), render(&Product::default(), &harmless));
 
         let count = |text: &str, c| text.matches(c).count();
         for mark in ['<', '>'] {

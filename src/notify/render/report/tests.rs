@@ -6,7 +6,7 @@ use crate::{
 
 #[test]
 fn a_report_of_access_says_who_has_it_who_left_and_what_is_attached() {
-    let rendered = preview::rendered(NoticeKind::AccessReport);
+    let rendered = preview::rendered(NoticeKind::AccessReport, &Product::default());
     insta::assert_snapshot!(format!("{}\n\n{}", rendered.subject, rendered.text), @r"
     Access report: 2 people with access, 2 left (Acme Corp)
 
@@ -74,7 +74,7 @@ fn a_report_that_no_mail_could_carry_is_cut_says_so_and_keeps_those_who_left() {
     let one = review.report.holds[0].clone();
     review.report.holds = vec![one; 20_000];
 
-    let rendered = super::rendered(&tenant, &review);
+    let rendered = super::rendered(&Product::default(), &tenant, &review);
 
     let bytes: usize = rendered.attachments.iter().map(|one| one.text.len()).sum();
     assert!(bytes <= MOST_BYTES, "{bytes}");
