@@ -57,7 +57,7 @@ pub fn changes(
     for change in changes {
         let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
         let policy = mapping.of(&seat.tenant_id);
-        if !policy.has_privileged() || !seat.access.is_active() {
+        if !seat.access.is_active() {
             continue;
         }
         let row = shown.get(&seat.user_id).into_iter().flatten().find(|row| row.tenant_id == seat.tenant_id);
