@@ -118,8 +118,8 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     settle_policy(&database, &config.rules())?;
     database.write_serialized(|conn| holds::release_unguarded(conn, &config.guard, clock.now()))?;
     // The inbox accepts deliveries all the same. The applier applies them after the operator has granted the privileges.
-    for lacking in probe::lacking(&database)? {
-        tracing::error!(%lacking, "nothing can be applied: {}", probe::ADVICE);
+    for missing_privileges in probe::missing_privileges(&database)? {
+        tracing::error!(%missing_privileges, "nothing can be applied: {}", probe::ADVICE);
     }
     let public = listen(config.http.listen, "ROSTERD_LISTEN")?;
     let admin = listen(config.http.admin_listen, "ROSTERD_ADMIN_LISTEN")?;

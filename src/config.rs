@@ -161,7 +161,7 @@ impl MailSettings {
     }
 
     /// The roles whose holders get the mails of this tenant.
-    pub fn roles_told(&self, tenant_id: &str) -> &[String] {
+    pub fn roles_notified(&self, tenant_id: &str) -> &[String] {
         self.recipient_roles_of.get(tenant_id).unwrap_or(&self.recipient_roles)
     }
 
@@ -289,7 +289,7 @@ fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Er
         }
         return Ok(Some(MailUrl::Directory(PathBuf::from(path))));
     }
-    if smtp_url::tells_its_password(&text) {
+    if smtp_url::sends_password_unencrypted(&text) {
         return Err(wrong(
             "mail.url (SMTP_URL) would send its user and password unencrypted; write smtps://user:password@host, or \
              smtp://user:password@host:587?tls=required; without TLS only to this machine (localhost)",

@@ -132,7 +132,7 @@ impl Notifier {
             });
             return Ok(NotifyStep::Idle);
         }
-        self.record_what_was_left(database, now)?;
+        self.record_result(database, now)?;
         self.watch.look(database, now)?;
         self.refusals.look(database, now)?;
         self.backlog.look(database, now)?;
@@ -152,7 +152,7 @@ impl Notifier {
             }
         };
         *self.unrecorded.lock() = Some(attempted);
-        self.record_what_was_left(database, now)?;
+        self.record_result(database, now)?;
         Ok(NotifyStep::Worked)
     }
 
@@ -287,7 +287,7 @@ impl Notifier {
         }
     }
 
-    fn record_what_was_left(&self, database: &Database, now: Timestamp) -> Result<(), DbError> {
+    fn record_result(&self, database: &Database, now: Timestamp) -> Result<(), DbError> {
         let mut unrecorded = self.unrecorded.lock();
         if let Some(Attempted { mail, outcome, settled, refused }) = unrecorded.as_ref() {
             database.write::<_, DbError>(|conn| {

@@ -12,7 +12,7 @@ use crate::{
     db::{DbError, Serialized},
     decide::{
         fact::EntityKind,
-        groups::{self, GroupChange, ShownGroup},
+        groups::{self, GroupChange, GroupRow},
         newest_fact::Homes,
         state::StateSlice,
     },
@@ -51,7 +51,7 @@ fn request_members(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
     changes: &[GroupChange],
-    shown: &HashMap<String, Vec<ShownGroup>>,
+    shown: &HashMap<String, Vec<GroupRow>>,
 ) -> Result<(), DbError> {
     let mut affected: BTreeSet<(&str, &str)> =
         changes.iter().flat_map(|change| around_group(change, shown)).collect();
@@ -66,12 +66,12 @@ fn request_members(
 /// (directory, group), before and after.
 fn around_group<'a>(
     change: &'a GroupChange,
-    shown: &'a HashMap<String, Vec<ShownGroup>>,
+    shown: &'a HashMap<String, Vec<GroupRow>>,
 ) -> Vec<(&'a str, &'a str)> {
     let (id, now) = match change {
         GroupChange::Put { tenant_id, group_id, directory_id, content, .. } => {
             // A newer snapshot with the same name and directory changes nothing for the members.
-            let same = |row: &ShownGroup| {
+            let same = |row: &GroupRow| {
                 (&row.tenant_id, &row.directory_id, &row.name) == (tenant_id, directory_id, &content.name)
             };
             if rows(shown, group_id).iter().any(same) {

@@ -12,7 +12,7 @@ use crate::{
     decide::{
         context::{HeldState, HeldStates},
         guard::{self, Extent, GuardLimits, HeldEntry, LostAccess, Sorted, Undecided, UserLoss},
-        users::{ShownUser, UserOutcome},
+        users::{UserOutcome, UserRow},
     },
     outbox::Notice,
     runtime::clock::Timestamp,
@@ -27,7 +27,7 @@ use crate::{
 /// not any more.
 pub fn weigh(
     conn: &mut Serialized<'_>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     outcome: &UserOutcome,
     derivation: &Derivation<'_>,
     consequences: &mut Consequences,
@@ -65,7 +65,7 @@ pub fn weigh(
 }
 
 /// What stays of the rows shown by what is held already, whatever will be derived.
-pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<ShownUser>>) -> Result<HeldStates, DbError> {
+pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<UserRow>>) -> Result<HeldStates, DbError> {
     let keys: Vec<Key> =
         shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let stay = |entry: HeldEntry| {
@@ -83,7 +83,7 @@ pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<ShownUser>>) -> Resu
 /// everybody (lesson 22).
 fn losses(
     conn: &mut Conn,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     outcome: &UserOutcome,
     derivation: &Derivation<'_>,
 ) -> Result<Vec<UserLoss>, DbError> {
@@ -104,7 +104,7 @@ fn losses(
 /// Those that are held, of losses on which nobody has decided.
 fn weigh_fresh(
     conn: &mut Serialized<'_>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     fresh: Vec<UserLoss>,
     derivation: &Derivation<'_>,
     consequences: &mut Consequences,
@@ -148,7 +148,7 @@ fn weigh_fresh(
 
 fn is_anomalous(
     conn: &mut Conn,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     directory: &Key,
     losses: &[UserLoss],
     limits: &GuardLimits,
@@ -164,7 +164,7 @@ fn is_anomalous(
         }
     }
     if extent == Extent::Directory {
-        let here = |row: &&ShownUser| {
+        let here = |row: &&UserRow| {
             row.active && (&row.tenant_id, &row.directory_id) == (&directory.0, &directory.1)
         };
         let active = shown.keys().flat_map(|id| rows(shown, id)).filter(here).count();

@@ -14,7 +14,7 @@ use crate::{
         newest_fact::Homes,
         rule_input,
         state::StateSlice,
-        users::ShownUser,
+        users::UserRow,
     },
     tables::{
         Key,
@@ -27,7 +27,7 @@ use crate::{
 pub fn context<'a>(
     conn: &mut Conn,
     state: &StateSlice,
-    (ids, shown): (&BTreeSet<String>, &HashMap<String, Vec<ShownUser>>),
+    (ids, shown): (&BTreeSet<String>, &HashMap<String, Vec<UserRow>>),
     (homes, apart): (&'a Homes, Apart),
     rules: &'a Rules,
 ) -> Result<Context<'a>, DbError> {
@@ -48,8 +48,9 @@ pub fn context<'a>(
         };
         rule_input::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
     };
-    let (by_hand, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
-    let mut context = Context { apart, groups, by_hand, followed, ..Context::new(homes, &rules.mapping) };
+    let (manual_grants, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
+    let mut context =
+        Context { apart, groups, manual_grants, followed, ..Context::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
         context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
     }

@@ -18,7 +18,7 @@ use crate::{
         namesakes::{Apart, MOST, Place, apart, places},
         newest_fact::Homes,
         state::StateSlice,
-        users::{self, ShownUser},
+        users::{self, UserRow},
     },
     tables::{self, Key},
 };
@@ -26,7 +26,7 @@ use crate::{
 /// What is derived together.
 pub struct Together<'a> {
     pub ids: BTreeSet<String>,
-    pub shown: HashMap<String, Vec<ShownUser>>,
+    pub shown: HashMap<String, Vec<UserRow>>,
     pub homes: Cow<'a, Homes>,
     pub apart: Apart,
 }
@@ -78,7 +78,7 @@ fn shown(
     state: &mut StateSlice,
     ids: &BTreeSet<String>,
     homes: &Homes,
-) -> Result<HashMap<String, Vec<ShownUser>>, DbError> {
+) -> Result<HashMap<String, Vec<UserRow>>, DbError> {
     let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
     let shown = load::by_id(tables::users::shown(conn, &keys)?, |row| &row.id);
     let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();

@@ -74,7 +74,7 @@ pub fn separate(
     let mut last = 0;
     for _ in 0..batch.deliveries {
         let mut current = None;
-        let wanted = QueueQuery { but_for: 0..=last, ..QueueQuery::oldest(1, batch.bytes) };
+        let wanted = QueueQuery { except: 0..=last, ..QueueQuery::oldest(1, batch.bytes) };
         let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, ALONE)?;

@@ -91,7 +91,7 @@ impl Prefetcher {
             (Some(oldest), _) => oldest,
             (None, _) => wanted.before,
         };
-        wanted.but_for = in_hand.unwrap_or(wanted.but_for);
+        wanted.except = in_hand.unwrap_or(wanted.except);
         let older = database.read::<_, DbError>(|conn| Ok(queue::take(conn, now, &wanted)?))?;
         let QueuedBatch { mut queued, mut is_full } = older;
         // What was not bounded by memory may have come there meanwhile, and nothing may be in a batch twice.

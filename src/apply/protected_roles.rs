@@ -9,10 +9,10 @@ use crate::{
     decide::{
         context::Context,
         fact::EntityKind,
-        protected_roles::{HolderRecord, RoleLoss, RoleStatus, concerned, seat},
+        protected_roles::{HolderRecord, RoleLoss, RoleStatus, concerned, record},
         rule_matches::{Examined, examine},
         state::StateSlice,
-        users::ShownUser,
+        users::UserRow,
     },
     outbox::{
         Notice,
@@ -38,7 +38,7 @@ pub fn settle(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     context: &mut Context<'_>,
 ) -> Result<SettledHolders, DbError> {
     let mut settled = SettledHolders::default();
@@ -46,10 +46,10 @@ pub fn settle(
         return Ok(settled);
     }
     let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
-    let seats = role_holders::of(conn, &keys)?;
+    let holders = role_holders::of(conn, &keys)?;
     let examined = examined(state, ids, shown, context);
     let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
-    let changes = changes(&examined, shown, &seats, &newest, context);
+    let changes = changes(&examined, shown, &holders, &newest, context);
     role_holders::put(conn, &changes)?;
     let affected: BTreeSet<(&str, &str)> =
         changes.iter().map(|((tenant_id, _, role), _)| (*tenant_id, *role)).collect();
@@ -75,12 +75,12 @@ pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec
     let users: Vec<Key> =
         kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
     let shown = tables::users::shown(conn, &users)?;
-    let seats = role_holders::of(conn, &users)?;
+    let holders = role_holders::of(conn, &users)?;
     let facts = tables::facts::on(conn, &users.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>())?;
     let notice = |(tenant_id, user_id, role): &(String, String, String)| {
         let row = shown.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
-        let taken = seats.get(&(tenant_id.clone(), user_id.clone()))?.get(role)?;
-        let HolderRecord::Lost { loss, .. } = &taken.seat else { return None };
+        let taken = holders.get(&(tenant_id.clone(), user_id.clone()))?.get(role)?;
+        let HolderRecord::Lost { loss, .. } = &taken.record else { return None };
         let of_user = facts.iter().filter(|(kind, id, _)| *kind == EntityKind::User && id == user_id);
         let newest = of_user.map(|(_, _, fact)| fact).max_by(|a, b| a.version.cmp(&b.version));
         let whom = NoticePerson {
@@ -108,38 +108,38 @@ pub fn foreseen(
     conn: &mut Conn,
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> Result<RoleHolders, DbError> {
-    let mut seats = role_holders::of(conn, &load::keys(state, EntityKind::User, ids.iter()))?;
+    let mut holders = role_holders::of(conn, &load::keys(state, EntityKind::User, ids.iter()))?;
     let examined = examined(state, ids, shown, context);
     let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
-    let before = seats.clone();
-    for ((tenant_id, user_id, role), seat) in changes(&examined, shown, &before, &newest, context) {
-        let of_user = seats.entry((tenant_id.to_owned(), user_id.to_owned())).or_default();
-        match seat {
-            Some(seat) => drop(of_user.insert(role.to_owned(), StoredHolder { seat, kept: false })),
+    let before = holders.clone();
+    for ((tenant_id, user_id, role), record) in changes(&examined, shown, &before, &newest, context) {
+        let of_user = holders.entry((tenant_id.to_owned(), user_id.to_owned())).or_default();
+        match record {
+            Some(record) => drop(of_user.insert(role.to_owned(), StoredHolder { record, kept: false })),
             None => drop(of_user.remove(role)),
         }
     }
-    Ok(seats)
+    Ok(holders)
 }
 
 fn examined(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> Vec<Examined> {
     ids.iter().flat_map(|id| examine(state, id, rows(shown, id), context)).collect()
 }
 
-fn row<'a>(examined: &Examined, shown: &'a HashMap<String, Vec<ShownUser>>) -> Option<&'a ShownUser> {
+fn row<'a>(examined: &Examined, shown: &'a HashMap<String, Vec<UserRow>>) -> Option<&'a UserRow> {
     rows(shown, &examined.user_id).iter().find(|row| row.tenant_id == examined.tenant_id)
 }
 
 /// Those who lose a role without losing access: their groups may be why, and tell when.
-fn losers(examined: &[Examined], shown: &HashMap<String, Vec<ShownUser>>) -> Vec<Key> {
+fn losers(examined: &[Examined], shown: &HashMap<String, Vec<UserRow>>) -> Vec<Key> {
     let demoted = |examined: &&Examined| {
         let holds = examined.holds();
         examined.access.is_active()
@@ -150,8 +150,8 @@ fn losers(examined: &[Examined], shown: &HashMap<String, Vec<ShownUser>>) -> Vec
 
 fn changes<'a>(
     examined: &'a [Examined],
-    shown: &HashMap<String, Vec<ShownUser>>,
-    seats: &'a RoleHolders,
+    shown: &HashMap<String, Vec<UserRow>>,
+    holders: &'a RoleHolders,
     newest: &HashMap<Key, RoleLoss>,
     context: &'a Context<'_>,
 ) -> Vec<HolderChange<'a>> {
@@ -163,13 +163,13 @@ fn changes<'a>(
         // Whoever bears the id after somebody else keeps nothing of theirs.
         let shown = row(one, shown).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
         let seen = RoleStatus { holds: &holds, shown, dismissed: one.dismissed };
-        let before = |role: &str| seats.get(&key)?.get(role).map(|taken| taken.seat.clone());
+        let before = |role: &str| holders.get(&key)?.get(role).map(|taken| taken.record.clone());
         let loss = || {
             let fact = RoleLoss { at: one.changed_at(), event: one.event.clone() };
             newest.get(&key).cloned().filter(|group| *group > fact).unwrap_or(fact)
         };
         for role in concerned(context.mapping.of(tenant_id), &holds, shown, |role| before(role).is_some()) {
-            let after = seat(role, seen, before(role).filter(|_| !one.succeeds), loss);
+            let after = record(role, seen, before(role).filter(|_| !one.succeeds), loss);
             if after != before(role) {
                 changes.push(((tenant_id, user_id, role), after));
             }
@@ -178,7 +178,7 @@ fn changes<'a>(
     // Whoever turned out to belong to another tenant.
     let here: BTreeSet<(&str, &str)> =
         examined.iter().map(|one| (one.tenant_id.as_str(), one.user_id.as_str())).collect();
-    for ((tenant_id, user_id), taken) in seats {
+    for ((tenant_id, user_id), taken) in holders {
         if !here.contains(&(tenant_id, user_id)) {
             let none = |role: &'a String| {
                 ((tenant_id.as_str(), user_id.as_str(), role.as_str()), None::<HolderRecord>)

@@ -24,7 +24,7 @@ use crate::{
         newest_fact::Homes,
         privileges,
         state::StateSlice,
-        users::{self, ShownUser, UserChange, UserOutcome},
+        users::{self, UserChange, UserOutcome, UserRow},
     },
     outbox::{self, Notice},
     runtime::clock::Timestamp,
@@ -61,7 +61,7 @@ pub fn people(
     while !settled.others.is_empty() {
         let ids = settled.others;
         let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
-        let derivation = Derivation { cause: ChangeCause::AnotherHolds, ..*derivation };
+        let derivation = Derivation { cause: ChangeCause::RetentionEnded, ..*derivation };
         settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
         kept.append(&mut settled.kept);
     }
@@ -109,8 +109,8 @@ fn users(
     // 2. Decide. Protected roles and the guard record their own decisions, and both may retain a loss.
     let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
     let mut derived = outcome(state, &ids, &shown, &context);
-    context.stays = guard::weigh(conn, &shown, &derived, derivation, consequences)?;
-    if !context.stays.is_empty() {
+    context.held_states = guard::weigh(conn, &shown, &derived, derivation, consequences)?;
+    if !context.held_states.is_empty() {
         derived = outcome(state, &ids, &shown, &context);
     }
     let UserOutcome { changes, leavers } = derived;
@@ -133,7 +133,7 @@ fn users(
 fn outcome(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> UserOutcome {
     let mut whole = UserOutcome::default();
@@ -149,18 +149,18 @@ fn outcome(
 /// id whose person is known by another key now they take that key.
 fn hand_over(
     conn: &mut Serialized<'_>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
 ) -> Result<(), DbError> {
     let (mut former, mut renamed) = (Vec::new(), Vec::new());
     for change in changes {
-        let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
-        let row = rows(shown, &seat.user_id).iter().find(|row| row.tenant_id == seat.tenant_id);
-        let Some(row) = row.filter(|row| row.person_id != seat.person_id) else { continue };
+        let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
+        let row = rows(shown, &user.user_id).iter().find(|row| row.tenant_id == user.tenant_id);
+        let Some(row) = row.filter(|row| row.person_id != user.person_id) else { continue };
         let (tenant_id, user_id) = (row.tenant_id.as_str(), row.id.as_str());
-        match seat.succeeds {
+        match user.succeeds {
             true => former.push((tenant_id, user_id, row.person_id.as_str())),
-            false => renamed.push((tenant_id, user_id, seat.person_id.as_str())),
+            false => renamed.push((tenant_id, user_id, user.person_id.as_str())),
         }
     }
     outbox::hand_over(conn, &former)?;

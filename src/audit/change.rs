@@ -10,9 +10,9 @@ use super::kinds;
 use crate::{
     decide::{
         fact,
-        groups::{GroupChange, ShownGroup},
+        groups::{GroupChange, GroupRow},
         roles::{Because, PASS_THROUGH},
-        users::{ShownUser, UserAccess, UserChange},
+        users::{UserAccess, UserChange, UserRow},
     },
     runtime::clock::Timestamp,
 };
@@ -51,13 +51,13 @@ struct Facets<'a> {
 }
 
 /// The entry for a change of a user. `row` is the row of the same tenant before the change.
-pub fn of_user(row: Option<&ShownUser>, change: &UserChange) -> Option<Changed> {
+pub fn of_user(row: Option<&UserRow>, change: &UserChange) -> Option<Changed> {
     match change {
-        UserChange::Put { seat, directory_id, content, .. } => match row {
-            None => Some(created(seat, directory_id, content)),
-            Some(row) => changed(row, seat, Some(directory_id), Some(content)),
+        UserChange::Put { user, directory_id, content, .. } => match row {
+            None => Some(created(user, directory_id, content)),
+            Some(row) => changed(row, user, Some(directory_id), Some(content)),
         },
-        UserChange::Restate(seat) => changed(row?, seat, None, None),
+        UserChange::Restate(user) => changed(row?, user, None, None),
         UserChange::Remove { roles, .. } => {
             let row = row?;
             let facets = Facets {
@@ -70,7 +70,7 @@ pub fn of_user(row: Option<&ShownUser>, change: &UserChange) -> Option<Changed> 
     }
 }
 
-fn created(seat: &UserAccess, directory_id: &str, content: &fact::User) -> Changed {
+fn created(user: &UserAccess, directory_id: &str, content: &fact::User) -> Changed {
     let mut personal = Personal::default();
     for (name, to) in profile(content) {
         if to.is_some() {
@@ -82,20 +82,20 @@ fn created(seat: &UserAccess, directory_id: &str, content: &fact::User) -> Chang
         personal.fields.push(("custom_attributes".to_owned(), Side::None, to));
     }
     let facets = Facets {
-        status: Some((None, Some(seat.access.status()))),
-        deprovisioned_at: seat.access.since().map(|since| (None, Some(since.to_string()))),
+        status: Some((None, Some(user.access.status()))),
+        deprovisioned_at: user.access.since().map(|since| (None, Some(since.to_string()))),
         access_epoch: Some((0, 1)),
-        gained: gained(None, seat, &mut personal),
+        gained: gained(None, user, &mut personal),
         directory_id: Some((None, Some(directory_id))),
-        person_id: Some((None, Some(&seat.person_id))),
+        person_id: Some((None, Some(&user.person_id))),
         ..Facets::default()
     };
     entry(kinds::USER_CREATED, &facets, personal)
 }
 
 fn changed(
-    row: &ShownUser,
-    seat: &UserAccess,
+    row: &UserRow,
+    user: &UserAccess,
     directory_id: Option<&str>,
     content: Option<&fact::User>,
 ) -> Option<Changed> {
@@ -103,23 +103,23 @@ fn changed(
     if let Some(content) = content {
         compare(row, content, &mut personal);
     }
-    let since = seat.access.since();
+    let since = user.access.since();
     let facets = Facets {
-        status: moved(status(row.active), seat.access.status()),
+        status: moved(status(row.active), user.access.status()),
         deprovisioned_at: (row.deprovisioned_at != since).then(|| {
             (row.deprovisioned_at.as_ref().map(Timestamp::to_string), since.map(|at| at.to_string()))
         }),
-        access_epoch: seat.changed.then(|| (row.access_epoch, row.access_epoch.saturating_add(1))),
+        access_epoch: user.changed.then(|| (row.access_epoch, row.access_epoch.saturating_add(1))),
         fields: personal.fields.iter().map(|(name, ..)| name.clone()).collect(),
-        gained: gained(Some(row), seat, &mut personal),
-        lost: seat.lost.iter().map(String::as_str).collect(),
+        gained: gained(Some(row), user, &mut personal),
+        lost: user.lost.iter().map(String::as_str).collect(),
         directory_id: directory_id.and_then(|now| moved(row.directory_id.as_str(), now)),
-        person_id: moved(row.person_id.as_str(), seat.person_id.as_str()),
+        person_id: moved(row.person_id.as_str(), user.person_id.as_str()),
     };
-    let kind = match (row.active, seat.access.is_active()) {
+    let kind = match (row.active, user.access.is_active()) {
         // The row is about a former bearer: nobody has returned, and the former bearer has left.
-        (true, active) if seat.succeeds || !active => kinds::ACCESS_LOST,
-        (false, true) if !seat.succeeds => kinds::ACCESS_RETURNED,
+        (true, active) if user.succeeds || !active => kinds::ACCESS_LOST,
+        (false, true) if !user.succeeds => kinds::ACCESS_RETURNED,
         _ if !facets.gained.is_empty() || !facets.lost.is_empty() => kinds::ROLES_CHANGED,
         _ if facets.is_empty() => return None,
         _ => kinds::USER_CHANGED,
@@ -147,11 +147,11 @@ fn moved<'a>(from: &'a str, to: &'a str) -> Move<&'a str> {
 }
 
 fn gained<'a>(
-    row: Option<&ShownUser>,
-    seat: &'a UserAccess,
+    row: Option<&UserRow>,
+    user: &'a UserAccess,
     personal: &mut Personal<'a>,
 ) -> BTreeMap<&'a str, String> {
-    let new = seat.held.iter().filter(|(role, _)| !row.is_some_and(|row| row.held.contains(*role)));
+    let new = user.held.iter().filter(|(role, _)| !row.is_some_and(|row| row.held.contains(*role)));
     let mut gained = BTreeMap::new();
     for (role, because) in new {
         let (short, whole) = (in_short(because), because.to_string());
@@ -240,7 +240,7 @@ fn profile(content: &fact::User) -> [(&'static str, Option<&str>); 7] {
     ]
 }
 
-fn compare<'a>(row: &'a ShownUser, content: &'a fact::User, personal: &mut Personal<'a>) {
+fn compare<'a>(row: &'a UserRow, content: &'a fact::User, personal: &mut Personal<'a>) {
     let shown =
         [&row.idp_id, &row.email, &row.username, &row.first_name, &row.last_name, &row.name, &row.job_title];
     for (from, (name, to)) in shown.into_iter().zip(profile(content)) {
@@ -281,8 +281,8 @@ struct GroupFacets<'a> {
 }
 
 /// The entry for a change of a group. `row` is the row of the same tenant before the change.
-pub fn of_group(row: Option<&ShownGroup>, change: &GroupChange) -> Option<Changed> {
-    let was = |of: fn(&ShownGroup) -> &str| row.map(of);
+pub fn of_group(row: Option<&GroupRow>, change: &GroupChange) -> Option<Changed> {
+    let was = |of: fn(&GroupRow) -> &str| row.map(of);
     let (name, directory_id) = (was(|row| &row.name), was(|row| &row.directory_id));
     let differ = |from: Option<_>, to: Option<_>| (from != to).then_some((from, to));
     let (now, kind) = match change {

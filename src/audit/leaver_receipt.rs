@@ -16,7 +16,7 @@ use crate::{
         Conn,
         schema::{mails, outbox},
     },
-    decide::users::ShownUser,
+    decide::users::UserRow,
     outbox::{NoticeKind, Payload, notice},
     runtime::clock::Timestamp,
     tables::{Key, users},
@@ -132,7 +132,7 @@ fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResu
     let keys: BTreeSet<Key> =
         receipts.iter().map(|receipt| (tenant_id.to_owned(), receipt.user_id.clone())).collect();
     let shown = users::shown(conn, &keys.into_iter().collect::<Vec<_>>())?;
-    let shown: HashMap<String, ShownUser> = shown.into_iter().map(|user| (user.id.clone(), user)).collect();
+    let shown: HashMap<String, UserRow> = shown.into_iter().map(|user| (user.id.clone(), user)).collect();
     for receipt in receipts {
         if let Some(user) = shown.get(&receipt.user_id) {
             (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());

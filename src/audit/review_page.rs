@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(minute("2026-01-15T12:00:59.000001Z"), "2026-01-15 12:00");
         assert_eq!(
             (span(0), span(125), span(3_000)),
-            ("0 min".to_owned(), "2 h".to_owned(), "2 days".to_owned())
+            ("less than a minute".to_owned(), "2 h".to_owned(), "2 days".to_owned())
         );
     }
 }

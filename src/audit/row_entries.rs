@@ -13,10 +13,10 @@ use crate::{
     decide::{
         access::Access,
         fact::EntityKind,
-        groups::{GroupChange, ShownGroup},
+        groups::{GroupChange, GroupRow},
         ownership::{directory_fact, organization_fact, owner},
         state::{LatestFact, StateSlice},
-        users::{ShownUser, UserChange},
+        users::{UserChange, UserRow},
     },
     inbox::queue,
     runtime::clock::Timestamp,
@@ -35,7 +35,7 @@ pub enum ChangeCause<'a> {
     Mapping(i64),
     Operator(&'a str),
     /// A protected role has another holder, so its last holder does not retain it any more.
-    AnotherHolds,
+    RetentionEnded,
     /// A held loss was approved by an operator or by the time limit. The entry of the decision names the operator.
     HoldApproved,
     /// An erasure. It has an entry of its own without the erased data.
@@ -60,12 +60,12 @@ impl Deliveries<'_> {
 
 /// The fact that caused a change.
 #[derive(Clone, Copy)]
-struct Spoken {
+struct CausingFact {
     inbox_id: i64,
     at: Timestamp,
 }
 
-impl From<&LatestFact> for Spoken {
+impl From<&LatestFact> for CausingFact {
     fn from(fact: &LatestFact) -> Self {
         Self { inbox_id: fact.inbox_id, at: fact.version.at }
     }
@@ -75,13 +75,13 @@ struct Open {
     tenant_id: String,
     subject: String,
     changed: Changed,
-    spoken: Option<Spoken>,
+    spoken: Option<CausingFact>,
 }
 
 pub fn users(
     conn: &mut Conn,
     state: &StateSlice,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
     cause: ChangeCause<'_>,
 ) -> QueryResult<Vec<AuditEntry>> {
@@ -89,12 +89,12 @@ pub fn users(
         return Ok(Vec::new());
     }
     let context = spoken_context(conn, state, cause)?;
-    let mut memberships: Option<HashMap<&str, Spoken>> = None;
+    let mut memberships: Option<HashMap<&str, CausingFact>> = None;
     let mut open = Vec::new();
     for change in changes {
         let (tenant_id, user_id, access) = match change {
-            UserChange::Put { seat, .. } | UserChange::Restate(seat) => {
-                (&seat.tenant_id, &seat.user_id, Some(seat.access))
+            UserChange::Put { user, .. } | UserChange::Restate(user) => {
+                (&user.tenant_id, &user.user_id, Some(user.access))
             }
             UserChange::Remove { tenant_id, user_id, .. } => (tenant_id, user_id, None),
         };
@@ -127,7 +127,7 @@ pub fn users(
 pub fn groups(
     conn: &mut Conn,
     state: &StateSlice,
-    shown: &HashMap<String, Vec<ShownGroup>>,
+    shown: &HashMap<String, Vec<GroupRow>>,
     changes: &[GroupChange],
     cause: ChangeCause<'_>,
 ) -> QueryResult<Vec<AuditEntry>> {
@@ -156,7 +156,7 @@ fn spoken_in(
     state: &StateSlice,
     tenant_id: &str,
     facts: &[LatestFact],
-) -> Option<Spoken> {
+) -> Option<CausingFact> {
     let of_batch = |inbox_id: i64| batch.ids.binary_search(&inbox_id).is_ok();
     let newest = facts
         .iter()
@@ -164,16 +164,16 @@ fn spoken_in(
             state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
         })
         .max_by(|a, b| a.version.cmp(&b.version));
-    let spoken = newest.into_iter().chain(facts).find(|fact| of_batch(fact.inbox_id)).map(Spoken::from);
+    let spoken = newest.into_iter().chain(facts).find(|fact| of_batch(fact.inbox_id)).map(CausingFact::from);
     let revealing =
-        || newest.and_then(|fact| Some(Spoken { inbox_id: fact.revealed_by?, at: fact.version.at }));
+        || newest.and_then(|fact| Some(CausingFact { inbox_id: fact.revealed_by?, at: fact.version.at }));
     spoken.or_else(|| revealing().filter(|spoken| of_batch(spoken.inbox_id)))
 }
 
-fn newest_memberships(state: &StateSlice) -> HashMap<&str, Spoken> {
-    let mut newest: HashMap<&str, Spoken> = HashMap::new();
+fn newest_memberships(state: &StateSlice) -> HashMap<&str, CausingFact> {
+    let mut newest: HashMap<&str, CausingFact> = HashMap::new();
     for ((_, user_id, _), (membership, inbox_id)) in &state.touched.memberships {
-        let spoken = Spoken { inbox_id: *inbox_id, at: membership.version.at };
+        let spoken = CausingFact { inbox_id: *inbox_id, at: membership.version.at };
         let slot = newest.entry(user_id).or_insert(spoken);
         if (slot.at, slot.inbox_id) < (spoken.at, spoken.inbox_id) {
             *slot = spoken;
@@ -191,25 +191,31 @@ pub(super) fn of_places<'a>(state: &'a StateSlice, batch: Deliveries<'_>) -> Opt
 }
 
 /// Facts about the context of the rows, sorted by likelihood as the cause.
-fn spoken_context(conn: &mut Conn, state: &StateSlice, cause: ChangeCause<'_>) -> QueryResult<Vec<Spoken>> {
+fn spoken_context(
+    conn: &mut Conn,
+    state: &StateSlice,
+    cause: ChangeCause<'_>,
+) -> QueryResult<Vec<CausingFact>> {
     let of_directory = |id: &str| {
         let organization = owner(state, id).and_then(|owner| organization_fact(state, owner));
         let mut facts: Vec<&LatestFact> = directory_fact(state, id).into_iter().chain(organization).collect();
         facts.sort_by(|a, b| (a.live, &b.version).cmp(&(b.live, &a.version)));
-        facts.into_iter().map(Spoken::from).collect::<Vec<_>>()
+        facts.into_iter().map(CausingFact::from).collect::<Vec<_>>()
     };
     Ok(match cause {
-        ChangeCause::Deliveries(batch) => of_places(state, batch).map(Spoken::from).into_iter().collect(),
+        ChangeCause::Deliveries(batch) => {
+            of_places(state, batch).map(CausingFact::from).into_iter().collect()
+        }
         ChangeCause::Directory(id) => of_directory(id),
         ChangeCause::Group(id) => {
             let facts = facts::on(conn, &[id])?;
             let groups = facts.iter().filter(|(kind, ..)| *kind == EntityKind::Group).map(|(.., fact)| fact);
-            groups.max_by(|a, b| a.version.cmp(&b.version)).map(Spoken::from).into_iter().collect()
+            groups.max_by(|a, b| a.version.cmp(&b.version)).map(CausingFact::from).into_iter().collect()
         }
         ChangeCause::Mapping(_)
         | ChangeCause::Operator(_)
         | ChangeCause::Erasure
-        | ChangeCause::AnotherHolds
+        | ChangeCause::RetentionEnded
         | ChangeCause::HoldApproved => Vec::new(),
     })
 }
@@ -228,13 +234,13 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResul
     let elsewhere = queue::named(conn, &elsewhere.into_iter().collect::<Vec<_>>())?;
     let elsewhere: HashMap<i64, (String, Timestamp)> =
         elsewhere.into_iter().map(|(id, key, received_at)| (id, (key, received_at))).collect();
-    let actor = |spoken: Option<Spoken>| match cause {
+    let actor = |spoken: Option<CausingFact>| match cause {
         ChangeCause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
-        ChangeCause::AnotherHolds => Actor::Rule("protected role, held by another now".to_owned()),
+        ChangeCause::RetentionEnded => Actor::Rule("protected role, held by another now".to_owned()),
         ChangeCause::HoldApproved => Actor::Rule("held mass change, approved".to_owned()),
         ChangeCause::Operator(name) => Actor::operator(name),
         _ => {
-            let found = spoken.and_then(|Spoken { inbox_id, .. }| {
+            let found = spoken.and_then(|CausingFact { inbox_id, .. }| {
                 at_hand(inbox_id).or_else(|| {
                     let (key, received_at) = elsewhere.get(&inbox_id)?.clone();
                     Some(Actor::Event { key, inbox_id, received_at })

@@ -177,11 +177,15 @@ fn database(config: &Config) -> Vec<Finding> {
 }
 
 fn privileges_of(database: &Database) -> Finding {
-    match probe::lacking(database) {
-        Ok(lacking) if lacking.is_empty() => finding("privileges", Verdict::Ok, "all that are needed"),
-        Ok(lacking) => {
-            finding("privileges", Verdict::Fail, format!("{}; {}", lacking.join("; "), probe::ADVICE))
+    match probe::missing_privileges(database) {
+        Ok(missing_privileges) if missing_privileges.is_empty() => {
+            finding("privileges", Verdict::Ok, "all that are needed")
         }
+        Ok(missing_privileges) => finding(
+            "privileges",
+            Verdict::Fail,
+            format!("{}; {}", missing_privileges.join("; "), probe::ADVICE),
+        ),
         Err(error) => finding("privileges", Verdict::Fail, error.to_string()),
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 /// Whether the password could be read on the network, also by an attacker who pretends that the server has no TLS. A text
 /// that is no URL is refused later, by the mailer.
-pub(super) fn tells_its_password(text: &str) -> bool {
+pub(super) fn sends_password_unencrypted(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     let tls = url.query_pairs().find(|(key, _)| key == "tls");
     let encrypted = url.scheme() == "smtps" || tls.is_some_and(|(_, value)| value == "required");
@@ -40,7 +40,7 @@ mod tests {
             "smtp://ada@mail.example",
             "smtp://ada:wo%40rd@10.0.0.1",
         ] {
-            assert!(tells_its_password(told), "{told}");
+            assert!(sends_password_unencrypted(told), "{told}");
         }
         for kept in [
             "smtp://mail.example",
@@ -50,7 +50,7 @@ mod tests {
             "smtp://ada:word@127.0.0.1",
             "smtp://ada:word@[::1]:25",
         ] {
-            assert!(!tells_its_password(kept), "{kept}");
+            assert!(!sends_password_unencrypted(kept), "{kept}");
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{
     pooler, postgres_url,
     server_check::Unsuitable,
     sqlite_file,
-    url_limits::{BUNDLES, Surroundings, divided, patience, with_limits},
+    url_limits::{BUNDLES, Environment, divided, patience, with_limits},
 };
 
 /// A connection to either database.
@@ -246,9 +246,9 @@ fn establish(url: &str) -> Result<PgConnection, ConnectError> {
         .map_err(|error| ConnectError::Connect(postgres_url::without_password(&error.to_string(), url)))
 }
 
-fn surroundings() -> Surroundings {
+fn surroundings() -> Environment {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    Surroundings {
+    Environment {
         limits_connecting: is_set("PGCONNECT_TIMEOUT"),
         names_certificates: is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR"),
         bundle: BUNDLES.into_iter().find(|path| Path::new(path).is_file()),

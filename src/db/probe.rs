@@ -105,8 +105,8 @@ fn works(database: &Database) -> Result<(), DbError> {
 }
 
 /// The privileges that rosterd's role lacks on its tables, each with the error text of the database. Changes nothing.
-pub fn lacking(database: &Database) -> Result<Vec<String>, DbError> {
-    let mut lacking = Vec::new();
+pub fn missing_privileges(database: &Database) -> Result<Vec<String>, DbError> {
+    let mut missing_privileges = Vec::new();
     let ended = database.write_serialized::<(), Ended>(|conn| {
         wait_for_rows(conn, ALONE)?;
         for (table, column, updated, deleted) in WRITTEN.into_iter().chain(WRITTEN_ELSEWHERE) {
@@ -117,7 +117,7 @@ pub fn lacking(database: &Database) -> Result<Vec<String>, DbError> {
                         return Err(error.into());
                     }
                     run(conn, "ROLLBACK TO SAVEPOINT looked")?;
-                    lacking.push(format!("{verb} on {table} ({error})"));
+                    missing_privileges.push(format!("{verb} on {table} ({error})"));
                 }
             }
         }
@@ -125,7 +125,7 @@ pub fn lacking(database: &Database) -> Result<Vec<String>, DbError> {
     });
     match ended {
         Err(Ended::Badly(error)) => Err(error),
-        Ok(()) | Err(Ended::Well) => Ok(lacking),
+        Ok(()) | Err(Ended::Well) => Ok(missing_privileges),
     }
 }
 
@@ -165,7 +165,7 @@ fn run(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{lacking, works};
+    use super::{missing_privileges, works};
     use crate::{db::DbError, outbox::testing::each_database};
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         each_database(|database| {
             works(&database).unwrap();
             works(&database).unwrap();
-            assert_eq!(lacking(&database).unwrap(), Vec::<String>::new());
+            assert_eq!(missing_privileges(&database).unwrap(), Vec::<String>::new());
 
             let kept = database.read::<_, DbError>(|conn| Ok(crate::inbox::dead_letters::open(conn)?.0));
             assert_eq!(kept.unwrap(), 0);

@@ -30,7 +30,7 @@ pub(super) const BUNDLES: [&str; 5] = [
 
 /// The parts of the process's environment that matter for a connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     /// `PGCONNECT_TIMEOUT` is set, and libpq reads it.
     pub(super) limits_connecting: bool,
     /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, and OpenSSL reads it.
@@ -73,7 +73,7 @@ fn parameters(query: &str) -> Vec<(String, String, &str)> {
 }
 
 /// The URL that is passed to libpq. Fails when it needs the system's certificates and there are none.
-pub(super) fn with_limits(url: &str, around: Surroundings) -> Result<String, ConnectError> {
+pub(super) fn with_limits(url: &str, around: Environment) -> Result<String, ConnectError> {
     let (base, query) = divided(url);
     let parameters = parameters(query);
     let value_of = |name: &str| value_of(&parameters, name);
@@ -139,8 +139,8 @@ pub(super) fn patience(url: &str) -> Duration {
 mod tests {
     use super::*;
 
-    const DEBIAN: Surroundings =
-        Surroundings { limits_connecting: false, names_certificates: false, bundle: Some(BUNDLES[0]) };
+    const DEBIAN: Environment =
+        Environment { limits_connecting: false, names_certificates: false, bundle: Some(BUNDLES[0]) };
     const LIMITED: &str = "connect_timeout=3&keepalives=1&keepalives_idle=10&keepalives_interval=5&keepalives_count=2\
          &tcp_user_timeout=20000";
 
@@ -160,7 +160,7 @@ mod tests {
             "postgres://h/d?connect%5Ftimeout=9&keepalives=0&tcp_user_timeout=1&keepalives_idle=10\
              &keepalives_interval=5&keepalives_count=2"
         );
-        let by_environment = Surroundings { limits_connecting: true, ..DEBIAN };
+        let by_environment = Environment { limits_connecting: true, ..DEBIAN };
         assert!(!with_limits("postgres://h/d", by_environment).unwrap().contains("connect_timeout"));
     }
 
@@ -170,11 +170,11 @@ mod tests {
         let found = "postgres://h/d?sslrootcert=/etc/ssl/certs/ca-certificates.crt&sslmode=verify-full";
         assert_eq!(with_limits(url, DEBIAN).unwrap(), format!("{found}&{LIMITED}"));
 
-        let none = with_limits(url, Surroundings::default()).unwrap_err();
+        let none = with_limits(url, Environment::default()).unwrap_err();
         assert!(none.to_string().contains("set sslrootcert to the path"), "{none}");
 
         // OpenSSL reads the path from the environment. libpq refuses a weak mode together with `system`.
-        let named = Surroundings { names_certificates: true, ..DEBIAN };
+        let named = Environment { names_certificates: true, ..DEBIAN };
         assert_eq!(with_limits(url, named).unwrap(), format!("{url}&{LIMITED}"));
         let weak = "postgres://h/d?sslmode=require&sslrootcert=system";
         assert_eq!(with_limits(weak, DEBIAN).unwrap(), format!("{weak}&{LIMITED}"));

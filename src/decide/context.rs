@@ -37,11 +37,11 @@ pub struct Context<'a> {
     /// The groups of the users.
     pub groups: Groups,
     /// The manual grants.
-    pub by_hand: ManualGrants,
+    pub manual_grants: ManualGrants,
     /// Manual grants that follow a person to a new person id: (tenant, user, old person id, new person id).
     pub followed: Vec<[String; 4]>,
     /// The states that the guard holds.
-    pub stays: HeldStates,
+    pub held_states: HeldStates,
     /// The protected roles that users retain.
     pub kept: RetainedRoles,
 }
@@ -49,10 +49,10 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A context without groups, manual grants, held states and retained roles.
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
-        let (groups, by_hand) = (Groups::new(), ManualGrants::new());
+        let (groups, manual_grants) = (Groups::new(), ManualGrants::new());
         let followed = Vec::new();
-        let (apart, stays, kept) = (Apart::new(), HeldStates::new(), RetainedRoles::new());
-        Self { homes, mapping, apart, groups, by_hand, followed, stays, kept }
+        let (apart, held_states, kept) = (Apart::new(), HeldStates::new(), RetainedRoles::new());
+        Self { homes, mapping, apart, groups, manual_grants, followed, held_states, kept }
     }
 
     /// The user's groups, sorted by id; empty if no rule uses groups.
@@ -67,11 +67,11 @@ impl<'a> Context<'a> {
 
     /// The state that the guard holds for this user.
     pub fn stay(&self, tenant_id: &str, user_id: &str) -> Option<&HeldState> {
-        self.stays.get(&(tenant_id.to_owned(), user_id.to_owned()))
+        self.held_states.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 
     /// The manual grants of this person.
     pub fn manual(&self, tenant_id: &str, person_id: &str) -> &[Manual] {
-        self.by_hand.get(&(tenant_id.to_owned(), person_id.to_owned())).map_or(&[], Vec::as_slice)
+        self.manual_grants.get(&(tenant_id.to_owned(), person_id.to_owned())).map_or(&[], Vec::as_slice)
     }
 }

@@ -8,7 +8,7 @@ use crate::decide::fact::{self, EntityKind};
 
 /// A row of `groups`, before the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShownGroup {
+pub struct GroupRow {
     /// The tenant.
     pub tenant_id: String,
     /// The broker's id.
@@ -46,7 +46,7 @@ pub enum GroupChange {
     },
 }
 
-impl ShownGroup {
+impl GroupRow {
     fn shows(&self, newest: &NewestFact<'_>) -> bool {
         (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
             == (newest.tenant_id(), newest.directory_id, newest.fact.digest)
@@ -60,7 +60,7 @@ fn existing<'a>(state: &'a StateSlice, id: &str, homes: &'a Homes) -> Vec<Newest
 }
 
 /// Deliveries with content that [`derive()`] needs and that is not loaded.
-pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<i64> {
+pub fn wanted(state: &StateSlice, id: &str, shown: &[GroupRow], homes: &Homes) -> Vec<i64> {
     existing(state, id, homes)
         .into_iter()
         .filter(|newest| !shown.iter().any(|row| row.shows(newest)))
@@ -70,7 +70,7 @@ pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes)
 }
 
 /// Derives the changes of a group id. `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &StateSlice, id: &str, shown: &[ShownGroup], homes: &Homes) -> Vec<GroupChange> {
+pub fn derive(state: &StateSlice, id: &str, shown: &[GroupRow], homes: &Homes) -> Vec<GroupChange> {
     let existing = existing(state, id, homes);
     let gone = shown
         .iter()

@@ -15,7 +15,7 @@ use std::{
 use super::{
     access::{Access, AccessCause},
     context::HeldState,
-    users::{ShownUser, UserAccess, UserChange},
+    users::{UserAccess, UserChange, UserRow},
 };
 
 /// The guard's limits for each tenant.
@@ -232,42 +232,42 @@ impl HeldEntry {
 /// The losses in these changes. `shown` are rows by user id; `version` is the mapping's; `is_privileged` takes
 /// (tenant, role).
 pub fn losses(
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
     version: i64,
     is_privileged: impl Fn(&str, &str) -> bool,
 ) -> Vec<UserLoss> {
     let loss = |change: &UserChange| {
-        let (seat, put) = match change {
-            UserChange::Put { seat, directory_id, digest, content } => {
-                (seat, Some((directory_id, *digest, content.state == "deleted")))
+        let (user, put) = match change {
+            UserChange::Put { user, directory_id, digest, content } => {
+                (user, Some((directory_id, *digest, content.state == "deleted")))
             }
-            UserChange::Restate(seat) => (seat, None),
+            UserChange::Restate(user) => (user, None),
             UserChange::Remove { .. } => return None,
         };
         // The id belongs to another person now. The former bearer retains nothing, and a hold of theirs ends.
-        if seat.succeeds {
+        if user.succeeds {
             return None;
         }
-        let row = shown.get(&seat.user_id)?.iter().find(|row| row.tenant_id == seat.tenant_id)?;
+        let row = shown.get(&user.user_id)?.iter().find(|row| row.tenant_id == user.tenant_id)?;
         let (lost, said) =
-            lost(row, seat, put.map(|(_, digest, deleted)| (digest, deleted)), version, |role| {
-                is_privileged(&seat.tenant_id, role)
+            lost(row, user, put.map(|(_, digest, deleted)| (digest, deleted)), version, |role| {
+                is_privileged(&user.tenant_id, role)
             })?;
         let stay = match &lost {
             LostAccess::Roles(roles) => HeldState { access: false, roles: roles.clone() },
             _ => HeldState { access: true, roles: row.held.clone() },
         };
         let directory_id = put.map_or(&row.directory_id, |(directory_id, ..)| directory_id).clone();
-        let (tenant_id, user_id) = (seat.tenant_id.clone(), seat.user_id.clone());
+        let (tenant_id, user_id) = (user.tenant_id.clone(), user.user_id.clone());
         Some(UserLoss { tenant_id, user_id, directory_id, lost, said, stay })
     };
     changes.iter().filter_map(loss).collect()
 }
 
 fn lost(
-    row: &ShownUser,
-    seat: &UserAccess,
+    row: &UserRow,
+    user: &UserAccess,
     fact: Option<(i64, bool)>,
     version: i64,
     is_privileged: impl Fn(&str) -> bool,
@@ -276,7 +276,7 @@ fn lost(
         return None;
     }
     let (digest, deleted) = fact.unwrap_or((row.digest, false));
-    match seat.access {
+    match user.access {
         Access::Inactive(_, AccessCause::Person) if deleted => Some((LostAccess::Deleted, digest)),
         Access::Inactive(_, AccessCause::Person) => Some((LostAccess::Inactive, digest)),
         Access::Inactive(since, AccessCause::Directory | AccessCause::Moved) => {
@@ -285,7 +285,7 @@ fn lost(
         Access::Inactive(_, AccessCause::Mapping) => Some((LostAccess::Mapping, version)),
         Access::Active => {
             let roles: BTreeSet<String> =
-                seat.lost.iter().filter(|role| is_privileged(role)).cloned().collect();
+                user.lost.iter().filter(|role| is_privileged(role)).cloned().collect();
             (!roles.is_empty()).then_some((LostAccess::Roles(roles), version))
         }
     }

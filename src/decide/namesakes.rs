@@ -25,7 +25,7 @@ use super::{
     newest_fact::{Homes, NewestFact, newest_facts},
     rule_input::said,
     state::StateSlice,
-    users::ShownUser,
+    users::UserRow,
 };
 use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 
@@ -41,7 +41,7 @@ pub const MOST: usize = 32;
 pub type Place = ((String, String), String);
 
 /// The places of a user id, by the latest facts and by the rows.
-pub fn places(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<Place> {
+pub fn places(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) -> Vec<Place> {
     let place = |tenant_id: &str, idp_id: Option<&str>, directory_id: &str| {
         Some(((tenant_id.to_owned(), idp_id?.to_owned()), directory_id.to_owned()))
     };
@@ -58,7 +58,7 @@ pub fn places(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) 
 pub fn apart(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     homes: &Homes,
     crowded: &BTreeSet<(String, String)>,
 ) -> Apart {
@@ -90,7 +90,7 @@ fn apart_in(
     tenant_id: &str,
     users: &[(&str, NewestFact<'_>)],
     state: &StateSlice,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     apart: &mut Apart,
 ) {
     let first = users.first().map(|(_, newest)| newest.directory_id);
@@ -117,7 +117,7 @@ fn namesake<'a>(
     state: &StateSlice,
     id: &'a str,
     newest: &NewestFact<'a>,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
 ) -> Namesake<'a> {
     let now = bearer_of(state, id, newest.tenant_id());
     let mut addresses: BTreeSet<String> = now.pairs.into_iter().filter_map(|(_, address)| address).collect();

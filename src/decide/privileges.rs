@@ -9,7 +9,7 @@ use super::{
     ownership::connected_at,
     roles::Because,
     state::StateSlice,
-    users::{ShownUser, UserAccess, UserChange},
+    users::{UserAccess, UserChange, UserRow},
 };
 use crate::{
     decide::{fact::EntityKind, mapping::Mapping},
@@ -50,31 +50,31 @@ pub fn changes(
     state: &StateSlice,
     homes: &Homes,
     mapping: &Mapping,
-    shown: &HashMap<String, Vec<ShownUser>>,
+    shown: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
 ) -> Vec<PrivilegeChange> {
     let mut found = Vec::new();
     for change in changes {
-        let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
-        let policy = mapping.of(&seat.tenant_id);
-        if !seat.access.is_active() {
+        let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
+        let policy = mapping.of(&user.tenant_id);
+        if !user.access.is_active() {
             continue;
         }
-        let row = shown.get(&seat.user_id).into_iter().flatten().find(|row| row.tenant_id == seat.tenant_id);
+        let row = shown.get(&user.user_id).into_iter().flatten().find(|row| row.tenant_id == user.tenant_id);
         let nothing = BTreeSet::new();
         let before = row.filter(|row| row.active).map_or(&nothing, |row| &row.held);
-        let gained = seat.held.iter().filter(|(role, _)| !before.contains(*role));
+        let gained = user.held.iter().filter(|(role, _)| !before.contains(*role));
         let gained = gained.map(|(role, because)| (role, Some(because)));
-        let lost = seat.lost.iter().map(|role| (role, None));
+        let lost = user.lost.iter().map(|role| (role, None));
         let mut privileged = gained.chain(lost).filter(|(role, _)| policy.is_privileged(role)).peekable();
         if privileged.peek().is_none() {
             continue;
         }
-        let newest_facts = newest_facts(state, EntityKind::User, &seat.user_id, homes);
-        let Some(newest) = newest_facts.iter().find(|newest| newest.tenant_id() == seat.tenant_id) else {
+        let newest_facts = newest_facts(state, EntityKind::User, &user.user_id, homes);
+        let Some(newest) = newest_facts.iter().find(|newest| newest.tenant_id() == user.tenant_id) else {
             continue;
         };
-        found.extend(privileged.map(|(role, because)| one(state, newest, change, seat, row, role, because)));
+        found.extend(privileged.map(|(role, because)| one(state, newest, change, user, row, role, because)));
     }
     found
 }
@@ -83,8 +83,8 @@ fn one(
     state: &StateSlice,
     newest: &NewestFact<'_>,
     change: &UserChange,
-    seat: &UserAccess,
-    row: Option<&ShownUser>,
+    user: &UserAccess,
+    row: Option<&UserRow>,
     role: &str,
     because: Option<&Because>,
 ) -> PrivilegeChange {
@@ -92,20 +92,20 @@ fn one(
         UserChange::Put { content, .. } => Some(content),
         UserChange::Restate(_) | UserChange::Remove { .. } => None,
     };
-    let by_hand = matches!(because, Some(Because::Manual(_)));
+    let manual_grants = matches!(because, Some(Because::Manual(_)));
     let connected = connected_at(state, newest.directory_id);
     PrivilegeChange {
-        tenant_id: seat.tenant_id.clone(),
-        user_id: seat.user_id.clone(),
-        person_id: seat.person_id.clone(),
+        tenant_id: user.tenant_id.clone(),
+        user_id: user.user_id.clone(),
+        person_id: user.person_id.clone(),
         directory_id: newest.directory_id.to_owned(),
         name: content.map_or_else(|| row.and_then(|row| row.name.clone()), |content| content.name.clone()),
         email: content.map_or_else(|| row.and_then(|row| row.email.clone()), |content| content.email.clone()),
         role: role.to_owned(),
         granted: because.is_some(),
         because: because.map(ToString::to_string),
-        fact: fact(state, &seat.user_id, newest),
-        connected: connected.filter(|_| !by_hand),
+        fact: fact(state, &user.user_id, newest),
+        connected: connected.filter(|_| !manual_grants),
         inbox_id: newest.fact.inbox_id,
     }
 }

@@ -46,7 +46,7 @@ pub struct RoleStatus<'a> {
 }
 
 /// The new holder record; `None` if there is none. `loss` is called if the role is lost now.
-pub fn seat(
+pub fn record(
     role: &str,
     seen: RoleStatus<'_>,
     before: Option<HolderRecord>,
@@ -96,9 +96,9 @@ mod tests {
         let holds = RoleStatus { holds: &owner, shown: &owner, dismissed: false };
         let not = RoleStatus { holds: &none, shown: &owner, dismissed: false };
 
-        assert_eq!(seat("owner", not, Some(HolderRecord::Holds), || loss(2)), lost(2));
-        assert_eq!(seat("owner", not, lost(2), || loss(9)), lost(2));
-        assert_eq!(seat("owner", holds, lost(2), || loss(9)), Some(HolderRecord::Holds));
+        assert_eq!(record("owner", not, Some(HolderRecord::Holds), || loss(2)), lost(2));
+        assert_eq!(record("owner", not, lost(2), || loss(9)), lost(2));
+        assert_eq!(record("owner", holds, lost(2), || loss(9)), Some(HolderRecord::Holds));
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
         let none = set(&[]);
 
         assert_eq!(
-            seat("owner", RoleStatus { holds: &none, shown: &none, dismissed: false }, None, || loss(1)),
+            record("owner", RoleStatus { holds: &none, shown: &none, dismissed: false }, None, || loss(1)),
             None
         );
     }
@@ -116,7 +116,7 @@ mod tests {
         let (none, owner) = (set(&[]), set(&["owner"]));
         let gone = RoleStatus { holds: &none, shown: &owner, dismissed: true };
 
-        assert_eq!(seat("owner", gone, Some(HolderRecord::Holds), || loss(2)), None);
-        assert_eq!(seat("owner", gone, lost(2), || loss(3)), None);
+        assert_eq!(record("owner", gone, Some(HolderRecord::Holds), || loss(2)), None);
+        assert_eq!(record("owner", gone, lost(2), || loss(3)), None);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     newest_fact::{Homes, NewestFact, newest_facts},
     person_id::{another_person, person_id},
     state::{Content, StateSlice},
-    users::ShownUser,
+    users::UserRow,
 };
 use crate::decide::{
     fact::{self, EntityKind},
@@ -22,7 +22,7 @@ use crate::decide::{
 /// not new.
 pub struct KnownUser<'a> {
     /// The row, before the change.
-    pub row: Option<&'a ShownUser>,
+    pub row: Option<&'a UserRow>,
     /// The content of the latest fact.
     pub content: Option<&'a fact::User>,
 }
@@ -31,7 +31,7 @@ pub struct KnownUser<'a> {
 pub fn said<'a>(
     state: &'a StateSlice,
     newest: &NewestFact<'_>,
-    shown: &'a [ShownUser],
+    shown: &'a [UserRow],
 ) -> Option<KnownUser<'a>> {
     let row = shown.iter().find(|row| row.tenant_id == newest.tenant_id());
     let content = match state.content(EntityKind::User, newest.fact) {
@@ -90,13 +90,7 @@ pub struct Person {
 }
 
 /// The person of each row that `users::derive` will write.
-pub fn persons(
-    state: &StateSlice,
-    id: &str,
-    shown: &[ShownUser],
-    homes: &Homes,
-    apart: &Apart,
-) -> Vec<Person> {
+pub fn persons(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes, apart: &Apart) -> Vec<Person> {
     let seen = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
         let said = said(state, &newest, shown)?;
         let (tenant_id, now) = (newest.tenant_id(), bearer_of(state, id, newest.tenant_id()));

@@ -11,7 +11,7 @@ use super::{
     roles::{self, Derived},
     rule_input::{attributes, facts, said},
     state::StateSlice,
-    users::ShownUser,
+    users::UserRow,
 };
 use crate::{
     decide::{fact::EntityKind, mapping::condition::ConditionEvidence},
@@ -64,7 +64,7 @@ impl Examined {
 }
 
 /// The results for a user id, one for each tenant that has it. `shown` are the rows of this id.
-pub fn examine(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Context<'_>) -> Vec<Examined> {
+pub fn examine(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context<'_>) -> Vec<Examined> {
     let examined =
         newest_facts(state, EntityKind::User, id, context.homes).into_iter().filter_map(|newest| {
             let said = said(state, &newest, shown)?;

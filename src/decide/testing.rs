@@ -8,7 +8,7 @@ use super::{
     newest_fact::{Home, Homes},
     ownership::{place, settle},
     state::{FirstSighting, LatestFact, OwnershipClaim, StateSlice},
-    users::ShownUser,
+    users::UserRow,
 };
 use crate::runtime::clock::Timestamp;
 
@@ -83,8 +83,8 @@ pub(crate) fn latest(claim_id: i64, inbox_id: i64, live: bool) -> LatestFact {
 }
 
 /// The active row of `u` in this tenant, with the profile of [`active`] and these roles.
-pub(crate) fn row(tenant_id: &str, idp_id: &str, roles: &[&str]) -> ShownUser {
-    ShownUser {
+pub(crate) fn row(tenant_id: &str, idp_id: &str, roles: &[&str]) -> UserRow {
+    UserRow {
         tenant_id: tenant_id.to_owned(),
         id: "u".to_owned(),
         person_id: "p".to_owned(),

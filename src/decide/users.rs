@@ -20,7 +20,7 @@ use crate::{
 
 /// The part of a row that decisions need, before the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShownUser {
+pub struct UserRow {
     /// The tenant.
     pub tenant_id: String,
     /// The broker's id.
@@ -91,7 +91,7 @@ pub enum UserChange {
     /// Insert or overwrite the row.
     Put {
         /// The access part.
-        seat: UserAccess,
+        user: UserAccess,
         /// The directory.
         directory_id: String,
         /// The digest of the facts.
@@ -162,7 +162,7 @@ impl UserAccess {
     }
 }
 
-impl ShownUser {
+impl UserRow {
     /// Whether the row is about another person than the current bearer.
     pub fn is_former(&self, now: &CurrentBearer) -> bool {
         !now.is(self.idp_id.as_deref(), self.email.as_deref())
@@ -176,7 +176,7 @@ impl ShownUser {
 }
 
 /// Deliveries with content that [`derive()`] needs and that is not loaded.
-pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) -> Vec<i64> {
+pub fn wanted(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) -> Vec<i64> {
     newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
         .map(|newest| (last_profile::last(state, id, &newest), newest))
@@ -189,7 +189,7 @@ pub fn wanted(state: &StateSlice, id: &str, shown: &[ShownUser], homes: &Homes) 
 }
 
 /// Derives the changes of a user id. `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Context<'_>) -> UserOutcome {
+pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context<'_>) -> UserOutcome {
     let mut outcome = UserOutcome::default();
     let newest_facts = newest_facts(state, EntityKind::User, id, context.homes);
     for row in
@@ -206,23 +206,23 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[ShownUser], context: &Conte
         let now = bearer_of(state, id, newest.tenant_id());
         let profile = last_profile::last(state, id, &newest);
         let content = said.content.map(|content| last_profile::filled(state, content, profile, &now));
-        let seat = seat(id, &newest, &said, now, context);
+        let user = user(id, &newest, &said, now, context);
         let row = said.row;
-        outcome.leavers.extend(leaver(&seat, &newest, row, content.as_ref()));
+        outcome.leavers.extend(leaver(&user, &newest, row, content.as_ref()));
         outcome.changes.push(match content {
             Some(content) if row.is_none_or(|row| !row.shows(&newest, profile)) => UserChange::Put {
-                seat,
+                user,
                 directory_id: newest.directory_id.to_owned(),
                 digest: last_profile::digest(newest.fact.digest, profile),
                 content,
             },
-            _ => UserChange::Restate(seat),
+            _ => UserChange::Restate(user),
         });
     }
     outcome
 }
 
-fn seat(
+fn user(
     id: &str,
     newest: &NewestFact<'_>,
     said: &KnownUser<'_>,
@@ -252,7 +252,7 @@ fn seat(
     let holds = |role: &String| held.contains_key(role) || staying.contains(role);
     let lost =
         said.row.map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
-    let gains = |row: &ShownUser| held.keys().any(|role| !row.held.contains(role));
+    let gains = |row: &UserRow| held.keys().any(|role| !row.held.contains(role));
     let loses = lost.as_ref().is_some_and(|lost| !lost.is_empty());
     UserAccess {
         access,
@@ -282,7 +282,7 @@ fn keeping(
 
 /// A hold gives nobody access: access remains only if the row has it.
 fn stayed(
-    row: &ShownUser,
+    row: &UserRow,
     stay: &HeldState,
     access: Access,
     held: &BTreeMap<String, Because>,
@@ -294,20 +294,20 @@ fn stayed(
 }
 
 fn leaver(
-    seat: &UserAccess,
+    user: &UserAccess,
     newest: &NewestFact<'_>,
-    row: Option<&ShownUser>,
+    row: Option<&UserRow>,
     content: Option<&fact::User>,
 ) -> Option<Leaver> {
     let row = row.filter(|row| row.active)?;
-    if seat.succeeds {
-        return Some(succeeded(seat, newest, row));
+    if user.succeeds {
+        return Some(succeeded(user, newest, row));
     }
-    let Access::Inactive(since, cause) = seat.access else { return None };
+    let Access::Inactive(since, cause) = user.access else { return None };
     Some(Leaver {
-        tenant_id: seat.tenant_id.clone(),
-        user_id: seat.user_id.clone(),
-        person_id: seat.person_id.clone(),
+        tenant_id: user.tenant_id.clone(),
+        user_id: user.user_id.clone(),
+        person_id: user.person_id.clone(),
         directory_id: newest.directory_id.to_owned(),
         name: content.and_then(|content| content.name.clone()).or_else(|| row.name.clone()),
         email: content.and_then(|content| content.email.clone()).or_else(|| row.email.clone()),
@@ -321,10 +321,10 @@ fn leaver(
 }
 
 /// The former bearer of the id as a leaver. They left with the first fact about the new bearer at the latest.
-fn succeeded(seat: &UserAccess, newest: &NewestFact<'_>, row: &ShownUser) -> Leaver {
+fn succeeded(user: &UserAccess, newest: &NewestFact<'_>, row: &UserRow) -> Leaver {
     Leaver {
-        tenant_id: seat.tenant_id.clone(),
-        user_id: seat.user_id.clone(),
+        tenant_id: user.tenant_id.clone(),
+        user_id: user.user_id.clone(),
         person_id: row.person_id.clone(),
         directory_id: row.directory_id.clone(),
         name: row.name.clone(),
@@ -348,8 +348,8 @@ mod tests {
         testing::{self, connected, scope},
     };
 
-    fn row(active: bool, roles: &[&str]) -> ShownUser {
-        ShownUser { active, ..testing::row("org_1", "A", roles) }
+    fn row(active: bool, roles: &[&str]) -> UserRow {
+        UserRow { active, ..testing::row("org_1", "A", roles) }
     }
 
     #[test]
@@ -375,18 +375,18 @@ mod tests {
         let mapping = Mapping::built_in();
         let mut context = Context::new(&homes, &mapping);
         let stay = HeldState { access: true, roles: admin.clone() };
-        context.stays.insert(("org_1".to_owned(), "u".to_owned()), stay);
-        let seat_after = |idp_id: &str| {
+        context.held_states.insert(("org_1".to_owned(), "u".to_owned()), stay);
+        let access_after = |idp_id: &str| {
             let shown = [testing::row("org_1", idp_id, &["admin"])];
             match derive(&state, "u", &shown, &context).changes.pop() {
-                Some(UserChange::Put { seat, .. } | UserChange::Restate(seat)) => seat,
+                Some(UserChange::Put { user, .. } | UserChange::Restate(user)) => user,
                 other => panic!("{other:?}"),
             }
         };
 
-        let same = seat_after("B");
+        let same = access_after("B");
         assert_eq!((same.succeeds, same.staying, same.lost), (false, admin.clone(), BTreeSet::new()));
-        let another = seat_after("A");
+        let another = access_after("A");
         assert_eq!((another.succeeds, another.staying, another.lost), (true, BTreeSet::new(), admin));
     }
 }

@@ -41,12 +41,12 @@ pub(super) enum CommitError {
 pub(super) struct Commits {
     database: Database,
     line: Option<(SyncSender<Vec<Delivery>>, Receiver<Outcome>)>,
-    left_behind: Arc<AtomicUsize>,
+    abandoned: Arc<AtomicUsize>,
 }
 
 impl Commits {
     pub(super) fn of(database: Database) -> Self {
-        Self { database, line: None, left_behind: Arc::default() }
+        Self { database, line: None, abandoned: Arc::default() }
     }
 
     /// Stores deliveries. After an error they may be stored or not. If a commit succeeds after its time limit, the broker's
@@ -65,7 +65,7 @@ impl Commits {
             None => start(self.database.clone())?,
         };
         work.send(deliveries).map_err(|_ended| CommitError::Ended)?;
-        let bound = match self.left_behind.load(Ordering::Relaxed) {
+        let bound = match self.abandoned.load(Ordering::Relaxed) {
             few if few < MOST_LEFT_BEHIND => BOUND,
             _ => LONG_BOUND,
         };
@@ -77,7 +77,7 @@ impl Commits {
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(CommitError::Ended),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
                 self.database.renew();
-                leave_behind(&self.left_behind, done)?;
+                leave_behind(&self.abandoned, done)?;
                 Err(CommitError::Silent(bound))
             }
         }

@@ -130,7 +130,7 @@ fn insert_new(conn: &mut Conn, deliveries: &[&Delivery], on_conflict: &str) -> Q
 }
 
 fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbError> {
-    let deliveries = without_forgotten(conn, deliveries)?;
+    let deliveries = without_seen(conn, deliveries)?;
     let kept: Vec<Row> = rows(&deliveries).load(
         conn,
         "INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
@@ -164,7 +164,7 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
 
 /// Removes deliveries of events that retention has deleted. Most installations have none, so an empty table is checked
 /// first.
-fn without_forgotten<'a>(conn: &mut Conn, deliveries: Vec<&'a Delivery>) -> QueryResult<Vec<&'a Delivery>> {
+fn without_seen<'a>(conn: &mut Conn, deliveries: Vec<&'a Delivery>) -> QueryResult<Vec<&'a Delivery>> {
     if !seen_ids::any(conn)? {
         return Ok(deliveries);
     }

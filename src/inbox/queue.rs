@@ -70,22 +70,22 @@ pub struct QueueQuery {
     /// Only ids below this one.
     pub before: i64,
     /// Excludes this range of ids: the caller already has them.
-    pub but_for: RangeInclusive<i64>,
+    pub except: RangeInclusive<i64>,
 }
 
 impl QueueQuery {
     /// The oldest deliveries, within these limits.
     pub fn oldest(limit: usize, bytes: usize) -> Self {
-        Self { limit, bytes, before: i64::MAX, but_for: 0..=0 }
+        Self { limit, bytes, before: i64::MAX, except: 0..=0 }
     }
 }
 
 /// Reads the oldest deliveries that are due. They remain in the queue until [`done`].
 pub fn take(conn: &mut Conn, now: Timestamp, wanted: &QueueQuery) -> QueryResult<QueuedBatch> {
-    let QueueQuery { limit, bytes, before, but_for } = wanted;
+    let QueueQuery { limit, bytes, before, except } = wanted;
     let due: Vec<(i64, i16, i32)> = inbox_queue::table
         .filter(inbox_queue::due_at.le(now.micros()).and(inbox_queue::inbox_id.lt(before)))
-        .filter(not(inbox_queue::inbox_id.between(but_for.start(), but_for.end())))
+        .filter(not(inbox_queue::inbox_id.between(except.start(), except.end())))
         .order(inbox_queue::inbox_id)
         .select((inbox_queue::inbox_id, inbox_queue::attempts, inbox_queue::bytes))
         .limit(i64::try_from(*limit).unwrap_or(i64::MAX))

@@ -34,7 +34,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, settings: &config::MailSettings) 
         return Ok(chosen(&[], &[], &BTreeSet::new(), &settings.fallback));
     }
     let own = settings.recipients.get(&mail.tenant_id).map_or(&[][..], Vec::as_slice);
-    let roles = settings.roles_told(&mail.tenant_id);
+    let roles = settings.roles_notified(&mail.tenant_id);
     let holders = match roles.is_empty() {
         true => Vec::new(),
         false => tables::users::addresses_of_holders(conn, &mail.tenant_id, roles, MOST_HOLDERS)?,
@@ -56,9 +56,9 @@ fn left(conn: &mut Conn, mail: &ClaimedMail) -> QueryResult<BTreeSet<String>> {
 fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback: &[Address]) -> Recipients {
     let mut met = BTreeSet::new();
     let mut fresh = |address: &Address| met.insert(email_key(address.as_ref()));
-    let stays = |address: &Address| !left.contains(&email_key(address.as_ref()));
+    let held_states = |address: &Address| !left.contains(&email_key(address.as_ref()));
     let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
-    let own = own.iter().filter(|address| stays(address)).cloned();
+    let own = own.iter().filter(|address| held_states(address)).cloned();
     let own: Vec<Address> = own.chain(holders).collect();
     let mut plain = |addresses: &[Address]| -> Vec<Address> {
         addresses.iter().filter_map(mail_address::plain).filter(|address| fresh(address)).collect()

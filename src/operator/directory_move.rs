@@ -73,7 +73,7 @@ impl MovePlan {
 
     /// How many manual grants end.
     pub fn grants_ended(&self) -> usize {
-        self.people.values().map(|person| person.by_hand.len()).sum()
+        self.people.values().map(|person| person.manual_grants.len()).sum()
     }
 }
 
@@ -198,7 +198,7 @@ fn carry_out(
     let put_back = dead_letters::retry_claiming(conn, directory, to)?;
     refused_claims::forget(conn, directory, to)?;
     let without_holder = grants::without_holder(conn, &rules, &from_tenant, &people)?;
-    people.retain(|_, person| person.had_access || person.has_access || !person.by_hand.is_empty());
+    people.retain(|_, person| person.had_access || person.has_access || !person.manual_grants.is_empty());
     let plan = MovePlan {
         directory_id: directory.to_owned(),
         from_tenant,

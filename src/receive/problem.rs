@@ -29,7 +29,7 @@ pub enum Problem {
     /// The bodies of other deliveries use all room.
     NoRoom,
     /// The delivery was not stored.
-    NotKept(NotStored),
+    NotStored(NotStored),
     /// The path has no page.
     NoSuchPage,
     /// The path is right, but the method is wrong.
@@ -59,9 +59,9 @@ impl Problem {
             Self::Unreadable => "unreadable",
             Self::TooSlow => "too-slow",
             Self::NoRoom => "no-room",
-            Self::NotKept(NotStored::Overloaded) => "overloaded",
-            Self::NotKept(NotStored::Database) => "not-durable",
-            Self::NotKept(NotStored::Stopping) => "stopping",
+            Self::NotStored(NotStored::Overloaded) => "overloaded",
+            Self::NotStored(NotStored::Database) => "not-durable",
+            Self::NotStored(NotStored::Stopping) => "stopping",
             Self::NoSuchPage => "no-such-page",
             Self::OtherMethod { .. } => "other-method",
             Self::NotReady => "not-ready",
@@ -79,7 +79,7 @@ impl Problem {
                 "too many bytes of deliveries are in flight (http.max_bytes_in_flight); send the delivery again"
                     .to_owned()
             }
-            Self::NotKept(error) => format!("{error}; send the delivery again"),
+            Self::NotStored(error) => format!("{error}; send the delivery again"),
             Self::NoSuchPage => "there is no page at this address".to_owned(),
             Self::OtherMethod { allowed: "POST" } => {
                 "this address accepts only signed deliveries by POST; it has no page for a browser".to_owned()
@@ -106,7 +106,7 @@ impl ResponseError for Problem {
             Self::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::NoRoom | Self::NotKept(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom | Self::NotStored(_) | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

@@ -101,7 +101,7 @@ async fn accept(
     let kept = timeout(receiver.commit_timeout, receiver.appender.keep(delivery, room))
         .await
         .unwrap_or(Err(NotStored::Overloaded))
-        .map_err(Problem::NotKept)?;
+        .map_err(Problem::NotStored)?;
     receiver.metrics.answer_seconds.observe(begun.elapsed().as_secs_f64());
     tracing::debug!(event.id = %key, event.kind = %kind, outcome = ?kept, "delivery stored");
     Ok(kept)

@@ -58,7 +58,7 @@ pub(super) fn known(
 }
 
 /// What an observation says of one entity, without its kind.
-struct Spoken {
+struct CausingFact {
     version: fact::Version,
     live: bool,
     digest: i64,
@@ -67,18 +67,18 @@ struct Spoken {
 }
 
 /// The digest as it would stand for `standing`.
-fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<Spoken> {
+fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<CausingFact> {
     fn of<T: serde::Serialize>(
         mut fact: fact::Fact<T>,
         scope: Option<fact::Scope>,
         standing: Option<&LatestFact>,
         roles: impl Fn(&T) -> Vec<String>,
-    ) -> Spoken {
+    ) -> CausingFact {
         let version = fact.version.clone();
         if let Some(standing) = standing {
             fact.version = standing.version.clone();
         }
-        Spoken {
+        CausingFact {
             version,
             live: fact.live,
             digest: digest(&fact),

@@ -14,7 +14,7 @@ use crate::{
     },
     decide::{
         fact,
-        groups::{GroupChange, ShownGroup},
+        groups::{GroupChange, GroupRow},
     },
 };
 
@@ -33,13 +33,13 @@ struct Shown {
 }
 
 /// The rows of these groups.
-pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownGroup>> {
+pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<GroupRow>> {
     let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         "SELECT g.tenant_id, g.id, g.directory_id, g.name, g.digest FROM {rows} \
          JOIN groups g ON g.tenant_id = r.tenant_id AND g.id = r.id",
     )?;
-    let group = |Shown { tenant_id, id, directory_id, name, digest }| ShownGroup {
+    let group = |Shown { tenant_id, id, directory_id, name, digest }| GroupRow {
         tenant_id,
         id,
         directory_id,

@@ -63,7 +63,7 @@ pub fn of(
         )?;
     let known: HashMap<(&str, &str), &(GrantOwner, BTreeSet<String>)> =
         users.iter().map(|user| ((user.0.tenant_id.as_str(), user.0.user_id.as_str()), user)).collect();
-    let (mut by_hand, mut followed) = (ManualGrants::new(), BTreeSet::new());
+    let (mut manual_grants, mut followed) = (ManualGrants::new(), BTreeSet::new());
     for Row { tenant_id, person_id, given_to, given_for, role_slug, reason, granted_by, granted_at } in rows {
         // The grant belongs to the user's current person, but a grant to a former bearer of the id remains theirs.
         let holder = match known.get(&(tenant_id.as_str(), given_for.as_str())) {
@@ -78,13 +78,13 @@ pub fn of(
         }
         let since = Timestamp::from_micros(granted_at);
         let grant = Manual { role: role_slug, since, by: granted_by, reason };
-        by_hand.entry((tenant_id, person_id)).or_default().push(grant);
+        manual_grants.entry((tenant_id, person_id)).or_default().push(grant);
     }
-    for grants in by_hand.values_mut() {
+    for grants in manual_grants.values_mut() {
         grants.sort_unstable();
         grants.dedup();
     }
-    Ok((by_hand, followed.into_iter().collect()))
+    Ok((manual_grants, followed.into_iter().collect()))
 }
 
 /// The manually granted roles of this tenant, each once.

@@ -12,7 +12,7 @@ use diesel::{
 
 use super::Key;
 use crate::{
-    db::{Conn, Serialized, bulk::Rows, schema::role_holders as seats},
+    db::{Conn, Serialized, bulk::Rows, schema::role_holders as holders},
     decide::{
         context::RetainedRoles,
         mapping::Mapping,
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredHolder {
     /// The record.
-    pub seat: HolderRecord,
+    pub record: HolderRecord,
     /// The person retains the role: the loss is not applied.
     pub kept: bool,
 }
@@ -62,21 +62,21 @@ pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
         "SELECT s.tenant_id, s.user_id, s.role_slug, s.lost_at, s.lost_event, s.kept, s.released FROM {rows} \
          JOIN role_holders s ON s.tenant_id = r.tenant_id AND s.user_id = r.user_id",
     )?;
-    let mut seats = RoleHolders::new();
+    let mut holders = RoleHolders::new();
     for Row { tenant_id, user_id, role_slug, lost_at, lost_event, kept, released } in rows {
-        let seat = loss(lost_at, lost_event)
+        let record = loss(lost_at, lost_event)
             .map_or(HolderRecord::Holds, |loss| HolderRecord::Lost { loss, released });
-        seats.entry((tenant_id, user_id)).or_default().insert(role_slug, StoredHolder { seat, kept });
+        holders.entry((tenant_id, user_id)).or_default().insert(role_slug, StoredHolder { record, kept });
     }
-    Ok(seats)
+    Ok(holders)
 }
 
 /// The roles that these users retain.
-pub fn kept(seats: &RoleHolders) -> RetainedRoles {
+pub fn kept(holders: &RoleHolders) -> RetainedRoles {
     let mut kept = RetainedRoles::new();
-    for (user, taken) in seats {
+    for (user, taken) in holders {
         for (role, taken) in taken.iter().filter(|(_, taken)| taken.kept) {
-            if let HolderRecord::Lost { loss, .. } = &taken.seat {
+            if let HolderRecord::Lost { loss, .. } = &taken.record {
                 kept.entry(user.clone()).or_default().insert(role.clone(), loss.clone());
             }
         }
@@ -89,7 +89,7 @@ pub type HolderChange<'a> = ((&'a str, &'a str, &'a str), Option<HolderRecord>);
 
 /// Writes and removes records.
 pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResult<()> {
-    let (put, gone): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, seat)| seat.is_some());
+    let (put, gone): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, record)| record.is_some());
     let lost = |change: &&HolderChange<'_>| match &change.1 {
         Some(HolderRecord::Lost { loss, .. }) => Some(loss.clone()),
         _ => None,
@@ -123,16 +123,19 @@ pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResu
 
 /// Decides which user retains the role, and returns the users for whom that changed.
 pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<BTreeSet<String>> {
-    let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
+    let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
     let keeper = keeper(conn, tenant_id, role)?;
-    let was: Vec<String> =
-        seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(&mut **conn)?;
+    let was: Vec<String> = holders::table
+        .filter(of_role)
+        .filter(holders::kept.eq(true))
+        .select(holders::user_id)
+        .load(&mut **conn)?;
     let is: BTreeSet<String> = keeper.into_iter().collect();
     let was: BTreeSet<String> = was.into_iter().collect();
     let changed: BTreeSet<String> = was.symmetric_difference(&is).cloned().collect();
     for user_id in &changed {
-        diesel::update(seats::table.find((tenant_id, user_id, role)))
-            .set(seats::kept.eq(is.contains(user_id)))
+        diesel::update(holders::table.find((tenant_id, user_id, role)))
+            .set(holders::kept.eq(is.contains(user_id)))
             .execute(&mut **conn)?;
     }
     Ok(changed)
@@ -140,28 +143,31 @@ pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryRe
 
 /// The user who retains the role: nobody while a user holds it, otherwise the user with the newest loss.
 pub fn keeper(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Option<String>> {
-    let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
+    let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
     let held: bool =
-        select(exists(seats::table.filter(of_role).filter(seats::lost_at.is_null()))).get_result(conn)?;
+        select(exists(holders::table.filter(of_role).filter(holders::lost_at.is_null()))).get_result(conn)?;
     if held {
         return Ok(None);
     }
-    seats::table
+    holders::table
         .filter(of_role)
-        .filter(seats::released.eq(false))
-        .order((seats::lost_at.desc(), seats::lost_event.desc(), seats::user_id.desc()))
-        .select(seats::user_id)
+        .filter(holders::released.eq(false))
+        .order((holders::lost_at.desc(), holders::lost_event.desc(), holders::user_id.desc()))
+        .select(holders::user_id)
         .first(conn)
         .optional()
 }
 
 /// Releases a role for all users who have lost it. Returns the users who retained it.
 pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
-    let of_role = seats::tenant_id.eq(tenant_id).and(seats::role_slug.eq(role));
-    let kept =
-        seats::table.filter(of_role).filter(seats::kept.eq(true)).select(seats::user_id).load(&mut **conn)?;
-    diesel::update(seats::table.filter(of_role).filter(seats::lost_at.is_not_null()))
-        .set((seats::kept.eq(false), seats::released.eq(true)))
+    let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
+    let kept = holders::table
+        .filter(of_role)
+        .filter(holders::kept.eq(true))
+        .select(holders::user_id)
+        .load(&mut **conn)?;
+    diesel::update(holders::table.filter(of_role).filter(holders::lost_at.is_not_null()))
+        .set((holders::kept.eq(false), holders::released.eq(true)))
         .execute(&mut **conn)?;
     Ok(kept)
 }
@@ -169,11 +175,11 @@ pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryR
 /// Deletes the records of roles that are not protected any more.
 pub fn retain(conn: &mut Serialized<'_>, mapping: &Mapping) -> QueryResult<()> {
     let roles: Vec<(String, String)> =
-        seats::table.select((seats::tenant_id, seats::role_slug)).distinct().load(&mut **conn)?;
+        holders::table.select((holders::tenant_id, holders::role_slug)).distinct().load(&mut **conn)?;
     for (tenant_id, role) in roles {
         if !mapping.of(&tenant_id).protected().any(|protected| protected == role) {
-            let of_role = seats::tenant_id.eq(&tenant_id).and(seats::role_slug.eq(&role));
-            diesel::delete(seats::table.filter(of_role)).execute(&mut **conn)?;
+            let of_role = holders::tenant_id.eq(&tenant_id).and(holders::role_slug.eq(&role));
+            diesel::delete(holders::table.filter(of_role)).execute(&mut **conn)?;
         }
     }
     Ok(())
@@ -183,17 +189,17 @@ type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool);
 
 /// Copies all records into the temporary database of a rebuild. Returns the (tenant, user) who retain a role.
 pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<BTreeSet<Key>> {
-    let rows: Vec<Whole> = seats::table.load(from)?;
+    let rows: Vec<Whole> = holders::table.load(from)?;
     for (tenant_id, user_id, role, lost_at, lost_event, kept, released) in &rows {
-        diesel::insert_into(seats::table)
+        diesel::insert_into(holders::table)
             .values((
-                seats::tenant_id.eq(tenant_id),
-                seats::user_id.eq(user_id),
-                seats::role_slug.eq(role),
-                seats::lost_at.eq(lost_at),
-                seats::lost_event.eq(lost_event),
-                seats::kept.eq(kept),
-                seats::released.eq(released),
+                holders::tenant_id.eq(tenant_id),
+                holders::user_id.eq(user_id),
+                holders::role_slug.eq(role),
+                holders::lost_at.eq(lost_at),
+                holders::lost_event.eq(lost_event),
+                holders::kept.eq(kept),
+                holders::released.eq(released),
             ))
             .execute(&mut **to)?;
     }

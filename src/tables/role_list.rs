@@ -88,11 +88,11 @@ fn wanted(conn: &mut Conn, mapping: &Mapping, tenant_id: &str) -> QueryResult<BT
         .select(role_mentions::slug)
         .distinct()
         .load(conn)?;
-    let by_hand = manual_grants::roles_in(conn, tenant_id)?;
+    let manual_grants = manual_grants::roles_in(conn, tenant_id)?;
     let listed = mapping.of(tenant_id).listed(mentioned.iter().map(String::as_str));
     let mut wanted: BTreeMap<String, String> =
         listed.into_iter().map(|(slug, name)| (slug.to_owned(), name.to_owned())).collect();
-    for slug in by_hand {
+    for slug in manual_grants {
         wanted.entry(slug.clone()).or_insert(slug);
     }
     Ok(wanted)

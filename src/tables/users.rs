@@ -21,7 +21,7 @@ use crate::{
         email_key::email_key,
         fact,
         namesakes::Place,
-        users::{ShownUser, UserAccess, UserChange},
+        users::{UserAccess, UserChange, UserRow},
     },
     runtime::clock::Timestamp,
 };
@@ -65,7 +65,7 @@ struct Shown {
 }
 
 /// The rows of these users with their roles.
-pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
+pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
     let since = time_as_text(conn, "u.deprovisioned_at");
     let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
@@ -82,7 +82,7 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<ShownUser>> {
         .map(|row| (row.tenant_id.clone(), row.id.clone()))
         .collect();
     let mut held = roles::held(conn, &active)?;
-    let user = |row: Shown| ShownUser {
+    let user = |row: Shown| UserRow {
         held: held.remove(&(row.tenant_id.clone(), row.id.clone())).unwrap_or_default(),
         active: row.status == "active",
         // It is a JSON list, written below.
@@ -179,7 +179,7 @@ pub fn addresses_of_holders(
 }
 
 struct Put<'a> {
-    seat: &'a UserAccess,
+    user: &'a UserAccess,
     directory_id: &'a str,
     digest: i64,
     content: &'a fact::User,
@@ -197,18 +197,18 @@ pub fn apply(
 ) -> QueryResult<()> {
     let (mut put, mut restate, mut removed, mut lost, mut held) = (vec![], vec![], vec![], vec![], vec![]);
     for change in changes {
-        let seat = match change {
-            UserChange::Put { seat, directory_id, digest, content } => {
-                let new = !known(&seat.tenant_id, &seat.user_id);
+        let user = match change {
+            UserChange::Put { user, directory_id, digest, content } => {
+                let new = !known(&user.tenant_id, &user.user_id);
                 let role_slugs = serde_json::Value::from(content.roles.as_slice()).to_string();
-                let epoch = i64::from(seat.changed || new);
+                let epoch = i64::from(user.changed || new);
                 let email_key = content.email.as_deref().map(email_key);
-                put.push(Put { seat, directory_id, digest: *digest, content, email_key, role_slugs, epoch });
-                seat
+                put.push(Put { user, directory_id, digest: *digest, content, email_key, role_slugs, epoch });
+                user
             }
-            UserChange::Restate(seat) => {
-                restate.push(seat);
-                seat
+            UserChange::Restate(user) => {
+                restate.push(user);
+                user
             }
             UserChange::Remove { tenant_id, user_id, roles } => {
                 removed.push((tenant_id.as_str(), user_id.as_str()));
@@ -217,9 +217,9 @@ pub fn apply(
             }
         };
         let assignment =
-            |role_slug| Assignment { tenant_id: &seat.tenant_id, user_id: &seat.user_id, role_slug };
-        lost.extend(seat.lost.iter().map(|slug| assignment(slug.as_str())));
-        held.extend(seat.held.iter().map(|(slug, because)| Grant {
+            |role_slug| Assignment { tenant_id: &user.tenant_id, user_id: &user.user_id, role_slug };
+        lost.extend(user.lost.iter().map(|slug| assignment(slug.as_str())));
+        held.extend(user.held.iter().map(|(slug, because)| Grant {
             assignment: assignment(slug.as_str()),
             by: because.to_string(),
             since: because.since(),
@@ -262,9 +262,9 @@ const USER: Upsert<'_> = Upsert {
 
 fn upsert(conn: &mut Serialized<'_>, rows: &[Put<'_>]) -> QueryResult<()> {
     Rows::of(rows)
-        .text("tenant_id", |row| &row.seat.tenant_id)
-        .text("id", |row| &row.seat.user_id)
-        .text("person_id", |row| &row.seat.person_id)
+        .text("tenant_id", |row| &row.user.tenant_id)
+        .text("id", |row| &row.user.user_id)
+        .text("person_id", |row| &row.user.person_id)
         .text("directory_id", |row| row.directory_id)
         .optional_text("idp_id", |row| row.content.idp_id.as_deref())
         .optional_text("email", |row| row.content.email.as_deref())
@@ -274,31 +274,31 @@ fn upsert(conn: &mut Serialized<'_>, rows: &[Put<'_>]) -> QueryResult<()> {
         .optional_text("last_name", |row| row.content.last_name.as_deref())
         .optional_text("name", |row| row.content.name.as_deref())
         .optional_text("job_title", |row| row.content.job_title.as_deref())
-        .text("status", |row| row.seat.access.status())
+        .text("status", |row| row.user.access.status())
         .json("custom_attributes", |row| &row.content.custom_attributes)
         .integer("access_epoch", |row| row.epoch)
-        .time("deprovisioned_at", |row| row.seat.access.since())
+        .time("deprovisioned_at", |row| row.user.access.since())
         .time("created_at", |row| Some(row.content.created_at))
         .time("updated_at", |row| Some(row.content.updated_at))
         .text("role_slugs", |row| &row.role_slugs)
         .integer("digest", |row| row.digest)
-        .optional_integer("former_at", |row| row.seat.former_at())
-        .optional_text("former_event", |row| row.seat.former_event())
+        .optional_integer("former_at", |row| row.user.former_at())
+        .optional_text("former_event", |row| row.user.former_event())
         .upsert(conn, &USER)?;
     Ok(())
 }
 
 /// Writes only rows that differ, because a recompute visits everybody of a directory.
-fn update_access(conn: &mut Conn, seats: &[&UserAccess]) -> QueryResult<()> {
-    Rows::of(seats)
-        .text("tenant_id", |seat| &seat.tenant_id)
-        .text("id", |seat| &seat.user_id)
-        .text("person_id", |seat| &seat.person_id)
-        .text("status", |seat| seat.access.status())
-        .time("deprovisioned_at", |seat| seat.access.since())
-        .integer("epoch", |seat| i64::from(seat.changed))
-        .optional_integer("former_at", |seat| seat.former_at())
-        .optional_text("former_event", |seat| seat.former_event())
+fn update_access(conn: &mut Conn, users: &[&UserAccess]) -> QueryResult<()> {
+    Rows::of(users)
+        .text("tenant_id", |user| &user.tenant_id)
+        .text("id", |user| &user.user_id)
+        .text("person_id", |user| &user.person_id)
+        .text("status", |user| user.access.status())
+        .time("deprovisioned_at", |user| user.access.since())
+        .integer("epoch", |user| i64::from(user.changed))
+        .optional_integer("former_at", |user| user.former_at())
+        .optional_text("former_event", |user| user.former_event())
         .execute(
             conn,
             "UPDATE users SET person_id = r.person_id, status = r.status, deprovisioned_at = r.deprovisioned_at, \

@@ -35,12 +35,12 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub struct Shift {
     wake: Wake,
-    left_behind: Arc<AtomicBool>,
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Shift {
     pub fn is_over(&self) -> bool {
-        self.wake.is_stopping() || self.left_behind.load(Ordering::SeqCst)
+        self.wake.is_stopping() || self.abandoned.load(Ordering::SeqCst)
     }
 }
 
@@ -51,7 +51,7 @@ pub fn start(
     wake: Wake,
     work: impl Fn(&Shift) + Send + Sync + 'static,
 ) -> std::io::Result<JoinHandle<()>> {
-    let mut shifts = Shifts { name, database, watch, wake, work: Arc::new(work), left_behind: Vec::new() };
+    let mut shifts = Shifts { name, database, watch, wake, work: Arc::new(work), abandoned: Vec::new() };
     let first = shifts.begin()?;
     Builder::new().name(format!("{name}-watch")).spawn(move || shifts.attend(first))
 }
@@ -63,7 +63,7 @@ struct Shifts<W> {
     wake: Wake,
     work: Arc<W>,
     /// Each is disconnected when its shift ends after all.
-    left_behind: Vec<Receiver<()>>,
+    abandoned: Vec<Receiver<()>>,
 }
 
 /// A shift, and the end of it.
@@ -71,7 +71,7 @@ type Begun = (Shift, Receiver<()>);
 
 impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
     fn begin(&self) -> std::io::Result<Begun> {
-        let shift = Shift { wake: self.wake.clone(), left_behind: Arc::default() };
+        let shift = Shift { wake: self.wake.clone(), abandoned: Arc::default() };
         let (ended, end) = channel::<()>();
         let (work, of_thread) = (self.work.clone(), shift.clone());
         Builder::new().name(self.name.to_owned()).spawn(move || {
@@ -91,8 +91,8 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
                 );
                 return;
             }
-            self.left_behind.retain(|end| end.try_recv() == Err(TryRecvError::Empty));
-            if longest < bound(self.left_behind.len()) {
+            self.abandoned.retain(|end| end.try_recv() == Err(TryRecvError::Empty));
+            if longest < bound(self.abandoned.len()) {
                 continue;
             }
             tracing::error!(
@@ -105,8 +105,8 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
             match self.begin() {
                 Ok(next) => {
                     let (shift, end) = std::mem::replace(&mut begun, next);
-                    shift.left_behind.store(true, Ordering::SeqCst);
-                    self.left_behind.push(end);
+                    shift.abandoned.store(true, Ordering::SeqCst);
+                    self.abandoned.push(end);
                 }
                 Err(error) => tracing::error!(error = %error, "a thread could not be started"),
             }
@@ -114,8 +114,8 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
     }
 }
 
-fn bound(left_behind: usize) -> Duration {
-    if left_behind < MOST_LEFT_BEHIND { BOUND } else { LONG_BOUND }
+fn bound(abandoned: usize) -> Duration {
+    if abandoned < MOST_LEFT_BEHIND { BOUND } else { LONG_BOUND }
 }
 
 #[cfg(test)]

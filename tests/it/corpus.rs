@@ -13,12 +13,12 @@ use rosterd::{
         directories::{DirectoryRow, TenantRow, directory_row, tenant_row},
         fact::{EntityKind, Fact, Observation, Reading, User, Version},
         fold_facts::{claim_of, fold},
-        groups::{self, GroupChange, ShownGroup},
+        groups::{self, GroupChange, GroupRow},
         newest_fact::{Home, Homes},
         ownership::{place, settle},
         state::{FirstSighting, OwnershipClaim, StateSlice, UNSPOKEN},
         still_needed::{NeededEvidence, needed},
-        users::{self, ShownUser, UserAccess, UserChange},
+        users::{self, UserAccess, UserChange, UserRow},
     },
     runtime::clock::Timestamp,
 };
@@ -288,8 +288,8 @@ struct Seen {
 /// What a host sees of people, by tenant and id.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Rows {
-    users: BTreeMap<Pair, ShownUser>,
-    groups: BTreeMap<Pair, ShownGroup>,
+    users: BTreeMap<Pair, UserRow>,
+    groups: BTreeMap<Pair, GroupRow>,
 }
 
 fn observed(body: &[u8]) -> Option<Observation> {
@@ -370,25 +370,25 @@ fn derive(state: &StateSlice, rules: &Rules, rows: &mut Rows) {
                 GroupChange::Put { tenant_id, group_id: id, directory_id, digest, content } => {
                     let key = (tenant_id.clone(), id.clone());
                     rows.groups
-                        .insert(key, ShownGroup { tenant_id, id, directory_id, name: content.name, digest });
+                        .insert(key, GroupRow { tenant_id, id, directory_id, name: content.name, digest });
                 }
             }
         }
     }
 }
 
-fn put_user(rows: &mut BTreeMap<Pair, ShownUser>, change: UserChange) {
-    let check = |seat: &UserAccess| {
-        assert!(seat.access.is_active() || seat.held.is_empty());
-        assert!(seat.lost.iter().all(|role| !seat.held.contains_key(role)));
+fn put_user(rows: &mut BTreeMap<Pair, UserRow>, change: UserChange) {
+    let check = |user: &UserAccess| {
+        assert!(user.access.is_active() || user.held.is_empty());
+        assert!(user.lost.iter().all(|role| !user.held.contains_key(role)));
     };
     match change {
-        UserChange::Put { seat, directory_id, digest, content } => {
-            check(&seat);
-            let row = ShownUser {
-                tenant_id: seat.tenant_id.clone(),
-                id: seat.user_id.clone(),
-                person_id: seat.person_id,
+        UserChange::Put { user, directory_id, digest, content } => {
+            check(&user);
+            let row = UserRow {
+                tenant_id: user.tenant_id.clone(),
+                id: user.user_id.clone(),
+                person_id: user.person_id,
                 directory_id,
                 idp_id: content.idp_id,
                 email: content.email,
@@ -397,22 +397,22 @@ fn put_user(rows: &mut BTreeMap<Pair, ShownUser>, change: UserChange) {
                 last_name: content.last_name,
                 name: content.name,
                 job_title: content.job_title,
-                active: seat.access.is_active(),
+                active: user.access.is_active(),
                 access_epoch: 1,
-                deprovisioned_at: seat.access.since(),
+                deprovisioned_at: user.access.since(),
                 role_slugs: content.roles,
                 custom_attributes: content.custom_attributes,
-                held: seat.held.into_keys().collect(),
+                held: user.held.into_keys().collect(),
                 digest,
             };
-            rows.insert((seat.tenant_id, seat.user_id), row);
+            rows.insert((user.tenant_id, user.user_id), row);
         }
-        UserChange::Restate(seat) => {
-            check(&seat);
-            let row = rows.get_mut(&(seat.tenant_id, seat.user_id)).unwrap();
-            row.deprovisioned_at = seat.access.since();
-            (row.active, row.person_id) = (seat.access.is_active(), seat.person_id);
-            row.held = seat.held.into_keys().collect();
+        UserChange::Restate(user) => {
+            check(&user);
+            let row = rows.get_mut(&(user.tenant_id, user.user_id)).unwrap();
+            row.deprovisioned_at = user.access.since();
+            (row.active, row.person_id) = (user.access.is_active(), user.person_id);
+            row.held = user.held.into_keys().collect();
         }
         UserChange::Remove { tenant_id, user_id, .. } => {
             assert!(rows.remove(&(tenant_id, user_id)).is_some());

@@ -200,7 +200,7 @@ both! {
         assert_eq!(app.brief(USER_ROLES, &["tenant_id", "user_id", "role_slug"]), ["org_2 u1 admin"]);
         let (u1, u2) = (&plan.people["u1"], &plan.people["u2"]);
         assert_eq!((u1.loses(), u1.gains()), (vec!["member"], vec!["admin"]));
-        assert_eq!((u2.had_access, u2.has_access, u2.by_hand.len()), (true, false, 1));
+        assert_eq!((u2.had_access, u2.has_access, u2.manual_grants.len()), (true, false, 1));
         assert_eq!(
             entries(app, "org_1", "role.taken"),
             ["u2 by operator ada: {\"moved\":\"dir_1\",\"role\":\"guest\"}"]

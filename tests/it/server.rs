@@ -111,8 +111,8 @@ fn a_missing_privilege_is_named_by_doctor_and_by_the_start() {
     let doctor = run(url.as_str(), &["doctor", "--format", "json"]);
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(!doctor.status.success());
-    for lacking in ["UPDATE on users", "INSERT on mails", "DELETE on mails", "GRANT SELECT"] {
-        assert!(said.contains(lacking), "{lacking}: {said}");
+    for missing_privileges in ["UPDATE on users", "INSERT on mails", "DELETE on mails", "GRANT SELECT"] {
+        assert!(said.contains(missing_privileges), "{missing_privileges}: {said}");
     }
     assert!(!said.contains("INSERT on users"), "{said}");
 

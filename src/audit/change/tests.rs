@@ -91,12 +91,12 @@ fn id(kind: &'static str) -> impl Strategy<Value = String> {
     (0..2).prop_map(move |n| format!("{kind}_{n}"))
 }
 
-fn row() -> impl Strategy<Value = ShownUser> {
+fn row() -> impl Strategy<Value = UserRow> {
     let held = btree_set(select(&ROLES[..]).prop_map(str::to_owned), 0..3);
     (content(), access(), held, id("person"), id("directory"), 1..9_i64).prop_map(
         |(content, access, held, person_id, directory_id, access_epoch)| {
             let content = content.clone();
-            ShownUser {
+            UserRow {
                 tenant_id: "org_1".into(),
                 id: "u1".into(),
                 person_id,
@@ -121,8 +121,8 @@ fn row() -> impl Strategy<Value = ShownUser> {
 }
 
 /// The change from `row`: roles that are not held any more are lost, and a loss of access raises the epoch.
-fn seat(
-    row: Option<&ShownUser>,
+fn user(
+    row: Option<&UserRow>,
     access: Access,
     held: BTreeMap<String, Because>,
     person_id: String,
@@ -145,30 +145,30 @@ fn seat(
     }
 }
 
-fn seats() -> impl Strategy<Value = (Option<ShownUser>, UserAccess)> {
+fn users() -> impl Strategy<Value = (Option<UserRow>, UserAccess)> {
     let held = btree_map(select(&ROLES[..]).prop_map(str::to_owned), because(), 0..3);
     (of(row()), access(), held, id("person")).prop_map(|(row, access, held, person_id)| {
-        let seat = seat(row.as_ref(), access, held, person_id);
-        (row, seat)
+        let user = user(row.as_ref(), access, held, person_id);
+        (row, user)
     })
 }
 
-fn changes() -> impl Strategy<Value = (Option<ShownUser>, UserChange)> {
-    (seats(), content(), id("directory"), 0..8).prop_map(|((row, seat), content, directory_id, which)| {
+fn changes() -> impl Strategy<Value = (Option<UserRow>, UserChange)> {
+    (users(), content(), id("directory"), 0..8).prop_map(|((row, user), content, directory_id, which)| {
         let change = match which {
             0 => UserChange::Remove {
                 tenant_id: "org_1".into(),
                 user_id: "u1".into(),
                 roles: row.iter().flat_map(|row| row.held.clone()).collect(),
             },
-            1 | 2 => UserChange::Restate(seat),
-            _ => UserChange::Put { seat, directory_id, digest: 0, content },
+            1 | 2 => UserChange::Restate(user),
+            _ => UserChange::Put { user, directory_id, digest: 0, content },
         };
         (row, change)
     })
 }
 
-fn same_content(row: &ShownUser) -> fact::User {
+fn same_content(row: &UserRow) -> fact::User {
     fact::User {
         idp_id: row.idp_id.clone(),
         email: row.email.clone(),
@@ -217,7 +217,7 @@ proptest! {
     ) {
         let held = row.held.iter().map(|role| (role.clone(), because.clone())).collect();
         let access = row.deprovisioned_at.map_or(Access::Active, |at| Access::Inactive(at, AccessCause::Person));
-        let seat = seat(Some(&row), access, held, row.person_id.clone());
+        let user = user(Some(&row), access, held, row.person_id.clone());
         let mut content = same_content(&row);
         if spaced {
             // The text that the other database writes.
@@ -225,8 +225,8 @@ proptest! {
         }
         let directory_id = row.directory_id.clone();
         let change = match restated {
-            true => UserChange::Restate(seat),
-            false => UserChange::Put { seat, directory_id, digest: 1, content },
+            true => UserChange::Restate(user),
+            false => UserChange::Put { user, directory_id, digest: 1, content },
         };
         prop_assert_eq!(of_user(Some(&row), &change), None);
     }
@@ -266,9 +266,9 @@ proptest! {
 
     #[test]
     fn what_is_said_of_access_and_roles_is_how_it_was_and_how_it_is((row, change) in changes()) {
-        let (seat, directory_id) = match &change {
-            UserChange::Put { seat, directory_id, .. } => (seat, Some(directory_id)),
-            UserChange::Restate(seat) => (seat, None),
+        let (user, directory_id) = match &change {
+            UserChange::Put { user, directory_id, .. } => (user, Some(directory_id)),
+            UserChange::Restate(user) => (user, None),
             UserChange::Remove { .. } => {
                 let said = of_user(row.as_ref(), &change).map(|changed| read(&changed.change));
                 let expected = row.as_ref().map(|row| json!([status(row.active), null]));
@@ -278,7 +278,7 @@ proptest! {
         };
         let Some(changed) = of_user(row.as_ref(), &change) else {
             // No change, or no other change.
-            prop_assert!(row.is_none_or(|row| row.active == seat.access.is_active() && row.held.iter().eq(seat.held.keys())));
+            prop_assert!(row.is_none_or(|row| row.active == user.access.is_active() && row.held.iter().eq(user.held.keys())));
             return Ok(());
         };
         let said = read(&changed.change);
@@ -287,12 +287,12 @@ proptest! {
             false => (name.to_owned(), json!([from, to])),
         };
         let time = |at: Option<Timestamp>| json!(at.map(|at| at.to_string()));
-        let was = |of: &dyn Fn(&ShownUser) -> Value| row.as_ref().map(of).unwrap_or_default();
+        let was = |of: &dyn Fn(&UserRow) -> Value| row.as_ref().map(of).unwrap_or_default();
         let directory = directory_id.map(|id| json!(id)).unwrap_or_else(|| was(&|row| json!(row.directory_id)));
         for (name, expected) in [
-            moved("status", was(&|row| json!(status(row.active))), json!(seat.access.status())),
-            moved("deprovisioned_at", was(&|row| time(row.deprovisioned_at)), time(seat.access.since())),
-            moved("person_id", was(&|row| json!(row.person_id)), json!(seat.person_id)),
+            moved("status", was(&|row| json!(status(row.active))), json!(user.access.status())),
+            moved("deprovisioned_at", was(&|row| time(row.deprovisioned_at)), time(user.access.since())),
+            moved("person_id", was(&|row| json!(row.person_id)), json!(user.person_id)),
             moved("directory_id", was(&|row| json!(row.directory_id)), directory),
         ] {
             prop_assert_eq!(&said[name.as_str()], &expected, "{} in {}", name, said);
@@ -304,6 +304,6 @@ proptest! {
         for role in said["gained"].as_object().into_iter().flatten().map(|(role, _)| role) {
             prop_assert!(held.insert(role.clone()), "{} gives what was held", said);
         }
-        prop_assert!(held.iter().eq(seat.held.keys()), "{} does not lead to {:?}", said, seat.held);
+        prop_assert!(held.iter().eq(user.held.keys()), "{} does not lead to {:?}", said, user.held);
     }
 }

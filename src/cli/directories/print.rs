@@ -77,6 +77,6 @@ fn row(user_id: &str, person: &MovedPerson) -> Vec<serde_json::Value> {
         access.into(),
         person.loses().join(" ").into(),
         person.gains().join(" ").into(),
-        person.by_hand.iter().cloned().collect::<Vec<_>>().join(" ").into(),
+        person.manual_grants.iter().cloned().collect::<Vec<_>>().join(" ").into(),
     ]
 }

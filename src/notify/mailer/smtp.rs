@@ -23,7 +23,7 @@ pub(in crate::notify) const WAITS_PER_SESSION: u32 = 12;
 const MOST_LATE: usize = 2;
 
 /// The highest number of sessions that may continue beyond the limit, because the server sends a byte from time to time.
-const MOST_ADRIFT: usize = 8;
+const MOST_OVERDUE: usize = 8;
 
 /// An SMTP server, and the sessions with it.
 pub struct Smtp {
@@ -116,10 +116,10 @@ impl Smtp {
         &self,
         work: impl FnOnce(&SmtpTransport) -> T + Send + 'static,
     ) -> Result<T, MailFailure> {
-        if self.running.fetch_add(1, Ordering::SeqCst) >= MOST_ADRIFT {
+        if self.running.fetch_add(1, Ordering::SeqCst) >= MOST_OVERDUE {
             drop(Running(self.running.clone()));
             return Err(MailFailure::new(format!(
-                "{MOST_ADRIFT} sessions with the SMTP server have not ended: it sends its answers byte by byte; check \
+                "{MOST_OVERDUE} sessions with the SMTP server have not ended: it sends its answers byte by byte; check \
                  that server"
             )));
         }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn an_attempt_is_bounded_as_a_whole_against_a_server_that_drips() {
         let server = SmtpServer::start().unwrap();
-        server.next([Behaviour::Slow { pause: Duration::from_millis(5), drips: true }; MOST_ADRIFT]);
+        server.next([Behaviour::Slow { pause: Duration::from_millis(5), drips: true }; MOST_OVERDUE]);
         let smtp = Smtp::new(&server.url(), Duration::from_millis(50)).unwrap();
         let bound = Duration::from_millis(50) * WAITS_PER_SESSION;
 
@@ -225,12 +225,12 @@ mod tests {
         );
         assert_eq!(server.connections(), MOST_LATE, "the rest waits for the next attempt");
         // A session over the limit still uses its thread. The number of such sessions is limited.
-        for _ in 0..MOST_ADRIFT - MOST_LATE {
+        for _ in 0..MOST_OVERDUE - MOST_LATE {
             smtp.check().unwrap_err();
         }
         let begun = Instant::now();
         assert!(why(&asked(&smtp, &["a"])[0]).contains("have not ended"));
-        assert!(begun.elapsed() < bound && server.connections() == MOST_ADRIFT);
+        assert!(begun.elapsed() < bound && server.connections() == MOST_OVERDUE);
     }
 
     #[test]

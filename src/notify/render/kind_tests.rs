@@ -24,7 +24,8 @@ fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
         let rendered = preview::rendered(kind, &Product::default());
         let text = &rendered.text;
         assert!(text.lines().all(|line| display_width(line) <= 78), "{text}");
-        for part in ["WHAT HAPPENS NEXT", "Because", "Reference", "QUESTIONS"] {
+        let reason = if kind == NoticeKind::AccessReport { "because" } else { "Because" };
+        for part in ["WHAT HAPPENS NEXT", reason, "Reference", "QUESTIONS"] {
             assert!(text.contains(part), "{part} in {}:\n{text}", kind.name());
         }
         assert_eq!(
@@ -55,17 +56,17 @@ fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide()
     A change for 120 people in the directory "Acme Okta" is on hold and needs a
     decision.
 
-    Please approve or reject this change. There is no deadline. These people keep
-    access and roles until a decision.
+    Please approve, reject or correct this change. There is no deadline. These
+    people keep access and roles until a decision.
 
     Organization: Acme Corp (org_01EHZNVPK3SFK441A1RGBFSHRT)
 
       Hold 17
         Since       2026-01-15 12:00:00 UTC
-        Because     these people were deleted in the directory
+        Because     most of these people were deleted in the directory
         On hold     118 of 240 active people would lose access
         Roles       2 people would lose privileged roles
-        Already     9 people lost access before the hold
+        Before      9 other people lost access before the hold
         Reference   hold 17
 
       Ada Lovelace
@@ -76,22 +77,25 @@ fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide()
       Grace Hopper
         grace.hopper@acme.example
         Would lose  admin
-        Reference   directory_user_01E1JG7J09H96KYP8HM9B0G5SJ
+        Reference   directory_user_01E1JG7J7Z4QWE9CXN4T6P2R8M
 
       118 more people are not named in this mail.
 
     WHAT HAPPENS NEXT
-    Until the decision, the people on hold can sign in as before, with their
-    roles. All other changes are applied as usual. 9 people lost access by this
-    change before the hold, and stay without access.
+    Until the decision, the affected people can sign in as before, with their
+    roles. This includes people who really left. Changes of other people are
+    applied as usual. 9 people lost access by this change before the hold. A
+    rejection does not give these people access again.
 
     WHAT TO DO
     Look at the directory in your identity provider. If the change is intended,
-    send "approve hold 17" to the team that runs the application. The current
-    state of the directory is then applied. If the change is a mistake, correct it
-    in your identity provider: each person who is active again leaves the hold. If
-    you cannot correct it there, send "reject hold 17": these people then keep
-    their access and roles. You can also decide for single people.
+    send "approve hold 17" to the team that runs the application. The people then
+    lose access or roles, as the directory says at that time. If the change is a
+    mistake, correct it in your identity provider. The hold then ends by itself,
+    and you do not need to send anything. If you cannot correct it there, send
+    "reject hold 17". These people then keep their access and roles until the
+    directory changes again. To decide for some of the people only, add their
+    references.
 
     QUESTIONS
     Send this reference to the team that runs the application:
@@ -111,9 +115,9 @@ fn a_hold_that_ends_by_itself_says_when() {
     insta::assert_snapshot!(rendered.subject, @"Please decide: 12 people would lose access (Acme Corp)");
     let text = rendered.text.replace('\n', " ");
     for said in [
-        "Please approve or reject this change before 2026-01-17 12:00:00 UTC. If nobody decides, it is approved \
+        "Please approve, reject or correct this change before 2026-01-17 12:00:00 UTC. If nobody decides, it is approved \
          automatically 48 hours after it was held.",
-        "On hold     12 of 240 active people would lose access     Already     nobody lost access before the hold",
+        "On hold     12 of 240 active people would lose access     Before      nobody lost access before the hold",
     ] {
         assert!(text.contains(said), "{said} in {text}");
     }
@@ -200,10 +204,11 @@ fn two_of_a_kind_are_counted() {
     let lines = |kind: &NoticeKind| {
         let rendered = news(&Product::default(), &doubled(preview::example(*kind)));
         let paragraphs: Vec<&str> = rendered.text.split("\n\n").collect();
-        let more = paragraphs.iter().find(|text| text.starts_with("  ") && text.contains(" in this mail"));
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_more = |text: &&&str| text.starts_with("  ") && one_line(text).contains(" in this mail");
+        let more = paragraphs.iter().find(is_more);
         let texts =
             [rendered.subject.as_str(), paragraphs[0], paragraphs[1], more.map_or("", |text| text.trim())];
-        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         texts.map(one_line).join("\n").trim_end().to_owned()
     };
     let shown: Vec<String> = NoticeKind::ALL.iter().map(lines).collect();
@@ -241,15 +246,15 @@ fn two_of_a_kind_are_counted() {
     ---
     Please decide: 120 people would lose access or roles (Acme Corp)
     A change for 120 people in the directory "Acme Okta" is on hold and needs a decision.
-    Please approve or reject this change. There is no deadline. These people keep access and roles until a decision.
+    Please approve, reject or correct this change. There is no deadline. These people keep access and roles until a decision.
     118 more people are not named in this mail.
     ---
     Role rules changed: 424 people affected (Acme Corp)
     New role rules change the roles of 424 people.
     If you expected this change, you do not need to do anything.
-    Privileged roles of 4 more people change. They are not named in this mail.
+    Privileged roles of 4 more people change. These people are not named in this mail.
     ---
-    Access report: 2 people with access, 2 left (Acme Corp)
+    Access report: 2 people have access, 2 lost it (Acme Corp)
     2 people have access; 2 lost it in this period.
     Please review the attached list. There is no deadline.
     ---
@@ -260,7 +265,7 @@ fn two_of_a_kind_are_counted() {
     ---
     Events refused: 3 directories claimed by another organization
     The events of 3 directories were refused.
-    Please find out which organization owns each directory. People who left may still have access.
+    Please find out today which organization owns each directory. People who left may still have access.
     1 more directory is not in this mail.
     ---
     Moved to another organization: 3 directories

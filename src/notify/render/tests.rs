@@ -78,8 +78,8 @@ fn one_leaver_is_told_by_name_time_cause_and_reference() {
         Reference  inbox 42
 
     WHAT HAPPENS NEXT
-    Access, roles and group memberships are removed already. A record of the
-    change is stored.
+    Access, roles and group memberships have been removed. You can ask for a
+    record of each removal with its reference.
 
     IF THIS IS WRONG
     Activate this person again in your identity provider. Access, groups and roles
@@ -154,13 +154,14 @@ fn leavers_of_a_deleted_directory_are_named_up_to_the_bound_and_then_counted() {
       49,999 more people are not named in this mail.
 
     WHAT HAPPENS NEXT
-    Access, roles and group memberships are removed already. A record of the
-    change is stored.
+    Access, roles and group memberships have been removed. You can ask for a
+    record of each removal with its reference.
 
     IF THIS IS WRONG
     Activate these people again in your identity provider. Access, groups and
     roles are then restored automatically. If a directory was deleted by mistake,
-    connect it again. Each person who is active in it gets access again.
+    connect it again, as when it was set up. Each person who is active in it then
+    gets access, groups and roles again.
 
     QUESTIONS
     Send this reference to the team that runs the application: org_01ACME, inbox
@@ -201,8 +202,8 @@ fn a_hostile_name_is_one_line_of_text_and_nothing_else() {
         Reference  inbox 42
 
     WHAT HAPPENS NEXT
-    Access, roles and group memberships are removed already. A record of the
-    change is stored.
+    Access, roles and group memberships have been removed. You can ask for a
+    record of each removal with its reference.
 
     IF THIS IS WRONG
     Activate this person again in your identity provider. Access, groups and roles

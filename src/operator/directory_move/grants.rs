@@ -46,7 +46,7 @@ pub(super) fn end(
             manual_grants::revoke(conn, tenant_id, &person_id, &grant.role)?;
             for user_id in users {
                 if let Some(person) = people.get_mut(user_id) {
-                    person.by_hand.insert(grant.role.clone());
+                    person.manual_grants.insert(grant.role.clone());
                 }
                 let change = json!({"role": grant.role, "moved": directory_id});
                 entries.push(AuditEntry::new(

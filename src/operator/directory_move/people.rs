@@ -17,7 +17,7 @@ use crate::{
         fact::EntityKind,
         guard::{Decision, Extent, HeldEntry},
         state::StateSlice,
-        users::{Leaver, ShownUser},
+        users::{Leaver, UserRow},
     },
     outbox::Notice,
     runtime::clock::Timestamp,
@@ -38,7 +38,7 @@ pub struct MovedPerson {
     pub had: BTreeSet<String>,
     pub has: BTreeSet<String>,
     /// Manual grants of the former tenant that end.
-    pub by_hand: BTreeSet<String>,
+    pub manual_grants: BTreeSet<String>,
 }
 
 impl MovedPerson {
@@ -86,7 +86,7 @@ impl Moving<'_> {
     ) -> Result<(BTreeMap<String, MovedPerson>, Persons), MoveError> {
         let (mut moved, mut persons) = (BTreeMap::new(), Persons::new());
         self.each_page(conn, EntityKind::User, |conn, ids| {
-            let here = |row: &ShownUser| row.directory_id == self.directory_id;
+            let here = |row: &UserRow| row.directory_id == self.directory_id;
             let mut before = shown(conn, self.from_tenant, ids)?;
             before.retain(|_, row| here(row));
             end_holds(conn, &before)?;
@@ -149,7 +149,7 @@ impl Moving<'_> {
         Ok((state, consequences))
     }
 
-    fn leaver(&self, row: &ShownUser, state: &StateSlice) -> Leaver {
+    fn leaver(&self, row: &UserRow, state: &StateSlice) -> Leaver {
         let newest = state.facts(EntityKind::User, &row.id).iter().max_by(|a, b| a.version.cmp(&b.version));
         Leaver {
             tenant_id: row.tenant_id.clone(),
@@ -176,13 +176,13 @@ fn shown(
     conn: &mut Conn,
     tenant_id: &str,
     ids: &BTreeSet<String>,
-) -> Result<BTreeMap<String, ShownUser>, DbError> {
+) -> Result<BTreeMap<String, UserRow>, DbError> {
     let rows = tables::users::shown(conn, &keys(tenant_id, ids))?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
-fn person(before: Option<&ShownUser>, after: Option<&ShownUser>) -> MovedPerson {
-    let held = |row: Option<&ShownUser>| row.map(|row| row.held.clone()).unwrap_or_default();
+fn person(before: Option<&UserRow>, after: Option<&UserRow>) -> MovedPerson {
+    let held = |row: Option<&UserRow>| row.map(|row| row.held.clone()).unwrap_or_default();
     let shown = after.or(before);
     MovedPerson {
         name: shown.and_then(|row| row.name.clone()),
@@ -191,12 +191,12 @@ fn person(before: Option<&ShownUser>, after: Option<&ShownUser>) -> MovedPerson 
         has_access: after.is_some_and(|row| row.active),
         had: held(before),
         has: held(after),
-        by_hand: BTreeSet::new(),
+        manual_grants: BTreeSet::new(),
     }
 }
 
 /// Whoever waits for a decision stops the move. A rejected loss was one of the former tenant, and ends with it.
-fn end_holds(conn: &mut Serialized<'_>, before: &BTreeMap<String, ShownUser>) -> Result<(), MoveError> {
+fn end_holds(conn: &mut Serialized<'_>, before: &BTreeMap<String, UserRow>) -> Result<(), MoveError> {
     let keys: Vec<Key> = before.values().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let live = held_users::live(conn, &keys)?;
     for entry in &live {

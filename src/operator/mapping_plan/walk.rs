@@ -20,7 +20,7 @@ use crate::{
         protected_roles::{self, RoleLoss},
         roles::Because,
         rule_matches::{Examined, examine},
-        users::{self, ShownUser, UserAccess, UserChange},
+        users::{self, UserAccess, UserChange, UserRow},
     },
     tables::{self, claims},
 };
@@ -75,9 +75,9 @@ enum Left {
 }
 
 impl Left {
-    fn join(&mut self, seat: &protected_roles::HolderRecord, user_id: &str) {
+    fn join(&mut self, record: &protected_roles::HolderRecord, user_id: &str) {
         let later = |known: &(&RoleLoss, &str), loss: &RoleLoss| (loss, user_id) > (known.0, known.1);
-        match (&*self, seat) {
+        match (&*self, record) {
             (Self::Holders, _) | (_, protected_roles::HolderRecord::Lost { released: true, .. }) => {}
             (_, protected_roles::HolderRecord::Holds) => *self = Self::Holders,
             (Self::Lost(known, of), protected_roles::HolderRecord::Lost { loss, .. })
@@ -125,35 +125,35 @@ fn look_at(
     let homes = recompute::homes(conn, &state, rules)?;
     let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
     let mut context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
-    context.stays = guard::staying(conn, &shown)?;
+    context.held_states = guard::staying(conn, &shown)?;
     let keeps_already = std::mem::replace(&mut context.kept, kept.cloned().unwrap_or_default());
     if rules.mapping.protects() && kept.is_none() {
-        for ((tenant_id, user_id), seats) in foreseen(conn, &state, ids, &shown, &context)? {
-            for (role, taken) in seats {
-                walked.protected.entry((tenant_id.clone(), role)).or_default().join(&taken.seat, &user_id);
+        for ((tenant_id, user_id), holders) in foreseen(conn, &state, ids, &shown, &context)? {
+            for (role, taken) in holders {
+                walked.protected.entry((tenant_id.clone(), role)).or_default().join(&taken.record, &user_id);
             }
         }
     }
     for id in ids {
         let shown = rows(&shown, id);
         for change in users::derive(&state, id, shown, &context).changes {
-            let (UserChange::Put { seat, .. } | UserChange::Restate(seat)) = change else { continue };
-            let row = shown.iter().find(|row| row.tenant_id == seat.tenant_id);
-            let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == seat.tenant_id)) else {
+            let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
+            let row = shown.iter().find(|row| row.tenant_id == user.tenant_id);
+            let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == user.tenant_id)) else {
                 continue;
             };
-            let key = (seat.tenant_id.clone(), id.clone());
-            let user = difference(row, &seat, rules, keeps_already.get(&key));
+            let key = (user.tenant_id.clone(), id.clone());
+            let plan = difference(row, &user, rules, keeps_already.get(&key));
             if kept.is_none() && row.active {
                 *walked.active.entry((key.0.clone(), row.directory_id.clone())).or_default() += 1;
             }
-            match user.as_ref().is_some_and(UserPlan::is_a_loss) {
+            match plan.as_ref().is_some_and(UserPlan::is_a_loss) {
                 true => drop(walked.losers.insert(key, row.directory_id.clone())),
                 false => drop(walked.losers.remove(&key)),
             }
-            let users = walked.tenants.entry(seat.tenant_id.clone()).or_default();
-            match user {
-                Some(user) => drop(users.insert(id.clone(), user)),
+            let users = walked.tenants.entry(user.tenant_id.clone()).or_default();
+            match plan {
+                Some(plan) => drop(users.insert(id.clone(), plan)),
                 None => drop(users.remove(id)),
             }
         }
@@ -189,27 +189,27 @@ fn keep_the_last(
 }
 
 fn difference(
-    row: &ShownUser,
-    seat: &UserAccess,
+    row: &UserRow,
+    user: &UserAccess,
     rules: &Rules,
     keeps_already: Option<&BTreeMap<String, RoleLoss>>,
 ) -> Option<UserPlan> {
-    let mut keeps = keeps(seat);
+    let mut keeps = keeps(user);
     keeps.retain(|role| keeps_already.is_none_or(|already| !already.contains_key(role)));
-    let active = seat.access.is_active();
-    let gained = seat.held.iter().filter(|(role, _)| !row.held.contains(*role));
+    let active = user.access.is_active();
+    let gained = user.held.iter().filter(|(role, _)| !row.held.contains(*role));
     let gains: BTreeMap<String, String> =
         gained.map(|(role, because)| (role.clone(), because.to_string())).collect();
-    if gains.is_empty() && seat.lost.is_empty() && keeps.is_empty() && row.active == active {
+    if gains.is_empty() && user.lost.is_empty() && keeps.is_empty() && row.active == active {
         return None;
     }
-    let policy = rules.mapping.of(&seat.tenant_id);
+    let policy = rules.mapping.of(&user.tenant_id);
     let privileged =
-        gains.keys().chain(&seat.lost).filter(|role| policy.is_privileged(role)).cloned().collect();
+        gains.keys().chain(&user.lost).filter(|role| policy.is_privileged(role)).cloned().collect();
     Some(UserPlan {
         name: row.name.clone(),
         email: row.email.clone(),
-        loses: seat.lost.clone(),
+        loses: user.lost.clone(),
         loses_access: row.active && !active,
         gains_access: !row.active && active,
         gains,
@@ -218,8 +218,8 @@ fn difference(
     })
 }
 
-fn keeps(seat: &UserAccess) -> BTreeSet<String> {
-    let kept = seat.held.iter().filter(|(_, because)| matches!(because, Because::Kept(_)));
+fn keeps(user: &UserAccess) -> BTreeSet<String> {
+    let kept = user.held.iter().filter(|(_, because)| matches!(because, Because::Kept(_)));
     kept.map(|(role, _)| role.clone()).collect()
 }
 

@@ -41,13 +41,13 @@ fn keep_roles(
     let kept: BTreeMap<&str, &LostAccess> =
         entries.iter().map(|entry| (entry.user_id.as_str(), &entry.lost)).collect();
     let column = |row: &[Value], n: usize| row.get(n).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let stays = |row: &Vec<Value>| match kept.get(column(row, 1).as_str()) {
+    let held_states = |row: &Vec<Value>| match kept.get(column(row, 1).as_str()) {
         None => false,
         Some(LostAccess::Roles(roles)) => roles.contains(&column(row, 2)),
         Some(_) => true,
     };
     let rows: Vec<Vec<Value>> =
-        USER_ROLES.whole_rows(conn, Some(tenant))?.into_iter().filter(stays).collect();
+        USER_ROLES.whole_rows(conn, Some(tenant))?.into_iter().filter(held_states).collect();
     shadow.write_serialized::<_, DbError>(|shadow| Ok(USER_ROLES.put(shadow, &rows)?))?;
     Ok(())
 }

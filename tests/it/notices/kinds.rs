@@ -201,9 +201,9 @@ both! {
         let mails = office.mails();
         assert_eq!(subjects(&mails), ["Events refused: 1 directory claimed by another organization"; 2]);
         assert_eq!(mails[0].to, ["fallback@host.example"]);
-        assert!(mails[0].raw.contains("3 events, 2 of them end somebody's access"), "{}", mails[0].raw);
+        assert!(mails[0].raw.contains("3 events, 2 of them would end a person's access"), "{}", mails[0].raw);
         assert!(mails[0].raw.contains("org_1") && mails[0].raw.contains("org_2"));
-        assert!(mails[1].raw.contains("1 event, none of them ends an access"), "{}", mails[1].raw);
+        assert!(mails[1].raw.contains("1 event, none of them would end access"), "{}", mails[1].raw);
         assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 active", "u2 active"]);
     }
 }

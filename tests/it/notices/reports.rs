@@ -84,14 +84,14 @@ both! {
         let reports = after(app, &office, 61);
 
         let [mail] = reports.as_slice() else { panic!("{} reports", reports.len()) };
-        assert_eq!(mail.header("Subject"), Some("Access report: 3 people with access, 1 left (Org org_1)"));
+        assert_eq!(mail.header("Subject"), Some("Access report: 3 people have access, 1 lost it (Org org_1)"));
         for part in [
             "3 people have access; 1 lost it in this period",
             "2026-05-25 to 2026-06-01",
-            "Roles       3 assignments",
-            "Privileged  1 person has privileged roles",
+            "these people together have 3 roles",
+            "Privileged   1 person has privileged roles",
             "u2@acme.example",
-            "Lost        editor, member",
+            "Lost roles   editor, member",
             "org_1, report 2026-05-25 to 2026-06-01.",
             "Content-Type: text/csv; charset=utf-8",
         ] {

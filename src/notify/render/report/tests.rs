@@ -8,7 +8,7 @@ use crate::{
 fn a_report_of_access_says_who_has_it_who_left_and_what_is_attached() {
     let rendered = preview::rendered(NoticeKind::AccessReport, &Product::default());
     insta::assert_snapshot!(format!("{}\n\n{}", rendered.subject, rendered.text), @r"
-    Access report: 2 people with access, 2 left (Acme Corp)
+    Access report: 2 people have access, 2 lost it (Acme Corp)
 
     2 people have access; 2 lost it in this period.
 
@@ -17,38 +17,38 @@ fn a_report_of_access_says_who_has_it_who_left_and_what_is_attached() {
     Organization: Acme Corp (org_01EHZNVPK3SFK441A1RGBFSHRT)
 
       2026-01-05 to 2026-01-12
-        People      2 with access, as of 2026-01-12 06:01:01 UTC
-        Roles       3 assignments
-        Privileged  1 person has privileged roles
-        Left        2 people
-        Since       2026-01-05 06:00:00 UTC
-        Until       2026-01-12 06:00:00 UTC
-        Because     this report is switched on for your organization
-        Reference   report 2026-01-05 to 2026-01-12
+        People       2 with access on 2026-01-12 06:01:01 UTC
+        Roles        these people together have 3 roles
+        Privileged   1 person has privileged roles
+        Lost access  2 people
+        Period       2026-01-05 06:00:00 UTC to 2026-01-12 06:00:00 UTC
+        Reference    report 2026-01-05 to 2026-01-12
 
-      Ada Lovelace
+      Ada Lovelace (lost access)
         ada.lovelace@acme.example
-        Event       2026-01-06 12:00:00 UTC
-        Applied     2026-01-06 12:00:06 UTC, 0 min after the event
-        Notified    2026-01-06 12:02:06 UTC, 2 min after that
-        Lost        editor, member
-        Reference   entry 341
+        Left         2026-01-06 12:00:00 UTC, in the directory
+        Applied      2026-01-06 12:00:06 UTC, less than a minute later
+        Notified     2026-01-06 12:02:06 UTC, 2 min later
+        Lost roles   editor, member
+        Reference    entry 341
 
-      Alan Turing
+      Alan Turing (lost access)
         alan.turing@acme.example
-        Event       2026-01-10 12:00:00 UTC
-        Applied     2026-01-10 12:00:06 UTC, 0 min after the event
-        Notified    2026-01-10 12:02:06 UTC, 2 min after that
-        Lost        member
-        Reference   entry 367
+        Left         2026-01-10 12:00:00 UTC, in the directory
+        Applied      2026-01-10 12:00:06 UTC, less than a minute later
+        Notified     2026-01-10 12:02:06 UTC, 2 min later
+        Lost roles   member
+        Reference    entry 367
 
     WHAT HAPPENS NEXT
-    This report changes nothing. The next report comes after the next period.
+    This report changes nothing. You get it because it is switched on for your
+    organization. The next report comes when the next period has ended.
 
     WHAT TO DO
     Read the attached list. Does each person still need this access and these
-    roles? If not, correct it in your identity provider. If a role was granted
-    manually, ask the team that runs the application to remove it.
+    roles? If not, correct it in your identity provider. You do not need to answer
+    this mail. If the list says that a role was granted manually, ask the team
+    that runs the application to remove it.
 
     ATTACHED FILES
     access-report.csv has one row for each role of a person, with its reason, and
