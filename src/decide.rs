@@ -33,6 +33,8 @@ pub mod rule_matches;
 pub mod state;
 pub mod still_needed;
 pub mod tenant;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod users;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -203,3 +203,45 @@ fn tenants(
     tables::tenants::remove(conn, &gone)?;
     Ok(rows.into_iter().map(|row| row.id).chain(gone).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{
+        state::NO_CLAIM,
+        testing::{connected, latest},
+    };
+
+    /// The delivery that the notice about a deletion cites, if there is a notice. The directory's fact is delivery 7, the
+    /// organization's is delivery 9; `before` is the state of the row.
+    fn cited(directory_is_live: bool, organization_is_live: bool, before: Option<&str>) -> Option<i64> {
+        let (mut state, _) = connected();
+        state.insert_fact(EntityKind::Directory, "d".to_owned(), latest(1, 7, directory_is_live));
+        let organization = latest(NO_CLAIM, 9, organization_is_live);
+        state.insert_fact(EntityKind::Organization, "org_1".to_owned(), organization);
+        let rules = Rules::default();
+        let rows = [directory_row(&state, "d", &rules).unwrap()];
+        let after = HashMap::from([("d".to_owned(), place(&state, "d", &rules))]);
+        let was = before.map(|before| (("org_1".to_owned(), "d".to_owned()), before.to_owned()));
+
+        match passages(&was.into_iter().collect(), &rows, &state, &after).as_slice() {
+            [] => None,
+            [Notice::DirectoryDeleted { directory, .. }] => Some(directory.inbox_id),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_a_notice_once_and_only_of_a_directory_that_was_shown() {
+        assert_eq!(cited(false, true, Some("active")), Some(7));
+        assert_eq!(cited(false, true, Some(DELETED)), None, "it was deleted before");
+        assert_eq!(cited(false, true, None), None, "nobody has seen it");
+    }
+
+    #[test]
+    fn a_deletion_cites_the_fact_of_the_directory_or_of_its_organization() {
+        assert_eq!(cited(false, true, Some("active")), Some(7));
+        assert_eq!(cited(true, false, Some("active")), Some(9));
+        assert_eq!(cited(false, false, Some("active")), Some(7));
+    }
+}

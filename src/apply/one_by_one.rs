@@ -56,6 +56,10 @@ struct Failed {
 /// So many that fail alone, for no known reason, while none is applied, are a sign that it is the database after all.
 const TOO_MANY: usize = 3;
 
+fn is_by_database(applied: usize, faults: &[Fault]) -> bool {
+    applied == 0 && faults.iter().all(|fault| *fault == Fault::Unclear) && faults.len() >= TOO_MANY
+}
+
 /// Applies the oldest deliveries that are due, each in its own transaction. An error means that the database itself
 /// cannot work: then nothing is counted against a delivery, or a disk that is full for an hour would set good ones
 /// aside.
@@ -112,8 +116,8 @@ pub fn separate(
             }
         }
     }
-    let all_unclear = failed.iter().all(|one| one.fault == Fault::Unclear);
-    if outcome.applied == 0 && all_unclear && failed.len() >= TOO_MANY {
+    let faults: Vec<Fault> = failed.iter().map(|one| one.fault).collect();
+    if is_by_database(outcome.applied, &faults) {
         tracing::error!(
             deliveries = failed.len(),
             "all deliveries fail, one by one, so none of them is blamed; all are tried again"
@@ -168,5 +172,15 @@ mod tests {
     #[test]
     fn the_pause_before_another_attempt_grows_to_a_minute() {
         assert_eq!([0, 1, 2, 3, 4, 25].map(pause_seconds), [10, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn only_many_failures_without_a_known_reason_and_without_a_success_are_the_databases() {
+        let unclear = [Fault::Unclear; TOO_MANY];
+        assert!(is_by_database(0, &unclear));
+        assert!(!is_by_database(1, &unclear), "the database works");
+        assert!(!is_by_database(0, &unclear[1..]), "these are few");
+        assert!(!is_by_database(0, &[Fault::Unclear, Fault::Unclear, Fault::Data]), "one has a known reason");
+        assert!(!is_by_database(0, &[Fault::Data]) && !is_by_database(0, &[]));
     }
 }

@@ -188,3 +188,32 @@ fn changes<'a>(
     }
     changes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{
+        fact::{Fact, Observation, User},
+        fold_facts::fold,
+        mapping::Mapping,
+        testing::{active, connected, row, scope},
+    };
+
+    /// Whether `u`, whose row has these roles, loses one of them by this fact and remains.
+    fn is_loser(fact: Fact<User>, roles: &[&str]) -> bool {
+        let (mut state, homes) = connected();
+        fold(&mut state, 1, Observation::User { scope: scope(), fact });
+        let mapping = Mapping::built_in();
+        let shown = HashMap::from([("u".to_owned(), vec![row("org_1", "A", roles)])]);
+        let ids = BTreeSet::from(["u".to_owned()]);
+        let examined = examined(&state, &ids, &shown, &Context::new(&homes, &mapping));
+        !losers(&examined, &shown).is_empty()
+    }
+
+    #[test]
+    fn a_loser_of_a_role_keeps_access() {
+        assert!(is_loser(active(1, "A"), &["admin"]));
+        assert!(!is_loser(active(1, "A"), &[]), "there was no role");
+        assert!(!is_loser(Fact { live: false, ..active(1, "A") }, &["admin"]), "access ends too");
+    }
+}

@@ -134,3 +134,31 @@ pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String]) -> QueryResu
     .set((audit::personal.eq(None::<String>), audit::salt.eq(None::<Vec<u8>>)))
     .execute(conn)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_erased_when_its_personal_part_is_gone_and_the_commitment_remains() {
+        let entry = |personal: Option<&str>, commitment: Option<Vec<u8>>| StoredEntry {
+            tenant_id: String::new(),
+            seq: 1,
+            kind: String::new(),
+            subject: String::new(),
+            change: String::new(),
+            personal: personal.map(str::to_owned),
+            salt: None,
+            commitment,
+            actor: String::new(),
+            inbox_id: None,
+            received_at: None,
+            said_at: None,
+            applied_at: 0,
+            hash: Vec::new(),
+        };
+        assert!(entry(None, Some(vec![1])).is_erased());
+        assert!(!entry(Some("{}"), Some(vec![1])).is_erased());
+        assert!(!entry(None, None).is_erased(), "there was no personal part");
+    }
+}

@@ -178,3 +178,56 @@ pub fn holders(conn: &mut Conn, tenant_id: &str, roles: &[&str]) -> QueryResult<
     let people: std::collections::BTreeSet<String> = found.into_iter().map(|holder| holder.user_id).collect();
     Ok(people.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(user_id: &str) -> Receipt {
+        Receipt {
+            user_id: user_id.to_owned(),
+            name: None,
+            email: None,
+            entry: 1,
+            because: String::new(),
+            roles_lost: Vec::new(),
+            said_at: None,
+            received_at: None,
+            applied_at: String::new(),
+            told_at: None,
+            message_id: None,
+            mail: None,
+            minutes_said_to_applied: None,
+            minutes_received_to_applied: None,
+            minutes_applied_to_told: None,
+            returned_at: None,
+        }
+    }
+
+    #[test]
+    fn the_first_rows_remain_and_leavers_come_before_holders() {
+        let line = |user_id: &str| RoleLine {
+            user_id: user_id.to_owned(),
+            name: None,
+            email: None,
+            role: None,
+            because: None,
+            since: None,
+        };
+        let whole = Report {
+            holds: ["u1", "u2", "u3"].map(line).into(),
+            left: ["u4", "u5"].map(receipt).into(),
+            ..Report::default()
+        };
+        let after = |most| {
+            let mut report = whole.clone();
+            report.cut_to(most);
+            (report.cut, report.holds.len(), report.left.len())
+        };
+        assert_eq!(whole.rows(), 5);
+        assert_eq!(after(6), (None, 3, 2));
+        assert_eq!(after(5), (None, 3, 2));
+        assert_eq!(after(4), (Some(4), 2, 2));
+        assert_eq!(after(1), (Some(1), 0, 1));
+    }
+}

@@ -230,6 +230,10 @@ mod tests {
     fn times_and_spans_are_short() {
         assert_eq!(minute("2026-01-15T12:00:59.000001Z"), "2026-01-15 12:00");
         assert_eq!(
+            (time(Some("2026-01-15T12:00:59Z")).as_ref(), time(None).as_ref()),
+            ("2026-01-15 12:00", NONE)
+        );
+        assert_eq!(
             (span(0), span(125), span(3_000)),
             ("less than a minute".to_owned(), "2 h".to_owned(), "2 days".to_owned())
         );

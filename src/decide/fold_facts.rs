@@ -237,3 +237,31 @@ fn mention_roles(state: &mut StateSlice, inbox_id: i64, claim_id: i64, user: &Fa
         state.touched.mentions.entry((claim_id, slug.clone())).or_insert(inbox_id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{
+        state::Touched,
+        testing::{active, connected, scope},
+    };
+
+    /// Folds the fact that `u` is active under this `idp_id`. Returns whether `u` must be derived again.
+    fn derives_again(state: &mut StateSlice, seconds: i64, idp_id: &str) -> bool {
+        state.touched = Touched::default();
+        fold(state, seconds, Observation::User { scope: scope(), fact: active(seconds, idp_id) });
+        state.touched.entities.contains(&(EntityKind::User, "u".to_owned()))
+    }
+
+    #[test]
+    fn an_unchanged_profile_is_derived_again_when_its_bearer_is_known_for_longer_or_there_are_several() {
+        let (mut state, _) = connected();
+        assert!(derives_again(&mut state, 5, "A"));
+        assert!(!derives_again(&mut state, 7, "A"), "nothing is new");
+        assert!(derives_again(&mut state, 3, "A"), "the bearer's time begins earlier");
+        assert!(!derives_again(&mut state, 4, "A"), "nothing is new");
+
+        assert!(derives_again(&mut state, 6, "B"), "there was another bearer");
+        assert!(derives_again(&mut state, 8, "A"), "of several bearers, one is known for longer");
+    }
+}

@@ -91,3 +91,25 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[GroupRow], homes: &Homes) -
         });
     gone.chain(put).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::testing::{connected, latest};
+
+    #[test]
+    fn a_row_that_shows_the_latest_fact_needs_no_content() {
+        let (mut state, homes) = connected();
+        state.insert_fact(EntityKind::Group, "g".to_owned(), latest(1, 3, true));
+        let row = |digest| GroupRow {
+            tenant_id: "org_1".to_owned(),
+            id: "g".to_owned(),
+            directory_id: "d".to_owned(),
+            name: "G".to_owned(),
+            digest,
+        };
+        assert_eq!(wanted(&state, "g", &[row(0)], &homes), Vec::<i64>::new());
+        assert_eq!(wanted(&state, "g", &[row(7)], &homes), [3], "another fact");
+        assert_eq!(wanted(&state, "g", &[], &homes), [3], "no row");
+    }
+}

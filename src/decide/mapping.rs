@@ -186,11 +186,6 @@ impl MappingPolicy {
         self.roles.iter().filter(|(_, role)| role.protected).map(|(slug, _)| slug.as_str())
     }
 
-    /// Whether any role is privileged.
-    pub fn has_privileged(&self) -> bool {
-        self.roles.values().any(|role| role.privileged)
-    }
-
     /// Whether this role is declared as privileged.
     pub fn is_privileged(&self, slug: &str) -> bool {
         self.roles.get(slug).is_some_and(|role| role.privileged)

@@ -190,6 +190,7 @@ fn at_once(one: &[&Namesake<'_>], other: &[&Namesake<'_>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::testing::{connected, latest, row};
 
     /// (user, directory, addresses, since, until), times in seconds.
     type One<'a> = (&'a str, &'a str, &'a [&'a str], i64, Option<i64>);
@@ -250,5 +251,19 @@ mod tests {
             ["u2 is u2", "u3 is u3"],
             "of two who are gone, neither is known to be back"
         );
+    }
+
+    #[test]
+    fn without_a_stored_bearer_the_address_of_the_row_in_the_same_tenant_counts() {
+        let (mut state, homes) = connected();
+        state.insert_fact(EntityKind::User, "u".to_owned(), latest(1, 1, true));
+        let rows = vec![row("org_1", "Ann", &[]), row("org_2", "Bob", &[])];
+        let shown = HashMap::from([("u".to_owned(), rows)]);
+        let newest = newest_facts(&state, EntityKind::User, "u", &homes).pop().unwrap();
+
+        let namesake = namesake(&state, "u", &newest, &shown);
+
+        assert_eq!(namesake.addresses, BTreeSet::from(["ann@acme.example".to_owned()]));
+        assert_eq!(namesake.since, newest.fact.version.at);
     }
 }

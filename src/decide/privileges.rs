@@ -57,7 +57,7 @@ pub fn changes(
     for change in changes {
         let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
         let policy = mapping.of(&user.tenant_id);
-        if !policy.has_privileged() || !user.access.is_active() {
+        if !user.access.is_active() {
             continue;
         }
         let row = shown.get(&user.user_id).into_iter().flatten().find(|row| row.tenant_id == user.tenant_id);

@@ -341,28 +341,15 @@ fn succeeded(user: &UserAccess, newest: &NewestFact<'_>, row: &UserRow) -> Leave
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::{
+        fact::Observation,
+        fold_facts::fold,
+        mapping::Mapping,
+        testing::{self, connected, scope},
+    };
 
     fn row(active: bool, roles: &[&str]) -> UserRow {
-        UserRow {
-            tenant_id: "t".to_owned(),
-            id: "u".to_owned(),
-            person_id: "p".to_owned(),
-            directory_id: "d".to_owned(),
-            idp_id: None,
-            email: None,
-            username: None,
-            first_name: None,
-            last_name: None,
-            name: None,
-            job_title: None,
-            active,
-            access_epoch: 0,
-            deprovisioned_at: None,
-            role_slugs: Vec::new(),
-            custom_attributes: "{}".to_owned(),
-            digest: 0,
-            held: roles.iter().map(|role| (*role).to_owned()).collect(),
-        }
+        UserRow { active, ..testing::row("org_1", "A", roles) }
     }
 
     #[test]
@@ -377,5 +364,29 @@ mod tests {
         assert_eq!(stayed(&shown, &stay(false), gone, &none), (gone, BTreeSet::new()));
         assert_eq!(stayed(&shown, &stay(false), Access::Active, &none), (Access::Active, admin));
         assert_eq!(stayed(&row(false, &["admin"]), &stay(true), gone, &none), (gone, BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_hold_leaves_nothing_to_another_person_who_bears_the_id_now() {
+        let (mut state, homes) = connected();
+        fold(&mut state, 1, Observation::User { scope: scope(), fact: testing::active(1, "A") });
+        fold(&mut state, 2, Observation::User { scope: scope(), fact: testing::active(2, "B") });
+        let admin = BTreeSet::from(["admin".to_owned()]);
+        let mapping = Mapping::built_in();
+        let mut context = Context::new(&homes, &mapping);
+        let stay = HeldState { access: true, roles: admin.clone() };
+        context.held_states.insert(("org_1".to_owned(), "u".to_owned()), stay);
+        let access_after = |idp_id: &str| {
+            let shown = [testing::row("org_1", idp_id, &["admin"])];
+            match derive(&state, "u", &shown, &context).changes.pop() {
+                Some(UserChange::Put { user, .. } | UserChange::Restate(user)) => user,
+                other => panic!("{other:?}"),
+            }
+        };
+
+        let same = access_after("B");
+        assert_eq!((same.succeeds, same.staying, same.lost), (false, admin.clone(), BTreeSet::new()));
+        let another = access_after("A");
+        assert_eq!((another.succeeds, another.staying, another.lost), (true, BTreeSet::new(), admin));
     }
 }

@@ -60,8 +60,11 @@ mod tests {
         keeping.begin(start);
         assert!(is_possible(1));
         assert!(!is_possible(2), "the commit is slow");
+        let is_stuck = |seconds| keeping.is_stuck(start + Duration::from_secs(seconds));
+        assert!(!is_stuck(1) && is_stuck(2));
 
         keeping.end(false, start + Duration::from_secs(10));
+        assert!(!is_stuck(14), "the commit has ended");
         assert!(!is_possible(14), "the last commit failed");
         assert!(is_possible(15), "nobody has tried since");
 

@@ -158,3 +158,20 @@ pub(super) fn parsed<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, NotUnde
         serde_json::from_str(json).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_as_long_as_a_key_at_most() {
+        assert!(id(&"x".repeat(LONGEST_ID), "id").is_ok());
+        assert!(id(&"x".repeat(LONGEST_ID + 1), "id").is_err());
+    }
+
+    #[test]
+    fn a_list_instead_of_an_object_is_an_error_that_says_so() {
+        let error = parsed::<serde_json::Map<String, Value>>("[1]").unwrap_err().to_string();
+        assert!(error.contains("expected an object"), "{error}");
+    }
+}

@@ -100,3 +100,27 @@ impl<'de: 'a, 'a> Deserialize<'de> for Slugs<'a> {
         deserializer.deserialize_any(AnyValue)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_no_slug_is_counted_in_both_fields() {
+        let granted = |role, roles| {
+            let mut left_out = Vec::new();
+            let read = |json| serde_json::from_str(json).unwrap();
+            (granting(read(role), read(roles), &mut left_out), left_out)
+        };
+        let unreadable = |count| vec![format!("roles: {count} cannot be read and grant nothing")];
+        assert_eq!(
+            granted("true", r#"["a", {"slug": "admin"}, {"slug": ""}]"#),
+            (vec!["admin".into()], unreadable(3))
+        );
+        assert_eq!(granted("null", r#"["a"]"#), (vec![], unreadable(1)));
+        assert_eq!(
+            granted(r#"{"slug": "b"}"#, r#"[{"slug": "a"}, {"slug": "b"}]"#),
+            (vec!["a".into(), "b".into()], vec![])
+        );
+    }
+}
