@@ -15,6 +15,7 @@ use crate::decide::{
     mapping::condition::ConditionEvidence,
     protected_roles::RoleLoss,
     roles::Manual,
+    testing,
 };
 
 /// A text that is in all personal data and in nothing else.
@@ -306,4 +307,19 @@ proptest! {
         }
         prop_assert!(held.iter().eq(user.held.keys()), "{} does not lead to {:?}", said, user.held);
     }
+}
+
+#[test]
+fn another_person_under_the_same_id_ends_access_and_does_not_return() {
+    let kind = |was_active, access, succeeds| {
+        let row = UserRow { active: was_active, ..testing::row("org_1", "A", &[]) };
+        let user = user(Some(&row), access, BTreeMap::new(), "p2".to_owned());
+        let user = UserAccess { succeeds, changed: succeeds || user.changed, ..user };
+        of_user(Some(&row), &UserChange::Restate(user)).map(|changed| changed.kind)
+    };
+    let gone = Access::Inactive(Timestamp::default(), AccessCause::Person);
+    assert_eq!(kind(true, gone, false), Some(kinds::ACCESS_LOST));
+    assert_eq!(kind(false, Access::Active, false), Some(kinds::ACCESS_RETURNED));
+    assert_eq!(kind(true, Access::Active, true), Some(kinds::ACCESS_LOST));
+    assert_eq!(kind(false, Access::Active, true), Some(kinds::USER_CHANGED));
 }
