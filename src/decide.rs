@@ -1,6 +1,6 @@
 //! Decisions: from the known state and new facts to changes. Pure: no I/O, no clock, no random numbers.
 //!
-//! There are two steps. [`fold`] joins observations to the latest facts: the highest version wins, in any order and
+//! There are two steps. [`fold_facts`] joins observations to the latest facts: the highest version wins, in any order and
 //! with any repetition. All other modules derive the application's rows from the latest facts alone. So the tables
 //! depend on the set of events and not on their order (docs/versions.md).
 

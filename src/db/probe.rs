@@ -38,7 +38,7 @@ const WRITTEN_ELSEWHERE: [(&str, &str, bool, bool); 6] = [
     ("dead_letters", "reason", true, true),
 ];
 
-/// The remedy for [`lacking`] privileges.
+/// The remedy for [`missing_privileges`].
 pub const ADVICE: &str = "grant the missing privileges to rosterd's role: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd TO …; GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd TO …";
 
 enum Ended {
