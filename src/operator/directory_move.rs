@@ -1,7 +1,7 @@
 //! Moves: an operator hands a directory over to another organization (`decide::moves`).
 //!
-//! A move is one serialized transaction: it records the move, derives everybody of the directory again, ends what the former
-//! tenant gave by hand, and puts the refused events of the new owner back into the queue. The preview is the same transaction,
+//! A move is one serialized transaction: it records the move, derives everybody of the directory again, ends the manual
+//! grants of the former tenant, and puts the refused events of the new owner back into the queue. The preview is the same transaction,
 //! rolled back, so it shows exactly what would happen.
 
 mod check;

@@ -1,4 +1,4 @@
-//! What the former tenant gave by hand stays with it: it ends for people who are in no other directory of that tenant.
+//! Manual grants of the former tenant stay there. They end for people who are in no other directory of that tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
