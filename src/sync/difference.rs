@@ -21,17 +21,17 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A difference that takes access away, with the delivery that says so.
+/// A difference with the delivery that repairs it. Many of them take access away.
 pub struct Loss {
     pub difference: Difference,
     pub body: String,
-    /// Who loses, and whether it is all access or only what comes from a role or a group.
+    /// The user who loses access or a role.
     pub user_id: Option<String>,
     pub is_access: bool,
-    /// It follows from absence, and not from what was said.
+    /// The object is absent from the list, so the list does not state the loss itself.
     pub by_absence: bool,
-    /// No row shows it, so it is no difference: a membership of somebody who is gone. It ends all the same, so that nobody
-    /// returns with it.
+    /// The membership of a deleted user. It is in no row, so it is not reported as a difference. It ends, so that it
+    /// does not return with the user.
     pub is_hidden: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn delivery(body: &str, now: Timestamp) -> Delivery {
     Delivery::new(Source::LISTS, body.as_bytes().to_vec().into(), now)
 }
 
-/// The object as it was last told of, or as little as a removal needs.
+/// The object from its last delivery, or the minimum that a removal needs.
 pub(super) fn known(
     conn: &mut Conn,
     fact: &LatestFact,
@@ -57,7 +57,7 @@ pub(super) fn known(
     Ok(serde_json::json!({ "id": id, "directory_id": directory_id, "organization_id": organization }))
 }
 
-/// What an observation says of one entity, without its kind.
+/// The statement of an observation about one entity, without its kind.
 struct CausingFact {
     version: fact::Version,
     live: bool,
@@ -66,7 +66,7 @@ struct CausingFact {
     roles: Vec<String>,
 }
 
-/// The digest as it would stand for `standing`.
+/// Computes the digest with the version of `standing`, so that only contents are compared.
 fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<CausingFact> {
     fn of<T: serde::Serialize>(
         mut fact: fact::Fact<T>,
@@ -102,7 +102,7 @@ fn read(body: &str) -> Option<Observation> {
     }
 }
 
-/// The difference between a listed object and the fact that stands, and whether it takes something away.
+/// The difference between a listed object and the stored fact, and whether it takes something away.
 pub(super) fn against(
     conn: &mut Conn,
     claims: &[OwnershipClaim],
@@ -150,7 +150,7 @@ pub(super) fn against(
         is_hidden: false,
     };
     let Some(standing) = facts.iter().find(is_claim) else {
-        let cause = format!("never heard of; the event of {missed} was missed, or is of before this service");
+        let cause = format!("unknown here; the event of {missed} was missed, or is older than this service");
         return Ok(Some((loss("unknown".to_owned(), cause, body.clone(), false), false)));
     };
     if standing.version.emitted > at {
@@ -171,10 +171,10 @@ pub(super) fn against(
     let loses_role = said_now.live && before.iter().any(|role| !said_now.roles.contains(role));
     let tables = match (standing.live == said_now.live, loses_role || before != said_now.roles) {
         (true, true) => format!("roles {}", before.join(", ")),
-        (true, false) => format!("{}, with other content", shown(standing.live)),
+        (true, false) => format!("{}, with different content", shown(standing.live)),
         (false, _) => shown(standing.live).to_owned(),
     };
-    let cause = format!("the event of {missed} was missed; said last at {}", standing.version.emitted);
+    let cause = format!("the event of {missed} was missed; last event at {}", standing.version.emitted);
     let mut found = loss(tables, cause, body, ends);
     if loses_role || before != said_now.roles {
         found.difference.broker = format!("{}, roles {}", found.difference.broker, said_now.roles.join(", "));
@@ -182,7 +182,7 @@ pub(super) fn against(
     Ok(Some((found, is_user && (ends || loses_role))))
 }
 
-/// The roles that a kept delivery names for a user.
+/// The roles of a user in a stored delivery.
 fn roles_of(source: &str, body: &[u8], id: &str) -> Option<Vec<String>> {
     let Ok(Reading::Fact(observation, _)) = Source::named(source)?.read(body) else { return None };
     let user = match *observation {

@@ -1,4 +1,4 @@
-//! The members of one group, as listed, against the memberships that stand.
+//! Compares the listed members of one group with the stored memberships.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -75,7 +75,7 @@ pub(super) fn compare(
     if left.is_empty() {
         return Ok(());
     }
-    // As with people and groups: only absence from two readings counts.
+    // As for people and groups: a member is absent only when two readings lack it.
     let again = absent::listed(comparing, |after| Question::members(directory_id, group_id, after))?;
     left.retain(|loss| loss.user_id.as_ref().is_none_or(|id| !again.contains(id)));
     comparing.losses.extend(left);
@@ -91,13 +91,13 @@ fn joined(
 ) -> Option<Loss> {
     let user_id = &item.listed.id;
     let known = standing.get(user_id);
-    // A fact of after the list knows better.
+    // The stored fact is newer than the list.
     if known.is_some_and(|known| known.added || known.at > comparing.at) {
         return None;
     }
     let (directory_id, at) = (comparing.directory_id, comparing.at);
     let id = format!("{group_id} {user_id}");
-    let since = known.map_or_else(|| "never heard of".to_owned(), |known| format!("removed at {}", known.at));
+    let since = known.map_or_else(|| "unknown here".to_owned(), |known| format!("removed at {}", known.at));
     Some(Loss {
         body: api::observed(
             Said::Member,
@@ -122,8 +122,8 @@ fn joined(
     })
 }
 
-/// Memberships of people whom the list shows without access are out of sight and are left alone: a list of members may leave them
-/// out, and whoever comes back has them again.
+/// Returns the memberships that are absent from the list. A list of members may omit people without access, so their
+/// memberships remain: a person who returns has them again.
 fn left(
     conn: &mut Conn,
     comparing: &Comparing<'_>,

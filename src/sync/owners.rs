@@ -1,4 +1,4 @@
-//! Organizations and directories themselves, which are compared before their people.
+//! Compares organizations and directories. This comes before the comparison of their people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,8 @@ use crate::{
 };
 
 impl Reconcile<'_> {
-    /// Organizations and directories themselves, before their people: a person needs a place.
+    /// Compares organizations and directories themselves, before their people: the row of a person needs its
+    /// directory's tenant.
     pub(super) fn context(&self, subjects: &[Subject]) -> Result<Vec<Report>, ReconcileError> {
         let Some(at) = self.client.broker_now() else { return Err(ApiError::NoDate.into()) };
         let tenants: BTreeSet<&str> = subjects.iter().map(|subject| subject.tenant_id.as_str()).collect();
