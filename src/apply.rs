@@ -1,9 +1,9 @@
-//! Applying: one write transaction a batch.
+//! Applying: one serialized transaction for each batch.
 //!
-//! What was delivered becomes latest facts, rows that the host sees, notices in the outbox, and the end of the
-//! queue entry, all in one transaction: after a crash a batch has happened or it has not. Batches run one at a time
-//! over the whole database (`Database::write_serialized`), however many processes there are, so each decides on what the
-//! last one left; no leader, no lease: the next process takes the oldest deliveries.
+//! One transaction turns deliveries into latest facts, rows of the application's tables and notices in the outbox, and
+//! ends their queue entries. After a crash all of a batch is done or nothing. One batch runs at a time in the whole
+//! database (`Database::write_serialized`), however many processes there are, so each batch sees the result of the one
+//! before. There is no leader and no lease: the next process takes the oldest deliveries.
 
 pub mod consequences;
 pub mod directories;
@@ -56,12 +56,12 @@ use parse_batch::{LeftOut, ParsedBatch, ParsedObservation};
 use prefetch::Prefetcher;
 use users::{Derivation, people};
 
-/// How much one transaction takes on.
+/// The limits of one transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     pub deliveries: usize,
     pub bytes: usize,
-    /// People and groups derived again in one step of a refresh.
+    /// People and groups in one step of a recomputation.
     pub entities: usize,
 }
 
@@ -71,7 +71,7 @@ impl Default for Batch {
     }
 }
 
-/// What a batch did, for logs and metrics.
+/// The result of a batch, for logs and metrics.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct AppliedBatch {
     pub deliveries: usize,
@@ -79,13 +79,13 @@ pub struct AppliedBatch {
     pub left_out: Vec<LeftOut>,
     pub overruled: Vec<Overruled>,
     pub leavers: usize,
-    /// News for administrators, leavers among them.
+    /// Notices to administrators, those about leavers among them.
     pub notices: usize,
-    /// Whether directories are to be refreshed now.
+    /// The number of directories that must be recomputed now.
     pub refreshes: usize,
-    /// Others had applied what was taken, so the oldest of the queue were applied instead.
+    /// Another process had applied the prefetched deliveries, so the oldest of the queue were applied instead.
     pub overtaken: bool,
-    /// When the oldest delivery of the batch was received is not known here; its key is, for the log.
+    /// For the log.
     pub event_keys: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ pub enum ApplyError {
     Database(#[from] DbError),
     #[error("{0}")]
     Mapping(#[from] mappings::InForceError),
-    /// Nothing is applied by a mapping that holds no more.
+    /// Nothing is applied with a mapping that is no longer in force.
     #[error("another role mapping was applied meanwhile")]
     MappingChanged,
 }
@@ -106,7 +106,7 @@ impl From<diesel::result::Error> for ApplyError {
     }
 }
 
-/// Applies the oldest deliveries that are due. `Ok` with none applied means that the queue is empty.
+/// Applies the oldest deliveries that are due. Returns `Ok` with no deliveries when the queue is empty.
 pub fn step(
     database: &Database,
     rules: &Rules,
@@ -114,7 +114,8 @@ pub fn step(
     ahead: &Prefetcher,
     now: Timestamp,
 ) -> Result<AppliedBatch, ApplyError> {
-    // Read and parsed before the serialized transaction, so that no other process waits for it. The log never changes.
+    // Bodies are read and parsed before the serialized transaction, so that no other process waits for that. A stored
+    // body does not change.
     let batched = ahead.take(database, batch, now)?;
     if batched.inbox_ids.is_empty() {
         return Ok(AppliedBatch::default());
@@ -129,7 +130,7 @@ pub fn step(
         false => apply_serialized(database, rules, batch, batched, now),
     }?;
     if applied.overtaken {
-        // Or what was read meanwhile would be what has just been applied.
+        // Otherwise the prefetched batch could contain the deliveries that have just been applied.
         ahead.forget();
     }
     failpoint::reach("applied");
@@ -150,7 +151,7 @@ fn apply_serialized(
         let mut batched = batched.still_queued(&queued);
         let overtaken = batched.inbox_ids.is_empty();
         if overtaken {
-            // Another process was faster. Now this one holds the lock, so nobody else takes these deliveries.
+            // Another process was faster. This process has the lock now, so no other one takes these deliveries.
             let oldest = QueueQuery::oldest(batch.deliveries, batch.bytes);
             batched = parse_batch::read(queue::take(conn, now, &oldest)?, now);
             queue::done(conn, &batched.inbox_ids)?;
@@ -159,7 +160,7 @@ fn apply_serialized(
     })
 }
 
-/// Nobody else changes the mapping during the serialized transaction, so all that follows is derived by the mapping in force.
+/// The mapping changes in serialized transactions only. So all rows of this transaction are derived with this mapping.
 pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), ApplyError> {
     match mappings::version(conn)? == rules.mapping.version {
         true => Ok(()),
@@ -167,7 +168,7 @@ pub(crate) fn expect_mapping(conn: &mut Conn, rules: &Rules) -> Result<(), Apply
     }
 }
 
-/// Applies deliveries that are out of the queue, inside the caller's transaction.
+/// Applies deliveries that have left the queue, in the caller's transaction.
 pub fn apply(
     conn: &mut Serialized<'_>,
     rules: &Rules,
@@ -195,7 +196,7 @@ pub fn apply(
     applied.overruled = std::mem::take(&mut state.touched.overruled);
     let moved = settle(&mut state, rules);
 
-    // 3. Write the facts. A delivery whose claim lost is refused, though its fact stands under that claim.
+    // 3. Write the facts. A delivery whose claim lost is refused, but its fact is stored under that claim.
     note_activity(conn, &state, &claimed, now)?;
     applied.set_aside.extend(refuse(conn, &state, &claimed, now)?);
     let mut affected = write_facts(conn, &state)?;
@@ -231,7 +232,7 @@ pub fn apply(
     // 7. Write the consequences.
     let is_connected = |notice: &Notice| matches!(notice, Notice::DirectoryConnected { .. });
     if consequences.notices.iter().any(is_connected) && backfill::since(conn)?.is_some() {
-        // Directories that the first import brings in are no news.
+        // Directories of the first import are not reported one by one.
         consequences.notices.retain(|notice| !is_connected(notice));
     }
     consequences.write(conn, now)?;
@@ -243,8 +244,8 @@ pub fn apply(
     Ok(applied)
 }
 
-/// Folds every observation, and returns the claim of each delivery that names a directory. Late observations about an erased
-/// person lose the profile first, in their stored bodies, too.
+/// Folds every observation, and returns the claim of each delivery that names a directory. Removes the profile from
+/// late observations about an erased person first, and from their stored bodies.
 fn fold_all(
     conn: &mut Serialized<'_>,
     state: &mut StateSlice,
@@ -268,7 +269,7 @@ fn fold_all(
     Ok(claimed)
 }
 
-/// A directory is active when anything arrives for it, whoever owns it.
+/// A directory is active when a delivery names it, whoever owns it.
 fn note_activity(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
@@ -288,8 +289,8 @@ struct ClaimedDelivery {
     ends_access: bool,
 }
 
-/// Dead letters of the deliveries whose claim lost: their directory belongs to another organization. They are counted, so that
-/// the operator learns of them.
+/// Returns dead letters for the deliveries whose claim lost: their directory belongs to another organization. Counts
+/// them, so that the operator is notified.
 fn refuse(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
@@ -334,7 +335,7 @@ fn write_facts(conn: &mut Serialized<'_>, state: &StateSlice) -> Result<BTreeSet
     let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
     claims::update(conn, &changed)?;
 
-    // In the order of their keys, so that neighbours share the path through the index.
+    // In the order of the keys: neighbours share the path through the index.
     let mut standing: Vec<_> = touched
         .facts
         .iter()

@@ -1,4 +1,4 @@
-//! From latest facts to the rows of groups, and the members whose roles may change with their group.
+//! Derives the rows of groups from the latest facts, and finds the members whose roles may change with their group.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -45,8 +45,8 @@ pub fn groups(
     Ok(())
 }
 
-/// Members of a changed group are derived again in transactions of their own: a renamed group may map to other roles
-/// (lesson 28), and may have many members.
+/// Requests a recomputation of the members of changed groups, in transactions of their own: a renamed group may map to
+/// other roles (lesson 28), and may have many members.
 fn request_members(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
@@ -55,7 +55,7 @@ fn request_members(
 ) -> Result<(), DbError> {
     let mut affected: BTreeSet<(&str, &str)> =
         changes.iter().flat_map(|change| around_group(change, shown)).collect();
-    // A group that was deleted and made again has other members now, though its row is the same.
+    // A group that was deleted and created again has other members now, even if its row is equal.
     let emptied = state.touched.emptied.iter().filter_map(|(group_id, claim_id)| {
         Some((state.claim(*claim_id)?.directory_id.as_str(), group_id.as_str()))
     });
@@ -63,7 +63,7 @@ fn request_members(
     Ok(recompute_jobs::request_members(conn, &affected.into_iter().collect::<Vec<_>>())?)
 }
 
-/// (directory, group), before and after.
+/// (directory, group) before and after the change.
 fn around_group<'a>(
     change: &'a GroupChange,
     shown: &'a HashMap<String, Vec<GroupRow>>,

@@ -1,4 +1,4 @@
-//! The context in which users are derived: their groups, manual grants, and roles that somebody must keep.
+//! Loads the context in which users are derived: groups, manual grants, and protected roles that a user retains.
 
 use std::collections::{BTreeSet, HashMap};
 

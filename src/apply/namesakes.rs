@@ -1,5 +1,5 @@
-//! Users who have the `idp_id` of somebody else, in another directory: whether they are one person depends on all of them
-//! (`decide::namesakes`), so they are derived together. Costs one look-up a batch where there are none.
+//! Users with the same `idp_id` in several directories. All of them decide whether they are one person
+//! (`decide::namesakes`), so they are derived together. Costs one query for each batch when there are none.
 
 use std::{
     borrow::Cow,
@@ -23,7 +23,7 @@ use crate::{
     tables::{self, Key},
 };
 
-/// What is derived together.
+/// Users who are derived together.
 pub struct Together<'a> {
     pub ids: BTreeSet<String>,
     pub shown: HashMap<String, Vec<UserRow>>,
@@ -31,7 +31,7 @@ pub struct Together<'a> {
     pub apart: Apart,
 }
 
-/// These users, what is shown of them, and all who have to be derived with them.
+/// Returns these users, their current rows, and all users who must be derived with them.
 pub fn together<'a>(
     conn: &mut Conn,
     state: &mut StateSlice,
@@ -47,8 +47,8 @@ pub fn together<'a>(
             some.iter().flat_map(|id| places(state, id, rows(&all.shown, id), &all.homes)).collect();
         let mut shared = shared(conn, &places)?;
         shared.retain(|key| met.insert(key.clone()));
-        // Even without these there are more than the most, so the others are shown as not told apart. In few steps, each of
-        // which is another statement.
+        // More than [`MOST`] users share such a key even without the loaded ones, so they are not compared. Rounded up
+        // to a power of two, because each limit is a statement of its own.
         let most = MOST.saturating_add(all.ids.len()).next_power_of_two();
         crowded.extend(tables::users::crowded(conn, &shared, most)?);
         shared.retain(|key| !crowded.contains(key));
@@ -86,7 +86,7 @@ fn shown(
     Ok(shown)
 }
 
-/// The (tenant, `idp_id`) of several directories, by these or by what is shown.
+/// The (tenant, `idp_id`) that exist in several directories, by these places or by current rows.
 fn shared(conn: &mut Conn, places: &BTreeSet<Place>) -> Result<BTreeSet<Key>, DbError> {
     let mut directories: BTreeMap<&Key, usize> = BTreeMap::new();
     for (key, _) in places {

@@ -1,5 +1,5 @@
-//! Holders of protected roles brought up to date with what is derived (`decide::protect`), in the transaction of the change: so of
-//! two losses at once, by however many processes, the second sees the first.
+//! Brings the holder records of protected roles up to date (`decide::protected_roles`), in the transaction of the
+//! change. So of two losses at the same moment, in any process, the second one sees the first.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,16 +24,16 @@ use crate::{
     },
 };
 
-/// What settling seats leads to.
+/// The users whose roles differ after holder records changed.
 #[derive(Debug, Default)]
 pub struct SettledHolders {
-    /// Users outside the batch whose keeping began or ended: they are to be derived again.
+    /// Users outside the batch who begin or cease to retain a role. They must be derived again.
     pub others: BTreeSet<String>,
-    /// (tenant, user, role) of those who are kept from now on.
+    /// (tenant, user, role) of users who retain a role from now on.
     pub kept: Vec<(String, String, String)>,
 }
 
-/// Costs nothing where no role is protected. The roles that these users retain are put into `context`.
+/// Returns at once when no role is protected. Puts the roles that these users retain into `context`.
 pub fn settle(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
@@ -103,7 +103,7 @@ pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec
     Ok(kept.iter().filter_map(notice).collect())
 }
 
-/// The seats that these users would have, if what is derived were applied; nothing is written.
+/// The holder records of these users if the derived rows were applied. Writes nothing.
 pub fn foreseen(
     conn: &mut Conn,
     state: &StateSlice,
@@ -138,7 +138,7 @@ fn row<'a>(examined: &Examined, shown: &'a HashMap<String, Vec<UserRow>>) -> Opt
     rows(shown, &examined.user_id).iter().find(|row| row.tenant_id == examined.tenant_id)
 }
 
-/// Those who lose a role without losing access: their groups may be why, and tell when.
+/// Users who lose a role without losing access. The reason may be a group, which then gives the time of the loss.
 fn losers(examined: &[Examined], shown: &HashMap<String, Vec<UserRow>>) -> Vec<Key> {
     let demoted = |examined: &&Examined| {
         let holds = examined.holds();
@@ -160,7 +160,7 @@ fn changes<'a>(
         let (tenant_id, user_id) = (one.tenant_id.as_str(), one.user_id.as_str());
         let key = (one.tenant_id.clone(), one.user_id.clone());
         let holds = one.holds();
-        // Whoever bears the id after somebody else keeps nothing of theirs.
+        // A new bearer of an id retains nothing of the former one.
         let shown = row(one, shown).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
         let seen = RoleStatus { holds: &holds, shown, dismissed: one.dismissed };
         let before = |role: &str| holders.get(&key)?.get(role).map(|taken| taken.record.clone());
@@ -175,7 +175,7 @@ fn changes<'a>(
             }
         }
     }
-    // Whoever turned out to belong to another tenant.
+    // Users who turned out to belong to another tenant lose their records here.
     let here: BTreeSet<(&str, &str)> =
         examined.iter().map(|one| (one.tenant_id.as_str(), one.user_id.as_str())).collect();
     for ((tenant_id, user_id), taken) in holders {
@@ -199,7 +199,7 @@ mod tests {
         testing::{active, connected, row, scope},
     };
 
-    /// Whether `u`, whose row has these roles, loses one of them by this fact and remains.
+    /// Whether `u`, whose row has these roles, loses one of them by this fact and keeps access.
     fn is_loser(fact: Fact<User>, roles: &[&str]) -> bool {
         let (mut state, homes) = connected();
         fold(&mut state, 1, Observation::User { scope: scope(), fact });

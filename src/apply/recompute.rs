@@ -1,9 +1,8 @@
-//! Refreshing: the people and groups of a directory, or the members of a group, derived again, in steps that let other
-//! work through.
+//! Recomputation: derives the people and groups of a directory, or the members of a group, in steps. Other deliveries
+//! are applied between the steps.
 //!
-//! A deleted directory of 50,000 people, or one that changed hands, is one row in `refreshes` and many small
-//! transactions. Where a step ends is kept in its transaction, so a crash repeats at most one step, and a step that is
-//! repeated changes nothing.
+//! A deleted directory of 50,000 people is one row in `recompute_jobs` and many small transactions. Each step stores
+//! its end in its own transaction. So a crash repeats at most one step, and a repeated step changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -33,8 +32,8 @@ use crate::{
     },
 };
 
-/// Groups that were deleted under a claim of these directories, which counts now or counts no more: their members may be in
-/// other directories, and groups with these ids have other members now.
+/// Requests the members of groups that were deleted under a claim of these directories, when that claim begins or
+/// ceases to count: the members may be in other directories, and groups with these ids have other members now.
 pub fn request_members_of_ended(
     conn: &mut Serialized<'_>,
     rules: &Rules,
@@ -54,7 +53,7 @@ pub fn request_members_of_ended(
     Ok(())
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recomputed {
     pub entities: usize,
@@ -62,11 +61,11 @@ pub struct Recomputed {
     pub notices: usize,
 }
 
-/// `None` when nothing waits for a refresh.
+/// Does one step. `None` when there is no job.
 ///
-/// When the database refuses a step, fewer and fewer are tried until it is known whom it refuses. That one is set aside, in
-/// the transaction that goes past it, and the directory then lets all others go first. Nothing is carried from one
-/// transaction to the next, as another process may have gone on meanwhile.
+/// When the database refuses a step, smaller steps are tried until the refused entity is known. The transaction that
+/// goes past the entity records it in `refused`, and the job goes to the end of the queue. No state is carried between
+/// transactions, because another process may have advanced the job meanwhile.
 pub fn step(
     database: &Database,
     rules: &Rules,
@@ -76,7 +75,7 @@ pub fn step(
     let mut limit = batch.entities.max(1);
     loop {
         let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
-        // How many it had in hand when it failed.
+        // The number of entities of the failed attempt.
         let mut tried = None;
         let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
@@ -101,7 +100,7 @@ pub fn step(
     }
 }
 
-/// The one that is next is set aside.
+/// Records the next entity as refused, and advances the job past it.
 fn go_past(conn: &mut Serialized<'_>, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
     let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(0) };
     let Some((id, kind)) = visited(conn, &refresh, 1)?.pop() else { return Ok(0) };
@@ -141,7 +140,7 @@ fn refresh(
     let mut consequences = Consequences::default();
     people(conn, &mut state, &homes, &Derivation { rules, cause, now, extent }, &mut consequences)?;
     if refresh.mapped {
-        // One notice reported all of them when the mapping was applied.
+        // The mapping's own notice has reported all of them.
         consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
     consequences.write(conn, now)?;

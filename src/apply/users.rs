@@ -1,5 +1,5 @@
-//! From latest facts to the rows of users: load the rows shown and all facts that count, decide (pure), write the rows that
-//! differ.
+//! Derives the rows of users from the latest facts: loads the current rows and all facts that count, decides (pure),
+//! writes the rows that differ.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,21 +31,21 @@ use crate::{
     tables::{self, manual_grants},
 };
 
-/// By which rules people are derived, why, when, and how many together.
+/// The rules, cause, time and extent of a derivation.
 #[derive(Clone, Copy, Debug)]
 pub struct Derivation<'a> {
     /// The mapping, the guard and the policies in force.
     pub rules: &'a Rules,
-    /// The audit entries name it.
+    /// Named in the audit entries.
     pub cause: ChangeCause<'a>,
     /// The time of the transaction.
     pub now: Timestamp,
-    /// The guard weighs by it.
+    /// The guard uses it.
     pub extent: Extent,
 }
 
-/// Brings the rows of touched groups and users up to date. Adds to the consequences: who lost access, and who gained or lost
-/// a privileged role.
+/// Brings the rows of touched groups and users up to date. Adds notices about people who lose access, and about gained
+/// and lost privileged roles, to the consequences.
 pub fn people(
     conn: &mut Serialized<'_>,
     state: &mut StateSlice,
@@ -57,7 +57,8 @@ pub fn people(
     let ids = touched(state, EntityKind::User);
     let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
     let mut kept = std::mem::take(&mut settled.kept);
-    // A protected role that gets another holder changes the rows of users outside the batch, and those may do so again.
+    // A new holder of a protected role changes the rows of users outside the batch, and these changes may lead to
+    // others.
     while !settled.others.is_empty() {
         let ids = settled.others;
         let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
@@ -69,7 +70,7 @@ pub fn people(
     Ok(())
 }
 
-/// Derives these users again, from facts that stand in the database.
+/// Derives these users again, from stored facts.
 pub fn again(
     conn: &mut Serialized<'_>,
     ids: BTreeSet<String>,
@@ -101,12 +102,13 @@ fn users(
 ) -> Result<SettledHolders, DbError> {
     let rules = derivation.rules;
 
-    // 1. Load: the rows shown, the users who must be derived together with these, and everything that counts for them.
+    // 1. Load: the current rows, the users who must be derived together with these, and everything that counts for
+    // them.
     let Together { ids, shown, homes, apart } = together(conn, state, ids, homes, rules)?;
     let homes = &*homes;
     let mut context = context(conn, state, (&ids, &shown), (homes, apart), rules)?;
 
-    // 2. Decide. Protected roles and the guard record their own decisions, and both may retain a loss.
+    // 2. Decide. Protected roles and the guard record their own decisions. Both may prevent a loss.
     let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
     let mut derived = outcome(state, &ids, &shown, &context);
     context.held_states = guard::weigh(conn, &shown, &derived, derivation, consequences)?;
@@ -145,8 +147,8 @@ fn outcome(
     whole
 }
 
-/// Notices that wait keep their person: under an id that somebody else has now they stay the former person's, and under an
-/// id whose person is known by another key now they take that key.
+/// Keeps unsent notices with their person. When an id has a new bearer, they stay with the former one. When the
+/// person's key changed, they take the new key.
 fn hand_over(
     conn: &mut Serialized<'_>,
     shown: &HashMap<String, Vec<UserRow>>,
