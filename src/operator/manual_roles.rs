@@ -1,4 +1,4 @@
-//! Roles given by hand: apart from what is derived, untouched by any event, shown while the person has access.
+//! Manual grants. No event changes them. They are in the tables while the person has access.
 
 use std::collections::BTreeSet;
 
@@ -24,18 +24,16 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManualRoleError {
-    #[error("{tenant} has no user {user}: give an id, as `rosterd users list --tenant {tenant}` shows them")]
+    #[error("{tenant} has no user {user}: give an id from `rosterd users list --tenant {tenant}`")]
     UnknownUser { tenant: String, user: String },
-    #[error(
-        "{tenant} has several users {user}: give an id, as `rosterd users list --tenant {tenant}` shows them"
-    )]
+    #[error("{tenant} has several users {user}: give an id from `rosterd users list --tenant {tenant}`")]
     Several { tenant: String, user: String },
     #[error("{tenant} has no role {role}; there is {known}. Declare it in the mapping first")]
     UnknownRole { tenant: String, role: String, known: String },
-    #[error("{user} was not given {role} by hand; `rosterd explain` tells why they hold it")]
+    #[error("{user} has no manual grant of {role}; `rosterd explain` shows why the user holds it")]
     NotGiven { user: String, role: String },
     #[error(
-        "nobody of {tenant} keeps {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` who holds them"
+        "nobody in {tenant} retains {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` shows their holders"
     )]
     NobodyKeeps { tenant: String, role: String },
     #[error("{0}")]
@@ -54,14 +52,14 @@ impl From<diesel::result::Error> for ManualRoleError {
     }
 }
 
-/// GrantTarget it is about: a user by id or address, and so the person behind.
+/// The person of a grant: a user by id or address.
 #[derive(Clone, Copy, Debug)]
 pub struct GrantTarget<'a> {
     pub tenant: &'a str,
     pub user: &'a str,
 }
 
-/// Who does it, and when.
+/// The operator, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct OperatorAt<'a> {
     pub name: &'a str,
@@ -105,7 +103,7 @@ pub fn revoke(
     })
 }
 
-/// Lets the loss of a protected role come true, for everybody who lost it so far: also for the last holder.
+/// Applies the suspended loss of a protected role to everybody who has lost it so far, the last holder among them.
 pub fn release(
     database: &Database,
     rules: &Rules,
@@ -129,7 +127,7 @@ pub fn release(
     })
 }
 
-/// The change and what follows from it for all the person's users, in one transaction.
+/// Makes the change, and derives all users of the person again, in one transaction.
 fn change(
     database: &Database,
     rules: &Rules,
@@ -152,7 +150,7 @@ fn change(
         let user_id = named.first().cloned().unwrap_or_default();
         let whose = GrantOwner { tenant_id: tenant.clone(), user_id, person_id };
         change(conn, &whose)?;
-        // The subject is the user, by whom an erasure finds entries; the reason may be personal.
+        // The subject is the user, so that an erasure finds the entry. The reason may be personal.
         let entry = |user_id| {
             let entry =
                 AuditEntry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));

@@ -1,4 +1,4 @@
-//! Everybody and every group of a directory that moves, derived again page by page in the transaction of the move.
+//! Derives all people and groups of a moved directory again, page by page, in the transaction of the move.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,17 +24,17 @@ use crate::{
     tables::{self, Key, held_users, holds},
 };
 
-/// In one step, so that memory stays flat.
+/// Entities in one step. It bounds the memory.
 const PAGE: usize = 500;
 
-/// One person, before in the former tenant and after in the new one.
+/// One person, before the move in the former tenant and after it in the new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MovedPerson {
     pub name: Option<String>,
     pub email: Option<String>,
     pub had_access: bool,
     pub has_access: bool,
-    /// The roles in the former tenant, and in the new one.
+    /// The roles in the former tenant, and those in the new one.
     pub had: BTreeSet<String>,
     pub has: BTreeSet<String>,
     /// Manual grants of the former tenant that end.
@@ -51,7 +51,7 @@ impl MovedPerson {
     }
 }
 
-/// By person of the former tenant: their users in this directory.
+/// The users of this directory, by their person in the former tenant.
 pub(super) type Persons = BTreeMap<String, BTreeSet<String>>;
 
 /// The directory that moves.
@@ -65,7 +65,7 @@ pub(super) struct Moving<'a> {
 }
 
 impl Moving<'_> {
-    /// Groups come first, as roles follow from them. Returns how many the new tenant has.
+    /// Derives groups first, because roles depend on them. Returns the number of groups in the new tenant.
     pub(super) fn groups(&self, conn: &mut Serialized<'_>, rules: &Rules) -> Result<usize, MoveError> {
         let mut shown = 0;
         self.each_page(conn, EntityKind::Group, |conn, ids| {
@@ -96,7 +96,8 @@ impl Moving<'_> {
             after.retain(|_, row| here(row));
             for row in before.values() {
                 persons.entry(row.person_id.clone()).or_default().insert(row.id.clone());
-                // Another directory of the tenant may show the user now; its people are told of as ever.
+                // If another directory of the former tenant has the user's row now, the usual notices report the
+                // change.
                 if row.active && stay.get(&row.id).is_none_or(here) {
                     consequences.notices.push(Notice::Deprovisioned(self.leaver(row, &state)));
                 }
@@ -195,7 +196,7 @@ fn person(before: Option<&UserRow>, after: Option<&UserRow>) -> MovedPerson {
     }
 }
 
-/// Whoever waits for a decision stops the move. A rejected loss was one of the former tenant, and ends with it.
+/// A person in an undecided hold prevents the move. A rejected loss belongs to the former tenant, and ends.
 fn end_holds(conn: &mut Serialized<'_>, before: &BTreeMap<String, UserRow>) -> Result<(), MoveError> {
     let keys: Vec<Key> = before.values().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let live = held_users::live(conn, &keys)?;

@@ -1,4 +1,4 @@
-//! Rules that name groups which do not exist.
+//! Warnings about rules that name groups which do not exist.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub(super) fn warnings(conn: &mut Conn, mapping: &Mapping) -> QueryResult<BTreeS
             Some(section) => section == tenant_id,
             None => !own.contains(tenant_id),
         };
-        // No tenant is named so: what holds for everybody without a section.
+        // The empty name selects the policy of tenants without a section.
         let policy = mapping.of(section.unwrap_or_default());
         for (rule, (named, directory)) in policy
             .rules

@@ -1,4 +1,4 @@
-//! Everybody once, page by page: what the rows show, and what they would show.
+//! Visits every user once, page by page, and compares the current row with the row under the new mapping.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,26 +25,26 @@ use crate::{
     tables::{self, claims},
 };
 
-/// Entities at once.
+/// Entities in one page.
 const PAGE: usize = 500;
 
 #[derive(Default)]
 pub(super) struct Walked {
     pub(super) tenants: BTreeMap<String, BTreeMap<String, UserPlan>>,
-    /// Only tenants that exist.
+    /// By tenant. Only tenants that exist.
     pub(super) matches: BTreeMap<String, Vec<Matches>>,
-    /// Slugs in the broker's role field that the mapping ignores, and of how many users.
+    /// Slugs in the broker's role field that the mapping ignores, with their number of users.
     pub(super) ignored: BTreeMap<String, usize>,
-    /// By (tenant, role), protected ones only.
+    /// By (tenant, role). Protected roles only.
     protected: BTreeMap<(String, String), Left>,
-    /// (tenant, user) of those who would lose access or a privileged role, and their directory.
+    /// (tenant, user) → directory, for each user who would lose access or a privileged role.
     losers: BTreeMap<(String, String), String>,
-    /// By (tenant, directory): how many have access.
+    /// (tenant, directory) → the number of people with access.
     active: BTreeMap<(String, String), u64>,
 }
 
 impl Walked {
-    /// By (tenant, directory): who would lose access or a privileged role, of how many with access.
+    /// (tenant, directory) → (people who would lose access or a privileged role, people with access).
     pub(super) fn losses(&self) -> BTreeMap<(String, String), (u64, u64)> {
         let mut losses: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
         for ((tenant_id, _), directory_id) in &self.losers {
@@ -56,21 +56,21 @@ impl Walked {
     }
 }
 
-/// What one rule does in one tenant.
+/// The effect of one rule in one tenant.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Matches {
     pub(super) users: usize,
-    /// Users of whom one of its roles is explained by it.
+    /// The number of users with a role that is granted because of this rule.
     pub(super) explains: usize,
 }
 
-/// Whom a protected role would be left to.
+/// The users who would hold a protected role.
 #[derive(Default)]
 enum Left {
     #[default]
     Nobody,
     Holders,
-    /// The newest loss, and whose.
+    /// The newest loss, and its user.
     Lost(RoleLoss, String),
 }
 
@@ -167,7 +167,7 @@ fn look_at(
     Ok(())
 }
 
-/// Whoever would be the last to lose a protected role is looked at again as somebody who keeps it.
+/// Visits the last user of each protected role again, as somebody who retains it.
 fn keep_the_last(
     conn: &mut Conn,
     rules: &Rules,

@@ -1,4 +1,4 @@
-//! Row by row: what the tables show against what the log says.
+//! Compares the tables with the shadow, row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowChange {
-    /// The log says it, the tables do not show it.
+    /// Only the shadow has the row.
     Missing,
-    /// The tables show it, the log does not say it.
+    /// Only the tables have the row.
     Extra,
     Changed,
 }
@@ -29,21 +29,21 @@ impl RowChange {
     }
 }
 
-/// One row that differs.
+/// A row that differs.
 #[derive(Clone, Debug)]
 pub struct Difference {
     pub table: PublishedTable,
     pub key: Vec<String>,
     pub change: RowChange,
-    /// Column, what is shown, what the log says.
+    /// Column, value in the tables, value in the shadow.
     pub columns: Vec<(&'static str, Value, Value)>,
-    /// The row as the log says it, with rosterd's own columns; `None` for an extra one.
+    /// The row of the shadow, with rosterd's own columns. `None` for an extra row.
     pub(super) wanted: Option<Vec<Value>>,
-    /// The row as it is shown.
+    /// The row of the tables.
     pub(super) shown: Option<Vec<Value>>,
 }
 
-/// Tenant by tenant, so that memory holds one tenant's table at a time.
+/// Reads one tenant at a time, which bounds the memory.
 pub(super) fn compare(
     conn: &mut Conn,
     shadow: &Database,
@@ -60,7 +60,7 @@ pub(super) fn compare(
     Ok(differences)
 }
 
-/// Every tenant of which either side has rows in this table.
+/// All tenants with rows of this table, on either side.
 fn tenants(
     conn: &mut Conn,
     shadow: &Database,
@@ -105,7 +105,7 @@ fn difference(
             let columns: Vec<_> = names
                 .iter()
                 .zip(shown.iter().zip(wanted))
-                // A local counter, which the log does not know.
+                // A local counter. The log does not contain it.
                 .filter(|((name, _), (shown, wanted))| *name != "access_epoch" && shown != wanted)
                 .map(|((name, _), (shown, wanted))| (*name, shown.clone(), wanted.clone()))
                 .collect();

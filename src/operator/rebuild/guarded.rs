@@ -1,4 +1,5 @@
-//! The guard over a rebuild: a log that lost its half would otherwise end the access of everybody it forgot (lesson 23).
+//! The guard for a rebuild: an incomplete log would otherwise end the access of everybody who is missing in it (lesson
+//! 23).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use crate::{
     },
 };
 
-/// Refuses differences that would end more access, or privileged roles, than the guard lets through at once.
+/// Refuses differences that would end more access, or privileged roles, than the guard allows at once.
 pub(super) fn check(conn: &mut Conn, rules: &Rules, differences: &[Difference]) -> Result<(), RebuildError> {
     if !rules.guard.on {
         return Ok(());
@@ -39,7 +40,7 @@ pub(super) fn check(conn: &mut Conn, rules: &Rules, differences: &[Difference]) 
     Ok(())
 }
 
-/// Whose access or privileged role this row's exchange would end.
+/// The user whose access or privileged role the repair of this row would end.
 fn loser(rules: &Rules, difference: &Difference) -> Option<Key> {
     let key = &difference.key;
     let user = || Some((key.first()?.clone(), key.get(1)?.clone()));

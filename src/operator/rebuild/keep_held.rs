@@ -1,4 +1,4 @@
-//! What is held is not what the log says: the shadow gets it as it is shown, before it is compared.
+//! Copies the current rows of held people into the shadow before the comparison: a hold does not follow from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,7 @@ fn keep_roles(
     Ok(())
 }
 
-/// Only of those whom the log shows at all.
+/// Changes only users whom the log contains.
 fn keep_access(shadow: &mut Serialized<'_>, entries: &[&HeldEntry]) -> QueryResult<()> {
     let access: Vec<&&HeldEntry> = entries.iter().filter(|entry| entry.lost.is_access()).collect();
     Rows::of(&access)
