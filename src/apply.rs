@@ -75,7 +75,7 @@ impl Default for Batch {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct AppliedBatch {
     pub deliveries: usize,
-    pub set_aside: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
     pub left_out: Vec<LeftOut>,
     pub overruled: Vec<Overruled>,
     pub leavers: usize,
@@ -175,11 +175,11 @@ pub fn apply(
     batched: ParsedBatch,
     now: Timestamp,
 ) -> Result<AppliedBatch, DbError> {
-    let ParsedBatch { inbox_ids, event_keys, received_at, observations, set_aside, left_out, is_full: _ } =
+    let ParsedBatch { inbox_ids, event_keys, received_at, observations, dead_letters, left_out, is_full: _ } =
         batched;
     let left_out = left_out.into_iter().map(|(_, left_out)| left_out).collect();
     let mut applied =
-        AppliedBatch { deliveries: inbox_ids.len(), set_aside, left_out, ..AppliedBatch::default() };
+        AppliedBatch { deliveries: inbox_ids.len(), dead_letters, left_out, ..AppliedBatch::default() };
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
@@ -198,7 +198,7 @@ pub fn apply(
 
     // 3. Write the facts. A delivery whose claim lost is refused, but its fact is stored under that claim.
     note_activity(conn, &state, &claimed, now)?;
-    applied.set_aside.extend(refuse(conn, &state, &claimed, now)?);
+    applied.dead_letters.extend(refuse(conn, &state, &claimed, now)?);
     let mut affected = write_facts(conn, &state)?;
     failpoint::reach("folded");
 
@@ -217,7 +217,7 @@ pub fn apply(
 
     // 5. The lists of roles of the affected tenants.
     let relisted = role_list::settle(conn, &rules.mapping, &affected)?;
-    consequences.entries.extend(audit::role_list_entries::heard(&relisted, &state, batch));
+    consequences.entries.extend(audit::role_list_entries::from_deliveries(&relisted, &state, batch));
 
     // 6. Groups and users: load, decide, write.
     if rules.mapping.uses_groups() {
@@ -237,7 +237,7 @@ pub fn apply(
     }
     consequences.write(conn, now)?;
     failpoint::reach("noticed");
-    dead_letters::bury(conn, &applied.set_aside, now)?;
+    dead_letters::bury(conn, &applied.dead_letters, now)?;
     applied.refreshes = consequences.directories.len();
     (applied.leavers, applied.notices) = (consequences.leavers(), consequences.notices.len());
     applied.event_keys = event_keys;

@@ -146,12 +146,12 @@ fn touched_directories(
     before: &HashMap<String, Ownership>,
     after: &HashMap<String, Ownership>,
 ) -> BTreeSet<String> {
-    let spoken =
+    let with_facts =
         state.touched.entities.iter().filter(|(kind, _)| *kind == EntityKind::Directory).map(|(_, id)| id);
     let claimed =
         state.touched.claims.iter().filter_map(|id| state.claim(*id)).map(|claim| &claim.directory_id);
     let placed = after.iter().filter(|(id, place)| before.get(*id) != Some(place)).map(|(id, _)| id);
-    spoken.chain(claimed).chain(placed).cloned().collect()
+    with_facts.chain(claimed).chain(placed).cloned().collect()
 }
 
 fn tenants(
@@ -161,14 +161,14 @@ fn tenants(
     directories: &BTreeSet<String>,
     left: &BTreeSet<String>,
 ) -> Result<Vec<String>, DbError> {
-    let spoken = state
+    let with_facts = state
         .touched
         .entities
         .iter()
         .filter(|(kind, _)| *kind == EntityKind::Organization)
         .map(|(_, id)| tenant::of_organization(id).into_owned());
     let mut ids: BTreeSet<String> = match rules.tenancy {
-        Tenancy::Multi => spoken.collect(),
+        Tenancy::Multi => with_facts.collect(),
         Tenancy::Single => BTreeSet::new(),
     };
     ids.extend(directories.iter().map(|id| place(state, id, rules).tenant_id));

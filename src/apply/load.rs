@@ -154,14 +154,14 @@ pub fn contents(conn: &mut Conn, state: &mut StateSlice, inbox_ids: &BTreeSet<i6
             tracing::error!(inbox.id = inbox_id, "a delivery that was applied before cannot be read now");
             continue;
         };
-        for content in said(*observation) {
+        for content in contents_of(*observation) {
             state.insert_content(inbox_id, content);
         }
     }
     Ok(())
 }
 
-fn said(observation: Observation) -> Vec<Content> {
+fn contents_of(observation: Observation) -> Vec<Content> {
     fn content<T>(fact: Fact<T>, wrap: impl Fn(T) -> Content) -> Content {
         wrap(fact.content)
     }

@@ -52,7 +52,7 @@ pub fn context<'a>(
     let mut context =
         Context { apart, groups, manual_grants, followed, ..Context::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
-        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
+        context.retained = role_holders::retained(&role_holders::of(conn, &keys)?);
     }
     Ok(context)
 }

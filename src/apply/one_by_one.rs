@@ -38,7 +38,7 @@ const BUSY_SECONDS: i64 = 3;
 pub struct Separated {
     pub applied: usize,
     pub postponed: usize,
-    pub set_aside: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
     pub left_out: Vec<LeftOut>,
     pub overruled: Vec<Overruled>,
     pub leavers: usize,
@@ -95,7 +95,7 @@ pub fn separate(
                 outcome.applied += 1;
                 outcome.leavers += applied.leavers;
                 outcome.notices += applied.notices;
-                outcome.set_aside.extend(applied.set_aside);
+                outcome.dead_letters.extend(applied.dead_letters);
                 outcome.left_out.extend(applied.left_out);
                 outcome.overruled.extend(applied.overruled);
             }
@@ -161,7 +161,7 @@ fn set_back(
         dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;
         Ok(queue::done(conn, &[inbox_id])?)
     })?;
-    outcome.set_aside.push(letter);
+    outcome.dead_letters.push(letter);
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub struct ParsedBatch {
     /// Observations of the deliveries that are readable and contain a fact.
     pub observations: Vec<ParsedObservation>,
     /// Unreadable deliveries do not stop the others (lesson 16).
-    pub set_aside: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
     /// With the id of the delivery.
     pub left_out: Vec<(i64, LeftOut)>,
     /// Whether the batch has reached its limit.
@@ -67,7 +67,7 @@ impl ParsedBatch {
             self.received_at.retain(|_| times.next().copied().unwrap_or_default());
             self.inbox_ids.retain(|id| queued.contains(id));
             self.observations.retain(|parsed| queued.contains(&parsed.inbox_id));
-            self.set_aside.retain(|letter| queued.contains(&letter.inbox_id));
+            self.dead_letters.retain(|letter| queued.contains(&letter.inbox_id));
             self.left_out.retain(|(id, _)| queued.contains(id));
         }
         self
@@ -88,7 +88,7 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
             Some(Ok(Reading::Fact(observation, _)))
                 if observation.emitted() > now.plus_seconds(MOST_AHEAD_SECONDS) =>
             {
-                batched.set_aside.push(DeadLetter {
+                batched.dead_letters.push(DeadLetter {
                     inbox_id,
                     reason: dead_letters::TIME_AHEAD,
                     detail: format!(
@@ -108,8 +108,8 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
                 batched.observations.push(ParsedObservation { inbox_id, attempts, observation });
             }
             Some(Ok(Reading::Nothing)) => {}
-            Some(Err(error)) => batched.set_aside.push(not_understood(error.to_string())),
-            None => batched.set_aside.push(not_understood(format!("no broker is named {source}"))),
+            Some(Err(error)) => batched.dead_letters.push(not_understood(error.to_string())),
+            None => batched.dead_letters.push(not_understood(format!("no broker is named {source}"))),
         }
         batched.inbox_ids.push(inbox_id);
         batched.event_keys.push(event_key);

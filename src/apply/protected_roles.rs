@@ -9,7 +9,7 @@ use crate::{
     decide::{
         context::Context,
         fact::EntityKind,
-        protected_roles::{HolderRecord, RoleLoss, RoleStatus, concerned, record},
+        protected_roles::{HolderRecord, RoleLoss, RoleStatus, affected_roles, record},
         rule_matches::{Examined, examine},
         state::StateSlice,
         users::UserRow,
@@ -30,7 +30,7 @@ pub struct SettledHolders {
     /// Users outside the batch who begin or cease to retain a role. They must be derived again.
     pub others: BTreeSet<String>,
     /// (tenant, user, role) of users who retain a role from now on.
-    pub kept: Vec<(String, String, String)>,
+    pub retained: Vec<(String, String, String)>,
 }
 
 /// Returns at once when no role is protected. Puts the roles that these users retain into `context`.
@@ -54,10 +54,10 @@ pub fn settle(
     let affected: BTreeSet<(&str, &str)> =
         changes.iter().map(|((tenant_id, _, role), _)| (*tenant_id, *role)).collect();
     for (tenant_id, role) in affected {
-        let keeper = role_holders::keeper(conn, tenant_id, role)?;
+        let last_holder = role_holders::last_holder(conn, tenant_id, role)?;
         for user_id in role_holders::settle(conn, tenant_id, role)? {
-            if keeper.as_ref() == Some(&user_id) {
-                settled.kept.push((tenant_id.to_owned(), user_id.clone(), role.to_owned()));
+            if last_holder.as_ref() == Some(&user_id) {
+                settled.retained.push((tenant_id.to_owned(), user_id.clone(), role.to_owned()));
             }
             if !ids.contains(&user_id) {
                 settled.others.insert(user_id);
@@ -65,15 +65,15 @@ pub fn settle(
         }
     }
     if !changes.is_empty() {
-        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
+        context.retained = role_holders::retained(&role_holders::of(conn, &keys)?);
     }
     Ok(settled)
 }
 
 /// The notices to the tenant's administrators about users who retain a protected role from now on.
-pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
+pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
     let users: Vec<Key> =
-        kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
+        retained.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
     let shown = tables::users::shown(conn, &users)?;
     let holders = role_holders::of(conn, &users)?;
     let facts = tables::facts::on(conn, &users.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>())?;
@@ -88,7 +88,7 @@ pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec
             user_id: user_id.clone(),
             person_id: row.person_id.clone(),
         };
-        let kept = LastHolder {
+        let retained = LastHolder {
             user_id: user_id.clone(),
             name: row.name.clone(),
             email: row.email.clone(),
@@ -98,9 +98,9 @@ pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec
             since: loss.at.micros(),
             inbox_id: newest.map_or(0, |fact| fact.inbox_id),
         };
-        Some(Notice::LastHolderKept { whom, kept })
+        Some(Notice::LastHolderKept { whom, retained })
     };
-    Ok(kept.iter().filter_map(notice).collect())
+    Ok(retained.iter().filter_map(notice).collect())
 }
 
 /// The holder records of these users if the derived rows were applied. Writes nothing.
@@ -118,7 +118,7 @@ pub fn foreseen(
     for ((tenant_id, user_id, role), record) in changes(&examined, shown, &before, &newest, context) {
         let of_user = holders.entry((tenant_id.to_owned(), user_id.to_owned())).or_default();
         match record {
-            Some(record) => drop(of_user.insert(role.to_owned(), StoredHolder { record, kept: false })),
+            Some(record) => drop(of_user.insert(role.to_owned(), StoredHolder { record, retained: false })),
             None => drop(of_user.remove(role)),
         }
     }
@@ -168,7 +168,9 @@ fn changes<'a>(
             let fact = RoleLoss { at: one.changed_at(), event: one.event.clone() };
             newest.get(&key).cloned().filter(|group| *group > fact).unwrap_or(fact)
         };
-        for role in concerned(context.mapping.of(tenant_id), &holds, shown, |role| before(role).is_some()) {
+        for role in
+            affected_roles(context.mapping.of(tenant_id), &holds, shown, |role| before(role).is_some())
+        {
             let after = record(role, seen, before(role).filter(|_| !one.succeeds), loss);
             if after != before(role) {
                 changes.push(((tenant_id, user_id, role), after));

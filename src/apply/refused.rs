@@ -78,7 +78,7 @@ impl Refusal {
         now: Timestamp,
     ) -> Result<usize, DbError> {
         tracing::warn!(entity = one.name(), error = %self.detail, "the database refuses a change, which is tried again later");
-        if !one.set_aside(conn, &self.detail, self.busy, now)? {
+        if !one.store(conn, &self.detail, self.busy, now)? {
             return Ok(0);
         }
         let given_up = GivenUp {
@@ -122,7 +122,7 @@ fn again(
         group_id => ChangeCause::Group(group_id),
     };
     let extent = match one.group_id.as_str() {
-        _ if held => Extent::ByHand,
+        _ if held => Extent::Operator,
         "" => Extent::Directory,
         _ => Extent::Touched,
     };

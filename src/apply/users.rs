@@ -56,7 +56,7 @@ pub fn people(
     groups(conn, state, homes, derivation, consequences)?;
     let ids = touched(state, EntityKind::User);
     let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
-    let mut kept = std::mem::take(&mut settled.kept);
+    let mut retained = std::mem::take(&mut settled.retained);
     // A new holder of a protected role changes the rows of users outside the batch, and these changes may lead to
     // others.
     while !settled.others.is_empty() {
@@ -64,9 +64,9 @@ pub fn people(
         let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
         let derivation = Derivation { cause: ChangeCause::RetentionEnded, ..*derivation };
         settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
-        kept.append(&mut settled.kept);
+        retained.append(&mut settled.retained);
     }
-    consequences.notices.extend(protected_roles::notices(conn, &kept)?);
+    consequences.notices.extend(protected_roles::notices(conn, &retained)?);
     Ok(())
 }
 

@@ -170,7 +170,7 @@ fn in_short(because: &Because) -> String {
         Because::BrokerRole(_) => PASS_THROUGH.to_owned(),
         Because::Unmapped => "default role".to_owned(),
         Because::Manual(_) => "by hand".to_owned(),
-        Because::Kept(_) => "kept for the last holder".to_owned(),
+        Because::Retained(_) => "kept for the last holder".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     bearers::{self, Joined, named, provided},
     content_hash::digest,
     state::{
-        Bearer, FirstSighting, GroupDeletion, LatestFact, NO_CLAIM, Overruled, OwnershipClaim, Said,
+        Bearer, FactContent, FirstSighting, GroupDeletion, LatestFact, NO_CLAIM, Overruled, OwnershipClaim,
         StateSlice, UserDeletion,
     },
 };
@@ -19,23 +19,30 @@ pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
             join(state, inbox_id, NO_CLAIM, fact, OfUser::default());
         }
         Observation::Directory { scope, fact } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 0, &fact.version, fact.reveals) else { return };
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 0, &fact.version, fact.reveals) else {
+                return;
+            };
             let bearer = provided(&fact, inbox_id);
             join(state, inbox_id, claim, fact, OfUser { bearer, deletes: false });
         }
         Observation::User { scope, fact } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else {
+                return;
+            };
             mention_roles(state, inbox_id, claim, &fact);
             let deletes = !fact.reveals;
             let bearer = named(&fact, deletes, inbox_id);
             join(state, inbox_id, claim, fact, OfUser { bearer, deletes });
         }
         Observation::Group { scope, fact } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else {
+                return;
+            };
             join(state, inbox_id, claim, fact, OfUser::default());
         }
         Observation::Membership { scope, membership, user, group } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else {
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 1, &membership.version, membership.added)
+            else {
                 return;
             };
             mention_roles(state, inbox_id, claim, &user);
@@ -59,7 +66,7 @@ pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
     Some((&scope.directory_id, scope.organization_id.as_deref().unwrap_or_default()))
 }
 
-fn speak(
+fn sight_claim(
     state: &mut StateSlice,
     inbox_id: i64,
     scope: &Scope,
@@ -95,7 +102,7 @@ struct OfUser {
     deletes: bool,
 }
 
-fn join<T: Said>(
+fn join<T: FactContent>(
     state: &mut StateSlice,
     inbox_id: i64,
     claim_id: i64,

@@ -23,7 +23,7 @@ use super::{
     bearers::bearer_of,
     email_key::email_key,
     newest_fact::{Homes, NewestFact, newest_facts},
-    rule_input::said,
+    rule_input::known_user,
     state::StateSlice,
     users::UserRow,
 };
@@ -46,7 +46,7 @@ pub fn places(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) ->
         Some(((tenant_id.to_owned(), idp_id?.to_owned()), directory_id.to_owned()))
     };
     let now = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
-        place(newest.tenant_id(), said(state, &newest, shown)?.idp_id(), newest.directory_id)
+        place(newest.tenant_id(), known_user(state, &newest, shown)?.idp_id(), newest.directory_id)
     });
     let before =
         shown.iter().filter_map(|row| place(&row.tenant_id, row.idp_id.as_deref(), &row.directory_id));
@@ -67,7 +67,8 @@ pub fn apart(
     for id in ids {
         let shown = shown.get(id).map_or(&[][..], Vec::as_slice);
         for newest in newest_facts(state, EntityKind::User, id, homes) {
-            let idp_id = said(state, &newest, shown).and_then(|said| said.idp_id().map(str::to_owned));
+            let idp_id = known_user(state, &newest, shown)
+                .and_then(|known_user| known_user.idp_id().map(str::to_owned));
             let Some(idp_id) = idp_id else { continue };
             bearing.entry((newest.tenant_id().to_owned(), idp_id)).or_default().push((id, newest));
         }
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_when_the_only_other_one_is_gone_is_back() {
+    fn a_new_user_is_the_same_person_when_the_only_other_one_has_left() {
         let ann = ("u1", "d1", &["ann"][..], 1, Some(5));
         assert!(apart(&[ann, ("u2", "d2", &["lee"], 5, None)]).is_empty());
         assert_eq!(

@@ -113,7 +113,7 @@ fn one(
 /// The time of the batch's newest fact about the user.
 fn fact(state: &StateSlice, user_id: &str, newest: &NewestFact<'_>) -> Option<Timestamp> {
     let fact = ((EntityKind::User, user_id.to_owned()), newest.fact.claim_id);
-    let spoken = state.touched.facts.contains(&fact).then_some(newest.fact.version.at);
+    let changed_at = state.touched.facts.contains(&fact).then_some(newest.fact.version.at);
     let memberships = state.touched.memberships.iter().filter(|((_, user, _), _)| user == user_id);
-    memberships.map(|(_, (membership, _))| membership.version.at).chain(spoken).max()
+    memberships.map(|(_, (membership, _))| membership.version.at).chain(changed_at).max()
 }

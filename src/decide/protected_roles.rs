@@ -64,14 +64,14 @@ pub fn record(
 }
 
 /// The tenant's protected roles that a person holds, has in the row, or has a holder record for.
-pub fn concerned<'a>(
+pub fn affected_roles<'a>(
     policy: &'a MappingPolicy,
     holds: &BTreeSet<String>,
     shown: &BTreeSet<String>,
     has_seat: impl Fn(&str) -> bool,
 ) -> Vec<&'a str> {
-    let concerns = |role: &&str| holds.contains(*role) || shown.contains(*role) || has_seat(role);
-    policy.protected().filter(concerns).collect()
+    let is_affected = |role: &&str| holds.contains(*role) || shown.contains(*role) || has_seat(role);
+    policy.protected().filter(is_affected).collect()
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_a_seat_who_was_never_shown_as_holder() {
+    fn only_a_person_whose_row_had_the_role_gets_a_holder_record() {
         let none = set(&[]);
 
         assert_eq!(

@@ -115,9 +115,9 @@ pub struct Bearer {
     /// The delivery of that fact.
     pub inbox_id: i64,
     /// The newest event that names the pair: its own time and its id, as in memberships.
-    pub spoken: (Timestamp, String),
+    pub last_event: (Timestamp, String),
     /// The delivery of that event.
-    pub spoken_by: i64,
+    pub last_event_by: i64,
     /// The broker's time of the earliest known fact with this pair.
     pub first: Timestamp,
     /// The delivery of that fact.
@@ -314,7 +314,7 @@ impl StateSlice {
 }
 
 /// The content types of facts.
-pub trait Said: Serialize + PartialEq {
+pub trait FactContent: Serialize + PartialEq {
     /// The kind of the entity.
     const KIND: EntityKind;
     /// Wraps the content.
@@ -323,9 +323,9 @@ pub trait Said: Serialize + PartialEq {
     fn of(content: &Content) -> Option<&Self>;
 }
 
-macro_rules! said {
+macro_rules! fact_contents {
     ($($kind:ident)*) => {$(
-        impl Said for fact::$kind {
+        impl FactContent for fact::$kind {
             const KIND: EntityKind = EntityKind::$kind;
 
             fn into_content(self) -> Content {
@@ -334,7 +334,7 @@ macro_rules! said {
 
             fn of(content: &Content) -> Option<&Self> {
                 match content {
-                    Content::$kind(said) => Some(said),
+                    Content::$kind(fact_contents) => Some(fact_contents),
                     _ => None,
                 }
             }
@@ -342,7 +342,7 @@ macro_rules! said {
     )*};
 }
 
-said!(Organization Directory User Group);
+fact_contents!(Organization Directory User Group);
 
 impl Content {
     /// The kind of the entity.

@@ -10,7 +10,7 @@ use super::{
     newest_fact::{Homes, NewestFact, newest_facts},
     protected_roles::RoleLoss,
     roles::{self, Because},
-    rule_input::{KnownUser, attributes, facts, said},
+    rule_input::{KnownUser, attributes, facts, known_user},
     state::StateSlice,
 };
 use crate::{
@@ -202,12 +202,12 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context
         });
     }
     for newest in newest_facts {
-        let Some(said) = said(state, &newest, shown) else { continue };
+        let Some(known_user) = known_user(state, &newest, shown) else { continue };
         let now = bearer_of(state, id, newest.tenant_id());
         let profile = last_profile::last(state, id, &newest);
-        let content = said.content.map(|content| last_profile::filled(state, content, profile, &now));
-        let user = user(id, &newest, &said, now, context);
-        let row = said.row;
+        let content = known_user.content.map(|content| last_profile::filled(state, content, profile, &now));
+        let user = user(id, &newest, &known_user, now, context);
+        let row = known_user.row;
         outcome.leavers.extend(leaver(&user, &newest, row, content.as_ref()));
         outcome.changes.push(match content {
             Some(content) if row.is_none_or(|row| !row.shows(&newest, profile)) => UserChange::Put {
@@ -225,39 +225,40 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context
 fn user(
     id: &str,
     newest: &NewestFact<'_>,
-    said: &KnownUser<'_>,
+    known_user: &KnownUser<'_>,
     now: CurrentBearer,
     context: &Context<'_>,
 ) -> UserAccess {
     let tenant_id = newest.tenant_id();
-    let person_id = said.person(id, newest, &context.apart);
-    let succeeds = said.row.is_some_and(|row| row.is_former(&now));
+    let person_id = known_user.person(id, newest, &context.apart);
+    let succeeds = known_user.row.is_some_and(|row| row.is_former(&now));
     let access = access(newest.fact, &newest.home.place);
-    let attributes = attributes(said, context);
-    let facts = facts(id, tenant_id, said, attributes.as_ref(), context);
+    let attributes = attributes(known_user, context);
+    let facts = facts(id, tenant_id, known_user, attributes.as_ref(), context);
     let derived = roles::derive(context.mapping.of(tenant_id), facts, context.manual(tenant_id, &person_id));
     let access = match access {
         Access::Active if derived.shut_out => Access::Inactive(newest.fact.version.at, AccessCause::Mapping),
         access => access,
     };
-    let (access, held) = match context.kept(tenant_id, id) {
-        Some(kept) => (Access::Active, keeping(derived.held, kept)),
+    let (access, held) = match context.retained(tenant_id, id) {
+        Some(retained) => (Access::Active, with_retained(derived.held, retained)),
         None if access.is_active() => (access, derived.held),
         None => (access, BTreeMap::new()),
     };
-    let (access, staying) = match (said.row, context.stay(tenant_id, id)) {
+    let (access, staying) = match (known_user.row, context.stay(tenant_id, id)) {
         (Some(row), Some(stay)) if !succeeds => stayed(row, stay, access, &held),
         _ => (access, BTreeSet::new()),
     };
     let holds = |role: &String| held.contains_key(role) || staying.contains(role);
-    let lost =
-        said.row.map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
+    let lost = known_user
+        .row
+        .map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
     let gains = |row: &UserRow| held.keys().any(|role| !row.held.contains(role));
     let loses = lost.as_ref().is_some_and(|lost| !lost.is_empty());
     UserAccess {
         access,
         changed: succeeds
-            || said.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
+            || known_user.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
         former: now.since,
         succeeds,
         lost: lost.unwrap_or_default(),
@@ -270,12 +271,12 @@ fn user(
 }
 
 /// A retained role keeps access, and with access all roles that the facts grant.
-fn keeping(
+fn with_retained(
     mut held: BTreeMap<String, Because>,
-    kept: &BTreeMap<String, RoleLoss>,
+    retained: &BTreeMap<String, RoleLoss>,
 ) -> BTreeMap<String, Because> {
-    for (role, loss) in kept {
-        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    for (role, loss) in retained {
+        held.entry(role.clone()).or_insert_with(|| Because::Retained(loss.clone()));
     }
     held
 }
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_leaves_nothing_to_another_person_who_bears_the_id_now() {
+    fn a_hold_keeps_nothing_for_another_person_with_the_same_id() {
         let (mut state, homes) = connected();
         fold(&mut state, 1, Observation::User { scope: scope(), fact: testing::active(1, "A") });
         fold(&mut state, 2, Observation::User { scope: scope(), fact: testing::active(2, "B") });

@@ -126,7 +126,7 @@ pub fn erase(
         }
         refused::erase(conn, &erased.user_ids)?;
         // An erasure causes no notices.
-        let (cause, extent) = (ChangeCause::Erasure, Extent::ByHand);
+        let (cause, extent) = (ChangeCause::Erasure, Extent::Operator);
         let derivation = Derivation { rules: &rules, cause, now: by.now, extent };
         let mut consequences = Consequences::default();
         again(conn, ids.clone(), &derivation, &mut consequences)?;

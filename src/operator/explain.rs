@@ -173,8 +173,8 @@ fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64
         facts: facts(examined, because),
     };
     let mut held = examined.derived.held.clone();
-    for (role, loss) in &examined.kept {
-        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    for (role, loss) in &examined.retained {
+        held.entry(role.clone()).or_insert_with(|| Because::Retained(loss.clone()));
     }
     let not_matched = policy.rules.iter().zip(&examined.rules).filter(|(_, found)| found.is_none());
     Explanation {
@@ -198,7 +198,7 @@ fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64
 }
 
 fn no_access(examined: &Examined) -> Option<NoAccess> {
-    if !examined.kept.is_empty() {
+    if !examined.retained.is_empty() {
         return None;
     }
     let (because, since) = match examined.access {
@@ -238,7 +238,9 @@ fn facts(examined: &Examined, because: &Because) -> Vec<FoundFact> {
             .collect(),
         Because::BrokerRole(slug) => vec![found(format!("role {slug}"), &examined.event, examined.since)],
         Because::Unmapped => Vec::new(),
-        Because::Kept(loss) => vec![found("nothing has granted it since".to_owned(), &loss.event, loss.at)],
+        Because::Retained(loss) => {
+            vec![found("nothing has granted it since".to_owned(), &loss.event, loss.at)]
+        }
         Because::Manual(grant) => {
             vec![found(format!("granted by {}: {}", grant.by, grant.reason), "none", grant.since)]
         }

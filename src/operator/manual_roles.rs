@@ -31,11 +31,11 @@ pub enum ManualRoleError {
     #[error("{tenant} has no role {role}; there is {known}. Declare it in the mapping first")]
     UnknownRole { tenant: String, role: String, known: String },
     #[error("{user} has no manual grant of {role}; `rosterd explain` shows why the user holds it")]
-    NotGiven { user: String, role: String },
+    NotGranted { user: String, role: String },
     #[error(
         "nobody in {tenant} retains {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` shows their holders"
     )]
-    NobodyKeeps { tenant: String, role: String },
+    NobodyRetains { tenant: String, role: String },
     #[error("{0}")]
     Lookup(#[from] LookupError),
     #[error("{0}")]
@@ -98,7 +98,7 @@ pub fn revoke(
     change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, whose| {
         match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
             true => Ok(()),
-            false => Err(ManualRoleError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
+            false => Err(ManualRoleError::NotGranted { user: whom.user.to_owned(), role: role.to_owned() }),
         }
     })
 }
@@ -115,12 +115,12 @@ pub fn release(
         let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
         let released = role_holders::release(conn, tenant, role)?;
         if released.is_empty() {
-            return Err(ManualRoleError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
+            return Err(ManualRoleError::NobodyRetains { tenant: tenant.to_owned(), role: role.to_owned() });
         }
         let entry = AuditEntry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
         let mut consequences = Consequences { entries: vec![entry], ..Consequences::default() };
         let cause = ChangeCause::Operator(name);
-        let derivation = Derivation { rules: &rules, cause, now, extent: Extent::ByHand };
+        let derivation = Derivation { rules: &rules, cause, now, extent: Extent::Operator };
         again(conn, released.iter().cloned().collect(), &derivation, &mut consequences)?;
         consequences.write(conn, now)?;
         Ok(released)
@@ -162,7 +162,7 @@ fn change(
         let mut consequences =
             Consequences { entries: named.iter().map(entry).collect(), ..Consequences::default() };
         let ids = user_lookup::of_person(conn, whom.tenant, &whose.person_id)?;
-        let (cause, extent) = (ChangeCause::Operator(name), Extent::ByHand);
+        let (cause, extent) = (ChangeCause::Operator(name), Extent::Operator);
         again(conn, ids, &Derivation { rules: &rules, cause, now, extent }, &mut consequences)?;
         let relisted = role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?;
         consequences.entries.extend(audit::role_list_entries::entries(&relisted, |_| Actor::operator(name)));

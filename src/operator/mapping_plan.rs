@@ -213,9 +213,9 @@ pub fn apply(
             AppliedMapping { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
         mappings::insert(conn, &applied)?;
         let mapping = mapping.as_version(version);
-        let concerned = |tenant_id: &str| was.of(tenant_id) != mapping.of(tenant_id);
+        let is_affected = |tenant_id: &str| was.of(tenant_id) != mapping.of(tenant_id);
         let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
-        tenants.retain(|tenant_id| concerned(tenant_id));
+        tenants.retain(|tenant_id| is_affected(tenant_id));
         let relisted = role_list::settle(conn, &mapping, &tenants)?;
         role_holders::retain(conn, &mapping)?;
         let mut entries = entries(&plan, &tenants, version, by.name);
@@ -224,7 +224,7 @@ pub fn apply(
         }));
         audit::record(conn, &entries, by.now)?;
         let homes = claims::homes(conn, None)?.into_iter();
-        let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
+        let directories = homes.filter(|(tenant_id, _)| is_affected(tenant_id)).map(|(_, id)| id);
         recompute_jobs::request_mapped(conn, &directories.collect::<Vec<_>>())?;
         outbox::enqueue(conn, &notices::notices(&plan, version, by.now), by.now)?;
         Ok((plan, version))

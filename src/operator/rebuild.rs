@@ -100,7 +100,7 @@ fn fold_and_compare(
     }
     let unguarded = Rules { guard: Guard::default(), ..rules.clone() };
     let shadow = shadow::fold(conn, &unguarded, now)?;
-    keep_held::keep(conn, &shadow.database)?;
+    keep_held::copy(conn, &shadow.database)?;
     let differences = compare::compare(conn, &shadow.database, tenant)?;
     Ok((shadow, differences))
 }

@@ -42,7 +42,7 @@ pub enum Notice {
         /// The person.
         whom: NoticePerson,
         /// The role and the loss that is not applied.
-        kept: LastHolder,
+        retained: LastHolder,
     },
     /// A hold. There is one mail for each hold, however often it is enqueued. Names and counts are read when the mail is
     /// composed.
@@ -413,8 +413,8 @@ impl Notice {
             Self::Privileged(c) => {
                 (c.tenant_id.as_str(), c.user_id.as_str(), c.person_id.as_str(), json(&privilege(c, now)))
             }
-            Self::LastHolderKept { whom, kept } => {
-                (whom.tenant_id.as_str(), whom.user_id.as_str(), whom.person_id.as_str(), json(kept))
+            Self::LastHolderKept { whom, retained } => {
+                (whom.tenant_id.as_str(), whom.user_id.as_str(), whom.person_id.as_str(), json(retained))
             }
             Self::MassChangeHeld { tenant_id, directory_id, hold_id } => {
                 let held = ChangeHeld { directory_id: directory_id.clone(), hold_id: *hold_id };
@@ -439,7 +439,7 @@ impl Notice {
     }
 
     /// Whether it is written only once, however often it is enqueued.
-    pub(super) fn is_told_once(&self) -> bool {
+    pub(super) fn is_sent_once(&self) -> bool {
         self.kind().family() == Family::Held
     }
 }

@@ -14,7 +14,7 @@ use super::{
     report::{Difference, Done},
 };
 use crate::{
-    broker::api::{self, Question, Said},
+    broker::api::{self, ListStatement, Question},
     db::{Conn, DbError},
     decide::fact::EntityKind,
     tables::{self, facts},
@@ -104,9 +104,9 @@ fn gone(comparing: &Comparing<'_>, conn: &mut Conn, ids: &[&str]) -> diesel::Que
         {
             continue;
         }
-        let (said, name) = match kind {
-            EntityKind::User => (Said::UserGone, "user"),
-            EntityKind::Group => (Said::GroupGone, "group"),
+        let (statement, name) = match kind {
+            EntityKind::User => (ListStatement::UserGone, "user"),
+            EntityKind::Group => (ListStatement::GroupGone, "group"),
             EntityKind::Directory | EntityKind::Organization => continue,
         };
         let data = known(conn, &fact, &id, comparing.directory_id, &comparing.claims)?;
@@ -122,7 +122,14 @@ fn gone(comparing: &Comparing<'_>, conn: &mut Conn, ids: &[&str]) -> diesel::Que
                 ),
                 done: Done::None,
             },
-            body: api::observed(said, comparing.directory_id, &id, comparing.at, None, &data.to_string()),
+            body: api::observed(
+                statement,
+                comparing.directory_id,
+                &id,
+                comparing.at,
+                None,
+                &data.to_string(),
+            ),
             user_id: (kind == EntityKind::User).then(|| id.clone()),
             is_access: kind == EntityKind::User,
             by_absence: true,

@@ -104,7 +104,7 @@ pub fn poll(database: &Database, client: &Client, now: Timestamp) -> Result<Poll
         }
         cursor.polled_at = now;
         polled.read += page.data.len() as u64;
-        polled.new += keep(database, source, &page, &cursor, now)?;
+        polled.new += store(database, source, &page, &cursor, now)?;
         let oldest = labels.iter().filter_map(EventLabel::at).min();
         let done =
             order.is_broken && oldest.is_some_and(|oldest| oldest < floor.plus_seconds(-OVERLAP_SECONDS));
@@ -129,7 +129,7 @@ fn after(cursor: &Cursor) -> From {
     cursor.event.clone().map_or(From::Time(cursor.at), From::After)
 }
 
-fn keep(
+fn store(
     database: &Database,
     source: Source,
     page: &Page,
@@ -139,11 +139,11 @@ fn keep(
     let bodies = page.data.iter().map(|raw| raw.get().as_bytes().to_vec());
     let deliveries: Vec<Delivery> = bodies.map(|body| Delivery::new(source, body.into(), now)).collect();
     database.write::<_, DbError>(|conn| {
-        let kept = append_within(conn, &deliveries)?;
+        let stored = append_within(conn, &deliveries)?;
         let new: Vec<&str> = deliveries
             .iter()
-            .zip(&kept)
-            .filter(|(_, kept)| **kept != Stored::Duplicate)
+            .zip(&stored)
+            .filter(|(_, stored)| **stored != Stored::Duplicate)
             .map(|(delivery, _)| delivery.label.key.as_str())
             .collect();
         polled_events::add(conn, &new, now)?;
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_stays_a_minute_behind_the_broker_and_waits_for_a_known_order() {
+    fn the_cursor_is_a_minute_behind_the_broker_and_waits_for_a_known_order() {
         let label = |id: &str, second: i64| {
             let at = Timestamp::from_millis(second * 1_000);
             EventLabel::of(&format!(r#"{{"id":"{id}","created_at":"{at}"}}"#)).unwrap()

@@ -15,7 +15,7 @@ use super::{
     report::{Difference, Done, Report},
 };
 use crate::{
-    broker::api::{Listed, Question, Said},
+    broker::api::{ListStatement, Listed, Question},
     db::{Conn, Database, DbError},
     decide::{
         fact::EntityKind,
@@ -118,7 +118,7 @@ impl Comparing<'_> {
             |after| Question::groups(directory_id, after),
             |page| {
                 self.report.groups += page.len() as u64;
-                self.present(Said::Group, EntityKind::Group, &page)?;
+                self.present(ListStatement::Group, EntityKind::Group, &page)?;
                 groups.extend(page.into_iter().map(|item| (item.listed.id, item.raw.get().to_owned())));
                 Ok::<(), CompareError>(())
             },
@@ -128,7 +128,7 @@ impl Comparing<'_> {
             |after| Question::users(directory_id, after),
             |page| {
                 self.report.people += page.len() as u64;
-                self.present(Said::User, EntityKind::User, &page)
+                self.present(ListStatement::User, EntityKind::User, &page)
             },
         )?;
         for (group_id, group) in groups {
@@ -190,7 +190,12 @@ impl Comparing<'_> {
         std::hash::BuildHasher::hash_one(&self.hasher, id)
     }
 
-    fn present(&mut self, said: Said, kind: EntityKind, page: &[Item]) -> Result<(), CompareError> {
+    fn present(
+        &mut self,
+        statement: ListStatement,
+        kind: EntityKind,
+        page: &[Item],
+    ) -> Result<(), CompareError> {
         for item in page {
             let hash = self.hash(&item.listed.id);
             self.seen.insert((kind, hash));
@@ -198,12 +203,13 @@ impl Comparing<'_> {
                 self.without_access.insert(hash);
             }
         }
-        let found = self.database.read::<_, DbError>(|conn| Ok(self.differing(conn, said, kind, page)?))?;
-        self.keep(found)
+        let found =
+            self.database.read::<_, DbError>(|conn| Ok(self.differing(conn, statement, kind, page)?))?;
+        self.add_found(found)
     }
 
     /// Stores differences without a loss in the inbox now, and collects losses.
-    pub(super) fn keep(&mut self, found: Vec<(Loss, bool)>) -> Result<(), CompareError> {
+    pub(super) fn add_found(&mut self, found: Vec<(Loss, bool)>) -> Result<(), CompareError> {
         let mut gains = Vec::new();
         for (loss, takes_away) in found {
             if takes_away {
@@ -226,7 +232,7 @@ impl Comparing<'_> {
     fn differing(
         &self,
         conn: &mut Conn,
-        said: Said,
+        statement: ListStatement,
         kind: EntityKind,
         page: &[Item],
     ) -> diesel::QueryResult<Vec<(Loss, bool)>> {
@@ -240,7 +246,7 @@ impl Comparing<'_> {
         let mut found = Vec::new();
         for item in page {
             let facts = standing.get(&item.listed.id).map_or(&[][..], Vec::as_slice);
-            found.extend(against(conn, &self.claims, facts, said, self.directory_id, self.at, item)?);
+            found.extend(against(conn, &self.claims, facts, statement, self.directory_id, self.at, item)?);
         }
         Ok(found)
     }

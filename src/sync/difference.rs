@@ -9,7 +9,7 @@ use super::{
 use crate::{
     broker::{
         Source,
-        api::{self, Said},
+        api::{self, ListStatement},
     },
     db::Conn,
     decide::{
@@ -58,7 +58,7 @@ pub(super) fn known(
 }
 
 /// The statement of an observation about one entity, without its kind.
-struct CausingFact {
+struct ListedFact {
     version: fact::Version,
     live: bool,
     digest: i64,
@@ -67,18 +67,18 @@ struct CausingFact {
 }
 
 /// Computes the digest with the version of `standing`, so that only contents are compared.
-fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<CausingFact> {
+fn listed_fact(observation: Observation, standing: Option<&LatestFact>) -> Option<ListedFact> {
     fn of<T: serde::Serialize>(
         mut fact: fact::Fact<T>,
         scope: Option<fact::Scope>,
         standing: Option<&LatestFact>,
         roles: impl Fn(&T) -> Vec<String>,
-    ) -> CausingFact {
+    ) -> ListedFact {
         let version = fact.version.clone();
         if let Some(standing) = standing {
             fact.version = standing.version.clone();
         }
-        CausingFact {
+        ListedFact {
             version,
             live: fact.live,
             digest: digest(&fact),
@@ -107,23 +107,23 @@ pub(super) fn against(
     conn: &mut Conn,
     claims: &[OwnershipClaim],
     facts: &[LatestFact],
-    said: Said,
+    statement: ListStatement,
     directory_id: &str,
     at: Timestamp,
     item: &Item,
 ) -> diesel::QueryResult<Option<(Loss, bool)>> {
     let (id, raw) = (&item.listed.id, item.raw.get());
-    let body = api::observed(said, directory_id, id, at, None, raw);
+    let body = api::observed(statement, directory_id, id, at, None, raw);
     let new = || read(&body);
-    let Some(fresh) = new().and_then(|observation| spoken(observation, None)) else { return Ok(None) };
+    let Some(fresh) = new().and_then(|observation| listed_fact(observation, None)) else { return Ok(None) };
     let is_claim = |fact: &&LatestFact| {
         claims.iter().any(|claim| claim.id == fact.claim_id && claim.organization_id == fresh.organization_id)
-            || (fact.claim_id == crate::decide::state::NO_CLAIM && said == Said::Organization)
+            || (fact.claim_id == crate::decide::state::NO_CLAIM && statement == ListStatement::Organization)
     };
-    let name = match said {
-        Said::Organization => "organization",
-        Said::Directory => "directory",
-        Said::Group => "group",
+    let name = match statement {
+        ListStatement::Organization => "organization",
+        ListStatement::Directory => "directory",
+        ListStatement::Group => "group",
         _ => "user",
     };
     let shown = |live: bool| match (name, live) {
@@ -156,28 +156,31 @@ pub(super) fn against(
     if standing.version.emitted > at {
         return Ok(None);
     }
-    let Some(said_now) = new().and_then(|observation| spoken(observation, Some(standing))) else {
+    let Some(listed_now) = new().and_then(|observation| listed_fact(observation, Some(standing))) else {
         return Ok(None);
     };
-    if standing.live == said_now.live && standing.digest == said_now.digest && standing.revealed_by.is_some()
+    if standing.live == listed_now.live
+        && standing.digest == listed_now.digest
+        && standing.revealed_by.is_some()
     {
         return Ok(None);
     }
     let not_before = (standing.version.at > fresh.version.at).then_some(standing.version.at);
-    let body = api::observed(said, directory_id, id, at, not_before, raw);
-    let ends = standing.live && !said_now.live;
+    let body = api::observed(statement, directory_id, id, at, not_before, raw);
+    let ends = standing.live && !listed_now.live;
     let before = queue::bodies(conn, &[standing.inbox_id])?.into_iter().next();
     let before = before.and_then(|(_, source, body)| roles_of(&source, &body, id)).unwrap_or_default();
-    let loses_role = said_now.live && before.iter().any(|role| !said_now.roles.contains(role));
-    let tables = match (standing.live == said_now.live, loses_role || before != said_now.roles) {
+    let loses_role = listed_now.live && before.iter().any(|role| !listed_now.roles.contains(role));
+    let tables = match (standing.live == listed_now.live, loses_role || before != listed_now.roles) {
         (true, true) => format!("roles {}", before.join(", ")),
         (true, false) => format!("{}, with different content", shown(standing.live)),
         (false, _) => shown(standing.live).to_owned(),
     };
     let cause = format!("the event of {missed} was missed; last event at {}", standing.version.emitted);
     let mut found = loss(tables, cause, body, ends);
-    if loses_role || before != said_now.roles {
-        found.difference.broker = format!("{}, roles {}", found.difference.broker, said_now.roles.join(", "));
+    if loses_role || before != listed_now.roles {
+        found.difference.broker =
+            format!("{}, roles {}", found.difference.broker, listed_now.roles.join(", "));
     }
     Ok(Some((found, is_user && (ends || loses_role))))
 }

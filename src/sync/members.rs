@@ -10,7 +10,7 @@ use super::{
     report::{Difference, Done},
 };
 use crate::{
-    broker::api::{self, Question, Said},
+    broker::api::{self, ListStatement, Question},
     db::{Conn, DbError},
     decide::fact::EntityKind,
     runtime::clock::Timestamp,
@@ -58,7 +58,7 @@ pub(super) fn compare(
             let joined = page.iter().filter_map(|item| joined(comparing, group_id, group, &standing, item));
             let joined: Vec<(Loss, bool)> = joined.map(|gain| (gain, false)).collect();
             seen.extend(page.into_iter().map(|item| item.listed.id));
-            comparing.keep(joined)
+            comparing.add_found(joined)
         },
     )?;
     let gone: Vec<&str> = standing
@@ -100,7 +100,7 @@ fn joined(
     let since = known.map_or_else(|| "unknown here".to_owned(), |known| format!("removed at {}", known.at));
     Some(Loss {
         body: api::observed(
-            Said::Member,
+            ListStatement::Member,
             directory_id,
             &id,
             at,
@@ -146,7 +146,7 @@ fn left(
             let since = standing.get(&user_id).map_or(at, |known| known.at);
             found.push(Loss {
                 body: api::observed(
-                    Said::MemberGone,
+                    ListStatement::MemberGone,
                     directory_id,
                     &id,
                     at,

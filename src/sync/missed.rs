@@ -31,7 +31,7 @@ pub struct Settled {
     pub is_back: bool,
 }
 
-fn keep(conn: &mut Conn, name: &str, value: Option<i64>) -> QueryResult<()> {
+fn store(conn: &mut Conn, name: &str, value: Option<i64>) -> QueryResult<()> {
     match value {
         Some(value) => properties::set(conn, name, &value.to_string()),
         None => properties::unset(conn, name),
@@ -52,11 +52,11 @@ pub fn settle(database: &Database, last: Option<Timestamp>, now: Timestamp) -> R
         let known_last = properties::number(conn, LAST)?.map(Timestamp::from_micros);
         let newest = known_last.max(last);
         if newest != known_last {
-            keep(conn, LAST, newest.map(Timestamp::micros))?;
+            store(conn, LAST, newest.map(Timestamp::micros))?;
         }
         if missed > 0 {
             let total = properties::number(conn, TOTAL)?.unwrap_or_default();
-            keep(conn, TOTAL, Some(total.saturating_add(i64::try_from(missed).unwrap_or(i64::MAX))))?;
+            store(conn, TOTAL, Some(total.saturating_add(i64::try_from(missed).unwrap_or(i64::MAX))))?;
         }
         let away = properties::number(conn, AWAY)?.map(Timestamp::from_micros);
         let settled = match (away, oldest) {
@@ -70,18 +70,18 @@ pub fn settle(database: &Database, last: Option<Timestamp>, now: Timestamp) -> R
             _ => Settled { missed, ..Settled::default() },
         };
         // State and notice change in one transaction, so the operator is notified once.
-        let mut told = None;
+        let mut notices = None;
         if let Some(since) = settled.went_away {
-            keep(conn, AWAY, Some(since.micros()))?;
-            told = Some(WebhooksAway { since: since.micros(), back_at: None });
+            store(conn, AWAY, Some(since.micros()))?;
+            notices = Some(WebhooksAway { since: since.micros(), back_at: None });
         }
         if settled.is_back {
-            keep(conn, AWAY, None)?;
+            store(conn, AWAY, None)?;
             let since = away.unwrap_or(now).micros();
-            told = Some(WebhooksAway { since, back_at: newest.map(Timestamp::micros) });
+            notices = Some(WebhooksAway { since, back_at: newest.map(Timestamp::micros) });
         }
-        let told: Vec<Notice> = told.into_iter().map(Notice::WebhooksAway).collect();
-        outbox::enqueue(conn, &told, now)?;
+        let notices: Vec<Notice> = notices.into_iter().map(Notice::WebhooksAway).collect();
+        outbox::enqueue(conn, &notices, now)?;
         Ok(settled)
     })
 }

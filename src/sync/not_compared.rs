@@ -88,7 +88,7 @@ pub fn look(database: &Database, alarm_hours: u32, now: Timestamp) -> Result<Cha
         }
         let notices: Vec<Notice> = notices.into_iter().map(Notice::NotCompared).collect();
         outbox::enqueue(conn, &notices, now)?;
-        keep(conn, changes.apply(notified))?;
+        store(conn, changes.apply(notified))?;
         Ok(changes)
     })
 }
@@ -111,7 +111,7 @@ fn notified(conn: &mut Conn) -> QueryResult<Times> {
     Ok(known.into_iter().map(|(id, at)| (id, Timestamp::from_micros(at))).collect())
 }
 
-fn keep(conn: &mut Conn, notified: Times) -> QueryResult<()> {
+fn store(conn: &mut Conn, notified: Times) -> QueryResult<()> {
     if notified.is_empty() {
         return properties::unset(conn, NOTIFIED);
     }

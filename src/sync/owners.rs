@@ -11,7 +11,7 @@ use super::{
     subjects::Subject,
 };
 use crate::{
-    broker::api::{Question, Said},
+    broker::api::{ListStatement, Question},
     db::DbError,
     decide::{fact::EntityKind, state::NO_CLAIM, tenant},
     tables::{claims, facts},
@@ -46,7 +46,7 @@ impl Reconcile<'_> {
                     .collect();
                 let tenant_id = tenant::of_organization(&item.listed.id).into_owned();
                 let home = subjects.iter().find(|subject| subject.tenant_id == tenant_id);
-                let difference = against(conn, &[], &facts, Said::Organization, "", at, item)?;
+                let difference = against(conn, &[], &facts, ListStatement::Organization, "", at, item)?;
                 let home = home.map(|home| home.directory_id.clone());
                 found.extend(home.zip(difference.map(|(loss, _)| loss)));
             }
@@ -59,7 +59,8 @@ impl Reconcile<'_> {
                     .filter(|(kind, _, _)| *kind == EntityKind::Directory)
                     .map(|(_, _, fact)| fact)
                     .collect();
-                let difference = against(conn, &claims, &facts, Said::Directory, directory_id, at, item)?;
+                let difference =
+                    against(conn, &claims, &facts, ListStatement::Directory, directory_id, at, item)?;
                 found.extend(difference.map(|(loss, _)| (directory_id.to_owned(), loss)));
             }
             Ok(())

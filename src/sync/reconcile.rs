@@ -17,7 +17,7 @@ use super::{
     subjects::{self, Subject, foreign},
 };
 use crate::{
-    broker::api::{self, Question, Said},
+    broker::api::{self, ListStatement, Question},
     db::{Database, DbError},
     decide::{Rules, fact::EntityKind},
     inbox::insert::append_within,
@@ -161,7 +161,7 @@ impl Reconcile<'_> {
     }
 
     /// What the operator asked for.
-    pub(super) fn concerns(&self, tenant_id: &str, directory_id: &str) -> bool {
+    pub(super) fn is_requested(&self, tenant_id: &str, directory_id: &str) -> bool {
         self.tenant.is_none_or(|tenant| tenant == tenant_id)
             && self.directory.is_none_or(|directory| directory == directory_id)
     }
@@ -267,7 +267,7 @@ impl Reconcile<'_> {
                 if kind == EntityKind::Directory && fact.live && fact.version.emitted <= at {
                     let data = known(conn, &fact, &id, directory_id, &claims)?;
                     bodies.push(api::observed(
-                        Said::DirectoryGone,
+                        ListStatement::DirectoryGone,
                         directory_id,
                         &id,
                         at,
@@ -307,7 +307,7 @@ impl Reconcile<'_> {
         let mut reports: Vec<Report> = known
             .into_iter()
             .filter(|(directory_id, tenant_id)| {
-                self.concerns(tenant_id, directory_id) && self.which.includes(directory_id, compared)
+                self.is_requested(tenant_id, directory_id) && self.which.includes(directory_id, compared)
             })
             .map(|(directory_id, tenant_id)| {
                 let mut report = Report::of(&tenant_id, &directory_id);

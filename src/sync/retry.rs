@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_kept_as_seconds_or_as_a_date_and_never_longer_than_a_minute() {
+    fn retry_after_is_followed_as_seconds_or_as_a_date_but_never_longer_than_a_minute() {
         assert_eq!(seconds(Some("7"), 1), Some(7.0));
         assert_eq!(seconds(Some("Fri, 27 Nov 2026 16:00:09 GMT"), 1), Some(9.0));
         assert_eq!(seconds(Some("3600"), 1), Some(60.0));

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_start_waits_and_a_comparison_by_hand_is_followed_by_the_next_turn() {
+    fn the_first_start_waits_and_a_manual_comparison_does_not_replace_the_scheduled_one() {
         let mut now = at(0);
         let first = Schedule { every_seconds: 6 * HOUR, since: now, now };
         assert!(!first.is_due("d", None));

@@ -44,7 +44,7 @@ pub fn look(
         let mut notices = Vec::with_capacity(after.len());
         for silent in &after {
             // Another process may have been faster.
-            if directory_activity::tell(conn, silent, now)? {
+            if directory_activity::mark_notified(conn, silent, now)? {
                 notices.push(Notice::silent(silent, days, Some(reason(silent))));
             }
         }

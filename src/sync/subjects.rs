@@ -81,7 +81,7 @@ impl Reconcile<'_> {
             listed: None,
             is_disputed: false,
         }));
-        subjects.retain(|subject| self.concerns(&subject.tenant_id, &subject.directory_id));
+        subjects.retain(|subject| self.is_requested(&subject.tenant_id, &subject.directory_id));
         subjects
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Reads missed events.
-pub struct Asker {
+pub struct EventReader {
     database: Database,
     client: Arc<Client>,
     clock: Clock,
@@ -40,14 +40,14 @@ pub fn start(
     metrics: &Arc<Metrics>,
     arrivals: Arrivals,
     work: Wake,
-) -> Result<Vec<(Wake, JoinHandle<()>)>, AskError> {
+) -> Result<Vec<(Wake, JoinHandle<()>)>, ApiReaderError> {
     let Some(settings) = config.api() else { return Ok(Vec::new()) };
     let wake = Wake::default();
     let stopping = wake.clone();
     let client = Arc::new(Client::new(&settings, move || stopping.is_stopping())?);
     let mut threads = Vec::new();
     if let Some(every) = config.poll() {
-        let asker = Asker {
+        let reader = EventReader {
             database: database.clone(),
             client: client.clone(),
             clock: clock.clone(),
@@ -56,8 +56,8 @@ pub fn start(
             work: work.clone(),
             wake: wake.clone(),
         };
-        asker.arrivals.want();
-        let follow = move || asker.follow(every);
+        reader.arrivals.want();
+        let follow = move || reader.follow(every);
         threads.push(std::thread::Builder::new().name("events".to_owned()).spawn(follow)?);
     }
     if config.reconcile.every_hours > 0 || config.mail.silent_days > 0 {
@@ -77,7 +77,7 @@ pub fn start(
     Ok(threads.into_iter().map(|thread| (wake.clone(), thread)).collect())
 }
 
-impl Asker {
+impl EventReader {
     fn follow(&self, every: Duration) {
         while !self.wake.is_stopping() {
             self.poll();
@@ -139,7 +139,7 @@ impl Asker {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ApiReaderError {
     #[error("{0}")]
     Api(#[from] ApiError),
     #[error("{0}")]

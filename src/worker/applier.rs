@@ -91,7 +91,7 @@ impl Applier {
             match self.step() {
                 Ok(ApplyStep::Full) => {
                     pause = PAUSE;
-                    if wake.heard() {
+                    if wake.take_ring() {
                         wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_ON_SQLITE));
                     }
                 }
@@ -181,7 +181,7 @@ impl Applier {
             leavers = refreshed.leavers,
             "recomputed a part of a directory"
         );
-        self.tell(refreshed.notices);
+        self.ring_notifier(refreshed.notices);
         Ok(true)
     }
 
@@ -196,7 +196,7 @@ impl Applier {
             leavers = released.leavers,
             "applied changes of people whose hold is decided"
         );
-        self.tell(released.notices);
+        self.ring_notifier(released.notices);
         Ok(true)
     }
 
@@ -204,7 +204,7 @@ impl Applier {
         let retried = refused::step(&self.database, &self.rules(), now)?;
         self.log.grew(retried.applied);
         self.metrics.deprovisioned.inc_by(retried.leavers as u64);
-        self.tell(retried.notices);
+        self.ring_notifier(retried.notices);
         Ok(retried.applied > 0)
     }
 
@@ -227,18 +227,18 @@ impl Applier {
         for event in &applied.event_keys {
             tracing::debug!(event.id = %event, "delivery applied");
         }
-        self.log_set_aside(&applied.set_aside);
+        self.log_dead_letters(&applied.dead_letters);
         self.log_left_out(&applied.left_out);
         self.log_overruled(&applied.overruled);
         tracing::info!(
             deliveries = applied.deliveries,
-            set_aside = applied.set_aside.len(),
+            dead_letters = applied.dead_letters.len(),
             leavers = applied.leavers,
             refreshes = applied.refreshes,
             duration_ms = begun.elapsed().as_millis(),
             "applied a batch"
         );
-        self.tell(applied.notices + applied.set_aside.len());
+        self.ring_notifier(applied.notices + applied.dead_letters.len());
         Ok(applied.deliveries)
     }
 
@@ -261,11 +261,11 @@ impl Applier {
         self.failures.store(0, Ordering::Relaxed);
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
-        self.log_set_aside(&outcome.set_aside);
+        self.log_dead_letters(&outcome.dead_letters);
         self.log_left_out(&outcome.left_out);
         self.log_overruled(&outcome.overruled);
-        self.tell(outcome.notices + outcome.set_aside.len());
-        Ok(outcome.applied + outcome.postponed + outcome.set_aside.len())
+        self.ring_notifier(outcome.notices + outcome.dead_letters.len());
+        Ok(outcome.applied + outcome.postponed + outcome.dead_letters.len())
     }
 
     /// `rosterd inbox show` lists the same values.
@@ -290,9 +290,9 @@ impl Applier {
         }
     }
 
-    fn log_set_aside(&self, letters: &[DeadLetter]) {
+    fn log_dead_letters(&self, letters: &[DeadLetter]) {
         for letter in letters {
-            self.metrics.set_aside.get_or_create(&Reason { reason: letter.reason }).inc();
+            self.metrics.dead_lettered.get_or_create(&Reason { reason: letter.reason }).inc();
             tracing::error!(
                 inbox.id = letter.inbox_id,
                 reason = letter.reason,
@@ -303,7 +303,7 @@ impl Applier {
         }
     }
 
-    fn tell(&self, notices: usize) {
+    fn ring_notifier(&self, notices: usize) {
         if notices > 0 {
             self.notices.ring();
         }

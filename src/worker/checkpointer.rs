@@ -67,18 +67,18 @@ mod tests {
     use crate::db::{DbError, Url};
 
     #[test]
-    fn it_rings_once_for_each_so_many() {
+    fn it_rings_once_for_each_number_of_deliveries() {
         let log = WalGrowth::default();
         log.grew(EVERY - 1);
-        assert!(!log.wake.heard());
+        assert!(!log.wake.take_ring());
         log.grew(1);
-        assert!(log.wake.heard());
+        assert!(log.wake.take_ring());
         log.grew(1);
-        assert!(!log.wake.heard());
+        assert!(!log.wake.take_ring());
     }
 
     #[test]
-    fn what_the_log_holds_reaches_the_file_without_a_commit() {
+    fn the_write_ahead_log_reaches_the_file_without_a_commit() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("rosterd.db");
         let database = Database::new(&Url::Sqlite(file.display().to_string()), 2);

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_for_the_turn_is_no_silence_and_many_left_behind_are_waited_for_longer() {
+    fn a_wait_for_the_serialized_transaction_is_no_silence_and_the_bound_grows_with_abandoned_shifts() {
         assert!(bound(0) > Duration::from_secs(20));
         assert_eq!(bound(MOST_LEFT_BEHIND), LONG_BOUND);
     }

@@ -25,7 +25,7 @@ fn execute(app: &TestApp, sql: &str) {
 }
 
 /// What another process of this service keeps.
-fn kept_elsewhere(app: &TestApp, body: &Value) {
+fn stored_elsewhere(app: &TestApp, body: &Value) {
     let delivery = Delivery::new(Source::WorkOs, Bytes::from(body.to_string()), app.clock.now());
     append(app.database(), &[delivery]).unwrap();
 }
@@ -39,7 +39,7 @@ fn ids(app: &TestApp) -> Vec<String> {
 }
 
 #[test]
-fn what_was_just_kept_is_applied_without_being_read_back() {
+fn a_delivery_that_was_just_stored_is_applied_without_being_read_again() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_| {});
         app.deliver(&joined(1));
@@ -52,13 +52,13 @@ fn what_was_just_kept_is_applied_without_being_read_back() {
 }
 
 #[test]
-fn what_others_kept_before_is_applied_in_the_same_step() {
+fn deliveries_that_other_processes_stored_before_are_applied_in_the_same_step() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_| {});
-        kept_elsewhere(&app, &joined(1));
+        stored_elsewhere(&app, &joined(1));
         app.deliver(&joined(2));
         app.deliver(&joined(3));
-        kept_elsewhere(&app, &joined(4));
+        stored_elsewhere(&app, &joined(4));
 
         assert_eq!(app.applier.step().unwrap(), ApplyStep::Worked);
         assert_eq!(ids(&app), ["u1", "u2", "u3"]);
@@ -69,11 +69,11 @@ fn what_others_kept_before_is_applied_in_the_same_step() {
 }
 
 #[test]
-fn what_others_kept_between_is_not_left_lying_while_more_comes() {
+fn deliveries_that_other_processes_stored_between_are_applied_while_more_arrive() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 2);
         app.deliver(&joined(1));
-        kept_elsewhere(&app, &joined(2));
+        stored_elsewhere(&app, &joined(2));
         for n in 3..=7 {
             app.deliver(&joined(n));
         }
@@ -149,7 +149,7 @@ fn overtaken(backend: Backend) -> TestApp {
 }
 
 #[test]
-fn what_another_process_applied_is_forgotten_by_an_idle_one() {
+fn an_idle_process_forgets_deliveries_that_another_process_applied() {
     for backend in Backend::offered() {
         let app = overtaken(backend);
 
@@ -160,7 +160,7 @@ fn what_another_process_applied_is_forgotten_by_an_idle_one() {
 }
 
 #[test]
-fn what_another_process_applied_is_not_applied_again_and_holds_up_nothing() {
+fn deliveries_applied_by_another_process_are_not_applied_again_and_delay_nothing() {
     for backend in Backend::offered() {
         let app = overtaken(backend);
         let before = trail(&app, "org_1").len();

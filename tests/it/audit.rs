@@ -114,7 +114,7 @@ both! {
 }
 
 both! {
-    fn what_changes_nothing_leaves_no_trace_and_a_first_sync_one_entry_a_user(app) {
+    fn an_event_without_effect_leaves_no_entry_and_a_first_sync_one_for_each_user(app) {
         let people: Vec<Value> = (0..30).map(|n| event(&format!("e{n}"), "dsync.user.created", n, user(&format!("u{n}"), "active", n))).collect();
         app.play(&people);
         assert_eq!(of_others(trail(app, "org_1")).len(), 30);
@@ -135,7 +135,7 @@ both! {
 }
 
 both! {
-    fn whoever_changes_something_is_named(app) {
+    fn the_author_of_a_change_is_named(app) {
         app.play(&[
             event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),
             event("e1", "dsync.user.created", 1, user("u1", "active", 1)),

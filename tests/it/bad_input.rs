@@ -169,14 +169,14 @@ both! {
                 .replace("\"HERE\"", raw);
             assert_eq!(ends(app, body), "applied", "{raw}");
         }
-        let kept: Vec<Value> = app.rows(USERS).iter().map(|row| row["custom_attributes"].clone()).collect();
-        assert_eq!([&kept[0], &kept[3], &kept[4]], [&json!({}), &json!({"v": "\u{fffd}"}), &json!({"v": "\u{fffd}"})]);
+        let stored: Vec<Value> = app.rows(USERS).iter().map(|row| row["custom_attributes"].clone()).collect();
+        assert_eq!([&stored[0], &stored[3], &stored[4]], [&json!({}), &json!({"v": "\u{fffd}"}), &json!({"v": "\u{fffd}"})]);
         still_serves(app);
     }
 }
 
 both! {
-    fn types_that_are_unknown_are_kept_and_marked_ignored(app) {
+    fn events_of_unknown_types_are_stored_and_marked_ignored(app) {
         for kind in ["user.created", "dsync.token.created", "dsync.deactivated", "dsync.group.member_frobnicated", "x"] {
             assert_eq!(ends(app, event(kind, kind, 1, json!({"any": "thing"})).to_string()), "ignored", "{kind}");
         }

@@ -147,9 +147,9 @@ fn a_wrong_setting_is_one_sentence_that_names_key_and_remedy() {
         let mut command = rosterd();
         command.arg("serve").env("ROSTERD_CONFIG", &file).env(variable.0, variable.1);
         let refused = output(command.env("WORKOS_WEBHOOK_SECRET", SECRET));
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(1), "{said}");
-        assert!(said.contains(part) && !said.contains("ada:word"), "{part} in {said}");
+        let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{printed}");
+        assert!(printed.contains(part) && !printed.contains("ada:word"), "{part} in {printed}");
     }
 }
 
@@ -196,8 +196,12 @@ fn a_signal_to_stop_ends_it_with_exit_code_0_and_keeps_what_was_acknowledged() {
         command
             .env("DATABASE_URL", store.url())
             .args(["inbox", "list", "--limit", "100000", "--format", "json"]);
-        let kept: Vec<Value> = serde_json::from_str(&stdout(&output(&mut command))).unwrap();
-        assert!(report["accepted"].as_u64().unwrap() <= kept.len() as u64, "{} kept: {report}", kept.len());
+        let stored: Vec<Value> = serde_json::from_str(&stdout(&output(&mut command))).unwrap();
+        assert!(
+            report["accepted"].as_u64().unwrap() <= stored.len() as u64,
+            "{} kept: {report}",
+            stored.len()
+        );
         assert!(report["accepted"].as_u64().unwrap() > 0);
     }
 }

@@ -193,16 +193,16 @@ fn privileges_that_are_taken_and_locks_are_held_against_no_delivery() {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn a_server_that_speaks_german_changes_nothing_of_that() {
+fn a_server_with_german_messages_makes_no_difference() {
     let Some(server) = Server::start_in(Some("de")) else { return };
     execute(&server.url(), "CREATE DATABASE german");
     execute(&server.url(), "ALTER DATABASE german SET lc_messages = 'C.UTF-8'");
     let store = TestDatabase::Postgres { server: server.url(), name: "german".to_owned() };
     let mut asked = PgConnection::establish(&store.url()).unwrap();
-    let said = asked.batch_execute("SELECT * FROM nowhere").unwrap_err().to_string();
+    let message = asked.batch_execute("SELECT * FROM nowhere").unwrap_err().to_string();
     drop(asked);
-    if !said.contains("existiert nicht") {
-        eprintln!("NOT RUN: this PostgreSQL has no German messages: {said}");
+    if !message.contains("existiert nicht") {
+        eprintln!("NOT RUN: this PostgreSQL has no German messages: {message}");
         return;
     }
     let (app, role) = limited(store);

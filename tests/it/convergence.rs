@@ -93,7 +93,7 @@ property!(
     case,
     attributed::by_moves
 );
-property!(what_is_wrong_with_an_event_stays_with_it, (60, 30), poison::poisoned, poison::stays_with_itself);
+property!(a_broken_event_affects_only_itself, (60, 30), poison::poisoned, poison::stays_with_itself);
 
 fn equals_the_model(world: &World, case: &Case) -> Outcome {
     equal(model::tables(&case.events(), &case.rules(), case.mapped), world.tables())
@@ -180,9 +180,9 @@ fn compacted(world: &World, case: &Case) -> Outcome {
     equals_the_model(world, case)?;
 
     world.rebuilt(&case.rules())?;
-    let kept = world.kept();
+    let stored = world.stored();
     world.begin(case.mapped);
-    world.deliver(&kept);
+    world.deliver(&stored);
     drain(&applier, || Ok(()))?;
     equals_the_model(world, case)
 }
@@ -202,16 +202,16 @@ fn notices(world: &World, case: &Case) -> Outcome {
             };
             renamed.extend(now.iter().filter_map(other));
             active = now;
-            let mut told = world.told();
+            let mut notified = world.notified();
             for passage in &passages {
-                let place = told.iter().position(|user| user == passage);
+                let place = notified.iter().position(|user| user == passage);
                 prop_assert!(place.is_some(), "{passage:?} left and is not told of");
-                told.remove(place.unwrap());
+                notified.remove(place.unwrap());
             }
             for user in &renamed {
-                told.iter().position(|told| told == user).map(|place| told.remove(place));
+                notified.iter().position(|notified| notified == user).map(|place| notified.remove(place));
             }
-            prop_assert!(told.is_empty(), "told of without a reason: {told:?}");
+            prop_assert!(notified.is_empty(), "told of without a reason: {notified:?}");
             Ok(())
         })?;
     }

@@ -44,7 +44,7 @@ fn a_header_is_accepted_exactly_when_the_policy_read_literally_accepts_it() {
 }
 
 #[test]
-fn a_body_is_labelled_and_read_alike_and_what_it_says_can_be_stored() {
+fn a_body_is_labelled_and_read_alike_and_its_content_can_be_stored() {
     replay("event", event);
 }
 
@@ -271,12 +271,12 @@ type ClaimSeen = (FirstSighting, bool, Option<String>);
 
 /// A word's place, and its version, whether it is live, its digest, and whether it is revealed.
 type Place = (EntityKind, String, Option<Pair>);
-type WordSeen = (Version, bool, i64, bool);
+type FactSeen = (Version, bool, i64, bool);
 
 /// All that must be a function of the set of events.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
-    facts: BTreeMap<Place, WordSeen>,
+    facts: BTreeMap<Place, FactSeen>,
     claims: BTreeMap<Pair, ClaimSeen>,
     memberships: BTreeMap<(String, String, Pair), (Version, bool)>,
     mentions: BTreeSet<(Pair, String)>,
@@ -426,8 +426,8 @@ fn seen(state: &StateSlice, rules: &Rules) -> Seen {
     let mut seen = Seen::default();
     for ((kind, id), fact) in state.all_facts() {
         let key = (kind, id.clone(), pair(fact.claim_id));
-        let said = (fact.version.clone(), fact.live, fact.digest, fact.revealed_by.is_some());
-        assert_eq!(seen.facts.insert(key, said), None, "two words under one claim");
+        let stored = (fact.version.clone(), fact.live, fact.digest, fact.revealed_by.is_some());
+        assert_eq!(seen.facts.insert(key, stored), None, "two words under one claim");
     }
     for claim in state.claims() {
         let outcome = (claim.first.clone(), claim.revealed_by.is_some(), claim.tenant_id.clone());
@@ -506,9 +506,9 @@ pub fn sequence(input: &[u8]) {
     let mut evidence: NeededEvidence =
         state.touched.memberships.values().map(|(_, inbox_id)| *inbox_id).collect();
     evidence.extend(state.touched.mentions.values());
-    let mut kept = log.clone();
-    kept.retain(|(inbox_id, body)| {
+    let mut rest = log.clone();
+    rest.retain(|(inbox_id, body)| {
         observed(body).is_some_and(|observation| needed(&state, *inbox_id, &observation, &evidence))
     });
-    assert_eq!(seen(&folded(&kept, &rules), &rules), expected, "without what is not needed");
+    assert_eq!(seen(&folded(&rest, &rules), &rules), expected, "without what is not needed");
 }

@@ -102,7 +102,7 @@ impl TestApp {
 
     pub fn start_on(store: TestDatabase, config: Config) -> Self {
         let clock = Clock::fixed(NOW);
-        let app = app::start(&config, clock.clone(), Workers::ByHand).unwrap();
+        let app = app::start(&config, clock.clone(), Workers::Manual).unwrap();
         let applier = Applier {
             database: app.database.clone(),
             rules: config.rules().into(),

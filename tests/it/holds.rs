@@ -24,7 +24,7 @@ pub(super) fn created(n: usize) -> Value {
     event(&format!("created_{n}"), "dsync.user.created", 1, user(&named(n), "active", 1))
 }
 
-pub(super) fn said(n: usize, state: &str, seconds: i64) -> Value {
+pub(super) fn update(n: usize, state: &str, seconds: i64) -> Value {
     let id = format!("{state}_{n}_{seconds}");
     event(&id, "dsync.user.updated", seconds, user(&named(n), state, seconds))
 }
@@ -53,17 +53,33 @@ pub(super) fn range(people: std::ops::Range<usize>) -> Vec<String> {
     people.map(named).collect()
 }
 
-/// Each hold, the oldest first: state, people who wait, committed before, active before.
-pub(super) fn held(app: &TestApp) -> Vec<(String, usize, i64, i64)> {
+/// A hold as the tests compare it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HoldSummary {
+    pub(super) state: String,
+    /// People without a decision.
+    pub(super) undecided: usize,
+    /// Losses that were applied before the hold was opened.
+    pub(super) applied_before: i64,
+    /// Active people of the directory before all losses of the window.
+    pub(super) active_before: i64,
+}
+
+/// All holds, the oldest first.
+pub(super) fn held(app: &TestApp) -> Vec<HoldSummary> {
     app.database()
         .read::<_, DbError>(|conn| {
-            let mut told = Vec::new();
+            let mut summaries = Vec::new();
             for hold in rosterd::tables::holds::list(conn, None, None)?.into_iter().rev() {
                 let (_, people) = holds::show(conn, hold.id)?.unwrap();
-                let open = people.iter().filter(|held| held.state == "open").count();
-                told.push((hold.state, open, hold.applied_before, hold.active_before));
+                summaries.push(HoldSummary {
+                    state: hold.state,
+                    undecided: people.iter().filter(|held| held.state == "open").count(),
+                    applied_before: hold.applied_before,
+                    active_before: hold.active_before,
+                });
             }
-            Ok(told)
+            Ok(summaries)
         })
         .unwrap()
 }

@@ -114,7 +114,7 @@ both! {
 }
 
 both! {
-    fn a_body_changed_on_its_way_is_refused_and_not_kept(app) {
+    fn a_body_changed_in_transit_is_refused_and_not_stored(app) {
         let body = event("e1", "dsync.user.created", 1, user("u1", "active", 1)).to_string();
         let header = signature(SECRET, app.clock.now().millis(), body.as_bytes());
 
@@ -266,7 +266,7 @@ both! {
 }
 
 both! {
-    fn metrics_count_what_was_kept_and_applied(app) {
+    fn metrics_count_stored_and_applied_deliveries(app) {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
 
         let metrics = app.get("/metrics").body;

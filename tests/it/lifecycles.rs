@@ -280,7 +280,7 @@ both! {
 }
 
 both! {
-    fn an_event_that_claims_a_directory_for_another_tenant_is_set_aside_and_touches_neither(app) {
+    fn an_event_that_claims_a_directory_for_another_tenant_becomes_a_dead_letter_and_changes_neither(app) {
         app.play(&beginning());
         let before: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
 
@@ -360,7 +360,7 @@ both! {
 }
 
 both! {
-    fn lesson_5_and_7_a_tenant_that_keeps_people_of_deleted_directories_keeps_them_and_nobody_is_told(app, |config| {
+    fn lesson_5_and_7_a_tenant_that_keeps_people_of_deleted_directories_keeps_them_without_notices(app, |config| {
         config.directories.deleted_of.insert("org_1".to_owned(), rosterd::decide::People::Keep);
     }) {
         app.play(&beginning());
@@ -389,7 +389,7 @@ both! {
         assert!(app.app.take().unwrap().stop());
         app.config.directories.deleted = rosterd::decide::People::Deprovision;
         app.applier.rules = app.config.rules().into();
-        app.app = Some(rosterd::app::start(&app.config, app.clock.clone(), rosterd::app::Workers::ByHand).unwrap());
+        app.app = Some(rosterd::app::start(&app.config, app.clock.clone(), rosterd::app::Workers::Manual).unwrap());
         app.drain();
 
         assert_eq!(status(app), ["u1 inactive"]);
@@ -447,7 +447,7 @@ both! {
 }
 
 both! {
-    fn lesson_14_and_19_what_is_not_for_us_is_kept_and_moves_nothing(app) {
+    fn lesson_14_and_19_events_of_other_types_are_stored_and_change_nothing(app) {
         app.play(&beginning());
         app.play(&[
             event("x1", "user.deleted", 50, json!({"id": "user_1"})),
@@ -537,7 +537,7 @@ both! {
 }
 
 both! {
-    fn what_retention_drops_does_not_bring_back_the_members_of_before(app) {
+    fn retention_does_not_restore_former_members(app) {
         app.play(&made_again());
         app.clock.advance_seconds(400 * 24 * 3_600);
         app.drain();

@@ -28,7 +28,7 @@ fn created(n: usize) -> serde_json::Value {
 
 fn restart(app: &mut TestApp) {
     assert!(app.app.take().unwrap().stop());
-    app.app = Some(app::start(&app.config, app.clock.clone(), Workers::ByHand).unwrap());
+    app.app = Some(app::start(&app.config, app.clock.clone(), Workers::Manual).unwrap());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_connection_that_has_lost_its_settings_is_not_used_again() {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn reception_is_back_after_connections_fell_silent_and_what_was_kept_meanwhile_is_a_duplicate() {
+fn reception_continues_after_connections_fell_silent_and_deliveries_stored_meanwhile_are_duplicates() {
     let store = TestDatabase::create(Backend::Postgres);
     let mut config = settings(&store);
     let mut proxy = None;

@@ -71,7 +71,7 @@ fn later(app: &TestApp) {
 }
 
 both! {
-    fn a_leaver_is_told_once_in_text_and_html_to_the_tenants_recipients(app) {
+    fn a_leaver_is_reported_once_in_text_and_html_to_the_tenants_recipients(app) {
         let office = Office::with(app, |config| {
             config.mail.recipients.insert("org_1".to_owned(), vec!["it@acme.example".parse().unwrap()]);
         });
@@ -96,7 +96,7 @@ both! {
 }
 
 both! {
-    fn both_modes_of_the_broker_are_told_alike(app) {
+    fn both_removal_modes_of_the_broker_are_reported_alike(app) {
         let office = Office::of(app);
         app.play(&[created("u1"), created("u2")]);
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9)), deleted("u2", 9)]);
@@ -129,7 +129,7 @@ both! {
 }
 
 both! {
-    fn whoever_is_active_again_before_the_mail_leaves_is_not_told_of(app) {
+    fn a_person_who_is_active_again_before_the_mail_is_sent_is_not_reported(app) {
         let office = Office::of(app);
         app.play(&[created("u1")]);
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9))]);
@@ -143,7 +143,7 @@ both! {
 }
 
 both! {
-    fn a_returner_is_not_told_of_though_the_directory_itself_spoke_only_after_both(app) {
+    fn a_returner_is_not_reported_even_if_the_directorys_own_event_came_after_both(app) {
         let office = Office::of(app);
         app.play(&[created("u1")]);
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9))]);
@@ -269,7 +269,7 @@ both! {
 }
 
 both! {
-    fn a_recipient_who_is_refused_keeps_nobody_else_from_being_told(app) {
+    fn a_refused_recipient_does_not_stop_the_mail_to_the_others(app) {
         let office = Office::with(app, |config| {
             let recipients = ["gone@acme.example", "it@acme.example"].map(|address| address.parse().unwrap());
             config.mail.recipients.insert("org_1".to_owned(), recipients.to_vec());
@@ -288,7 +288,7 @@ both! {
 }
 
 both! {
-    fn whoever_bore_an_id_before_is_told_of_by_their_own_name_though_the_id_is_active(app) {
+    fn a_former_bearer_of_an_active_id_is_reported_by_their_own_name(app) {
         let named = |state, seconds, name: &str| {
             let address = format!("{name}@acme.example");
             with(user("jsmith", state, seconds), json!({"idp_id": name, "email": address, "first_name": name, "last_name": "Smith"}))

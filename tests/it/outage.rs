@@ -16,7 +16,7 @@ fn created(n: usize) -> serde_json::Value {
 }
 
 both! {
-    fn what_cannot_be_made_durable_is_503_with_retry_after_and_nothing_acknowledged_is_lost(app) {
+    fn a_delivery_that_cannot_be_stored_gets_503_with_retry_after_and_no_acknowledged_one_is_lost(app) {
         app.deliver(&created(1));
 
         take_away(app);
@@ -82,7 +82,7 @@ both! {
         // Stopped with everything still in the queue.
         assert!(app.app.take().unwrap().stop());
 
-        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::ByHand).unwrap());
+        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::Manual).unwrap());
         app.drain();
 
         assert_eq!(app.brief(USERS, &["id"]).len(), 5);

@@ -22,7 +22,7 @@ fn state(app: &TestApp, event: &str) -> String {
 }
 
 both! {
-    fn an_event_that_the_database_refuses_is_set_aside_alone_and_can_be_retried(app) {
+    fn only_the_event_that_the_database_refuses_becomes_a_dead_letter_and_it_can_be_retried(app) {
         // A host that has put its own constraint on our table.
         execute(app, "CREATE UNIQUE INDEX host_email ON users (tenant_id, email)");
         app.play(&[created("u1", "shared@acme.example")]);
@@ -72,7 +72,7 @@ fn work(app: &TestApp) {
 }
 
 both! {
-    fn an_event_that_keeps_failing_waits_ever_longer_holds_up_nobody_and_is_set_aside_in_the_end(app) {
+    fn an_event_that_fails_repeatedly_waits_longer_each_time_delays_no_other_and_becomes_a_dead_letter(app) {
         refuse_for_now(app);
         app.deliver(&created("u_stuck", "stuck@acme.example"));
         app.deliver(&created("u1", "u1@acme.example"));
@@ -161,7 +161,7 @@ fn connections_cut_in_the_middle_of_every_batch_are_held_against_no_delivery() {
 }
 
 both! {
-    fn a_hosts_own_trigger_that_speaks_of_locks_and_writing_holds_up_nobody(app) {
+    fn an_applications_trigger_whose_error_mentions_locks_and_writing_delays_no_other_event(app) {
         let words = "this mailbox is locked: could not write to it, out of memory";
         let trouble = match app.store {
             TestDatabase::Sqlite(_) => words.to_owned(),

@@ -65,9 +65,9 @@ fn assert_refused(pooler: &Pooler, setting: &str) {
                 .env("WORKOS_WEBHOOK_SECRET", crate::harness::SECRET)
                 .args(arguments),
         );
-        let said = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+        let printed = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
         assert!(!ended.status.success(), "{arguments:?} {setting}");
-        assert!(said.contains(" pooler in ") && said.contains("session mode"), "{said}");
+        assert!(printed.contains(" pooler in ") && printed.contains("session mode"), "{printed}");
         assert!(begun.elapsed() < Duration::from_secs(15), "{arguments:?} took {:?}", begun.elapsed());
     }
 }
@@ -201,8 +201,8 @@ fn a_pooler_in_session_mode_without_room_for_a_second_connection_is_named() {
             .env("WORKOS_WEBHOOK_SECRET", crate::harness::SECRET)
             .arg("doctor"),
     );
-    let said = String::from_utf8_lossy(&doctor.stdout);
-    assert!(!doctor.status.success() && said.contains("default_pool_size"), "{said}");
+    let printed = String::from_utf8_lossy(&doctor.stdout);
+    assert!(!doctor.status.success() && printed.contains("default_pool_size"), "{printed}");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_untouched(&store, &pooler);
 }

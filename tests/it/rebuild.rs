@@ -96,7 +96,7 @@ both! {
 }
 
 both! {
-    fn what_was_tampered_with_is_shown_by_a_dry_run_and_mended_by_a_rebuild_and_nobody_is_told(app) {
+    fn changed_rows_are_shown_by_a_dry_run_and_repaired_by_a_rebuild_without_notices(app) {
         app.play(&life());
         let (before, notices) = (tables(app), app.notices());
         execute(app, "UPDATE users SET status = 'inactive' WHERE id = 'u1'; DELETE FROM user_roles; DELETE FROM groups; \
@@ -170,7 +170,7 @@ both! {
 }
 
 both! {
-    fn what_was_dropped_is_a_duplicate_still_and_revives_nobody(app) {
+    fn a_deleted_delivery_is_still_a_duplicate_and_revives_nobody(app) {
         let created = event("e1", "dsync.user.created", 1, user("u1", "active", 1));
         app.play(&[created, event("e2", "dsync.user.updated", 2, user("u1", "active", 2))]);
         app.play(&[event("e3", "dsync.user.updated", 3, user("u1", "active", 3))]);
@@ -281,8 +281,8 @@ fn shrink(backend: Backend) {
         let deliveries: Vec<Delivery> = (from..(from + 1_000).min(events))
             .map(|n| {
                 let who = format!("directory_user_{:020}", n % users);
-                let said = with(user(&who, "active", n), json!({"job_title": format!("Title {n}")}));
-                let body = event(&format!("event_{n:026}"), "dsync.user.updated", n, said).to_string();
+                let titled = with(user(&who, "active", n), json!({"job_title": format!("Title {n}")}));
+                let body = event(&format!("event_{n:026}"), "dsync.user.updated", n, titled).to_string();
                 let label = Source::WorkOs.label(body.as_bytes());
                 Delivery { source: Source::WorkOs, label, body: body.into(), received_at: app.clock.now() }
             })

@@ -126,20 +126,20 @@ both! {
 }
 
 both! {
-    fn a_mapping_that_the_host_refuses_for_one_person_is_applied_later_and_tells_of_the_leaver_alone(app) {
+    fn a_mapping_that_the_database_refuses_for_one_person_is_applied_later_and_reports_only_the_leaver(app) {
         beginning(app, 5);
         crate::roles::apply(app, "[roles.member]\nprivileged = true\n");
         refuse(app, "a02");
         crate::roles::apply(app, "unmapped = \"no_access\"\nunknown_roles = \"ignore\"\n[roles.other]\n");
         assert_eq!(active(app), ["a02"]);
-        let told = app.noticed("deprovisioned").len();
+        let before = app.noticed("deprovisioned").len();
 
         allow(app);
         app.clock.advance_seconds(60);
         app.drain();
 
         assert_eq!(active(app), Vec::<String>::new());
-        assert_eq!(app.noticed("deprovisioned")[told..], ["a02".to_owned()]);
+        assert_eq!(app.noticed("deprovisioned")[before..], ["a02".to_owned()]);
         // Administrators of another mapping are told of its effects as a whole.
         assert_eq!(app.noticed("privileged_lost"), Vec::<String>::new());
     }
@@ -169,11 +169,11 @@ both! {
     fn an_approved_hold_is_done_but_for_the_one_whom_the_host_refuses(app) {
         beginning(app, 30);
         for side in ["a", "b"] {
-            let said = |n| {
+            let update = |n| {
                 let data = of(side, user(&format!("{side}{n:02}"), "inactive", 9));
                 event(&format!("said_{side}{n}"), "dsync.user.updated", 9, data)
             };
-            app.play(&(0..20).map(said).collect::<Vec<_>>());
+            app.play(&(0..20).map(update).collect::<Vec<_>>());
         }
         assert_eq!(active(app).len(), 60);
         refuse(app, "a02");
@@ -268,7 +268,7 @@ fn mend(app: &TestApp) {
 }
 
 both! {
-    fn what_is_wrong_with_the_database_is_held_against_nobody(app) {
+    fn a_fault_of_the_database_makes_no_dead_letter(app) {
         beginning(app, 8);
         break_the_database(app);
         for n in 0..8 {

@@ -63,7 +63,7 @@ fn both_databases_have_the_same_columns_and_may_leave_the_same_ones_empty() {
 }
 
 both! {
-    fn what_the_application_reads_is_what_the_tables_have(app) {
+    fn the_published_columns_are_equal_to_the_tables(app) {
         let columns = columns(app);
         for table in TABLES {
             let described: Vec<&str> = table.columns.iter().chain(table.hidden).map(|(name, _)| *name).collect();

@@ -19,7 +19,7 @@ fn text_of(kind: NoticeKind) -> String {
 }
 
 #[test]
-fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
+fn every_kind_has_the_next_step_the_action_and_a_contact() {
     for &kind in NoticeKind::ALL {
         let rendered = preview::rendered(kind, &Product::default());
         let text = &rendered.text;
@@ -42,7 +42,7 @@ fn every_kind_says_what_happens_next_what_to_do_and_where_to_ask() {
         let [headline, action] = [paragraphs.next().unwrap(), paragraphs.next().unwrap()];
         assert!(headline.ends_with('.') && headline.len() > 10, "what happened: {text}");
         assert!(
-            ["do not need to do anything", "lease"].iter().any(|said| action.contains(said)),
+            ["do not need to do anything", "lease"].iter().any(|phrase| action.contains(phrase)),
             "what must be done: {text}"
         );
     }
@@ -114,12 +114,12 @@ fn a_hold_that_ends_by_itself_says_when() {
 
     insta::assert_snapshot!(rendered.subject, @"Please decide: 12 people would lose access (Acme Corp)");
     let text = rendered.text.replace('\n', " ");
-    for said in [
+    for phrase in [
         "Please approve, reject or correct this change before 2026-01-17 12:00:00 UTC. If nobody decides, it is approved \
          automatically 48 hours after it was held.",
         "On hold     12 of 240 active people would lose access     Before      nobody lost access before the hold",
     ] {
-        assert!(text.contains(said), "{said} in {text}");
+        assert!(text.contains(phrase), "{phrase} in {text}");
     }
 }
 
@@ -136,7 +136,7 @@ fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
 }
 
 #[test]
-fn a_last_holder_is_told_with_what_ends_it() {
+fn a_retained_role_is_reported_with_the_way_to_end_it() {
     insta::assert_snapshot!(text_of(NoticeKind::LastHolderKept), @r#"
     Last owner not removed: Grace Hopper (Acme Corp)
 
@@ -181,7 +181,7 @@ fn doubled(news: News) -> News {
         News::Connected(tenant, directories) => News::Connected(tenant, twice(directories)),
         News::Silent(tenant, silences) => News::Silent(tenant, twice(silences)),
         News::Privileges(tenant, changes, _) => News::Privileges(tenant, twice(changes), 3),
-        News::Kept(tenant, kept) => News::Kept(tenant, twice(kept)),
+        News::Kept(tenant, last_holders) => News::Kept(tenant, twice(last_holders)),
         News::Held(tenant, held) => News::Held(tenant, held),
         News::Mapping(tenant, mappings) => News::Mapping(tenant, twice(mappings)),
         News::Report(tenant, review) => News::Report(tenant, review),
@@ -398,9 +398,11 @@ fn spoiled(news: News, evil: &str) -> News {
             }
             News::Privileges(tenant(of), changes, total)
         }
-        News::Kept(of, mut kept) => {
-            kept.iter_mut().for_each(|one| (one.name, one.email, one.role) = (some(), mail(), text()));
-            News::Kept(tenant(of), kept)
+        News::Kept(of, mut last_holders) => {
+            last_holders
+                .iter_mut()
+                .for_each(|one| (one.name, one.email, one.role) = (some(), mail(), text()));
+            News::Kept(tenant(of), last_holders)
         }
         News::Held(of, mut held) => {
             held.directory = some();

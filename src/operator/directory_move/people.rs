@@ -144,7 +144,7 @@ impl Moving<'_> {
         let homes = recompute::homes(conn, &state, rules)?;
         state.touched.entities.extend(ids.iter().map(|id| (kind, id.clone())));
         let cause = ChangeCause::Operator(self.by);
-        let derivation = Derivation { rules, cause, now: self.now, extent: Extent::ByHand };
+        let derivation = Derivation { rules, cause, now: self.now, extent: Extent::Operator };
         let mut consequences = Consequences::default();
         people(conn, &mut state, &homes, &derivation, &mut consequences)?;
         Ok((state, consequences))

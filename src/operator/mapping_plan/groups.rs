@@ -14,7 +14,7 @@ pub(super) fn warnings(conn: &mut Conn, mapping: &Mapping) -> QueryResult<BTreeS
     let groups = tables::groups::all(conn)?;
     let own: BTreeSet<&str> = mapping.tenants().map(String::as_str).collect();
     for section in own.iter().copied().map(Some).chain([None]) {
-        let concerned = |tenant_id: &str| match section {
+        let is_affected = |tenant_id: &str| match section {
             Some(section) => section == tenant_id,
             None => !own.contains(tenant_id),
         };
@@ -26,7 +26,7 @@ pub(super) fn warnings(conn: &mut Conn, mapping: &Mapping) -> QueryResult<BTreeS
             .flat_map(|rule| rule.when.groups().into_iter().map(move |group| (rule, group)))
         {
             let exists = groups.iter().any(|group| {
-                concerned(&group.tenant_id)
+                is_affected(&group.tenant_id)
                     && named.is(&group.id, &group.name)
                     && directory.is_none_or(|directory| directory == group.directory_id)
             });

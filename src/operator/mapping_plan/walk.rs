@@ -107,7 +107,7 @@ pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Resu
             look_at(conn, rules, &directory_id, &ids, tenant, None, &mut walked)?;
         }
     }
-    keep_the_last(conn, rules, tenant, &mut walked)?;
+    retain_the_last(conn, rules, tenant, &mut walked)?;
     walked.tenants.retain(|_, users| !users.is_empty());
     Ok(walked)
 }
@@ -118,7 +118,7 @@ fn look_at(
     directory_id: &str,
     ids: &BTreeSet<String>,
     tenant: Option<&str>,
-    kept: Option<&RetainedRoles>,
+    retained: Option<&RetainedRoles>,
     walked: &mut Walked,
 ) -> Result<(), PlanError> {
     let mut state = load::entities(conn, directory_id, ids.clone())?;
@@ -126,8 +126,8 @@ fn look_at(
     let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
     let mut context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
     context.held_states = guard::staying(conn, &shown)?;
-    let keeps_already = std::mem::replace(&mut context.kept, kept.cloned().unwrap_or_default());
-    if rules.mapping.protects() && kept.is_none() {
+    let retains_already = std::mem::replace(&mut context.retained, retained.cloned().unwrap_or_default());
+    if rules.mapping.protects() && retained.is_none() {
         for ((tenant_id, user_id), holders) in foreseen(conn, &state, ids, &shown, &context)? {
             for (role, taken) in holders {
                 walked.protected.entry((tenant_id.clone(), role)).or_default().join(&taken.record, &user_id);
@@ -143,8 +143,8 @@ fn look_at(
                 continue;
             };
             let key = (user.tenant_id.clone(), id.clone());
-            let plan = difference(row, &user, rules, keeps_already.get(&key));
-            if kept.is_none() && row.active {
+            let plan = difference(row, &user, rules, retains_already.get(&key));
+            if retained.is_none() && row.active {
                 *walked.active.entry((key.0.clone(), row.directory_id.clone())).or_default() += 1;
             }
             match plan.as_ref().is_some_and(UserPlan::is_a_loss) {
@@ -157,7 +157,7 @@ fn look_at(
                 None => drop(users.remove(id)),
             }
         }
-        if kept.is_some() {
+        if retained.is_some() {
             continue;
         }
         for examined in examine(&state, id, shown, &context) {
@@ -168,23 +168,23 @@ fn look_at(
 }
 
 /// Visits the last user of each protected role again, as somebody who retains it.
-fn keep_the_last(
+fn retain_the_last(
     conn: &mut Conn,
     rules: &Rules,
     tenant: Option<&str>,
     walked: &mut Walked,
 ) -> Result<(), PlanError> {
-    let mut kept = RetainedRoles::new();
+    let mut retained = RetainedRoles::new();
     for ((tenant_id, role), left) in std::mem::take(&mut walked.protected) {
         let protected = rules.mapping.of(&tenant_id).protected().any(|protected| protected == role);
         if let (Left::Lost(loss, user_id), true) = (left, protected) {
-            kept.entry((tenant_id, user_id)).or_default().insert(role, loss);
+            retained.entry((tenant_id, user_id)).or_default().insert(role, loss);
         }
     }
-    let ids: BTreeSet<String> = kept.keys().map(|(_, user_id)| user_id.clone()).collect();
+    let ids: BTreeSet<String> = retained.keys().map(|(_, user_id)| user_id.clone()).collect();
     match ids.is_empty() {
         true => Ok(()),
-        false => look_at(conn, rules, "", &ids, tenant, Some(&kept), walked),
+        false => look_at(conn, rules, "", &ids, tenant, Some(&retained), walked),
     }
 }
 
@@ -192,10 +192,10 @@ fn difference(
     row: &UserRow,
     user: &UserAccess,
     rules: &Rules,
-    keeps_already: Option<&BTreeMap<String, RoleLoss>>,
+    retains_already: Option<&BTreeMap<String, RoleLoss>>,
 ) -> Option<UserPlan> {
     let mut keeps = keeps(user);
-    keeps.retain(|role| keeps_already.is_none_or(|already| !already.contains_key(role)));
+    keeps.retain(|role| retains_already.is_none_or(|already| !already.contains_key(role)));
     let active = user.access.is_active();
     let gained = user.held.iter().filter(|(role, _)| !row.held.contains(*role));
     let gains: BTreeMap<String, String> =
@@ -219,8 +219,8 @@ fn difference(
 }
 
 fn keeps(user: &UserAccess) -> BTreeSet<String> {
-    let kept = user.held.iter().filter(|(_, because)| matches!(because, Because::Kept(_)));
-    kept.map(|(role, _)| role.clone()).collect()
+    let retained = user.held.iter().filter(|(_, because)| matches!(because, Because::Retained(_)));
+    retained.map(|(role, _)| role.clone()).collect()
 }
 
 fn count(examined: &Examined, rules: &Rules, walked: &mut Walked) {

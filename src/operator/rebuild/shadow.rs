@@ -90,10 +90,10 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
     while recompute::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
     let derivation = Derivation { rules, cause: ChangeCause::RetentionEnded, now, extent: Extent::Touched };
     shadow.database.write_serialized::<_, DbError>(|shadow| {
-        let kept = role_holders::copy(conn, shadow)?;
-        let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
+        let retained = role_holders::copy(conn, shadow)?;
+        let retained = retained.into_iter().map(|(_, user_id)| user_id).collect();
         // Entries and notices of the shadow are not used.
-        again(shadow, kept, &derivation, &mut Consequences::default())?;
+        again(shadow, retained, &derivation, &mut Consequences::default())?;
         Ok(())
     })?;
     Ok(shadow)

@@ -108,7 +108,7 @@ both! {
 }
 
 both! {
-    fn whoever_is_still_there_or_spoken_of_is_not_erased(app) {
+    fn a_person_with_access_or_a_waiting_delivery_is_not_erased(app) {
         life(app);
         assert!(matches!(erased(app, "u1"), Err(EraseError::StillThere { .. })));
         assert!(matches!(erased(app, "nobody"), Err(EraseError::Unknown { .. })));
@@ -168,14 +168,14 @@ both! {
 }
 
 both! {
-    fn an_erasure_clears_what_the_database_said_when_it_refused_the_person(app) {
+    fn an_erasure_clears_the_databases_message_about_the_refused_person(app) {
         use rosterd::tables::refused::{self, RefusedChange};
         life(app);
         app.play(&[event("e4", "dsync.user.deleted", 4, secret("u1", "active", 3))]);
-        let said = "Key (email)=(u1.secret@acme.example) already exists";
+        let detail = "Key (email)=(u1.secret@acme.example) already exists";
         app.database().write_serialized::<_, DbError>(|conn| {
             for id in ["u1", "u2"] {
-                RefusedChange::new(2, id, "dir_1", "", 1).set_aside(conn, said.replace("u1", id).as_str(), false, app.clock.now())?;
+                RefusedChange::new(2, id, "dir_1", "", 1).store(conn, detail.replace("u1", id).as_str(), false, app.clock.now())?;
             }
             Ok(())
         }).unwrap();
@@ -206,7 +206,7 @@ when.role = "member"
 "#;
 
 both! {
-    fn of_somebody_who_was_held_kept_and_told_of_in_every_way_nothing_is_left(app) {
+    fn nothing_remains_of_a_person_who_was_held_retained_and_reported_in_every_way(app) {
         use crate::notices::Office;
         let office = Office::with(app, |config| config.mail.report = Some(Every::Week));
         let recent = crate::notices::RECENT;
@@ -324,7 +324,7 @@ both! {
 }
 
 both! {
-    fn no_late_word_about_the_time_before_brings_an_erased_persons_profile_back(app) {
+    fn no_late_fact_from_before_an_erasure_restores_the_profile(app) {
         life(app);
         app.play(&[bare("e9", 9, "u1")]);
         erased(app, "u1").unwrap();
@@ -374,7 +374,7 @@ both! {
 }
 
 both! {
-    fn the_late_word_of_another_tenants_user_of_the_same_id_is_kept(app) {
+    fn a_late_fact_about_another_tenants_user_with_the_same_id_is_not_erased(app) {
         let elsewhere = |value: Value| with(value, json!({"directory_id": "dir_2", "organization_id": "org_2"}));
         app.play(&[
             event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),

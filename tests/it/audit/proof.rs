@@ -120,7 +120,7 @@ both! {
 }
 
 both! {
-    fn what_a_rebuild_mends_is_on_record_too(app) {
+    fn the_repairs_of_a_rebuild_are_recorded(app) {
         ten(app);
         execute(app, "DELETE FROM user_roles WHERE user_id = 'u1'");
         execute(app, "UPDATE users SET status = 'inactive' WHERE id = 'u2'");
@@ -135,8 +135,8 @@ both! {
         run(false);
 
         let entries = trail(app, "org_1").split_off(before);
-        let said: Vec<_> = entries.iter().map(|e| (e.kind.as_str(), e.subject.as_str(), e.actor.as_str())).collect();
-        assert_eq!(said, [("tables.rebuilt", "u1", "operator ada"), ("tables.rebuilt", "u2", "operator ada")]);
+        let recorded: Vec<_> = entries.iter().map(|e| (e.kind.as_str(), e.subject.as_str(), e.actor.as_str())).collect();
+        assert_eq!(recorded, [("tables.rebuilt", "u1", "operator ada"), ("tables.rebuilt", "u2", "operator ada")]);
         assert_eq!(replayed(&trail(app, "org_1")), shown(app, "org_1"));
         assert_verifies(app);
     }

@@ -160,8 +160,8 @@ fn a_review_is_written_as_csv_json_or_a_page_to_standard_output_or_to_a_file() {
             |arguments: &[&str]| run(&app, &[&["audit", "report", "--tenant", "org_1"], arguments].concat());
         let written = |format: &str| {
             let file = home.path().join(format);
-            let said = stdout(&report(&["--format", format, "--out", &file.display().to_string()]));
-            assert_eq!(said, "", "what goes into a file is not printed");
+            let printed = stdout(&report(&["--format", format, "--out", &file.display().to_string()]));
+            assert_eq!(printed, "", "what goes into a file is not printed");
             std::fs::read_to_string(file).unwrap()
         };
 
@@ -204,9 +204,9 @@ fn users_erase_refuses_who_is_active_and_leaves_no_name_and_a_chain_that_verifie
         assert!(error(&erase("nobody")).contains("has no user nobody"));
         assert_ne!(naming(&everything_in(&app.store), "peregrine"), Vec::<String>::new());
 
-        let said = stdout(&erase("mabel.peregrine@acme.example"));
+        let printed = stdout(&erase("mabel.peregrine@acme.example"));
 
-        assert!(said.starts_with("erased u1: 2 deliveries, 2 audit entries, 1 notices"), "{said}");
+        assert!(printed.starts_with("erased u1: 2 deliveries, 2 audit entries, 1 notices"), "{printed}");
         for name in ["peregrine", "mabel"] {
             assert_eq!(naming(&everything_in(&app.store), name), Vec::<String>::new());
         }
@@ -234,8 +234,8 @@ fn directories_list_shows_the_tenant_of_each_and_counts_the_people_who_have_acce
             event("e3", "dsync.user.created", 1, of("dir_1", "org_1", user("u3", "inactive", 1))),
         ]);
         let list = |more: &[&str]| -> Vec<(String, String, i64)> {
-            let said = stdout(&run(&app, &[&["directories", "list", "--format", "json"], more].concat()));
-            let rows: Value = serde_json::from_str(&said).unwrap();
+            let printed = stdout(&run(&app, &[&["directories", "list", "--format", "json"], more].concat()));
+            let rows: Value = serde_json::from_str(&printed).unwrap();
             let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
             let row =
                 |row: &Value| (text(row, "tenant_id"), text(row, "id"), row["people"].as_i64().unwrap());

@@ -101,7 +101,7 @@ example! {
 }
 
 example! {
-    fn an_old_snapshot_said_again_later_counts_before_what_another_directory_said_meanwhile() {
+    fn an_old_snapshot_sent_again_later_is_older_than_a_fact_of_another_directory_from_the_time_between() {
         Example {
             tenancy: Tenancy::Multi,
             events: vec![
@@ -132,7 +132,7 @@ example! {
 }
 
 example! {
-    fn a_directory_that_is_shown_late_tells_who_its_people_are() {
+    fn a_late_fact_about_a_directory_changes_the_person_ids_of_its_people() {
         Example {
             tenancy: Tenancy::Multi,
             events: vec![
@@ -185,7 +185,7 @@ example! {
 }
 
 example! {
-    fn who_is_back_elsewhere_is_one_until_the_former_turns_out_to_be_there_still() {
+    fn a_person_in_another_directory_is_the_same_until_the_former_user_turns_out_to_be_active() {
         let (ann, lee) = (namesake("u1", "dir_1", "ann", 1), namesake("u2", "dir_2", "lee", 5));
         Example {
             tenancy: Tenancy::Multi,
@@ -203,7 +203,7 @@ example! {
 }
 
 example! {
-    fn a_leaver_is_shown_with_a_profile_until_it_turns_out_to_be_a_former_bearers() {
+    fn a_leavers_row_has_a_profile_until_the_profile_turns_out_to_be_a_former_bearers() {
         let nobody = json!({
             "idp_id": null, "email": null, "username": null, "first_name": null, "last_name": null, "name": null,
         });

@@ -27,13 +27,13 @@ fn guarded(rules: Rules) -> Rules {
 
 /// Every hold that keeps somebody; whether there was one.
 fn decide(applier: &Applier, verdict: impl Fn(i64) -> Verdict) -> Result<bool, DbError> {
-    let keeping = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::keeping(conn)?))?;
+    let with_people = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::with_people(conn)?))?;
     let by = HoldDecision { name: "history", reason: None, users: &[] };
-    for (id, _) in &keeping {
+    for (id, _) in &with_people {
         // One that was rejected already is over for another rejection.
         drop(holds::decide(&applier.database, *id, verdict(*id), by, applier.clock.now()));
     }
-    Ok(!keeping.is_empty())
+    Ok(!with_people.is_empty())
 }
 
 pub fn all_approved(world: &World, case: &Case) -> Outcome {

@@ -30,7 +30,7 @@ pub struct Case {
     /// In the order of delivery: each is drawn on its own, so every permutation is as likely.
     events: Vec<Event>,
     /// Whose people stay when their directory is deleted.
-    keeps: Option<&'static str>,
+    keeps_people: Option<&'static str>,
     pub mapped: Option<Mapped>,
     /// How much an applier takes on at once.
     pub batch: Batch,
@@ -42,15 +42,21 @@ pub fn case() -> BoxedStrategy<Case> {
 
 fn shaped(shape: Shape) -> BoxedStrategy<Case> {
     let events = prop::collection::vec(event(shape), 1..shape.length);
-    let keeps = prop_oneof![4 => Just(None), 1 => Just(Some("o0")), 1 => Just(Some("default"))];
+    let keeps_people = prop_oneof![4 => Just(None), 1 => Just(Some("o0")), 1 => Just(Some("default"))];
     // A history's directories are small, so that steps have to be too.
     let batch = (prop_oneof![1..8_usize, Just(1_000)], prop_oneof![1..4_usize, Just(500)])
         .prop_map(|(deliveries, entities)| Batch { deliveries, entities, ..Batch::default() });
     let mapped = prop_oneof![
         2 => Just(None), 1 => Just(Some(Mapped::Generous)), 1 => Just(Some(Mapped::Strict)),
     ];
-    (prop::bool::weighted(shape.single), events, keeps, batch, mapped)
-        .prop_map(|(single, events, keeps, batch, mapped)| Case { single, events, keeps, batch, mapped })
+    (prop::bool::weighted(shape.single), events, keeps_people, batch, mapped)
+        .prop_map(|(single, events, keeps_people, batch, mapped)| Case {
+            single,
+            events,
+            keeps_people,
+            batch,
+            mapped,
+        })
         .boxed()
 }
 
@@ -59,7 +65,7 @@ impl Case {
         let keep = |tenant: &str| (tenant.to_owned(), People::Keep);
         let directory_deleted = DirectoryDeleted {
             otherwise: People::Deprovision,
-            of_tenant: self.keeps.map(keep).into_iter().collect(),
+            of_tenant: self.keeps_people.map(keep).into_iter().collect(),
         };
         let tenancy = if self.single { Tenancy::Single } else { Tenancy::Multi };
         let mapping = match self.mapped {
@@ -97,12 +103,12 @@ impl Case {
 
 impl Trial for Case {
     /// What was delivered, drain by drain, as JSON that can be sent as it is.
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         let lines = |part: &Vec<Value>| part.iter().map(|event| format!("{event}\n")).collect::<String>();
         let parts: Vec<String> = self.deliveries().iter().map(lines).collect();
-        let Self { single, keeps, mapped, batch, .. } = self;
+        let Self { single, keeps_people, mapped, batch, .. } = self;
         format!(
-            "single {single}, keeps {keeps:?}, {mapped:?}, {batch:?}, applied after each part:\n{}",
+            "single {single}, keeps {keeps_people:?}, {mapped:?}, {batch:?}, applied after each part:\n{}",
             parts.join("--\n")
         )
     }

@@ -21,9 +21,9 @@ pub struct Poisoned {
 }
 
 impl Trial for Poisoned {
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         let poison: String = self.poison.iter().map(|(_, event)| format!("{event}\n")).collect();
-        format!("{}\nand among them:\n{poison}", self.case.tell())
+        format!("{}\nand among them:\n{poison}", self.case.describe())
     }
 
     fn smaller(&self) -> Vec<Self> {

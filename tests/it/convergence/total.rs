@@ -30,7 +30,7 @@ fn any_body() -> BoxedStrategy<Vec<u8>> {
 }
 
 impl Trial for Vec<u8> {
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         String::from_utf8_lossy(self).into_owned()
     }
 }
@@ -69,7 +69,7 @@ fn whatever_bytes_are_sent_they_are_labelled_and_read_without_a_panic() {
 struct Header(Vec<u8>);
 
 impl Trial for Header {
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }

@@ -19,7 +19,7 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
 /// What a property is tried on.
 pub trait Trial: Clone + Debug {
     /// What somebody needs to look at it.
-    fn tell(&self) -> String;
+    fn describe(&self) -> String;
 
     /// What is left when one part is left out, for each part.
     fn smaller(&self) -> Vec<Self> {
@@ -42,7 +42,7 @@ pub fn holds<T: Trial>(cases: u32, trials: impl Strategy<Value = T>, property: i
         Ok(()) => {}
         Err(TestError::Fail(reason, trial)) => {
             let (reason, trial) = smallest((reason.to_string(), trial), property);
-            panic!("{reason}\n{}\nROSTERD_TEST_SEED={seed} repeats this", trial.tell())
+            panic!("{reason}\n{}\nROSTERD_TEST_SEED={seed} repeats this", trial.describe())
         }
         Err(TestError::Abort(reason)) => panic!("given up: {reason}"),
     }

@@ -132,12 +132,14 @@ impl World {
                 Delivery { source: Source::WorkOs, label, body, received_at }
             })
             .collect();
-        let kept = append(&self.database, &deliveries).unwrap();
+        let stored = append(&self.database, &deliveries).unwrap();
         if deliveries.len().is_multiple_of(2) {
-            self.recent.add(deliveries.into_iter().zip(kept).filter_map(|(delivery, kept)| match kept {
-                Stored::Accepted { inbox_id } => Some((inbox_id, delivery)),
-                Stored::Duplicate => None,
-            }));
+            self.recent.add(deliveries.into_iter().zip(stored).filter_map(
+                |(delivery, stored)| match stored {
+                    Stored::Accepted { inbox_id } => Some((inbox_id, delivery)),
+                    Stored::Duplicate => None,
+                },
+            ));
         }
     }
 
@@ -173,7 +175,7 @@ impl World {
     }
 
     /// The deliveries that are kept, newest first.
-    pub fn kept(&self) -> Vec<Value> {
+    pub fn stored(&self) -> Vec<Value> {
         let all = schema::inbox::table.order(schema::inbox::id.desc()).select(schema::inbox::body);
         let bodies: Vec<Vec<u8>> = self.database.read::<_, DbError>(|conn| Ok(all.load(conn)?)).unwrap();
         bodies.iter().map(|body| serde_json::from_slice(body).unwrap()).collect()
@@ -215,7 +217,7 @@ impl World {
     }
 
     /// The users of the notices, sorted.
-    pub fn told(&self) -> Vec<User> {
+    pub fn notified(&self) -> Vec<User> {
         use schema::outbox::{kind, table, tenant_id, user_id};
         let users =
             table.filter(kind.eq("deprovisioned")).select((tenant_id, user_id)).order((tenant_id, user_id));

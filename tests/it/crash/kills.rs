@@ -53,12 +53,12 @@ fn several_processes_share_a_database(processes: usize) {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn of_two_processes_on_one_database_the_other_goes_on_when_one_is_killed() {
+fn one_of_two_processes_on_one_database_continues_when_the_other_is_killed() {
     several_processes_share_a_database(2);
 }
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn of_four_processes_on_one_database_the_others_go_on_when_some_are_killed() {
+fn the_rest_of_four_processes_on_one_database_continues_when_some_are_killed() {
     several_processes_share_a_database(4);
 }

@@ -162,8 +162,8 @@ fn on_the_wire(events: &[Event], dice: &mut ChaCha8Rng) -> Vec<Event> {
     wire.into_iter().map(|(_, event)| event.clone()).collect()
 }
 
-enum Said {
-    Kept,
+enum Answer {
+    Stored,
     TryAgain,
 }
 
@@ -178,7 +178,7 @@ impl Shared {
                 continue;
             };
             while !self.stopping.load(Ordering::SeqCst) {
-                if let Said::Kept = self.attempt(client, event, &mut dice).await {
+                if let Answer::Stored = self.attempt(client, event, &mut dice).await {
                     self.done.fetch_add(1, Ordering::SeqCst);
                     break;
                 }
@@ -194,10 +194,10 @@ impl Shared {
         self.deliveries.get(taken)
     }
 
-    async fn attempt(&self, client: &reqwest::Client, event: &Event, dice: &mut ChaCha8Rng) -> Said {
+    async fn attempt(&self, client: &reqwest::Client, event: &Event, dice: &mut ChaCha8Rng) -> Answer {
         let receivers = self.receivers.lock().clone();
         if receivers.is_empty() {
-            return Said::TryAgain;
+            return Answer::TryAgain;
         }
         let receiver = receivers[dice.random_range(0..receivers.len())];
         let request = client
@@ -206,7 +206,7 @@ impl Shared {
             .body(event.body.clone());
         let Ok(response) = request.send().await else {
             self.answers.lock().unanswered += 1;
-            return Said::TryAgain;
+            return Answer::TryAgain;
         };
         let status = response.status().as_u16();
         if status == 200 {
@@ -223,16 +223,16 @@ impl Shared {
                     Some("duplicate") => {}
                     _ => answers.wrong.push(format!("200 {body}")),
                 }
-                Said::Kept
+                Answer::Stored
             }
-            (200, Err(_)) => Said::Kept,
+            (200, Err(_)) => Answer::Stored,
             (503, _) => {
                 answers.refused += 1;
-                Said::TryAgain
+                Answer::TryAgain
             }
             (_, body) => {
                 answers.wrong.push(format!("{status} {body:?}"));
-                Said::TryAgain
+                Answer::TryAgain
             }
         }
     }

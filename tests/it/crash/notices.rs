@@ -22,7 +22,7 @@ pub struct Notice {
     user: String,
     payload: Payload,
     mail: Option<i64>,
-    told: bool,
+    sent: bool,
 }
 
 #[derive(diesel::Queryable)]
@@ -57,7 +57,7 @@ impl Outbox {
         };
         let notice = |(tenant, user, payload, mail, told_at): Columns| {
             let payload = serde_json::from_str(&payload).unwrap();
-            Notice { tenant, user, payload, mail, told: told_at.is_some() }
+            Notice { tenant, user, payload, mail, sent: told_at.is_some() }
         };
         let columns = (mails::id, mails::tenant_id, mails::message_id, mails::state);
         Ok(Self {
@@ -70,8 +70,8 @@ impl Outbox {
     pub fn judge(&self, users: &[Row], seen_active: &BTreeSet<Key>, received: &[Received]) {
         self.every_mail_is_ended_and_copies_are_alike(received);
         self.every_notice_is_in_one_mail_and_new();
-        self.whoever_was_seen_active_and_left_has_a_notice(users, seen_active);
-        self.whoever_is_gone_is_told_of(users, received);
+        self.everybody_who_was_active_and_left_has_a_notice(users, seen_active);
+        self.every_leaver_is_reported(users, received);
         self.nobody_is_named_more_often_than_they_left(received);
     }
 
@@ -111,7 +111,7 @@ impl Outbox {
         }
     }
 
-    fn whoever_was_seen_active_and_left_has_a_notice(&self, users: &[Row], seen_active: &BTreeSet<Key>) {
+    fn everybody_who_was_active_and_left_has_a_notice(&self, users: &[Row], seen_active: &BTreeSet<Key>) {
         let noticed: BTreeSet<Key> =
             self.notices.iter().map(|notice| (notice.tenant.clone(), notice.user.clone())).collect();
         let inactive = users.iter().filter(|user| user["status"] == "inactive").map(key("id"));
@@ -120,7 +120,7 @@ impl Outbox {
         assert!(missed.is_empty(), "seen active, gone, and no notice: {missed:?}");
     }
 
-    fn whoever_is_gone_is_told_of(&self, users: &[Row], received: &[Received]) {
+    fn every_leaver_is_reported(&self, users: &[Row], received: &[Received]) {
         let here: BTreeSet<Key> =
             users.iter().filter(|user| user["status"] == "active").map(key("person_id")).collect();
         // As they are known in the end: a directory's own event may come late, and who is who depends on it.
@@ -132,18 +132,18 @@ impl Outbox {
         }
         for (person, notice) in newest {
             assert!(
-                notice.told || here.contains(person),
+                notice.sent || here.contains(person),
                 "{} is gone and nobody was told: {}, {}",
                 notice.user,
                 notice.payload.inbox_id,
                 self.mail(notice).state,
             );
         }
-        for notice in self.notices.iter().filter(|notice| notice.told) {
+        for notice in self.notices.iter().filter(|notice| notice.sent) {
             let Some(email) = notice.payload.email.as_deref() else { continue };
             let id = &self.mail(notice).message_id;
-            let tells = |copy: &Received| message_id(copy) == id && names(copy, email);
-            assert!(received.iter().any(tells), "{id} is to have told of {email} and did not");
+            let reports = |copy: &Received| message_id(copy) == id && names(copy, email);
+            assert!(received.iter().any(reports), "{id} is to have told of {email} and did not");
         }
     }
 

@@ -96,7 +96,7 @@ fn a_leaver(url: &str) -> Trial {
 }
 
 on_both! {
-    fn a_leaver_is_told_of_wherever_the_process_dies_and_again_only_if_it_was_before_the_mark(backend) {
+    fn a_leaver_is_reported_wherever_the_process_dies_and_twice_only_if_it_died_before_the_record(backend) {
         for point in ["noticed", "applied", "bundled", "claimed", "told"] {
             let store = TestDatabase::create(backend);
             let mut trial = a_leaver(&store.url());
@@ -106,16 +106,16 @@ on_both! {
             let before = trial.smtp.received().len();
             trial.end_leases();
             let again = trial.serve();
-            let told = trial.end(vec![again]);
+            let received = trial.end(vec![again]);
 
             // Each recipient has an envelope of their own.
             let to = ["it@host.example", "security@host.example"];
             let copies = if point == "told" { 2 } else { 1 };
-            assert_eq!((before, told.len()), ((copies - 1) * to.len(), copies * to.len()), "{point}");
+            assert_eq!((before, received.len()), ((copies - 1) * to.len(), copies * to.len()), "{point}");
             for address in to {
-                let own: Vec<_> = told.iter().filter(|copy| copy.to == [address]).collect();
+                let own: Vec<_> = received.iter().filter(|copy| copy.to == [address]).collect();
                 assert_eq!(own.len(), copies, "{address} at {point}");
-                assert!(own.iter().all(|copy| message_id(copy) == message_id(&told[0])));
+                assert!(own.iter().all(|copy| message_id(copy) == message_id(&received[0])));
             }
         }
     }

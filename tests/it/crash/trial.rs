@@ -185,12 +185,12 @@ impl Trial {
     pub fn observe(&mut self) {
         // In this order: what was acknowledged before the look is in it.
         let acknowledged = self.load.answers().acknowledged;
-        let (kept, users) = self.look(|conn| {
-            let kept: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
-            Ok((kept, rows(conn, rosterd::tables::host_tables::USERS)?))
+        let (stored, users) = self.look(|conn| {
+            let stored: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
+            Ok((stored, rows(conn, rosterd::tables::host_tables::USERS)?))
         });
-        let kept: BTreeSet<String> = kept.into_iter().collect();
-        let lost: Vec<&String> = acknowledged.difference(&kept).collect();
+        let stored: BTreeSet<String> = stored.into_iter().collect();
+        let lost: Vec<&String> = acknowledged.difference(&stored).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         self.seen_active.extend(users.iter().filter(|user| user["status"] == "active").map(key("id")));
     }
@@ -277,14 +277,14 @@ impl Trial {
         assert!(twice.is_empty(), "called new more than once: {twice:?}");
         let sent: BTreeSet<String> = self.events.iter().map(|event| event.id.clone()).collect();
         assert!(acknowledged == sent, "not every event was acknowledged");
-        let (kept, dead, told) = self.look(|conn| {
-            let kept: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
+        let (stored, dead, outbox_rows) = self.look(|conn| {
+            let stored: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
             let dead: Vec<String> = dead_letters::table.select(dead_letters::detail).load(conn)?;
-            Ok((kept, dead, Outbox::load(conn)?))
+            Ok((stored, dead, Outbox::load(conn)?))
         });
         assert_eq!(dead, Vec::<String>::new(), "set aside");
-        assert_eq!(kept.len(), sent.len(), "more was kept than sent");
-        assert!(kept.into_iter().collect::<BTreeSet<_>>() == sent, "not every event was kept");
+        assert_eq!(stored.len(), sent.len(), "more was kept than sent");
+        assert!(stored.into_iter().collect::<BTreeSet<_>>() == sent, "not every event was kept");
 
         let tables = self.look(tables);
         same(&tables, &undisturbed(&self.events));
@@ -296,7 +296,7 @@ impl Trial {
             assert_eq!((groups, memberships), (census.groups, census.memberships));
         }
         let received = self.smtp.received();
-        told.judge(users, &self.seen_active, &received);
+        outbox_rows.judge(users, &self.seen_active, &received);
         eprintln!(
             "{}: {} deaths, {} events, {} deliveries, {unanswered} unanswered, {refused} refused, {} notices in {} \
              mails, sent {} times",
@@ -304,8 +304,8 @@ impl Trial {
             self.deaths,
             self.events.len(),
             self.load.len(),
-            told.notices.len(),
-            told.mails.len(),
+            outbox_rows.notices.len(),
+            outbox_rows.mails.len(),
             received.len(),
         );
     }

@@ -85,8 +85,8 @@ impl Server {
         let log = self.home.path().join("log");
         let begun = Instant::now();
         while PgConnection::establish(&self.url()).is_err() {
-            let said = || fs::read_to_string(&log).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(30), "PostgreSQL does not start: {}", said());
+            let log_text = || fs::read_to_string(&log).unwrap_or_default();
+            assert!(begun.elapsed() < Duration::from_secs(30), "PostgreSQL does not start: {}", log_text());
             // It refuses as long as a process of the one that was killed is still there.
             if self.postmaster.as_mut().is_none_or(|postmaster| postmaster.try_wait().unwrap().is_some()) {
                 let file = || OpenOptions::new().create(true).append(true).open(&log).unwrap();

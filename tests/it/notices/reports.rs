@@ -108,7 +108,7 @@ both! {
 }
 
 both! {
-    fn a_week_is_told_once_by_however_many_processes(app) {
+    fn a_week_is_reported_once_by_any_number_of_processes(app) {
         let offices = [Office::with(app, weekly), Office::with(app, weekly)];
         app.play(&[created("u1"), event("c2", "dsync.user.created", 1, with(user("u2", "active", 1), json!({"organization_id": "org_2", "directory_id": "dir_2"})))]);
         let at_once = |seconds| {
@@ -155,7 +155,7 @@ both! {
 }
 
 both! {
-    fn after_missed_periods_one_mail_tells_of_the_newest_that_is_over(app) {
+    fn after_missed_periods_one_mail_reports_the_newest_completed_one(app) {
         app.play(&[created("u1")]);
         after(app, &Office::with(app, weekly), 0);
 
@@ -231,7 +231,7 @@ both! {
 }
 
 both! {
-    fn who_is_switched_off_and_on_again_is_not_told_of_the_time_between(app) {
+    fn a_report_switched_off_and_on_again_omits_the_time_between(app) {
         app.play(&[created("u1")]);
         after(app, &Office::with(app, weekly), 0);
         after(app, &Office::of(app), 8 * DAY);

@@ -63,7 +63,7 @@ both! {
 }
 
 both! {
-    fn lesson_29_a_blank_role_takes_nothing_that_was_given_by_hand(app) {
+    fn lesson_29_a_blank_role_ends_no_manual_grant(app) {
         beginning(app);
         apply(app, GROUPS);
         give(app, "u3", "admin").unwrap();
@@ -77,7 +77,7 @@ both! {
 }
 
 both! {
-    fn what_is_given_by_hand_falls_with_access_and_returns_with_it(app) {
+    fn manual_grants_end_with_access_and_return_with_it(app) {
         beginning(app);
         apply(app, GROUPS);
         give(app, "u1", "editor").unwrap();
@@ -94,7 +94,7 @@ both! {
 }
 
 both! {
-    fn what_was_given_by_hand_stays_with_the_person_when_the_kind_of_provider_is_learnt_late(app) {
+    fn a_manual_grant_follows_the_person_when_the_kind_of_provider_is_learnt_late(app) {
         let mentioned = |id: &str, name: &str| event(name, "dsync.user.created", 1, person(id, "active", 1));
         app.play(&[event("o1", "organization.created", 0, organization("org_1", 0)), mentioned("u3", "c3")]);
         apply(app, GROUPS);
@@ -188,7 +188,7 @@ both! {
 }
 
 both! {
-    fn a_newer_snapshot_of_a_group_that_says_the_same_visits_nobody(app) {
+    fn a_newer_equal_snapshot_of_a_group_recomputes_nobody(app) {
         beginning(app);
         apply(app, GROUPS);
         app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);

@@ -103,7 +103,7 @@ both! {
 }
 
 both! {
-    fn an_explanation_of_somebody_without_access_tells_why_and_since_when(app) {
+    fn an_explanation_of_a_user_without_access_has_the_reason_and_the_time(app) {
         beginning(app);
         app.play(&[event("e5", "dsync.user.updated", 5, person("u1", "inactive", 5))]);
 

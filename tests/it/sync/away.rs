@@ -18,7 +18,7 @@ fn settled(app: &TestApp, last: Option<Timestamp>, seconds: i64) -> missed::Sett
 }
 
 both! {
-    fn webhooks_that_stop_are_told_of_once_and_again_when_they_are_back(app) {
+    fn absent_webhooks_are_reported_once_and_once_when_they_return(app) {
         let api = TestApi::start();
         let world = world(2);
         app.play(&world[..1]);

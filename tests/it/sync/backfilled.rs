@@ -75,7 +75,7 @@ pub fn imported_as(app: &TestApp, client: &Client, which: Which) -> Result<Vec<R
 }
 
 both! {
-    fn a_backfill_that_was_interrupted_goes_on_and_tells_nobody_of_the_past(app) {
+    fn an_interrupted_backfill_continues_and_causes_no_notices_of_past_changes(app) {
         let api = TestApi::start();
         let world = world(9, 130);
         api.emit(&world);
@@ -112,7 +112,7 @@ both! {
 }
 
 both! {
-    fn a_directory_that_reconcile_brings_in_later_is_told_of(app) {
+    fn a_directory_that_reconcile_finds_later_is_reported(app) {
         let api = TestApi::start();
         api.emit(&world(1, 1));
         imported(app, &api.client(), None).unwrap();

@@ -47,7 +47,7 @@ fn dead(app: &TestApp) -> i64 {
     app.database().read::<_, DbError>(|conn| Ok(dead_letters::open(conn)?)).unwrap().0
 }
 
-fn kept(app: &TestApp) -> usize {
+fn stored(app: &TestApp) -> usize {
     app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, None, 10_000)?)).unwrap().len()
 }
 
@@ -89,7 +89,7 @@ both! {
         app.drain();
         let again = caught_up(app, &api);
 
-        assert_eq!((people(app), kept(app), again.new), (250, 251, 0));
+        assert_eq!((people(app), stored(app), again.new), (250, 251, 0));
         // Only what may have been held back is read again.
         assert!(again.read < 5, "{again:?}");
     }

@@ -48,7 +48,7 @@ fn reconcile_during(
 }
 
 both! {
-    fn somebody_who_is_created_during_the_list_stays(app) {
+    fn a_user_created_during_the_list_is_not_removed(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         let created = event("c9", "dsync.user.created", 1_100, user("u9", "active", 1_100));
@@ -68,7 +68,7 @@ both! {
 }
 
 both! {
-    fn somebody_who_is_created_during_the_list_and_of_whom_no_webhook_tells_is_brought_by_the_members(app) {
+    fn a_user_created_during_the_list_without_a_webhook_is_found_among_the_members(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
 

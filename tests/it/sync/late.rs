@@ -18,7 +18,7 @@ fn deletion(id: &str) -> Value {
 }
 
 both! {
-    fn lesson_9_a_late_deletion_of_somebody_whom_no_list_has_creates_no_account_and_is_told_to_nobody(app) {
+    fn lesson_9_a_late_deletion_of_an_unlisted_user_creates_no_account_and_is_not_reported(app) {
         let api = TestApi::start();
         api.emit(&world(2));
         api.broker(|broker| broker.tick(1_000));
@@ -60,7 +60,7 @@ both! {
 both! {
     /// The list said what the tables said, so nothing of it is in the inbox. What was said before it and contradicts it is applied, and
     /// the next comparison takes it back (docs/sync.md).
-    fn a_late_word_that_no_list_had_to_contradict_is_taken_back_by_the_next_comparison(app) {
+    fn a_late_fact_that_no_list_has_contradicted_is_corrected_by_the_next_comparison(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         assert_eq!(brief(&reconcile(app, &api)), [""; 0]);

@@ -111,7 +111,7 @@ both! {
 }
 
 both! {
-    fn what_events_said_is_what_lists_say(app) {
+    fn events_and_lists_give_equal_facts(app) {
         let api = TestApi::start();
         both_know(app, &api, 120);
         assert_eq!(brief(&reconcile(app, &api)), [""; 0]);
@@ -143,22 +143,22 @@ both! {
 }
 
 both! {
-    fn a_leaver_found_by_comparison_is_told_of_as_such(app) {
+    fn a_leaver_found_by_comparison_is_reported_as_such(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         api.broker(|broker| broker.happen("dsync.user.updated", user("u2", "inactive", 100)));
         reconcile(app, &api);
 
-        let told: Vec<(String, String)> = app
+        let notified: Vec<(String, String)> = app
             .database()
             .read::<_, DbError>(|conn| {
                 Ok(outbox::table.select((outbox::user_id, outbox::payload)).filter(outbox::kind.eq("deprovisioned")).load(conn)?)
             })
             .unwrap();
 
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].1.contains(r#""found":true"#), "{told:?}");
-        assert_eq!(told[0].0, "u2");
+        assert_eq!(notified.len(), 1, "{notified:?}");
+        assert!(notified[0].1.contains(r#""found":true"#), "{notified:?}");
+        assert_eq!(notified[0].0, "u2");
     }
 }
 
@@ -250,7 +250,7 @@ both! {
 }
 
 both! {
-    fn what_was_said_after_the_list_began_is_no_difference(app) {
+    fn a_fact_newer_than_the_list_is_no_difference(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         // The webhooks are faster than the lists.

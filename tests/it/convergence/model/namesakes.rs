@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Key, Model, Word};
+use super::{Fact, Key, Model};
 
 /// A user who is there in some time: [since, until).
 struct Span<'a> {
@@ -18,28 +18,28 @@ impl<'a> Model<'a> {
     pub(super) fn namesakes(&self, directories: &BTreeSet<Key<'a>>) -> BTreeMap<Key<'a>, &'a str> {
         // Histories have too few users for an `idp_id` that is no id of anybody.
         let mut spans: BTreeMap<_, Vec<Span<'a>>> = BTreeMap::new();
-        for (user, word) in self.users.visible() {
-            let Some(idp_id) = word.data["idp_id"].as_str() else { continue };
-            let provider = self.provider(user.0, word.directory, directories);
-            spans.entry((user.0, provider, idp_id)).or_default().push(self.span(user, word));
+        for (user, fact) in self.users.visible() {
+            let Some(idp_id) = fact.data["idp_id"].as_str() else { continue };
+            let provider = self.provider(user.0, fact.directory, directories);
+            spans.entry((user.0, provider, idp_id)).or_default().push(self.span(user, fact));
         }
-        spans.into_values().flat_map(told_apart).collect()
+        spans.into_values().flat_map(separate).collect()
     }
 
-    fn span(&self, user: Key<'a>, word: &Word<'a>) -> Span<'a> {
-        let (words, _) = self.bearers(user).unwrap_or_default();
-        let first = words.iter().map(|word| word.version.0).min().unwrap();
+    fn span(&self, user: Key<'a>, fact: &Fact<'a>) -> Span<'a> {
+        let (facts, _) = self.bearers(user).unwrap_or_default();
+        let first = facts.iter().map(|fact| fact.version.0).min().unwrap();
         Span {
             user,
-            directory: word.directory,
-            addresses: words.iter().filter_map(|word| word.data["email"].as_str()).collect(),
+            directory: fact.directory,
+            addresses: facts.iter().filter_map(|fact| fact.data["email"].as_str()).collect(),
             since: self.former(user).map_or(first, |(sent, _)| first.max(sent)),
-            until: self.left(word),
+            until: self.left(fact),
         }
     }
 }
 
-fn told_apart(mut spans: Vec<Span<'_>>) -> Vec<(Key<'_>, &str)> {
+fn separate(mut spans: Vec<Span<'_>>) -> Vec<(Key<'_>, &str)> {
     spans.sort_by_key(|span| (span.since, span.user));
     // Each with the number of a person: the smallest of all that it is linked with.
     let mut linked: Vec<usize> = (0..spans.len()).collect();
