@@ -5,6 +5,7 @@
 //! database (`Database::write_serialized`), however many processes there are, so each batch sees the result of the one
 //! before. There is no leader and no lease: the next process takes the oldest deliveries.
 
+mod claimed;
 pub mod consequences;
 pub mod directories;
 pub mod erased;
@@ -20,6 +21,7 @@ pub mod protected_roles;
 pub mod recompute;
 pub mod refused;
 pub mod users;
+mod write_facts;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,10 +34,9 @@ use crate::{
     decide::{
         Rules,
         fact::EntityKind,
-        fold_facts::{claim_of, fold},
         guard::Extent,
         ownership::{Ownership, place, settle},
-        state::{Overruled, OwnershipClaim, StateSlice},
+        state::{Overruled, StateSlice},
     },
     inbox::{
         dead_letters::{self, DeadLetter},
@@ -44,17 +45,14 @@ use crate::{
     outbox::Notice,
     runtime::{clock::Timestamp, failpoint},
     sync::backfill,
-    tables::{
-        claims, directory_activity, facts, mappings,
-        memberships::{self, NewMembership},
-        refused_claims::{self, RefusedClaim},
-        role_list, roles,
-    },
+    tables::{mappings, role_list},
 };
+use claimed::{fold_all, note_activity, refuse};
 use consequences::Consequences;
-use parse_batch::{LeftOut, ParsedBatch, ParsedObservation};
+use parse_batch::{LeftOut, ParsedBatch};
 use prefetch::Prefetcher;
 use users::{Derivation, people};
+use write_facts::write_facts;
 
 /// The limits of one transaction.
 #[derive(Clone, Copy, Debug)]
@@ -244,122 +242,6 @@ pub fn apply(
     Ok(applied)
 }
 
-/// Folds every observation, and returns the claim of each delivery that names a directory. Removes the profile from
-/// late observations about an erased person first, and from their stored bodies.
-fn fold_all(
-    conn: &mut Serialized<'_>,
-    state: &mut StateSlice,
-    observations: Vec<ParsedObservation>,
-) -> Result<Vec<ClaimedDelivery>, DbError> {
-    let mut claimed = Vec::with_capacity(observations.len());
-    for ParsedObservation { inbox_id, attempts, observation } in observations {
-        let claim = claim_of(&observation).and_then(|(directory, org)| {
-            state.claim_between(directory, org, state.tenure(directory, inbox_id))
-        });
-        let claim_id = claim.map(|claim| claim.id);
-        claimed.extend(claim_id.map(|claim_id| ClaimedDelivery {
-            inbox_id,
-            attempts,
-            claim_id,
-            ends_access: observation.ends_access(),
-        }));
-        let observation = erased::without_profile(conn, state, inbox_id, *observation)?;
-        fold(state, inbox_id, observation);
-    }
-    Ok(claimed)
-}
-
-/// A directory is active when a delivery names it, whoever owns it.
-fn note_activity(
-    conn: &mut Serialized<'_>,
-    state: &StateSlice,
-    claimed: &[ClaimedDelivery],
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let claims: BTreeSet<i64> = claimed.iter().map(|delivery| delivery.claim_id).collect();
-    let active = claims.iter().filter_map(|id| Some(state.claim(*id)?.directory_id.as_str()));
-    Ok(directory_activity::note(conn, &active.collect(), now)?)
-}
-
-/// A delivery, and the claim under which it names a directory.
-struct ClaimedDelivery {
-    inbox_id: i64,
-    attempts: i16,
-    claim_id: i64,
-    ends_access: bool,
-}
-
-/// Returns dead letters for the deliveries whose claim lost: their directory belongs to another organization. Counts
-/// them, so that the operator is notified.
-fn refuse(
-    conn: &mut Serialized<'_>,
-    state: &StateSlice,
-    claimed: &[ClaimedDelivery],
-    now: Timestamp,
-) -> Result<Vec<DeadLetter>, DbError> {
-    let mut letters = Vec::new();
-    let mut refused = refused_claims::ByDirectory::new();
-    for ClaimedDelivery { inbox_id, attempts, claim_id, ends_access } in claimed {
-        let lost = state.claim(*claim_id).filter(|claim| claim.tenant_id.is_none());
-        let Some(OwnershipClaim { directory_id, organization_id, .. }) = lost else { continue };
-        let detail = format!("directory {directory_id} belongs to another tenant than {organization_id}");
-        letters.push(DeadLetter {
-            inbox_id: *inbox_id,
-            reason: dead_letters::OTHER_TENANT,
-            detail,
-            attempts: *attempts,
-            claims: Some((directory_id.clone(), organization_id.clone())),
-        });
-        let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
-            organization_id: String::new(),
-            events: 0,
-            leavers: 0,
-            inbox_id: 0,
-        });
-        counted.organization_id.clone_from(organization_id);
-        counted.inbox_id = *inbox_id;
-        counted.events += 1;
-        counted.leavers += i64::from(*ends_access);
-    }
-    refused_claims::add(conn, &refused, now)?;
-    Ok(letters)
-}
-
 fn places(state: &StateSlice, rules: &Rules) -> HashMap<String, Ownership> {
     state.directories().map(|id| (id.clone(), place(state, id, rules))).collect()
-}
-
-/// Returns the tenants in which a role is named for the first time.
-fn write_facts(conn: &mut Serialized<'_>, state: &StateSlice) -> Result<BTreeSet<String>, DbError> {
-    let touched = &state.touched;
-    let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
-    claims::update(conn, &changed)?;
-
-    // In the order of the keys: neighbours share the path through the index.
-    let mut standing: Vec<_> = touched
-        .facts
-        .iter()
-        .filter_map(|((kind, id), claim_id)| {
-            let fact = state.facts(*kind, id).iter().find(|fact| fact.claim_id == *claim_id)?;
-            Some((id.as_str(), *kind, fact))
-        })
-        .collect();
-    standing.sort_unstable_by_key(|(id, kind, fact)| (*id, *kind, fact.claim_id));
-    facts::upsert(conn, &standing)?;
-
-    let mut newest: Vec<_> = touched
-        .memberships
-        .iter()
-        .map(|((_, _, claim_id), (membership, inbox_id))| NewMembership {
-            membership,
-            claim_id: *claim_id,
-            inbox_id: *inbox_id,
-        })
-        .collect();
-    newest.sort_unstable_by_key(|new| (&new.membership.group_id, &new.membership.user_id, new.claim_id));
-    memberships::upsert(conn, &newest)?;
-
-    let mentions: Vec<_> = touched.mentions.iter().collect();
-    let naming = roles::mention(conn, &mentions)?;
-    Ok(naming.iter().filter_map(|claim_id| state.claim(*claim_id)?.tenant_id.clone()).collect())
 }

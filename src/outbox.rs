@@ -15,6 +15,7 @@ pub mod list;
 pub mod mails;
 pub mod notice;
 pub mod outcomes;
+mod payload;
 mod privileges;
 pub mod still_true;
 #[cfg(test)]

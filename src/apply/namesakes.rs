@@ -50,9 +50,9 @@ pub fn together<'a>(
         // More than [`MOST`] users share such a key even without the loaded ones, so they are not compared. Rounded up
         // to a power of two, because each limit is a statement of its own.
         let most = MOST.saturating_add(all.ids.len()).next_power_of_two();
-        crowded.extend(tables::users::crowded(conn, &shared, most)?);
+        crowded.extend(tables::users_by_idp_id::crowded(conn, &shared, most)?);
         shared.retain(|key| !crowded.contains(key));
-        some = tables::users::of_idp_ids(conn, &shared)?;
+        some = tables::users_by_idp_id::of_idp_ids(conn, &shared)?;
         some.retain(|id| !all.ids.contains(id));
         if some.is_empty() {
             break;
@@ -92,7 +92,7 @@ fn shared(conn: &mut Conn, places: &BTreeSet<Place>) -> Result<BTreeSet<Key>, Db
     for (key, _) in places {
         *directories.entry(key).or_default() += 1;
     }
-    let mut shared: BTreeSet<Key> = tables::users::elsewhere(conn, places)?;
+    let mut shared: BTreeSet<Key> = tables::users_by_idp_id::elsewhere(conn, places)?;
     shared.extend(directories.into_iter().filter(|(_, count)| *count > 1).map(|(key, _)| key.clone()));
     Ok(shared)
 }

@@ -116,7 +116,7 @@ fn decide(database: &Database, config: &Config, verdict: Verdict, of: &Decision)
     let decided = holds::decide(database, of.id, verdict, by, Clock::System.now())?;
     match verdict {
         Verdict::Reject => {
-            print_text(&format!("{decided} people of hold {} keep access and roles\n", of.id))?
+            print_text(&format!("{decided} people of hold {} keep access and roles\n", of.id))?;
         }
         Verdict::Approve => {
             let ended = settle(database, &config.rules())?;

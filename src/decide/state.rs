@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
+pub use super::content::{Content, FactContent};
 use super::moves::{self, DirectoryMove};
 use crate::{
-    decide::fact::{self, EntityKind, Membership, Version},
+    decide::fact::{EntityKind, Membership, Version},
     runtime::clock::Timestamp,
 };
 
@@ -134,19 +133,6 @@ impl Bearer {
     pub fn is_erased(&self) -> bool {
         self.idp_id.is_none() && self.email_key.is_none()
     }
-}
-
-/// The content of a fact.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Content {
-    /// An organization.
-    Organization(fact::Organization),
-    /// A directory.
-    Directory(fact::Directory),
-    /// A user.
-    User(fact::User),
-    /// A group.
-    Group(fact::Group),
 }
 
 /// The kind and the broker's id of an entity.
@@ -310,48 +296,5 @@ impl StateSlice {
     /// The content of a delivery; `None` if it is not loaded.
     pub fn content_of(&self, kind: EntityKind, inbox_id: i64) -> Option<&Content> {
         self.contents.get(&(kind, inbox_id)).map(Box::as_ref)
-    }
-}
-
-/// The content types of facts.
-pub trait FactContent: Serialize + PartialEq {
-    /// The kind of the entity.
-    const KIND: EntityKind;
-    /// Wraps the content.
-    fn into_content(self) -> Content;
-    /// The content as this type; `None` if it has another kind.
-    fn of(content: &Content) -> Option<&Self>;
-}
-
-macro_rules! fact_contents {
-    ($($kind:ident)*) => {$(
-        impl FactContent for fact::$kind {
-            const KIND: EntityKind = EntityKind::$kind;
-
-            fn into_content(self) -> Content {
-                Content::$kind(self)
-            }
-
-            fn of(content: &Content) -> Option<&Self> {
-                match content {
-                    Content::$kind(fact_contents) => Some(fact_contents),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-fact_contents!(Organization Directory User Group);
-
-impl Content {
-    /// The kind of the entity.
-    pub fn kind(&self) -> EntityKind {
-        match self {
-            Self::Organization(_) => EntityKind::Organization,
-            Self::Directory(_) => EntityKind::Directory,
-            Self::User(_) => EntityKind::User,
-            Self::Group(_) => EntityKind::Group,
-        }
     }
 }

@@ -156,6 +156,8 @@ pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod kind_tests;
 #[cfg(test)]
 mod tests;

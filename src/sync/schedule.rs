@@ -1,4 +1,4 @@
-//! Decides when each directory is compared again. Pure. A hash of its id gives each directory a slot in the interval.
+//! Decides when each directory is compared again; pure. A hash of its id gives each directory a slot in the interval.
 //! So the comparisons are spread over the interval, and neither a restart nor a new directory moves them.
 
 use sha2::{Digest, Sha256};
