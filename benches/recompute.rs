@@ -76,15 +76,15 @@ fn main() -> Outcome<()> {
     print_row("apply, a saved plan compared", begun.elapsed(), people);
     let mapping = database.read::<_, apply::ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
     let rules = Rules { mapping: mapping.into(), ..rules };
-    refreshed("recomputed after the mapping changed", &database, &rules, people)?;
+    recompute_all("recomputed after the mapping changed", &database, &rules, people)?;
 
     let renamed = event("dsync.group.updated", people, &group("People", 2));
     deliver(&database, &rules, std::iter::once(renamed))?;
-    refreshed("recomputed after the group was renamed", &database, &rules, people)
+    recompute_all("recomputed after the group was renamed", &database, &rules, people)
 }
 
 /// In steps, between which other work goes on.
-fn refreshed(what: &str, database: &Database, rules: &Rules, people: usize) -> Outcome<()> {
+fn recompute_all(what: &str, database: &Database, rules: &Rules, people: usize) -> Outcome<()> {
     let (begun, mut longest, mut steps) = (Instant::now(), Duration::ZERO, 0);
     loop {
         let step = Instant::now();
@@ -104,8 +104,8 @@ fn deliver(database: &Database, rules: &Rules, events: impl Iterator<Item = Valu
     for some in deliveries.chunks(1_000) {
         append(database, some)?;
     }
-    let ahead = Prefetcher::default();
-    while apply::step(database, rules, Batch::default(), &ahead, Clock::System.now())?.deliveries > 0 {}
+    let prefetcher = Prefetcher::default();
+    while apply::step(database, rules, Batch::default(), &prefetcher, Clock::System.now())?.deliveries > 0 {}
     Ok(())
 }
 

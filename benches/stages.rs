@@ -46,8 +46,9 @@ fn main() -> Outcome<()> {
 
     let batch = Batch { deliveries: batch, ..Batch::default() };
     let begun = Instant::now();
-    let ahead = Prefetcher::default();
-    while apply::step(&database, &Rules::default(), batch, &ahead, Clock::System.now())?.deliveries > 0 {}
+    let prefetcher = Prefetcher::default();
+    while apply::step(&database, &Rules::default(), batch, &prefetcher, Clock::System.now())?.deliveries > 0 {
+    }
     print_row("apply", begun.elapsed(), deliveries.len());
     Ok(())
 }

@@ -213,7 +213,7 @@ fn start_workers(
             bytes: config.apply.batch_bytes,
             ..Batch::default()
         },
-        ahead: Prefetcher::of(recent),
+        prefetcher: Prefetcher::of(recent),
         log: log.clone(),
         retention: config.retention,
         clock: clock.clone(),

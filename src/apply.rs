@@ -80,7 +80,7 @@ pub struct AppliedBatch {
     /// Notices to administrators, those about leavers among them.
     pub notices: usize,
     /// The number of directories that must be recomputed now.
-    pub refreshes: usize,
+    pub recomputes: usize,
     /// Another process had applied the prefetched deliveries, so the oldest of the queue were applied instead.
     pub overtaken: bool,
     /// For the log.
@@ -109,19 +109,19 @@ pub fn step(
     database: &Database,
     rules: &Rules,
     batch: Batch,
-    ahead: &Prefetcher,
+    prefetcher: &Prefetcher,
     now: Timestamp,
 ) -> Result<AppliedBatch, ApplyError> {
     // Bodies are read and parsed before the serialized transaction, so that no other process waits for that. A stored
     // body does not change.
-    let batched = ahead.take(database, batch, now)?;
+    let batched = prefetcher.take(database, batch, now)?;
     if batched.inbox_ids.is_empty() {
         return Ok(AppliedBatch::default());
     }
     let applied = match batched.is_full {
         true => {
             let in_hand = batched.span();
-            ahead.during(database, batch, now, in_hand, || {
+            prefetcher.during(database, batch, now, in_hand, || {
                 apply_serialized(database, rules, batch, batched, now)
             })
         }
@@ -129,7 +129,7 @@ pub fn step(
     }?;
     if applied.overtaken {
         // Otherwise the prefetched batch could contain the deliveries that have just been applied.
-        ahead.forget();
+        prefetcher.forget();
     }
     failpoint::reach("applied");
     Ok(applied)
@@ -236,7 +236,7 @@ pub fn apply(
     consequences.write(conn, now)?;
     failpoint::reach("noticed");
     dead_letters::bury(conn, &applied.dead_letters, now)?;
-    applied.refreshes = consequences.directories.len();
+    applied.recomputes = consequences.directories.len();
     (applied.leavers, applied.notices) = (consequences.leavers(), consequences.notices.len());
     applied.event_keys = event_keys;
     Ok(applied)

@@ -178,9 +178,9 @@ fn tenants(
     }
     // The slice has no facts yet about a tenant that a directory has left.
     let organizations: Vec<&str> = left.iter().filter_map(|id| tenant::organization(id)).collect();
-    for (kind, id, standing) in tables::facts::on(conn, &organizations)? {
+    for (kind, id, latest) in tables::facts::on(conn, &organizations)? {
         if state.facts(kind, &id).is_empty() {
-            state.insert_fact(kind, id, standing);
+            state.insert_fact(kind, id, latest);
         }
     }
     let wanted = ids

@@ -110,17 +110,17 @@ fn add_facts(
         if next.is_empty() {
             return Ok(());
         }
-        let mut strange = BTreeSet::new();
-        for (kind, id, standing) in facts::on(conn, &next)? {
-            if standing.claim_id != NO_CLAIM && state.claim(standing.claim_id).is_none() {
-                strange.insert(standing.claim_id);
+        let mut unloaded_claims = BTreeSet::new();
+        for (kind, id, latest) in facts::on(conn, &next)? {
+            if latest.claim_id != NO_CLAIM && state.claim(latest.claim_id).is_none() {
+                unloaded_claims.insert(latest.claim_id);
             }
-            state.insert_fact(kind, id, standing);
+            state.insert_fact(kind, id, latest);
         }
         loaded = wanted.clone();
-        if !strange.is_empty() {
-            let strange: Vec<i64> = strange.into_iter().collect();
-            let directories = claims::directories_of(conn, &strange)?.into_iter().collect();
+        if !unloaded_claims.is_empty() {
+            let unloaded_claims: Vec<i64> = unloaded_claims.into_iter().collect();
+            let directories = claims::directories_of(conn, &unloaded_claims)?.into_iter().collect();
             add_claims(conn, state, &directories)?;
         }
     }

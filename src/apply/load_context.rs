@@ -42,13 +42,14 @@ pub fn context<'a>(
             of_user.retain(|group| (group.since, &group.event) > (at, &event));
         }
     }
-    let whose = |id: &String| {
+    let owners_of = |id: &String| {
         let of = |rule_input::Person { tenant_id, person_id, also }| {
             (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
         };
         rule_input::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
     };
-    let (manual_grants, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
+    let (manual_grants, followed) =
+        manual_grants::of(conn, &ids.iter().flat_map(owners_of).collect::<Vec<_>>())?;
     let mut context =
         Context { apart, groups, manual_grants, followed, ..Context::new(homes, &rules.mapping) };
     if rules.mapping.protects() {

@@ -41,33 +41,33 @@ pub fn together<'a>(
 ) -> Result<Together<'a>, DbError> {
     let shown = shown(conn, state, ids, homes)?;
     let mut all = Together { ids: ids.clone(), shown, homes: Cow::Borrowed(homes), apart: Apart::new() };
-    let (mut met, mut crowded, mut some) = (BTreeSet::new(), BTreeSet::new(), ids.clone());
+    let (mut seen_keys, mut crowded, mut added) = (BTreeSet::new(), BTreeSet::new(), ids.clone());
     loop {
         let places: BTreeSet<Place> =
-            some.iter().flat_map(|id| places(state, id, rows(&all.shown, id), &all.homes)).collect();
+            added.iter().flat_map(|id| places(state, id, rows(&all.shown, id), &all.homes)).collect();
         let mut shared = shared(conn, &places)?;
-        shared.retain(|key| met.insert(key.clone()));
+        shared.retain(|key| seen_keys.insert(key.clone()));
         // More than [`MOST`] users share such a key even without the loaded ones, so they are not compared. Rounded up
         // to a power of two, because each limit is a statement of its own.
         let most = MOST.saturating_add(all.ids.len()).next_power_of_two();
         crowded.extend(tables::users_by_idp_id::crowded(conn, &shared, most)?);
         shared.retain(|key| !crowded.contains(key));
-        some = tables::users_by_idp_id::of_idp_ids(conn, &shared)?;
-        some.retain(|id| !all.ids.contains(id));
-        if some.is_empty() {
+        added = tables::users_by_idp_id::of_idp_ids(conn, &shared)?;
+        added.retain(|id| !all.ids.contains(id));
+        if added.is_empty() {
             break;
         }
-        load::more(conn, state, some.clone())?;
+        load::more(conn, state, added.clone())?;
         for (id, home) in recompute::homes(conn, state, rules)? {
             if !all.homes.contains_key(&id) {
                 all.homes.to_mut().insert(id, home);
             }
         }
-        let shown = self::shown(conn, state, &some, &all.homes)?;
+        let shown = self::shown(conn, state, &added, &all.homes)?;
         all.shown.extend(shown);
-        all.ids.extend(some.iter().cloned());
+        all.ids.extend(added.iter().cloned());
     }
-    if !met.is_empty() {
+    if !seen_keys.is_empty() {
         all.apart = apart(state, &all.ids, &all.shown, &all.homes, &crowded);
     }
     Ok(all)

@@ -83,7 +83,7 @@ pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result
         let HolderRecord::Lost { loss, .. } = &taken.record else { return None };
         let of_user = facts.iter().filter(|(kind, id, _)| *kind == EntityKind::User && id == user_id);
         let newest = of_user.map(|(_, _, fact)| fact).max_by(|a, b| a.version.cmp(&b.version));
-        let whom = NoticePerson {
+        let person = NoticePerson {
             tenant_id: tenant_id.clone(),
             user_id: user_id.clone(),
             person_id: row.person_id.clone(),
@@ -98,7 +98,7 @@ pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result
             since: loss.at.micros(),
             inbox_id: newest.map_or(0, |fact| fact.inbox_id),
         };
-        Some(Notice::LastHolderKept { whom, retained })
+        Some(Notice::LastHolderKept { person, retained })
     };
     Ok(retained.iter().filter_map(notice).collect())
 }

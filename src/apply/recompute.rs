@@ -80,7 +80,7 @@ pub fn step(
         let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, longest)?;
-            Ok(refresh(conn, rules, limit, now, &mut tried)?)
+            Ok(next_page(conn, rules, limit, now, &mut tried)?)
         });
         match attempt {
             Err(ApplyError::Database(error)) => {
@@ -102,59 +102,59 @@ pub fn step(
 
 /// Records the next entity as refused, and advances the job past it.
 fn go_past(conn: &mut Serialized<'_>, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
-    let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(0) };
-    let Some((id, kind)) = visited(conn, &refresh, 1)?.pop() else { return Ok(0) };
-    let group_id = refresh.group_id.as_deref().unwrap_or_default();
-    let refused = RefusedChange::new(kind, &id, &refresh.directory_id, group_id, refresh.rank);
+    let Some(job) = recompute_jobs::next(conn)? else { return Ok(0) };
+    let Some((id, kind)) = visited(conn, &job, 1)?.pop() else { return Ok(0) };
+    let group_id = job.group_id.as_deref().unwrap_or_default();
+    let refused = RefusedChange::new(kind, &id, &job.directory_id, group_id, job.rank);
     let notices = refusal.record(conn, &refused, now)?;
-    refresh.advance(conn, (&id, kind))?;
-    refresh.failed(conn, now)?;
+    job.advance(conn, (&id, kind))?;
+    job.failed(conn, now)?;
     Ok(notices)
 }
 
-fn refresh(
+fn next_page(
     conn: &mut Serialized<'_>,
     rules: &Rules,
     limit: usize,
     now: Timestamp,
     tried: &mut Option<usize>,
 ) -> Result<Option<Recomputed>, DbError> {
-    let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(None) };
-    let visited = visited(conn, &refresh, limit)?;
+    let Some(job) = recompute_jobs::next(conn)? else { return Ok(None) };
+    let visited = visited(conn, &job, limit)?;
     *tried = Some(visited.len());
     let Some((last_id, last_kind)) = visited.last().cloned() else {
-        refresh.finish(conn)?;
+        job.finish(conn)?;
         return Ok(Some(Recomputed { entities: 0, leavers: 0, notices: 0 }));
     };
     let ids: BTreeSet<String> = visited.iter().map(|(id, _)| id.clone()).collect();
-    let mut state = load::entities(conn, &refresh.directory_id, ids)?;
+    let mut state = load::entities(conn, &job.directory_id, ids)?;
     let homes = homes(conn, &state, rules)?;
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
-    let cause = match &refresh.group_id {
-        _ if refresh.mapped => ChangeCause::Mapping(rules.mapping.version),
+    let cause = match &job.group_id {
+        _ if job.mapped => ChangeCause::Mapping(rules.mapping.version),
         Some(group_id) => ChangeCause::Group(group_id),
-        None => ChangeCause::Directory(&refresh.directory_id),
+        None => ChangeCause::Directory(&job.directory_id),
     };
-    let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
+    let extent = if job.group_id.is_some() { Extent::Touched } else { Extent::Directory };
     let mut consequences = Consequences::default();
     people(conn, &mut state, &homes, &Derivation { rules, cause, now, extent }, &mut consequences)?;
-    if refresh.mapped {
+    if job.mapped {
         // The mapping's own notice has reported all of them.
         consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
     consequences.write(conn, now)?;
     failpoint::reach("refreshed");
-    refresh.advance(conn, (&last_id, last_kind))?;
+    job.advance(conn, (&last_id, last_kind))?;
     Ok(Some(Recomputed { entities, leavers: consequences.leavers(), notices: consequences.notices.len() }))
 }
 
-fn visited(conn: &mut Conn, refresh: &RecomputeJob, limit: usize) -> Result<Vec<(String, i16)>, DbError> {
-    let (id, kind) = (&refresh.after.0, refresh.after.1);
-    if let Some(group_id) = &refresh.group_id {
+fn visited(conn: &mut Conn, job: &RecomputeJob, limit: usize) -> Result<Vec<(String, i16)>, DbError> {
+    let (id, kind) = (&job.after.0, job.after.1);
+    if let Some(group_id) = &job.group_id {
         return Ok(tables::memberships::members(conn, group_id, id, limit)?);
     }
-    let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
+    let claims = tables::claims::of_directories(conn, &[&job.directory_id])?;
     let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
     Ok(tables::facts::under(conn, &claim_ids, (id, kind), limit)?)
 }

@@ -22,7 +22,7 @@ pub(super) fn write_facts(
     claims::update(conn, &changed)?;
 
     // In the order of the keys: neighbours share the path through the index.
-    let mut standing: Vec<_> = touched
+    let mut changed_facts: Vec<_> = touched
         .facts
         .iter()
         .filter_map(|((kind, id), claim_id)| {
@@ -30,8 +30,8 @@ pub(super) fn write_facts(
             Some((id.as_str(), *kind, fact))
         })
         .collect();
-    standing.sort_unstable_by_key(|(id, kind, fact)| (*id, *kind, fact.claim_id));
-    facts::upsert(conn, &standing)?;
+    changed_facts.sort_unstable_by_key(|(id, kind, fact)| (*id, *kind, fact.claim_id));
+    facts::upsert(conn, &changed_facts)?;
 
     let mut newest: Vec<_> = touched
         .memberships

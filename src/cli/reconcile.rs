@@ -144,7 +144,7 @@ fn applier(database: &Database, config: &Config) -> Result<Applier, Failure> {
             bytes: config.apply.batch_bytes,
             ..Batch::default()
         },
-        ahead: Prefetcher::default(),
+        prefetcher: Prefetcher::default(),
         log: WalGrowth::default(),
         retention: config.retention,
         clock: Clock::System,

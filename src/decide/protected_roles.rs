@@ -68,9 +68,9 @@ pub fn affected_roles<'a>(
     policy: &'a MappingPolicy,
     holds: &BTreeSet<String>,
     shown: &BTreeSet<String>,
-    has_seat: impl Fn(&str) -> bool,
+    has_record: impl Fn(&str) -> bool,
 ) -> Vec<&'a str> {
-    let is_affected = |role: &&str| holds.contains(*role) || shown.contains(*role) || has_seat(role);
+    let is_affected = |role: &&str| holds.contains(*role) || shown.contains(*role) || has_record(role);
     policy.protected().filter(is_affected).collect()
 }
 

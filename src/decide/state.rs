@@ -217,10 +217,10 @@ impl StateSlice {
     }
 
     /// Adds the latest fact about an entity under one claim, or replaces it.
-    pub fn insert_fact(&mut self, kind: EntityKind, id: String, standing: LatestFact) {
+    pub fn insert_fact(&mut self, kind: EntityKind, id: String, latest: LatestFact) {
         let facts = self.facts.entry(kind).or_default().entry(id).or_default();
-        facts.retain(|fact| fact.claim_id != standing.claim_id);
-        facts.push(standing);
+        facts.retain(|fact| fact.claim_id != latest.claim_id);
+        facts.push(latest);
     }
 
     /// Adds the content of a delivery.
@@ -289,8 +289,8 @@ impl StateSlice {
     }
 
     /// The content of a latest fact; `None` if it is not loaded.
-    pub fn content(&self, kind: EntityKind, standing: &LatestFact) -> Option<&Content> {
-        self.content_of(kind, standing.inbox_id)
+    pub fn content(&self, kind: EntityKind, latest: &LatestFact) -> Option<&Content> {
+        self.content_of(kind, latest.inbox_id)
     }
 
     /// The content of a delivery; `None` if it is not loaded.

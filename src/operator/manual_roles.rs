@@ -69,36 +69,36 @@ pub struct OperatorAt<'a> {
 pub fn grant(
     database: &Database,
     rules: &Rules,
-    whom: GrantTarget<'_>,
+    target: GrantTarget<'_>,
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ManualRoleError> {
     let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), Some(grant.reason.as_str()));
-    change(database, rules, whom, OperatorAt { name: &grant.by, now }, entry, |conn, whose| {
-        let known = role_list::of(conn, whom.tenant)?;
+    change(database, rules, target, OperatorAt { name: &grant.by, now }, entry, |conn, owner| {
+        let known = role_list::of(conn, target.tenant)?;
         if !known.contains(&grant.role) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(ManualRoleError::UnknownRole {
-                tenant: whom.tenant.to_owned(),
+                tenant: target.tenant.to_owned(),
                 role: grant.role.clone(),
                 known,
             });
         }
-        Ok(manual_grants::grant(conn, whose, grant)?)
+        Ok(manual_grants::grant(conn, owner, grant)?)
     })
 }
 
 pub fn revoke(
     database: &Database,
     rules: &Rules,
-    whom: GrantTarget<'_>,
+    target: GrantTarget<'_>,
     role: &str,
     by: OperatorAt<'_>,
 ) -> Result<(), ManualRoleError> {
-    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, None), |conn, whose| {
-        match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
+    change(database, rules, target, by, (kinds::ROLE_TAKEN, role, None), |conn, owner| {
+        match manual_grants::revoke(conn, target.tenant, &owner.person_id, role)? {
             true => Ok(()),
-            false => Err(ManualRoleError::NotGranted { user: whom.user.to_owned(), role: role.to_owned() }),
+            false => Err(ManualRoleError::NotGranted { user: target.user.to_owned(), role: role.to_owned() }),
         }
     })
 }
@@ -131,7 +131,7 @@ pub fn release(
 fn change(
     database: &Database,
     rules: &Rules,
-    whom: GrantTarget<'_>,
+    target: GrantTarget<'_>,
     OperatorAt { name, now }: OperatorAt<'_>,
     (kind, role, reason): (&'static str, &str, Option<&str>),
     change: impl FnOnce(&mut Serialized<'_>, &GrantOwner) -> Result<(), ManualRoleError>,
@@ -139,21 +139,21 @@ fn change(
     database.write_serialized(|conn| {
         let mapping = mappings::in_force(conn)?;
         let rules = Rules { mapping: mapping.into(), ..rules.clone() };
-        let (tenant, user) = (whom.tenant.to_owned(), whom.user.to_owned());
-        let named = user_lookup::named(conn, whom.tenant, whom.user)?;
-        let persons: BTreeSet<String> = user_lookup::persons(conn, whom.tenant, &named)?;
+        let (tenant, user) = (target.tenant.to_owned(), target.user.to_owned());
+        let named = user_lookup::named(conn, target.tenant, target.user)?;
+        let persons: BTreeSet<String> = user_lookup::persons(conn, target.tenant, &named)?;
         let person_id = match persons.len() {
             0 => return Err(ManualRoleError::UnknownUser { tenant, user }),
             1 => persons.first().cloned().unwrap_or_default(),
             _ => return Err(ManualRoleError::Several { tenant, user }),
         };
         let user_id = named.first().cloned().unwrap_or_default();
-        let whose = GrantOwner { tenant_id: tenant.clone(), user_id, person_id };
-        change(conn, &whose)?;
+        let owner = GrantOwner { tenant_id: tenant.clone(), user_id, person_id };
+        change(conn, &owner)?;
         // The subject is the user, so that an erasure finds the entry. The reason may be personal.
         let entry = |user_id| {
             let entry =
-                AuditEntry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
+                AuditEntry::new(target.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
             match reason {
                 Some(reason) => entry.with_personal(&json!({"reason": reason})),
                 None => entry,
@@ -161,7 +161,7 @@ fn change(
         };
         let mut consequences =
             Consequences { entries: named.iter().map(entry).collect(), ..Consequences::default() };
-        let ids = user_lookup::of_person(conn, whom.tenant, &whose.person_id)?;
+        let ids = user_lookup::of_person(conn, target.tenant, &owner.person_id)?;
         let (cause, extent) = (ChangeCause::Operator(name), Extent::Operator);
         again(conn, ids, &Derivation { rules: &rules, cause, now, extent }, &mut consequences)?;
         let relisted = role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?;

@@ -45,7 +45,7 @@ pub enum Notice {
     /// A person retains a protected role, and so access, because nobody else in the tenant holds it.
     LastHolderKept {
         /// The person.
-        whom: NoticePerson,
+        person: NoticePerson,
         /// The role and the loss that is not applied.
         retained: LastHolder,
     },
@@ -158,9 +158,12 @@ impl Notice {
             Self::Privileged(c) => {
                 (c.tenant_id.as_str(), c.user_id.as_str(), c.person_id.as_str(), json(&privilege(c, now)))
             }
-            Self::LastHolderKept { whom, retained } => {
-                (whom.tenant_id.as_str(), whom.user_id.as_str(), whom.person_id.as_str(), json(retained))
-            }
+            Self::LastHolderKept { person, retained } => (
+                person.tenant_id.as_str(),
+                person.user_id.as_str(),
+                person.person_id.as_str(),
+                json(retained),
+            ),
             Self::MassChangeHeld { tenant_id, directory_id, hold_id } => {
                 let held = ChangeHeld { directory_id: directory_id.clone(), hold_id: *hold_id };
                 of_tenant(tenant_id, json(&held))

@@ -237,15 +237,15 @@ impl Comparing<'_> {
         page: &[Item],
     ) -> diesel::QueryResult<Vec<(Loss, bool)>> {
         let ids: Vec<&str> = page.iter().map(|item| item.listed.id.as_str()).collect();
-        let mut standing: BTreeMap<String, Vec<LatestFact>> = BTreeMap::new();
+        let mut latest_facts: BTreeMap<String, Vec<LatestFact>> = BTreeMap::new();
         for (of, id, fact) in facts::on(conn, &ids)? {
             if of == kind {
-                standing.entry(id).or_default().push(fact);
+                latest_facts.entry(id).or_default().push(fact);
             }
         }
         let mut found = Vec::new();
         for item in page {
-            let facts = standing.get(&item.listed.id).map_or(&[][..], Vec::as_slice);
+            let facts = latest_facts.get(&item.listed.id).map_or(&[][..], Vec::as_slice);
             found.extend(against(conn, &self.claims, facts, statement, self.directory_id, self.at, item)?);
         }
         Ok(found)

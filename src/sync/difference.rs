@@ -67,16 +67,16 @@ struct ListedFact {
 }
 
 /// Computes the digest with the version of `standing`, so that only contents are compared.
-fn listed_fact(observation: Observation, standing: Option<&LatestFact>) -> Option<ListedFact> {
+fn listed_fact(observation: Observation, latest: Option<&LatestFact>) -> Option<ListedFact> {
     fn of<T: serde::Serialize>(
         mut fact: fact::Fact<T>,
         scope: Option<fact::Scope>,
-        standing: Option<&LatestFact>,
+        latest: Option<&LatestFact>,
         roles: impl Fn(&T) -> Vec<String>,
     ) -> ListedFact {
         let version = fact.version.clone();
-        if let Some(standing) = standing {
-            fact.version = standing.version.clone();
+        if let Some(latest) = latest {
+            fact.version = latest.version.clone();
         }
         ListedFact {
             version,
@@ -87,10 +87,10 @@ fn listed_fact(observation: Observation, standing: Option<&LatestFact>) -> Optio
         }
     }
     match observation {
-        Observation::Organization(fact) => Some(of(fact, None, standing, |_| Vec::new())),
-        Observation::Directory { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
-        Observation::User { scope, fact } => Some(of(fact, Some(scope), standing, |user| user.roles.clone())),
-        Observation::Group { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
+        Observation::Organization(fact) => Some(of(fact, None, latest, |_| Vec::new())),
+        Observation::Directory { scope, fact } => Some(of(fact, Some(scope), latest, |_| Vec::new())),
+        Observation::User { scope, fact } => Some(of(fact, Some(scope), latest, |user| user.roles.clone())),
+        Observation::Group { scope, fact } => Some(of(fact, Some(scope), latest, |_| Vec::new())),
         Observation::Membership { .. } => None,
     }
 }
@@ -149,34 +149,31 @@ pub(super) fn against(
         by_absence: false,
         is_hidden: false,
     };
-    let Some(standing) = facts.iter().find(is_claim) else {
+    let Some(latest) = facts.iter().find(is_claim) else {
         let cause = format!("unknown here; the event of {missed} was missed, or is older than this service");
         return Ok(Some((loss("unknown".to_owned(), cause, body.clone(), false), false)));
     };
-    if standing.version.emitted > at {
+    if latest.version.emitted > at {
         return Ok(None);
     }
-    let Some(listed_now) = new().and_then(|observation| listed_fact(observation, Some(standing))) else {
+    let Some(listed_now) = new().and_then(|observation| listed_fact(observation, Some(latest))) else {
         return Ok(None);
     };
-    if standing.live == listed_now.live
-        && standing.digest == listed_now.digest
-        && standing.revealed_by.is_some()
-    {
+    if latest.live == listed_now.live && latest.digest == listed_now.digest && latest.revealed_by.is_some() {
         return Ok(None);
     }
-    let not_before = (standing.version.at > fresh.version.at).then_some(standing.version.at);
+    let not_before = (latest.version.at > fresh.version.at).then_some(latest.version.at);
     let body = api::observed(statement, directory_id, id, at, not_before, raw);
-    let ends = standing.live && !listed_now.live;
-    let before = queue::bodies(conn, &[standing.inbox_id])?.into_iter().next();
+    let ends = latest.live && !listed_now.live;
+    let before = queue::bodies(conn, &[latest.inbox_id])?.into_iter().next();
     let before = before.and_then(|(_, source, body)| roles_of(&source, &body, id)).unwrap_or_default();
     let loses_role = listed_now.live && before.iter().any(|role| !listed_now.roles.contains(role));
-    let tables = match (standing.live == listed_now.live, loses_role || before != listed_now.roles) {
+    let tables = match (latest.live == listed_now.live, loses_role || before != listed_now.roles) {
         (true, true) => format!("roles {}", before.join(", ")),
-        (true, false) => format!("{}, with different content", shown(standing.live)),
-        (false, _) => shown(standing.live).to_owned(),
+        (true, false) => format!("{}, with different content", shown(latest.live)),
+        (false, _) => shown(latest.live).to_owned(),
     };
-    let cause = format!("the event of {missed} was missed; last event at {}", standing.version.emitted);
+    let cause = format!("the event of {missed} was missed; last event at {}", latest.version.emitted);
     let mut found = loss(tables, cause, body, ends);
     if loses_role || before != listed_now.roles {
         found.difference.broker =

@@ -29,14 +29,14 @@ pub fn read<E: From<ApiError>>(
         match next {
             None => return Ok(()),
             Some(_) if is_empty => return Ok(()),
-            next if next == after => return Err(circle().into()),
+            next if next == after => return Err(endless().into()),
             next => after = next,
         }
     }
-    Err(circle().into())
+    Err(endless().into())
 }
 
-fn circle() -> ApiError {
+fn endless() -> ApiError {
     ApiError::Unreadable("the pages of the list repeat without an end".to_owned())
 }
 

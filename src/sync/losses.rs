@@ -29,8 +29,8 @@ pub(super) fn append(
     let deliveries: Vec<_> = losses.iter().map(|loss| delivery(&loss.body, now)).collect();
     database.write_serialized(|conn| {
         announce(conn, rules, directory, losses, now)?;
-        for some in deliveries.chunks(STEP) {
-            append_within(conn, some)?;
+        for chunk in deliveries.chunks(STEP) {
+            append_within(conn, chunk)?;
         }
         Ok(())
     })
@@ -75,8 +75,8 @@ fn losing(conn: &mut Conn, rules: &Rules, directory: &Key, losses: &[Loss]) -> R
     let (access, other) = (of(true), of(false));
     let all: Vec<Key> = access.union(&other).map(|id| (directory.0.clone(), (*id).clone())).collect();
     let mut count = 0;
-    for some in all.chunks(STEP) {
-        let losing = users::shown(conn, some)?.into_iter().filter(|row| {
+    for chunk in all.chunks(STEP) {
+        let losing = users::shown(conn, chunk)?.into_iter().filter(|row| {
             let mapping = rules.mapping.of(&row.tenant_id);
             row.active
                 && (access.contains(&row.id) || row.held.iter().any(|role| mapping.is_privileged(role)))
@@ -96,8 +96,8 @@ pub(super) fn held(
     let keys: Vec<Key> = ids.into_iter().map(|id| (tenant_id.to_owned(), id.clone())).collect();
     database.read(|conn| {
         let mut held = BTreeSet::new();
-        for some in keys.chunks(STEP) {
-            held.extend(held_users::live(conn, some)?.into_iter().map(|entry| entry.user_id));
+        for chunk in keys.chunks(STEP) {
+            held.extend(held_users::live(conn, chunk)?.into_iter().map(|entry| entry.user_id));
         }
         Ok(held)
     })

@@ -28,7 +28,7 @@ pub(super) fn compare(
     group: &str,
 ) -> Result<(), CompareError> {
     let claim_ids = comparing.claim_ids();
-    let standing: BTreeMap<String, Known> = comparing.database.read::<_, DbError>(|conn| {
+    let known_members: BTreeMap<String, Known> = comparing.database.read::<_, DbError>(|conn| {
         let ended = facts::on(conn, &[group_id])?
             .into_iter()
             .filter(|(kind, _, fact)| *kind == EntityKind::Group && claim_ids.contains(&fact.claim_id))
@@ -55,13 +55,14 @@ pub(super) fn compare(
         |after| Question::members(directory_id, group_id, after),
         |page| {
             comparing.report.memberships += page.len() as u64;
-            let joined = page.iter().filter_map(|item| joined(comparing, group_id, group, &standing, item));
+            let joined =
+                page.iter().filter_map(|item| joined(comparing, group_id, group, &known_members, item));
             let joined: Vec<(Loss, bool)> = joined.map(|gain| (gain, false)).collect();
             seen.extend(page.into_iter().map(|item| item.listed.id));
             comparing.add_found(joined)
         },
     )?;
-    let gone: Vec<&str> = standing
+    let gone: Vec<&str> = known_members
         .iter()
         .filter(|(id, known)| known.added && known.at <= comparing.at && !seen.contains(*id))
         .map(|(id, _)| id.as_str())
@@ -71,7 +72,7 @@ pub(super) fn compare(
     }
     let mut left = comparing
         .database
-        .read::<_, DbError>(|conn| Ok(left(conn, comparing, group_id, group, &gone, &standing)?))?;
+        .read::<_, DbError>(|conn| Ok(left(conn, comparing, group_id, group, &gone, &known_members)?))?;
     if left.is_empty() {
         return Ok(());
     }
@@ -86,11 +87,11 @@ fn joined(
     comparing: &Comparing<'_>,
     group_id: &str,
     group: &str,
-    standing: &BTreeMap<String, Known>,
+    known_members: &BTreeMap<String, Known>,
     item: &Item,
 ) -> Option<Loss> {
     let user_id = &item.listed.id;
-    let known = standing.get(user_id);
+    let known = known_members.get(user_id);
     // The stored fact is newer than the list.
     if known.is_some_and(|known| known.added || known.at > comparing.at) {
         return None;
@@ -130,12 +131,12 @@ fn left(
     group_id: &str,
     group: &str,
     gone: &[&str],
-    standing: &BTreeMap<String, Known>,
+    known_members: &BTreeMap<String, Known>,
 ) -> diesel::QueryResult<Vec<Loss>> {
     let mut found = Vec::new();
     let (directory_id, at) = (comparing.directory_id, comparing.at);
-    for some in gone.chunks(1_000) {
-        for (kind, user_id, fact) in facts::on(conn, some)? {
+    for chunk in gone.chunks(1_000) {
+        for (kind, user_id, fact) in facts::on(conn, chunk)? {
             let here = comparing.claims.iter().any(|claim| claim.id == fact.claim_id);
             if kind != EntityKind::User || !here || comparing.is_without_access(&user_id) {
                 continue;
@@ -143,7 +144,7 @@ fn left(
             let user = api::aged(known(conn, &fact, &user_id, directory_id, &comparing.claims)?).to_string();
             let is_hidden = !fact.live && !comparing.is_listed(&user_id);
             let id = format!("{group_id} {user_id}");
-            let since = standing.get(&user_id).map_or(at, |known| known.at);
+            let since = known_members.get(&user_id).map_or(at, |known| known.at);
             found.push(Loss {
                 body: api::observed(
                     ListStatement::MemberGone,

@@ -34,12 +34,12 @@ impl Reconcile<'_> {
         let mut found: Vec<(String, Loss)> = Vec::new();
         self.database.read::<_, DbError>(|conn| {
             let ids: Vec<&str> = organizations.iter().map(|item| item.listed.id.as_str()).collect();
-            let standing: Vec<_> = facts::on(conn, &ids)?
+            let latest_facts: Vec<_> = facts::on(conn, &ids)?
                 .into_iter()
                 .filter(|(kind, _, fact)| *kind == EntityKind::Organization && fact.claim_id == NO_CLAIM)
                 .collect();
             for item in &organizations {
-                let facts: Vec<_> = standing
+                let facts: Vec<_> = latest_facts
                     .iter()
                     .filter(|(_, id, _)| *id == item.listed.id)
                     .map(|(_, _, w)| w.clone())

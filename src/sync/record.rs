@@ -17,10 +17,10 @@ impl Reconcile<'_> {
     /// Writes both records in one transaction for each hundred reports.
     pub(super) fn record(&self, reports: &[Report]) -> Result<(), ReconcileError> {
         let now = self.clock.now();
-        for some in reports.chunks(100) {
+        for chunk in reports.chunks(100) {
             self.database.write_serialized::<_, DbError>(|conn| {
-                let mut entries = Vec::with_capacity(some.len());
-                for report in some {
+                let mut entries = Vec::with_capacity(chunk.len());
+                for report in chunk {
                     comparisons::record(conn, &comparison(report, now))?;
                     let change = json!({
                         "complete": report.complete, "reason": report.reason, "compared_at": report.compared_at.map(|at| at.to_string()),

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::runtime::clock::Timestamp;
 
 /// Slots in an interval. One run compares all directories of a slot and reads the list of directories once.
-const PLACES: u64 = 48;
+const SLOTS: u64 = 48;
 
 /// A run of another process that has not ended after this time has crashed.
 const LOST_SECONDS: i64 = 3_600;
@@ -24,22 +24,22 @@ pub struct Schedule {
 impl Schedule {
     /// `checked_at` is the end of the last comparison, complete or not.
     pub fn is_due(&self, directory_id: &str, checked_at: Option<Timestamp>) -> bool {
-        self.last_turn(directory_id) > checked_at.unwrap_or(self.since)
+        self.last_due(directory_id) > checked_at.unwrap_or(self.since)
     }
 
-    fn last_turn(&self, directory_id: &str) -> Timestamp {
+    fn last_due(&self, directory_id: &str) -> Timestamp {
         let every = self.every_seconds.max(1);
-        let offset = i64::try_from(place(directory_id)).unwrap_or_default() * every
-            / i64::try_from(PLACES).unwrap_or(i64::MAX);
+        let offset = i64::try_from(slot(directory_id)).unwrap_or_default() * every
+            / i64::try_from(SLOTS).unwrap_or(i64::MAX);
         let seconds = self.now.micros().div_euclid(1_000_000);
         let begun = (seconds - offset).div_euclid(every) * every;
         Timestamp::from_micros((begun + offset).saturating_mul(1_000_000))
     }
 }
 
-fn place(directory_id: &str) -> u64 {
+fn slot(directory_id: &str) -> u64 {
     let digest = Sha256::digest(directory_id.as_bytes());
-    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)) % PLACES
+    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)) % SLOTS
 }
 
 /// The begin and end of the last run of all processes of the database.
@@ -132,13 +132,13 @@ mod tests {
         let mut dice = StdRng::seed_from_u64(7);
         let ids = ids(1_920, &mut dice);
         let found = compared(&ids, 6 * HOUR, 12 * HOUR, |_| false, &mut dice);
-        let mut in_turn: BTreeMap<i64, usize> = BTreeMap::new();
+        let mut in_slot: BTreeMap<i64, usize> = BTreeMap::new();
         for time in found.values().flatten().filter(|time| **time >= 6 * HOUR) {
-            *in_turn.entry(time / 450).or_default() += 1;
+            *in_slot.entry(time / 450).or_default() += 1;
         }
-        assert!(in_turn.len() >= 48, "{in_turn:?}");
+        assert!(in_slot.len() >= 48, "{in_slot:?}");
         // The average is forty.
-        assert!(in_turn.values().all(|n| *n <= 70), "{in_turn:?}");
+        assert!(in_slot.values().all(|n| *n <= 70), "{in_slot:?}");
     }
 
     #[test]
@@ -156,11 +156,11 @@ mod tests {
         let mut now = at(0);
         let first = Schedule { every_seconds: 6 * HOUR, since: now, now };
         assert!(!first.is_due("d", None));
-        let turns = (0..720).filter(|_| {
+        let due_looks = (0..720).filter(|_| {
             now = now.plus_seconds(LOOK);
             Schedule { now, ..first }.is_due("d", Some(now.plus_seconds(-LOOK)))
         });
-        assert_eq!(turns.count(), 2, "12 hours");
+        assert_eq!(due_looks.count(), 2, "12 hours");
     }
 
     #[test]

@@ -49,14 +49,14 @@ const GATHER_ON_SQLITE: Duration = Duration::from_millis(50);
 
 /// The duration of the last batch, divided by this, is the pause after a full batch while deliveries arrive. Receivers
 /// have the machine in that time, because a broker waits for them. The pause is limited by [`GATHER_ON_SQLITE`].
-const GIVE_WAY: u32 = 2;
+const PAUSE_DIVISOR: u32 = 2;
 
 pub struct Applier {
     pub database: Database,
     /// With the role mapping that was in force at the last look.
     pub rules: RwLock<Rules>,
     pub batch: Batch,
-    pub ahead: Prefetcher,
+    pub prefetcher: Prefetcher,
     pub log: WalGrowth,
     pub retention: Retention,
     pub clock: Clock,
@@ -92,7 +92,7 @@ impl Applier {
                 Ok(ApplyStep::Full) => {
                     pause = PAUSE;
                     if wake.take_ring() {
-                        wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_ON_SQLITE));
+                        wake.pause((begun.elapsed() / PAUSE_DIVISOR).min(GATHER_ON_SQLITE));
                     }
                 }
                 Ok(ApplyStep::Worked) => {
@@ -130,7 +130,7 @@ impl Applier {
             // The failure may last long, and an operator may change things meanwhile. So the next attempt reads from
             // the database.
             Err(error) => {
-                self.ahead.forget();
+                self.prefetcher.forget();
                 Err(error)
             }
             outcome => outcome,
@@ -147,18 +147,18 @@ impl Applier {
         let applied = match waits.deliveries {
             true => self.apply(now),
             false => {
-                self.ahead.forget();
+                self.prefetcher.forget();
                 Ok(0)
             }
         };
         // A failure of one kind of work does not stop the others.
-        let refreshed = if waits.refreshes { self.refresh(now) } else { Ok(false) };
+        let recomputed = if waits.recomputes { self.recompute_step(now) } else { Ok(false) };
         let released = if waits.holds { self.release(now) } else { Ok(false) };
         let retried = if waits.refused { self.retry(now) } else { Ok(false) };
-        let (applied, refreshed, released) = (applied?, refreshed?, released?);
+        let (applied, recomputed, released) = (applied?, recomputed?, released?);
         let released = retried? || released;
         Ok(match applied {
-            _ if released || refreshed || applied >= self.batch.deliveries => ApplyStep::Full,
+            _ if released || recomputed || applied >= self.batch.deliveries => ApplyStep::Full,
             0 => ApplyStep::Idle,
             _ => ApplyStep::Worked,
         })
@@ -170,18 +170,18 @@ impl Applier {
         if self.database.has_one_writer() { GATHER_ON_SQLITE } else { GATHER }
     }
 
-    fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {
-        let Some(refreshed) = recompute::step(&self.database, &self.rules(), self.batch, now)? else {
+    fn recompute_step(&self, now: Timestamp) -> Result<bool, ApplyError> {
+        let Some(recomputed) = recompute::step(&self.database, &self.rules(), self.batch, now)? else {
             return Ok(false);
         };
-        self.log.grew(refreshed.entities);
-        self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
+        self.log.grew(recomputed.entities);
+        self.metrics.deprovisioned.inc_by(recomputed.leavers as u64);
         tracing::info!(
-            entities = refreshed.entities,
-            leavers = refreshed.leavers,
+            entities = recomputed.entities,
+            leavers = recomputed.leavers,
             "recomputed a part of a directory"
         );
-        self.ring_notifier(refreshed.notices);
+        self.ring_notifier(recomputed.notices);
         Ok(true)
     }
 
@@ -210,7 +210,7 @@ impl Applier {
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
         let begun = Instant::now();
-        let applied = match apply::step(&self.database, &self.rules(), self.batch, &self.ahead, now) {
+        let applied = match apply::step(&self.database, &self.rules(), self.batch, &self.prefetcher, now) {
             Err(ApplyError::Database(error)) if self.is_to_be_separated(&error) => {
                 return self.separate(&error, now);
             }
@@ -234,7 +234,7 @@ impl Applier {
             deliveries = applied.deliveries,
             dead_letters = applied.dead_letters.len(),
             leavers = applied.leavers,
-            refreshes = applied.refreshes,
+            refreshes = applied.recomputes,
             duration_ms = begun.elapsed().as_millis(),
             "applied a batch"
         );
@@ -256,7 +256,7 @@ impl Applier {
         tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
         let outcome = one_by_one::separate(&self.database, &self.rules(), self.batch, now)?;
         // Prefetched deliveries have old attempt counts and due times.
-        self.ahead.forget();
+        self.prefetcher.forget();
         self.log.grew(outcome.applied);
         self.failures.store(0, Ordering::Relaxed);
         self.metrics.applied.inc_by(outcome.applied as u64);

@@ -12,7 +12,7 @@ pub(super) struct Waiting {
     #[diesel(sql_type = Bool)]
     pub(super) deliveries: bool,
     #[diesel(sql_type = Bool)]
-    pub(super) refreshes: bool,
+    pub(super) recomputes: bool,
     /// People of an approved hold, or a hold that is due.
     #[diesel(sql_type = Bool)]
     pub(super) holds: bool,
@@ -23,7 +23,7 @@ pub(super) struct Waiting {
 
 /// The states are literals, so that the partial indexes are used.
 const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= r.now) AS deliveries, \
-     EXISTS (SELECT 1 FROM recompute_jobs) AS refreshes, \
+     EXISTS (SELECT 1 FROM recompute_jobs) AS recomputes, \
      (EXISTS (SELECT 1 FROM held_users h WHERE state = 'approved' \
      AND NOT EXISTS (SELECT 1 FROM refused x WHERE x.kind = 2 AND x.id = h.user_id)) \
      OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now)) AS holds, \

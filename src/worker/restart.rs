@@ -23,7 +23,7 @@ use crate::{
 const BOUND: Duration = Duration::from_secs(22);
 
 /// When so many shifts are abandoned, the database is probably slow and not silent.
-const MOST_LEFT_BEHIND: usize = 4;
+const MOST_ABANDONED: usize = 4;
 const LONG_BOUND: Duration = Duration::from_secs(90);
 
 /// At the end of the service, a call that takes longer than this is abandoned. Its changes are rolled back.
@@ -116,7 +116,7 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
 }
 
 fn bound(abandoned: usize) -> Duration {
-    if abandoned < MOST_LEFT_BEHIND { BOUND } else { LONG_BOUND }
+    if abandoned < MOST_ABANDONED { BOUND } else { LONG_BOUND }
 }
 
 #[cfg(test)]
@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn a_wait_for_the_serialized_transaction_is_no_silence_and_the_bound_grows_with_abandoned_shifts() {
         assert!(bound(0) > Duration::from_secs(20));
-        assert_eq!(bound(MOST_LEFT_BEHIND), LONG_BOUND);
+        assert_eq!(bound(MOST_ABANDONED), LONG_BOUND);
     }
 }

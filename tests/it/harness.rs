@@ -111,7 +111,7 @@ impl TestApp {
                 bytes: config.apply.batch_bytes,
                 ..Batch::default()
             },
-            ahead: Prefetcher::of(app.recent.clone()),
+            prefetcher: Prefetcher::of(app.recent.clone()),
             log: WalGrowth::default(),
             retention: config.retention,
             clock: clock.clone(),

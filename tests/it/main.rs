@@ -7,8 +7,6 @@
 mod harness;
 
 #[cfg(test)]
-mod ahead;
-#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod audit;
@@ -50,6 +48,8 @@ mod outage;
 mod poison;
 #[cfg(test)]
 mod pooler;
+#[cfg(test)]
+mod prefetch;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]

@@ -30,9 +30,9 @@ pub(super) fn rewrite(
         directory_moves::of_directories(conn, &directories.iter().map(String::as_str).collect::<Vec<_>>())?;
     let (mut erased, mut left, mut unclear) = (Erased::default(), BTreeSet::new(), BTreeSet::new());
     let mut bearers = ErasedBearers::new();
-    for some in found.chunks(500) {
+    for chunk in found.chunks(500) {
         let (mut bodies, mut digests) = (Vec::new(), Vec::new());
-        for (inbox_id, source, body) in queue::bodies(conn, some)? {
+        for (inbox_id, source, body) in queue::bodies(conn, chunk)? {
             let said = read(&source, &body);
             let about = said.as_ref().filter(|said| is_at_home(said)).and_then(user);
             let of_person = about

@@ -36,7 +36,7 @@ pub(super) struct Walked {
     /// Slugs in the broker's role field that the mapping ignores, with their number of users.
     pub(super) ignored: BTreeMap<String, usize>,
     /// By (tenant, role). Protected roles only.
-    protected: BTreeMap<(String, String), Left>,
+    protected: BTreeMap<(String, String), Remaining>,
     /// (tenant, user) → directory, for each user who would lose access or a privileged role.
     losers: BTreeMap<(String, String), String>,
     /// (tenant, directory) → the number of people with access.
@@ -66,7 +66,7 @@ pub(super) struct Matches {
 
 /// The users who would hold a protected role.
 #[derive(Default)]
-enum Left {
+enum Remaining {
     #[default]
     Nobody,
     Holders,
@@ -74,7 +74,7 @@ enum Left {
     Lost(RoleLoss, String),
 }
 
-impl Left {
+impl Remaining {
     fn join(&mut self, record: &protected_roles::HolderRecord, user_id: &str) {
         let later = |known: &(&RoleLoss, &str), loss: &RoleLoss| (loss, user_id) > (known.0, known.1);
         match (&*self, record) {
@@ -91,7 +91,7 @@ impl Left {
 
 pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Result<Walked, PlanError> {
     let mut walked = Walked::default();
-    let mut met = BTreeSet::new();
+    let mut visited = BTreeSet::new();
     for (tenant_id, directory_id) in claims::homes(conn, tenant)? {
         let policy = rules.mapping.of(&tenant_id);
         walked.matches.entry(tenant_id).or_insert_with(|| vec![Matches::default(); policy.rules.len()]);
@@ -103,8 +103,9 @@ pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Resu
             let Some(last) = page.last().cloned() else { break };
             after = last;
             let users = page.into_iter().filter(|(_, kind)| tables::kind(*kind) == EntityKind::User);
-            let ids: BTreeSet<String> = users.map(|(id, _)| id).filter(|id| met.insert(id.clone())).collect();
-            look_at(conn, rules, &directory_id, &ids, tenant, None, &mut walked)?;
+            let ids: BTreeSet<String> =
+                users.map(|(id, _)| id).filter(|id| visited.insert(id.clone())).collect();
+            visit(conn, rules, &directory_id, &ids, tenant, None, &mut walked)?;
         }
     }
     retain_the_last(conn, rules, tenant, &mut walked)?;
@@ -112,7 +113,7 @@ pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Resu
     Ok(walked)
 }
 
-fn look_at(
+fn visit(
     conn: &mut Conn,
     rules: &Rules,
     directory_id: &str,
@@ -175,16 +176,16 @@ fn retain_the_last(
     walked: &mut Walked,
 ) -> Result<(), PlanError> {
     let mut retained = RetainedRoles::new();
-    for ((tenant_id, role), left) in std::mem::take(&mut walked.protected) {
+    for ((tenant_id, role), remaining) in std::mem::take(&mut walked.protected) {
         let protected = rules.mapping.of(&tenant_id).protected().any(|protected| protected == role);
-        if let (Left::Lost(loss, user_id), true) = (left, protected) {
+        if let (Remaining::Lost(loss, user_id), true) = (remaining, protected) {
             retained.entry((tenant_id, user_id)).or_default().insert(role, loss);
         }
     }
     let ids: BTreeSet<String> = retained.keys().map(|(_, user_id)| user_id.clone()).collect();
     match ids.is_empty() {
         true => Ok(()),
-        false => look_at(conn, rules, "", &ids, tenant, Some(&retained), walked),
+        false => visit(conn, rules, "", &ids, tenant, Some(&retained), walked),
     }
 }
 

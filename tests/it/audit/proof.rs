@@ -104,8 +104,8 @@ both! {
                 scope.spawn(|| {
                     let rules = app.config.rules();
                     let batch = rosterd::apply::Batch { deliveries: 17, ..Default::default() };
-                    let ahead = rosterd::apply::prefetch::Prefetcher::default();
-                    while rosterd::apply::step(app.database(), &rules, batch, &ahead, app.clock.now()).unwrap().deliveries > 0 {}
+                    let prefetcher = rosterd::apply::prefetch::Prefetcher::default();
+                    while rosterd::apply::step(app.database(), &rules, batch, &prefetcher, app.clock.now()).unwrap().deliveries > 0 {}
                 });
             }
         });

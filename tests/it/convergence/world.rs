@@ -94,7 +94,7 @@ impl World {
             database,
             rules: rules.into(),
             batch,
-            ahead: Prefetcher::of(self.recent.clone()),
+            prefetcher: Prefetcher::of(self.recent.clone()),
             log: WalGrowth::default(),
             retention: AT_ONCE,
             clock: Clock::fixed(NOW),

@@ -268,9 +268,9 @@ both! {
 both! {
     fn a_last_holder_who_retains_a_role_is_reported_once(app) {
         let office = Office::of(app);
-        let whom = NoticePerson { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
+        let person = NoticePerson { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
         let retained = LastHolder { name: Some("Ada".into()), role: "owner".into(), access: true, ..LastHolder::default() };
-        let notice = Notice::LastHolderKept { whom, retained };
+        let notice = Notice::LastHolderKept { person, retained };
         enqueue(app, &[notice.clone(), notice]);
         later(app);
 

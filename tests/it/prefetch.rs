@@ -128,7 +128,7 @@ fn overtaken(backend: Backend) -> TestApp {
         app.send(event(&format!("e{n}"), "dsync.user.created", n, user).to_string());
     }
     assert_eq!(app.applier.step().unwrap(), ApplyStep::Full);
-    assert!(!app.applier.ahead.is_empty(), "the second batch is read");
+    assert!(!app.applier.prefetcher.is_empty(), "the second batch is read");
 
     let (batch, another) = (Batch::default(), Prefetcher::default());
     app.send(
@@ -155,7 +155,7 @@ fn an_idle_process_forgets_deliveries_that_another_process_applied() {
 
         assert_eq!(app.applier.step().unwrap(), ApplyStep::Idle);
 
-        assert!(app.applier.ahead.is_empty());
+        assert!(app.applier.prefetcher.is_empty());
     }
 }
 
