@@ -66,7 +66,7 @@ struct ListedFact {
     roles: Vec<String>,
 }
 
-/// Computes the digest with the version of `standing`, so that only contents are compared.
+/// Computes the digest with the version of `latest`, so that only contents are compared.
 fn listed_fact(observation: Observation, latest: Option<&LatestFact>) -> Option<ListedFact> {
     fn of<T: serde::Serialize>(
         mut fact: fact::Fact<T>,
