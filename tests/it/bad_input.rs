@@ -1,4 +1,4 @@
-//! Signed, and still not what was promised: the documented answer, nothing lost, the service still serving.
+//! Signed bodies that break the contract: the documented answer, nothing lost, and the service continues.
 
 use reqwest::StatusCode;
 use rosterd::tables::host_tables::USERS;
@@ -9,7 +9,7 @@ use crate::harness::{
     broker::{event, user, with},
 };
 
-/// Sends it, applies, and says where it ended.
+/// Sends it, applies it, and returns its state.
 fn ends(app: &TestApp, body: impl Into<Vec<u8>>) -> String {
     let before = app.inbox().len();
     let answer = app.send(body);
@@ -36,7 +36,7 @@ both! {
             br#"{"id":"e1","event":"dsync.user.created","data":{"id":"u"#.to_vec(),
             b"[]".to_vec(),
             br#"[{"id":"e1","event":"dsync.user.created"}]"#.to_vec(),
-            // serde would read a list of values as a struct's fields.
+            // serde would read a list of values as the fields of a struct.
             br#"["e1","dsync.user.created"]"#.to_vec(),
             br#"["e1","dsync.user.deleted","2026-01-15T12:00:00Z",{}]"#.to_vec(),
             b"null".to_vec(),
@@ -126,7 +126,7 @@ both! {
         let row = &app.rows(USERS)[0];
 
         assert_eq!(row["name"].as_str().unwrap().chars().count(), 1_024);
-        // Part of an address or id would be somebody else's.
+        // A part of an address or id could be that of another person.
         assert_eq!((&row["email"], &row["idp_id"]), (&Value::Null, &Value::Null));
     }
 }

@@ -1,5 +1,5 @@
-//! What is wrong with the database is never held against a delivery, in whatever language the server speaks; when the cause
-//! has passed, all is applied within a minute, by itself.
+//! A fault of the database never counts against a delivery, in any language of the server. When the fault is over,
+//! everything is applied within a minute without an operator.
 
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query,
@@ -49,7 +49,7 @@ fn limited(store: TestDatabase) -> (TestApp, String) {
     (app, role)
 }
 
-/// Half an hour of it.
+/// The service during half an hour.
 fn work(app: &TestApp) {
     for _ in 0..30 {
         app.clock.advance_seconds(60);
@@ -64,7 +64,7 @@ fn states(app: &TestApp) -> Vec<String> {
     states
 }
 
-/// A cause begins, deliveries arrive for half an hour, and it ends.
+/// A fault begins, deliveries arrive for half an hour, and it ends.
 fn passes(
     app: &TestApp,
     people: std::ops::Range<usize>,
@@ -101,7 +101,7 @@ struct Found {
     found: String,
 }
 
-/// The most that is counted against any delivery that waits.
+/// The highest number of attempts of any waiting delivery.
 fn attempts(app: &TestApp) -> Option<i64> {
     let mut owner = PgConnection::establish(&app.store.url()).unwrap();
     let most = "SELECT coalesce(max(attempts)::text, '') AS found FROM rosterd.inbox_queue";
@@ -124,7 +124,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
             || execute(&url, &format!("GRANT {privilege} TO {role}")),
         );
     }
-    // A table that somebody has locked, which ends in real time-outs.
+    // A locked table, which causes real timeouts.
     let mut host = PgConnection::establish(&url).unwrap();
     host.batch_execute("BEGIN; LOCK TABLE rosterd.users IN ACCESS EXCLUSIVE MODE").unwrap();
     app.deliver(&left(6));
@@ -136,7 +136,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
     host.batch_execute("COMMIT").unwrap();
     app.clock.advance_seconds(60);
     app.drain();
-    // A trigger of the host so slow that its statement is ended.
+    // A trigger of the application that is so slow that its statement is ended.
     host.batch_execute(
         "CREATE FUNCTION hurry() RETURNS trigger AS $$ BEGIN IF NEW.id = 'u7' THEN \
          PERFORM set_config('statement_timeout', '30', true); END IF; RETURN NEW; END $$ LANGUAGE plpgsql; \
@@ -157,7 +157,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
     host.batch_execute("DROP TRIGGER hurry ON rosterd.users; DROP TRIGGER dawdle ON rosterd.audit").unwrap();
     app.clock.advance_seconds(60);
     app.drain();
-    // A row that somebody has locked is waited for alone.
+    // A locked row delays only itself.
     host.batch_execute("BEGIN; SELECT 1 FROM rosterd.users WHERE id = 'u8' FOR UPDATE").unwrap();
     app.deliver(&left(8));
     app.deliver(&created(90));

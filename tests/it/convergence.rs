@@ -1,5 +1,5 @@
-//! Promise 3: the host tables are a function of the set of events. Any history, any order, any duplicates, any batches
-//! and any number of workers, against a model that knows none of these.
+//! Promise 3: the application's tables are a function of the set of events. Any history, order, duplicates, batches and
+//! number of workers give the tables of a model that has none of these.
 
 mod attributed;
 mod damage;
@@ -34,7 +34,7 @@ use world::{User, World, drain};
 
 use crate::harness::Backend;
 
-/// A property on each database; `$cases` on SQLite and on PostgreSQL, where a case takes longer.
+/// Tests a property on each database, with `$cases` on SQLite and on PostgreSQL, where a case takes longer.
 macro_rules! property {
     ($name:ident, $cases:expr, $trials:path, $property:path) => {
         mod $name {
@@ -99,7 +99,7 @@ fn equals_the_model(world: &World, case: &Case) -> Outcome {
     equal(model::tables(&case.events(), &case.rules(), case.mapped), world.tables())
 }
 
-/// Says each row that only one side has.
+/// Lists the rows that only one side has.
 fn equal(expected: Tables, got: Tables) -> Outcome {
     let expected = with_people_named(expected);
     if expected == got {
@@ -123,12 +123,12 @@ fn one_applier(world: &World, case: &Case) -> Outcome {
     for part in case.deliveries() {
         world.deliver(&part);
         drain(&applier, || Ok(()))?;
-        // What has come until here is a set too; and what is wrong now may be mended by what comes later.
+        // The deliveries until here are a set, too. A wrong state now may be corrected by later deliveries.
         sent.extend(part);
         equal(model::tables(&sent, &case.rules(), case.mapped), world.tables())?;
     }
 
-    // Nor do repetitions by hand change anything.
+    // Manual repetitions change nothing either.
     world.retry_dead_letters();
     drain(&applier, || Ok(()))?;
     equals_the_model(world, case)
@@ -140,7 +140,7 @@ fn appliers_at_once(world: &World, case: &Case) -> Outcome {
     let all_sent = AtomicBool::new(false);
     let work = |applier: &Applier| -> Outcome {
         loop {
-            // Read before the drain: what is sent until here is drained below.
+            // Read before the drain: the drain below applies everything that was sent until here.
             let last = all_sent.load(Ordering::SeqCst);
             drain(applier, || Ok(()))?;
             if last {
@@ -196,7 +196,7 @@ fn notices(world: &World, case: &Case) -> Outcome {
         drain(&applier, || {
             let (now, (_, others)) = (world.active(), world.users());
             passages.extend(others.into_iter().filter(|user| active.contains_key(user)));
-            // An id that changes hands is a passage too, though it stays active; only then.
+            // An id that changes hands is a passage, too, even if it remains active. Nothing else is.
             let other = |(user, idp_id): (&User, &Value)| {
                 active.get(user).is_some_and(|was| was != idp_id).then(|| user.clone())
             };

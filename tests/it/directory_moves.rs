@@ -1,4 +1,5 @@
-//! A directory that an operator moves to another organization: who moves, what ends, what is said before and after it.
+//! A directory that an operator moves to another organization: who moves, what ends, and events before and after the
+//! move.
 
 mod commands;
 mod deaths;
@@ -39,7 +40,7 @@ fn moved(app: &TestApp, to: &str) -> MovePlan {
     plan
 }
 
-/// What an event says, for another organization.
+/// An event that names another organization.
 fn of(organization_id: &str, data: Value) -> Value {
     with(data, json!({"organization_id": organization_id}))
 }
@@ -61,7 +62,7 @@ pub(super) fn beginning() -> Vec<Value> {
     ]
 }
 
-/// Events that name `org_2` before the directory belongs to it: u2 leaves, u3 comes.
+/// Events that name `org_2` before the directory belongs to it: u2 leaves, u3 is created.
 pub(super) fn refused() -> Vec<Value> {
     vec![
         change("x2", "dsync.user.updated", 9, "org_2", user("u2", "inactive", 9)),
@@ -213,7 +214,7 @@ both! {
 both! {
     fn a_grant_stays_with_a_person_who_is_in_another_directory_of_the_former_tenant_too(app) {
         app.play(&beginning());
-        // Connected anew: the same person under another id.
+        // The directory is connected again: the same person has another id.
         let second = with(user("v2", "active", 1), json!({"directory_id": "dir_2", "idp_id": "idp_u2", "email": "u2@acme.example"}));
         app.play(&[
             event("d2", "dsync.activated", 0, directory("dir_2", "org_1", 0)),

@@ -105,7 +105,7 @@ both! {
         for n in 1..=3 {
             app.deliver(&event(&format!("e{n}"), "dsync.user.created", 1, user(&format!("u{n}"), "active", 1)));
         }
-        // Out of memory, so they are taken from the table.
+        // They are not in memory any more, so they are read from the table.
         app.app.as_ref().unwrap().recent.forget();
         app.drain();
         assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3"]);

@@ -1,4 +1,4 @@
-//! A broker id that changes hands: the next bearer is another person and inherits nothing.
+//! A broker id with a new bearer: the new bearer is another person and inherits nothing.
 
 use rosterd::tables::host_tables::{GROUP_MEMBERS, USERS};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
     roles::{GROUPS, apply, give, grants, named},
 };
 
-/// `jsmith` at this time: who they are by the customer's directory, and by which address.
+/// `jsmith` at this time, with the `idp_id` and address of the customer's directory.
 fn jsmith(state: &str, seconds: i64, idp_id: &str, email: &str) -> Value {
     with(
         user("jsmith", state, seconds),
@@ -60,7 +60,7 @@ both! {
         assert_eq!(grants(app), Vec::<String>::new());
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
         assert_eq!(notified(app), ["emp-200 active", "jsmith"]);
-        // What is said of the new one counts, and what is given to them.
+        // Facts about the new bearer count, and grants to them, too.
         app.play(&[joins(21, jsmith("active", 20, "emp-200", "john@acme.example"))]);
         give(app, "jsmith", "editor").unwrap();
         assert_eq!(grants(app), ["jsmith admin", "jsmith editor"]);
@@ -107,7 +107,7 @@ both! {
         let before = epoch(app);
 
         app.play(&[change("updated", 20, jsmith("active", 20, "object-id-7", "john@acme.example"))]);
-        // Years later they marry.
+        // Years later a marriage changes the address.
         app.play(&[change("updated", 30, jsmith("active", 30, "object-id-7", "jones@acme.example"))]);
 
         assert_eq!(grants(app), ["jsmith admin", "jsmith editor"]);

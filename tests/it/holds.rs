@@ -1,4 +1,4 @@
-//! Mass changes: held, told apart from ordinary ones, decided.
+//! Mass changes: held, distinguished from ordinary changes, decided.
 
 mod commands;
 mod decided;
@@ -33,7 +33,7 @@ pub(super) fn deleted(n: usize, seconds: i64) -> Value {
     event(&format!("deleted_{n}_{seconds}"), "dsync.user.deleted", seconds, user(&named(n), "active", 1))
 }
 
-/// A directory of so many people, long ago.
+/// A directory with a number of people, created long ago.
 pub(super) fn beginning(app: &TestApp, people: usize) {
     app.play(&[
         event("o1", "organization.created", 0, organization("org_1", 0)),
@@ -42,7 +42,7 @@ pub(super) fn beginning(app: &TestApp, people: usize) {
     app.play(&(0..people).map(created).collect::<Vec<_>>());
 }
 
-/// The ids of those without access.
+/// The ids of people without access.
 pub(super) fn gone(app: &TestApp) -> Vec<String> {
     let rows = app.rows(USERS);
     let gone = rows.iter().filter(|row| row["status"] == "inactive");
@@ -91,7 +91,7 @@ pub(crate) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String])
     decided
 }
 
-/// Somebody of another directory of the same tenant.
+/// A person of another directory of the same tenant.
 pub(super) fn elsewhere(n: usize, state: &str, seconds: i64) -> Value {
     let data = with(user(&format!("v{n:02}"), state, seconds), json!({"directory_id": "dir_2"}));
     event(&format!("elsewhere_{state}_{n}"), "dsync.user.updated", seconds, data)

@@ -1,4 +1,4 @@
-//! The service from outside: its real HTTP port, both databases, SMTP on the wire, the real binary.
+//! The service from outside: its real HTTP port, both databases, SMTP over the network, the real binary.
 //!
 //! Every test that touches a database runs on SQLite and on PostgreSQL (`both!`); `tests/run` provides the latter.
 

@@ -1,4 +1,4 @@
-//! Who is told that somebody lost access: from an event on the wire to a mail on the wire.
+//! Who is notified that a person lost access: from an event to a mail, both over the network.
 
 mod delivery;
 mod kinds;
@@ -25,7 +25,7 @@ use crate::{
     smtp::{Behaviour, Received, SmtpServer},
 };
 
-/// A service whose mail goes to `smtp`.
+/// A service whose mail server is `smtp`.
 pub(crate) struct Office {
     smtp: SmtpServer,
     notifier: Notifier,
@@ -46,7 +46,7 @@ impl Office {
         Self { smtp, notifier }
     }
 
-    /// Until there is nothing to send now.
+    /// Sends mails until there are none to send now.
     pub(crate) fn send(&self, app: &TestApp) {
         let metrics = &app.applier.metrics;
         while self.notifier.step(app.database(), app.clock.now(), metrics).unwrap() == NotifyStep::Worked {}
@@ -65,7 +65,7 @@ fn deleted(id: &str, seconds: i64) -> Value {
     event(&format!("d_{id}"), "dsync.user.deleted", seconds, user(id, "active", 1))
 }
 
-/// Past the window in which leavers are gathered.
+/// Waits until the window in which leavers are gathered is over.
 fn later(app: &TestApp) {
     app.clock.advance_seconds(61);
 }
@@ -105,7 +105,7 @@ both! {
         office.send(app);
 
         let mails = office.mails();
-        // Several leavers of a short window are one mail, to the fallback where a tenant has nobody of its own.
+        // Several leavers of a short window are one mail. It goes to the fallback when the tenant has no recipients.
         assert_eq!((mails.len(), &mails[0].to), (1, &vec!["fallback@host.example".to_owned()]));
         assert!(mails[0].raw.contains("Given u1") && mails[0].raw.contains("Given u2"));
     }
@@ -148,7 +148,7 @@ both! {
         app.play(&[created("u1")]);
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9))]);
         app.play(&[event("e10", "dsync.user.updated", 10, user("u1", "active", 10))]);
-        // Now the kind of provider is known, and with it who the person is.
+        // Now the kind of provider is known, and so is the person.
         app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0))]);
         later(app);
 
@@ -295,7 +295,7 @@ both! {
         };
         let office = Office::of(app);
         app.play(&[event("c1", "dsync.user.created", 1, named("active", 1, "john"))]);
-        // John is deleted and the id goes to Jane within one window; later from her to Joan at once.
+        // John is deleted, and the id goes to Jane within one window. Later it goes from her to Joan at once.
         app.play(&[event("d1", "dsync.user.deleted", 9, named("active", 1, "john"))]);
         app.play(&[event("c2", "dsync.user.created", 10, named("active", 10, "jane"))]);
         later(app);

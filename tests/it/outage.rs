@@ -1,4 +1,4 @@
-//! The database taken away and given back.
+//! The database becomes unavailable and returns.
 
 use reqwest::StatusCode;
 use rosterd::{
@@ -36,8 +36,8 @@ both! {
     }
 }
 
-/// PostgreSQL: no connection is allowed and those that are there are cut. SQLite: the tables are renamed away, as a
-/// file that is replaced or a disk that fails would look.
+/// PostgreSQL: all connections are closed and no new one is allowed. SQLite: the tables are renamed, which looks like a
+/// replaced file or a failing disk.
 fn take_away(app: &TestApp) {
     match &app.store {
         TestDatabase::Postgres { server, name } => {
@@ -79,7 +79,7 @@ both! {
         for n in 0..5 {
             app.deliver(&created(n));
         }
-        // Stopped with everything still in the queue.
+        // The service stops while everything is in the queue.
         assert!(app.app.take().unwrap().stop());
 
         app.app = Some(app::start(&app.config, app.clock.clone(), Workers::Manual).unwrap());

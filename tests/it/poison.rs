@@ -1,4 +1,4 @@
-//! A bad event sets only itself aside (lesson 16).
+//! A bad event affects only itself (lesson 16).
 
 use rosterd::{apply::one_by_one::MOST_ATTEMPTS, db::DbError, tables::host_tables::USERS};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn state(app: &TestApp, event: &str) -> String {
 
 both! {
     fn only_the_event_that_the_database_refuses_becomes_a_dead_letter_and_it_can_be_retried(app) {
-        // A host that has put its own constraint on our table.
+        // An application that has added a constraint to our table.
         execute(app, "CREATE UNIQUE INDEX host_email ON users (tenant_id, email)");
         app.play(&[created("u1", "shared@acme.example")]);
 
@@ -64,7 +64,7 @@ fn refuse_for_now(app: &TestApp) {
     );
 }
 
-/// As the worker does, which goes on after a failure.
+/// Works like the worker, which continues after a failure.
 fn work(app: &TestApp) {
     for _ in 0..6 {
         drop(app.applier.step());
@@ -105,7 +105,7 @@ both! {
     }
 }
 
-/// The database itself is in trouble whenever this one user is written: what it says then, by its own words.
+/// The database reports trouble of its own whenever this one user is written.
 fn fail_as_if(app: &TestApp, trouble: &str) {
     execute(
         app,
@@ -122,7 +122,7 @@ fn fail_as_if(app: &TestApp, trouble: &str) {
     );
 }
 
-/// However long it lasts, a leaver in the same batch is applied at the first moment after it.
+/// A leaver in the same batch is applied at the first moment after the trouble, however long it lasts.
 fn passes_without_a_mark_on_anybody(app: &TestApp, trouble: &str) {
     app.play(&[created("u1", "u1@acme.example")]);
     fail_as_if(app, trouble);

@@ -1,4 +1,5 @@
-//! What is read ahead, or was just kept and is still in memory, is a copy: it is applied once, by whoever is first.
+//! Prefetched deliveries, and deliveries that are still in memory, are copies: each is applied once, by the first
+//! process.
 
 use actix_web::web::Bytes;
 use diesel::connection::SimpleConnection;
@@ -24,7 +25,7 @@ fn execute(app: &TestApp, sql: &str) {
     app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
 }
 
-/// What another process of this service keeps.
+/// Stores deliveries like another process of this service.
 fn stored_elsewhere(app: &TestApp, body: &Value) {
     let delivery = Delivery::new(Source::WorkOs, Bytes::from(body.to_string()), app.clock.now());
     append(app.database(), &[delivery]).unwrap();
@@ -105,7 +106,7 @@ fn after_a_failure_nothing_is_missing_though_memory_has_let_go_of_it() {
 fn after_a_failure_the_log_is_believed_and_not_memory() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 1);
-        // The first is in hand when the step fails, the second is read ahead, the third is in memory.
+        // The first batch is in progress when the step fails, the second is prefetched, the third is in memory.
         for n in 1..=3 {
             app.deliver(&joined(n));
         }
@@ -120,7 +121,7 @@ fn after_a_failure_the_log_is_believed_and_not_memory() {
     }
 }
 
-/// Two batches of which the first is applied, and the second read meanwhile; then another process is faster.
+/// Two batches. While the first is applied the second is prefetched, and then another process is faster.
 fn overtaken(backend: Backend) -> TestApp {
     let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 2);
     for n in 1..=4 {

@@ -1,4 +1,5 @@
-//! The host shares the database: a row of the host's making that refuses, locks or breaks something holds up nobody else.
+//! The application shares the database: a row of the application that refuses, locks or breaks a change delays nothing
+//! else.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ fn execute(app: &TestApp, sql: &str) {
     app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
 }
 
-/// The host refuses to see this user without access.
+/// The application refuses a row of this user without access.
 fn refuse(app: &TestApp, id: &str) {
     execute(
         app,
@@ -46,7 +47,7 @@ fn allow(app: &TestApp) {
     execute(app, &format!("DROP TRIGGER host{on_users}"));
 }
 
-/// Of directory `dir_a` or `dir_b`, which belong to `org_a` and `org_b`.
+/// A user of directory `dir_a` or `dir_b`, which belong to `org_a` and `org_b`.
 fn of(side: &str, data: Value) -> Value {
     with(data, json!({"directory_id": format!("dir_{side}"), "organization_id": format!("org_{side}")}))
 }
@@ -112,7 +113,7 @@ both! {
         assert!(app.get("/metrics").body.contains("rosterd_changes_refused 1"));
         assert_eq!(app.noticed("delivery_given_up").len(), 1);
 
-        // Tried again, and told of no more.
+        // The change is tried again, and not reported again.
         app.clock.advance_seconds(60);
         app.drain();
         assert_eq!((active(app).len(), app.noticed("delivery_given_up").len()), (1, 1));
@@ -140,7 +141,7 @@ both! {
 
         assert_eq!(active(app), Vec::<String>::new());
         assert_eq!(app.noticed("deprovisioned")[before..], ["a02".to_owned()]);
-        // Administrators of another mapping are told of its effects as a whole.
+        // The administrators are notified of the whole mapping's effects.
         assert_eq!(app.noticed("privileged_lost"), Vec::<String>::new());
     }
 }
@@ -152,7 +153,7 @@ both! {
         app.deliver(&deleted("a"));
         app.deliver(&deleted("b"));
 
-        // One to apply, one to set aside, one for the other directory.
+        // One step to apply, one to record the refusal, one for the other directory.
         app.applier.step().unwrap();
         app.applier.step().unwrap();
         app.applier.step().unwrap();
@@ -230,7 +231,7 @@ fn a_user_whom_the_host_has_locked_is_waited_for_alone() {
     assert!(!active(&app).contains(&"b00".to_owned()));
     assert_eq!(attempts(&app), [("left_a0".to_owned(), 0)]);
 
-    // The same in a refresh.
+    // The same in a recomputation.
     app.play(&[deleted("b")]);
     app.play(&[deleted("a")]);
     assert_eq!(active(&app), ["a00"]);
@@ -242,7 +243,7 @@ fn a_user_whom_the_host_has_locked_is_waited_for_alone() {
     assert_eq!((active(&app), attempts(&app)), (vec![], vec![]));
 }
 
-/// Everything fails, in words that nobody knows.
+/// Everything fails, with an unknown message.
 fn break_the_database(app: &TestApp) {
     execute(
         app,

@@ -1,4 +1,4 @@
-//! One `idp_id` in several directories of a tenant: one person, or two who are there at once.
+//! One `idp_id` in several directories of a tenant: one person, or two people at the same time.
 
 use std::collections::BTreeSet;
 
@@ -114,7 +114,7 @@ both! {
 both! {
     fn a_manual_grant_belongs_to_the_user_for_whom_it_was_made(app) {
         directories(app);
-        // Of Bob is heard first, though Ann was there before.
+        // The event about Bob arrives first, although Ann existed before.
         app.play(&[bob("created", 4)]);
         give(app, "u2", "editor").unwrap();
         let bob_alone = person(app, "u2");
@@ -217,14 +217,14 @@ both! {
         };
         for part in (0..33).collect::<Vec<_>>().chunks(10) {
             app.play(&part.iter().map(|n| change("created", 5, user(*n, 5, json!({})))).collect::<Vec<_>>());
-            // Those of one directory are one.
+            // Users of one directory are one person.
             assert_eq!(people(app), if part.len() == 10 { 2 } else { 1 });
         }
 
         app.play(&[change("updated", 6, user(0, 6, json!({"idp_id": "another"})))]);
         assert_eq!(people(app), 3);
 
-        // So many that the others are not even looked at.
+        // So many users that the others are not compared.
         let crowd: Vec<Value> = (40..200).map(|n| change("created", 7, user(n, 7, json!({})))).collect();
         app.play(&crowd);
         app.play(&[change("updated", 8, user(1, 8, json!({"email": "other@acme.example"})))]);

@@ -87,7 +87,7 @@ fn the_document_names_every_table_and_column() {
         let begin = format!("| `{}` | ", table.name);
         let line =
             document.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("{begin}"));
-        // Explanations are in parentheses, and after a semicolon.
+        // Explanations are in parentheses, or after a semicolon.
         let mut depth = 0;
         let plain: String = line
             .chars()

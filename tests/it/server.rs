@@ -1,4 +1,5 @@
-//! What a PostgreSQL server is: refused, with what to do, before anything is kept there; and a role that lacks a privilege.
+//! PostgreSQL servers that are refused, with a remedy, before anything is stored there; and roles that lack a
+//! privilege.
 
 use std::process::Output;
 
@@ -43,7 +44,7 @@ fn an_encoding_that_cannot_hold_every_name_is_refused() {
 fn cockroachdb_is_refused_by_name() {
     let store = TestDatabase::create(Backend::Postgres);
     let TestDatabase::Postgres { name, .. } = &store else { return };
-    // It answers as that does.
+    // It answers as CockroachDB does.
     execute(&store.url(), "CREATE SCHEMA impostor");
     execute(
         &store.url(),
@@ -116,7 +117,7 @@ fn a_missing_privilege_is_named_by_doctor_and_by_the_start() {
     }
     assert!(!printed.contains("INSERT on users"), "{printed}");
 
-    // Deliveries can be kept, so it starts.
+    // Deliveries can be stored, so it starts.
     let served = Served::start(|command| {
         command.env("DATABASE_URL", url.as_str());
     });
@@ -145,7 +146,7 @@ fn settings_of_the_applications_database_do_not_change_the_isolation_of_transact
         });
         read.unwrap()
     };
-    // With an older snapshot a serialized transaction would not see the rows that the last one left.
+    // With an older snapshot, a serialized transaction would not see the rows of the last one.
     assert_eq!(seen("transaction_isolation"), "read committed");
     assert_eq!(seen("synchronous_commit"), "on");
 }

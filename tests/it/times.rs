@@ -1,4 +1,4 @@
-//! Times that cannot be true: ahead of their own event, or of the clock.
+//! Impossible times: ahead of their own event, or of the clock.
 
 use rosterd::{
     db::DbError,
@@ -16,7 +16,7 @@ fn status(app: &TestApp) -> Vec<String> {
     app.brief(USERS, &["status"])
 }
 
-/// Its subject changed at `changed`, which it says at `seconds`.
+/// An event of `seconds` about a change at `changed`.
 fn update(id: &str, state: &str, seconds: i64, changed: i64) -> Value {
     event(
         id,
@@ -75,7 +75,7 @@ both! {
 
 both! {
     fn a_retry_applies_an_event_of_the_future_when_its_time_has_come(app) {
-        // The service's clock is 151 days after the events' beginning.
+        // The service's clock is 151 days after the beginning of the events.
         let (soon, late) = (152 * 86_400, 152 * 86_400 + 60);
         app.play(&[update("e1", "active", soon, 5), update("e2", "inactive", late, late)]);
         let letters = || app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, Some(listing::DeliveryState::Dead), 10)?)).unwrap();

@@ -1,4 +1,4 @@
-//! That the chains hold, and what `verify` says when somebody has altered them.
+//! The hash chains hold, and `verify` reports every alteration.
 
 use rosterd::{
     audit::{
@@ -38,7 +38,7 @@ fn faults(app: &TestApp) -> Vec<(i64, Wrong)> {
     verified(app, "org_1").faults.iter().map(|fault| (fault.seq, fault.wrong)).collect()
 }
 
-/// The first of them lists the role that the others have too; each event's number is its entry's.
+/// The first entry lists the role that all users have. The number of each event is the number of its entry.
 fn ten(app: &TestApp) {
     for n in 2..=10 {
         let user = user(&format!("u{}", n - 1), "active", n);

@@ -1,4 +1,4 @@
-//! Which files the binary makes, and for whom.
+//! The files that the binary creates, and their permissions.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 

@@ -1,4 +1,4 @@
-//! The trail from the command line: log, proof, receipt, review, and erasure.
+//! The audit trail on the command line: log, proof, receipt, review and erasure.
 
 use std::process::Output;
 
@@ -21,7 +21,7 @@ fn error(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// As somebody who may write to the database and is not rosterd.
+/// Changes the database like a person who may write to it and is not rosterd.
 fn tamper(store: &TestDatabase, sql: &str) {
     match store {
         TestDatabase::Sqlite(directory) => {
@@ -44,7 +44,7 @@ fn mabel(state: &str, seconds: i64) -> Value {
     )
 }
 
-/// Two people of one tenant and one of another; u1 leaves an hour after all came.
+/// Two people of one tenant and one of another. u1 leaves an hour after all were created.
 fn life(app: &TestApp) {
     let elsewhere = json!({"organization_id": "org_2", "directory_id": "dir_2"});
     app.play(&[
@@ -57,7 +57,7 @@ fn life(app: &TestApp) {
     app.play(&[event("x1", "dsync.user.deleted", 9, mabel("active", 1))]);
 }
 
-/// Kinds and subjects of the entries that are shown.
+/// Kinds and subjects of the listed entries.
 fn log(app: &TestApp, arguments: &[&str]) -> Vec<String> {
     let shown = stdout(&run(app, &[&["audit", "log", "--format", "json"], arguments].concat()));
     let entries: Vec<Value> = serde_json::from_str(&shown).unwrap();

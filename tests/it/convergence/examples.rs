@@ -1,5 +1,5 @@
-//! Ends that histories reach by few ways only, each by one way that is always gone: a few events in every order, each
-//! applied before the next one comes.
+//! Ends that histories reach in few ways, each with one fixed way: a few events in every order, each applied before the
+//! next one arrives.
 
 use rosterd::{
     apply::Batch,
@@ -16,7 +16,7 @@ use crate::harness::{
     broker::{at, directory, event, group, organization, with},
 };
 
-/// What is sent, and what a table must show then, as far as it matters here.
+/// The events, and the rows of a table after them. Only the listed columns are compared.
 struct Example {
     tenancy: Tenancy,
     events: Vec<Value>,
@@ -87,7 +87,7 @@ example! {
     fn a_directory_whose_owner_was_deleted_before_it_was_known_loses_its_people() {
         let nobodys = |data| with(data, json!({"organization_id": null}));
         Example {
-            // Of several tenants, the directory would change hands besides.
+            // With several tenants, the directory would change its owner, too.
             tenancy: Tenancy::Single,
             events: vec![
                 event("user", "dsync.user.created", 1, nobodys(user("u1", "dir_1", 1))),
@@ -119,7 +119,7 @@ example! {
     fn a_directory_known_only_by_a_claim_that_lost_and_by_a_removal_is_not_shown() {
         let removed = with(user("u1", "dir_1", 1), json!({"organization_id": "org_2"}));
         Example {
-            // Of several tenants, its row would be in another one's place anyhow.
+            // With several tenants, its row would replace another one anyway.
             tenancy: Tenancy::Single,
             events: vec![
                 event("removed", "dsync.user.deleted", 1, removed),
@@ -161,7 +161,7 @@ example! {
     }
 }
 
-/// With the `idp_id` of everybody here, in their own directory.
+/// With the `idp_id` that all users share here, in a directory of their own.
 fn namesake(id: &str, directory: &str, email: &str, seconds: i64) -> Value {
     with(user(id, directory, seconds), json!({"email": email}))
 }

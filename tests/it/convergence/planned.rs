@@ -1,4 +1,4 @@
-//! Another mapping over any history: the plan is what applying does, and every grant is explained, and nothing else is.
+//! Another mapping over any history: the plan is equal to the result, every grant is explained, and nothing else is.
 
 use std::collections::{BTreeMap, BTreeSet};
 

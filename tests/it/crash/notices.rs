@@ -1,4 +1,4 @@
-//! Who was told of whom: the outbox, the mails, and what arrived at the mail server.
+//! Compares the outbox, the mails, and the mails that arrived at the mail server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use rosterd::{
 use super::trial::Row;
 use crate::smtp::Received;
 
-/// A tenant, and a user or person of theirs.
+/// A tenant, and a user or person in it.
 pub type Key = (String, String);
 
 pub struct Notice {
@@ -33,7 +33,7 @@ pub struct Mail {
     state: String,
 }
 
-/// Everything there is to tell and has been told, oldest first.
+/// All notices and mails, oldest first.
 pub struct Outbox {
     pub notices: Vec<Notice>,
     pub mails: Vec<Mail>,
@@ -66,7 +66,7 @@ impl Outbox {
         })
     }
 
-    /// After everything was sent: whoever left is told of, and nobody twice but by a copy of the same mail.
+    /// After everything was sent: every leaver is reported, and nobody twice except by a copy of the same mail.
     pub fn judge(&self, users: &[Row], seen_active: &BTreeSet<Key>, received: &[Received]) {
         self.every_mail_is_ended_and_copies_are_alike(received);
         self.every_notice_is_in_one_mail_and_new();
@@ -92,7 +92,7 @@ impl Outbox {
             recipients.entry(id).or_default().extend(copy.to.iter().map(String::as_str));
         }
         let all: BTreeSet<&str> = recipients.values().flatten().copied().collect();
-        // A process that dies between two recipients leaves the mail; by the next attempt it may have become needless.
+        // A process that dies between two recipients leaves the mail. It may be needless at the next attempt.
         for (id, to) in recipients.iter().filter(|(id, _)| states[*id] == "sent") {
             assert_eq!(*to, all, "{id} did not reach all recipients");
         }
@@ -123,7 +123,7 @@ impl Outbox {
     fn every_leaver_is_reported(&self, users: &[Row], received: &[Received]) {
         let here: BTreeSet<Key> =
             users.iter().filter(|user| user["status"] == "active").map(key("person_id")).collect();
-        // As they are known in the end: a directory's own event may come late, and who is who depends on it.
+        // As they are known at the end: a directory's own event may come late, and the person ids depend on it.
         let people: BTreeMap<Key, Key> =
             users.iter().map(|user| (key("id")(user), key("person_id")(user))).collect();
         let mut newest: BTreeMap<&Key, &Notice> = BTreeMap::new();
@@ -163,9 +163,9 @@ pub fn message_id(copy: &Received) -> &str {
     copy.header("Message-ID").unwrap()
 }
 
-/// Whether the address stands in a line of its own, as the plain form writes it.
+/// Whether the address has a line of its own, as in the plain text.
 fn names(copy: &Received, email: &str) -> bool {
-    // Addresses here are short and plain, so that no transfer encoding but base64 changes their line.
+    // Addresses are short and ASCII here, so that no transfer encoding except base64 changes their line.
     assert!(!copy.raw.contains("base64"));
     copy.raw.lines().any(|line| line.trim() == email)
 }

@@ -1,4 +1,4 @@
-//! Death at chosen instants: `failpoint::reach` in src.
+//! Crashes at chosen points: `failpoint::reach` in src.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -20,14 +20,15 @@ use crate::harness::{
     process::{Served, eventually},
 };
 
-/// In the order of the data's way. The last is reached when a directory is deleted, which is the end of the load.
+/// In the order of the data's path. The last point is reached when a directory is deleted, which is the end of the
+/// load.
 const POINTS: [&str; 9] =
     ["appended", "kept", "folded", "noticed", "applied", "bundled", "claimed", "told", "refreshed"];
 
-/// Enough for each point to find its people, and some to leave.
+/// Enough events for each point to find people, and some leavers.
 const EVENTS: usize = 1_000;
 
-/// Lets more and more be delivered until the process has died.
+/// Delivers more and more until the process has died.
 fn die(trial: &mut Trial, doomed: Result<Served, ExitStatus>, point: &str) {
     let status = match doomed {
         Err(status) => status,
@@ -59,7 +60,7 @@ on_both! {
                 if point == "refreshed" && round < rounds {
                     continue;
                 }
-                // The second time is the first in a process that has done its work before.
+                // The second crash is the first one in a process that has worked before.
                 let nth = if point == "refreshed" { 1 } else { trial.dice.random_range(1..=2) };
                 let doomed = trial.serve_doomed(&format!("{point}:{nth}"));
                 die(&mut trial, doomed, point);
@@ -74,7 +75,7 @@ on_both! {
     }
 }
 
-/// One person who has come and is about to leave.
+/// A person who has been created and is about to leave.
 fn a_leaver(url: &str) -> Trial {
     let event = |id: &str, kind: &str, state: &str, seconds| {
         let body = event(id, kind, seconds, user("u1", state, seconds));

@@ -1,4 +1,4 @@
-//! From the command line, beside a service that runs.
+//! The commands, beside a running service.
 
 use super::{beginning, dead, refused, users};
 use crate::harness::{

@@ -1,4 +1,4 @@
-//! From the command line, beside a service that runs.
+//! The commands, beside a running service.
 
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ fn a_hold_is_listed_shown_rejected_and_approved_from_the_command_line() {
     }
 }
 
-/// In the transaction that applies what was approved, and right after it.
+/// In the transaction that applies the approved changes, and right after it.
 #[test]
 fn an_approval_that_dies_half_way_is_finished_by_the_next_and_repeats_nothing() {
     use std::os::unix::process::ExitStatusExt;

@@ -1,4 +1,4 @@
-//! What becomes of those who are held.
+//! Decisions about held people.
 
 use rosterd::{
     app::{self, Workers},
@@ -14,7 +14,7 @@ use crate::harness::{
     broker::{event, user, with},
 };
 
-/// Twenty of thirty are held.
+/// Twenty of thirty people are held.
 fn tripped(app: &TestApp) {
     beginning(app, 30);
     app.play(&(0..20).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
@@ -28,7 +28,7 @@ fn tripped(app: &TestApp) {
 both! {
     fn lesson_21_this_batch_can_be_approved_as_one_and_applies_what_the_directory_says_by_then(app) {
         tripped(app);
-        // Two are back, one has become somebody else's name meanwhile.
+        // Two are active again, and one id has another bearer since.
         app.play(&[update(0, "active", 12), update(1, "active", 12)]);
         app.play(&[event("n", "dsync.user.updated", 12, with(user("u02", "inactive", 12), json!({"job_title": "Late"})))]);
 
@@ -38,11 +38,11 @@ both! {
         assert_eq!(held(app), [HoldSummary { state: "approved".to_owned(), undecided: 0, applied_before: 0, active_before: 30 }]);
         assert_eq!(app.notices(), range(2..20));
         assert_eq!(app.rows(USER_ROLES).len(), 12);
-        // Once the window is calm, what was approved is not counted.
+        // After the window, approved losses are not counted.
         app.clock.advance_seconds(3_600);
         app.play(&[update(2, "active", 20), deleted(20, 21)]);
         assert_eq!(gone(app), range(3..21));
-        // The trail says by whose word.
+        // The trail names the operator.
         assert!(crate::harness::dump::everything(app.database()).contains("held mass change, approved"));
     }
 }
@@ -55,7 +55,7 @@ both! {
         assert_eq!(gone(app).len(), 0);
         assert_eq!(held(app)[0].state, "rejected");
 
-        // Said again in the same words it is nothing new; in others it is.
+        // The same fact again is nothing new. Another fact is.
         app.clock.advance_seconds(3_600);
         app.play(&[event("again", "dsync.user.updated", 10, user(&named(0), "inactive", 9)), update(1, "inactive", 30), deleted(2, 30)]);
         assert_eq!(gone(app), ["u01", "u02"]);

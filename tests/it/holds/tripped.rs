@@ -1,4 +1,4 @@
-//! What is held, and what is not.
+//! Changes that are held, and changes that are not.
 
 use rosterd::{
     decide::guard::{Guard, GuardLimits},
@@ -33,7 +33,7 @@ both! {
 
 both! {
     fn lesson_21_an_honest_clean_up_below_either_limit_is_not_held(app) {
-        // Nine of nine are too few; ten of fifty are no more than a fifth.
+        // Nine of nine are too few. Ten of fifty are no more than a fifth.
         beginning(app, 50);
         app.play(&(0..10).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 
@@ -55,7 +55,7 @@ both! {
 
         app.play(&(0..15).map(|n| admin(n, 9, "viewer")).collect::<Vec<_>>());
 
-        // They keep what is privileged, and get what is new.
+        // They keep privileged roles, and get new ones.
         let roles = app.brief(USER_ROLES, &["user_id", "role_slug"]);
         assert!(roles.contains(&"u00 admin".to_owned()) && roles.contains(&"u00 viewer".to_owned()), "{roles:?}");
         assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 15, applied_before: 0, active_before: 40 }]);
@@ -123,7 +123,7 @@ both! {
 
         let renamed = with(user(&named(40), "active", 10), json!({"role": {"slug": "editor"}}));
         app.play(&[created(40), elsewhere(1, "inactive", 10), event("r", "dsync.user.updated", 10, renamed)]);
-        // A profile of somebody who is held is kept up too.
+        // The profile of a held person is updated, too.
         app.play(&[event("p", "dsync.user.updated", 11, with(user("u00", "inactive", 11), json!({"job_title": "Pilot"})))]);
 
         assert_eq!(gone(app), ["v01"]);
@@ -140,7 +140,7 @@ both! {
             app.play(&[deleted(n, 10)]);
         }
 
-        // The first nine are too few; with the tenth a quarter of forty is gone.
+        // The first nine are too few. With the tenth, a quarter of forty has left.
         assert_eq!(gone(app), range(0..9));
         assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 11, applied_before: 9, active_before: 40 }]);
         assert_eq!(app.notices(), range(0..9));
@@ -175,7 +175,7 @@ both! {
 
         assert_eq!(gone(app).len(), 0);
         assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 1_203, applied_before: 0, active_before: 1_203 }]);
-        // The directory comes back: nobody is held any more.
+        // The directory is active again: nobody is held any more.
         app.play(&[event("back", "dsync.activated", 30, directory("dir_1", "org_1", 30))]);
         assert_eq!(gone(app).len(), 0);
         assert_eq!(held(app), [HoldSummary { state: "ended".to_owned(), undecided: 0, applied_before: 0, active_before: 1_203 }]);
@@ -224,7 +224,7 @@ both! {
         assert!(gone(app).is_empty());
         assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 12, applied_before: 0, active_before: 20 }]);
 
-        // The next bearer is without access too: of that nothing is held.
+        // The next bearer has no access either, and nothing of that is held.
         let other = json!({"idp_id": "idp_other", "email": "other@acme.example"});
         app.play(&[event("e1", "dsync.user.updated", 20, with(user("u00", "inactive", 20), other))]);
 

@@ -1,4 +1,4 @@
-//! How many mails there are, how large, and what operators do with them.
+//! The number and size of mails, and the operator's commands for them.
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ both! {
         let shown = notices(&["show", &id]);
         assert!(shown.contains("451") && shown.contains("deprovisioned") && shown.contains("u1"), "{shown}");
         notices(&["retry", &id]);
-        // The verb goes by this machine's clock.
+        // The command uses this machine's clock.
         app.clock.advance_seconds(100 * 365 * 86_400);
         office.send(app);
 
@@ -99,7 +99,7 @@ fn every_kind_is_previewed_in_every_form_without_a_database() {
     assert_eq!(unknown.status.code(), Some(2));
 }
 
-/// `doctor`'s fact about mail.
+/// The finding of `doctor` about mail.
 fn examined(url: &str) -> (String, String) {
     let home = tempfile::tempdir().unwrap();
     let mut command = rosterd();

@@ -1,4 +1,4 @@
-//! Each kind of news, from what happens to the mail that tells it; and what is no news.
+//! Each kind of news, from the change to the mail; and changes that are no news.
 
 use rosterd::{
     db::DbError,
@@ -237,7 +237,7 @@ both! {
         assert!(app.notices().iter().all(String::is_empty), "nobody has left: {:?}", app.notices());
 
         office.send(app);
-        // One more joins the hold.
+        // One more person joins the hold.
         app.play(&[deleted(&ids[12], 10)]);
         later(app);
         office.send(app);

@@ -1,4 +1,4 @@
-//! Who gets the mail, resolved when it leaves.
+//! The recipients of a mail. They are resolved when it is sent.
 
 use diesel::{QueryDsl, RunQueryDsl};
 use rosterd::db::{DbError, schema::mails};

@@ -1,4 +1,4 @@
-//! The report of access: who gets it when, and what it says.
+//! The report of access: its recipients, its time, and its contents.
 
 use rosterd::config::{Config, period::Every};
 use serde_json::json;
@@ -16,14 +16,14 @@ use crate::{
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-/// To Monday, 2026-06-01, 06:00, from where the clock stands at first.
+/// Moves the clock to Monday, 2026-06-01, 06:00.
 const TO_SIX: i64 = 6 * HOUR;
 
 fn weekly(config: &mut Config) {
     config.mail.report = Some(Every::Week);
 }
 
-/// What is sent so many seconds later; then all of it that is a report, so far.
+/// Sends after a number of seconds, and returns all reports so far.
 fn after(app: &TestApp, office: &Office, seconds: i64) -> Vec<Received> {
     app.clock.advance_seconds(seconds);
     office.send(app);
@@ -36,7 +36,7 @@ fn is_report(mail: &Received) -> bool {
     mail.header("Subject").is_some_and(|subject| subject.starts_with("Access report"))
 }
 
-/// The attachment of this name, in whichever of its two forms a mail carries it (RFC 2045).
+/// The attachment with this name, in either of the two forms of a mail (RFC 2045).
 fn attached(mail: &Received, file_name: &str) -> String {
     let (_, part) = mail.raw.split_once(&format!("filename=\"{file_name}\"")).unwrap();
     let (head, rest) = part.split_once("\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! Deliveries that wait for long are told of, whatever keeps them.
+//! Deliveries that wait for long are reported, for any cause.
 
 use diesel::connection::SimpleConnection;
 use rosterd::{db::DbError, tables::host_tables::USERS};
@@ -6,7 +6,7 @@ use rosterd::{db::DbError, tables::host_tables::USERS};
 use super::{Office, created, deleted};
 use crate::harness::{TestApp, TestDatabase, both};
 
-/// The host's trigger refuses every change of a user, in words that nobody knows.
+/// A trigger of the application refuses every change of a user, with an unknown message.
 fn refuse_everything(app: &TestApp, on: bool) {
     let sql = match (&app.store, on) {
         (TestDatabase::Sqlite(_), true) => {

@@ -1,4 +1,4 @@
-//! From the command line, beside a service that runs.
+//! The commands, beside a running service.
 
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
             explained[0]["roles"].as_array().unwrap().iter().find(|role| role["role"] == "member").unwrap();
         assert_eq!(given["because"], "by hand: on call");
 
-        // Whoever was asked meanwhile goes on by the new mapping.
+        // The service continues with the new mapping.
         simulate(&served, &["--users", "30", "--events", "300"]);
         eventually("everything applied", || drained(&served));
         let again = run(&["mapping", "plan", &mapping, "--detailed-exitcode"]);

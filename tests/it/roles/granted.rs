@@ -1,4 +1,4 @@
-//! What rules grant and take, whatever happens in the directory.
+//! Grants and losses by rules, for any event of the directory.
 
 use rosterd::{
     db::DbError,
@@ -54,7 +54,7 @@ both! {
         app.play(&[event("e6", "dsync.user.updated", 6, person("u1", "inactive", 6))]);
         assert!(!grants(app).contains(&"u1 admin".to_owned()));
 
-        // Meanwhile the group has become another one.
+        // The group has another name since.
         app.play(&[event("e7", "dsync.group.updated", 7, named("g_docs", "Docs", 7))]);
         app.play(&[event("e8", "dsync.user.updated", 8, person("u1", "active", 8))]);
 
@@ -222,7 +222,7 @@ both! {
         let deleted = event("e8", "dsync.group.deleted", 8, named("g_admins", "Admins", 1));
         let made_again = event("e9", "dsync.group.created", 9, named("g_admins", "Admins", 9));
 
-        // The deletion comes last, while the row of the group stays the same.
+        // The deletion arrives last, and the row of the group does not change.
         app.play(&[made_again]);
         assert!(grants(app).contains(&"u1 admin".to_owned()));
         app.play(&[deleted]);
@@ -236,7 +236,7 @@ both! {
 both! {
     fn numbers_are_compared_as_numbers_and_keep_every_digit(app) {
         beginning(app);
-        // Equal numbers as senders write them, and one that no double-precision number holds.
+        // Equal numbers in the forms that senders write, and one that no double-precision number can represent.
         let body = |id: &str, attributes: &str| {
             event(id, "dsync.user.updated", 20, with(user("u1", "active", 20), json!({"custom_attributes": "PLACE"})))
                 .to_string().replace("\"PLACE\"", attributes)

@@ -1,4 +1,4 @@
-//! What is shown before, and what is told after.
+//! Plans before a change, and explanations after it.
 
 use rosterd::operator::{
     explain::explain,

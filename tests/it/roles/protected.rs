@@ -1,4 +1,4 @@
-//! Lesson 27: the last holder of a protected role stays, until there is another or an operator says otherwise.
+//! Lesson 27: the last holder of a protected role retains it until there is another holder or an operator releases it.
 
 use rosterd::{
     operator::{explain::explain, manual_roles},
@@ -12,7 +12,7 @@ use crate::harness::{
     broker::{directory, event, user, with},
 };
 
-/// Owners are named by the directory's role field, or by a group.
+/// The directory's role field, or a group, makes somebody an owner.
 const OWNED: &str = r#"
 unknown_roles = "ignore"
 [roles.owner]
@@ -58,12 +58,12 @@ both! {
         app.play(&[is("u2", "owner", "inactive", 6)]);
         assert_eq!(people(app), ["u1 inactive", "u2 active", "u3 active"]);
         assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"])[0], "u2 owner rule owners: role owner");
-        // The same said again is no news.
+        // The same fact again is no news.
         app.play(&[is("u2", "owner", "deleted", 7)]);
         assert_eq!(app.noticed("last_holder_kept"), ["u2"]);
         let found = crate::harness::dump::everything(app.database());
         let found = found.lines().find(|line| line.starts_with("outbox.payload") && line.contains("\"role\":\"owner\"")).unwrap();
-        // The delivery with the loss is named: the second newest.
+        // The notice names the delivery with the loss: the second newest one.
         let delivery = app.inbox().len() - 1;
         assert!(found.contains(&format!("\"inbox_id\":{delivery}")) && found.contains("\"access\":true"), "{found}");
         app.assert_rebuilds();
@@ -104,7 +104,7 @@ both! {
 
         for (n, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]].into_iter().enumerate() {
             for at_once in [true, false] {
-                // Everybody is owner again, later than whatever was.
+                // Everybody is an owner again, by the newest facts.
                 let later = 100 * (2 * n as i64 + i64::from(!at_once) + 1);
                 app.play(&["u1", "u2", "u3"].map(|id| is(id, "owner", "active", later)));
                 assert_eq!(grants(app), ["u1 owner", "u2 owner", "u3 owner"]);
@@ -164,7 +164,7 @@ both! {
         assert_eq!(grants(app), ["u2 owner", "u3 member"]);
         assert!(plan_of(app, &without).is_empty());
         app.assert_rebuilds();
-        // Protected no more, it is nobody's.
+        // A role that is not protected any more has no holder records.
         apply(app, &without.replace("protected = true", ""));
         assert_eq!(grants(app), ["u3 member"]);
     }

@@ -1,4 +1,4 @@
-//! Whether webhooks arrive, as the events of the API show it.
+//! Whether webhooks arrive, as the API's events show it.
 
 use rosterd::{
     db::DbError,
@@ -27,7 +27,7 @@ both! {
         let last = Some(now.plus_seconds(-3_600));
         poll(app.database(), &api.client(), now).unwrap();
 
-        // They may still come.
+        // They may still arrive.
         assert_eq!(settled(app, last, 599), missed::Settled::default());
         let away = settled(app, last, 601);
         assert_eq!((away.missed, away.went_away), (6, last));

@@ -1,4 +1,4 @@
-//! The first import: quiet about the past, and going on where it was interrupted.
+//! The first import: it causes no notices of past changes, and continues after an interruption.
 
 use std::sync::{
     Arc,
@@ -24,7 +24,7 @@ use crate::harness::{
     broker::{directory, event, organization, user, with},
 };
 
-/// Seconds to the day before the service's clock.
+/// Seconds until the day before the service's clock.
 const YESTERDAY: i64 = 13_046_400 - 86_400;
 
 pub fn world(directories: i64, people: i64) -> Vec<Value> {
@@ -81,7 +81,7 @@ both! {
         api.emit(&world);
         api.broker(|broker| broker.tick(1_000));
         let begun = backfill::begin(app.database(), app.clock.now()).unwrap();
-        // It is stopped in the middle.
+        // The import is interrupted.
         let left = Arc::new(AtomicU64::new(28));
         let (counted, stopped) = (left.clone(), Arc::new(AtomicBool::new(false)));
         let stop = stopped.clone();

@@ -1,4 +1,4 @@
-//! A directory that has said nothing for days is compared before anybody is notified.
+//! A directory that has sent nothing for days is compared before anybody is notified.
 
 use std::{cell::Cell, collections::BTreeSet};
 

@@ -8,13 +8,13 @@ use crate::harness::broker::with;
 
 use super::{Fact, Key, Model, slugs, tenant_of};
 
-/// Rows of each host table, by key; `access_epoch` is left out, since it alone may differ.
+/// The rows of each published table, by key. `access_epoch` is omitted, because it may differ.
 pub type Tables = BTreeMap<&'static str, Vec<Value>>;
 
-/// Role, by what, and since when if not since the latest fact about the user.
+/// Role → the reason, and its time if that is not the time of the latest fact about the user.
 type Grants = BTreeMap<String, (String, Option<String>)>;
 
-/// A row: what is decided here, and what is taken from a fact as it is. Without a fact there is nothing to take.
+/// A row: values that are decided here, and values that are copied from a fact. Without a fact nothing is copied.
 fn row(mut decided: Value, fact: Option<&Fact<'_>>, taken: &[&str]) -> Value {
     for field in taken {
         decided[*field] = fact.map_or(Value::Null, |fact| fact.data[*field].clone());
@@ -61,7 +61,7 @@ impl<'a> Model<'a> {
         ])
     }
 
-    /// What a mapping grants to somebody with access.
+    /// The roles that a mapping grants to a user with access.
     fn grants(
         &self,
         (tenant, user): Key<'_>,
@@ -118,7 +118,7 @@ impl<'a> Model<'a> {
 
     fn directory(&self, tenant: &str, id: &str) -> Value {
         let (fact, deleted_at) = (self.directories.newest(id), self.gone(id));
-        // Known by others' events only, a directory has no state yet.
+        // A directory without an event of its own has no state yet.
         let value = fact.map_or("unknown", |fact| fact.data["state"].as_str().unwrap());
         let state = if deleted_at.is_some() { "deleted" } else { value };
         let decided = json!({"tenant_id": tenant, "id": id, "state": state, "deleted_at": deleted_at});
@@ -126,7 +126,7 @@ impl<'a> Model<'a> {
         with(row, json!({"type": self.kind_of_provider(id)}))
     }
 
-    /// Of a directory that is not shown, the kind of provider is not known.
+    /// The kind of provider of a directory without a row is unknown.
     pub(super) fn provider(
         &self,
         tenant: &str,
@@ -137,7 +137,7 @@ impl<'a> Model<'a> {
         self.kind_of_provider(directory).filter(|_| shown)
     }
 
-    /// What a deletion says of it counts only where nothing else has been said.
+    /// The provider in a deletion counts only when no other fact names one.
     fn kind_of_provider(&self, directory: &str) -> Option<&'a str> {
         let facts = self.directories.0.get(directory)?;
         facts.iter().max_by_key(|fact| (!fact.deleted, fact.version))?.data["type"].as_str()
@@ -180,7 +180,7 @@ fn member((tenant, group, user): (&str, &str, &str)) -> Value {
 fn assignments((tenant, user): Key<'_>, fact: &Fact<'_>, grants: &Grants) -> Vec<Value> {
     let assignment = |(slug, (by, since)): (&String, &(String, Option<String>))| {
         let updated = fact.data["updated_at"].as_str().unwrap();
-        // A rule that looks at an attribute as well cannot have held before that was said.
+        // A rule that also looks at an attribute cannot have matched before the attribute was known.
         let since = match since.as_deref() {
             Some(since) if by.contains(", look") => since.max(updated),
             Some(since) => since,
