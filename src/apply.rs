@@ -20,6 +20,7 @@ pub mod prefetch;
 pub mod protected_roles;
 pub mod recompute;
 pub mod refused;
+pub mod refused_deliveries;
 pub mod users;
 mod write_facts;
 

@@ -83,6 +83,7 @@ pub(super) fn refuse(
             detail,
             attempts: *attempts,
             claims: Some((directory_id.clone(), organization_id.clone())),
+            retry_at: None,
         });
         let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
             organization_id: String::new(),

@@ -27,7 +27,8 @@ const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= 
      (EXISTS (SELECT 1 FROM held_users h WHERE state = 'approved' \
      AND NOT EXISTS (SELECT 1 FROM refused x WHERE x.kind = 2 AND x.id = h.user_id)) \
      OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now)) AS holds, \
-     EXISTS (SELECT 1 FROM refused WHERE due_at <= r.now) AS refused FROM {rows}";
+     (EXISTS (SELECT 1 FROM refused WHERE due_at <= r.now) \
+     OR EXISTS (SELECT 1 FROM dead_letters WHERE retry_at <= r.now)) AS refused FROM {rows}";
 
 /// One cheap statement, prepared once: an idle service hardly loads its database.
 pub(super) fn waiting(database: &Database, now: Timestamp) -> Result<Waiting, DbError> {
