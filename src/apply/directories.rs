@@ -54,7 +54,7 @@ pub fn directories(
             tenants.into_iter().map(|tenant| (tenant.into_owned(), id.clone())).collect::<Vec<_>>()
         })
         .collect();
-    let shown = tables::directories::providers(conn, &candidates)?;
+    let current = tables::directories::providers(conn, &candidates)?;
 
     let wanted = touched
         .iter()
@@ -65,7 +65,7 @@ pub fn directories(
     load::contents(conn, state, &wanted)?;
 
     let rows: Vec<_> = touched.iter().filter_map(|id| directory_row(state, id, rules)).collect();
-    let misplaced: Vec<Key> = shown
+    let misplaced: Vec<Key> = current
         .keys()
         .filter(|(tenant, id)| {
             touched.contains(id)
@@ -82,7 +82,7 @@ pub fn directories(
     let mut changed = BTreeSet::new();
     let mut homes = Homes::new();
     for (id, place) in after {
-        let was = shown.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
+        let was = current.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
         let provider = match by_id.get(id.as_str()) {
             Some(row) => row.provider.clone(),
             // No fact that still counts has named the provider.

@@ -27,7 +27,7 @@ use crate::{
 pub fn context<'a>(
     conn: &mut Conn,
     state: &StateSlice,
-    (ids, shown): (&BTreeSet<String>, &HashMap<String, Vec<UserRow>>),
+    (ids, current): (&BTreeSet<String>, &HashMap<String, Vec<UserRow>>),
     (homes, apart): (&'a Homes, Apart),
     rules: &'a Rules,
 ) -> Result<Context<'a>, DbError> {
@@ -46,7 +46,10 @@ pub fn context<'a>(
         let of = |rule_input::Person { tenant_id, person_id, also }| {
             (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
         };
-        rule_input::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
+        rule_input::persons(state, id, rows(current, id), homes, &apart)
+            .into_iter()
+            .map(of)
+            .collect::<Vec<_>>()
     };
     let (manual_grants, followed) =
         manual_grants::of(conn, &ids.iter().flat_map(owners_of).collect::<Vec<_>>())?;

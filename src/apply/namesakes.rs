@@ -26,7 +26,7 @@ use crate::{
 /// Users who are derived together.
 pub struct Together<'a> {
     pub ids: BTreeSet<String>,
-    pub shown: HashMap<String, Vec<UserRow>>,
+    pub current: HashMap<String, Vec<UserRow>>,
     pub homes: Cow<'a, Homes>,
     pub apart: Apart,
 }
@@ -39,12 +39,12 @@ pub fn together<'a>(
     homes: &'a Homes,
     rules: &Rules,
 ) -> Result<Together<'a>, DbError> {
-    let shown = shown(conn, state, ids, homes)?;
-    let mut all = Together { ids: ids.clone(), shown, homes: Cow::Borrowed(homes), apart: Apart::new() };
+    let current = current(conn, state, ids, homes)?;
+    let mut all = Together { ids: ids.clone(), current, homes: Cow::Borrowed(homes), apart: Apart::new() };
     let (mut seen_keys, mut crowded, mut added) = (BTreeSet::new(), BTreeSet::new(), ids.clone());
     loop {
         let places: BTreeSet<Place> =
-            added.iter().flat_map(|id| places(state, id, rows(&all.shown, id), &all.homes)).collect();
+            added.iter().flat_map(|id| places(state, id, rows(&all.current, id), &all.homes)).collect();
         let mut shared = shared(conn, &places)?;
         shared.retain(|key| seen_keys.insert(key.clone()));
         // More than [`MOST`] users share such a key even without the loaded ones, so they are not compared. Rounded up
@@ -63,27 +63,27 @@ pub fn together<'a>(
                 all.homes.to_mut().insert(id, home);
             }
         }
-        let shown = self::shown(conn, state, &added, &all.homes)?;
-        all.shown.extend(shown);
+        let current = self::current(conn, state, &added, &all.homes)?;
+        all.current.extend(current);
         all.ids.extend(added.iter().cloned());
     }
     if !seen_keys.is_empty() {
-        all.apart = apart(state, &all.ids, &all.shown, &all.homes, &crowded);
+        all.apart = apart(state, &all.ids, &all.current, &all.homes, &crowded);
     }
     Ok(all)
 }
 
-fn shown(
+fn current(
     conn: &mut Conn,
     state: &mut StateSlice,
     ids: &BTreeSet<String>,
     homes: &Homes,
 ) -> Result<HashMap<String, Vec<UserRow>>, DbError> {
     let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
-    let shown = load::by_id(tables::users::shown(conn, &keys)?, |row| &row.id);
-    let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&shown, id), homes)).collect();
+    let current = load::by_id(tables::users::current(conn, &keys)?, |row| &row.id);
+    let wanted = ids.iter().flat_map(|id| users::wanted(state, id, rows(&current, id), homes)).collect();
     load::contents(conn, state, &wanted)?;
-    Ok(shown)
+    Ok(current)
 }
 
 /// The (tenant, `idp_id`) that exist in several directories, by these places or by current rows.

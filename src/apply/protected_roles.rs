@@ -38,7 +38,7 @@ pub fn settle(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &mut Context<'_>,
 ) -> Result<SettledHolders, DbError> {
     let mut settled = SettledHolders::default();
@@ -47,9 +47,9 @@ pub fn settle(
     }
     let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
     let holders = role_holders::of(conn, &keys)?;
-    let examined = examined(state, ids, shown, context);
-    let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
-    let changes = changes(&examined, shown, &holders, &newest, context);
+    let examined = examined(state, ids, current, context);
+    let newest = memberships::newest_context(conn, &losers(&examined, current))?;
+    let changes = changes(&examined, current, &holders, &newest, context);
     role_holders::put(conn, &changes)?;
     let affected: BTreeSet<(&str, &str)> =
         changes.iter().map(|((tenant_id, _, role), _)| (*tenant_id, *role)).collect();
@@ -74,11 +74,11 @@ pub fn settle(
 pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
     let users: Vec<Key> =
         retained.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
-    let shown = tables::users::shown(conn, &users)?;
+    let current = tables::users::current(conn, &users)?;
     let holders = role_holders::of(conn, &users)?;
     let facts = tables::facts::on(conn, &users.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>())?;
     let notice = |(tenant_id, user_id, role): &(String, String, String)| {
-        let row = shown.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
+        let row = current.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
         let taken = holders.get(&(tenant_id.clone(), user_id.clone()))?.get(role)?;
         let HolderRecord::Lost { loss, .. } = &taken.record else { return None };
         let of_user = facts.iter().filter(|(kind, id, _)| *kind == EntityKind::User && id == user_id);
@@ -108,14 +108,14 @@ pub fn foreseen(
     conn: &mut Conn,
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> Result<RoleHolders, DbError> {
     let mut holders = role_holders::of(conn, &load::keys(state, EntityKind::User, ids.iter()))?;
-    let examined = examined(state, ids, shown, context);
-    let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
+    let examined = examined(state, ids, current, context);
+    let newest = memberships::newest_context(conn, &losers(&examined, current))?;
     let before = holders.clone();
-    for ((tenant_id, user_id, role), record) in changes(&examined, shown, &before, &newest, context) {
+    for ((tenant_id, user_id, role), record) in changes(&examined, current, &before, &newest, context) {
         let of_user = holders.entry((tenant_id.to_owned(), user_id.to_owned())).or_default();
         match record {
             Some(record) => drop(of_user.insert(role.to_owned(), StoredHolder { record, retained: false })),
@@ -128,29 +128,29 @@ pub fn foreseen(
 fn examined(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> Vec<Examined> {
-    ids.iter().flat_map(|id| examine(state, id, rows(shown, id), context)).collect()
+    ids.iter().flat_map(|id| examine(state, id, rows(current, id), context)).collect()
 }
 
-fn row<'a>(examined: &Examined, shown: &'a HashMap<String, Vec<UserRow>>) -> Option<&'a UserRow> {
-    rows(shown, &examined.user_id).iter().find(|row| row.tenant_id == examined.tenant_id)
+fn row<'a>(examined: &Examined, current: &'a HashMap<String, Vec<UserRow>>) -> Option<&'a UserRow> {
+    rows(current, &examined.user_id).iter().find(|row| row.tenant_id == examined.tenant_id)
 }
 
 /// Users who lose a role without losing access. The reason may be a group, which then gives the time of the loss.
-fn losers(examined: &[Examined], shown: &HashMap<String, Vec<UserRow>>) -> Vec<Key> {
+fn losers(examined: &[Examined], current: &HashMap<String, Vec<UserRow>>) -> Vec<Key> {
     let demoted = |examined: &&Examined| {
         let holds = examined.holds();
         examined.access.is_active()
-            && row(examined, shown).is_some_and(|row| row.held.iter().any(|role| !holds.contains(role)))
+            && row(examined, current).is_some_and(|row| row.held.iter().any(|role| !holds.contains(role)))
     };
     examined.iter().filter(demoted).map(|one| (one.tenant_id.clone(), one.user_id.clone())).collect()
 }
 
 fn changes<'a>(
     examined: &'a [Examined],
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     holders: &'a RoleHolders,
     newest: &HashMap<Key, RoleLoss>,
     context: &'a Context<'_>,
@@ -161,15 +161,15 @@ fn changes<'a>(
         let key = (one.tenant_id.clone(), one.user_id.clone());
         let holds = one.holds();
         // A new bearer of an id retains nothing of the former one.
-        let shown = row(one, shown).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
-        let seen = RoleStatus { holds: &holds, shown, dismissed: one.dismissed };
+        let current = row(one, current).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
+        let seen = RoleStatus { holds: &holds, current, dismissed: one.dismissed };
         let before = |role: &str| holders.get(&key)?.get(role).map(|taken| taken.record.clone());
         let loss = || {
             let fact = RoleLoss { at: one.changed_at(), event: one.event.clone() };
             newest.get(&key).cloned().filter(|group| *group > fact).unwrap_or(fact)
         };
         for role in
-            affected_roles(context.mapping.of(tenant_id), &holds, shown, |role| before(role).is_some())
+            affected_roles(context.mapping.of(tenant_id), &holds, current, |role| before(role).is_some())
         {
             let after = record(role, seen, before(role).filter(|_| !one.succeeds), loss);
             if after != before(role) {
@@ -206,10 +206,10 @@ mod tests {
         let (mut state, homes) = connected();
         fold(&mut state, 1, Observation::User { scope: scope(), fact });
         let mapping = Mapping::built_in();
-        let shown = HashMap::from([("u".to_owned(), vec![row("org_1", "A", roles)])]);
+        let current = HashMap::from([("u".to_owned(), vec![row("org_1", "A", roles)])]);
         let ids = BTreeSet::from(["u".to_owned()]);
-        let examined = examined(&state, &ids, &shown, &Context::new(&homes, &mapping));
-        !losers(&examined, &shown).is_empty()
+        let examined = examined(&state, &ids, &current, &Context::new(&homes, &mapping));
+        !losers(&examined, &current).is_empty()
     }
 
     #[test]

@@ -104,29 +104,29 @@ fn users(
 
     // 1. Load: the current rows, the users who must be derived together with these, and everything that counts for
     // them.
-    let Together { ids, shown, homes, apart } = together(conn, state, ids, homes, rules)?;
+    let Together { ids, current, homes, apart } = together(conn, state, ids, homes, rules)?;
     let homes = &*homes;
-    let mut context = context(conn, state, (&ids, &shown), (homes, apart), rules)?;
+    let mut context = context(conn, state, (&ids, &current), (homes, apart), rules)?;
 
     // 2. Decide. Protected roles and the guard record their own decisions. Both may prevent a loss.
-    let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
-    let mut derived = outcome(state, &ids, &shown, &context);
-    context.held_states = guard::weigh(conn, &shown, &derived, derivation, consequences)?;
+    let settled = protected_roles::settle(conn, state, &ids, &current, &mut context)?;
+    let mut derived = outcome(state, &ids, &current, &context);
+    context.held_states = guard::weigh(conn, &current, &derived, derivation, consequences)?;
     if !context.held_states.is_empty() {
-        derived = outcome(state, &ids, &shown, &context);
+        derived = outcome(state, &ids, &current, &context);
     }
     let UserOutcome { changes, leavers } = derived;
 
     // 3. Write.
-    hand_over(conn, &shown, &changes)?;
-    let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
+    hand_over(conn, &current, &changes)?;
+    let known = |tenant_id: &str, id: &str| rows(&current, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
     manual_grants::follow(conn, &context.followed)?;
 
     // 4. Collect the consequences.
-    let entries = audit::row_entries::users(conn, state, &shown, &changes, derivation.cause)?;
+    let entries = audit::row_entries::users(conn, state, &current, &changes, derivation.cause)?;
     consequences.entries.extend(entries);
-    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
+    let privileged = privileges::changes(state, homes, &rules.mapping, &current, &changes);
     consequences.notices.extend(leavers.into_iter().map(Notice::Deprovisioned));
     consequences.notices.extend(privileged.into_iter().map(Notice::Privileged));
     Ok(settled)
@@ -135,12 +135,12 @@ fn users(
 fn outcome(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> UserOutcome {
     let mut whole = UserOutcome::default();
     for id in ids {
-        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), context);
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(current, id), context);
         whole.changes.extend(changes);
         whole.leavers.extend(leavers);
     }
@@ -151,13 +151,13 @@ fn outcome(
 /// person's key changed, they take the new key.
 fn hand_over(
     conn: &mut Serialized<'_>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
 ) -> Result<(), DbError> {
     let (mut former, mut renamed) = (Vec::new(), Vec::new());
     for change in changes {
         let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
-        let row = rows(shown, &user.user_id).iter().find(|row| row.tenant_id == user.tenant_id);
+        let row = rows(current, &user.user_id).iter().find(|row| row.tenant_id == user.tenant_id);
         let Some(row) = row.filter(|row| row.person_id != user.person_id) else { continue };
         let (tenant_id, user_id) = (row.tenant_id.as_str(), row.id.as_str());
         match user.succeeds {

@@ -134,10 +134,10 @@ pub fn receipts(
 fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResult<()> {
     let keys: BTreeSet<Key> =
         receipts.iter().map(|receipt| (tenant_id.to_owned(), receipt.user_id.clone())).collect();
-    let shown = users::shown(conn, &keys.into_iter().collect::<Vec<_>>())?;
-    let shown: HashMap<String, UserRow> = shown.into_iter().map(|user| (user.id.clone(), user)).collect();
+    let current = users::current(conn, &keys.into_iter().collect::<Vec<_>>())?;
+    let current: HashMap<String, UserRow> = current.into_iter().map(|user| (user.id.clone(), user)).collect();
     for receipt in receipts {
-        if let Some(user) = shown.get(&receipt.user_id) {
+        if let Some(user) = current.get(&receipt.user_id) {
             (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());
         }
     }

@@ -87,7 +87,7 @@ impl<'a> Person<'a> {
 /// The rows of one person are neighbours. Only the first one describes the person.
 fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
     let mut last = None;
-    let shown = |one| {
+    let displayed = |one| {
         let RoleLine { user_id, name, email, role, because, since }: &RoleLine = one;
         let again = last.replace(user_id) == Some(user_id);
         Holder {
@@ -97,7 +97,7 @@ fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
             since: time(since.as_deref()),
         }
     };
-    holds.iter().map(shown).collect()
+    holds.iter().map(displayed).collect()
 }
 
 fn left(receipt: &Receipt) -> Left<'_> {

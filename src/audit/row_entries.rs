@@ -81,7 +81,7 @@ struct Open {
 pub fn users(
     conn: &mut Conn,
     state: &StateSlice,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
     cause: ChangeCause<'_>,
 ) -> QueryResult<Vec<AuditEntry>> {
@@ -98,7 +98,7 @@ pub fn users(
             }
             UserChange::Remove { tenant_id, user_id, .. } => (tenant_id, user_id, None),
         };
-        let row = shown.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
+        let row = current.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_user(row, change) else { continue };
         let causing = match cause {
             ChangeCause::Deliveries(batch) => {
@@ -127,7 +127,7 @@ pub fn users(
 pub fn groups(
     conn: &mut Conn,
     state: &StateSlice,
-    shown: &HashMap<String, Vec<GroupRow>>,
+    current: &HashMap<String, Vec<GroupRow>>,
     changes: &[GroupChange],
     cause: ChangeCause<'_>,
 ) -> QueryResult<Vec<AuditEntry>> {
@@ -136,7 +136,7 @@ pub fn groups(
     for change in changes {
         let (GroupChange::Put { tenant_id, group_id, .. } | GroupChange::Remove { tenant_id, group_id }) =
             change;
-        let row = shown.get(group_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
+        let row = current.get(group_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_group(row, change) else { continue };
         let causing = match cause {
             ChangeCause::Deliveries(batch) => {

@@ -127,12 +127,12 @@ impl CurrentBearer {
         if self.pairs.is_empty() || (idp_id.is_none() && email.is_none()) {
             return true;
         }
-        let shown: BearerPair = (idp_id.map(str::to_owned), email.map(email_key));
-        if self.pairs.contains(&shown) || self.former.contains(&shown) {
-            return self.pairs.contains(&shown);
+        let of_row: BearerPair = (idp_id.map(str::to_owned), email.map(email_key));
+        if self.pairs.contains(&of_row) || self.former.contains(&of_row) {
+            return self.pairs.contains(&of_row);
         }
         let linked = |pair: &BearerPair| {
-            (shown.0.is_some() && pair.0 == shown.0) || (shown.1.is_some() && pair.1 == shown.1)
+            (of_row.0.is_some() && pair.0 == of_row.0) || (of_row.1.is_some() && pair.1 == of_row.1)
         };
         self.pairs.iter().any(linked)
     }

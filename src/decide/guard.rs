@@ -229,10 +229,10 @@ impl HeldEntry {
     }
 }
 
-/// The losses in these changes. `shown` are rows by user id; `version` is the mapping's; `is_privileged` takes
+/// The losses in these changes. `current` are rows by user id; `version` is the mapping's; `is_privileged` takes
 /// (tenant, role).
 pub fn losses(
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
     version: i64,
     is_privileged: impl Fn(&str, &str) -> bool,
@@ -249,7 +249,7 @@ pub fn losses(
         if user.succeeds {
             return None;
         }
-        let row = shown.get(&user.user_id)?.iter().find(|row| row.tenant_id == user.tenant_id)?;
+        let row = current.get(&user.user_id)?.iter().find(|row| row.tenant_id == user.tenant_id)?;
         let (lost, cause_digest) =
             lost(row, user, put.map(|(_, digest, deleted)| (digest, deleted)), version, |role| {
                 is_privileged(&user.tenant_id, role)

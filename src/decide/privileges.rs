@@ -45,12 +45,12 @@ pub struct PrivilegeChange {
     pub inbox_id: i64,
 }
 
-/// The changes of privileged roles between the rows in `shown` and the new ones.
+/// The changes of privileged roles between the rows in `current` and the new ones.
 pub fn changes(
     state: &StateSlice,
     homes: &Homes,
     mapping: &Mapping,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
 ) -> Vec<PrivilegeChange> {
     let mut found = Vec::new();
@@ -60,7 +60,8 @@ pub fn changes(
         if !user.access.is_active() {
             continue;
         }
-        let row = shown.get(&user.user_id).into_iter().flatten().find(|row| row.tenant_id == user.tenant_id);
+        let row =
+            current.get(&user.user_id).into_iter().flatten().find(|row| row.tenant_id == user.tenant_id);
         let nothing = BTreeSet::new();
         let before = row.filter(|row| row.active).map_or(&nothing, |row| &row.held);
         let gained = user.held.iter().filter(|(role, _)| !before.contains(*role));

@@ -31,9 +31,9 @@ pub struct KnownUser<'a> {
 pub fn known_user<'a>(
     state: &'a StateSlice,
     newest: &NewestFact<'_>,
-    shown: &'a [UserRow],
+    current: &'a [UserRow],
 ) -> Option<KnownUser<'a>> {
-    let row = shown.iter().find(|row| row.tenant_id == newest.tenant_id());
+    let row = current.iter().find(|row| row.tenant_id == newest.tenant_id());
     let content = match state.content(EntityKind::User, newest.fact) {
         Some(Content::User(content)) => Some(content),
         _ => None,
@@ -90,9 +90,15 @@ pub struct Person {
 }
 
 /// The person of each row that `users::derive` will write.
-pub fn persons(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes, apart: &Apart) -> Vec<Person> {
+pub fn persons(
+    state: &StateSlice,
+    id: &str,
+    current: &[UserRow],
+    homes: &Homes,
+    apart: &Apart,
+) -> Vec<Person> {
     let seen = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
-        let known_user = known_user(state, &newest, shown)?;
+        let known_user = known_user(state, &newest, current)?;
         let (tenant_id, now) = (newest.tenant_id(), bearer_of(state, id, newest.tenant_id()));
         let person_id = known_user.person(id, &newest, apart);
         let mut also = BTreeSet::new();

@@ -63,11 +63,11 @@ impl Examined {
     }
 }
 
-/// The results for a user id, one for each tenant that has it. `shown` are the rows of this id.
-pub fn examine(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context<'_>) -> Vec<Examined> {
+/// The results for a user id, one for each tenant that has it. `current` are the rows of this id.
+pub fn examine(state: &StateSlice, id: &str, current: &[UserRow], context: &Context<'_>) -> Vec<Examined> {
     let examined =
         newest_facts(state, EntityKind::User, id, context.homes).into_iter().filter_map(|newest| {
-            let known_user = known_user(state, &newest, shown)?;
+            let known_user = known_user(state, &newest, current)?;
             let tenant_id = newest.tenant_id();
             let person_id = known_user.person(id, &newest, &context.apart);
             let policy = context.mapping.of(tenant_id);

@@ -17,11 +17,11 @@ use super::{
 use crate::decide::fact::{self, EntityKind};
 
 /// Deliveries with content that [`derive()`] needs and that is not loaded.
-pub fn wanted(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) -> Vec<i64> {
+pub fn wanted(state: &StateSlice, id: &str, current: &[UserRow], homes: &Homes) -> Vec<i64> {
     newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
         .map(|newest| (last_profile::last(state, id, &newest), newest))
-        .filter(|(profile, newest)| !shown.iter().any(|row| row.shows(newest, *profile)))
+        .filter(|(profile, newest)| !current.iter().any(|row| row.shows(newest, *profile)))
         .flat_map(|(profile, newest)| {
             profile.map(|profile| profile.inbox_id).into_iter().chain([newest.fact.inbox_id])
         })
@@ -29,12 +29,12 @@ pub fn wanted(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) ->
         .collect()
 }
 
-/// Derives the changes of a user id. `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context<'_>) -> UserOutcome {
+/// Derives the changes of a user id. `current` are the rows of this id, in any tenant.
+pub fn derive(state: &StateSlice, id: &str, current: &[UserRow], context: &Context<'_>) -> UserOutcome {
     let mut outcome = UserOutcome::default();
     let newest_facts = newest_facts(state, EntityKind::User, id, context.homes);
     for row in
-        shown.iter().filter(|row| !newest_facts.iter().any(|newest| newest.tenant_id() == row.tenant_id))
+        current.iter().filter(|row| !newest_facts.iter().any(|newest| newest.tenant_id() == row.tenant_id))
     {
         outcome.changes.push(UserChange::Remove {
             tenant_id: row.tenant_id.clone(),
@@ -43,7 +43,7 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context
         });
     }
     for newest in newest_facts {
-        let Some(known_user) = known_user(state, &newest, shown) else { continue };
+        let Some(known_user) = known_user(state, &newest, current) else { continue };
         let now = bearer_of(state, id, newest.tenant_id());
         let profile = last_profile::last(state, id, &newest);
         let content = known_user.content.map(|content| last_profile::filled(state, content, profile, &now));
@@ -203,11 +203,11 @@ mod tests {
         let stay = |access| HeldState { access, roles: BTreeSet::from(["admin".to_owned()]) };
         let admin = BTreeSet::from(["admin".to_owned()]);
         let none = BTreeMap::new();
-        let shown = row(true, &["admin", "member"]);
+        let current = row(true, &["admin", "member"]);
 
-        assert_eq!(stayed(&shown, &stay(true), gone, &none), (Access::Active, admin.clone()));
-        assert_eq!(stayed(&shown, &stay(false), gone, &none), (gone, BTreeSet::new()));
-        assert_eq!(stayed(&shown, &stay(false), Access::Active, &none), (Access::Active, admin));
+        assert_eq!(stayed(&current, &stay(true), gone, &none), (Access::Active, admin.clone()));
+        assert_eq!(stayed(&current, &stay(false), gone, &none), (gone, BTreeSet::new()));
+        assert_eq!(stayed(&current, &stay(false), Access::Active, &none), (Access::Active, admin));
         assert_eq!(stayed(&row(false, &["admin"]), &stay(true), gone, &none), (gone, BTreeSet::new()));
     }
 
@@ -222,8 +222,8 @@ mod tests {
         let stay = HeldState { access: true, roles: admin.clone() };
         context.held_states.insert(("org_1".to_owned(), "u".to_owned()), stay);
         let access_after = |idp_id: &str| {
-            let shown = [testing::row("org_1", idp_id, &["admin"])];
-            match derive(&state, "u", &shown, &context).changes.pop() {
+            let current = [testing::row("org_1", idp_id, &["admin"])];
+            match derive(&state, "u", &current, &context).changes.pop() {
                 Some(UserChange::Put { user, .. } | UserChange::Restate(user)) => user,
                 other => panic!("{other:?}"),
             }

@@ -92,7 +92,7 @@ impl Confirmed<'_> {
     fn check(self, plan: &MovePlan) -> Result<(), MoveError> {
         match self {
             Self::Anything => Ok(()),
-            Self::Plan(shown) if shown == plan => Ok(()),
+            Self::Plan(confirmed) if confirmed == plan => Ok(()),
             Self::Plan(_) => Err(MoveError::Changed),
             Self::Count(expected) if expected == plan.with_access() => Ok(()),
             Self::Count(expected) => Err(MoveError::Expected { expected, found: plan.with_access() }),
@@ -104,7 +104,7 @@ impl Confirmed<'_> {
 pub fn preview(database: &Database, rules: &Rules, request: MoveRequest<'_>) -> Result<MovePlan, MoveError> {
     /// Ends the transaction without a commit.
     enum Undone {
-        Shown(Box<MovePlan>),
+        Previewed(Box<MovePlan>),
         Failed(MoveError),
     }
     impl<E: Into<MoveError>> From<E> for Undone {
@@ -113,10 +113,10 @@ pub fn preview(database: &Database, rules: &Rules, request: MoveRequest<'_>) -> 
         }
     }
     let undone = database.write_serialized::<(), Undone>(|conn| {
-        Err(Undone::Shown(Box::new(carry_out(conn, rules, request)?)))
+        Err(Undone::Previewed(Box::new(carry_out(conn, rules, request)?)))
     });
     match undone {
-        Err(Undone::Shown(plan)) => Ok(*plan),
+        Err(Undone::Previewed(plan)) => Ok(*plan),
         Err(Undone::Failed(error)) => Err(error),
         // The transaction always ends in one of the two ways above.
         Ok(()) => Err(MoveError::Changed),

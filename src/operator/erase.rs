@@ -159,8 +159,8 @@ fn former_tenants(
     ids: &BTreeSet<String>,
 ) -> Result<Vec<(String, Vec<String>)>, DbError> {
     let keys = |tenant_id: &str| ids.iter().map(|id| (tenant_id.to_owned(), id.clone())).collect::<Vec<_>>();
-    let shown = users::shown(conn, &keys(tenant))?;
-    let directories: BTreeSet<&str> = shown.iter().map(|row| row.directory_id.as_str()).collect();
+    let current = users::current(conn, &keys(tenant))?;
+    let directories: BTreeSet<&str> = current.iter().map(|row| row.directory_id.as_str()).collect();
     let directories: Vec<&str> = directories.into_iter().collect();
     let mut former = Vec::new();
     for organization in directory_moves::former_owners(conn, &directories)? {
@@ -169,7 +169,7 @@ fn former_tenants(
             organization => tenant::of_organization(organization).into_owned(),
         };
         if former_tenant != tenant {
-            let there = users::shown(conn, &keys(&former_tenant))?;
+            let there = users::current(conn, &keys(&former_tenant))?;
             let gone = ids.iter().filter(|id| !there.iter().any(|row| row.id == **id));
             former.push((former_tenant, gone.cloned().collect()));
         }

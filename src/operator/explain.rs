@@ -157,9 +157,9 @@ pub(crate) fn examined(
 ) -> Result<Vec<Examined>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
-    let context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
-    Ok(ids.iter().flat_map(|id| examine(&state, id, rows(&shown, id), &context)).collect())
+    let Together { ids: all, current, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
+    let context = context(conn, &state, (&all, &current), (&homes, apart), rules)?;
+    Ok(ids.iter().flat_map(|id| examine(&state, id, rows(&current, id), &context)).collect())
 }
 
 fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64) -> Explanation {

@@ -192,13 +192,13 @@ pub fn apply(
     let mapping = check(document).map_err(PlanError::Faulty)?;
     // Without a saved plan, all users are derived before the serialized transaction. That takes seconds, and deliveries
     // do not wait for it.
-    let shown = match saved {
+    let derived = match saved {
         Some(_) => None,
         None => Some(plan(database, rules, document, None)?),
     };
     database.write_serialized(|conn| {
-        let plan = match (&shown, saved) {
-            (Some(shown), _) => shown.clone(),
+        let plan = match (&derived, saved) {
+            (Some(derived), _) => derived.clone(),
             (None, saved) => {
                 let plan = planned(conn, rules, mapping.clone(), document, None)?;
                 if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {

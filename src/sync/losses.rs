@@ -76,7 +76,7 @@ fn losing(conn: &mut Conn, rules: &Rules, directory: &Key, losses: &[Loss]) -> R
     let all: Vec<Key> = access.union(&other).map(|id| (directory.0.clone(), (*id).clone())).collect();
     let mut count = 0;
     for chunk in all.chunks(STEP) {
-        let losing = users::shown(conn, chunk)?.into_iter().filter(|row| {
+        let losing = users::current(conn, chunk)?.into_iter().filter(|row| {
             let mapping = rules.mapping.of(&row.tenant_id);
             row.active
                 && (access.contains(&row.id) || row.held.iter().any(|role| mapping.is_privileged(role)))

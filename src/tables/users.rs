@@ -24,7 +24,7 @@ use crate::{
 };
 
 #[derive(QueryableByName)]
-struct Shown {
+struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
@@ -62,9 +62,9 @@ struct Shown {
 }
 
 /// The rows of these users with their roles.
-pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
+pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
     let since = time_as_text(conn, "u.deprovisioned_at");
-    let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+    let rows: Vec<Row> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         &format!(
             "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.username, u.first_name, \
@@ -79,7 +79,7 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
         .map(|row| (row.tenant_id.clone(), row.id.clone()))
         .collect();
     let mut held = roles::held(conn, &active)?;
-    let user = |row: Shown| UserRow {
+    let user = |row: Row| UserRow {
         held: held.remove(&(row.tenant_id.clone(), row.id.clone())).unwrap_or_default(),
         active: row.status == "active",
         // It is a JSON list, written below.

@@ -67,16 +67,16 @@ pub(super) struct Moving<'a> {
 impl Moving<'_> {
     /// Derives groups first, because roles depend on them. Returns the number of groups in the new tenant.
     pub(super) fn groups(&self, conn: &mut Serialized<'_>, rules: &Rules) -> Result<usize, MoveError> {
-        let mut shown = 0;
+        let mut count = 0;
         self.each_page(conn, EntityKind::Group, |conn, ids| {
             self.derive(conn, rules, EntityKind::Group, ids)?.1.write(conn, self.now)?;
-            shown += tables::groups::shown(conn, &keys(self.to_tenant, ids))?
+            count += tables::groups::current(conn, &keys(self.to_tenant, ids))?
                 .iter()
                 .filter(|row| row.directory_id == self.directory_id)
                 .count();
             Ok(())
         })?;
-        Ok(shown)
+        Ok(count)
     }
 
     pub(super) fn people(
@@ -87,12 +87,12 @@ impl Moving<'_> {
         let (mut moved, mut persons) = (BTreeMap::new(), Persons::new());
         self.each_page(conn, EntityKind::User, |conn, ids| {
             let here = |row: &UserRow| row.directory_id == self.directory_id;
-            let mut before = shown(conn, self.from_tenant, ids)?;
+            let mut before = current(conn, self.from_tenant, ids)?;
             before.retain(|_, row| here(row));
             end_holds(conn, &before)?;
             let (state, mut consequences) = self.derive(conn, rules, EntityKind::User, ids)?;
-            let stay = shown(conn, self.from_tenant, ids)?;
-            let mut after = shown(conn, self.to_tenant, ids)?;
+            let stay = current(conn, self.from_tenant, ids)?;
+            let mut after = current(conn, self.to_tenant, ids)?;
             after.retain(|_, row| here(row));
             for row in before.values() {
                 persons.entry(row.person_id.clone()).or_default().insert(row.id.clone());
@@ -173,21 +173,21 @@ fn keys(tenant_id: &str, ids: &BTreeSet<String>) -> Vec<Key> {
     ids.iter().map(|id| (tenant_id.to_owned(), id.clone())).collect()
 }
 
-fn shown(
+fn current(
     conn: &mut Conn,
     tenant_id: &str,
     ids: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, UserRow>, DbError> {
-    let rows = tables::users::shown(conn, &keys(tenant_id, ids))?;
+    let rows = tables::users::current(conn, &keys(tenant_id, ids))?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
 fn person(before: Option<&UserRow>, after: Option<&UserRow>) -> MovedPerson {
     let held = |row: Option<&UserRow>| row.map(|row| row.held.clone()).unwrap_or_default();
-    let shown = after.or(before);
+    let row = after.or(before);
     MovedPerson {
-        name: shown.and_then(|row| row.name.clone()),
-        email: shown.and_then(|row| row.email.clone()),
+        name: row.and_then(|row| row.name.clone()),
+        email: row.and_then(|row| row.email.clone()),
         had_access: before.is_some_and(|row| row.active),
         has_access: after.is_some_and(|row| row.active),
         had: held(before),

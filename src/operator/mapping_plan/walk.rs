@@ -124,22 +124,22 @@ fn visit(
 ) -> Result<(), PlanError> {
     let mut state = load::entities(conn, directory_id, ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
-    let mut context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
-    context.held_states = guard::staying(conn, &shown)?;
+    let Together { ids: all, current, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
+    let mut context = context(conn, &state, (&all, &current), (&homes, apart), rules)?;
+    context.held_states = guard::staying(conn, &current)?;
     let retains_already = std::mem::replace(&mut context.retained, retained.cloned().unwrap_or_default());
     if rules.mapping.protects() && retained.is_none() {
-        for ((tenant_id, user_id), holders) in foreseen(conn, &state, ids, &shown, &context)? {
+        for ((tenant_id, user_id), holders) in foreseen(conn, &state, ids, &current, &context)? {
             for (role, taken) in holders {
                 walked.protected.entry((tenant_id.clone(), role)).or_default().join(&taken.record, &user_id);
             }
         }
     }
     for id in ids {
-        let shown = rows(&shown, id);
-        for change in users::derive(&state, id, shown, &context).changes {
+        let current = rows(&current, id);
+        for change in users::derive(&state, id, current, &context).changes {
             let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
-            let row = shown.iter().find(|row| row.tenant_id == user.tenant_id);
+            let row = current.iter().find(|row| row.tenant_id == user.tenant_id);
             let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == user.tenant_id)) else {
                 continue;
             };
@@ -161,7 +161,7 @@ fn visit(
         if retained.is_some() {
             continue;
         }
-        for examined in examine(&state, id, shown, &context) {
+        for examined in examine(&state, id, current, &context) {
             count(&examined, rules, walked);
         }
     }

@@ -40,7 +40,7 @@ pub struct Difference {
     /// The row of the shadow, with rosterd's own columns. `None` for an extra row.
     pub(super) wanted: Option<Vec<Value>>,
     /// The row of the tables.
-    pub(super) shown: Option<Vec<Value>>,
+    pub(super) current: Option<Vec<Value>>,
 }
 
 /// Reads one tenant at a time, which bounds the memory.
@@ -52,9 +52,9 @@ pub(super) fn compare(
     let mut differences = Vec::new();
     for table in TABLES {
         for tenant in tenants(conn, shadow, table, tenant)? {
-            let shown = table.whole_rows(conn, Some(&tenant))?;
+            let current = table.whole_rows(conn, Some(&tenant))?;
             let wanted = shadow.read::<_, DbError>(|conn| Ok(table.whole_rows(conn, Some(&tenant))?))?;
-            differences.extend(rows(table, shown, wanted));
+            differences.extend(rows(table, current, wanted));
         }
     }
     Ok(differences)
@@ -76,13 +76,13 @@ fn tenants(
     Ok(tenants)
 }
 
-fn rows(table: PublishedTable, shown: Vec<Vec<Value>>, wanted: Vec<Vec<Value>>) -> Vec<Difference> {
+fn rows(table: PublishedTable, current: Vec<Vec<Value>>, wanted: Vec<Vec<Value>>) -> Vec<Difference> {
     let key = |row: &Vec<Value>| -> Vec<String> {
         row.iter().take(table.key).map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
     };
     type Sides = (Option<Vec<Value>>, Option<Vec<Value>>);
     let mut sides: BTreeMap<Vec<String>, Sides> = BTreeMap::new();
-    for row in shown {
+    for row in current {
         let key = key(&row);
         sides.entry(key).or_default().0 = Some(row);
     }
@@ -90,24 +90,24 @@ fn rows(table: PublishedTable, shown: Vec<Vec<Value>>, wanted: Vec<Vec<Value>>) 
         let key = key(&row);
         sides.entry(key).or_default().1 = Some(row);
     }
-    sides.into_iter().filter_map(|(key, (shown, wanted))| difference(table, key, shown, wanted)).collect()
+    sides.into_iter().filter_map(|(key, (current, wanted))| difference(table, key, current, wanted)).collect()
 }
 
 fn difference(
     table: PublishedTable,
     key: Vec<String>,
-    shown: Option<Vec<Value>>,
+    current: Option<Vec<Value>>,
     wanted: Option<Vec<Value>>,
 ) -> Option<Difference> {
-    let (change, columns) = match (&shown, &wanted) {
-        (Some(shown), Some(wanted)) => {
+    let (change, columns) = match (&current, &wanted) {
+        (Some(current), Some(wanted)) => {
             let names = table.all_columns();
             let columns: Vec<_> = names
                 .iter()
-                .zip(shown.iter().zip(wanted))
+                .zip(current.iter().zip(wanted))
                 // A local counter. The log does not contain it.
-                .filter(|((name, _), (shown, wanted))| *name != "access_epoch" && shown != wanted)
-                .map(|((name, _), (shown, wanted))| (*name, shown.clone(), wanted.clone()))
+                .filter(|((name, _), (current, wanted))| *name != "access_epoch" && current != wanted)
+                .map(|((name, _), (current, wanted))| (*name, current.clone(), wanted.clone()))
                 .collect();
             if columns.is_empty() {
                 return None;
@@ -117,5 +117,5 @@ fn difference(
         (None, Some(_)) => (RowChange::Missing, Vec::new()),
         _ => (RowChange::Extra, Vec::new()),
     };
-    Some(Difference { table, key, change, columns, wanted, shown })
+    Some(Difference { table, key, change, columns, wanted, current })
 }

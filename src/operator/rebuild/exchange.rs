@@ -50,7 +50,7 @@ fn reassigned(differences: &[Difference]) -> Vec<Key> {
     let of = |table: PublishedTable| differences.iter().filter(move |one| one.table.name == table.name);
     let user = |one: &Difference| Some((one.key.first()?.clone(), one.key.get(1)?.clone()));
     let moved: BTreeSet<Key> =
-        of(USERS).filter(|one| one.shown.is_none() || changes_access(one)).filter_map(user).collect();
+        of(USERS).filter(|one| one.current.is_none() || changes_access(one)).filter_map(user).collect();
     let roles: BTreeSet<Key> = of(USER_ROLES).filter_map(user).collect();
     roles.difference(&moved).cloned().collect()
 }
@@ -64,8 +64,8 @@ fn changes_access(difference: &Difference) -> bool {
 fn wanted(table: &PublishedTable, difference: &Difference) -> Option<Vec<Value>> {
     let mut row = difference.wanted.clone()?;
     let epoch = table.all_columns().iter().position(|(name, _)| *name == "access_epoch");
-    if let (Some(epoch), Some(shown)) = (epoch, &difference.shown) {
-        let seen = shown.get(epoch).and_then(Value::as_i64).unwrap_or(0);
+    if let (Some(epoch), Some(current)) = (epoch, &difference.current) {
+        let seen = current.get(epoch).and_then(Value::as_i64).unwrap_or(0);
         let changed = changes_access(difference);
         if let Some(value) = row.get_mut(epoch) {
             *value = Value::from(seen + i64::from(changed));

@@ -23,7 +23,7 @@ pub(super) fn check(conn: &mut Conn, rules: &Rules, differences: &[Difference]) 
     let losers: BTreeSet<Key> =
         differences.iter().filter_map(|difference| loser(rules, difference)).collect();
     let mut directories: BTreeMap<Key, u64> = BTreeMap::new();
-    for row in tables::users::shown(conn, &losers.into_iter().collect::<Vec<_>>())? {
+    for row in tables::users::current(conn, &losers.into_iter().collect::<Vec<_>>())? {
         *directories.entry((row.tenant_id, row.directory_id)).or_default() += 1;
     }
     for (directory, losses) in directories {
@@ -55,5 +55,5 @@ fn loser(rules: &Rules, difference: &Difference) -> Option<Key> {
     let is_active = |row: &Option<Vec<Value>>| {
         row.as_ref().and_then(|row| row.get(status)).and_then(Value::as_str) == Some("active")
     };
-    user().filter(|_| is_active(&difference.shown) && !is_active(&difference.wanted))
+    user().filter(|_| is_active(&difference.current) && !is_active(&difference.wanted))
 }

@@ -35,7 +35,7 @@ pub(super) fn entries(differences: &[Difference], by: &str) -> Vec<AuditEntry> {
         let columns = difference.columns.iter().map(|(name, ..)| *name).collect();
         of.rows.insert((difference.table.name, difference.change.name(), columns));
         if difference.table.name == USERS.name {
-            let (from, to) = (status(difference.shown.as_deref()), status(difference.wanted.as_deref()));
+            let (from, to) = (status(difference.current.as_deref()), status(difference.wanted.as_deref()));
             of.status = (from != to).then_some((from, to));
         }
         match role.filter(|_| difference.table.name == USER_ROLES.name) {
