@@ -19,7 +19,7 @@ use crate::{
 pub const PASS_THROUGH: &str = "broker role";
 
 /// The text of `granted_by` for a retained role.
-pub const KEPT: &str = "protected: nobody else holds it";
+pub const RETAINED: &str = "protected: nobody else holds it";
 
 /// A role that an operator granted. No fact of the directory ends it, and the row has it while the person has access.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,7 +156,7 @@ impl fmt::Display for Because {
             Self::BrokerRole(_) => f.write_str(PASS_THROUGH),
             Self::Unmapped => f.write_str("default role: nothing else is granted"),
             Self::Manual(grant) => write!(f, "by hand: {}", grant.reason),
-            Self::Retained(_) => f.write_str(KEPT),
+            Self::Retained(_) => f.write_str(RETAINED),
         }
     }
 }

@@ -63,12 +63,7 @@ property!(
     one_applier
 );
 property!(any_number_of_appliers_at_once_end_in_the_tables_of_the_set, (60, 30), case, appliers_at_once);
-property!(
-    what_compaction_drops_is_missed_neither_now_nor_when_the_rest_is_folded_again,
-    (60, 30),
-    case,
-    compacted
-);
+property!(compaction_changes_neither_the_tables_nor_a_replay_of_the_rest, (60, 30), case, compacted);
 property!(
     each_passage_from_active_to_inactive_has_its_notice_and_nothing_else_has_one,
     (60, 30),
@@ -81,12 +76,7 @@ property!(
     case,
     planned::a_plan_comes_true
 );
-property!(
-    whatever_the_guard_holds_all_approved_ends_in_the_tables_of_the_set,
-    (150, 30),
-    case,
-    guarded::all_approved
-);
+property!(holds_that_are_all_approved_end_in_the_tables_of_the_set, (150, 30), case, guarded::all_approved);
 property!(
     directories_that_are_moved_end_in_the_tables_of_the_events_that_count,
     (60, 20),

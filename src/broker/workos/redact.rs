@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::lenient_json::mended;
 
-const KEPT: [&str; 9] =
+const REMAINING: [&str; 9] =
     ["object", "id", "directory_id", "organization_id", "state", "role", "roles", "created_at", "updated_at"];
 
 /// The mark of a user whose profile was erased.
@@ -37,7 +37,7 @@ pub(in crate::broker) fn redact(body: &[u8], user_id: &str, with_roles: bool) ->
     };
     let user = user.as_object_mut()?;
     user.retain(|key, _| {
-        KEPT.contains(&key.as_str()) && (with_roles || !matches!(key.as_str(), "role" | "roles"))
+        REMAINING.contains(&key.as_str()) && (with_roles || !matches!(key.as_str(), "role" | "roles"))
     });
     user.insert("custom_attributes".to_owned(), json!({}));
     user.insert(ERASED.to_owned(), json!(true));
