@@ -182,6 +182,7 @@ pub fn apply(
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
+    let now = not_before(&received_at, now);
     let mut consequences = Consequences::default();
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
 
@@ -243,6 +244,28 @@ pub fn apply(
     Ok(applied)
 }
 
+/// The time of applying is read before deliveries are taken, so the newest one may have been received after it. No record
+/// must contain an application before the reception. A larger difference is an error of another process's clock, and is
+/// ignored.
+fn not_before(received_at: &[Timestamp], now: Timestamp) -> Timestamp {
+    const MOST_SECONDS: i64 = 5;
+    let plausible = received_at.iter().copied().filter(|at| *at < now.plus_seconds(MOST_SECONDS));
+    plausible.fold(now, Timestamp::max)
+}
+
 fn places(state: &StateSlice, rules: &Rules) -> HashMap<String, Ownership> {
     state.directories().map(|id| (id.clone(), place(state, id, rules))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_not_applied_before_it_was_received_unless_a_clock_is_wrong() {
+        let at = Timestamp::from_millis;
+        assert_eq!(not_before(&[at(900), at(1_500)], at(1_000)), at(1_500));
+        assert_eq!(not_before(&[at(900), at(9_000)], at(1_000)), at(1_000));
+        assert_eq!(not_before(&[], at(1_000)), at(1_000));
+    }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::kind::{Family, NoticeKind};
 pub use super::payload::{
     ChangeHeld, ClaimRefused, DIRECTORY, DirectoryMoved, DirectoryNotice, GivenUp, LastHolder, MAPPING,
-    MOVED, MappingNotice, NotCompared, PERSON, Payload, Period, Privilege, Privileged, SilentDirectory,
-    Waiting, WebhooksAway, read,
+    MOVED, MappingNotice, NotCompared, PERSON, Payload, Period, Privilege, Privileged, REFUSED,
+    SilentDirectory, Waiting, WebhooksAway, read,
 };
 use crate::{
     decide::{access::AccessCause, privileges::PrivilegeChange, users::Leaver},
