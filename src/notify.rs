@@ -237,7 +237,7 @@ impl Notifier {
         let (mail_id, tenant, about) = (mail.id, mail.tenant_id.as_str(), mail.family.name());
         let (people, news) = (mail.leavers.len(), mail.news.len());
         let Some(failure) = failure else {
-            failpoint::reach("told");
+            failpoint::reach("notified");
             count(metrics, "sent");
             tracing::info!(mail.id = mail_id, tenant.id = tenant, about, people, news, attempt, "mail sent");
             return MailOutcome::Sent;

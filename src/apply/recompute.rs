@@ -144,7 +144,7 @@ fn next_page(
         consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
     consequences.write(conn, now)?;
-    failpoint::reach("refreshed");
+    failpoint::reach("recomputed");
     job.advance(conn, (&last_id, last_kind))?;
     Ok(Some(Recomputed { entities, leavers: consequences.leavers(), notices: consequences.notices.len() }))
 }

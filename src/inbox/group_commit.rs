@@ -109,7 +109,7 @@ fn run(
         storing.end(outcome.is_ok(), Instant::now());
         match outcome {
             Ok((deliveries, stored)) => {
-                failpoint::reach("kept");
+                failpoint::reach("stored");
                 metrics.commit_size.observe(count as f64);
                 if arrivals.is_wanted() {
                     arrived(database, arrivals, &deliveries, &stored);

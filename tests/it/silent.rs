@@ -123,7 +123,7 @@ fn a_server_that_stood_still_finds_the_work_left_behind_and_the_new_in_agreement
     let (begun, last) = (Instant::now(), next.load(Ordering::SeqCst));
     // All events are sent again, as a broker does that got no 200.
     for n in 1..=last {
-        eventually("kept", || deliver(&webhook, n));
+        eventually("stored", || deliver(&webhook, n));
     }
     eventually_within(Duration::from_secs(30), "applied", || users(&store).len() == last + 1);
     eprintln!("applied {:?} after the end of it", begun.elapsed());

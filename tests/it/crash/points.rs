@@ -23,7 +23,7 @@ use crate::harness::{
 /// In the order of the data's path. The last point is reached when a directory is deleted, which is the end of the
 /// load.
 const POINTS: [&str; 9] =
-    ["appended", "kept", "folded", "noticed", "applied", "bundled", "claimed", "told", "refreshed"];
+    ["appended", "stored", "folded", "noticed", "applied", "bundled", "claimed", "notified", "recomputed"];
 
 /// Enough events for each point to find people, and some leavers.
 const EVENTS: usize = 1_000;
@@ -57,11 +57,11 @@ on_both! {
 
         for round in 1..=rounds {
             for point in POINTS {
-                if point == "refreshed" && round < rounds {
+                if point == "recomputed" && round < rounds {
                     continue;
                 }
                 // The second crash is the first one in a process that has worked before.
-                let nth = if point == "refreshed" { 1 } else { trial.dice.random_range(1..=2) };
+                let nth = if point == "recomputed" { 1 } else { trial.dice.random_range(1..=2) };
                 let doomed = trial.serve_doomed(&format!("{point}:{nth}"));
                 die(&mut trial, doomed, point);
                 let restarted = trial.serve();
@@ -98,7 +98,7 @@ fn a_leaver(url: &str) -> Trial {
 
 on_both! {
     fn a_leaver_is_reported_wherever_the_process_dies_and_twice_only_if_it_died_before_the_record(backend) {
-        for point in ["noticed", "applied", "bundled", "claimed", "told"] {
+        for point in ["noticed", "applied", "bundled", "claimed", "notified"] {
             let store = TestDatabase::create(backend);
             let mut trial = a_leaver(&store.url());
 
@@ -111,7 +111,7 @@ on_both! {
 
             // Each recipient has an envelope of their own.
             let to = ["it@host.example", "security@host.example"];
-            let copies = if point == "told" { 2 } else { 1 };
+            let copies = if point == "notified" { 2 } else { 1 };
             assert_eq!((before, received.len()), ((copies - 1) * to.len(), copies * to.len()), "{point}");
             for address in to {
                 let own: Vec<_> = received.iter().filter(|copy| copy.to == [address]).collect();
