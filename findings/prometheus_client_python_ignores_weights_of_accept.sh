@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # PyPI prometheus-client 0.26.0 (Python 3.11, seen on 2026-11-27) and the header `Accept` of a scrape:
 #
-# RFC 9110 12.5.1: a weight of 0 means "not acceptable", the highest weight is preferred, and media types are compared without regard to case. Prometheus itself sends
+# RFC 9110 12.4.2: of two weights the higher one is preferred, and 0 means "not acceptable". 8.3.1: the case of a media type does not matter. Prometheus itself sends
 # weights. Expected: the exposition follows them.
 #
 # The official client takes the first range that begins with `application/openmetrics-text`, in lower case only, whatever its weight:

@@ -4,7 +4,7 @@
 # RFC 7643 4.1.2 says that the value of an address SHOULD be written as RFC 5321 says, which is about its form. Expected: a client that reads a
 # directory shows the addresses that are in it.
 #
-# The client refuses a whole answer if one address ends with `.local` or `.test`, as many names of Active Directory do, or has no dot in its domain, or
+# The client refuses a whole answer if one address ends with `.local`, as many names of Active Directory do, or with `.test`, or has no dot in its domain, or
 # has a quoted local part. A list of 100 people with one such address is not a list of 99: `query` raises ResponsePayloadValidationException, which does not
 # name the person. The model checks addresses for the public mail of a website. `.internal`, which ICANN has reserved for the same
 # purpose as people use `.local` for, is taken.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# npm scim2-parse-filter 0.2.10 (Node 20, seen on 2026-11-27), and examples of filters that RFC 7644 3.4.2.2 prints:
+# npm scim2-parse-filter 0.2.10 (Node 20, seen on 2026-11-27) and filters after the examples in RFC 7644 3.4.2.2:
 #
 # Expected, since the library compiles such filters into tests of resources: its answers are those of the standard. They differ without any error:
 #
-# - `emails co …` never matches. RFC 7643 2.4: a multi-valued attribute without a sub-attribute is compared by its `value`.
+# - `emails co …` never matches. In the standard's example a multi-valued attribute without a sub-attribute is compared by its `value` (RFC 7643 2.4).
 #   `not (emails co …)` therefore matches everybody.
 # - `schemas eq …` never matches. The text is compared with the whole array and not with its elements.
 # - An attribute with its schema, `urn:ietf:params:scim:schemas:core:2.0:User:userName`, is always absent, so `not` of it matches everybody.
