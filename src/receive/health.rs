@@ -14,11 +14,11 @@ use super::problem::Problem;
 use crate::{
     broker::Source,
     db::{Database, DbError},
-    inbox::{dead_letters, queue, storing::StoringState},
+    inbox::{dead_letters, listing, queue, storing::StoringState},
     outbox,
     runtime::clock::{Clock, Timestamp},
     sync::missed,
-    tables::{comparisons, event_cursors, holds, properties, recompute_jobs, refused},
+    tables::{comparisons, directory_activity, event_cursors, holds, properties, recompute_jobs, refused},
 };
 
 /// The time limit of the queries.
@@ -53,6 +53,10 @@ pub(super) struct Standing {
     pub(super) holds: Holds,
     /// Users and groups that the database refuses to change.
     pub(super) refused: Heap,
+    /// The time of the newest delivery.
+    pub(super) newest_delivery: Option<Timestamp>,
+    /// Directories of which the silence was noticed.
+    pub(super) silent: i64,
     pub(super) sync: Sync,
 }
 
@@ -117,6 +121,8 @@ impl Health {
                     outbox: heap(outbox::waiting(conn)?),
                     refreshes: recompute_jobs::count(conn)?,
                     refused: heap(refused::waiting(conn)?),
+                    newest_delivery: listing::newest(conn)?,
+                    silent: directory_activity::silent(conn)?,
                     sync: Sync {
                         polled_seconds: event_cursors::of(conn, Source::EVENTS.name())?
                             .map(|cursor| age(cursor.polled_at)),

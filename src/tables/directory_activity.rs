@@ -79,3 +79,19 @@ pub fn silent_among(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<BT
         .load(conn)?;
     Ok(found.into_iter().collect())
 }
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// How many connected directories have had no event since the notice about their silence.
+pub fn silent(conn: &mut Conn) -> QueryResult<i64> {
+    let counted: Count = on_each!(conn, |c| sql_query(
+        "SELECT COUNT(*) AS count FROM directory_activity h JOIN directories d ON d.id = h.directory_id \
+         WHERE h.told_at IS NOT NULL AND d.state = 'active'"
+    )
+    .get_result(c))?;
+    Ok(counted.count)
+}

@@ -160,6 +160,13 @@ impl TestApp {
         self.runtime.block_on(async { Answer::read(request.send().await.unwrap()).await })
     }
 
+    /// The metrics in the format that `accept` asks for.
+    pub fn metrics(&self, accept: &str) -> Answer {
+        let address = self.app.as_ref().unwrap().admin_address;
+        let request = self.client.get(format!("http://{address}/metrics")).header("Accept", accept);
+        self.runtime.block_on(async { Answer::read(request.send().await.unwrap()).await })
+    }
+
     /// Signs with the configured secret and the service's clock, and sends.
     pub fn send(&self, body: impl Into<Vec<u8>>) -> Answer {
         let body = body.into();

@@ -276,3 +276,38 @@ both! {
         }
     }
 }
+
+both! {
+    fn metrics_are_plain_text_unless_open_metrics_is_asked_for(app) {
+        let plain = app.metrics("*/*");
+        assert_eq!(plain.content_type, "text/plain; version=0.0.4; charset=utf-8");
+        assert!(plain.body.contains("# TYPE rosterd_applied_total counter\n"), "{}", plain.body);
+        assert!(!plain.body.contains("# EOF") && !plain.body.contains("# UNIT"), "{}", plain.body);
+
+        let open = app.metrics("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
+        assert_eq!(open.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        assert!(open.body.contains("# TYPE rosterd_applied counter\n"), "{}", open.body);
+        assert!(open.body.ends_with("# EOF\n"), "{}", open.body);
+    }
+}
+
+both! {
+    fn metrics_show_the_version_the_readiness_and_the_newest_delivery(app) {
+        let newest = |metrics: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix("rosterd_newest_delivery_timestamp_seconds "));
+            line.unwrap().parse::<f64>().unwrap()
+        };
+        let before = app.get("/metrics").body;
+        assert_eq!(newest(&before), 0.0);
+
+        app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
+
+        let after = app.get("/metrics").body;
+        assert_eq!((newest(&after) * 1e6).round() as i64, app.clock.now().micros());
+        let build = format!("rosterd_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        for line in ["rosterd_ready 1", "rosterd_directories_silent 0", "rosterd_holds_open 0", &build] {
+            assert!(after.lines().any(|seen| seen == line), "{line} in\n{after}");
+        }
+        assert!(after.contains("process_start_time_seconds "), "{after}");
+    }
+}

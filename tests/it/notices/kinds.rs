@@ -221,7 +221,9 @@ both! {
         };
 
         assert_eq!((days(29), days(2), days(40)), (0, 1, 1));
+        assert!(app.get("/metrics").body.contains("rosterd_directories_silent 1\n"));
         app.play(&[event("e5", "dsync.user.updated", 5, user("u1", "active", 5))]);
+        assert!(app.get("/metrics").body.contains("rosterd_directories_silent 0\n"));
         assert_eq!((days(29), days(2)), (1, 2));
 
         assert_eq!(subjects(&office.mails()), ["No updates from a directory: Directory dir_1 (org_1)"; 2]);
