@@ -280,6 +280,7 @@ both! {
 both! {
     fn metrics_are_plain_text_unless_open_metrics_is_asked_for(app) {
         let plain = app.metrics("*/*");
+        assert_eq!(plain.status, StatusCode::OK);
         assert_eq!(plain.content_type, "text/plain; version=0.0.4; charset=utf-8");
         assert!(plain.body.contains("# TYPE rosterd_applied_total counter\n"), "{}", plain.body);
         assert!(!plain.body.contains("# EOF") && !plain.body.contains("# UNIT"), "{}", plain.body);
