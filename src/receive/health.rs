@@ -32,7 +32,7 @@ pub struct Health {
     /// For the ages.
     pub clock: Clock,
     /// Whether the last commits succeeded.
-    pub keeping: StoringState,
+    pub storing: StoringState,
 }
 
 /// A backlog: the number of entries, and the age of the oldest in seconds.
@@ -83,7 +83,7 @@ pub(super) struct Holds {
 impl Health {
     /// Whether deliveries can be stored and the database can be read. One cheap query, whatever the backlog.
     pub(super) async fn is_reachable(&self) -> bool {
-        if self.keeping.is_stuck(Instant::now()) {
+        if self.storing.is_stuck(Instant::now()) {
             return false;
         }
         let database = self.database.clone();
@@ -95,13 +95,13 @@ impl Health {
                 read.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
             })
         });
-        matches!(outcome, Ok(Ok(Ok(_)))) && self.keeping.is_possible(Instant::now())
+        matches!(outcome, Ok(Ok(Ok(_)))) && self.storing.is_possible(Instant::now())
     }
 
     /// Reads all backlogs. `None` when deliveries cannot be stored or the database cannot be read.
     pub(super) async fn read(&self) -> Option<Standing> {
-        let Self { database, clock, keeping } = self.clone();
-        if keeping.is_stuck(Instant::now()) {
+        let Self { database, clock, storing } = self.clone();
+        if storing.is_stuck(Instant::now()) {
             return None;
         }
         let read = move || {
@@ -137,7 +137,7 @@ impl Health {
         outcome
             .inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
             .ok()
-            .filter(|_| keeping.is_possible(Instant::now()))
+            .filter(|_| storing.is_possible(Instant::now()))
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Metrics {
     /// Seconds to apply one batch.
     pub apply_seconds: Histogram,
     /// Dead letters, by reason.
-    pub set_aside: Family<Reason, Counter>,
+    pub dead_lettered: Family<Reason, Counter>,
     /// Values that could not be stored; their deliveries were applied without them.
     pub values_left_out: Counter,
     /// Removals without effect, because a fact that was not sent later has a later version.
@@ -84,7 +84,7 @@ impl Default for Metrics {
             commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             applied: Counter::default(),
             apply_seconds: fast(),
-            set_aside: Family::default(),
+            dead_lettered: Family::default(),
             values_left_out: Counter::default(),
             removals_overruled: Counter::default(),
             apply_failures: Counter::default(),
@@ -120,7 +120,7 @@ impl Metrics {
             drop(family.get_or_create(&Outcome { outcome }));
         }
         for reason in ["not_understood", "other_tenant", "time_ahead", "refused"] {
-            drop(self.set_aside.get_or_create(&Reason { reason }));
+            drop(self.dead_lettered.get_or_create(&Reason { reason }));
         }
     }
 
@@ -141,7 +141,11 @@ impl Metrics {
         r.register("commit_size", "Deliveries in one commit", self.commit_size.clone());
         r.register("applied", "Deliveries applied", self.applied.clone());
         r.register_with_unit("apply", "Time to apply one batch", Unit::Seconds, self.apply_seconds.clone());
-        r.register("set_aside", "Deliveries that became dead letters, by reason", self.set_aside.clone());
+        r.register(
+            "dead_lettered",
+            "Deliveries that became dead letters, by reason",
+            self.dead_lettered.clone(),
+        );
         r.register(
             "removals_overruled",
             "Removals without effect, because an event that was not sent later reports a later change",
@@ -198,7 +202,7 @@ mod tests {
         let text = Metrics::default().encode().unwrap();
         for sample in [
             "rosterd_mails_total{outcome=\"no_recipient\"} 0",
-            "rosterd_set_aside_total{reason=\"refused\"} 0",
+            "rosterd_dead_lettered_total{reason=\"refused\"} 0",
             "rosterd_polled_events_total{outcome=\"failed\"} 0",
         ] {
             assert!(text.contains(sample), "{sample}");

@@ -62,12 +62,12 @@ pub fn silent_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<Silent
 }
 
 /// Records the notice, once until its next event. False if another process was faster.
-pub fn tell(conn: &mut Conn, silent: &Silent, now: Timestamp) -> QueryResult<bool> {
-    let untold = directory_activity::table
+pub fn mark_notified(conn: &mut Conn, silent: &Silent, now: Timestamp) -> QueryResult<bool> {
+    let not_notified = directory_activity::table
         .find(&silent.directory_id)
         .filter(directory_activity::heard_at.eq(silent.heard_at))
         .filter(directory_activity::told_at.is_null());
-    Ok(diesel::update(untold).set(directory_activity::told_at.eq(now.micros())).execute(conn)? > 0)
+    Ok(diesel::update(not_notified).set(directory_activity::told_at.eq(now.micros())).execute(conn)? > 0)
 }
 
 /// Those of these directories without an event since the notice about their silence.
