@@ -4,5 +4,6 @@ pub mod clock;
 pub(crate) mod failpoint;
 pub mod metrics;
 pub(crate) mod private_files;
+pub mod shared;
 pub(crate) mod telemetry;
 pub mod wake;

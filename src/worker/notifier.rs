@@ -8,7 +8,7 @@ use crate::{
     config::MailSettings,
     db::Database,
     notify::{Notifier, NotifyStep},
-    runtime::{clock::Clock, metrics::Metrics, wake::Wake},
+    runtime::{clock::Clock, metrics::Metrics, shared::Shared, wake::Wake},
 };
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// `settings` have made a notifier before. A shift has one of its own: that of a shift that is left behind may hold its
 /// locks. What that one sent and could not record is sent once more when its lease is over, under the same Message-ID.
 pub fn start(
-    settings: MailSettings,
+    settings: Shared<MailSettings>,
     database: &Database,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -25,9 +25,17 @@ pub fn start(
 ) -> std::io::Result<JoinHandle<()>> {
     let (database, watch) = database.watched();
     let (calls, bell) = (database.clone(), wake.clone());
-    restart::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings) {
-        Ok(notifier) => {
+    restart::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings.get()) {
+        Ok(mut notifier) => {
+            let mut used = settings.get();
             while !shift.is_over() {
+                let newest = settings.get();
+                if !Arc::ptr_eq(&used, &newest) {
+                    if let Err(error) = notifier.use_settings(&newest) {
+                        tracing::error!(error = %error, "the former settings for mails stay in force");
+                    }
+                    used = newest;
+                }
                 match notifier.step(&calls, clock.now(), &metrics) {
                     Ok(NotifyStep::Worked) => {}
                     Ok(NotifyStep::Idle) => bell.wait(poll),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PlanError, UserPlan};
+use super::{PlanError, UserPlan, attributes::UnmetAttributes};
 use crate::{
     apply::{
         guard,
@@ -37,6 +37,7 @@ pub(super) struct Walked {
     pub(super) ignored: BTreeMap<String, usize>,
     /// By (tenant, role), protected ones only.
     protected: BTreeMap<(String, String), Left>,
+    pub(super) unmet_attributes: UnmetAttributes,
     /// (tenant, user) of those who would lose access or a privileged role, and their directory.
     losers: BTreeMap<(String, String), String>,
     /// By (tenant, directory): how many have access.
@@ -90,7 +91,7 @@ impl Left {
 }
 
 pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Result<Walked, PlanError> {
-    let mut walked = Walked::default();
+    let mut walked = Walked { unmet_attributes: UnmetAttributes::of(&rules.mapping), ..Walked::default() };
     let mut met = BTreeSet::new();
     for (tenant_id, directory_id) in claims::homes(conn, tenant)? {
         let policy = rules.mapping.of(&tenant_id);
@@ -159,6 +160,9 @@ fn look_at(
         }
         if kept.is_some() {
             continue;
+        }
+        for row in shown.iter().filter(|row| row.active) {
+            walked.unmet_attributes.meet(row);
         }
         for examined in examine(&state, id, shown, &context) {
             count(&examined, rules, walked);
