@@ -19,6 +19,7 @@ pub mod prefetch;
 pub mod protected_roles;
 pub mod recompute;
 pub mod refused;
+pub mod refused_deliveries;
 pub mod users;
 
 use std::collections::{BTreeSet, HashMap};
@@ -308,6 +309,7 @@ fn refuse(
             detail,
             attempts: *attempts,
             claims: Some((directory_id.clone(), organization_id.clone())),
+            retry_at: None,
         });
         let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
             organization_id: String::new(),

@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use rosterd::{
-    apply::refused::{self, Retried},
+    apply::{
+        refused::{self, Retried},
+        refused_deliveries,
+    },
     db::DbError,
-    operator::holds::Verdict,
+    operator::{holds::Verdict, rebuild::Rebuild},
     tables::host_tables::{GROUPS, USERS},
 };
 use serde_json::{Value, json};
@@ -304,6 +307,111 @@ both! {
 
         assert_eq!(active(app).len(), 5);
     }
+}
+
+/// The dead letters: (event, attempts, detail).
+fn dead(app: &TestApp) -> Vec<(String, i16, String)> {
+    let dead = app.database().read::<_, DbError>(|conn| {
+        Ok(rosterd::inbox::listing::list(conn, Some(rosterd::inbox::listing::DeliveryState::Dead), 100)?)
+    });
+    let dead = dead.unwrap().into_iter();
+    dead.map(|one| (one.event, one.attempts, one.detail.unwrap_or_default())).collect()
+}
+
+both! {
+    fn a_leavers_own_event_that_the_host_refuses_is_applied_soon_after_the_host_has_corrected_its_constraint(app) {
+        beginning(app, 3);
+        refuse(app, "a01");
+        app.play(&[left("a", 1), left("a", 2)]);
+        assert_eq!(active(app), ["a00", "a01", "b00", "b01", "b02"]);
+        let reported = app.noticed("delivery_given_up");
+        assert_eq!(reported.len(), 1);
+
+        // Days of attempts: one dead letter, as old as it is, reported once.
+        for _ in 0..20 {
+            app.clock.advance_seconds(600);
+            app.drain();
+        }
+        let [(event, attempts, detail)] = <[_; 1]>::try_from(dead(app)).unwrap();
+        assert_eq!(event, "left_a1");
+        assert_eq!(attempts, 21, "{detail}");
+        assert!(detail.contains("not this one"), "{detail}");
+        assert_eq!(app.noticed("delivery_given_up"), reported);
+        let standing = app.get("/readyz").json()["dead_letters"].clone();
+        assert_eq!(standing["count"], 1);
+        assert_eq!(standing["oldest_seconds"].as_f64(), Some(12_000.0));
+
+        allow(app);
+        app.clock.advance_seconds(600);
+        app.drain();
+
+        assert_eq!(active(app), ["a00", "b00", "b01", "b02"]);
+        assert_eq!(dead(app), []);
+        assert!(app.noticed("deprovisioned").contains(&"a01".to_owned()));
+        assert_eq!(rebuilt(app), 0);
+    }
+}
+
+both! {
+    fn a_refused_delivery_that_the_operator_discards_is_not_tried_again(app) {
+        beginning(app, 2);
+        refuse(app, "a01");
+        app.play(&[left("a", 1)]);
+        let id = app.database().read::<_, DbError>(|conn| Ok(rosterd::inbox::listing::list(conn, None, 1)?[0].id)).unwrap();
+        let now = app.clock.now();
+        let discarded = app.database().write_serialized::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::discard(conn, id, "an exercise", now)?));
+        assert!(discarded.unwrap());
+
+        allow(app);
+        app.clock.advance_seconds(3_600);
+        app.drain();
+
+        assert!(active(app).contains(&"a01".to_owned()));
+        assert_eq!(app.inbox().into_iter().find(|(event, _)| event == "left_a1").unwrap().1, "discarded");
+    }
+}
+
+both! {
+    fn a_group_whose_deletion_the_hosts_key_refuses_is_deleted_when_the_key_is_gone(app) {
+        beginning(app, 1);
+        app.play(&[event("g", "dsync.group.created", 1, of("a", group("g1", 1)))]);
+        execute(app, "CREATE TABLE host_group (tenant_id TEXT, id TEXT, FOREIGN KEY (tenant_id, id) REFERENCES groups (tenant_id, id)); \
+             INSERT INTO host_group SELECT tenant_id, id FROM groups");
+
+        app.play(&[event("gone", "dsync.group.deleted", 2, of("a", group("g1", 2)))]);
+
+        assert_eq!(app.brief(GROUPS, &["id"]), ["g1"]);
+        assert_eq!(dead(app).len(), 1);
+        execute(app, "DROP TABLE host_group");
+        app.clock.advance_seconds(60);
+        app.drain();
+        assert_eq!(app.brief(GROUPS, &["id"]), Vec::<String>::new());
+        assert_eq!(dead(app), []);
+    }
+}
+
+both! {
+    fn a_failure_of_the_database_is_no_attempt_of_a_refused_delivery(app) {
+        beginning(app, 2);
+        refuse(app, "a01");
+        app.play(&[left("a", 1)]);
+        allow(app);
+        break_the_database(app);
+
+        app.clock.advance_seconds(60);
+        assert!(refused_deliveries::step(app.database(), &app.config.rules(), app.clock.now()).is_err());
+        assert_eq!(dead(app)[0].1, 1);
+
+        mend(app);
+        app.drain();
+        assert_eq!(dead(app), []);
+    }
+}
+
+/// The number of rows that a rebuild would change.
+fn rebuilt(app: &TestApp) -> usize {
+    let wanted = Rebuild { rules: &app.config.rules(), tenant: None, dry_run: true, by: "test" };
+    rosterd::operator::rebuild::rebuild(app.database(), wanted, app.clock.now()).unwrap().len()
 }
 
 both! {
