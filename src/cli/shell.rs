@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Command};
+use clap_mangen::Man;
 
 use super::{Failure, output::say};
 
@@ -20,31 +21,33 @@ pub(super) fn completions(mut command: Command, of: &Shell) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// One page with all commands.
+/// One page with a section for each command.
 pub(super) fn man(mut command: Command) -> Result<ExitCode, Failure> {
+    command = command.disable_help_subcommand(true);
     command.build();
+    let man = Man::new(command.clone());
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for verb in command.get_subcommands() {
-        section(verb, &mut page)?;
-    }
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    command.get_subcommands().try_for_each(|verb| section(verb, &mut page))?;
+    man.render_version_section(&mut page)?;
     say(&String::from_utf8(page)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A section for a command, and one for each command within it.
 fn section(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
-    if command.is_hide_set() || command.get_name() == "help" {
-        return Ok(());
-    }
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
-    page.extend_from_slice(format!(".SH \"{name}\"\n").as_bytes());
-    let man = clap_mangen::Man::new(command.clone());
-    man.render_description_section(page)?;
-    man.render_synopsis_section(page)?;
-    man.render_options_section(page)?;
-    for verb in command.get_subcommands() {
-        section(verb, page)?;
-    }
-    Ok(())
+    let mut body = Vec::new();
+    let man = Man::new(command.clone());
+    man.render_description_section(&mut body)?;
+    man.render_synopsis_section(&mut body)?;
+    man.render_options_section(&mut body)?;
+    // Below the command, the usual sections are parts of it.
+    let body = String::from_utf8_lossy(&body).replace("\n.SH ", "\n.SS ");
+    let body = body.strip_prefix(".SH ").map_or(body.clone(), |rest| format!(".SS {rest}"));
+    page.extend_from_slice(format!(".SH \"{name}\"\n{body}").as_bytes());
+    command.get_subcommands().try_for_each(|verb| section(verb, page))
 }

@@ -20,7 +20,7 @@ const fn secret(name: &'static str, path: &'static [&'static str]) -> Variable {
     Variable { name, path, is_secret: true }
 }
 
-pub(super) const VARIABLES: [Variable; 15] = [
+pub(super) static VARIABLES: [Variable; 15] = [
     secret("DATABASE_URL", &["database_url"]),
     plain("RUST_LOG", &["log"]),
     plain("ROSTERD_LISTEN", &["http", "listen"]),
@@ -37,6 +37,11 @@ pub(super) const VARIABLES: [Variable; 15] = [
     plain("ROSTERD_PRODUCT", &["mail", "product"]),
     plain("ROSTERD_SUPPORT", &["mail", "support"]),
 ];
+
+/// The keys of the secrets.
+pub(super) fn secrets() -> impl Iterator<Item = &'static [&'static str]> {
+    VARIABLES.iter().filter(|variable| variable.is_secret).map(|variable| variable.path)
+}
 
 impl Variable {
     /// The value and where it was found; `None` if the variable is not set. An empty variable counts as not set, because

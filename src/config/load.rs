@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::{
@@ -49,11 +50,11 @@ pub fn load(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> R
 }
 
 /// All settings, with the origin of each.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The settings.
     pub config: Config,
-    /// The values as they were written.
+    /// The values as they were written. Secrets are digests here, so that they can only be compared.
     pub(super) values: Table,
     /// The origin of each key that is not a default.
     pub(super) origins: BTreeMap<String, Origin>,
@@ -86,6 +87,9 @@ pub fn settings(
         origins.insert(setting.path.join("."), origin);
     }
     let config = values.clone().try_into().map_err(|error: toml::de::Error| wrong(&error))?;
+    for secret in environment::secrets() {
+        conceal(&mut values, secret);
+    }
     Ok(Settings { config, values, origins, file: file.map(Path::to_owned) })
 }
 
@@ -168,6 +172,20 @@ fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(
         }
     }
     Ok(())
+}
+
+fn conceal(settings: &mut Table, path: &[&str]) {
+    let Some((last, tables)) = path.split_last() else { return };
+    let mut table = settings;
+    for key in tables {
+        let Some(Value::Table(inner)) = table.get_mut(*key) else { return };
+        table = inner;
+    }
+    let Some(value) = table.get_mut(*last) else { return };
+    let is_empty = value.as_str().is_some_and(str::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+    if !is_empty {
+        *value = hex::encode(Sha256::digest(value.to_string())).into();
+    }
 }
 
 fn set(settings: &mut Table, path: &[&str], text: &str) {
