@@ -33,7 +33,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     audit::log,
     config::{self as settings, Config, ConfigError},
-    db::{Database, Url, migrate::migrate},
+    db::{
+        Database, Url,
+        migrate::{is_migrated, migrate},
+    },
     runtime::telemetry,
     tables::tenant_lookup::{self, TenantLookupError},
 };
@@ -242,7 +245,11 @@ fn open(config: &Config) -> Result<Database, Failure> {
         )
         .into());
     }
-    Ok(Database::new(&config.database_url, 2))
+    let database = Database::new(&config.database_url, 2);
+    if !is_migrated(&database)? {
+        return Err("the database has no tables of rosterd; correct DATABASE_URL, or create the tables with `rosterd migrate`".into());
+    }
+    Ok(database)
 }
 
 /// The operator's name for the record: `by`, or the login name.

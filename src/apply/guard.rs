@@ -46,7 +46,7 @@ pub fn weigh(
     let Sorted { staying, fresh, applied, overtaken } = guard::sort(losses, entries, &rules.guard);
     let restated: Vec<(&UserLoss, i64)> = staying
         .iter()
-        .filter(|(loss, entry)| loss.said != entry.said)
+        .filter(|(loss, entry)| loss.cause_digest != entry.cause_digest)
         .map(|(loss, entry)| (loss, entry.hold_id))
         .collect();
     held_users::restate(conn, &restated)?;
@@ -54,7 +54,7 @@ pub fn weigh(
     held_users::end(conn, &overtaken.iter().collect::<Vec<_>>(), held_users::ENDED)?;
 
     let held = match derivation.extent {
-        Extent::ByHand => Vec::new(),
+        Extent::Operator => Vec::new(),
         Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, derivation, consequences)?,
     };
     let left: BTreeSet<i64> =

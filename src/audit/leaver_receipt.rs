@@ -48,16 +48,16 @@ pub struct Receipt {
 }
 
 /// By (user, time of the notice). The notice and the entry have the same transaction and time.
-type Told = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
+type Notified = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
 
 type ReceiptNotice = (String, i64, Option<i64>, Option<String>, Option<String>);
 
-fn told(
+fn notified(
     conn: &mut Conn,
     tenant_id: &str,
     users: Option<&[String]>,
     since: Option<Timestamp>,
-) -> QueryResult<Told> {
+) -> QueryResult<Notified> {
     let mut query = outbox::table
         .left_join(mails::table.on(mails::id.nullable().eq(outbox::mail_id)))
         .filter(outbox::tenant_id.eq(tenant_id))
@@ -77,7 +77,10 @@ fn told(
         query = query.filter(outbox::created_at.ge(since.micros()));
     }
     let notices: Vec<ReceiptNotice> = query.load(conn)?;
-    Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
+    Ok(notices
+        .into_iter()
+        .map(|(user, at, notified, mail, state)| ((user, at), (notified, mail, state)))
+        .collect())
 }
 
 /// The notices about leavers whose id another person bears now, by user and time.
@@ -102,14 +105,14 @@ pub fn receipts(
     let wanted =
         LogQuery { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
     let entries = log::entries(conn, wanted)?;
-    let told = told(conn, tenant_id, users, since)?;
+    let notified = notified(conn, tenant_id, users, since)?;
     let formerly = formerly(conn, tenant_id)?;
     let mut receipts: Vec<Receipt> = Vec::new();
     let mut last: HashMap<&str, usize> = HashMap::new();
     for entry in &entries {
         if entry.kind == kinds::ACCESS_LOST {
             last.insert(&entry.subject, receipts.len());
-            receipts.push(receipt(entry, &told));
+            receipts.push(receipt(entry, &notified));
         } else if let Some(receipt) = last.get(entry.subject.as_str()).and_then(|n| receipts.get_mut(*n)) {
             receipt.returned_at = Some(entry.applied_at().to_string());
         }
@@ -119,8 +122,8 @@ pub fn receipts(
     for (receipt, entry) in receipts.iter_mut().zip(lost) {
         former(receipt, entry);
         // The id may also have changed hands later. The notice about the leaver contains the name.
-        let told = formerly.get(&(entry.subject.clone(), entry.applied_at));
-        if let Some(Payload { name, email, .. }) = told {
+        let notified = formerly.get(&(entry.subject.clone(), entry.applied_at));
+        if let Some(Payload { name, email, .. }) = notified {
             (receipt.name, receipt.email) = (name.clone(), email.clone());
         }
     }
@@ -131,10 +134,10 @@ pub fn receipts(
 fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResult<()> {
     let keys: BTreeSet<Key> =
         receipts.iter().map(|receipt| (tenant_id.to_owned(), receipt.user_id.clone())).collect();
-    let shown = users::shown(conn, &keys.into_iter().collect::<Vec<_>>())?;
-    let shown: HashMap<String, UserRow> = shown.into_iter().map(|user| (user.id.clone(), user)).collect();
+    let current = users::current(conn, &keys.into_iter().collect::<Vec<_>>())?;
+    let current: HashMap<String, UserRow> = current.into_iter().map(|user| (user.id.clone(), user)).collect();
     for receipt in receipts {
-        if let Some(user) = shown.get(&receipt.user_id) {
+        if let Some(user) = current.get(&receipt.user_id) {
             (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());
         }
     }
@@ -157,9 +160,9 @@ fn former(receipt: &mut Receipt, entry: &StoredEntry) {
     receipt.email = was("email", receipt.email.take());
 }
 
-fn receipt(entry: &StoredEntry, told: &Told) -> Receipt {
+fn receipt(entry: &StoredEntry, notified: &Notified) -> Receipt {
     let (told_at, message_id, mail) =
-        told.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
+        notified.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
     let minutes = |from: Option<i64>, to: Option<i64>| Some((to? - from?).div_euclid(60_000_000));
     let change: Value = serde_json::from_str(&entry.change).unwrap_or_default();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format,
-    output::{List, say},
+    output::{List, print_text},
 };
 use crate::{
     config::{ConfigError, DEFAULTS, Origin, Settings},
@@ -42,7 +42,7 @@ pub(super) fn run(
     read: impl Fn() -> Result<Settings, ConfigError>,
 ) -> Result<ExitCode, Failure> {
     match &verbs.verb {
-        None if !verbs.effective => say(DEFAULTS)?,
+        None if !verbs.effective => print_text(DEFAULTS)?,
         None => show(&read()?, true, Format::Table)?,
         Some(Verb::Show { effective, format }) => show(&read()?, *effective || verbs.effective, *format)?,
         Some(Verb::Check) => check(&read()?)?,
@@ -68,9 +68,9 @@ fn check(settings: &Settings) -> Result<(), Failure> {
         Some(path) => format!("{} and the environment", path.display()),
         None => "the environment; there is no settings file".to_owned(),
     };
-    say(&format!("the settings are valid (read from {file})\n"))?;
+    print_text(&format!("the settings are valid (read from {file})\n"))?;
     if settings.config.workos.webhook_secrets.is_empty() {
-        say("warning: no webhook secret is set; `rosterd serve` needs WORKOS_WEBHOOK_SECRET\n")?;
+        print_text("warning: no webhook secret is set; `rosterd serve` needs WORKOS_WEBHOOK_SECRET\n")?;
     }
     Ok(())
 }

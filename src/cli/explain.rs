@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Failure, Format,
-    output::{printable_line, say},
+    output::{print_text, printable_line},
 };
 use crate::{
     config::Config,
@@ -34,15 +34,15 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
         explanations.iter_mut().for_each(|one| one.not_matched.clear());
     }
     match arguments.format {
-        Format::Json => say(&format!("{}\n", serde_json::to_string_pretty(&explanations)?))?,
+        Format::Json => print_text(&format!("{}\n", serde_json::to_string_pretty(&explanations)?))?,
         Format::Jsonl => {
             for explanation in &explanations {
-                say(&format!("{}\n", serde_json::to_string(explanation)?))?;
+                print_text(&format!("{}\n", serde_json::to_string(explanation)?))?;
             }
         }
         Format::Table | Format::Csv => {
             for explanation in &explanations {
-                say(&text(explanation))?;
+                print_text(&text(explanation))?;
             }
         }
     }
@@ -58,9 +58,9 @@ fn text(explained: &Explanation) -> String {
         printable_line(directory_id)
     );
     if let Some(held) = &explained.held {
-        let kept = if held.rejected { "rejected, so access and roles remain" } else { "undecided" };
+        let state = if held.rejected { "rejected, so access and roles remain" } else { "undecided" };
         text += &format!(
-            "held in hold {} since {} ({kept}): the directory wants {}\n",
+            "held in hold {} since {} ({state}): the directory wants {}\n",
             held.hold_id,
             held.since,
             printable_line(&held.wanted)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format,
-    output::{List, printable_line, say},
+    output::{List, print_text, printable_line},
 };
 use crate::{
     apply::{ApplyError, Batch},
@@ -125,10 +125,15 @@ fn decide(database: &Database, config: &Config, verdict: Verdict, of: &Decision)
     let by = HoldDecision { name: &name, reason: of.reason.as_deref(), users: &of.users };
     let decided = holds::decide(database, of.id, verdict, by, Clock::System.now())?;
     match verdict {
-        Verdict::Reject => say(&format!("{decided} people of hold {} keep access and roles\n", of.id))?,
+        Verdict::Reject => {
+            print_text(&format!("{decided} people of hold {} keep access and roles\n", of.id))?;
+        }
         Verdict::Approve => {
             let ended = settle(database, &config.rules())?;
-            say(&format!("hold {} is applied to {decided} people; {ended} have lost access\n", of.id))?;
+            print_text(&format!(
+                "hold {} is applied to {decided} people; {ended} have lost access\n",
+                of.id
+            ))?;
         }
     }
     Ok(())
@@ -168,7 +173,7 @@ fn row(hold: &Hold) -> Vec<Value> {
 
 fn show(hold: &Hold, held: &[HeldUser], format: Format) -> std::io::Result<()> {
     if format == Format::Table {
-        say(&told(hold))?;
+        print_text(&text_of(hold))?;
     }
     let columns = vec!["user_id", "name", "email", "directory_wants", "state", "outcome"];
     let row = |held: &HeldUser| -> Vec<Value> {
@@ -184,7 +189,7 @@ fn show(hold: &Hold, held: &[HeldUser], format: Format) -> std::io::Result<()> {
     List { columns, rows: held.iter().map(row).collect() }.print(format)
 }
 
-fn told(hold: &Hold) -> String {
+fn text_of(hold: &Hold) -> String {
     let Hold { id, state, applied_before, active_before, .. } = hold;
     let (tenant_id, directory_id) = (printable_line(&hold.tenant_id), printable_line(&hold.directory_id));
     let undecided = match (state.as_str(), hold.due_at()) {

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{DIFFERENT, Failure, Format, operator, output::say};
+use super::{DIFFERENT, Failure, Format, operator, output::print_text};
 use crate::{
     apply::{Batch, recompute},
     config::Config,
@@ -105,9 +105,9 @@ pub(super) fn check_only(verbs: &Verbs) -> Result<ExitCode, Failure> {
     if let Verb::Check { file } = &verbs.verb {
         let text = read(file)?;
         if let Err(faults) = check(&text) {
-            return Err(told(file, &faults).into());
+            return Err(fault_list(file, &faults).into());
         }
-        say(&format!("{} is a valid mapping\n", file.display()))?;
+        print_text(&format!("{} is a valid mapping\n", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -196,7 +196,7 @@ fn done(
         print::summary(plan)?;
     }
     settle(database, rules)?;
-    Ok(say(&format!("applied as version {version}\n"))?)
+    Ok(print_text(&format!("applied as version {version}\n"))?)
 }
 
 /// Recomputes all directories. Another process may do the same work at the same time; each step is done once.
@@ -211,14 +211,14 @@ fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()).into())
 }
 
-fn told(file: &Path, faults: &[crate::decide::mapping::MappingFault]) -> String {
+fn fault_list(file: &Path, faults: &[crate::decide::mapping::MappingFault]) -> String {
     let lines: Vec<String> = faults.iter().map(|fault| format!("{}:{fault}", file.display())).collect();
     format!("this is not a valid mapping\n{}", lines.join("\n"))
 }
 
 fn with_file(file: &Path, error: PlanError) -> Failure {
     match error {
-        PlanError::Faulty(faults) => told(file, &faults).into(),
+        PlanError::Faulty(faults) => fault_list(file, &faults).into(),
         other => other.into(),
     }
 }

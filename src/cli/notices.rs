@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format,
-    output::{List, printable_line, say},
+    output::{List, print_text, printable_line},
 };
 use crate::{
     config::Config,
@@ -112,8 +112,8 @@ pub(super) fn run_offline(config: &Config, verbs: &Verbs) -> Result<ExitCode, Fa
     let product = config.mail.product("");
     let rendered = preview::rendered(kind, &product);
     match format {
-        Form::Text => say(&format!("Subject: {}\n\n{}", rendered.subject, rendered.text))?,
-        Form::Html => say(&rendered.html)?,
+        Form::Text => print_text(&format!("Subject: {}\n\n{}", rendered.subject, rendered.text))?,
+        Form::Html => print_text(&rendered.html)?,
         Form::Eml => std::io::stdout().lock().write_all(&preview::eml(kind, &config.mail.from, &product)?)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -122,7 +122,7 @@ pub(super) fn run_offline(config: &Config, verbs: &Verbs) -> Result<ExitCode, Fa
 fn test(config: &Config, tenant: Option<TenantNames>, to: &Address) -> Result<ExitCode, Failure> {
     test_mail::send(&config.mail, tenant, to, Clock::System.now())?;
     let place = config.mail.url.as_ref().map(|url| format!("{url:?}")).unwrap_or_default();
-    say(&format!(
+    print_text(&format!(
         "{place} accepted the test mail for {to}. If it is not in the mailbox within some minutes, look into the folder for \
          unwanted mail, and into the log of the mail server\n"
     ))?;
@@ -224,7 +224,7 @@ fn show(mail: &ListedMail, notices: &[list::ListedNotice], count: i64) -> std::i
         line("refused", &format!("{} recipients: {refusal}{fell_back}", mail.refused));
     }
     line("notices", &count.to_string());
-    say(&text)?;
+    print_text(&text)?;
     let columns = vec!["id", "kind", "user_id", "created_at", "told_at"];
     let row = |notice: &list::ListedNotice| -> Vec<Value> {
         vec![

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format, operator,
-    output::{List, say},
+    output::{List, print_text},
 };
 use crate::{
     config::Config,
@@ -70,7 +70,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Add(Recipient { tenant, address, by }) => {
             let by = OperatorAt { name: &operator(by.as_deref()), now: Clock::System.now() };
             let (address, added) = recipients::add(database, tenant, address, by)?;
-            say(&match added {
+            print_text(&match added {
                 true => format!("{address} gets the mails of {tenant} from now on\n"),
                 false => format!("{address} is a recipient of {tenant} already; nothing was changed\n"),
             })?;
@@ -78,7 +78,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Remove(Recipient { tenant, address, by }) => {
             let by = OperatorAt { name: &operator(by.as_deref()), now: Clock::System.now() };
             recipients::remove(database, &config.mail, tenant, address, by)?;
-            say(&format!("{address} gets no more mails of {tenant}\n"))?;
+            print_text(&format!("{address} gets no more mails of {tenant}\n"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -90,7 +90,7 @@ fn list(database: &Database, config: &Config, tenant: Option<&str>, format: Form
     List { columns, rows: listed.iter().map(row).collect() }.print(format)?;
     if let (Some(tenant), true, Format::Table) = (tenant, listed.is_empty(), format) {
         let fallback: Vec<&str> = config.mail.fallback.iter().map(AsRef::as_ref).collect();
-        say(&match fallback.is_empty() {
+        print_text(&match fallback.is_empty() {
             false => format!("the mails of {tenant} go to mail.fallback: {}\n", fallback.join(", ")),
             true => format!(
                 "nobody gets the mails of {tenant}: add a recipient with `rosterd recipients add`, or set MAIL_FALLBACK\n"

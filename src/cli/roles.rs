@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     Failure, lists, operator,
-    output::{printable_line, say},
+    output::{print_text, printable_line},
 };
 use crate::{
     config::Config,
@@ -90,7 +90,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Release { tenant, role, by } => {
             let by = OperatorAt { name: &operator(by.as_deref()), now };
             for user in manual_roles::release(database, &rules, tenant, role, by)? {
-                say(&format!(
+                print_text(&format!(
                     "{} does not retain {} any more\n",
                     printable_line(&user),
                     printable_line(role)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Command};
 use clap_mangen::Man;
 
-use super::{Failure, output::say};
+use super::{Failure, output::print_text};
 
 #[derive(Args)]
 pub struct Shell {
@@ -17,7 +17,7 @@ pub struct Shell {
 pub(super) fn completions(mut command: Command, of: &Shell) -> Result<ExitCode, Failure> {
     let (name, mut script) = (command.get_name().to_owned(), Vec::new());
     clap_complete::generate(of.shell, &mut command, name, &mut script);
-    say(&String::from_utf8(script)?)?;
+    print_text(&String::from_utf8(script)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -33,7 +33,7 @@ pub(super) fn man(mut command: Command) -> Result<ExitCode, Failure> {
     man.render_options_section(&mut page)?;
     command.get_subcommands().try_for_each(|verb| section(verb, &mut page))?;
     man.render_version_section(&mut page)?;
-    say(&String::from_utf8(page)?)?;
+    print_text(&String::from_utf8(page)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, lists, operator, output::say};
+use super::{Failure, lists, operator, output::print_text};
 use crate::{
     config::Config,
     db::Database,
@@ -61,7 +61,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Erase { tenant, user, by } => {
             let by = OperatorAt { name: &operator(by.as_deref()), now: Clock::System.now() };
             let erased = erase(database, &config.rules(), tenant, user, by)?;
-            say(&format!(
+            print_text(&format!(
                 "erased {}: {} deliveries, {} audit entries, {} notices\n",
                 erased.user_ids.join(", "),
                 erased.deliveries,
@@ -69,13 +69,13 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
                 erased.notices
             ))?;
             for id in erased.left {
-                say(&format!(
+                print_text(&format!(
                     "delivery {id} still names the person, in data about another person or because the body cannot be read; \
                      see it with `rosterd inbox show {id}`\n"
                 ))?;
             }
             for id in erased.unclear {
-                say(&format!(
+                print_text(&format!(
                     "delivery {id} has the person's full name, and it could not be told apart whether it means this person; look at it with `rosterd inbox show {id}`\n"
                 ))?;
             }

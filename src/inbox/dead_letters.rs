@@ -6,7 +6,10 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQue
 use super::queue;
 use crate::{
     db::{Conn, bulk::Rows, schema::dead_letters},
-    outbox::{self, Notice, notice::GivenUp},
+    outbox::{
+        self, Notice,
+        notice::{self, GivenUp},
+    },
     runtime::clock::Timestamp,
 };
 
@@ -16,8 +19,8 @@ pub const NOT_UNDERSTOOD: &str = "not_understood";
 pub const OTHER_TENANT: &str = "other_tenant";
 /// Its time is more than a day ahead of the clock that received it.
 pub const TIME_AHEAD: &str = "time_ahead";
-/// The database refuses the change.
-pub const REFUSED: &str = "refused";
+/// The database refuses the change, which is tried again automatically.
+pub const REFUSED: &str = notice::REFUSED;
 
 /// A delivery that cannot be applied, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]

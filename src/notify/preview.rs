@@ -297,7 +297,7 @@ pub(super) fn mail(kind: NoticeKind, tenant_id: &str, message_id: String) -> Cla
         message_id,
         attempt: 1,
         family: kind.family(),
-        told: Vec::new(),
+        leavers: Vec::new(),
         named: Vec::new(),
         news: Vec::new(),
         settled: Default::default(),

@@ -132,7 +132,7 @@ pub fn news(product: &Product, news: &News) -> Rendered {
         News::Privileges(tenant, changes, total) => {
             to_tenant(roles::privileges(product, tenant, changes, *total))
         }
-        News::Kept(tenant, kept) => to_tenant(roles::kept(product, tenant, kept)),
+        News::Kept(tenant, kept) => to_tenant(roles::last_holders(product, tenant, kept)),
         News::Mapping(tenant, mappings) => to_tenant(mapping::page(product, tenant, mappings)),
         News::Held(tenant, held) => Rendered { urgent: true, ..to_tenant(held::page(product, tenant, held)) },
         News::Report(tenant, review) => {
@@ -177,6 +177,8 @@ pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
     }
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod kind_tests;
 #[cfg(test)]

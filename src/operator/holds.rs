@@ -184,7 +184,7 @@ fn release(
         return Ok(None);
     }
     let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let derivation = Derivation { rules, cause: ChangeCause::HoldApproved, now, extent: Extent::ByHand };
+    let derivation = Derivation { rules, cause: ChangeCause::HoldApproved, now, extent: Extent::Operator };
     let mut consequences = Consequences::default();
     again(conn, ids, &derivation, &mut consequences)?;
     consequences.write(conn, now)?;
@@ -207,7 +207,7 @@ fn approve_by_policy(conn: &mut Serialized<'_>, id: i64, why: &str, now: Timesta
 
 /// Where the guard is off nobody is held: what was is approved, and what was rejected too.
 pub fn release_unguarded(conn: &mut Serialized<'_>, guard: &Guard, now: Timestamp) -> Result<(), DbError> {
-    for (id, tenant_id) in holds::keeping(conn)? {
+    for (id, tenant_id) in holds::with_people(conn)? {
         if guard.of(&tenant_id).is_none() {
             held_users::decide(conn, id, None, &[REJECTED], APPROVED)?;
             approve_by_policy(conn, id, "the guard was switched off", now)?;
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_has_words_of_its_own() {
+    fn every_state_has_a_text_of_its_own() {
         let words: BTreeSet<&str> = [OPEN, APPROVED, REJECTED, DONE, ENDED, "?"].map(outcome).into();
         assert_eq!(words.len(), 6);
         assert_eq!(outcome("?"), "unknown");

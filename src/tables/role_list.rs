@@ -10,6 +10,7 @@ use crate::{
     db::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
+        row_by_row::write_allowed,
         schema::{claims, role_mentions, roles, tenants},
     },
     decide::mapping::Mapping,
@@ -36,29 +37,34 @@ pub fn settle(
 ) -> QueryResult<Vec<Relisted>> {
     let mut relisted = Vec::new();
     for tenant_id in tenant_ids {
-        let shown: Vec<(String, String)> = roles::table
+        let current: Vec<(String, String)> = roles::table
             .filter(roles::tenant_id.eq(tenant_id))
             .select((roles::slug, roles::name))
             .load(&mut **conn)?;
-        let mut shown: BTreeMap<String, String> = shown.into_iter().collect();
+        let mut current: BTreeMap<String, String> = current.into_iter().collect();
         let mut differ = |slug, was: Option<String>, is: Option<String>| {
             if was != is {
                 relisted.push(Relisted { tenant_id: tenant_id.clone(), slug, was, is });
             }
         };
         for (slug, name) in wanted(conn, mapping, tenant_id)? {
-            let was = shown.remove(&slug);
+            let was = current.remove(&slug);
             differ(slug, was, Some(name));
         }
-        for (slug, name) in shown {
+        for (slug, name) in current {
             differ(slug, Some(name), None);
         }
     }
-    let gone: Vec<&Relisted> = relisted.iter().filter(|role| role.is.is_none()).collect();
-    Rows::of(&gone).text("tenant_id", |role| &role.tenant_id).text("slug", |role| &role.slug).execute(
-        conn,
-        "DELETE FROM roles WHERE (tenant_id, slug) IN (SELECT r.tenant_id, r.slug FROM {rows})",
-    )?;
+    let gone: Vec<Relisted> = relisted.iter().filter(|role| role.is.is_none()).cloned().collect();
+    for retained in write_allowed(conn, &gone, &delete)? {
+        tracing::warn!(
+            tenant.id = retained.row.tenant_id,
+            role = retained.row.slug,
+            error = retained.detail,
+            "a row of the application keeps a role in the list that nobody has any more; the next change of the list tries again"
+        );
+        relisted.retain(|role| *role != retained.row);
+    }
     let put: Vec<(&Relisted, &str)> =
         relisted.iter().filter_map(|role| Some((role, role.is.as_deref()?))).collect();
     Rows::of(&put)
@@ -70,6 +76,14 @@ pub fn settle(
             &Upsert { table: "roles", key: &["tenant_id", "slug"], set: &["name"], ..Upsert::PLAIN },
         )?;
     Ok(relisted)
+}
+
+fn delete(conn: &mut Serialized<'_>, gone: &[Relisted]) -> QueryResult<()> {
+    Rows::of(gone).text("tenant_id", |role| &role.tenant_id).text("slug", |role| &role.slug).execute(
+        conn,
+        "DELETE FROM roles WHERE (tenant_id, slug) IN (SELECT r.tenant_id, r.slug FROM {rows})",
+    )?;
+    Ok(())
 }
 
 /// The slugs of a tenant's roles, sorted.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diesel::{
-    Connection, QueryResult, QueryableByName,
+    QueryResult, QueryableByName,
     sql_types::{BigInt, Nullable, Text},
 };
 
@@ -16,18 +16,18 @@ use crate::{
     db::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
+        row_by_row::write_allowed,
     },
     decide::{
         email_key::email_key,
         fact,
-        namesakes::Place,
         users::{UserAccess, UserChange, UserRow},
     },
     runtime::clock::Timestamp,
 };
 
 #[derive(QueryableByName)]
-struct Shown {
+struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
@@ -65,9 +65,9 @@ struct Shown {
 }
 
 /// The rows of these users with their roles.
-pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
+pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
     let since = time_as_text(conn, "u.deprovisioned_at");
-    let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+    let rows: Vec<Row> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         &format!(
             "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.username, u.first_name, \
@@ -82,7 +82,7 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
         .map(|row| (row.tenant_id.clone(), row.id.clone()))
         .collect();
     let mut held = roles::held(conn, &active)?;
-    let user = |row: Shown| UserRow {
+    let user = |row: Row| UserRow {
         held: held.remove(&(row.tenant_id.clone(), row.id.clone())).unwrap_or_default(),
         active: row.status == "active",
         // It is a JSON list, written below.
@@ -106,51 +106,18 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
     Ok(rows.into_iter().map(user).collect())
 }
 
-/// Those of these (tenant, `idp_id`) that a user of another directory has too.
-pub fn elsewhere(conn: &mut Conn, places: &BTreeSet<Place>) -> QueryResult<BTreeSet<Key>> {
-    let places: Vec<&Place> = places.iter().collect();
-    let found: Vec<Bearing> = Rows::of(&places)
-        .text("tenant_id", |place| &place.0.0)
-        .text("idp_id", |place| &place.0.1)
-        .text("directory_id", |place| &place.1)
-        .load(
-            conn,
-            "SELECT r.tenant_id, r.idp_id AS named FROM {rows} WHERE EXISTS (SELECT 1 FROM users u \
-             WHERE u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id AND u.directory_id <> r.directory_id)",
-        )?;
-    Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
-}
-
-/// Those of these (tenant, `idp_id`) with more than `most` users.
-pub fn crowded(conn: &mut Conn, keys: &BTreeSet<Key>, most: usize) -> QueryResult<BTreeSet<Key>> {
-    let keys: Vec<&Key> = keys.iter().collect();
-    let limit = most.saturating_add(1);
-    let found: Vec<Bearing> = Rows::of(&keys).text("tenant_id", |key| &key.0).text("idp_id", |key| &key.1).load(
-        conn,
-        &format!(
-            "SELECT r.tenant_id, r.idp_id AS named FROM {{rows}} WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM users u \
-             WHERE u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id LIMIT {limit}) found) > {most}"
-        ),
-    )?;
-    Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
-}
-
-/// The ids of all users with one of these (tenant, `idp_id`).
-pub fn of_idp_ids(conn: &mut Conn, keys: &BTreeSet<Key>) -> QueryResult<BTreeSet<String>> {
-    let keys: Vec<&Key> = keys.iter().collect();
-    let found: Vec<Bearing> = Rows::of(&keys).text("tenant_id", |key| &key.0).text("idp_id", |key| &key.1).load(
-        conn,
-        "SELECT u.tenant_id, u.id AS named FROM {rows} JOIN users u ON u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id",
-    )?;
-    Ok(found.into_iter().map(|row| row.named).collect())
-}
-
-#[derive(QueryableByName)]
-struct Bearing {
-    #[diesel(sql_type = Text)]
-    tenant_id: String,
-    #[diesel(sql_type = Text)]
-    named: String,
+/// Those of these ids that a user of any tenant has.
+pub fn existing(conn: &mut Conn, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
+    #[derive(QueryableByName)]
+    struct Existing {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let ids: Vec<&String> = ids.iter().collect();
+    let found: Vec<Existing> = Rows::of(&ids)
+        .text("id", |id| id)
+        .load(conn, "SELECT DISTINCT u.id FROM {rows} JOIN users u ON u.id = r.id")?;
+    Ok(found.into_iter().map(|row| row.id).collect())
 }
 
 /// The addresses of active users with one of these roles.
@@ -323,28 +290,12 @@ pub fn move_epoch(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
 
 /// Deletes rows in a tenant that turned out not to own the directory. A row that a row of the application references
 /// without ON DELETE remains, without access, and every later change of the user tries again.
-fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
-    use diesel::result::{DatabaseErrorKind as Kind, Error};
-    if keys.is_empty() {
-        return Ok(());
-    }
-    match conn.transaction(|conn| delete(conn, keys)) {
-        Err(Error::DatabaseError(
-            Kind::ForeignKeyViolation
-            | Kind::RestrictViolation
-            | Kind::NotNullViolation
-            | Kind::CheckViolation,
-            _,
-        )) => match keys {
-            [key] => shut(conn, key),
-            // Only referenced rows remain.
-            _ => keys.iter().try_for_each(|key| remove(conn, std::slice::from_ref(key))),
-        },
-        outcome => outcome,
-    }
+fn remove(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
+    let retained = write_allowed(conn, keys, &delete)?;
+    end_access(conn, &retained.iter().map(|row| row.row).collect::<Vec<_>>())
 }
 
-fn delete(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
+fn delete(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
     Rows::of(keys)
         .text("tenant_id", |key| key.0)
         .text("id", |key| key.1)
@@ -352,8 +303,9 @@ fn delete(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
     Ok(())
 }
 
-fn shut(conn: &mut Conn, key: &(&str, &str)) -> QueryResult<()> {
-    Rows::of(std::slice::from_ref(key)).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
+/// Ends the access of rows that cannot be deleted: (tenant, user).
+pub fn end_access(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
+    Rows::of(keys).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
         conn,
         "UPDATE users SET status = 'inactive', access_epoch = users.access_epoch + 1, \
          deprovisioned_at = COALESCE(users.deprovisioned_at, users.updated_at) FROM {rows} \

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     Failure, Format,
-    output::{List, printable_line, say},
+    output::{List, print_text, printable_line},
 };
 use crate::operator::mapping_plan::{Plan, RoleCounts};
 
@@ -14,12 +14,12 @@ pub(super) fn plan(plan: &Plan, format: Format) -> Result<(), Failure> {
         Format::Json => {
             let whole = json!({"instead_of": plan.instead_of, "roles": plan.by_role(), "tenants": plan.tenants,
                 "warnings": plan.warnings, "counts": plan.counts(), "fingerprint": plan.fingerprint()});
-            Ok(say(&format!("{whole:#}\n"))?)
+            Ok(print_text(&format!("{whole:#}\n"))?)
         }
         Format::Table => {
             summary(plan)?;
             if !plan.is_empty() {
-                say("\n")?;
+                print_text("\n")?;
                 rows(plan).print(format)?;
             }
             Ok(())
@@ -32,7 +32,7 @@ pub(super) fn plan(plan: &Plan, format: Format) -> Result<(), Failure> {
 pub(super) fn summary(plan: &Plan) -> Result<(), Failure> {
     let counts = plan.counts();
     if plan.is_empty() {
-        say("nobody gains or loses anything\n")?;
+        print_text("nobody gains or loses anything\n")?;
     } else {
         let row = |(role, counts): (&str, RoleCounts)| -> Vec<Value> {
             let privileged = if counts.privileged { "yes" } else { "" };
@@ -43,7 +43,7 @@ pub(super) fn summary(plan: &Plan) -> Result<(), Failure> {
         if !rows.is_empty() {
             List { columns, rows }.print(Format::Table)?;
         }
-        say(&format!(
+        print_text(&format!(
             "{} users change: {} gain a role, {} lose one; {} lose access, {} get it; {} privileged roles granted, {} \
              taken\n",
             counts.users,
@@ -56,7 +56,7 @@ pub(super) fn summary(plan: &Plan) -> Result<(), Failure> {
         ))?;
     }
     for warning in &plan.warnings {
-        say(&format!("warning: {}\n", printable_line(warning)))?;
+        print_text(&format!("warning: {}\n", printable_line(warning)))?;
     }
     Ok(())
 }

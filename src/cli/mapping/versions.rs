@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::{
     Failure, Format,
-    output::{List, say},
+    output::{List, print_text},
 };
 use crate::{
     db::{Database, DbError},
@@ -32,7 +32,7 @@ pub(super) fn show(database: &Database, version: Option<i64>) -> Result<(), Fail
         (None, Some(0)) => format!("# version 0, the built-in one\n{DEFAULT}"),
         (None, Some(version)) => return Err(mapping_plan::PlanError::UnknownVersion(version).into()),
     };
-    Ok(say(&text)?)
+    Ok(print_text(&text)?)
 }
 
 pub(super) fn history(database: &Database, format: Format) -> Result<(), Failure> {
@@ -55,9 +55,9 @@ pub(super) fn diff(database: &Database, former: i64, new: i64) -> Result<(), Fai
         (mapping_plan::document_of(database, former)?, mapping_plan::document_of(database, new)?);
     let lines = line_diff(&before, &after);
     if lines.iter().all(|line| matches!(line, DiffLine::Same(_))) {
-        return Ok(say(&format!("versions {former} and {new} are equal\n"))?);
+        return Ok(print_text(&format!("versions {former} and {new} are equal\n"))?);
     }
-    say(&format!("--- version {former}\n+++ version {new}\n{}", shown(&lines)))?;
+    print_text(&format!("--- version {former}\n+++ version {new}\n{}", shown(&lines)))?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::{
     page::Page,
     shown::{Count, micros, rest},
 };
-use crate::{inbox::dead_letters::REFUSED, outbox::notice::GivenUp};
+use crate::outbox::notice::GivenUp;
 
 #[derive(Template)]
 #[template(path = "mail/given_up.txt")]
@@ -43,11 +43,7 @@ pub(super) fn page(given_up: &[GivenUp], total: usize) -> Page {
         failures: given_up.iter().map(failure).collect(),
         total: Count(total),
         rest: rest(total, given_up.len()),
-        delivery: given_up.iter().find(|one| !is_refused(one)).map(|one| one.inbox_id),
-        refused: given_up.iter().any(is_refused),
+        delivery: given_up.iter().find(|one| !one.is_retried()).map(|one| one.inbox_id),
+        refused: given_up.iter().any(GivenUp::is_retried),
     })
-}
-
-fn is_refused(one: &GivenUp) -> bool {
-    one.entity.is_some() || one.reason == REFUSED
 }

@@ -1,7 +1,9 @@
-//! Which files the binary makes, and for whom.
+//! The files that the binary creates, and their permissions.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use rosterd::db::{Database, DbError, Url, migrate::count_tables};
 use serde_json::Value;
 
 use crate::{
@@ -73,15 +75,44 @@ fn a_verb_that_reads_makes_no_database_and_says_where_there_is_none() {
         let mut command = rosterd();
         command.args(verb).env("DATABASE_URL", format!("sqlite://{}", file.display()));
         let refused = output(&mut command);
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(1), "{verb:?}: {said}");
-        assert!(said.contains(&format!("there is no database at {}", file.display())), "{verb:?}: {said}");
+        let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{verb:?}: {printed}");
+        assert!(
+            printed.contains(&format!("there is no database at {}", file.display())),
+            "{verb:?}: {printed}"
+        );
     }
     let mut doctor = rosterd();
     doctor.args(["doctor", "--format", "json"]).env("DATABASE_URL", format!("sqlite://{}", file.display()));
     let examined = String::from_utf8(output(&mut doctor).stdout).unwrap();
     assert!(examined.contains("there is no database at"), "{examined}");
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+/// An empty database, and on SQLite the file of another program.
+#[test]
+fn a_verb_that_finds_no_tables_of_rosterd_says_so_in_a_sentence_and_makes_none() {
+    for backend in Backend::offered() {
+        let empty = TestDatabase::create(backend);
+        if let TestDatabase::Sqlite(directory) = &empty {
+            let mut other =
+                SqliteConnection::establish(&directory.path().join("rosterd.db").to_string_lossy()).unwrap();
+            other.batch_execute("CREATE TABLE inbox (id INTEGER)").unwrap();
+        }
+        for verb in [&["users", "list", "--tenant", "org_1"][..], &["inbox", "list"], &["sync", "status"]] {
+            let refused = output(rosterd().args(verb).env("DATABASE_URL", empty.url()));
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(1), "{verb:?}: {said}");
+            assert!(
+                said.contains("the database has no tables of rosterd") && said.contains("rosterd migrate"),
+                "{said}"
+            );
+        }
+        let tables = Database::new(&Url::parse(&empty.url()).unwrap(), 1)
+            .read::<_, DbError>(|conn| Ok(count_tables(conn)?))
+            .unwrap();
+        assert_eq!(tables, if backend == Backend::Sqlite { 1 } else { 0 });
+    }
 }
 
 #[test]
@@ -123,7 +154,7 @@ fn the_demo_refuses_a_database_that_holds_something() {
         let refused = demo();
 
         assert_eq!(refused.status.code(), Some(1), "{backend:?}");
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(said.contains("is not empty"), "{said}");
+        let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(printed.contains("is not empty"), "{printed}");
     }
 }
