@@ -120,7 +120,7 @@ impl Metrics {
             drop(family.get_or_create(&Outcome { outcome }));
         }
         for reason in ["not_understood", "other_tenant", "time_ahead", "refused"] {
-            drop(self.set_aside.get_or_create(&Reason { reason }));
+            drop(self.dead_lettered.get_or_create(&Reason { reason }));
         }
     }
 
@@ -141,7 +141,11 @@ impl Metrics {
         r.register("commit_size", "Deliveries in one commit", self.commit_size.clone());
         r.register("applied", "Deliveries applied", self.applied.clone());
         r.register_with_unit("apply", "Time to apply one batch", Unit::Seconds, self.apply_seconds.clone());
-        r.register("set_aside", "Deliveries that became dead letters, by reason", self.dead_lettered.clone());
+        r.register(
+            "dead_lettered",
+            "Deliveries that became dead letters, by reason",
+            self.dead_lettered.clone(),
+        );
         r.register(
             "removals_overruled",
             "Removals without effect, because an event that was not sent later reports a later change",
@@ -198,7 +202,7 @@ mod tests {
         let text = Metrics::default().encode().unwrap();
         for sample in [
             "rosterd_mails_total{outcome=\"no_recipient\"} 0",
-            "rosterd_set_aside_total{reason=\"refused\"} 0",
+            "rosterd_dead_lettered_total{reason=\"refused\"} 0",
             "rosterd_polled_events_total{outcome=\"failed\"} 0",
         ] {
             assert!(text.contains(sample), "{sample}");

@@ -295,7 +295,7 @@ both! {
         let after: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
         assert_eq!(after, before);
         assert_eq!(app.inbox().iter().filter(|(_, state)| state == "dead").count(), 4);
-        assert!(app.get("/metrics").body.contains("rosterd_set_aside_total{reason=\"other_tenant\"} 4"));
+        assert!(app.get("/metrics").body.contains("rosterd_dead_lettered_total{reason=\"other_tenant\"} 4"));
     }
 }
 

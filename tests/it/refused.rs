@@ -486,6 +486,10 @@ both! {
         assert_eq!(refused, ["a01"]);
         assert_eq!(differences.len(), 3);
         assert_eq!(rebuild(app, true).len(), 1);
+
+        execute(app, "DROP INDEX odd");
+        assert_eq!(rebuild(app, false).len(), 1);
+        assert_eq!(rebuilt(app), 0);
     }
 }
 
