@@ -111,7 +111,7 @@ rules = []
         assert_eq!(warnings, [
             "rule \"staff\": nobody has the attribute employment.kind",
             "rule \"writers\": nobody has the attribute departement",
-            "there is no tenant org_9 yet, which has a section",
+            "the mapping has a section for tenant org_9, which does not exist yet",
         ]);
     }
 }
