@@ -59,6 +59,9 @@ pub mod kinds {
     pub const HOLD_APPROVED: &str = "hold.approved";
     pub const HOLD_REJECTED: &str = "hold.rejected";
     pub const MAPPING_APPLIED: &str = "mapping.applied";
+    /// The subject of these two is the random id of the recipient, because the chain must not contain the address.
+    pub const RECIPIENT_ADDED: &str = "recipient.added";
+    pub const RECIPIENT_REMOVED: &str = "recipient.removed";
     pub const DELIVERY_RETRIED: &str = "delivery.retried";
     pub const DELIVERY_DISCARDED: &str = "delivery.discarded";
     pub const TABLES_REBUILT: &str = "tables.rebuilt";

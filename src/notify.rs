@@ -8,7 +8,7 @@ pub mod attached_report;
 mod backlog;
 mod deliver;
 pub mod digest;
-mod mail_address;
+pub mod mail_address;
 pub mod mailer;
 pub mod message;
 pub mod preview;
@@ -18,6 +18,7 @@ pub mod render;
 mod report_schedule;
 pub mod retry;
 mod silence_watch;
+pub mod test_mail;
 
 use std::sync::Once;
 
@@ -44,6 +45,7 @@ pub use mailer::{MailFailure, Mailer, NotifyError};
 use backlog::Backlog;
 use deliver::Delivered;
 use mailer::{MailAnswer, WAITS_PER_SESSION};
+use message::Sender;
 use recipients::Recipients;
 use refusals::Refusals;
 use render::News;
@@ -112,6 +114,19 @@ impl Notifier {
             schedule: Schedule::default(),
             warned: Once::new(),
         }
+    }
+
+    /// Goes on with other settings. A result that is not recorded yet stays, so its mail is not sent again.
+    pub fn use_settings(&mut self, settings: &config::MailSettings) -> Result<(), NotifyError> {
+        let unrecorded = std::mem::take(&mut self.unrecorded);
+        match Self::new(settings) {
+            Ok(fresh) => *self = Self { unrecorded, ..fresh },
+            Err(error) => {
+                self.unrecorded = unrecorded;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Whether mails could be sent now. Sends nothing.
@@ -210,10 +225,14 @@ impl Notifier {
         if recipients.to.is_empty() {
             count(metrics, "no_recipient");
         }
-        let rendered = render::news(&self.settings.product(), news);
+        let product = self.settings.product(&mail.tenant_id);
+        let rendered = render::news(&product, news);
+        let for_tenant = !mail.family.is_for_operator();
+        let reply_to = product.reply_to.as_ref().filter(|_| for_tenant);
+        let sender = Sender { from: &self.settings.from, reply_to };
         let file_name = message::file_name(&mail.message_id);
         let Delivered { settled, refused, failure } = deliver::deliver(&mail, recipients, |all, open| {
-            match message::compose(&self.settings.from, all, &mail, now, &rendered) {
+            match message::compose(sender, all, &mail, now, &rendered) {
                 Ok(letter) => self.mailer.send(&letter, open, &file_name, attempt),
                 Err(failure) => open.iter().map(|_| MailAnswer::Later(failure.clone())).collect(),
             }

@@ -7,3 +7,4 @@ pub mod holds;
 pub mod manual_roles;
 pub mod mapping_plan;
 pub mod rebuild;
+pub mod recipients;

@@ -93,6 +93,18 @@ enum Verb {
     },
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::Log { tenant, .. } | Verb::Receipt { tenant, .. } | Verb::Report { tenant, .. } => {
+                Some(tenant)
+            }
+            Verb::Verify { tenant, .. } => tenant.as_mut(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum ReportFormat {
     /// One row for each role held and each leaver

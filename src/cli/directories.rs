@@ -65,6 +65,16 @@ struct Move {
     expect: Option<usize>,
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List { tenant, .. } => tenant.as_mut(),
+            Verb::Move(_) => None,
+        }
+    }
+}
+
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List { tenant, format } => list(database, tenant.as_deref(), *format),

@@ -18,7 +18,7 @@ use crate::{
 pub struct Arguments {
     /// The tenant's id: the broker's organization id, or `default`
     #[arg(long)]
-    tenant: String,
+    pub(super) tenant: String,
     /// A user's id or address; write `id:…` or `email:…` if a text is both
     user: String,
     /// Also show the rules that did not match, with their conditions
@@ -35,6 +35,11 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
     }
     match arguments.format {
         Format::Json => print_text(&format!("{}\n", serde_json::to_string_pretty(&explanations)?))?,
+        Format::Jsonl => {
+            for explanation in &explanations {
+                print_text(&format!("{}\n", serde_json::to_string(explanation)?))?;
+            }
+        }
         Format::Table | Format::Csv => {
             for explanation in &explanations {
                 print_text(&text(explanation))?;

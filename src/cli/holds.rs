@@ -70,6 +70,16 @@ struct Decision {
     reason: Option<String>,
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List { tenant, .. } => tenant.as_mut(),
+            Verb::Show { .. } | Verb::Approve(_) | Verb::Reject(_) => None,
+        }
+    }
+}
+
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List { tenant, state, format } => {

@@ -34,6 +34,20 @@ pub(super) struct List {
     wide: bool,
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        let Verb::List(of) = &mut self.verb;
+        Some(of.tenant())
+    }
+}
+
+impl List {
+    pub(super) fn tenant(&mut self) -> &mut String {
+        &mut self.tenant
+    }
+}
+
 pub(super) fn groups(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let Verb::List(of) = &verbs.verb;
     list(database, of, GROUPS, &["id", "name", "directory_id", "updated_at"])

@@ -17,7 +17,7 @@ use crate::{
 pub struct Arguments {
     /// Compare and repair only this tenant's rows
     #[arg(long)]
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
     /// Show the differences and change nothing
     #[arg(long)]
     dry_run: bool,

@@ -67,6 +67,17 @@ struct Person {
     user: String,
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List(of) => Some(of.tenant()),
+            Verb::Grant { whom, .. } | Verb::Revoke { whom, .. } => Some(&mut whom.tenant),
+            Verb::Release { tenant, .. } => Some(tenant),
+        }
+    }
+}
+
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let (rules, now) = (config.rules(), Clock::System.now());
     match &verbs.verb {

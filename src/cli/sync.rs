@@ -31,6 +31,14 @@ enum Verb {
     },
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        let Verb::Status { tenant, .. } = &mut self.verb;
+        tenant.as_mut()
+    }
+}
+
 pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let Verb::Status { tenant, format } = &verbs.verb;
     let (newest, cursor, missed) = database.read::<_, DbError>(|conn| {

@@ -42,6 +42,16 @@ enum Verb {
     },
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List(of) => Some(of.tenant()),
+            Verb::Erase { tenant, .. } => Some(tenant),
+        }
+    }
+}
+
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List(of) => {

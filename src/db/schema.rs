@@ -324,6 +324,17 @@ table! {
 }
 
 table! {
+    recipients (tenant_id, address_key) {
+        tenant_id -> Text,
+        address_key -> Text,
+        address -> Text,
+        id -> Text,
+        added_by -> Text,
+        added_at -> BigInt,
+    }
+}
+
+table! {
     report_periods (tenant_id) {
         tenant_id -> Text,
         period -> BigInt,
@@ -387,7 +398,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons report_periods audit audit_heads
+                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons recipients report_periods audit audit_heads
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

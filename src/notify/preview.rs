@@ -3,7 +3,8 @@
 use lettre::message::Mailbox;
 
 use super::{
-    MailFailure, message,
+    MailFailure,
+    message::{self, Sender},
     render::{self, Digest, LateAndOver, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
 };
 use crate::config::Product;
@@ -85,14 +86,7 @@ pub fn example(kind: NoticeKind) -> News {
     let (name, email) = (Some("Grace Hopper".to_owned()), Some("grace.hopper@acme.example".to_owned()));
     let digest = Digest { tenant_id: tenant().id, tenant_name: tenant().name, ..Digest::default() };
     match kind {
-        NoticeKind::Deprovisioned => {
-            let state = |state: &str| LeaverReason::Person { state: Some(state.into()) };
-            let leavers = vec![
-                leaver("Ada Lovelace", "ada.lovelace@acme.example", 0, state("suspended")),
-                leaver("Alan Turing", "alan.turing@acme.example", 20, state("deleted")),
-            ];
-            News::Leavers(Digest { total: leavers.len(), leavers, ..digest })
-        }
+        NoticeKind::Deprovisioned => News::Leavers(leavers()),
         NoticeKind::DirectoryConnected => News::Connected(tenant(), vec![directory()]),
         NoticeKind::DirectoryDeleted => {
             let gone = |name: &str, email: &str| leaver(name, email, 0, LeaverReason::DirectoryDeleted);
@@ -295,19 +289,36 @@ pub fn rendered(kind: NoticeKind, product: &Product) -> Rendered {
     render::news(product, &example(kind))
 }
 
-/// The complete message.
-pub fn eml(kind: NoticeKind, from: &Mailbox, product: &Product) -> Result<Vec<u8>, MailFailure> {
-    let mail = ClaimedMail {
+/// The mail of an example, without notices.
+pub(super) fn mail(kind: NoticeKind, tenant_id: &str, message_id: String) -> ClaimedMail {
+    ClaimedMail {
         id: 1,
-        tenant_id: if kind.family().is_for_operator() { String::new() } else { tenant().id },
-        message_id: "<rosterd.preview@rosterd.example>".into(),
+        tenant_id: if kind.family().is_for_operator() { String::new() } else { tenant_id.to_owned() },
+        message_id,
         attempt: 1,
         family: kind.family(),
         leavers: Vec::new(),
         named: Vec::new(),
         news: Vec::new(),
         settled: Default::default(),
-    };
+    }
+}
+
+/// The leavers of the examples.
+pub(super) fn leavers() -> Digest {
+    let state = |state: &str| LeaverReason::Person { state: Some(state.into()) };
+    let leavers = vec![
+        leaver("Ada Lovelace", "ada.lovelace@acme.example", 0, state("suspended")),
+        leaver("Alan Turing", "alan.turing@acme.example", 20, state("deleted")),
+    ];
+    let TenantNames { id, name, .. } = tenant();
+    Digest { tenant_id: id, tenant_name: name, total: leavers.len(), leavers, ..Digest::default() }
+}
+
+/// The complete message.
+pub fn eml(kind: NoticeKind, from: &Mailbox, product: &Product) -> Result<Vec<u8>, MailFailure> {
+    let mail = mail(kind, &tenant().id, "<rosterd.preview@rosterd.example>".into());
     let to = "it@acme.example".parse().map_err(|error| MailFailure::new(format!("{error}")))?;
-    Ok(message::compose(from, &[to], &mail, at(60), &rendered(kind, product))?.formatted())
+    let sender = Sender { from, reply_to: product.reply_to.as_ref().filter(|_| !mail.tenant_id.is_empty()) };
+    Ok(message::compose(sender, &[to], &mail, at(60), &rendered(kind, product))?.formatted())
 }

@@ -419,6 +419,18 @@ CREATE TABLE refused_claims (
     notified_at     BIGINT
 );
 
+-- Addresses that operators added to the recipients of a tenant's mails. address_key is the address with its ASCII letters in
+-- lower case; id is a random name for the audit trail, which must not contain the address.
+CREATE TABLE recipients (
+    tenant_id   TEXT COLLATE "C" NOT NULL,
+    address_key TEXT COLLATE "C" NOT NULL,
+    address     TEXT             NOT NULL,
+    id          TEXT COLLATE "C" NOT NULL,
+    added_by    TEXT             NOT NULL,
+    added_at    BIGINT           NOT NULL,
+    PRIMARY KEY (tenant_id, address_key)
+);
+
 -- The newest report period of each tenant that has begun, by its first instant.
 CREATE TABLE report_periods (
     tenant_id TEXT COLLATE "C" PRIMARY KEY,

@@ -3,6 +3,7 @@ DROP TABLE refused;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE report_periods;
+DROP TABLE recipients;
 DROP TABLE comparisons;
 DROP TABLE polled_events;
 DROP TABLE event_cursors;

@@ -418,6 +418,18 @@ CREATE TABLE refused_claims (
     notified_at     INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- Addresses that operators added to the recipients of a tenant's mails. address_key is the address with its ASCII letters in
+-- lower case; id is a random name for the audit trail, which must not contain the address.
+CREATE TABLE recipients (
+    tenant_id   TEXT    NOT NULL,
+    address_key TEXT    NOT NULL,
+    address     TEXT    NOT NULL,
+    id          TEXT    NOT NULL,
+    added_by    TEXT    NOT NULL,
+    added_at    INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, address_key)
+) STRICT, WITHOUT ROWID;
+
 -- The newest report period of each tenant that has begun, by its first instant.
 CREATE TABLE report_periods (
     tenant_id TEXT    PRIMARY KEY,

@@ -27,6 +27,8 @@ struct Mail {
     applied_before: Count,
     /// `None` without a time limit.
     deadline: Option<Deadline>,
+    /// `None` without a page for decisions.
+    decision_page: Option<Clean>,
     people: Vec<OnHold>,
     /// People who are not named.
     rest: Count,
@@ -67,6 +69,7 @@ pub(super) fn page(product: &Product, tenant: &TenantNames, held: &HoldNotice) -
         active_before: Count(held.active_before),
         applied_before: Count(held.applied_before),
         deadline,
+        decision_page: product.decision_page(&tenant.id, held.hold_id).map(Clean::own),
         people: held.people.iter().map(on_hold).collect(),
         rest: rest(total, held.people.len()),
     })
