@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::json;
+
 use super::load::{self, rows};
 use crate::{
+    audit::{Actor, AuditEntry, kinds},
     db::{Conn, DbError, Serialized},
     decide::{
         context::Context,
@@ -31,6 +34,8 @@ pub struct SettledHolders {
     pub others: BTreeSet<String>,
     /// (tenant, user, role) of those who are kept from now on.
     pub kept: Vec<(String, String, String)>,
+    /// The same of those who are kept no more.
+    pub ended: Vec<(String, String, String)>,
 }
 
 /// Costs nothing where no role is protected. The roles that these users retain are put into `context`.
@@ -56,8 +61,10 @@ pub fn settle(
     for (tenant_id, role) in affected {
         let keeper = role_holders::keeper(conn, tenant_id, role)?;
         for user_id in role_holders::settle(conn, tenant_id, role)? {
-            if keeper.as_ref() == Some(&user_id) {
-                settled.kept.push((tenant_id.to_owned(), user_id.clone(), role.to_owned()));
+            let one = (tenant_id.to_owned(), user_id.clone(), role.to_owned());
+            match keeper.as_ref() == Some(&user_id) {
+                true => settled.kept.push(one),
+                false => settled.ended.push(one),
             }
             if !ids.contains(&user_id) {
                 settled.others.insert(user_id);
@@ -68,6 +75,36 @@ pub fn settle(
         context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
     }
     Ok(settled)
+}
+
+/// The audit entries about users who retain a protected role from now on, or do so no more.
+pub fn entries(
+    conn: &mut Conn,
+    kept: &[(String, String, String)],
+    ended: &[(String, String, String)],
+) -> Result<Vec<AuditEntry>, DbError> {
+    let users: Vec<Key> =
+        kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
+    let holders = role_holders::of(conn, &users)?;
+    let begun = kept.iter().map(|(tenant_id, user_id, role)| {
+        let holder = holders.get(&(tenant_id.clone(), user_id.clone())).and_then(|roles| roles.get(role));
+        let loss = holder.and_then(|holder| match &holder.record {
+            HolderRecord::Lost { loss, .. } => Some(loss),
+            HolderRecord::Holds => None,
+        });
+        let change = json!({"role": role, "lost_by_event": loss.map(|loss| &loss.event)});
+        let entry = AuditEntry::new(tenant_id, kinds::ROLE_RETAINED, user_id, &change, last_holder());
+        AuditEntry { said_at: loss.map(|loss| loss.at), ..entry }
+    });
+    let ended = ended.iter().map(|(tenant_id, user_id, role)| {
+        let change = json!({"role": role});
+        AuditEntry::new(tenant_id, kinds::ROLE_RETENTION_ENDED, user_id, &change, last_holder())
+    });
+    Ok(begun.chain(ended).collect())
+}
+
+fn last_holder() -> Actor {
+    Actor::Rule("last holder of a protected role".to_owned())
 }
 
 /// The notices to the tenant's administrators about users who retain a protected role from now on.

@@ -56,7 +56,7 @@ pub fn people(
     groups(conn, state, homes, derivation, consequences)?;
     let ids = touched(state, EntityKind::User);
     let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
-    let mut kept = std::mem::take(&mut settled.kept);
+    let (mut kept, mut ended) = (std::mem::take(&mut settled.kept), std::mem::take(&mut settled.ended));
     // A protected role that gets another holder changes the rows of users outside the batch, and those may do so again.
     while !settled.others.is_empty() {
         let ids = settled.others;
@@ -64,7 +64,9 @@ pub fn people(
         let derivation = Derivation { cause: ChangeCause::RetentionEnded, ..*derivation };
         settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
         kept.append(&mut settled.kept);
+        ended.append(&mut settled.ended);
     }
+    consequences.entries.extend(protected_roles::entries(conn, &kept, &ended)?);
     consequences.notices.extend(protected_roles::notices(conn, &kept)?);
     Ok(())
 }
@@ -109,7 +111,7 @@ fn users(
     // 2. Decide. Protected roles and the guard record their own decisions, and both may retain a loss.
     let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
     let mut derived = outcome(state, &ids, &shown, &context);
-    context.held_states = guard::weigh(conn, &shown, &derived, derivation, consequences)?;
+    context.held_states = guard::weigh(conn, state, (&shown, &derived), derivation, consequences)?;
     if !context.held_states.is_empty() {
         derived = outcome(state, &ids, &shown, &context);
     }

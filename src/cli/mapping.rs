@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use print::print;
 
-use super::{Failure, Format, operator, output::say};
+use super::{Failure, Format, expect_any_tenant, operator::By, output::say};
 use crate::{
     apply::{Batch, recompute},
     config::Config,
@@ -51,9 +51,8 @@ enum Verb {
     /// Apply a mapping file or a saved plan
     Apply {
         file: PathBuf,
-        /// Name of the operator for the record; default: the login name
-        #[arg(long)]
-        by: Option<String>,
+        #[command(flatten)]
+        by: By,
     },
 }
 
@@ -79,6 +78,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::Check { .. } => check_only(verbs),
         Verb::Show => show(database),
         Verb::Plan { file, tenant, format, out, detailed_exitcode } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let plan = mapping_plan::plan(database, &rules, &read(file)?, tenant.as_deref())
                 .map_err(|error| with_file(file, error))?;
             if let Some(out) = out {
@@ -89,7 +89,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             let changed = *detailed_exitcode && !plan.is_empty();
             Ok(if changed { ExitCode::from(2) } else { ExitCode::SUCCESS })
         }
-        Verb::Apply { file, by } => apply(database, &rules, file, by.as_deref()),
+        Verb::Apply { file, by } => apply(database, &rules, file, by),
     }
 }
 
@@ -109,12 +109,12 @@ fn show(database: &Database) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> Result<ExitCode, Failure> {
+fn apply(database: &Database, rules: &Rules, file: &Path, by: &By) -> Result<ExitCode, Failure> {
     let text = read(file)?;
     // A saved plan is JSON, and a mapping never is.
     let saved: Option<Plan> = serde_json::from_str(&text).ok();
     let document = saved.as_ref().map_or(text.as_str(), |plan| &plan.document);
-    let by = operator(by);
+    let by = by.name()?;
     let by = PlanOperator { name: &by, now: Clock::System.now() };
     let (plan, version) = mapping_plan::apply(database, rules, document, saved.as_ref(), &by)
         .map_err(|error| with_file(file, error))?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_any_tenant,
     output::{List, printable_line, say},
 };
 use crate::{
@@ -88,6 +88,7 @@ pub(super) fn preview_only(config: &Config, verbs: &Verbs) -> Result<ExitCode, F
 pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List { state, tenant, limit, format } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let read = |conn: &mut _| Ok(list::list(conn, *state, tenant.as_deref(), (*limit).into())?);
             let mails = database.read::<_, DbError>(read)?;
             let columns = vec![

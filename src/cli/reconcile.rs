@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_any_tenant,
     output::{List, printable_line, say},
 };
 use crate::{
@@ -61,6 +61,7 @@ pub struct Backfill {
 const DIFFERENT: u8 = 2;
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, arguments.tenant.as_deref())?;
     let applier = applier(database, config)?;
     let wanted = Wanted {
         tenant: arguments.tenant.as_deref(),

@@ -60,6 +60,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
                 return Ok(None);
             };
             let names = names_of(conn, mail, std::iter::once(&change.directory_id))?;
+            held.people_before = usize::try_from(change.people_before).unwrap_or_default();
             held.directory = held.directory.or_else(|| names.get(&change.directory_id).cloned());
             News::Held(tenant(names), held)
         }

@@ -217,6 +217,7 @@ fn held() -> HoldNotice {
     };
     HoldNotice {
         hold_id: 17,
+        people_before: 0,
         directory: Some("Acme Okta".into()),
         since: at(0),
         removals: 118,
@@ -259,7 +260,7 @@ fn review() -> Review {
         minutes_said_to_applied: Some(0),
         minutes_received_to_applied: Some(0),
         minutes_applied_to_told: Some(2),
-        returned_at: None,
+        ..Receipt::default()
     };
     let report = Report {
         tenant_id: tenant().id,
@@ -272,6 +273,7 @@ fn review() -> Review {
         departures: 2,
         cut: None,
         compared: Vec::new(),
+        kept: Vec::new(),
         holds: vec![
             holds(
                 "Grace Hopper",

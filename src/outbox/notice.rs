@@ -44,8 +44,8 @@ pub enum Notice {
         /// The role and the loss that is not applied.
         kept: LastHolder,
     },
-    /// A hold. There is one mail for each hold, however often it is enqueued. Names and counts are read when the mail is
-    /// composed.
+    /// A hold. There is one mail for each announcement, however often it is enqueued. Names and counts are read when the
+    /// mail is composed.
     MassChangeHeld {
         /// The tenant of the directory.
         tenant_id: String,
@@ -53,6 +53,10 @@ pub enum Notice {
         directory_id: String,
         /// The hold.
         hold_id: i64,
+        /// The number of the announcement; the first is 1.
+        announcement: i64,
+        /// The number of people in the announcement before; 0 in the first.
+        people_before: i64,
     },
     /// Another role mapping is in force.
     MappingApplied {
@@ -211,6 +215,9 @@ pub struct ChangeHeld {
     pub directory_id: String,
     /// The hold.
     pub hold_id: i64,
+    /// The number of people in the mail before; 0 in the first mail.
+    #[serde(default)]
+    pub people_before: i64,
 }
 
 /// The changes of a new mapping for one tenant.
@@ -416,8 +423,9 @@ impl Notice {
             Self::LastHolderKept { whom, kept } => {
                 (whom.tenant_id.as_str(), whom.user_id.as_str(), whom.person_id.as_str(), json(kept))
             }
-            Self::MassChangeHeld { tenant_id, directory_id, hold_id } => {
-                let held = ChangeHeld { directory_id: directory_id.clone(), hold_id: *hold_id };
+            Self::MassChangeHeld { tenant_id, directory_id, hold_id, announcement: _, people_before } => {
+                let (directory_id, hold_id) = (directory_id.clone(), *hold_id);
+                let held = ChangeHeld { directory_id, hold_id, people_before: *people_before };
                 of_tenant(tenant_id, json(&held))
             }
             Self::MappingApplied { tenant_id, mapping } => of_tenant(tenant_id, json(mapping)),
@@ -431,7 +439,9 @@ impl Notice {
         };
         let family = kind.family();
         let bundle = match self {
-            Self::MassChangeHeld { hold_id, .. } => format!("{}:{hold_id}", family.name()),
+            Self::MassChangeHeld { hold_id, announcement, .. } => {
+                format!("{}:{hold_id}:{announcement}", family.name())
+            }
             _ => family.name().to_owned(),
         };
         let former = matches!(self, Self::Deprovisioned(leaver) if leaver.succeeded);

@@ -13,7 +13,7 @@ pub(super) struct Waiting {
     pub(super) deliveries: bool,
     #[diesel(sql_type = Bool)]
     pub(super) refreshes: bool,
-    /// Somebody approved, or a hold that is due.
+    /// Somebody approved, or a hold that is due, or is announced now.
     #[diesel(sql_type = Bool)]
     pub(super) holds: bool,
     /// Somebody whom the database refused is to be tried again.
@@ -26,7 +26,8 @@ const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= 
      EXISTS (SELECT 1 FROM recompute_jobs) AS refreshes, \
      (EXISTS (SELECT 1 FROM held_users h WHERE state = 'approved' \
      AND NOT EXISTS (SELECT 1 FROM refused x WHERE x.kind = 2 AND x.id = h.user_id)) \
-     OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now)) AS holds, \
+     OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now) \
+     OR EXISTS (SELECT 1 FROM holds WHERE announce_at <= r.now)) AS holds, \
      EXISTS (SELECT 1 FROM refused WHERE due_at <= r.now) AS refused FROM {rows}";
 
 /// One cheap statement, prepared once, so that an idle service leaves its database alone.

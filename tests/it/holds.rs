@@ -1,7 +1,12 @@
 //! Mass changes: held, told apart from ordinary ones, decided.
 
+mod agree;
+mod announced;
 mod commands;
 mod decided;
+mod everybody;
+mod recorded;
+mod review;
 mod tripped;
 
 use rosterd::{
@@ -69,7 +74,7 @@ pub(super) fn held(app: &TestApp) -> Vec<(String, usize, i64, i64)> {
 }
 
 pub(crate) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String]) -> usize {
-    let by = HoldDecision { name: "ada", reason: Some("asked"), users };
+    let by = HoldDecision { name: "ada", reason: Some("asked"), users, ..HoldDecision::default() };
     let decided = holds::decide(app.database(), id, verdict, by, app.clock.now()).unwrap();
     app.drain();
     decided

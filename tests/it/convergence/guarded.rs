@@ -28,9 +28,10 @@ fn guarded(rules: Rules) -> Rules {
 /// Every hold that keeps somebody; whether there was one.
 fn decide(applier: &Applier, verdict: impl Fn(i64) -> Verdict) -> Result<bool, DbError> {
     let keeping = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::keeping(conn)?))?;
-    let by = HoldDecision { name: "history", reason: None, users: &[] };
+    // Decided again where somebody was decided before.
+    let by = HoldDecision { name: "history", overrides: true, ..HoldDecision::default() };
     for (id, _) in &keeping {
-        // One that was rejected already is over for another rejection.
+        // One may have nobody left who can be decided.
         drop(holds::decide(&applier.database, *id, verdict(*id), by, applier.clock.now()));
     }
     Ok(!keeping.is_empty())

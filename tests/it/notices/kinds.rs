@@ -229,17 +229,20 @@ both! {
 }
 
 both! {
-    fn a_hold_is_told_at_once_by_itself_and_only_once(app) {
+    fn a_hold_is_told_when_it_is_calm_by_itself_and_only_once(app) {
         let office = Office::of(app);
         let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
         app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
         app.play(&ids[..12].iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
         assert!(app.notices().iter().all(String::is_empty), "nobody has left: {:?}", app.notices());
 
+        app.clock.advance_seconds(30);
+        app.drain();
         office.send(app);
         // One more joins the hold.
         app.play(&[deleted(&ids[12], 10)]);
         later(app);
+        app.drain();
         office.send(app);
 
         let mails = office.mails();
@@ -257,7 +260,7 @@ both! {
         app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
         app.play(&ids[..12].iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
 
-        let by = holds::HoldDecision { name: "ada", reason: None, users: &[] };
+        let by = holds::HoldDecision { name: "ada", ..Default::default() };
         holds::decide(app.database(), 1, holds::Verdict::Reject, by, app.clock.now()).unwrap();
         office.send(app);
 
