@@ -41,7 +41,7 @@ use crate::{
         dead_letters::{self, DeadLetter},
         queue::{self, QueueQuery},
     },
-    outbox::Notice,
+    outbox::{self, Notice},
     runtime::{clock::Timestamp, failpoint},
     sync::backfill,
     tables::{
@@ -234,6 +234,7 @@ pub fn apply(
         // Directories that the first import brings in are no news.
         consequences.notices.retain(|notice| !is_connected(notice));
     }
+    begin_first_syncs(conn, rules, &consequences.notices, now)?;
     consequences.write(conn, now)?;
     failpoint::reach("noticed");
     dead_letters::bury(conn, &applied.set_aside, now)?;
@@ -266,6 +267,27 @@ fn fold_all(
         fold(state, inbox_id, observation);
     }
     Ok(claimed)
+}
+
+/// The end of the first synchronization of a directory that is connected now is reported later, in one mail.
+fn begin_first_syncs<'a>(
+    conn: &mut Serialized<'_>,
+    rules: &Rules,
+    notices: &'a [Notice],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    if rules.first_sync_hours == 0 {
+        return Ok(());
+    }
+    let seconds = i64::from(rules.first_sync_hours) * 3_600;
+    let begun = |notice: &'a Notice| match notice {
+        Notice::DirectoryConnected { directory, .. } if outbox::is_news(notice, now) => {
+            Some((directory.id.as_str(), Timestamp::from_micros(directory.since).plus_seconds(seconds)))
+        }
+        _ => None,
+    };
+    let begun: Vec<(&str, Timestamp)> = notices.iter().filter_map(begun).collect();
+    Ok(directory_activity::begin_first_sync(conn, &begun)?)
 }
 
 /// A directory is active when anything arrives for it, whoever owns it.

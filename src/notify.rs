@@ -8,6 +8,7 @@ pub mod attached_report;
 mod backlog;
 mod deliver;
 pub mod digest;
+mod first_sync;
 mod mail_address;
 pub mod mailer;
 pub mod message;
@@ -43,6 +44,7 @@ pub use mailer::{MailFailure, Mailer, NotifyError};
 
 use backlog::Backlog;
 use deliver::Delivered;
+use first_sync::FirstSyncs;
 use mailer::{MailAnswer, WAITS_PER_SESSION};
 use recipients::Recipients;
 use refusals::Refusals;
@@ -71,6 +73,7 @@ pub struct Notifier {
     /// The result of an attempt until it is recorded. If the database fails in that moment, the mail is not sent again.
     unrecorded: Mutex<Option<Attempted>>,
     watch: Watch,
+    first_syncs: FirstSyncs,
     refusals: Refusals,
     backlog: Backlog,
     schedule: Schedule,
@@ -107,6 +110,7 @@ impl Notifier {
             lease_seconds: lease_seconds(settings, most),
             unrecorded: Mutex::new(None),
             watch: Watch::new(settings.silent_days),
+            first_syncs: FirstSyncs::default(),
             refusals: Refusals::default(),
             backlog: Backlog::default(),
             schedule: Schedule::default(),
@@ -134,6 +138,7 @@ impl Notifier {
         }
         self.record_result(database, now)?;
         self.watch.look(database, now)?;
+        self.first_syncs.look(database, now)?;
         self.refusals.look(database, now)?;
         self.backlog.look(database, now)?;
         self.schedule.look(database, &self.settings, now)?;

@@ -126,7 +126,7 @@ fn users(
     // 4. Collect the consequences.
     let entries = audit::row_entries::users(conn, state, &shown, &changes, derivation.cause)?;
     consequences.entries.extend(entries);
-    let privileged = privileges::changes(state, homes, &rules.mapping, &shown, &changes);
+    let privileged = privileges::changes(state, homes, rules, &shown, &changes);
     consequences.notices.extend(leavers.into_iter().map(Notice::Deprovisioned));
     consequences.notices.extend(privileged.into_iter().map(Notice::Privileged));
     Ok(settled)

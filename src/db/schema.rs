@@ -303,6 +303,7 @@ table! {
         directory_id -> Text,
         heard_at -> BigInt,
         told_at -> Nullable<BigInt>,
+        first_sync_ends_at -> Nullable<BigInt>,
     }
 }
 

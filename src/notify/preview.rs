@@ -4,7 +4,10 @@ use lettre::message::Mailbox;
 
 use super::{
     MailFailure, message,
-    render::{self, Digest, LateAndOver, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
+    render::{
+        self, Digest, FirstSyncOver, LateAndOver, LeaverReason, NamedLeaver, News, PrivilegedPerson,
+        Rendered, Review, TenantNames,
+    },
 };
 use crate::config::Product;
 use crate::{
@@ -128,6 +131,20 @@ pub fn example(kind: NoticeKind) -> News {
                 access: true,
                 since: at(0).micros(),
                 inbox_id: 61,
+            }],
+        ),
+        NoticeKind::FirstSyncEnded => News::FirstSync(
+            tenant(),
+            vec![FirstSyncOver {
+                directory_id: DIRECTORY.into(),
+                ended_at: at(6 * 3_600).micros(),
+                people: vec![PrivilegedPerson {
+                    user_id: USER.into(),
+                    name: Some("Grace Hopper".into()),
+                    email: Some("grace.hopper@acme.example".into()),
+                    roles: vec!["admin".into()],
+                }],
+                total: 3,
             }],
         ),
         NoticeKind::MassChangeHeld => News::Held(tenant(), held()),

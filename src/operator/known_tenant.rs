@@ -31,13 +31,13 @@ pub struct Meant(Vec<(String, Option<String>)>);
 impl fmt::Display for Meant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (id, name)) in self.0.iter().enumerate() {
-            f.write_str(if n == 0 { "; did you mean " } else { " or " })?;
+            f.write_str(if n == 0 { " (did you mean " } else { " or " })?;
             f.write_str(id)?;
             if let Some(name) = name {
-                write!(f, " ({name})")?;
+                write!(f, " \"{name}\"")?;
             }
         }
-        if self.0.is_empty() { Ok(()) } else { f.write_str("?") }
+        if self.0.is_empty() { Ok(()) } else { f.write_str("?)") }
     }
 }
 

@@ -35,6 +35,13 @@ pub enum Notice {
         /// How long.
         silence: SilentDirectory,
     },
+    /// The first synchronization of a directory is over. The people with privileged roles are read when the mail is composed.
+    FirstSyncEnded {
+        /// The tenant of the directory.
+        tenant_id: String,
+        /// The directory.
+        first_sync: EndedFirstSync,
+    },
     /// A person gained or lost a privileged role.
     Privileged(PrivilegeChange),
     /// A person retains a protected role, and so access, because nobody else in the tenant holds it.
@@ -160,6 +167,15 @@ pub struct SilentDirectory {
     /// Why the comparison with the broker's lists, which was tried before, was not complete. None where there is no API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_compared: Option<String>,
+}
+
+/// A directory whose first synchronization is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedFirstSync {
+    /// The directory.
+    pub directory_id: String,
+    /// The end of the first synchronization.
+    pub ended_at: i64,
 }
 
 /// A privileged role that was gained or lost.
@@ -393,6 +409,7 @@ impl Notice {
             Self::DirectoryConnected { .. } => NoticeKind::DirectoryConnected,
             Self::DirectoryDeleted { .. } => NoticeKind::DirectoryDeleted,
             Self::DirectorySilent { .. } => NoticeKind::DirectorySilent,
+            Self::FirstSyncEnded { .. } => NoticeKind::FirstSyncEnded,
             Self::Privileged(change) if change.granted => NoticeKind::PrivilegedGranted,
             Self::Privileged(_) => NoticeKind::PrivilegedLost,
             Self::LastHolderKept { .. } => NoticeKind::LastHolderKept,
@@ -417,6 +434,7 @@ impl Notice {
             Self::DirectoryConnected { tenant_id, directory }
             | Self::DirectoryDeleted { tenant_id, directory } => of_tenant(tenant_id, json(directory)),
             Self::DirectorySilent { tenant_id, silence } => of_tenant(tenant_id, json(silence)),
+            Self::FirstSyncEnded { tenant_id, first_sync } => of_tenant(tenant_id, json(first_sync)),
             Self::Privileged(c) => {
                 (c.tenant_id.as_str(), c.user_id.as_str(), c.person_id.as_str(), json(&privilege(c, now)))
             }

@@ -434,7 +434,9 @@ CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 CREATE TABLE directory_activity (
     directory_id TEXT COLLATE "C" PRIMARY KEY,
     heard_at     BIGINT           NOT NULL,
-    told_at      BIGINT
+    told_at      BIGINT,
+    -- when its first synchronization ends, until that is reported
+    first_sync_ends_at BIGINT
 );
 
 -- Events that were refused because their directory belongs to another organization, counted since the operator was last

@@ -433,7 +433,9 @@ CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 CREATE TABLE directory_activity (
     directory_id TEXT    PRIMARY KEY,
     heard_at     INTEGER NOT NULL,
-    told_at      INTEGER
+    told_at      INTEGER,
+    -- when its first synchronization ends, until that is reported
+    first_sync_ends_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- Events that were refused because their directory belongs to another organization, counted since the operator was last

@@ -20,7 +20,7 @@ fn database_and_reports_are_for_this_user_alone() {
     });
     let review = home.path().join("review.csv");
     let mut report = rosterd();
-    report.args(["audit", "report", "--tenant", "org_1", "--out"]).arg(&review);
+    report.args(["audit", "report", "--tenant", "", "--out"]).arg(&review);
     stdout(&output(report.env("DATABASE_URL", &database)));
 
     for name in ["rosterd.db", "rosterd.db-wal", "rosterd.db-shm", "rosterd.db.lock", "review.csv"] {

@@ -80,7 +80,7 @@ both! {
         office.send(app);
 
         assert_eq!(office.mails().len(), 1);
-        assert_eq!(notices(&["list", "--tenant", "org_2"]), "none\n");
+        assert_eq!(notices(&["list", "--tenant", "org_1", "--state", "dead"]), "none\n");
     }
 }
 

@@ -132,6 +132,38 @@ both! {
         office.send(app);
 
         assert_eq!(subjects(&office.mails()), ["Directory connected: Directory dir_1 (org_1)"]);
+        // The silence ends with a count; later changes are mailed one by one.
+        app.clock.advance_seconds(6 * 3_600 - 700);
+        office.send(app);
+        assert_eq!(office.mails().len(), 1);
+        app.clock.advance_seconds(700);
+        office.send(app);
+        later(app);
+        office.send(app);
+        let mails = office.mails();
+        assert_eq!(subjects(&mails)[1..], ["Directory synchronized: 2 people hold privileged roles (org_1)"]);
+        assert!(mails[1].raw.contains("Given u1") && mails[1].raw.contains("Given u2"), "{}", mails[1].raw);
+        app.play(&[joins("u3", named("g_admins", "Admins", 1), RECENT + 6 * 3_600)]);
+        later(app);
+        office.send(app);
+        assert_eq!(subjects(&office.mails())[2..], ["Privileged role granted: Given u3, admin (org_1)"]);
+    }
+}
+
+both! {
+    fn the_length_of_the_first_synchronization_is_a_setting(app, |config| config.mail.first_sync_hours = 0) {
+        let office = Office::of(app);
+        map(app, GROUPS);
+        app.play(&[event("d1", "dsync.activated", RECENT - 600, directory("dir_1", "org_1", RECENT - 600))]);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), RECENT - 500)]);
+        later(app);
+        office.send(app);
+        app.clock.advance_seconds(7 * 3_600);
+        office.send(app);
+
+        let mut mails = subjects(&office.mails()).iter().map(|subject| (*subject).to_owned()).collect::<Vec<_>>();
+        mails.sort();
+        assert_eq!(mails, ["Directory connected: Directory dir_1 (org_1)", "Privileged role granted: Given u1, admin (org_1)"]);
     }
 }
 
