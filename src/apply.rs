@@ -19,6 +19,7 @@ pub mod prefetch;
 pub mod protected_roles;
 pub mod recompute;
 pub mod refused;
+pub mod refused_deliveries;
 pub mod users;
 
 use std::collections::{BTreeSet, HashMap};
@@ -182,6 +183,7 @@ pub fn apply(
     if inbox_ids.is_empty() {
         return Ok(applied);
     }
+    let now = not_before(&received_at, now);
     let mut consequences = Consequences::default();
     let batch = Deliveries { ids: &inbox_ids, event_keys: &event_keys, received_at: &received_at };
 
@@ -242,6 +244,14 @@ pub fn apply(
     (applied.leavers, applied.notices) = (consequences.leavers(), consequences.notices.len());
     applied.event_keys = event_keys;
     Ok(applied)
+}
+
+/// The time of applying is read before deliveries are taken, so the newest may have been received after it. No record says
+/// that a delivery was applied before it was received. The clock of another process may be wrong by more, and is not followed.
+fn not_before(received_at: &[Timestamp], now: Timestamp) -> Timestamp {
+    const MOST_SECONDS: i64 = 5;
+    let plausible = received_at.iter().copied().filter(|at| *at < now.plus_seconds(MOST_SECONDS));
+    plausible.fold(now, Timestamp::max)
 }
 
 /// Folds every observation, and returns the claim of each delivery that names a directory. Late observations about an erased
@@ -330,6 +340,7 @@ fn refuse(
             detail,
             attempts: *attempts,
             claims: Some((directory_id.clone(), organization_id.clone())),
+            retry_at: None,
         });
         let counted = refused.entry(directory_id.clone()).or_insert_with(|| RefusedClaim {
             organization_id: String::new(),
@@ -383,4 +394,17 @@ fn write_facts(conn: &mut Serialized<'_>, state: &StateSlice) -> Result<BTreeSet
     let mentions: Vec<_> = touched.mentions.iter().collect();
     let naming = roles::mention(conn, &mentions)?;
     Ok(naming.iter().filter_map(|claim_id| state.claim(*claim_id)?.tenant_id.clone()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_not_applied_before_it_was_received_unless_a_clock_is_wrong() {
+        let at = Timestamp::from_millis;
+        assert_eq!(not_before(&[at(900), at(1_500)], at(1_000)), at(1_500));
+        assert_eq!(not_before(&[at(900), at(9_000)], at(1_000)), at(1_000));
+        assert_eq!(not_before(&[], at(1_000)), at(1_000));
+    }
 }

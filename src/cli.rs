@@ -29,7 +29,10 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::{self, Config},
-    db::{Database, Url, migrate::migrate},
+    db::{
+        Database, Url,
+        migrate::{is_migrated, migrate},
+    },
     operator::known_tenant,
     runtime::telemetry,
 };
@@ -206,7 +209,11 @@ fn open(config: &Config) -> Result<Database, Failure> {
         )
         .into());
     }
-    Ok(Database::new(&config.database_url, 2))
+    let database = Database::new(&config.database_url, 2);
+    if !is_migrated(&database)? {
+        return Err("the database has no tables of rosterd; correct DATABASE_URL, or create the tables with `rosterd migrate`".into());
+    }
+    Ok(database)
 }
 
 /// Refuses a tenant that does not exist, and names those with a similar id or name.

@@ -14,6 +14,7 @@ pub mod migrate;
 mod pooler;
 mod postgres_url;
 pub mod probe;
+pub mod row_by_row;
 #[expect(missing_docs, reason = "`table!` writes the items; the migrations describe the tables")]
 pub mod schema;
 mod sequences;

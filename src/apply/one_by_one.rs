@@ -1,8 +1,9 @@
 //! When a batch fails: its deliveries are applied one by one, so that the bad one sets only itself aside (lesson 16).
 //!
-//! What the database refuses for good is a dead letter at once; a row that is locked is waited for without counting; what may pass is tried again with growing pauses, a
-//! bounded number of times. Order does not matter to the outcome, so nobody waits for it, not even newer events of
-//! the same person (promise 5).
+//! A change that the database refuses becomes a dead letter at once, which [`super::refused_deliveries`] tries again. A
+//! delivery whose row is locked waits, and this does not count as an attempt. A delivery that fails for an unknown reason is
+//! tried again with growing pauses, a bounded number of times. Order does not matter to the outcome, so no delivery waits for
+//! another one, not even newer events of the same person (promise 5).
 
 use super::{
     ApplyError, Batch, apply, expect_mapping,
@@ -16,6 +17,7 @@ use crate::{
         queue::{self, QueueQuery},
     },
     runtime::clock::Timestamp,
+    tables::refused,
 };
 
 /// Attempts before a delivery that keeps failing is set aside.
@@ -156,6 +158,7 @@ fn set_back(
         detail: error.to_string(),
         attempts,
         claims: None,
+        retry_at: Some(now.plus_seconds(refused::pause_seconds(1))),
     };
     database.write_serialized::<_, DbError>(|conn| {
         dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;

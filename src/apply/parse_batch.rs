@@ -83,6 +83,7 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
             detail,
             attempts,
             claims: None,
+            retry_at: None,
         };
         match Source::named(&source).map(|source| source.read(&body)) {
             Some(Ok(Reading::Fact(observation, _)))
@@ -98,6 +99,7 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
                     ),
                     attempts,
                     claims: None,
+            retry_at: None,
                 });
             }
             Some(Ok(Reading::Fact(observation, left_out))) => {

@@ -33,6 +33,14 @@ pub struct Retried {
     pub notices: usize,
 }
 
+impl std::ops::AddAssign for Retried {
+    fn add_assign(&mut self, other: Self) {
+        self.applied += other.applied;
+        self.leavers += other.leavers;
+        self.notices += other.notices;
+    }
+}
+
 /// Tries those that are due. An error means that the database cannot work; then nothing is counted against anybody.
 pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retried, ApplyError> {
     let due = database.read::<_, DbError>(|conn| Ok(refused::due(conn, now, MOST)?))?;
@@ -64,10 +72,12 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
     Ok(outcome)
 }
 
-/// Why one thing alone was refused.
+/// Why one change alone was refused.
 pub struct Refusal {
-    detail: String,
-    busy: bool,
+    /// The database's reason.
+    pub detail: String,
+    /// A row is locked for a moment; this does not count as an attempt.
+    pub busy: bool,
 }
 
 impl Refusal {

@@ -107,8 +107,18 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         Verb::List { state, limit, format } => {
             let entries =
                 database.read::<_, DbError>(|conn| Ok(listing::list(conn, *state, (*limit).into())?))?;
-            let columns =
-                vec!["id", "received_at", "source", "event", "kind", "state", "attempts", "reason", "detail"];
+            let columns = vec![
+                "id",
+                "received_at",
+                "source",
+                "event",
+                "kind",
+                "state",
+                "attempts",
+                "next_attempt",
+                "reason",
+                "detail",
+            ];
             List { columns, rows: entries.iter().map(row).collect() }.print(*format)?;
         }
         Verb::Show { id } => {
@@ -185,6 +195,7 @@ fn row(entry: &ListedDelivery) -> Vec<Value> {
         entry.kind.as_str().into(),
         entry.state.as_str().into(),
         entry.attempts.into(),
+        entry.next_attempt().map(|time| time.to_string()).into(),
         entry.reason.as_deref().into(),
         entry.detail.as_deref().into(),
     ]
@@ -201,6 +212,9 @@ fn show(entry: &ListedDelivery, body: &[u8]) -> std::io::Result<()> {
     line("received_at", &entry.received_at().to_string());
     line("state", &entry.state);
     line("attempts", &entry.attempts.to_string());
+    if let Some(next) = entry.next_attempt() {
+        line("next attempt", &next.to_string());
+    }
     if let (Some(reason), Some(detail)) = (&entry.reason, &entry.detail) {
         line("reason", &format!("{reason}: {detail}"));
     }

@@ -9,7 +9,7 @@ use super::{Failure, Format, expect_any_tenant, operator::By, output::List};
 use crate::{
     config::Config,
     db::Database,
-    operator::rebuild::{Difference, Rebuild, rebuild},
+    operator::rebuild::{Difference, Rebuild, RowChange, rebuild},
     runtime::clock::Clock,
 };
 
@@ -38,12 +38,28 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
         by: &by,
     };
     let differences = rebuild(database, wanted, Clock::System.now())?;
-    let columns = vec!["table", "key", "change", "shown", "log"];
+    let columns = vec!["table", "key", "change", "shown", "log", "refused"];
     List { columns, rows: differences.iter().map(row).collect() }.print(arguments.format)?;
-    match (differences.len(), arguments.dry_run) {
+    let count = |of: fn(&&Difference) -> bool| differences.iter().filter(of).count();
+    let retained = count(|difference| difference.change == RowChange::Retained);
+    let refused =
+        count(|difference| difference.refused.is_some() && difference.change != RowChange::Retained);
+    match (differences.len() - retained, arguments.dry_run) {
         (0, _) => eprintln!("the tables agree with the inbox"),
         (n, true) => eprintln!("{n} rows differ; nothing was changed"),
-        (n, false) => eprintln!("{n} rows differed and were repaired"),
+        (n, false) => eprintln!("{n} rows differed; {} of them were repaired", n - refused),
+    }
+    if retained > 0 {
+        eprintln!(
+            "{retained} inactive rows of former tenants remain, because rows of the application reference them; such a row is \
+             deleted after the reference is gone"
+        );
+    }
+    if refused > 0 {
+        eprintln!(
+            "a constraint of the application refuses {refused} repairs: correct it, and run `rosterd rebuild` again"
+        );
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -56,5 +72,6 @@ fn row(difference: &Difference) -> Vec<Value> {
         if columns.is_empty() { Value::Null } else { Value::Object(columns) }
     };
     let (shown, log) = (side(|column| column.1.clone()), side(|column| column.2.clone()));
-    vec![difference.table.name.into(), difference.key.join(" ").into(), change.into(), shown, log]
+    let refused = difference.refused.as_deref().into();
+    vec![difference.table.name.into(), difference.key.join(" ").into(), change.into(), shown, log, refused]
 }

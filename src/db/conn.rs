@@ -64,7 +64,7 @@ pub enum UrlError {
     #[error("DATABASE_URL names no file; write sqlite://rosterd.db or sqlite:///var/lib/rosterd/rosterd.db")]
     NoFile,
     #[error(
-        "DATABASE_URL cannot be read: in user and password write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and the like; \
+        "DATABASE_URL cannot be read: in user and password write @ as %40, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20 and the like; \
          a port is a number"
     )]
     /// libpq cannot read it.

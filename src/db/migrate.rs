@@ -22,10 +22,8 @@ pub enum MigrateError {
     /// The database failed.
     #[error("{0}")]
     Database(#[from] DbError),
-    #[error(
-        "the schema could not be migrated: {0}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
-    )]
     /// A migration failed and was rolled back.
+    #[error("the schema could not be migrated: {0}")]
     Migration(String),
     /// A newer version of rosterd has migrated this database.
     #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
@@ -60,8 +58,12 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
 /// Needs no privilege without reason: a role without the right to create schemas or tables can start rosterd when they
 /// exist already.
 fn bring_up(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
-    if !has_schema(pg)? {
-        pg.batch_execute("CREATE SCHEMA rosterd")?;
+    if !has_schema(pg)?
+        && let Err(error) = pg.batch_execute("CREATE SCHEMA rosterd")
+    {
+        return Err(MigrateError::Migration(format!(
+            "{error}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
+        )));
     }
     let ran = if missing(pg)? == 0 { Vec::new() } else { run(pg, POSTGRES)? };
     set_forward(pg)?;
@@ -132,6 +134,26 @@ pub fn count_tables(conn: &mut Conn) -> diesel::QueryResult<i64> {
         ))
         .get_result(pg),
     }
+}
+
+/// Whether `rosterd migrate` was ever run on this database. Writes nothing, so it may be another program's database.
+pub fn is_migrated(database: &Database) -> Result<bool, DbError> {
+    database.read(|conn| {
+        Ok(match conn {
+            Conn::Postgres(pg) => sql_query(
+                "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = 'rosterd' AND c.relname = 'inbox'",
+            )
+            .execute(pg)?,
+            Conn::Sqlite(sqlite) => {
+                let found: i64 = select(sql::<BigInt>(
+                    "(SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('inbox', 'properties'))",
+                ))
+                .get_result(sqlite)?;
+                usize::from(found == 2)
+            }
+        } > 0)
+    })
 }
 
 /// How many migrations `migrate` would run. Changes nothing.

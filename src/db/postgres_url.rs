@@ -50,7 +50,7 @@ const UNREADABLE: [&str; 8] = [
 /// An error text of libpq about a connection to `url`, without the passwords of `url`.
 pub(super) fn without_password(said: &str, url: &str) -> String {
     if UNREADABLE.iter().any(|beginning| said.contains(beginning)) {
-        return "a parameter of DATABASE_URL cannot be read; write & as %26, = as %3D and % as %25 in its values".to_owned();
+        return "a parameter of DATABASE_URL cannot be read; write & as %26, = as %3D, % as %25 and a blank as %20 in its values".to_owned();
     }
     let mut said = said.to_owned();
     for password in passwords(url) {

@@ -43,6 +43,7 @@ table! {
         discard_reason -> Nullable<Text>,
         directory_id -> Nullable<Text>,
         organization_id -> Nullable<Text>,
+        retry_at -> Nullable<BigInt>,
     }
 }
 

@@ -1,12 +1,15 @@
 //! Table `dead_letters`: deliveries that could not be applied, each with its reason, until an operator retries or discards
-//! it. No delivery is lost without a notice (promise 8).
+//! it. A change that the database refuses is also tried again automatically. No delivery is lost without a notice (promise 8).
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 
 use super::queue;
 use crate::{
     db::{Conn, bulk::Rows, schema::dead_letters},
-    outbox::{self, Notice, notice::GivenUp},
+    outbox::{
+        self, Notice,
+        notice::{self, GivenUp},
+    },
     runtime::clock::Timestamp,
 };
 
@@ -16,8 +19,8 @@ pub const NOT_UNDERSTOOD: &str = "not_understood";
 pub const OTHER_TENANT: &str = "other_tenant";
 /// Its time is more than a day ahead of the clock that received it.
 pub const TIME_AHEAD: &str = "time_ahead";
-/// The database refuses the change.
-pub const REFUSED: &str = "refused";
+/// The database refuses the change, which is tried again automatically.
+pub const REFUSED: &str = notice::REFUSED;
 
 /// A delivery that cannot be applied, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct DeadLetter {
     pub attempts: i16,
     /// Of an event that speaks for another tenant: the directory, and the organization that is named for it.
     pub claims: Option<(String, String)>,
+    /// The time of the next automatic attempt; `None` when only an operator can help.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// Records dead letters and writes their notices. The caller removes them from the queue.
@@ -44,14 +49,17 @@ pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryRes
         .integer("died_at", |_| now.micros())
         .optional_text("directory_id", |letter| Some(letter.claims.as_ref()?.0.as_str()))
         .optional_text("organization_id", |letter| Some(letter.claims.as_ref()?.1.as_str()))
+        .optional_integer("retry_at", |letter| letter.retry_at.map(Timestamp::micros))
         .execute(
             conn,
-            "INSERT INTO dead_letters (inbox_id, reason, detail, attempts, died_at, directory_id, organization_id) \
-             SELECT r.inbox_id, r.reason, r.detail, r.attempts, r.died_at, r.directory_id, r.organization_id \
+            "INSERT INTO dead_letters \
+             (inbox_id, reason, detail, attempts, died_at, directory_id, organization_id, retry_at) \
+             SELECT r.inbox_id, r.reason, r.detail, r.attempts, r.died_at, r.directory_id, r.organization_id, r.retry_at \
              FROM {rows} WHERE true \
              ON CONFLICT (inbox_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
              attempts = excluded.attempts, died_at = excluded.died_at, discarded_at = NULL, discard_reason = NULL, \
-             directory_id = excluded.directory_id, organization_id = excluded.organization_id",
+             directory_id = excluded.directory_id, organization_id = excluded.organization_id, \
+             retry_at = excluded.retry_at",
         )?;
     // Events that claim another organization's directory are counted and reported once a day (`tables::refused_claims`).
     let given_up = letters.iter().filter(|letter| letter.reason != OTHER_TENANT).map(|letter| GivenUp {
@@ -106,11 +114,53 @@ fn put_back(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<()> {
     Ok(())
 }
 
+/// The dead letters that are due for an automatic attempt.
+pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<i64>> {
+    dead_letters::table
+        .filter(dead_letters::retry_at.le(now.micros()))
+        .order((dead_letters::retry_at, dead_letters::inbox_id))
+        .limit(limit)
+        .select(dead_letters::inbox_id)
+        .load(conn)
+}
+
+/// Removes a dead letter before an automatic attempt, and returns its number of attempts. `None` when an operator or another
+/// process has dealt with it meanwhile. The caller applies the delivery in the same transaction.
+pub fn remove_due(conn: &mut Conn, inbox_id: i64, now: Timestamp) -> QueryResult<Option<i16>> {
+    let due = || dead_letters::table.find(inbox_id).filter(dead_letters::retry_at.le(now.micros()));
+    let attempts = due().select(dead_letters::attempts).first(conn).optional()?;
+    diesel::delete(due()).execute(conn)?;
+    Ok(attempts)
+}
+
+/// Records an automatic attempt that failed: its number, the database's reason, and the time of the next attempt. The dead
+/// letter is as old as before and is not reported again. Nothing changes when an operator has dealt with it meanwhile.
+pub fn postpone(
+    conn: &mut Conn,
+    inbox_id: i64,
+    attempts: i16,
+    detail: &str,
+    retry_at: Timestamp,
+) -> QueryResult<()> {
+    diesel::update(dead_letters::table.find(inbox_id).filter(dead_letters::retry_at.is_not_null()))
+        .set((
+            dead_letters::attempts.eq(attempts),
+            dead_letters::detail.eq(detail),
+            dead_letters::retry_at.eq(retry_at.micros()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Discards a dead letter for ever; its row remains as a record. Returns false when there is no such open dead letter.
 pub fn discard(conn: &mut Conn, inbox_id: i64, reason: &str, now: Timestamp) -> QueryResult<bool> {
     let open = dead_letters::table.find(inbox_id).filter(dead_letters::discarded_at.is_null());
     let changed = diesel::update(open)
-        .set((dead_letters::discarded_at.eq(now.micros()), dead_letters::discard_reason.eq(reason)))
+        .set((
+            dead_letters::discarded_at.eq(now.micros()),
+            dead_letters::discard_reason.eq(reason),
+            dead_letters::retry_at.eq(None::<i64>),
+        ))
         .execute(conn)?;
     Ok(changed > 0)
 }

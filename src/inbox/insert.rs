@@ -152,6 +152,7 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
                     detail: detail.to_owned(),
                     attempts: 0,
                     claims: None,
+                    retry_at: None,
                 };
                 dead_letters::bury(conn, &[letter], delivery.received_at)?;
             }

@@ -67,12 +67,20 @@ pub struct ListedDelivery {
     /// The sentence that explains the reason.
     #[diesel(sql_type = Nullable<Text>)]
     pub detail: Option<String>,
+    /// The time of the next automatic attempt, of a dead letter that has one; microseconds.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub retry_at: Option<i64>,
 }
 
 impl ListedDelivery {
     /// When it was received.
     pub fn received_at(&self) -> Timestamp {
         Timestamp::from_micros(self.received_at)
+    }
+
+    /// The next automatic attempt, of a dead letter that has one.
+    pub fn next_attempt(&self) -> Option<Timestamp> {
+        self.retry_at.map(Timestamp::from_micros)
     }
 }
 
@@ -81,7 +89,7 @@ const ENTRIES: &str = "SELECT * FROM (\
      CASE WHEN d.discarded_at IS NOT NULL THEN 'discarded' WHEN d.inbox_id IS NOT NULL THEN 'dead' \
      WHEN q.inbox_id IS NOT NULL THEN 'pending' WHEN i.disposition = 1 THEN 'ignored' ELSE 'applied' END AS state, \
      CAST(COALESCE(d.attempts, q.attempts, 0) AS smallint) AS attempts, d.reason, \
-     COALESCE(d.discard_reason, d.detail) AS detail \
+     COALESCE(d.discard_reason, d.detail) AS detail, d.retry_at \
      FROM inbox i LEFT JOIN inbox_queue q ON q.inbox_id = i.id LEFT JOIN dead_letters d ON d.inbox_id = i.id) e";
 
 /// Deliveries, the newest first; of one state or all.

@@ -97,20 +97,25 @@ pub fn take(conn: &mut Conn, now: Timestamp, wanted: &QueueQuery) -> QueryResult
         total += size.max(1);
         fits
     });
-    let ids: Vec<i64> = fitting.map(|(id, _, _)| *id).collect();
-    let is_full = due.len() >= *limit || ids.len() < due.len();
-    let mut rows: Vec<Row> = Rows::of(&ids).integer("id", |id| *id).load(
+    let fitting: Vec<(i64, i16)> = fitting.map(|(id, attempts, _)| (*id, *attempts)).collect();
+    let is_full = due.len() >= *limit || fitting.len() < due.len();
+    Ok(QueuedBatch { queued: stored(conn, &fitting)?, is_full })
+}
+
+/// Reads deliveries from the log, whatever their state: (id, number of attempts), in the order of ids.
+pub fn stored(conn: &mut Conn, deliveries: &[(i64, i16)]) -> QueryResult<Vec<Queued>> {
+    let mut rows: Vec<Row> = Rows::of(deliveries).integer("id", |(id, _)| *id).load(
         conn,
         "SELECT i.id, i.event_key, i.source, i.received_at, i.body FROM {rows} JOIN inbox i ON i.id = r.id",
     )?;
     rows.sort_unstable_by_key(|row| row.id);
     let queued = |Row { id: inbox_id, event_key, source, received_at, body }| {
-        let place = due.binary_search_by_key(&inbox_id, |(id, _, _)| *id).ok();
-        let attempts = place.and_then(|place| due.get(place)).map_or(0, |(_, attempts, _)| *attempts);
+        let place = deliveries.binary_search_by_key(&inbox_id, |(id, _)| *id).ok();
+        let attempts = place.and_then(|place| deliveries.get(place)).map_or(0, |(_, attempts)| *attempts);
         let received_at = Timestamp::from_micros(received_at);
         Queued { inbox_id, event_key, source, attempts, received_at, body: body.into() }
     };
-    Ok(QueuedBatch { queued: rows.into_iter().map(queued).collect(), is_full })
+    Ok(rows.into_iter().map(queued).collect())
 }
 
 /// (id, source, body) of deliveries in any state, for a derivation that needs their content again.

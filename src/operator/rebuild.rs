@@ -74,9 +74,9 @@ pub fn rebuild(
     }
     database.write_serialized(|conn| {
         let rules = in_force(conn, rebuild.rules)?;
-        let (shadow, differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
+        let (shadow, mut differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
         guarded::check(conn, &rules, &differences)?;
-        exchange::exchange(conn, &shadow.database, rebuild.tenant, &differences)?;
+        exchange::exchange(conn, &shadow.database, rebuild.tenant, &mut differences)?;
         audit::record(conn, &record::entries(&differences, rebuild.by), now)?;
         Ok(differences)
     })

@@ -283,6 +283,9 @@ pub struct Period {
     pub until: i64,
 }
 
+/// The reason of a dead letter whose change the database refuses.
+pub const REFUSED: &str = "refused";
+
 /// A delivery that became a dead letter, or a change that the database refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
@@ -297,6 +300,13 @@ pub struct GivenUp {
     pub detail: String,
     /// When it happened.
     pub at: i64,
+}
+
+impl GivenUp {
+    /// Whether the change is tried again automatically, because the database refuses it.
+    pub fn is_retried(&self) -> bool {
+        self.entity.is_some() || self.reason == REFUSED
+    }
 }
 
 /// Events of a directory, since the last notice, that name another organization than its owner.

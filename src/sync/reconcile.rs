@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -21,12 +22,18 @@ use crate::{
     db::{Database, DbError},
     decide::{Rules, fact::EntityKind},
     inbox::insert::append_within,
-    runtime::clock::{Clock, Timestamp},
+    runtime::{
+        clock::{Clock, Timestamp},
+        wake::Wake,
+    },
     tables::{claims, comparisons, facts},
 };
 
 /// Directories that are compared at once: one that is slow, or waits for its limit, holds up nobody else for long.
 const AT_ONCE: usize = 4;
+
+/// The pause between two looks for something to apply.
+const APPLY_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
@@ -138,22 +145,26 @@ impl Reconcile<'_> {
         let queue: Mutex<VecDeque<Subject>> = Mutex::new(subjects.into());
         let (done, outcome) = (AtomicU64::new(0), Mutex::new(Vec::new()));
         (self.progress)(0, total);
-        std::thread::scope(|scope| {
-            for _ in 0..AT_ONCE.min(usize::try_from(total).unwrap_or(AT_ONCE)) {
-                scope.spawn(|| {
-                    loop {
-                        let next = queue.lock().pop_front();
-                        let Some(subject) = next else { return };
-                        let compared = self.one(&subject).and_then(|report| self.finished(report, &context));
-                        let stop = compared.is_err();
-                        outcome.lock().push(compared);
-                        (self.progress)(done.fetch_add(1, Ordering::SeqCst) + 1, total);
-                        if stop {
-                            queue.lock().clear();
-                        }
-                    }
-                });
+        let work = || {
+            loop {
+                let next = queue.lock().pop_front();
+                let Some(subject) = next else { return };
+                let compared = self.one(&subject).and_then(|report| self.finished(report, &context));
+                let stop = compared.is_err();
+                outcome.lock().push(compared);
+                (self.progress)(done.fetch_add(1, Ordering::SeqCst) + 1, total);
+                if stop {
+                    queue.lock().clear();
+                }
             }
+        };
+        let finished = Wake::default();
+        std::thread::scope(|scope| {
+            let workers = AT_ONCE.min(usize::try_from(total).unwrap_or(AT_ONCE));
+            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            scope.spawn(|| self.apply_until(&finished));
+            workers.into_iter().for_each(|worker| drop(worker.join()));
+            finished.stop();
         });
         let mut reports = outcome.into_inner().into_iter().collect::<Result<Vec<Report>, _>>()?;
         reports.sort_by(|a, b| (&a.tenant_id, &a.directory_id).cmp(&(&b.tenant_id, &b.directory_id)));
@@ -184,6 +195,14 @@ impl Reconcile<'_> {
 
     pub(super) fn settled(&self) -> Result<(), ReconcileError> {
         if self.dry_run { Ok(()) } else { (self.settle)().map_err(ReconcileError::Apply) }
+    }
+
+    /// Applies what the lists bring in while further pages are read, so that a large directory takes no longer than its
+    /// requests. A failure ends this alone: the comparison meets it again when it waits for the end of applying.
+    fn apply_until(&self, finished: &Wake) {
+        while !self.dry_run && !finished.is_stopping() && (self.settle)().is_ok() {
+            finished.wait(APPLY_EVERY);
+        }
     }
 
     pub(super) fn append<'b>(&self, losses: impl Iterator<Item = &'b Loss>) -> Result<(), ReconcileError> {

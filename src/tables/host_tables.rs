@@ -243,7 +243,7 @@ impl PublishedTable {
     }
 
     /// Deletes rows by key.
-    pub fn delete(&self, conn: &mut Conn, keys: &[&Vec<String>]) -> QueryResult<()> {
+    pub fn delete(&self, conn: &mut Serialized<'_>, keys: &[&Vec<String>]) -> QueryResult<()> {
         let mut bulk = Rows::of(keys);
         let names: Vec<_> = self.names().take(self.key).collect();
         for (n, name) in names.iter().enumerate() {

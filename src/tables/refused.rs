@@ -36,7 +36,7 @@ pub struct RefusedChange {
 }
 
 /// The pause before the next attempt: 10 s, 20 s, 40 s, then a minute; after ten attempts ten minutes.
-fn pause_seconds(attempts: i16) -> i64 {
+pub fn pause_seconds(attempts: i16) -> i64 {
     match attempts {
         ..=3 => 10_i64 << attempts.clamp(1, 3).saturating_sub(1),
         4..=10 => 60,
@@ -45,7 +45,7 @@ fn pause_seconds(attempts: i16) -> i64 {
 }
 
 /// The pause for a row that is locked for a moment.
-const BUSY_SECONDS: i64 = 3;
+pub const BUSY_SECONDS: i64 = 3;
 
 impl RefusedChange {
     /// A change that was not refused yet.

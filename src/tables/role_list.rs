@@ -10,6 +10,7 @@ use crate::{
     db::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
+        row_by_row::write_allowed,
         schema::{claims, role_mentions, roles, tenants},
     },
     decide::mapping::Mapping,
@@ -54,11 +55,16 @@ pub fn settle(
             differ(slug, Some(name), None);
         }
     }
-    let gone: Vec<&Relisted> = relisted.iter().filter(|role| role.is.is_none()).collect();
-    Rows::of(&gone).text("tenant_id", |role| &role.tenant_id).text("slug", |role| &role.slug).execute(
-        conn,
-        "DELETE FROM roles WHERE (tenant_id, slug) IN (SELECT r.tenant_id, r.slug FROM {rows})",
-    )?;
+    let gone: Vec<Relisted> = relisted.iter().filter(|role| role.is.is_none()).cloned().collect();
+    for retained in write_allowed(conn, &gone, &delete)? {
+        tracing::warn!(
+            tenant.id = retained.row.tenant_id,
+            role = retained.row.slug,
+            error = retained.detail,
+            "a row of the application keeps a role in the list that nobody has any more; the next change of the list tries again"
+        );
+        relisted.retain(|role| *role != retained.row);
+    }
     let put: Vec<(&Relisted, &str)> =
         relisted.iter().filter_map(|role| Some((role, role.is.as_deref()?))).collect();
     Rows::of(&put)
@@ -70,6 +76,14 @@ pub fn settle(
             &Upsert { table: "roles", key: &["tenant_id", "slug"], set: &["name"], ..Upsert::PLAIN },
         )?;
     Ok(relisted)
+}
+
+fn delete(conn: &mut Serialized<'_>, gone: &[Relisted]) -> QueryResult<()> {
+    Rows::of(gone).text("tenant_id", |role| &role.tenant_id).text("slug", |role| &role.slug).execute(
+        conn,
+        "DELETE FROM roles WHERE (tenant_id, slug) IN (SELECT r.tenant_id, r.slug FROM {rows})",
+    )?;
+    Ok(())
 }
 
 /// The slugs of a tenant's roles, sorted.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diesel::{
-    Connection, QueryResult, QueryableByName,
+    QueryResult, QueryableByName,
     sql_types::{BigInt, Nullable, Text},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     db::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
+        row_by_row::write_allowed,
     },
     decide::{
         email_key::email_key,
@@ -143,6 +144,20 @@ pub fn of_idp_ids(conn: &mut Conn, keys: &BTreeSet<Key>) -> QueryResult<BTreeSet
         "SELECT u.tenant_id, u.id AS named FROM {rows} JOIN users u ON u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id",
     )?;
     Ok(found.into_iter().map(|row| row.named).collect())
+}
+
+/// Those of these ids that a user of any tenant has.
+pub fn existing(conn: &mut Conn, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
+    #[derive(QueryableByName)]
+    struct Existing {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let ids: Vec<&String> = ids.iter().collect();
+    let found: Vec<Existing> = Rows::of(&ids)
+        .text("id", |id| id)
+        .load(conn, "SELECT DISTINCT u.id FROM {rows} JOIN users u ON u.id = r.id")?;
+    Ok(found.into_iter().map(|row| row.id).collect())
 }
 
 #[derive(QueryableByName)]
@@ -361,28 +376,12 @@ pub fn move_epoch(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
 
 /// Deletes rows in a tenant that turned out not to own the directory. A row that a row of the application references
 /// without ON DELETE remains, without access, and every later change of the user tries again.
-fn remove(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
-    use diesel::result::{DatabaseErrorKind as Kind, Error};
-    if keys.is_empty() {
-        return Ok(());
-    }
-    match conn.transaction(|conn| delete(conn, keys)) {
-        Err(Error::DatabaseError(
-            Kind::ForeignKeyViolation
-            | Kind::RestrictViolation
-            | Kind::NotNullViolation
-            | Kind::CheckViolation,
-            _,
-        )) => match keys {
-            [key] => shut(conn, key),
-            // Only referenced rows remain.
-            _ => keys.iter().try_for_each(|key| remove(conn, std::slice::from_ref(key))),
-        },
-        outcome => outcome,
-    }
+fn remove(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
+    let retained = write_allowed(conn, keys, &delete)?;
+    end_access(conn, &retained.iter().map(|row| row.row).collect::<Vec<_>>())
 }
 
-fn delete(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
+fn delete(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
     Rows::of(keys)
         .text("tenant_id", |key| key.0)
         .text("id", |key| key.1)
@@ -390,8 +389,9 @@ fn delete(conn: &mut Conn, keys: &[(&str, &str)]) -> QueryResult<()> {
     Ok(())
 }
 
-fn shut(conn: &mut Conn, key: &(&str, &str)) -> QueryResult<()> {
-    Rows::of(std::slice::from_ref(key)).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
+/// Ends the access of rows that cannot be deleted: (tenant, user).
+pub fn end_access(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
+    Rows::of(keys).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
         conn,
         "UPDATE users SET status = 'inactive', access_epoch = users.access_epoch + 1, \
          deprovisioned_at = COALESCE(users.deprovisioned_at, users.updated_at) FROM {rows} \

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     apply::{
         self, ApplyError, Batch, one_by_one, parse_batch::LeftOut, prefetch::Prefetcher, recompute, refused,
+        refused_deliveries,
     },
     db::{Database, DbError, Fault},
     decide::{Rules, state::Overruled},
@@ -192,7 +193,8 @@ impl Applier {
     }
 
     fn retry(&self, now: Timestamp) -> Result<bool, ApplyError> {
-        let retried = refused::step(&self.database, &self.rules(), now)?;
+        let mut retried = refused::step(&self.database, &self.rules(), now)?;
+        retried += refused_deliveries::step(&self.database, &self.rules(), now)?;
         self.log.grew(retried.applied);
         self.metrics.deprovisioned.inc_by(retried.leavers as u64);
         self.tell(retried.notices);

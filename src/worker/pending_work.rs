@@ -16,7 +16,7 @@ pub(super) struct Waiting {
     /// Somebody approved, or a hold that is due, or is announced now.
     #[diesel(sql_type = Bool)]
     pub(super) holds: bool,
-    /// Somebody whom the database refused is to be tried again.
+    /// A change that the database refused is due again.
     #[diesel(sql_type = Bool)]
     pub(super) refused: bool,
 }
@@ -28,7 +28,8 @@ const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= 
      AND NOT EXISTS (SELECT 1 FROM refused x WHERE x.kind = 2 AND x.id = h.user_id)) \
      OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now) \
      OR EXISTS (SELECT 1 FROM holds WHERE announce_at <= r.now)) AS holds, \
-     EXISTS (SELECT 1 FROM refused WHERE due_at <= r.now) AS refused FROM {rows}";
+     (EXISTS (SELECT 1 FROM refused WHERE due_at <= r.now) \
+     OR EXISTS (SELECT 1 FROM dead_letters WHERE retry_at <= r.now)) AS refused FROM {rows}";
 
 /// One cheap statement, prepared once, so that an idle service leaves its database alone.
 pub(super) fn waiting(database: &Database, now: Timestamp) -> Result<Waiting, DbError> {

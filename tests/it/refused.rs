@@ -4,10 +4,16 @@ use std::time::{Duration, Instant};
 
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use rosterd::{
-    apply::refused::{self, Retried},
+    apply::{
+        refused::{self, Retried},
+        refused_deliveries,
+    },
     db::DbError,
-    operator::holds::Verdict,
-    tables::host_tables::{GROUPS, USERS},
+    operator::{
+        holds::Verdict,
+        rebuild::{Difference, Rebuild, RowChange},
+    },
+    tables::host_tables::{GROUPS, ROLES, USERS},
 };
 use serde_json::{Value, json};
 
@@ -306,6 +312,127 @@ both! {
     }
 }
 
+/// The host allows one leaver of directory `a` and refuses the next.
+fn refuse_a_second_leaver(app: &TestApp) {
+    execute(
+        app,
+        "CREATE UNIQUE INDEX one_leaver ON users (tenant_id, status) WHERE status = 'inactive' AND tenant_id = 'org_a'",
+    );
+}
+
+fn allow_leavers(app: &TestApp) {
+    execute(app, "DROP INDEX one_leaver");
+}
+
+/// The dead letters: (event, attempts, detail).
+fn dead(app: &TestApp) -> Vec<(String, i16, String)> {
+    let dead = app.database().read::<_, DbError>(|conn| {
+        Ok(rosterd::inbox::listing::list(conn, Some(rosterd::inbox::listing::DeliveryState::Dead), 100)?)
+    });
+    let dead = dead.unwrap().into_iter();
+    dead.map(|one| (one.event, one.attempts, one.detail.unwrap_or_default())).collect()
+}
+
+both! {
+    fn a_leavers_own_event_that_the_host_refuses_is_applied_soon_after_the_host_has_corrected_its_constraint(app) {
+        beginning(app, 3);
+        refuse_a_second_leaver(app);
+        app.play(&[left("a", 2), left("a", 1)]);
+        assert_eq!(active(app), ["a00", "a01", "b00", "b01", "b02"]);
+        let reported = app.noticed("delivery_given_up");
+        assert_eq!(reported.len(), 1);
+
+        // Days of attempts: one dead letter, as old as it is, reported once.
+        for _ in 0..20 {
+            app.clock.advance_seconds(600);
+            app.drain();
+        }
+        let [(event, attempts, detail)] = <[_; 1]>::try_from(dead(app)).unwrap();
+        assert_eq!(event, "left_a1");
+        assert_eq!(attempts, 21, "{detail}");
+        assert!(detail.to_lowercase().contains("unique"), "{detail}");
+        assert_eq!(app.noticed("delivery_given_up"), reported);
+        let standing = app.get("/readyz").json()["dead_letters"].clone();
+        assert_eq!(standing["count"], 1);
+        assert_eq!(standing["oldest_seconds"].as_f64(), Some(12_000.0));
+
+        allow_leavers(app);
+        app.clock.advance_seconds(600);
+        app.drain();
+
+        assert_eq!(active(app), ["a00", "b00", "b01", "b02"]);
+        assert_eq!(dead(app), []);
+        assert!(app.noticed("deprovisioned").contains(&"a01".to_owned()));
+        assert_eq!(rebuilt(app), 0);
+    }
+}
+
+both! {
+    fn a_refused_delivery_that_the_operator_discards_is_not_tried_again(app) {
+        beginning(app, 2);
+        refuse_a_second_leaver(app);
+        app.play(&[left("a", 0), left("a", 1)]);
+        let id = app.database().read::<_, DbError>(|conn| Ok(rosterd::inbox::listing::list(conn, None, 1)?[0].id)).unwrap();
+        let now = app.clock.now();
+        let discarded = app.database().write_serialized::<_, DbError>(|conn| Ok(rosterd::inbox::dead_letters::discard(conn, id, "an exercise", now)?));
+        assert!(discarded.unwrap());
+
+        allow_leavers(app);
+        app.clock.advance_seconds(3_600);
+        app.drain();
+
+        assert!(active(app).contains(&"a01".to_owned()));
+        assert_eq!(app.inbox().into_iter().find(|(event, _)| event == "left_a1").unwrap().1, "discarded");
+    }
+}
+
+both! {
+    fn a_group_whose_deletion_the_hosts_key_refuses_is_deleted_when_the_key_is_gone(app) {
+        beginning(app, 1);
+        app.play(&[event("g", "dsync.group.created", 1, of("a", group("g1", 1)))]);
+        execute(app, "CREATE TABLE host_group (tenant_id TEXT, id TEXT, FOREIGN KEY (tenant_id, id) REFERENCES groups (tenant_id, id)); \
+             INSERT INTO host_group SELECT tenant_id, id FROM groups");
+
+        app.play(&[event("gone", "dsync.group.deleted", 2, of("a", group("g1", 2)))]);
+
+        assert_eq!(app.brief(GROUPS, &["id"]), ["g1"]);
+        assert_eq!(dead(app).len(), 1);
+        execute(app, "DROP TABLE host_group");
+        app.clock.advance_seconds(60);
+        app.drain();
+        assert_eq!(app.brief(GROUPS, &["id"]), Vec::<String>::new());
+        assert_eq!(dead(app), []);
+    }
+}
+
+both! {
+    fn a_failure_of_the_database_is_no_attempt_of_a_refused_delivery(app) {
+        beginning(app, 2);
+        refuse_a_second_leaver(app);
+        app.play(&[left("a", 0), left("a", 1)]);
+        allow_leavers(app);
+        break_the_database(app);
+
+        app.clock.advance_seconds(60);
+        assert!(refused_deliveries::step(app.database(), &app.config.rules(), app.clock.now()).is_err());
+        assert_eq!(dead(app)[0].1, 1);
+
+        mend(app);
+        app.drain();
+        assert_eq!(dead(app), []);
+    }
+}
+
+fn rebuild(app: &TestApp, dry_run: bool) -> Vec<Difference> {
+    let wanted = Rebuild { rules: &app.config.rules(), tenant: None, dry_run, by: "test" };
+    rosterd::operator::rebuild::rebuild(app.database(), wanted, app.clock.now()).unwrap()
+}
+
+/// The number of rows that differ from the log.
+fn rebuilt(app: &TestApp) -> usize {
+    rebuild(app, true).len()
+}
+
 both! {
     fn a_row_that_the_hosts_key_keeps_in_the_wrong_tenant_loses_access_and_blocks_nothing(app) {
         let nobodys = |id: &str, kind: &str, seconds| {
@@ -329,8 +456,50 @@ both! {
         assert_eq!(attempts(app), []);
         assert!(app.get("/metrics").body.contains("rosterd_dead_letters 0"));
 
+        // A rebuild knows the row and repairs all others.
+        execute(app, "UPDATE users SET email = 'wrong@acme.example' WHERE id = 'u2'");
+        let [retained, wrong] = <[_; 2]>::try_from(rebuild(app, false)).unwrap();
+        assert_eq!(retained.change, RowChange::Retained);
+        assert_eq!(retained.key, ["default", "u1"]);
+        assert!(retained.refused.is_some());
+        assert_eq!(wrong.key, ["org_1", "u2"]);
+        assert_eq!(rebuilt(app), 1);
+
         execute(app, "DROP TABLE host_user");
         app.play(&[nobodys("u1", "dsync.user.deleted", 10)]);
         assert_eq!(rows(), ["u1 org_1 inactive", "u2 org_1 active"]);
+        assert_eq!(rebuilt(app), 0);
+    }
+}
+
+both! {
+    fn a_rebuild_repairs_all_rows_but_those_that_the_hosts_constraint_refuses(app) {
+        beginning(app, 3);
+        execute(app, "UPDATE users SET job_title = 'wrong' WHERE id IN ('a00', 'a01', 'b02')");
+        // Of these two, the second is refused.
+        execute(app, "CREATE UNIQUE INDEX odd ON users (tenant_id) WHERE id IN ('a00', 'a01') AND job_title IS NULL");
+
+        let differences = rebuild(app, false);
+
+        let refused: Vec<_> = differences.iter().filter(|one| one.refused.is_some()).map(|one| one.key[1].as_str()).collect();
+        assert_eq!(refused, ["a01"]);
+        assert_eq!(differences.len(), 3);
+        assert_eq!(rebuild(app, true).len(), 1);
+    }
+}
+
+both! {
+    fn a_role_that_the_hosts_key_keeps_in_the_list_blocks_no_mapping_and_nobody_has_it(app) {
+        crate::roles::apply(app, "[roles.member]\n[roles.old]\n");
+        beginning(app, 2);
+        execute(app, "CREATE TABLE host_role (tenant_id TEXT, slug TEXT, FOREIGN KEY (tenant_id, slug) REFERENCES roles (tenant_id, slug)); \
+             INSERT INTO host_role SELECT tenant_id, slug FROM roles WHERE slug = 'old' AND tenant_id = 'org_a'");
+
+        crate::roles::apply(app, "[roles.member]\n[roles.new]\n");
+
+        assert_eq!(app.brief(ROLES, &["tenant_id", "slug"]), ["org_a member", "org_a new", "org_a old", "org_b member", "org_b new"]);
+        execute(app, "DROP TABLE host_role");
+        crate::roles::apply(app, "[roles.member]\n[roles.newest]\n");
+        assert_eq!(app.brief(ROLES, &["tenant_id", "slug"]), ["org_a member", "org_a newest", "org_b member", "org_b newest"]);
     }
 }

@@ -36,8 +36,11 @@ CREATE TABLE dead_letters (
     discard_reason TEXT,
     -- of an event that names another organization than the owner of its directory: both
     directory_id    TEXT,
-    organization_id TEXT
+    organization_id TEXT,
+    -- of a change that the database refuses: the next automatic attempt
+    retry_at        INTEGER
 ) STRICT;
+CREATE INDEX dead_letters_retry ON dead_letters (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
 CREATE INDEX dead_letters_directory ON dead_letters (directory_id) WHERE directory_id IS NOT NULL;
 

@@ -16,9 +16,9 @@ struct Mail {
     total: Count,
     /// Failures that are not in the mail.
     rest: Count,
-    /// The first dead letter, if there is one.
+    /// The first dead letter that waits for the operator, if there is one.
     delivery: Option<i64>,
-    /// Whether there are refused changes of users or groups.
+    /// Whether the database refuses a change, which is tried again automatically.
     refused: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn page(given_up: &[GivenUp], total: usize) -> Page {
         failures: given_up.iter().map(failure).collect(),
         total: Count(total),
         rest: rest(total, given_up.len()),
-        delivery: given_up.iter().find(|one| one.entity.is_none()).map(|one| one.inbox_id),
-        refused: given_up.iter().any(|one| one.entity.is_some()),
+        delivery: given_up.iter().find(|one| !one.is_retried()).map(|one| one.inbox_id),
+        refused: given_up.iter().any(GivenUp::is_retried),
     })
 }

@@ -7,7 +7,10 @@ use serde_json::Value;
 use super::RebuildError;
 use crate::{
     db::{Conn, Database, DbError},
-    tables::host_tables::{PublishedTable, TABLES, TENANTS},
+    tables::{
+        host_tables::{PublishedTable, TABLES, TENANTS, USERS},
+        users,
+    },
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,9 @@ pub enum RowChange {
     /// The tables show it, the log does not say it.
     Extra,
     Changed,
+    /// The former tenant of a user still has an inactive row, because a row of the application references it without
+    /// ON DELETE. It gives no access, and it is deleted when the reference is gone.
+    Retained,
 }
 
 impl RowChange {
@@ -25,6 +31,7 @@ impl RowChange {
             Self::Missing => "missing",
             Self::Extra => "extra",
             Self::Changed => "changed",
+            Self::Retained => "retained",
         }
     }
 }
@@ -41,6 +48,8 @@ pub struct Difference {
     pub(super) wanted: Option<Vec<Value>>,
     /// The row as it is shown.
     pub(super) shown: Option<Vec<Value>>,
+    /// The database's reason, if a constraint of the application refuses the repair.
+    pub refused: Option<String>,
 }
 
 /// Tenant by tenant, so that memory holds one tenant's table at a time.
@@ -57,7 +66,32 @@ pub(super) fn compare(
             differences.extend(rows(table, shown, wanted));
         }
     }
+    let homes = users_elsewhere(shadow, &differences)?;
+    for difference in &mut differences {
+        if is_retained(difference, &homes) {
+            difference.change = RowChange::Retained;
+        }
+    }
     Ok(differences)
+}
+
+/// The ids of users with an extra row who have a row in another tenant, as the log says.
+fn users_elsewhere(shadow: &Database, differences: &[Difference]) -> Result<BTreeSet<String>, RebuildError> {
+    let extra: BTreeSet<String> = differences
+        .iter()
+        .filter(|difference| difference.table.name == USERS.name && difference.change == RowChange::Extra)
+        .filter_map(|difference| difference.key.get(1).cloned())
+        .collect();
+    Ok(shadow.read::<_, DbError>(|conn| Ok(users::existing(conn, &extra)?))?)
+}
+
+fn is_retained(difference: &Difference, homes: &BTreeSet<String>) -> bool {
+    let status = USERS.names().position(|name| name == "status");
+    let shown = status.and_then(|status| difference.shown.as_ref()?.get(status)?.as_str());
+    difference.table.name == USERS.name
+        && difference.change == RowChange::Extra
+        && shown == Some("inactive")
+        && difference.key.get(1).is_some_and(|id| homes.contains(id))
 }
 
 /// Every tenant of which either side has rows in this table.
@@ -117,5 +151,5 @@ fn difference(
         (None, Some(_)) => (RowChange::Missing, Vec::new()),
         _ => (RowChange::Extra, Vec::new()),
     };
-    Some(Difference { table, key, change, columns, wanted, shown })
+    Some(Difference { table, key, change, columns, wanted, shown, refused: None })
 }

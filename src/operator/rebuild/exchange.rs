@@ -10,6 +10,7 @@ use crate::{
     db::{
         Conn, Database, DbError, Serialized,
         bulk::Rows,
+        row_by_row::{RefusedRow, write_allowed},
         schema::{claims, facts, memberships, role_mentions},
     },
     tables::{
@@ -23,30 +24,60 @@ use crate::{
 /// Rows copied in one statement.
 const PAGE: i64 = 5_000;
 
+/// Rows that a constraint of the application refuses remain as they are, each with the database's reason, and all others are
+/// exchanged. A row of a user that cannot be deleted loses its access.
 pub(super) fn exchange(
     conn: &mut Serialized<'_>,
     shadow: &Database,
     tenant: Option<&str>,
-    differences: &[Difference],
+    differences: &mut [Difference],
 ) -> Result<(), RebuildError> {
     // Machinery knows directories, not tenants; one tenant's rows are mended alone, a whole rebuild mends both.
     if tenant.is_none() {
         machinery(conn, shadow)?;
     }
     for table in TABLES.iter().filter(|table| table.name != GROUP_MEMBERS.name) {
-        let of_table = || differences.iter().filter(|difference| difference.table.name == table.name);
-        let gone: Vec<&Vec<String>> = of_table().filter(|d| d.wanted.is_none()).map(|d| &d.key).collect();
-        table.delete(conn, &gone)?;
-        let put: Vec<Vec<Value>> = of_table().filter_map(|difference| wanted(table, difference)).collect();
-        table.put(conn, &put)?;
+        let of_table: Vec<usize> = (0..differences.len())
+            .filter(|n| differences.get(*n).is_some_and(|difference| difference.table.name == table.name))
+            .collect();
+        let (put, gone): (Vec<usize>, Vec<usize>) = of_table
+            .into_iter()
+            .partition(|n| differences.get(*n).is_some_and(|difference| difference.wanted.is_some()));
+        let mut refused = write_allowed(conn, &gone, &|conn, gone| {
+            let keys: Vec<&Vec<String>> =
+                gone.iter().filter_map(|n| Some(&differences.get(*n)?.key)).collect();
+            table.delete(conn, &keys)
+        })?;
+        if table.name == USERS.name {
+            let retained = refused.iter().filter_map(|row| user(differences.get(row.row)?));
+            let retained: Vec<Key> = retained.collect();
+            let keys: Vec<_> = retained.iter().map(|key| (key.0.as_str(), key.1.as_str())).collect();
+            users::end_access(conn, &keys)?;
+        }
+        refused.extend(write_allowed(conn, &put, &|conn, put| {
+            let rows: Vec<Vec<Value>> =
+                put.iter().filter_map(|n| wanted(table, differences.get(*n)?)).collect();
+            table.put(conn, &rows)
+        })?);
+        for RefusedRow { row, detail } in refused {
+            if let Some(difference) = differences.get_mut(row) {
+                difference.refused = Some(detail);
+            }
+        }
     }
     Ok(users::move_epoch(conn, &reassigned(differences))?)
 }
 
+/// (tenant, user) of a row about a user.
+fn user(difference: &Difference) -> Option<Key> {
+    Some((difference.key.first()?.clone(), difference.key.get(1)?.clone()))
+}
+
 /// (tenant, user) whose roles differ while their own row tells no change of access: hosts must look again all the same.
 fn reassigned(differences: &[Difference]) -> Vec<Key> {
-    let of = |table: PublishedTable| differences.iter().filter(move |one| one.table.name == table.name);
-    let user = |one: &Difference| Some((one.key.first()?.clone(), one.key.get(1)?.clone()));
+    let of = |table: PublishedTable| {
+        differences.iter().filter(move |one| one.table.name == table.name && one.refused.is_none())
+    };
     let moved: BTreeSet<Key> =
         of(USERS).filter(|one| one.shown.is_none() || changes_access(one)).filter_map(user).collect();
     let roles: BTreeSet<Key> = of(USER_ROLES).filter_map(user).collect();

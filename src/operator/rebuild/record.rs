@@ -27,7 +27,10 @@ struct Mended<'a> {
 pub(super) fn entries(differences: &[Difference], by: &str) -> Vec<AuditEntry> {
     let mut mended: BTreeMap<(&str, &str), Mended<'_>> = BTreeMap::new();
     // Members are a view: what is behind them is mended as a whole.
-    for difference in differences.iter().filter(|difference| difference.table.name != GROUP_MEMBERS.name) {
+    let is_repaired = |difference: &&Difference| {
+        difference.table.name != GROUP_MEMBERS.name && difference.refused.is_none()
+    };
+    for difference in differences.iter().filter(is_repaired) {
         let mut key = difference.key.iter().map(String::as_str);
         let tenant_id = key.next().unwrap_or_default();
         let (subject, role) = (key.next().unwrap_or(tenant_id), key.next());

@@ -2,6 +2,9 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use rosterd::db::{Database, DbError, Url, migrate::count_tables};
+
 use crate::harness::{
     Backend, TestDatabase,
     process::{Served, output, rosterd, stdout},
@@ -71,6 +74,32 @@ fn a_verb_that_reads_makes_no_database_and_says_where_there_is_none() {
     let examined = String::from_utf8(output(&mut doctor).stdout).unwrap();
     assert!(examined.contains("there is no database at"), "{examined}");
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+/// An empty database, and on SQLite the file of another program.
+#[test]
+fn a_verb_that_finds_no_tables_of_rosterd_says_so_in_a_sentence_and_makes_none() {
+    for backend in Backend::offered() {
+        let empty = TestDatabase::create(backend);
+        if let TestDatabase::Sqlite(directory) = &empty {
+            let mut other =
+                SqliteConnection::establish(&directory.path().join("rosterd.db").to_string_lossy()).unwrap();
+            other.batch_execute("CREATE TABLE inbox (id INTEGER)").unwrap();
+        }
+        for verb in [&["users", "list", "--tenant", "org_1"][..], &["inbox", "list"], &["sync", "status"]] {
+            let refused = output(rosterd().args(verb).env("DATABASE_URL", empty.url()));
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(1), "{verb:?}: {said}");
+            assert!(
+                said.contains("the database has no tables of rosterd") && said.contains("rosterd migrate"),
+                "{said}"
+            );
+        }
+        let tables = Database::new(&Url::parse(&empty.url()).unwrap(), 1)
+            .read::<_, DbError>(|conn| Ok(count_tables(conn)?))
+            .unwrap();
+        assert_eq!(tables, if backend == Backend::Sqlite { 1 } else { 0 });
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use rosterd::{
     db::{DbError, schema::outbox},
     inbox::dead_letters,
     operator::mapping_plan::{self, PlanOperator},
+    runtime::clock::Timestamp,
     sync::{
         client::Client,
         reconcile::{Reconcile, ReconcileError, Which},
@@ -488,5 +489,43 @@ both! {
         let reports = reconcile(app, &api);
         assert_eq!(reports[0].compared_at.unwrap().to_string(), at(1_100));
         assert_eq!(statuses(app), ["u1 active", "u9 active"]);
+    }
+}
+
+/// A leaver and a newcomer whose events were lost, and a newer event after the list, with this machine's clock wrong by so much.
+fn is_found_by_a_clock_that_is_wrong_by(app: &TestApp, seconds: i64) {
+    let api = TestApi::start();
+    both_know(app, &api, 3);
+    let broker_now = Timestamp::parse(&at(1_013)).unwrap();
+    app.clock.advance_seconds(broker_now.seconds_since(app.clock.now()) + seconds);
+    api.emit(&[
+        event("x2", "dsync.user.deleted", 990, user("u2", "active", 990)),
+        event("c9", "dsync.user.created", 995, user("u9", "active", 995)),
+    ]);
+    api.broker(|broker| broker.tick(10));
+
+    let found = reconcile(app, &api);
+    assert_eq!(brief(&found), ["membership g1 u2 healed", "user u2 healed", "user u9 healed"]);
+    assert!(found[0].complete, "{:?}", found[0].reason);
+    assert_eq!(found[0].compared_at.unwrap().to_string(), at(1_023));
+    assert_eq!(statuses(app), ["u1 active", "u2 inactive", "u3 active", "u9 active"]);
+
+    // The late webhook of before the list changes nothing; the one of after the list counts.
+    app.play(&[
+        event("x2", "dsync.user.deleted", 990, user("u2", "active", 990)),
+        event("x3", "dsync.user.deleted", 1_100, user("u3", "active", 1_100)),
+    ]);
+    assert_eq!(statuses(app), ["u1 active", "u2 inactive", "u3 inactive", "u9 active"]);
+}
+
+both! {
+    fn a_clock_an_hour_ahead_makes_no_difference(app) {
+        is_found_by_a_clock_that_is_wrong_by(app, 3_600);
+    }
+}
+
+both! {
+    fn a_clock_an_hour_behind_makes_no_difference(app) {
+        is_found_by_a_clock_that_is_wrong_by(app, -3_600);
     }
 }
