@@ -60,7 +60,7 @@ fn main() -> Outcome<()> {
 
     let begun = Instant::now();
     let planned = mapping_plan::plan(&database, &rules, MAPPING, None)?;
-    tell(&format!("plan: {} people would change", planned.counts().users), begun.elapsed(), people);
+    print_row(&format!("plan: {} people would change", planned.counts().users), begun.elapsed(), people);
 
     if planned.counts().users != people {
         return Err("not everybody is there: look into the dead letters".into());
@@ -73,18 +73,18 @@ fn main() -> Outcome<()> {
         Some(&planned),
         &PlanOperator { name: "bench", now: Clock::System.now() },
     )?;
-    tell("apply, a saved plan compared", begun.elapsed(), people);
+    print_row("apply, a saved plan compared", begun.elapsed(), people);
     let mapping = database.read::<_, apply::ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
     let rules = Rules { mapping: mapping.into(), ..rules };
-    refreshed("recomputed after the mapping changed", &database, &rules, people)?;
+    recompute_all("recomputed after the mapping changed", &database, &rules, people)?;
 
     let renamed = event("dsync.group.updated", people, &group("People", 2));
     deliver(&database, &rules, std::iter::once(renamed))?;
-    refreshed("recomputed after the group was renamed", &database, &rules, people)
+    recompute_all("recomputed after the group was renamed", &database, &rules, people)
 }
 
 /// In steps, between which other work goes on.
-fn refreshed(what: &str, database: &Database, rules: &Rules, people: usize) -> Outcome<()> {
+fn recompute_all(what: &str, database: &Database, rules: &Rules, people: usize) -> Outcome<()> {
     let (begun, mut longest, mut steps) = (Instant::now(), Duration::ZERO, 0);
     loop {
         let step = Instant::now();
@@ -94,7 +94,7 @@ fn refreshed(what: &str, database: &Database, rules: &Rules, people: usize) -> O
         longest = longest.max(step.elapsed());
         steps += 1;
     }
-    tell(&format!("{what}: {steps} steps, the longest {longest:.1?}"), begun.elapsed(), people);
+    print_row(&format!("{what}: {steps} steps, the longest {longest:.1?}"), begun.elapsed(), people);
     Ok(())
 }
 
@@ -104,8 +104,8 @@ fn deliver(database: &Database, rules: &Rules, events: impl Iterator<Item = Valu
     for some in deliveries.chunks(1_000) {
         append(database, some)?;
     }
-    let ahead = Prefetcher::default();
-    while apply::step(database, rules, Batch::default(), &ahead, Clock::System.now())?.deliveries > 0 {}
+    let prefetcher = Prefetcher::default();
+    while apply::step(database, rules, Batch::default(), &prefetcher, Clock::System.now())?.deliveries > 0 {}
     Ok(())
 }
 
@@ -132,6 +132,6 @@ fn group(name: &str, seconds: i64) -> Value {
     })
 }
 
-fn tell(what: &str, took: Duration, people: usize) {
+fn print_row(what: &str, took: Duration, people: usize) {
     println!("{what}: {took:.2?}, {:.1} µs a person", took.as_secs_f64() * 1e6 / people as f64);
 }

@@ -145,7 +145,7 @@ fn measure(url: &str, people: u32, is_limited: bool) -> Outcome<()> {
             bytes: defaults.apply.batch_bytes,
             ..Batch::default()
         },
-        ahead: Prefetcher::default(),
+        prefetcher: Prefetcher::default(),
         log: WalGrowth::default(),
         retention: defaults.retention,
         clock: Clock::System,

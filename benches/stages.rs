@@ -42,13 +42,14 @@ fn main() -> Outcome<()> {
     for some in deliveries.chunks(batch) {
         append(&database, some)?;
     }
-    tell("append", begun.elapsed(), deliveries.len());
+    print_row("append", begun.elapsed(), deliveries.len());
 
     let batch = Batch { deliveries: batch, ..Batch::default() };
     let begun = Instant::now();
-    let ahead = Prefetcher::default();
-    while apply::step(&database, &Rules::default(), batch, &ahead, Clock::System.now())?.deliveries > 0 {}
-    tell("apply", begun.elapsed(), deliveries.len());
+    let prefetcher = Prefetcher::default();
+    while apply::step(&database, &Rules::default(), batch, &prefetcher, Clock::System.now())?.deliveries > 0 {
+    }
+    print_row("apply", begun.elapsed(), deliveries.len());
     Ok(())
 }
 
@@ -56,7 +57,7 @@ fn delivery(event: Event) -> Delivery {
     Delivery::new(Source::WorkOs, event.body.into(), Clock::System.now())
 }
 
-fn tell(stage: &str, took: Duration, events: usize) {
+fn print_row(stage: &str, took: Duration, events: usize) {
     let micros = took.as_secs_f64() * 1e6 / events as f64;
     println!("{stage:<8} {micros:>7.1} µs an event, {:>8.0} events/s", 1e6 / micros);
 }

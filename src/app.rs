@@ -27,7 +27,7 @@ use crate::{
     runtime::{clock::Clock, metrics::Metrics, telemetry::Sparse, wake::Wake},
     tables::{properties, recompute_jobs},
     worker::{
-        api_reader::{self, AskError},
+        api_reader::{self, ApiReaderError},
         applier::Applier,
         checkpointer::{self, WalGrowth},
         notifier,
@@ -64,7 +64,7 @@ pub enum StartError {
     Mail(#[from] NotifyError),
     /// The reader of the broker's API could not start.
     #[error("{0}")]
-    Api(#[from] AskError),
+    Api(#[from] ApiReaderError),
     /// The operating system refused a thread or a socket.
     #[error("the service could not start: {0}")]
     System(#[from] std::io::Error),
@@ -104,7 +104,7 @@ pub enum Workers {
     /// Threads of this process.
     Threads,
     /// Nothing: tests call the steps themselves until the queues are empty, and need not sleep.
-    ByHand,
+    Manual,
 }
 
 /// Migrates the schema, binds the addresses and starts all threads. Only tests use another `clock` than the system's.
@@ -126,14 +126,14 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
 
     let metrics = Arc::new(Metrics::default());
-    let (recent, work, keeping) = (MemoryQueue::default(), Wake::default(), StoringState::default());
+    let (recent, work, storing) = (MemoryQueue::default(), Wake::default(), StoringState::default());
     let arrivals = Arrivals::default();
     let (appender, append) = Appender::start(
         database.clone(),
         recent.clone(),
         work.clone(),
         metrics.clone(),
-        keeping.clone(),
+        storing.clone(),
         arrivals.clone(),
         config.http.max_waiting,
     )?;
@@ -141,7 +141,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         Workers::Threads => {
             start_workers(config, &database, &clock, &metrics, recent.clone(), arrivals.clone(), work)?
         }
-        Workers::ByHand => Vec::new(),
+        Workers::Manual => Vec::new(),
     };
     let receiver = Receiver {
         appender: appender.clone(),
@@ -156,7 +156,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         metrics: metrics.clone(),
         refusals: Sparse::default(),
     };
-    let health = Health { database: database.clone(), clock, keeping };
+    let health = Health { database: database.clone(), clock, storing };
     let stop_timeout = Duration::from_secs(config.http.stop_timeout_seconds);
     let limits = HttpLimits {
         connections: receive::public_connections(
@@ -213,7 +213,7 @@ fn start_workers(
             bytes: config.apply.batch_bytes,
             ..Batch::default()
         },
-        ahead: Prefetcher::of(recent),
+        prefetcher: Prefetcher::of(recent),
         log: log.clone(),
         retention: config.retention,
         clock: clock.clone(),

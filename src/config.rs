@@ -156,7 +156,7 @@ impl MailSettings {
     }
 
     /// Whether a tenant gets mails about this kind of notice.
-    pub fn tells(&self, kind: NoticeKind, tenant_id: &str) -> bool {
+    pub fn sends(&self, kind: NoticeKind, tenant_id: &str) -> bool {
         let own = self.kinds_of.get(tenant_id).and_then(|kinds| kinds.get(kind.name()));
         own.or_else(|| self.kinds.get(kind.name())).copied().unwrap_or(true)
     }

@@ -288,12 +288,12 @@ impl Line {
     }
 
     fn with<T, E: From<DbError>>(&self, run: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
-        let mut kept = self.conn.lock();
+        let mut idle = self.conn.lock();
         let works = |mut pooled: Pooled| {
             let is_fresh = pooled.worked_at.is_some_and(|at| at.elapsed() < LONGEST_IDLE);
             (is_fresh && self.manager.is_valid(&mut pooled).is_ok()).then_some(pooled)
         };
-        let mut pooled = match kept.take().and_then(works) {
+        let mut pooled = match idle.take().and_then(works) {
             Some(pooled) => pooled,
             None => self.manager.connect().map_err(DbError::from)?,
         };
@@ -301,7 +301,7 @@ impl Line {
         pooled.worked_at = outcome.is_ok().then(Instant::now);
         // After a failure the next call opens a new connection: the server may have changed, or may be read-only now.
         if outcome.is_ok() && !self.manager.has_broken(&mut pooled) {
-            *kept = Some(pooled);
+            *idle = Some(pooled);
         }
         outcome
     }

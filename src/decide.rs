@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod bearers;
+mod content;
 pub mod content_hash;
 pub mod context;
 pub mod directories;
@@ -35,6 +36,7 @@ pub mod still_needed;
 pub mod tenant;
 #[cfg(test)]
 pub(crate) mod testing;
+mod user_change;
 pub mod users;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -149,7 +149,7 @@ impl Notifier {
         };
         failpoint::reach("claimed");
         let attempted = match news {
-            Some(news) => self.tell(mail, &news, &recipients, now, metrics),
+            Some(news) => self.send(mail, &news, &recipients, now, metrics),
             None => {
                 count(metrics, "needless");
                 let settled = mail.settled.clone();
@@ -184,7 +184,7 @@ impl Notifier {
                 return Ok(None);
             };
             let tenant_id = mail.tenant_id.clone();
-            mail.only(|kind| self.settings.tells(kind, &tenant_id));
+            mail.only(|kind| self.settings.sends(kind, &tenant_id));
             let news = if mail.is_needless() { None } else { digest::of(conn, &mail, most_named)? };
             let recipients = recipients::of(conn, &mail, &self.settings)?;
             let lease = lease_seconds(&self.settings, recipients.to.len());
@@ -203,7 +203,7 @@ impl Notifier {
     }
 
     /// Renders and sends a mail. Uses no database connection and no lock.
-    fn tell(
+    fn send(
         &self,
         mail: ClaimedMail,
         news: &News,
@@ -240,9 +240,9 @@ impl Notifier {
         metrics: &Metrics,
     ) -> MailOutcome {
         let (mail_id, tenant, about) = (mail.id, mail.tenant_id.as_str(), mail.family.name());
-        let (people, news) = (mail.told.len(), mail.news.len());
+        let (people, news) = (mail.leavers.len(), mail.news.len());
         let Some(failure) = failure else {
-            failpoint::reach("told");
+            failpoint::reach("notified");
             count(metrics, "sent");
             tracing::info!(mail.id = mail_id, tenant.id = tenant, about, people, news, attempt, "mail sent");
             return MailOutcome::Sent;

@@ -1,4 +1,4 @@
-//! Commands of operators: what each changes or explains, without its command line (`cli`).
+//! The commands of operators: changes and explanations, without the command line (`cli`).
 
 pub mod directory_move;
 pub mod erase;

@@ -15,6 +15,7 @@ pub mod list;
 pub mod mails;
 pub mod notice;
 pub mod outcomes;
+mod payload;
 mod privileges;
 pub mod still_true;
 #[cfg(test)]
@@ -39,7 +40,7 @@ pub use notice::{DIRECTORY, MAPPING, MOVED, Notice, PERSON, Payload};
 /// when its mail is sent (`still_true`).
 pub fn enqueue(conn: &mut Conn, notices: &[Notice], now: Timestamp) -> QueryResult<()> {
     let news = notices.iter().filter(|notice| is_news(notice, now));
-    let (once, each): (Vec<&Notice>, Vec<&Notice>) = news.partition(|notice| notice.is_told_once());
+    let (once, each): (Vec<&Notice>, Vec<&Notice>) = news.partition(|notice| notice.is_sent_once());
     insert(conn, &each, now, "")?;
     let known =
         "NOT EXISTS (SELECT 1 FROM outbox o WHERE o.tenant_id = r.tenant_id AND o.bundle = r.bundle) AND ";

@@ -1,8 +1,11 @@
 //! The lowest layer: time, logs, metrics, wake-ups between threads, private files.
 
 pub mod clock;
+pub mod exposition;
 pub(crate) mod failpoint;
+pub mod gauges;
 pub mod metrics;
 pub(crate) mod private_files;
+mod process;
 pub(crate) mod telemetry;
 pub mod wake;

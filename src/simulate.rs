@@ -168,9 +168,13 @@ pub async fn run_in(options: &Options, api: Option<&api::Api>) -> Result<Report,
     let endpoint = attempt::Endpoint::new(url, options.secret.expose_secret(), options.concurrency)?;
     let pace = send::Pace { rate: options.rate, concurrency: options.concurrency };
     let plan = options.plan();
-    let heard =
-        lost_webhooks::Heard::new(plan.events(), api.cloned(), options.lose, plan.random(plan::Stream::Lost));
-    let mut wire = wire::Duplicates::new(heard, options.duplicates, plan.random(plan::Stream::Wire));
+    let delivered = lost_webhooks::DeliveredEvents::new(
+        plan.events(),
+        api.cloned(),
+        options.lose,
+        plan.random(plan::Stream::Lost),
+    );
+    let mut wire = wire::Duplicates::new(delivered, options.duplicates, plan.random(plan::Stream::Wire));
     let bar = progress(wire.expected());
     let (report, census) = if options.shuffle {
         let deliveries = wire.shuffled();

@@ -1,16 +1,16 @@
-//! Asking the broker: missed events, and lists to compare with (docs/sync.md).
+//! Reads the broker's API: missed events, and lists to compare with the tables (docs/sync.md).
 //!
 //! ```text
-//! client     questions → answers, within the limits of the API
-//! catch_up   events that no webhook brought → inbox
-//! lists      pages of a list, to their end or to what broke them off
-//! compare    one directory: its lists against the latest facts → differences
-//! absent     what complete lists do not hold, read twice
-//! losses     the differences that take access away, weighed as one batch before they enter the inbox
-//! difference one listed object against the latest fact about it
-//! reconcile  all directories (subjects), their owners first, and the record of each comparison
-//! schedule   which directories are due (pure), and runs: one process at a time
-//! not_compared, missed, silence   notices: not compared for long, no webhooks, no word for days
+//! client      requests and answers, within the limits of the API
+//! catch_up    events that no webhook delivered → inbox
+//! lists       the pages of a list, to the end or to the first failure
+//! compare     one directory: its lists and the latest facts → differences
+//! absent      objects that complete lists lack in two readings
+//! losses      differences that take access away; the guard weighs them together before they enter the inbox
+//! difference  one listed object and the latest fact about it
+//! reconcile   all directories (subjects), their owners first, and the record of each comparison
+//! schedule    which directories are due (pure), and runs: one process at a time
+//! not_compared, missed, silence   notices: not compared for long, no webhooks, no events for days
 //! ```
 
 mod absent;

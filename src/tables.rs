@@ -35,6 +35,7 @@ pub mod roles;
 pub mod tenants;
 pub mod user_lookup;
 pub mod users;
+pub mod users_by_idp_id;
 
 use crate::decide::fact::EntityKind;
 

@@ -1,5 +1,5 @@
-//! The loops behind the receiver. Each is a thread over a step that tests call themselves, so that they drain instead
-//! of sleeping.
+//! The loops behind the receiver. Each is a thread around a step function. Tests call the step directly, so they need
+//! no sleep.
 
 pub mod api_reader;
 pub mod applier;

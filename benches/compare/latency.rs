@@ -37,13 +37,15 @@ pub fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
     let mut turns = Vec::new();
     for n in 1..=options.turns {
         let turn = turn(options)?;
-        report.say(format!(
+        report.note(format!(
             "turn {n}: INSERT, COMMIT on a bare connection, {RATE}/s: {}",
             percentiles(&turn.bare)
         ));
-        report.say(format!("turn {n}: request to 200, {RATE}/s: {}", percentiles(&turn.answers)));
-        let (leavers, told) = (turn.leavers.len(), percentiles(&turn.leavers));
-        report.say(format!("turn {n}: a leaver's request to their row, {RATE}/s, {leavers} leavers: {told}"));
+        report.note(format!("turn {n}: request to 200, {RATE}/s: {}", percentiles(&turn.answers)));
+        let (leavers, to_row) = (turn.leavers.len(), percentiles(&turn.leavers));
+        report.note(format!(
+            "turn {n}: a leaver's request to their row, {RATE}/s, {leavers} leavers: {to_row}"
+        ));
         turns.push(turn);
     }
     let p99 = |of: fn(&Turn) -> &Histogram<u64>| {

@@ -57,7 +57,7 @@ pub fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
     let drained = drain.elapsed();
     let after = quietly(&running)?;
 
-    report.say(format!(
+    report.note(format!(
         "overload, {CONNECTIONS} connections, {} s: {} accepted ({:.0}/s), {} refused by 503 with Retry-After, {} other \
          answers; {}; backlog drained in {:.1} s",
         options.overload_seconds,
@@ -74,8 +74,8 @@ pub fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
         mean(memory.get(quarter..2 * quarter).unwrap_or(&memory)),
         mean(memory.get(3 * quarter..).unwrap_or(&memory)),
     );
-    report.say(format!("memory in the second quarter {early:.0} MiB, in the last {late:.0} MiB"));
-    report.say(format!(
+    report.note(format!("memory in the second quarter {early:.0} MiB, in the last {late:.0} MiB"));
+    report.note(format!(
         "{QUIET}/s before: {}; after: {}",
         percentiles(&before.latency),
         percentiles(&after.latency)

@@ -54,7 +54,7 @@ impl Report {
         Self { notes, rows: Vec::new(), figures: Vec::new() }
     }
 
-    pub fn say(&mut self, note: String) {
+    pub fn note(&mut self, note: String) {
         eprintln!("{note}");
         self.notes.push(note);
     }

@@ -69,7 +69,7 @@ fn fill(options: &Options, store: &Store, report: &mut Report) -> Outcome<()> {
         }
     }
     store.wait_until_settled()?;
-    report.say(format!(
+    report.note(format!(
         "{users} users of {tenants} tenants: {events} events applied in {:.0} s, rosterd at {:.0} MiB, {:.0} at most",
         begun.elapsed().as_secs_f64(),
         running.memory().now,

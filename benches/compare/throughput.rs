@@ -46,7 +46,7 @@ pub fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
             turns.push(turn);
         }
     }
-    tell(&turns, &limits, report);
+    tabulate(&turns, &limits, report);
     Ok(())
 }
 
@@ -94,7 +94,7 @@ pub fn hold(active: i64, stream: &Stream, name: &str) -> Outcome<()> {
     Ok(())
 }
 
-fn tell(turns: &[(Contender, Vec<Turn>)], limits: &[Limit], report: &mut Report) {
+fn tabulate(turns: &[(Contender, Vec<Turn>)], limits: &[Limit], report: &mut Report) {
     for (contender, turns) in turns {
         report.row(
             contender.name(),
@@ -114,7 +114,7 @@ fn tell(turns: &[(Contender, Vec<Turn>)], limits: &[Limit], report: &mut Report)
     if let Some(limit) = limit {
         let (append, fold) =
             (median(limits.iter().map(|l| l.append_per_s)), median(limits.iter().map(|l| l.fold_per_s)));
-        report.say(format!(
+        report.note(format!(
             "one bare connection, set-based: append {append:.0}/s, fold {fold:.0}/s, both {limit:.0}/s"
         ));
     }

@@ -1,7 +1,7 @@
-//! The consequences of changed rows: audit entries, notices, and directories whose people must be derived again.
+//! The consequences of changed rows: audit entries, notices, and directories that must be recomputed.
 //!
-//! Decisions add to them, and one place writes them, in the transaction that changes the rows: after a crash rows and
-//! consequences are all there, or none is.
+//! Decisions add to them. One function writes them, in the transaction that changes the rows: after a crash rows and
+//! consequences are all stored, or none is.
 
 use std::collections::BTreeSet;
 
@@ -13,19 +13,19 @@ use crate::{
     tables::recompute_jobs,
 };
 
-/// Collected while rows are decided; nothing is written before [`Consequences::write`].
+/// Collected while rows are derived. Nothing is written before [`Consequences::write`].
 #[derive(Debug, Default)]
 pub struct Consequences {
-    /// In the order in which the chains show them.
+    /// In the order of the tenants' hash chains.
     pub entries: Vec<AuditEntry>,
-    /// Mails to come.
+    /// Notices for the outbox.
     pub notices: Vec<Notice>,
-    /// Directories whose people and groups must be derived again, in transactions of their own.
+    /// Directories whose people and groups must be recomputed, in transactions of their own.
     pub directories: BTreeSet<String>,
 }
 
 impl Consequences {
-    /// Writes everything, once. Errors: the database's.
+    /// Writes everything once. Errors are those of the database.
     pub fn write(&self, conn: &mut Serialized<'_>, now: Timestamp) -> Result<(), DbError> {
         audit::record(conn, &self.entries, now)?;
         let directories: Vec<String> = self.directories.iter().cloned().collect();

@@ -1,4 +1,5 @@
-//! From latest facts to the rows of directories and tenants: load what is shown, derive (pure), write what differs.
+//! Derives the rows of directories and tenants from the latest facts: loads the current rows, decides (pure), writes
+//! the rows that differ.
 
 use std::{
     borrow::Cow,
@@ -23,13 +24,13 @@ use crate::{
 
 use super::load;
 
-/// What became of the directories of a batch.
+/// The directories of a batch after its claims are settled.
 pub struct SettledDirectories {
-    /// Of every directory.
+    /// The home of every directory.
     pub homes: Homes,
-    /// Those whose people must be derived again because tenant, deletion or provider changed.
+    /// Directories that must be recomputed because their tenant, deletion or provider changed.
     pub changed: BTreeSet<String>,
-    /// Tenants that were touched.
+    /// Tenants whose row may have changed.
     pub tenants: Vec<String>,
     pub notices: Vec<Notice>,
 }
@@ -53,7 +54,7 @@ pub fn directories(
             tenants.into_iter().map(|tenant| (tenant.into_owned(), id.clone())).collect::<Vec<_>>()
         })
         .collect();
-    let shown = tables::directories::providers(conn, &candidates)?;
+    let current = tables::directories::providers(conn, &candidates)?;
 
     let wanted = touched
         .iter()
@@ -64,7 +65,7 @@ pub fn directories(
     load::contents(conn, state, &wanted)?;
 
     let rows: Vec<_> = touched.iter().filter_map(|id| directory_row(state, id, rules)).collect();
-    let misplaced: Vec<Key> = shown
+    let misplaced: Vec<Key> = current
         .keys()
         .filter(|(tenant, id)| {
             touched.contains(id)
@@ -81,16 +82,16 @@ pub fn directories(
     let mut changed = BTreeSet::new();
     let mut homes = Homes::new();
     for (id, place) in after {
-        let was = shown.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
+        let was = current.get(&(place.tenant_id.clone(), id.clone())).cloned().flatten();
         let provider = match by_id.get(id.as_str()) {
             Some(row) => row.provider.clone(),
-            // No fact counts any more that told it.
+            // No fact that still counts has named the provider.
             None if !place.revealed => None,
             None => was.clone(),
         };
         let outcome = |place: &Ownership| (place.tenant_id.clone(), place.gone_since, place.dismissed_since);
         let moved = before.get(&id).is_some_and(|before| outcome(before) != outcome(&place));
-        // In a fresh directory there is nobody but those of this batch.
+        // A directory that is new in this batch has no people outside this batch.
         let known = state.claims_of(&id).any(|claim| !claim.fresh);
         if known && (moved || was != provider) {
             changed.insert(id.clone());
@@ -100,7 +101,8 @@ pub fn directories(
     Ok(SettledDirectories { homes, changed, tenants, notices })
 }
 
-/// Directories that are shown for the first time by their own fact, and those that are deleted now.
+/// Notices about directories that appear for the first time by a fact of their own, and about directories that are
+/// deleted now.
 fn passages(
     was: &HashMap<Key, String>,
     rows: &[DirectoryRow],
@@ -138,18 +140,18 @@ fn passages(
     rows.iter().filter_map(passage).collect()
 }
 
-/// Directories whose own row may differ now.
+/// Directories whose row may differ now.
 fn touched_directories(
     state: &StateSlice,
     before: &HashMap<String, Ownership>,
     after: &HashMap<String, Ownership>,
 ) -> BTreeSet<String> {
-    let spoken =
+    let with_facts =
         state.touched.entities.iter().filter(|(kind, _)| *kind == EntityKind::Directory).map(|(_, id)| id);
     let claimed =
         state.touched.claims.iter().filter_map(|id| state.claim(*id)).map(|claim| &claim.directory_id);
     let placed = after.iter().filter(|(id, place)| before.get(*id) != Some(place)).map(|(id, _)| id);
-    spoken.chain(claimed).chain(placed).cloned().collect()
+    with_facts.chain(claimed).chain(placed).cloned().collect()
 }
 
 fn tenants(
@@ -159,14 +161,14 @@ fn tenants(
     directories: &BTreeSet<String>,
     left: &BTreeSet<String>,
 ) -> Result<Vec<String>, DbError> {
-    let spoken = state
+    let with_facts = state
         .touched
         .entities
         .iter()
         .filter(|(kind, _)| *kind == EntityKind::Organization)
         .map(|(_, id)| tenant::of_organization(id).into_owned());
     let mut ids: BTreeSet<String> = match rules.tenancy {
-        Tenancy::Multi => spoken.collect(),
+        Tenancy::Multi => with_facts.collect(),
         Tenancy::Single => BTreeSet::new(),
     };
     ids.extend(directories.iter().map(|id| place(state, id, rules).tenant_id));
@@ -174,11 +176,11 @@ fn tenants(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // A tenant that was only left has no facts in the slice yet.
+    // The slice has no facts yet about a tenant that a directory has left.
     let organizations: Vec<&str> = left.iter().filter_map(|id| tenant::organization(id)).collect();
-    for (kind, id, standing) in tables::facts::on(conn, &organizations)? {
+    for (kind, id, latest) in tables::facts::on(conn, &organizations)? {
         if state.facts(kind, &id).is_empty() {
-            state.insert_fact(kind, id, standing);
+            state.insert_fact(kind, id, latest);
         }
     }
     let wanted = ids

@@ -1,7 +1,7 @@
-//! Bodies without an erased person: the same fact without the profile.
+//! Bodies without the profile of an erased person.
 //!
-//! An erasure rewrites all that is stored (`operator::erase`). A delivery about the time before that is applied afterwards is
-//! rewritten when it is applied.
+//! An erasure rewrites all stored bodies (`operator::erase`). A delivery from before the erasure that is applied
+//! afterwards is rewritten when it is applied.
 
 use crate::{
     broker::Source,
@@ -14,13 +14,14 @@ use crate::{
     inbox::{self, queue},
 };
 
-/// A rewritten body, and what it says now.
+/// A rewritten body, and its observation.
 pub struct ErasedBody {
     pub body: Vec<u8>,
     pub observation: Observation,
 }
 
-/// The observation as it is, or without the profile if the user was erased; then the body is rewritten, too.
+/// Returns the observation unchanged, or without the profile if the user was erased. Then the stored body is rewritten,
+/// too.
 pub fn without_profile(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
@@ -42,11 +43,11 @@ pub fn without_profile(
     Ok(observation)
 }
 
-/// The same fact about this user without the profile; `None` when the body says nothing of the user.
+/// The same fact about this user without the profile. `None` when the body is not about the user.
 pub fn body_without(source: &str, body: &[u8], user_id: &str) -> Option<ErasedBody> {
     let said = read(source, body)?;
     let was = user(&said).filter(|fact| fact.id == user_id)?;
-    // Slugs that could not be read before must not become readable.
+    // Slugs that were unreadable before must not become readable.
     [true, false].into_iter().find_map(|with_roles| {
         let body = Source::named(source)?.redact(body, user_id, with_roles)?;
         let observation = read(source, &body)?;
@@ -57,7 +58,7 @@ pub fn body_without(source: &str, body: &[u8], user_id: &str) -> Option<ErasedBo
     })
 }
 
-/// What a stored body says.
+/// The observation of a stored body.
 pub fn read(source: &str, body: &[u8]) -> Option<Observation> {
     match Source::named(source)?.read(body).ok()? {
         Reading::Fact(observation, _) => Some(*observation),
@@ -65,7 +66,7 @@ pub fn read(source: &str, body: &[u8]) -> Option<Observation> {
     }
 }
 
-/// The user whom it is about.
+/// The user of the observation.
 pub fn user(observation: &Observation) -> Option<&Fact<User>> {
     match observation {
         Observation::User { fact, .. } | Observation::Membership { user: fact, .. } => Some(fact),

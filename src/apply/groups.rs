@@ -1,4 +1,4 @@
-//! From latest facts to the rows of groups, and the members whose roles may change with their group.
+//! Derives the rows of groups from the latest facts, and finds the members whose roles may change with their group.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,33 +29,39 @@ pub fn groups(
 ) -> Result<(), DbError> {
     // 1. Load.
     let ids = touched(state, EntityKind::Group);
-    let shown = tables::groups::shown(conn, &load::keys(state, EntityKind::Group, ids.iter()))?;
-    let shown = load::by_id(shown, |row| &row.id);
-    let wanted = ids.iter().flat_map(|id| groups::wanted(state, id, rows(&shown, id), homes)).collect();
+    let current = tables::groups::current(conn, &load::keys(state, EntityKind::Group, ids.iter()))?;
+    let current = load::by_id(current, |row| &row.id);
+    let wanted = ids.iter().flat_map(|id| groups::wanted(state, id, rows(&current, id), homes)).collect();
     load::contents(conn, state, &wanted)?;
     // 2. Decide.
     let changes: Vec<GroupChange> =
-        ids.iter().flat_map(|id| groups::derive(state, id, rows(&shown, id), homes)).collect();
+        ids.iter().flat_map(|id| groups::derive(state, id, rows(&current, id), homes)).collect();
     // 3. Write.
     tables::groups::apply(conn, &changes)?;
     if derivation.rules.mapping.uses_groups() {
-        request_members(conn, state, &changes, &shown)?;
+        request_members(conn, state, &changes, &current)?;
     }
-    consequences.entries.extend(audit::row_entries::groups(conn, state, &shown, &changes, derivation.cause)?);
+    consequences.entries.extend(audit::row_entries::groups(
+        conn,
+        state,
+        &current,
+        &changes,
+        derivation.cause,
+    )?);
     Ok(())
 }
 
-/// Members of a changed group are derived again in transactions of their own: a renamed group may map to other roles
-/// (lesson 28), and may have many members.
+/// Requests a recomputation of the members of changed groups, in transactions of their own: a renamed group may map to
+/// other roles (lesson 28), and may have many members.
 fn request_members(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
     changes: &[GroupChange],
-    shown: &HashMap<String, Vec<GroupRow>>,
+    current: &HashMap<String, Vec<GroupRow>>,
 ) -> Result<(), DbError> {
     let mut affected: BTreeSet<(&str, &str)> =
-        changes.iter().flat_map(|change| around_group(change, shown)).collect();
-    // A group that was deleted and made again has other members now, though its row is the same.
+        changes.iter().flat_map(|change| around_group(change, current)).collect();
+    // A group that was deleted and created again has other members now, even if its row is equal.
     let emptied = state.touched.emptied.iter().filter_map(|(group_id, claim_id)| {
         Some((state.claim(*claim_id)?.directory_id.as_str(), group_id.as_str()))
     });
@@ -63,10 +69,10 @@ fn request_members(
     Ok(recompute_jobs::request_members(conn, &affected.into_iter().collect::<Vec<_>>())?)
 }
 
-/// (directory, group), before and after.
+/// (directory, group) before and after the change.
 fn around_group<'a>(
     change: &'a GroupChange,
-    shown: &'a HashMap<String, Vec<GroupRow>>,
+    current: &'a HashMap<String, Vec<GroupRow>>,
 ) -> Vec<(&'a str, &'a str)> {
     let (id, now) = match change {
         GroupChange::Put { tenant_id, group_id, directory_id, content, .. } => {
@@ -74,13 +80,13 @@ fn around_group<'a>(
             let same = |row: &GroupRow| {
                 (&row.tenant_id, &row.directory_id, &row.name) == (tenant_id, directory_id, &content.name)
             };
-            if rows(shown, group_id).iter().any(same) {
+            if rows(current, group_id).iter().any(same) {
                 return Vec::new();
             }
             (group_id, Some(directory_id.as_str()))
         }
         GroupChange::Remove { group_id, .. } => (group_id, None),
     };
-    let before = rows(shown, id).iter().map(|row| row.directory_id.as_str());
+    let before = rows(current, id).iter().map(|row| row.directory_id.as_str());
     before.chain(now).map(|directory_id| (directory_id, id.as_str())).collect()
 }

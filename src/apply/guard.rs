@@ -47,7 +47,7 @@ pub fn weigh(
     let Sorted { staying, fresh, applied, overtaken } = guard::sort(losses, entries, &rules.guard);
     let restated: Vec<(&UserLoss, i64)> = staying
         .iter()
-        .filter(|(loss, entry)| loss.said != entry.said)
+        .filter(|(loss, entry)| loss.cause_digest != entry.cause_digest)
         .map(|(loss, entry)| (loss, entry.hold_id))
         .collect();
     held_users::restate(conn, &restated)?;
@@ -55,7 +55,7 @@ pub fn weigh(
     held_users::end(conn, &overtaken.iter().collect::<Vec<_>>(), held_users::ENDED)?;
 
     let held = match derivation.extent {
-        Extent::ByHand => Vec::new(),
+        Extent::Operator => Vec::new(),
         Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, derivation)?,
     };
     let mut events: Vec<LossEvent> = overtaken.iter().map(end_of).collect();
@@ -113,7 +113,7 @@ fn losses(
 }
 
 fn beginning_of(loss: &UserLoss, hold_id: i64) -> LossEvent {
-    let ended_at = (loss.lost == LostAccess::Directory).then(|| Timestamp::from_micros(loss.said));
+    let ended_at = (loss.lost == LostAccess::Directory).then(|| Timestamp::from_micros(loss.cause_digest));
     let changed = hold_entries::held(loss, hold_id);
     LossEvent { tenant_id: loss.tenant_id.clone(), user_id: loss.user_id.clone(), ended_at, changed }
 }

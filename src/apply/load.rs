@@ -1,4 +1,4 @@
-//! The slice of the database that a batch needs, in a handful of statements however large the batch.
+//! Loads the slice of the database that a batch needs. The number of statements does not grow with the batch.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -18,8 +18,8 @@ use crate::{
     tables::{Key, claims, claims::Claimed, directory_moves, facts},
 };
 
-/// Everything known about the entities that `observations` speak of: their facts, the claims under which those stand,
-/// and the facts about the directories and organizations behind the claims.
+/// Loads everything known about the entities of `observations`: their facts, the claims of those facts, and the facts
+/// about the directories and organizations of those claims.
 pub fn slice<'a>(
     conn: &mut Conn,
     observations: impl Iterator<Item = (i64, &'a Observation)> + Clone,
@@ -39,7 +39,7 @@ pub fn slice<'a>(
     let claimed = observations.filter_map(|(inbox_id, observation)| Some((inbox_id, claim_of(observation)?)));
     let mut directories: BTreeSet<String> =
         claimed.clone().map(|(_, (directory, _))| directory.to_owned()).collect();
-    // A fact about an organization concerns every directory for which it is named.
+    // A fact about an organization affects every directory for which the organization is named.
     directories.extend(claims::directories_naming(conn, &borrowed(&organizations))?);
     directories.extend(directory_moves::directories_moved_to(conn, &borrowed(&organizations))?);
     add_claims(conn, &mut state, &directories)?;
@@ -63,7 +63,7 @@ pub fn slice<'a>(
     Ok(state)
 }
 
-/// The same for entities alone: what a refresh derives again.
+/// Loads the same for entities without an observation, for a recomputation.
 pub fn entities(conn: &mut Conn, directory_id: &str, ids: BTreeSet<String>) -> QueryResult<StateSlice> {
     let mut state = StateSlice::default();
     add_claims(conn, &mut state, &BTreeSet::from([directory_id.to_owned()]))?;
@@ -71,7 +71,7 @@ pub fn entities(conn: &mut Conn, directory_id: &str, ids: BTreeSet<String>) -> Q
     Ok(state)
 }
 
-/// Adds what is known of these, who turned out to matter, as it is written.
+/// Adds the stored state of these entities to the slice.
 pub fn more(conn: &mut Conn, state: &mut StateSlice, ids: BTreeSet<String>) -> QueryResult<()> {
     add_facts(conn, state, ids, &BTreeSet::new())
 }
@@ -91,8 +91,8 @@ fn add_claims(conn: &mut Conn, state: &mut StateSlice, directories: &BTreeSet<St
     Ok(())
 }
 
-/// Facts about `ids`, and on all directories and organizations in play; facts about an id may stand under claims of another
-/// directory (somebody moved), whose claims are then in play too.
+/// Adds the facts about `ids`, and about all directories and organizations of the slice. A fact about an id may belong
+/// to a claim of another directory (the person moved). Then the claims of that directory are added, too.
 fn add_facts(
     conn: &mut Conn,
     state: &mut StateSlice,
@@ -110,17 +110,17 @@ fn add_facts(
         if next.is_empty() {
             return Ok(());
         }
-        let mut strange = BTreeSet::new();
-        for (kind, id, standing) in facts::on(conn, &next)? {
-            if standing.claim_id != NO_CLAIM && state.claim(standing.claim_id).is_none() {
-                strange.insert(standing.claim_id);
+        let mut unloaded_claims = BTreeSet::new();
+        for (kind, id, latest) in facts::on(conn, &next)? {
+            if latest.claim_id != NO_CLAIM && state.claim(latest.claim_id).is_none() {
+                unloaded_claims.insert(latest.claim_id);
             }
-            state.insert_fact(kind, id, standing);
+            state.insert_fact(kind, id, latest);
         }
         loaded = wanted.clone();
-        if !strange.is_empty() {
-            let strange: Vec<i64> = strange.into_iter().collect();
-            let directories = claims::directories_of(conn, &strange)?.into_iter().collect();
+        if !unloaded_claims.is_empty() {
+            let unloaded_claims: Vec<i64> = unloaded_claims.into_iter().collect();
+            let directories = claims::directories_of(conn, &unloaded_claims)?.into_iter().collect();
             add_claims(conn, state, &directories)?;
         }
     }
@@ -130,7 +130,7 @@ fn borrowed(ids: &BTreeSet<String>) -> Vec<&str> {
     ids.iter().map(String::as_str).collect()
 }
 
-/// The keys under which rows of these entities may be shown: their ids in every tenant that any claim names.
+/// The keys under which rows of these entities may exist: their ids in every tenant that a claim names.
 pub fn keys<'a>(state: &StateSlice, kind: EntityKind, ids: impl Iterator<Item = &'a String>) -> Vec<Key> {
     let mut keys = BTreeSet::new();
     for id in ids {
@@ -145,23 +145,23 @@ pub fn keys<'a>(state: &StateSlice, kind: EntityKind, ids: impl Iterator<Item = 
     keys.into_iter().collect()
 }
 
-/// Reads contents again from the deliveries that hold them.
+/// Reads contents from the stored bodies of their deliveries.
 pub fn contents(conn: &mut Conn, state: &mut StateSlice, inbox_ids: &BTreeSet<i64>) -> QueryResult<()> {
     let ids: Vec<i64> = inbox_ids.iter().copied().collect();
     for (inbox_id, source, body) in queue::bodies(conn, &ids)? {
         let reading = Source::named(&source).map(|source| source.read(&body));
         let Some(Ok(Reading::Fact(observation, _))) = reading else {
-            tracing::error!(inbox.id = inbox_id, "a delivery that was applied cannot be read any more");
+            tracing::error!(inbox.id = inbox_id, "a delivery that was applied before cannot be read now");
             continue;
         };
-        for content in said(*observation) {
+        for content in contents_of(*observation) {
             state.insert_content(inbox_id, content);
         }
     }
     Ok(())
 }
 
-fn said(observation: Observation) -> Vec<Content> {
+fn contents_of(observation: Observation) -> Vec<Content> {
     fn content<T>(fact: Fact<T>, wrap: impl Fn(T) -> Content) -> Content {
         wrap(fact.content)
     }
@@ -176,7 +176,7 @@ fn said(observation: Observation) -> Vec<Content> {
     }
 }
 
-/// Rows by id, for derivations that look at all tenants of one id.
+/// Groups rows by id, for derivations that look at all tenants of an id.
 pub fn by_id<T>(rows: Vec<T>, id: impl Fn(&T) -> &str) -> HashMap<String, Vec<T>> {
     let mut map: HashMap<String, Vec<T>> = HashMap::new();
     for row in rows {
@@ -185,7 +185,7 @@ pub fn by_id<T>(rows: Vec<T>, id: impl Fn(&T) -> &str) -> HashMap<String, Vec<T>
     map
 }
 
-/// The rows of one id.
+/// The rows of an id.
 pub fn rows<'a, T>(map: &'a HashMap<String, Vec<T>>, id: &str) -> &'a [T] {
     map.get(id).map_or(&[], Vec::as_slice)
 }

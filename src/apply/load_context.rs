@@ -1,4 +1,4 @@
-//! The context in which users are derived: their groups, manual grants, and roles that somebody must keep.
+//! Loads the context in which users are derived: groups, manual grants, and protected roles that a user retains.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,7 +27,7 @@ use crate::{
 pub fn context<'a>(
     conn: &mut Conn,
     state: &StateSlice,
-    (ids, shown): (&BTreeSet<String>, &HashMap<String, Vec<UserRow>>),
+    (ids, current): (&BTreeSet<String>, &HashMap<String, Vec<UserRow>>),
     (homes, apart): (&'a Homes, Apart),
     rules: &'a Rules,
 ) -> Result<Context<'a>, DbError> {
@@ -42,17 +42,21 @@ pub fn context<'a>(
             of_user.retain(|group| (group.since, &group.event) > (at, &event));
         }
     }
-    let whose = |id: &String| {
+    let owners_of = |id: &String| {
         let of = |rule_input::Person { tenant_id, person_id, also }| {
             (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
         };
-        rule_input::persons(state, id, rows(shown, id), homes, &apart).into_iter().map(of).collect::<Vec<_>>()
+        rule_input::persons(state, id, rows(current, id), homes, &apart)
+            .into_iter()
+            .map(of)
+            .collect::<Vec<_>>()
     };
-    let (manual_grants, followed) = manual_grants::of(conn, &ids.iter().flat_map(whose).collect::<Vec<_>>())?;
+    let (manual_grants, followed) =
+        manual_grants::of(conn, &ids.iter().flat_map(owners_of).collect::<Vec<_>>())?;
     let mut context =
         Context { apart, groups, manual_grants, followed, ..Context::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
-        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
+        context.retained = role_holders::retained(&role_holders::of(conn, &keys)?);
     }
     Ok(context)
 }

@@ -1,4 +1,4 @@
-//! When a batch fails: its deliveries are applied one by one, so that the bad one sets only itself aside (lesson 16).
+//! Applies the deliveries of a failed batch one by one, so that only the bad one becomes a dead letter (lesson 16).
 //!
 //! A change that the database refuses becomes a dead letter at once, which [`super::refused_deliveries`] tries again. A
 //! delivery whose row is locked waits, and this does not count as an attempt. A delivery that fails for an unknown reason is
@@ -20,11 +20,11 @@ use crate::{
     tables::refused,
 };
 
-/// Attempts before a delivery that keeps failing is set aside.
+/// Attempts before a delivery that fails repeatedly becomes a dead letter.
 pub const MOST_ATTEMPTS: i16 = 25;
 
-/// Pause before the next attempt: 10 s, 20 s, 40 s, then a minute, so that all is applied soon after the cause has passed;
-/// about 22 minutes in all.
+/// Pause before the next attempt: 10 s, 20 s, 40 s, then a minute; about 22 minutes in all. So everything is applied
+/// soon after the cause is over.
 fn pause_seconds(attempts: i16) -> i64 {
     match attempts {
         ..=3 => 10_i64 << attempts.clamp(1, 3).saturating_sub(1),
@@ -32,15 +32,15 @@ fn pause_seconds(attempts: i16) -> i64 {
     }
 }
 
-/// Pause when somebody else has locked a row.
+/// Pause when a row is locked.
 const BUSY_SECONDS: i64 = 3;
 
-/// What became of the deliveries that were tried alone.
+/// The results of the deliveries that were tried one by one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Separated {
     pub applied: usize,
     pub postponed: usize,
-    pub set_aside: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
     pub left_out: Vec<LeftOut>,
     pub overruled: Vec<Overruled>,
     pub leavers: usize,
@@ -55,7 +55,7 @@ struct Failed {
     error: DbError,
 }
 
-/// So many that fail alone, for no known reason, while none is applied, are a sign that it is the database after all.
+/// When this number of deliveries fails for an unknown reason, and none is applied, the cause is probably the database.
 const TOO_MANY: usize = 3;
 
 fn is_by_database(applied: usize, faults: &[Fault]) -> bool {
@@ -63,8 +63,8 @@ fn is_by_database(applied: usize, faults: &[Fault]) -> bool {
 }
 
 /// Applies the oldest deliveries that are due, each in its own transaction. An error means that the database itself
-/// cannot work: then nothing is counted against a delivery, or a disk that is full for an hour would set good ones
-/// aside.
+/// cannot work. Then no attempt is counted. Otherwise a disk that is full for an hour would turn good deliveries into
+/// dead letters.
 pub fn separate(
     database: &Database,
     rules: &Rules,
@@ -97,7 +97,7 @@ pub fn separate(
                 outcome.applied += 1;
                 outcome.leavers += applied.leavers;
                 outcome.notices += applied.notices;
-                outcome.set_aside.extend(applied.set_aside);
+                outcome.dead_letters.extend(applied.dead_letters);
                 outcome.left_out.extend(applied.left_out);
                 outcome.overruled.extend(applied.overruled);
             }
@@ -107,7 +107,7 @@ pub fn separate(
                 let fault = match error.fault() {
                     Fault::Database => return Err(error.into()),
                     Fault::Data => Fault::Data,
-                    // What was asked for one message is true of the others that say the same.
+                    // The result for one message is true for all equal messages.
                     fault => match failed.iter().find(|one| one.error.to_string() == error.to_string()) {
                         Some(known) => known.fault,
                         None if probe::is_busy(database, &error)? => Fault::Busy,
@@ -122,7 +122,7 @@ pub fn separate(
     if is_by_database(outcome.applied, &faults) {
         tracing::error!(
             deliveries = failed.len(),
-            "all deliveries fail, one by one, so none of them is blamed; all are tried again"
+            "all deliveries fail one by one, so the database is probably at fault; all are tried again"
         );
         failed.iter_mut().for_each(|one| one.fault = Fault::Busy);
     }
@@ -164,7 +164,7 @@ fn set_back(
         dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;
         Ok(queue::done(conn, &[inbox_id])?)
     })?;
-    outcome.set_aside.push(letter);
+    outcome.dead_letters.push(letter);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Bodies to observations. Pure, so it runs before the serialized transaction begins.
+//! Parses bodies into observations. Pure, so it runs before the serialized transaction begins.
 
 use std::{collections::HashSet, ops::RangeInclusive};
 
@@ -12,11 +12,11 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A fact from further ahead of the clock would win over every true fact until then. A retry of such a dead letter helps once
-/// its time has come, and a rebuild says the same, since time goes on.
+/// A fact with a time far in the future would win over all true facts until that time. A retry of such a dead letter
+/// works after its time. A rebuild decides the same, because it runs later.
 const MOST_AHEAD_SECONDS: i64 = 24 * 3_600;
 
-/// Values of a delivery that cannot be stored, each in words.
+/// Values of a delivery that cannot be stored, each with a description.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LeftOut {
     pub event_key: String,
@@ -27,7 +27,7 @@ pub struct LeftOut {
 #[derive(Debug)]
 pub struct ParsedObservation {
     pub inbox_id: i64,
-    /// How often the delivery failed so far.
+    /// Failed attempts so far.
     pub attempts: i16,
     pub observation: Box<Observation>,
 }
@@ -35,18 +35,18 @@ pub struct ParsedObservation {
 /// The contents of a batch of deliveries.
 #[derive(Debug, Default)]
 pub struct ParsedBatch {
-    /// In order.
+    /// In ascending order.
     pub inbox_ids: Vec<i64>,
     /// For the log.
     pub event_keys: Vec<String>,
     pub received_at: Vec<Timestamp>,
-    /// Of the deliveries that can be read and say something.
+    /// Observations of the deliveries that are readable and contain a fact.
     pub observations: Vec<ParsedObservation>,
-    /// Deliveries that cannot be read do not hold up the others (lesson 16).
-    pub set_aside: Vec<DeadLetter>,
-    /// By delivery.
+    /// Unreadable deliveries do not stop the others (lesson 16).
+    pub dead_letters: Vec<DeadLetter>,
+    /// With the id of the delivery.
     pub left_out: Vec<(i64, LeftOut)>,
-    /// Whether it is as large as a batch may be.
+    /// Whether the batch has reached its limit.
     pub is_full: bool,
 }
 
@@ -57,7 +57,7 @@ impl ParsedBatch {
         first.copied().unwrap_or_default()..=last.copied().unwrap_or_default()
     }
 
-    /// The same without deliveries that other processes have applied meanwhile.
+    /// The batch without deliveries that other processes have applied meanwhile.
     pub fn still_queued(mut self, queued: &[i64]) -> Self {
         if queued.len() < self.inbox_ids.len() {
             let queued: HashSet<i64> = queued.iter().copied().collect();
@@ -67,7 +67,7 @@ impl ParsedBatch {
             self.received_at.retain(|_| times.next().copied().unwrap_or_default());
             self.inbox_ids.retain(|id| queued.contains(id));
             self.observations.retain(|parsed| queued.contains(&parsed.inbox_id));
-            self.set_aside.retain(|letter| queued.contains(&letter.inbox_id));
+            self.dead_letters.retain(|letter| queued.contains(&letter.inbox_id));
             self.left_out.retain(|(id, _)| queued.contains(id));
         }
         self
@@ -89,7 +89,7 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
             Some(Ok(Reading::Fact(observation, _)))
                 if observation.emitted() > now.plus_seconds(MOST_AHEAD_SECONDS) =>
             {
-                batched.set_aside.push(DeadLetter {
+                batched.dead_letters.push(DeadLetter {
                     inbox_id,
                     reason: dead_letters::TIME_AHEAD,
                     detail: format!(
@@ -110,8 +110,8 @@ pub fn read(taken: QueuedBatch, now: Timestamp) -> ParsedBatch {
                 batched.observations.push(ParsedObservation { inbox_id, attempts, observation });
             }
             Some(Ok(Reading::Nothing)) => {}
-            Some(Err(error)) => batched.set_aside.push(not_understood(error.to_string())),
-            None => batched.set_aside.push(not_understood(format!("no broker is named {source}"))),
+            Some(Err(error)) => batched.dead_letters.push(not_understood(error.to_string())),
+            None => batched.dead_letters.push(not_understood(format!("no broker is named {source}"))),
         }
         batched.inbox_ids.push(inbox_id);
         batched.event_keys.push(event_key);

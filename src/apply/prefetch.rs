@@ -1,5 +1,5 @@
-//! The next batch, read while the last one is applied: two cores then work on a backlog, and the database is not kept
-//! waiting for JSON. Nothing is promised by it; what is read here is still queued, and a crash forgets it.
+//! Reads the next batch while the last one is applied: two cores work on a backlog, and the database does not wait for
+//! JSON. No guarantee depends on it: a prefetched delivery is still in the queue, and a crash loses nothing.
 
 use std::ops::RangeInclusive;
 
@@ -29,7 +29,7 @@ impl Prefetcher {
         Self { recent, next: Mutex::default() }
     }
 
-    /// What was read ahead, or the oldest that is due now.
+    /// Returns the prefetched batch, or reads the oldest deliveries that are due now.
     pub(super) fn take(
         &self,
         database: &Database,
@@ -40,8 +40,9 @@ impl Prefetcher {
         read.map_or_else(|| Ok(self.read(database, batch, now, None)?.unwrap_or_default()), Ok)
     }
 
-    /// What is due is read anew from the database: others have applied what is here, or something went wrong; and an idle
-    /// service keeps no bodies.
+    /// Discards the prefetched deliveries, so that the next batch is read from the database. Called when another
+    /// process has applied them, when a batch failed, and when the service is idle, so that it keeps no bodies in
+    /// memory.
     pub fn forget(&self) {
         *self.next.lock() = None;
         self.recent.forget();
@@ -51,8 +52,8 @@ impl Prefetcher {
         self.next.lock().is_none()
     }
 
-    /// Runs `apply`, and reads what comes after `current` meanwhile if there is likely a whole batch of it. What cannot
-    /// be read ahead is read later, and fails there if it must.
+    /// Runs `apply`. Meanwhile it reads the deliveries after `current` if a whole batch is probably there. A failure of
+    /// this read is ignored: the next `take` reads again and reports it.
     pub(super) fn during<T, E>(
         &self,
         database: &Database,
@@ -65,17 +66,19 @@ impl Prefetcher {
             let reader = std::thread::Builder::new().name("read".to_owned());
             let reader = reader.spawn_scoped(scope, || self.read(database, batch, now, Some(current)));
             let applied = apply()?;
-            // A batch that is not full is read anew, since more of it may have come.
+            // A batch that is not full is read again, because it may have grown.
             let next = reader.ok().and_then(|reader| reader.join().ok()?.ok()?);
             *self.next.lock() = next.filter(|next| next.is_full);
             Ok(applied)
         })
     }
 
-    /// The oldest that are due, but for those in hand. What this process has in memory comes from there; what is older
-    /// than that, as others kept it, it found no room, or it is tried again, goes before it. Only while a batch of such is
-    /// in hand, a whole batch in memory may overtake the rest: so both get on, and memory has room again for what comes.
-    /// `None` while there is something in hand and the next batch is still growing in memory.
+    /// Reads the oldest deliveries that are due, except those in hand.
+    ///
+    /// Deliveries in memory are taken from there. Older rows of the queue go first: rows of other processes, rows for
+    /// which memory had no room, and retries. Exception: while a batch of such rows is being applied, a full batch in
+    /// memory goes first, so that neither starves and memory is freed. Returns `None` while a batch is being applied
+    /// and the next one in memory is not full.
     fn read(
         &self,
         database: &Database,
@@ -94,7 +97,8 @@ impl Prefetcher {
         wanted.except = in_hand.unwrap_or(wanted.except);
         let older = database.read::<_, DbError>(|conn| Ok(queue::take(conn, now, &wanted)?))?;
         let QueuedBatch { mut queued, mut is_full } = older;
-        // What was not bounded by memory may have come there meanwhile, and nothing may be in a batch twice.
+        // If memory was empty before, the statement had no upper bound and may have read deliveries that are in memory
+        // now. No delivery may be in a batch twice.
         if !is_full && in_memory.is_some() {
             let room = limit - queued.len();
             if may_wait && self.recent.len() < room {

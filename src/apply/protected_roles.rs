@@ -1,5 +1,5 @@
-//! Holders of protected roles brought up to date with what is derived (`decide::protect`), in the transaction of the change: so of
-//! two losses at once, by however many processes, the second sees the first.
+//! Brings the holder records of protected roles up to date (`decide::protected_roles`), in the transaction of the
+//! change. So of two losses at the same moment, in any process, the second one sees the first.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use crate::{
     decide::{
         context::Context,
         fact::EntityKind,
-        protected_roles::{HolderRecord, RoleLoss, RoleStatus, concerned, record},
+        protected_roles::{HolderRecord, RoleLoss, RoleStatus, affected_roles, record},
         rule_matches::{Examined, examine},
         state::StateSlice,
         users::UserRow,
@@ -27,23 +27,23 @@ use crate::{
     },
 };
 
-/// What settling seats leads to.
+/// The users whose roles differ after holder records changed.
 #[derive(Debug, Default)]
 pub struct SettledHolders {
-    /// Users outside the batch whose keeping began or ended: they are to be derived again.
+    /// Users outside the batch who begin or cease to retain a role. They must be derived again.
     pub others: BTreeSet<String>,
-    /// (tenant, user, role) of those who are kept from now on.
-    pub kept: Vec<(String, String, String)>,
-    /// The same of those who are kept no more.
+    /// (tenant, user, role) of users who retain a role from now on.
+    pub retained: Vec<(String, String, String)>,
+    /// The same of users who retain a role no more.
     pub ended: Vec<(String, String, String)>,
 }
 
-/// Costs nothing where no role is protected. The roles that these users retain are put into `context`.
+/// Returns at once when no role is protected. Puts the roles that these users retain into `context`.
 pub fn settle(
     conn: &mut Serialized<'_>,
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &mut Context<'_>,
 ) -> Result<SettledHolders, DbError> {
     let mut settled = SettledHolders::default();
@@ -52,18 +52,18 @@ pub fn settle(
     }
     let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
     let holders = role_holders::of(conn, &keys)?;
-    let examined = examined(state, ids, shown, context);
-    let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
-    let changes = changes(&examined, shown, &holders, &newest, context);
+    let examined = examined(state, ids, current, context);
+    let newest = memberships::newest_context(conn, &losers(&examined, current))?;
+    let changes = changes(&examined, current, &holders, &newest, context);
     role_holders::put(conn, &changes)?;
     let affected: BTreeSet<(&str, &str)> =
         changes.iter().map(|((tenant_id, _, role), _)| (*tenant_id, *role)).collect();
     for (tenant_id, role) in affected {
-        let keeper = role_holders::keeper(conn, tenant_id, role)?;
+        let last_holder = role_holders::last_holder(conn, tenant_id, role)?;
         for user_id in role_holders::settle(conn, tenant_id, role)? {
             let one = (tenant_id.to_owned(), user_id.clone(), role.to_owned());
-            match keeper.as_ref() == Some(&user_id) {
-                true => settled.kept.push(one),
+            match last_holder.as_ref() == Some(&user_id) {
+                true => settled.retained.push(one),
                 false => settled.ended.push(one),
             }
             if !ids.contains(&user_id) {
@@ -72,7 +72,7 @@ pub fn settle(
         }
     }
     if !changes.is_empty() {
-        context.kept = role_holders::kept(&role_holders::of(conn, &keys)?);
+        context.retained = role_holders::retained(&role_holders::of(conn, &keys)?);
     }
     Ok(settled)
 }
@@ -80,52 +80,52 @@ pub fn settle(
 /// The audit entries about users who retain a protected role from now on, or do so no more.
 pub fn entries(
     conn: &mut Conn,
-    kept: &[(String, String, String)],
+    retained: &[(String, String, String)],
     ended: &[(String, String, String)],
 ) -> Result<Vec<AuditEntry>, DbError> {
     let users: Vec<Key> =
-        kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
+        retained.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
     let holders = role_holders::of(conn, &users)?;
-    let begun = kept.iter().map(|(tenant_id, user_id, role)| {
+    let begun = retained.iter().map(|(tenant_id, user_id, role)| {
         let holder = holders.get(&(tenant_id.clone(), user_id.clone())).and_then(|roles| roles.get(role));
         let loss = holder.and_then(|holder| match &holder.record {
             HolderRecord::Lost { loss, .. } => Some(loss),
             HolderRecord::Holds => None,
         });
         let change = json!({"role": role, "lost_by_event": loss.map(|loss| &loss.event)});
-        let entry = AuditEntry::new(tenant_id, kinds::ROLE_RETAINED, user_id, &change, last_holder());
+        let entry = AuditEntry::new(tenant_id, kinds::ROLE_RETAINED, user_id, &change, by_protection());
         AuditEntry { said_at: loss.map(|loss| loss.at), ..entry }
     });
     let ended = ended.iter().map(|(tenant_id, user_id, role)| {
         let change = json!({"role": role});
-        AuditEntry::new(tenant_id, kinds::ROLE_RETENTION_ENDED, user_id, &change, last_holder())
+        AuditEntry::new(tenant_id, kinds::ROLE_RETENTION_ENDED, user_id, &change, by_protection())
     });
     Ok(begun.chain(ended).collect())
 }
 
-fn last_holder() -> Actor {
+fn by_protection() -> Actor {
     Actor::Rule("last holder of a protected role".to_owned())
 }
 
 /// The notices to the tenant's administrators about users who retain a protected role from now on.
-pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
+pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result<Vec<Notice>, DbError> {
     let users: Vec<Key> =
-        kept.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
-    let shown = tables::users::shown(conn, &users)?;
+        retained.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
+    let current = tables::users::current(conn, &users)?;
     let holders = role_holders::of(conn, &users)?;
     let facts = tables::facts::on(conn, &users.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>())?;
     let notice = |(tenant_id, user_id, role): &(String, String, String)| {
-        let row = shown.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
+        let row = current.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
         let taken = holders.get(&(tenant_id.clone(), user_id.clone()))?.get(role)?;
         let HolderRecord::Lost { loss, .. } = &taken.record else { return None };
         let of_user = facts.iter().filter(|(kind, id, _)| *kind == EntityKind::User && id == user_id);
         let newest = of_user.map(|(_, _, fact)| fact).max_by(|a, b| a.version.cmp(&b.version));
-        let whom = NoticePerson {
+        let person = NoticePerson {
             tenant_id: tenant_id.clone(),
             user_id: user_id.clone(),
             person_id: row.person_id.clone(),
         };
-        let kept = LastHolder {
+        let retained = LastHolder {
             user_id: user_id.clone(),
             name: row.name.clone(),
             email: row.email.clone(),
@@ -135,27 +135,27 @@ pub fn notices(conn: &mut Conn, kept: &[(String, String, String)]) -> Result<Vec
             since: loss.at.micros(),
             inbox_id: newest.map_or(0, |fact| fact.inbox_id),
         };
-        Some(Notice::LastHolderKept { whom, kept })
+        Some(Notice::LastHolderKept { person, retained })
     };
-    Ok(kept.iter().filter_map(notice).collect())
+    Ok(retained.iter().filter_map(notice).collect())
 }
 
-/// The seats that these users would have, if what is derived were applied; nothing is written.
+/// The holder records of these users if the derived rows were applied. Writes nothing.
 pub fn foreseen(
     conn: &mut Conn,
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> Result<RoleHolders, DbError> {
     let mut holders = role_holders::of(conn, &load::keys(state, EntityKind::User, ids.iter()))?;
-    let examined = examined(state, ids, shown, context);
-    let newest = memberships::newest_context(conn, &losers(&examined, shown))?;
+    let examined = examined(state, ids, current, context);
+    let newest = memberships::newest_context(conn, &losers(&examined, current))?;
     let before = holders.clone();
-    for ((tenant_id, user_id, role), record) in changes(&examined, shown, &before, &newest, context) {
+    for ((tenant_id, user_id, role), record) in changes(&examined, current, &before, &newest, context) {
         let of_user = holders.entry((tenant_id.to_owned(), user_id.to_owned())).or_default();
         match record {
-            Some(record) => drop(of_user.insert(role.to_owned(), StoredHolder { record, kept: false })),
+            Some(record) => drop(of_user.insert(role.to_owned(), StoredHolder { record, retained: false })),
             None => drop(of_user.remove(role)),
         }
     }
@@ -165,29 +165,29 @@ pub fn foreseen(
 fn examined(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> Vec<Examined> {
-    ids.iter().flat_map(|id| examine(state, id, rows(shown, id), context)).collect()
+    ids.iter().flat_map(|id| examine(state, id, rows(current, id), context)).collect()
 }
 
-fn row<'a>(examined: &Examined, shown: &'a HashMap<String, Vec<UserRow>>) -> Option<&'a UserRow> {
-    rows(shown, &examined.user_id).iter().find(|row| row.tenant_id == examined.tenant_id)
+fn row<'a>(examined: &Examined, current: &'a HashMap<String, Vec<UserRow>>) -> Option<&'a UserRow> {
+    rows(current, &examined.user_id).iter().find(|row| row.tenant_id == examined.tenant_id)
 }
 
-/// Those who lose a role without losing access: their groups may be why, and tell when.
-fn losers(examined: &[Examined], shown: &HashMap<String, Vec<UserRow>>) -> Vec<Key> {
+/// Users who lose a role without losing access. The reason may be a group, which then gives the time of the loss.
+fn losers(examined: &[Examined], current: &HashMap<String, Vec<UserRow>>) -> Vec<Key> {
     let demoted = |examined: &&Examined| {
         let holds = examined.holds();
         examined.access.is_active()
-            && row(examined, shown).is_some_and(|row| row.held.iter().any(|role| !holds.contains(role)))
+            && row(examined, current).is_some_and(|row| row.held.iter().any(|role| !holds.contains(role)))
     };
     examined.iter().filter(demoted).map(|one| (one.tenant_id.clone(), one.user_id.clone())).collect()
 }
 
 fn changes<'a>(
     examined: &'a [Examined],
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     holders: &'a RoleHolders,
     newest: &HashMap<Key, RoleLoss>,
     context: &'a Context<'_>,
@@ -197,22 +197,24 @@ fn changes<'a>(
         let (tenant_id, user_id) = (one.tenant_id.as_str(), one.user_id.as_str());
         let key = (one.tenant_id.clone(), one.user_id.clone());
         let holds = one.holds();
-        // Whoever bears the id after somebody else keeps nothing of theirs.
-        let shown = row(one, shown).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
-        let seen = RoleStatus { holds: &holds, shown, dismissed: one.dismissed };
+        // A new bearer of an id retains nothing of the former one.
+        let current = row(one, current).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
+        let seen = RoleStatus { holds: &holds, current, dismissed: one.dismissed };
         let before = |role: &str| holders.get(&key)?.get(role).map(|taken| taken.record.clone());
         let loss = || {
             let fact = RoleLoss { at: one.changed_at(), event: one.event.clone() };
             newest.get(&key).cloned().filter(|group| *group > fact).unwrap_or(fact)
         };
-        for role in concerned(context.mapping.of(tenant_id), &holds, shown, |role| before(role).is_some()) {
+        for role in
+            affected_roles(context.mapping.of(tenant_id), &holds, current, |role| before(role).is_some())
+        {
             let after = record(role, seen, before(role).filter(|_| !one.succeeds), loss);
             if after != before(role) {
                 changes.push(((tenant_id, user_id, role), after));
             }
         }
     }
-    // Whoever turned out to belong to another tenant.
+    // Users who turned out to belong to another tenant lose their records here.
     let here: BTreeSet<(&str, &str)> =
         examined.iter().map(|one| (one.tenant_id.as_str(), one.user_id.as_str())).collect();
     for ((tenant_id, user_id), taken) in holders {
@@ -236,15 +238,15 @@ mod tests {
         testing::{active, connected, row, scope},
     };
 
-    /// Whether `u`, whose row has these roles, loses one of them by this fact and remains.
+    /// Whether `u`, whose row has these roles, loses one of them by this fact and keeps access.
     fn is_loser(fact: Fact<User>, roles: &[&str]) -> bool {
         let (mut state, homes) = connected();
         fold(&mut state, 1, Observation::User { scope: scope(), fact });
         let mapping = Mapping::built_in();
-        let shown = HashMap::from([("u".to_owned(), vec![row("org_1", "A", roles)])]);
+        let current = HashMap::from([("u".to_owned(), vec![row("org_1", "A", roles)])]);
         let ids = BTreeSet::from(["u".to_owned()]);
-        let examined = examined(&state, &ids, &shown, &Context::new(&homes, &mapping));
-        !losers(&examined, &shown).is_empty()
+        let examined = examined(&state, &ids, &current, &Context::new(&homes, &mapping));
+        !losers(&examined, &current).is_empty()
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Refreshing: the people and groups of a directory, or the members of a group, derived again, in steps that let other
-//! work through.
+//! Recomputation: derives the people and groups of a directory, or the members of a group, in steps. Other deliveries
+//! are applied between the steps.
 //!
-//! A deleted directory of 50,000 people, or one that changed hands, is one row in `refreshes` and many small
-//! transactions. Where a step ends is kept in its transaction, so a crash repeats at most one step, and a step that is
-//! repeated changes nothing.
+//! A deleted directory of 50,000 people is one row in `recompute_jobs` and many small transactions. Each step stores
+//! its end in its own transaction. So a crash repeats at most one step, and a repeated step changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -33,8 +32,8 @@ use crate::{
     },
 };
 
-/// Groups that were deleted under a claim of these directories, which counts now or counts no more: their members may be in
-/// other directories, and groups with these ids have other members now.
+/// Requests the members of groups that were deleted under a claim of these directories, when that claim begins or
+/// ceases to count: the members may be in other directories, and groups with these ids have other members now.
 pub fn request_members_of_ended(
     conn: &mut Serialized<'_>,
     rules: &Rules,
@@ -54,7 +53,7 @@ pub fn request_members_of_ended(
     Ok(())
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recomputed {
     pub entities: usize,
@@ -62,11 +61,11 @@ pub struct Recomputed {
     pub notices: usize,
 }
 
-/// `None` when nothing waits for a refresh.
+/// Does one step. `None` when there is no job.
 ///
-/// When the database refuses a step, fewer and fewer are tried until it is known whom it refuses. That one is set aside, in
-/// the transaction that goes past it, and the directory then lets all others go first. Nothing is carried from one
-/// transaction to the next, as another process may have gone on meanwhile.
+/// When the database refuses a step, smaller steps are tried until the refused entity is known. The transaction that
+/// goes past the entity records it in `refused`, and the job goes to the end of the queue. No state is carried between
+/// transactions, because another process may have advanced the job meanwhile.
 pub fn step(
     database: &Database,
     rules: &Rules,
@@ -76,12 +75,12 @@ pub fn step(
     let mut limit = batch.entities.max(1);
     loop {
         let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
-        // How many it had in hand when it failed.
+        // The number of entities of the failed attempt.
         let mut tried = None;
         let attempt = database.write_serialized::<_, ApplyError>(|conn| {
             expect_mapping(conn, rules)?;
             wait_for_rows(conn, longest)?;
-            Ok(refresh(conn, rules, limit, now, &mut tried)?)
+            Ok(next_page(conn, rules, limit, now, &mut tried)?)
         });
         match attempt {
             Err(ApplyError::Database(error)) => {
@@ -101,61 +100,61 @@ pub fn step(
     }
 }
 
-/// The one that is next is set aside.
+/// Records the next entity as refused, and advances the job past it.
 fn go_past(conn: &mut Serialized<'_>, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
-    let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(0) };
-    let Some((id, kind)) = visited(conn, &refresh, 1)?.pop() else { return Ok(0) };
-    let group_id = refresh.group_id.as_deref().unwrap_or_default();
-    let refused = RefusedChange::new(kind, &id, &refresh.directory_id, group_id, refresh.rank);
+    let Some(job) = recompute_jobs::next(conn)? else { return Ok(0) };
+    let Some((id, kind)) = visited(conn, &job, 1)?.pop() else { return Ok(0) };
+    let group_id = job.group_id.as_deref().unwrap_or_default();
+    let refused = RefusedChange::new(kind, &id, &job.directory_id, group_id, job.rank);
     let notices = refusal.record(conn, &refused, now)?;
-    refresh.advance(conn, (&id, kind))?;
-    refresh.failed(conn, now)?;
+    job.advance(conn, (&id, kind))?;
+    job.failed(conn, now)?;
     Ok(notices)
 }
 
-fn refresh(
+fn next_page(
     conn: &mut Serialized<'_>,
     rules: &Rules,
     limit: usize,
     now: Timestamp,
     tried: &mut Option<usize>,
 ) -> Result<Option<Recomputed>, DbError> {
-    let Some(refresh) = recompute_jobs::next(conn)? else { return Ok(None) };
-    let visited = visited(conn, &refresh, limit)?;
+    let Some(job) = recompute_jobs::next(conn)? else { return Ok(None) };
+    let visited = visited(conn, &job, limit)?;
     *tried = Some(visited.len());
     let Some((last_id, last_kind)) = visited.last().cloned() else {
-        refresh.finish(conn)?;
+        job.finish(conn)?;
         return Ok(Some(Recomputed { entities: 0, leavers: 0, notices: 0 }));
     };
     let ids: BTreeSet<String> = visited.iter().map(|(id, _)| id.clone()).collect();
-    let mut state = load::entities(conn, &refresh.directory_id, ids)?;
+    let mut state = load::entities(conn, &job.directory_id, ids)?;
     let homes = homes(conn, &state, rules)?;
     state.touched.entities.extend(visited.into_iter().map(|(id, kind)| (tables::kind(kind), id)));
     let entities = state.touched.entities.len();
-    let cause = match &refresh.group_id {
-        _ if refresh.mapped => ChangeCause::Mapping(rules.mapping.version),
+    let cause = match &job.group_id {
+        _ if job.mapped => ChangeCause::Mapping(rules.mapping.version),
         Some(group_id) => ChangeCause::Group(group_id),
-        None => ChangeCause::Directory(&refresh.directory_id),
+        None => ChangeCause::Directory(&job.directory_id),
     };
-    let extent = if refresh.group_id.is_some() { Extent::Touched } else { Extent::Directory };
+    let extent = if job.group_id.is_some() { Extent::Touched } else { Extent::Directory };
     let mut consequences = Consequences::default();
     people(conn, &mut state, &homes, &Derivation { rules, cause, now, extent }, &mut consequences)?;
-    if refresh.mapped {
-        // One notice reported all of them when the mapping was applied.
+    if job.mapped {
+        // The mapping's own notice has reported all of them.
         consequences.notices.retain(|notice| !matches!(notice, Notice::Privileged(_)));
     }
     consequences.write(conn, now)?;
-    failpoint::reach("refreshed");
-    refresh.advance(conn, (&last_id, last_kind))?;
+    failpoint::reach("recomputed");
+    job.advance(conn, (&last_id, last_kind))?;
     Ok(Some(Recomputed { entities, leavers: consequences.leavers(), notices: consequences.notices.len() }))
 }
 
-fn visited(conn: &mut Conn, refresh: &RecomputeJob, limit: usize) -> Result<Vec<(String, i16)>, DbError> {
-    let (id, kind) = (&refresh.after.0, refresh.after.1);
-    if let Some(group_id) = &refresh.group_id {
+fn visited(conn: &mut Conn, job: &RecomputeJob, limit: usize) -> Result<Vec<(String, i16)>, DbError> {
+    let (id, kind) = (&job.after.0, job.after.1);
+    if let Some(group_id) = &job.group_id {
         return Ok(tables::memberships::members(conn, group_id, id, limit)?);
     }
-    let claims = tables::claims::of_directories(conn, &[&refresh.directory_id])?;
+    let claims = tables::claims::of_directories(conn, &[&job.directory_id])?;
     let claim_ids: Vec<i64> = claims.iter().map(|claim| claim.id).collect();
     Ok(tables::facts::under(conn, &claim_ids, (id, kind), limit)?)
 }

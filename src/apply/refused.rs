@@ -1,5 +1,5 @@
-//! Users and groups that the database refused ([`crate::tables::refused`]), derived again one by one, so that none stands
-//! in the way of another.
+//! Users and groups whose change the database refused ([`crate::tables::refused`]). They are derived again one by one,
+//! so that a refused one delays no other.
 
 use std::collections::BTreeSet;
 
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// In one step, so that deliveries need not wait.
+/// The limit of one step, so that deliveries need not wait.
 const MOST: i64 = 100;
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retried {
     pub applied: usize,
@@ -41,7 +41,7 @@ impl std::ops::AddAssign for Retried {
     }
 }
 
-/// Tries those that are due. An error means that the database cannot work; then nothing is counted against anybody.
+/// Tries the changes that are due. An error means that the database cannot work. Then no attempt is counted.
 pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retried, ApplyError> {
     let due = database.read::<_, DbError>(|conn| Ok(refused::due(conn, now, MOST)?))?;
     let mut outcome = Retried::default();
@@ -72,11 +72,11 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
     Ok(outcome)
 }
 
-/// Why one change alone was refused.
+/// The reason why a single change was refused.
 pub struct Refusal {
     /// The database's reason.
     pub detail: String,
-    /// A row is locked for a moment; this does not count as an attempt.
+    /// A row is locked for a moment. This does not count as an attempt.
     pub busy: bool,
 }
 
@@ -88,7 +88,7 @@ impl Refusal {
         now: Timestamp,
     ) -> Result<usize, DbError> {
         tracing::warn!(entity = one.name(), error = %self.detail, "the database refuses a change, which is tried again later");
-        if !one.set_aside(conn, &self.detail, self.busy, now)? {
+        if !one.store(conn, &self.detail, self.busy, now)? {
             return Ok(0);
         }
         let given_up = GivenUp {
@@ -103,7 +103,7 @@ impl Refusal {
     }
 }
 
-/// Gives the error back when the database itself is at fault.
+/// Returns the error when the database itself is at fault.
 pub fn refusal(database: &Database, error: DbError) -> Result<Refusal, DbError> {
     let busy = match error.fault() {
         Fault::Database => return Err(error),
@@ -132,7 +132,7 @@ fn again(
         group_id => ChangeCause::Group(group_id),
     };
     let extent = match one.group_id.as_str() {
-        _ if held => Extent::ByHand,
+        _ if held => Extent::Operator,
         "" => Extent::Directory,
         _ => Extent::Touched,
     };

@@ -1,7 +1,7 @@
-//! Deliveries whose change the database refused, because of a constraint or trigger of the application. They are dead letters
-//! with a time for the next attempt. Each is applied alone, in one transaction with the end of its dead letter, so after a
-//! crash it is either applied or still a dead letter. Nobody must remember it when the constraint has been corrected: until
-//! then a leaver may have access.
+//! Deliveries whose change the database refused, because of a constraint or trigger of the application. They are dead
+//! letters with a time for the next attempt. Each is applied in a transaction of its own, which also ends its dead
+//! letter. So after a crash it is either applied or still a dead letter. The retry is automatic, because a leaver may
+//! have access until it succeeds.
 
 use super::{
     AppliedBatch, ApplyError, apply, expect_mapping, parse_batch,
@@ -32,7 +32,7 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
                 outcome += Retried {
                     applied: applied.deliveries,
                     leavers: applied.leavers,
-                    notices: applied.notices + applied.set_aside.len(),
+                    notices: applied.notices + applied.dead_letters.len(),
                 };
             }
             Err(ApplyError::Database(error)) => {
@@ -45,7 +45,7 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
     Ok(outcome)
 }
 
-/// Writes into `attempts` how often the delivery was tried before, also when it fails again.
+/// Writes the number of earlier attempts into `attempts`, even when it fails again.
 fn attempt(
     database: &Database,
     rules: &Rules,

@@ -1,5 +1,5 @@
-//! From latest facts to the rows of users: load the rows shown and all facts that count, decide (pure), write the rows that
-//! differ.
+//! Derives the rows of users from the latest facts: loads the current rows and all facts that count, decides (pure),
+//! writes the rows that differ.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,21 +31,21 @@ use crate::{
     tables::{self, manual_grants},
 };
 
-/// By which rules people are derived, why, when, and how many together.
+/// The rules, cause, time and extent of a derivation.
 #[derive(Clone, Copy, Debug)]
 pub struct Derivation<'a> {
     /// The mapping, the guard and the policies in force.
     pub rules: &'a Rules,
-    /// The audit entries name it.
+    /// Named in the audit entries.
     pub cause: ChangeCause<'a>,
     /// The time of the transaction.
     pub now: Timestamp,
-    /// The guard weighs by it.
+    /// The guard uses it.
     pub extent: Extent,
 }
 
-/// Brings the rows of touched groups and users up to date. Adds to the consequences: who lost access, and who gained or lost
-/// a privileged role.
+/// Brings the rows of touched groups and users up to date. Adds notices about people who lose access, and about gained
+/// and lost privileged roles, to the consequences.
 pub fn people(
     conn: &mut Serialized<'_>,
     state: &mut StateSlice,
@@ -56,22 +56,24 @@ pub fn people(
     groups(conn, state, homes, derivation, consequences)?;
     let ids = touched(state, EntityKind::User);
     let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
-    let (mut kept, mut ended) = (std::mem::take(&mut settled.kept), std::mem::take(&mut settled.ended));
-    // A protected role that gets another holder changes the rows of users outside the batch, and those may do so again.
+    let (mut retained, mut ended) =
+        (std::mem::take(&mut settled.retained), std::mem::take(&mut settled.ended));
+    // A new holder of a protected role changes the rows of users outside the batch, and these changes may lead to
+    // others.
     while !settled.others.is_empty() {
         let ids = settled.others;
         let (mut state, homes) = loaded(conn, &ids, derivation.rules)?;
         let derivation = Derivation { cause: ChangeCause::RetentionEnded, ..*derivation };
         settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
-        kept.append(&mut settled.kept);
+        retained.append(&mut settled.retained);
         ended.append(&mut settled.ended);
     }
-    consequences.entries.extend(protected_roles::entries(conn, &kept, &ended)?);
-    consequences.notices.extend(protected_roles::notices(conn, &kept)?);
+    consequences.entries.extend(protected_roles::entries(conn, &retained, &ended)?);
+    consequences.notices.extend(protected_roles::notices(conn, &retained)?);
     Ok(())
 }
 
-/// Derives these users again, from facts that stand in the database.
+/// Derives these users again, from stored facts.
 pub fn again(
     conn: &mut Serialized<'_>,
     ids: BTreeSet<String>,
@@ -103,30 +105,31 @@ fn users(
 ) -> Result<SettledHolders, DbError> {
     let rules = derivation.rules;
 
-    // 1. Load: the rows shown, the users who must be derived together with these, and everything that counts for them.
-    let Together { ids, shown, homes, apart } = together(conn, state, ids, homes, rules)?;
+    // 1. Load: the current rows, the users who must be derived together with these, and everything that counts for
+    // them.
+    let Together { ids, current, homes, apart } = together(conn, state, ids, homes, rules)?;
     let homes = &*homes;
-    let mut context = context(conn, state, (&ids, &shown), (homes, apart), rules)?;
+    let mut context = context(conn, state, (&ids, &current), (homes, apart), rules)?;
 
-    // 2. Decide. Protected roles and the guard record their own decisions, and both may retain a loss.
-    let settled = protected_roles::settle(conn, state, &ids, &shown, &mut context)?;
-    let mut derived = outcome(state, &ids, &shown, &context);
-    context.held_states = guard::weigh(conn, state, (&shown, &derived), derivation, consequences)?;
+    // 2. Decide. Protected roles and the guard record their own decisions. Both may prevent a loss.
+    let settled = protected_roles::settle(conn, state, &ids, &current, &mut context)?;
+    let mut derived = outcome(state, &ids, &current, &context);
+    context.held_states = guard::weigh(conn, state, (&current, &derived), derivation, consequences)?;
     if !context.held_states.is_empty() {
-        derived = outcome(state, &ids, &shown, &context);
+        derived = outcome(state, &ids, &current, &context);
     }
     let UserOutcome { changes, leavers } = derived;
 
     // 3. Write.
-    hand_over(conn, &shown, &changes)?;
-    let known = |tenant_id: &str, id: &str| rows(&shown, id).iter().any(|row| row.tenant_id == tenant_id);
+    hand_over(conn, &current, &changes)?;
+    let known = |tenant_id: &str, id: &str| rows(&current, id).iter().any(|row| row.tenant_id == tenant_id);
     tables::users::apply(conn, &changes, known)?;
     manual_grants::follow(conn, &context.followed)?;
 
     // 4. Collect the consequences.
-    let entries = audit::row_entries::users(conn, state, &shown, &changes, derivation.cause)?;
+    let entries = audit::row_entries::users(conn, state, &current, &changes, derivation.cause)?;
     consequences.entries.extend(entries);
-    let privileged = privileges::changes(state, homes, rules, &shown, &changes);
+    let privileged = privileges::changes(state, homes, rules, &current, &changes);
     consequences.notices.extend(leavers.into_iter().map(Notice::Deprovisioned));
     consequences.notices.extend(privileged.into_iter().map(Notice::Privileged));
     Ok(settled)
@@ -135,29 +138,29 @@ fn users(
 fn outcome(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     context: &Context<'_>,
 ) -> UserOutcome {
     let mut whole = UserOutcome::default();
     for id in ids {
-        let UserOutcome { changes, leavers } = users::derive(state, id, rows(shown, id), context);
+        let UserOutcome { changes, leavers } = users::derive(state, id, rows(current, id), context);
         whole.changes.extend(changes);
         whole.leavers.extend(leavers);
     }
     whole
 }
 
-/// Notices that wait keep their person: under an id that somebody else has now they stay the former person's, and under an
-/// id whose person is known by another key now they take that key.
+/// Keeps unsent notices with their person. When an id has a new bearer, they stay with the former one. When the
+/// person's key changed, they take the new key.
 fn hand_over(
     conn: &mut Serialized<'_>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
 ) -> Result<(), DbError> {
     let (mut former, mut renamed) = (Vec::new(), Vec::new());
     for change in changes {
         let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
-        let row = rows(shown, &user.user_id).iter().find(|row| row.tenant_id == user.tenant_id);
+        let row = rows(current, &user.user_id).iter().find(|row| row.tenant_id == user.tenant_id);
         let Some(row) = row.filter(|row| row.person_id != user.person_id) else { continue };
         let (tenant_id, user_id) = (row.tenant_id.as_str(), row.id.as_str());
         match user.succeeds {

@@ -195,7 +195,7 @@ fn in_short(because: &Because) -> String {
         Because::BrokerRole(_) => PASS_THROUGH.to_owned(),
         Because::Unmapped => "default role".to_owned(),
         Because::Manual(_) => "by hand".to_owned(),
-        Because::Kept(_) => "kept for the last holder".to_owned(),
+        Because::Retained(_) => "kept for the last holder".to_owned(),
     }
 }
 
@@ -266,9 +266,9 @@ fn profile(content: &fact::User) -> [(&'static str, Option<&str>); 7] {
 }
 
 fn compare<'a>(row: &'a UserRow, content: &'a fact::User, personal: &mut Personal<'a>) {
-    let shown =
+    let current =
         [&row.idp_id, &row.email, &row.username, &row.first_name, &row.last_name, &row.name, &row.job_title];
-    for (from, (name, to)) in shown.into_iter().zip(profile(content)) {
+    for (from, (name, to)) in current.into_iter().zip(profile(content)) {
         if from.as_deref() != to {
             personal.fields.push((name.to_owned(), from.as_deref().into(), to.into()));
         }

@@ -57,16 +57,16 @@ pub struct Receipt {
 }
 
 /// By (user, time of the notice). The notice and the entry have the same transaction and time.
-type Told = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
+type Notified = HashMap<(String, i64), (Option<i64>, Option<String>, Option<String>)>;
 
 type ReceiptNotice = (String, i64, Option<i64>, Option<String>, Option<String>);
 
-fn told(
+fn notified(
     conn: &mut Conn,
     tenant_id: &str,
     users: Option<&[String]>,
     since: Option<Timestamp>,
-) -> QueryResult<Told> {
+) -> QueryResult<Notified> {
     let mut query = outbox::table
         .left_join(mails::table.on(mails::id.nullable().eq(outbox::mail_id)))
         .filter(outbox::tenant_id.eq(tenant_id))
@@ -86,7 +86,10 @@ fn told(
         query = query.filter(outbox::created_at.ge(since.micros()));
     }
     let notices: Vec<ReceiptNotice> = query.load(conn)?;
-    Ok(notices.into_iter().map(|(user, at, told, mail, state)| ((user, at), (told, mail, state))).collect())
+    Ok(notices
+        .into_iter()
+        .map(|(user, at, notified, mail, state)| ((user, at), (notified, mail, state)))
+        .collect())
 }
 
 /// The notices about leavers whose id another person bears now, by user and time.
@@ -114,7 +117,7 @@ pub fn receipts(
     // The loss may have been held before the wanted time.
     entries.extend(log::entries(conn, LogQuery { kind: Some("loss"), since: None, ..wanted })?);
     entries.sort_unstable_by_key(|entry| entry.seq);
-    let told = told(conn, tenant_id, users, since)?;
+    let notified = notified(conn, tenant_id, users, since)?;
     let formerly = formerly(conn, tenant_id)?;
     let mut receipts: Vec<Receipt> = Vec::new();
     let mut last: HashMap<&str, usize> = HashMap::new();
@@ -123,7 +126,7 @@ pub fn receipts(
         let story = stories.next(entry);
         if entry.kind == kinds::ACCESS_LOST {
             last.insert(&entry.subject, receipts.len());
-            receipts.push(receipt(entry, story.as_ref(), &told));
+            receipts.push(receipt(entry, story.as_ref(), &notified));
         } else if entry.kind == kinds::ACCESS_RETURNED
             && let Some(receipt) = last.get(entry.subject.as_str()).and_then(|n| receipts.get_mut(*n))
         {
@@ -135,8 +138,8 @@ pub fn receipts(
     for (receipt, entry) in receipts.iter_mut().zip(lost) {
         former(receipt, entry);
         // The id may also have changed hands later. The notice about the leaver contains the name.
-        let told = formerly.get(&(entry.subject.clone(), entry.applied_at));
-        if let Some(Payload { name, email, .. }) = told {
+        let notified = formerly.get(&(entry.subject.clone(), entry.applied_at));
+        if let Some(Payload { name, email, .. }) = notified {
             (receipt.name, receipt.email) = (name.clone(), email.clone());
         }
     }
@@ -147,10 +150,10 @@ pub fn receipts(
 fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResult<()> {
     let keys: BTreeSet<Key> =
         receipts.iter().map(|receipt| (tenant_id.to_owned(), receipt.user_id.clone())).collect();
-    let shown = users::shown(conn, &keys.into_iter().collect::<Vec<_>>())?;
-    let shown: HashMap<String, UserRow> = shown.into_iter().map(|user| (user.id.clone(), user)).collect();
+    let current = users::current(conn, &keys.into_iter().collect::<Vec<_>>())?;
+    let current: HashMap<String, UserRow> = current.into_iter().map(|user| (user.id.clone(), user)).collect();
     for receipt in receipts {
-        if let Some(user) = shown.get(&receipt.user_id) {
+        if let Some(user) = current.get(&receipt.user_id) {
             (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());
         }
     }
@@ -190,9 +193,9 @@ pub fn held_loss(conn: &mut Conn, tenant_id: &str, user_id: &str) -> QueryResult
     Ok(stories.of(user_id).cloned())
 }
 
-fn receipt(entry: &StoredEntry, story: Option<&LossStory>, told: &Told) -> Receipt {
+fn receipt(entry: &StoredEntry, story: Option<&LossStory>, notified: &Notified) -> Receipt {
     let (told_at, message_id, mail) =
-        told.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
+        notified.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
     let minutes = |from: Option<i64>, to: Option<i64>| Some((to? - from?).div_euclid(60_000_000));
     let change: Value = serde_json::from_str(&entry.change).unwrap_or_default();

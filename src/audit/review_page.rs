@@ -99,7 +99,7 @@ impl<'a> Person<'a> {
 /// The rows of one person are neighbours. Only the first one describes the person.
 fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
     let mut last = None;
-    let shown = |one| {
+    let displayed = |one| {
         let RoleLine { user_id, name, email, role, because, since }: &RoleLine = one;
         let again = last.replace(user_id) == Some(user_id);
         Holder {
@@ -109,7 +109,7 @@ fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
             since: time(since.as_deref()),
         }
     };
-    holds.iter().map(shown).collect()
+    holds.iter().map(displayed).collect()
 }
 
 fn kept(one: &KeptAccess) -> Kept<'_> {
@@ -180,7 +180,7 @@ mod tests {
     use crate::audit::report::Compared;
 
     #[test]
-    fn what_directories_call_people_is_never_markup() {
+    fn names_of_people_are_never_markup() {
         let evil = "<script>alert(1)</script>\"'&".to_owned();
         let receipt = Receipt {
             user_id: evil.clone(),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_several_roles_is_described_once() {
+    fn a_holder_of_several_roles_is_described_once() {
         let holds = |user_id: &str, role: &str| RoleLine {
             user_id: user_id.into(),
             name: Some("Ada".into()),
@@ -256,8 +256,8 @@ mod tests {
         };
         let compared = vec![of(true, 0), of(true, 3), of(false, 0)];
         let page = write(&Report { compared, ..Report::default() });
-        let said = "<bdi>directory_1&#60;b&#62;</bdi> on 2026-01-15 12:00: no differences.";
-        assert!(page.contains(said), "{page}");
+        let sentence = "<bdi>directory_1&#60;b&#62;</bdi> on 2026-01-15 12:00: no differences.";
+        assert!(page.contains(sentence), "{page}");
         assert!(
             page.contains(": 3 differences, 1 of them on hold.")
                 && page.contains(": the comparison did not reach its end."),

@@ -21,7 +21,7 @@ pub fn entries(relisted: &[Relisted], actor: impl Fn(&Relisted) -> Actor) -> Vec
 }
 
 /// Entries that a batch caused: the first delivery that names the role, or the change of the tenant.
-pub fn heard(relisted: &[Relisted], state: &StateSlice, batch: Deliveries<'_>) -> Vec<AuditEntry> {
+pub fn from_deliveries(relisted: &[Relisted], state: &StateSlice, batch: Deliveries<'_>) -> Vec<AuditEntry> {
     entries(relisted, |role| {
         let of_tenant = |claim_id: &i64| {
             let claim = state.claim(*claim_id);

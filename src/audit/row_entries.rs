@@ -75,13 +75,13 @@ struct Open {
     tenant_id: String,
     subject: String,
     changed: Changed,
-    spoken: Option<CausingFact>,
+    causing: Option<CausingFact>,
 }
 
 pub fn users(
     conn: &mut Conn,
     state: &StateSlice,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
     cause: ChangeCause<'_>,
 ) -> QueryResult<Vec<AuditEntry>> {
@@ -97,10 +97,10 @@ pub fn users(
             }
             UserChange::Remove { tenant_id, user_id, .. } => (tenant_id, user_id, None),
         };
-        let row = shown.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
+        let row = current.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_user(row, change) else { continue };
-        let spoken = facts.of(tenant_id, user_id, ended_at);
-        open.push(Open { tenant_id: tenant_id.clone(), subject: user_id.clone(), changed, spoken });
+        let causing = facts.of(tenant_id, user_id, ended_at);
+        open.push(Open { tenant_id: tenant_id.clone(), subject: user_id.clone(), changed, causing });
     }
     close(conn, open, cause)
 }
@@ -127,7 +127,7 @@ pub fn losses(
     }
     let mut facts = CausingFacts::new(conn, state, cause)?;
     let open = losses.into_iter().map(|LossEvent { tenant_id, user_id, ended_at, changed }| Open {
-        spoken: facts.of(&tenant_id, &user_id, ended_at),
+        causing: facts.of(&tenant_id, &user_id, ended_at),
         tenant_id,
         subject: user_id,
         changed,
@@ -147,57 +147,57 @@ struct CausingFacts<'a> {
 
 impl<'a> CausingFacts<'a> {
     fn new(conn: &mut Conn, state: &'a StateSlice, cause: ChangeCause<'a>) -> QueryResult<Self> {
-        let context = spoken_context(conn, state, cause)?;
+        let context = causing_context(conn, state, cause)?;
         Ok(Self { state, cause, context, memberships: None })
     }
 
     fn of(&mut self, tenant_id: &str, user_id: &str, ended_at: Option<Timestamp>) -> Option<CausingFact> {
-        let spoken = match self.cause {
+        let causing = match self.cause {
             ChangeCause::Deliveries(batch) => {
                 let facts = self.state.facts(EntityKind::User, user_id);
-                spoken_in(batch, self.state, tenant_id, facts).or_else(|| {
+                causing_fact_in(batch, self.state, tenant_id, facts).or_else(|| {
                     let state = self.state;
                     self.memberships.get_or_insert_with(|| newest_memberships(state)).get(user_id).copied()
                 })
             }
             // The most likely of several causes.
             ChangeCause::Directory(_) => {
-                self.context.iter().find(|spoken| ended_at == Some(spoken.at)).copied()
+                self.context.iter().find(|causing| ended_at == Some(causing.at)).copied()
             }
             _ => None,
         };
-        spoken.or(self.context.first().copied())
+        causing.or(self.context.first().copied())
     }
 }
 
 pub fn groups(
     conn: &mut Conn,
     state: &StateSlice,
-    shown: &HashMap<String, Vec<GroupRow>>,
+    current: &HashMap<String, Vec<GroupRow>>,
     changes: &[GroupChange],
     cause: ChangeCause<'_>,
 ) -> QueryResult<Vec<AuditEntry>> {
-    let context = spoken_context(conn, state, cause)?;
+    let context = causing_context(conn, state, cause)?;
     let mut open = Vec::new();
     for change in changes {
         let (GroupChange::Put { tenant_id, group_id, .. } | GroupChange::Remove { tenant_id, group_id }) =
             change;
-        let row = shown.get(group_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
+        let row = current.get(group_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_group(row, change) else { continue };
-        let spoken = match cause {
+        let causing = match cause {
             ChangeCause::Deliveries(batch) => {
-                spoken_in(batch, state, tenant_id, state.facts(EntityKind::Group, group_id))
+                causing_fact_in(batch, state, tenant_id, state.facts(EntityKind::Group, group_id))
             }
             _ => None,
         };
-        let spoken = spoken.or(context.first().copied());
-        open.push(Open { tenant_id: tenant_id.clone(), subject: group_id.clone(), changed, spoken });
+        let causing = causing.or(context.first().copied());
+        open.push(Open { tenant_id: tenant_id.clone(), subject: group_id.clone(), changed, causing });
     }
     close(conn, open, cause)
 }
 
 /// A fact of the batch about this entity: the tenant's newest one, or any (if a claim won or lost).
-fn spoken_in(
+fn causing_fact_in(
     batch: Deliveries<'_>,
     state: &StateSlice,
     tenant_id: &str,
@@ -210,19 +210,19 @@ fn spoken_in(
             state.claim(fact.claim_id).is_some_and(|claim| claim.tenant_id.as_deref() == Some(tenant_id))
         })
         .max_by(|a, b| a.version.cmp(&b.version));
-    let spoken = newest.into_iter().chain(facts).find(|fact| of_batch(fact.inbox_id)).map(CausingFact::from);
+    let causing = newest.into_iter().chain(facts).find(|fact| of_batch(fact.inbox_id)).map(CausingFact::from);
     let revealing =
         || newest.and_then(|fact| Some(CausingFact { inbox_id: fact.revealed_by?, at: fact.version.at }));
-    spoken.or_else(|| revealing().filter(|spoken| of_batch(spoken.inbox_id)))
+    causing.or_else(|| revealing().filter(|causing| of_batch(causing.inbox_id)))
 }
 
 fn newest_memberships(state: &StateSlice) -> HashMap<&str, CausingFact> {
     let mut newest: HashMap<&str, CausingFact> = HashMap::new();
     for ((_, user_id, _), (membership, inbox_id)) in &state.touched.memberships {
-        let spoken = CausingFact { inbox_id: *inbox_id, at: membership.version.at };
-        let slot = newest.entry(user_id).or_insert(spoken);
-        if (slot.at, slot.inbox_id) < (spoken.at, spoken.inbox_id) {
-            *slot = spoken;
+        let causing = CausingFact { inbox_id: *inbox_id, at: membership.version.at };
+        let slot = newest.entry(user_id).or_insert(causing);
+        if (slot.at, slot.inbox_id) < (causing.at, causing.inbox_id) {
+            *slot = causing;
         }
     }
     newest
@@ -237,7 +237,7 @@ pub(super) fn of_places<'a>(state: &'a StateSlice, batch: Deliveries<'_>) -> Opt
 }
 
 /// Facts about the context of the rows, sorted by likelihood as the cause.
-fn spoken_context(
+fn causing_context(
     conn: &mut Conn,
     state: &StateSlice,
     cause: ChangeCause<'_>,
@@ -268,26 +268,26 @@ fn spoken_context(
 
 /// Adds the deliveries to the entries. The batch's are in memory; a recompute loads one or two others.
 fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResult<Vec<AuditEntry>> {
-    let at_hand = |inbox_id: i64| match cause {
+    let in_batch = |inbox_id: i64| match cause {
         ChangeCause::Deliveries(batch) => batch.find(inbox_id),
         _ => None,
     };
     let elsewhere: BTreeSet<i64> = open
         .iter()
-        .filter_map(|open| open.spoken.map(|spoken| spoken.inbox_id))
-        .filter(|inbox_id| at_hand(*inbox_id).is_none())
+        .filter_map(|open| open.causing.map(|causing| causing.inbox_id))
+        .filter(|inbox_id| in_batch(*inbox_id).is_none())
         .collect();
     let elsewhere = queue::named(conn, &elsewhere.into_iter().collect::<Vec<_>>())?;
     let elsewhere: HashMap<i64, (String, Timestamp)> =
         elsewhere.into_iter().map(|(id, key, received_at)| (id, (key, received_at))).collect();
-    let actor = |spoken: Option<CausingFact>| match cause {
+    let actor = |causing: Option<CausingFact>| match cause {
         ChangeCause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
         ChangeCause::RetentionEnded => Actor::Rule("protected role, held by another now".to_owned()),
         ChangeCause::HoldApproved => Actor::Rule(APPROVED_AND_APPLIED.to_owned()),
         ChangeCause::Operator(name) => Actor::operator(name),
         _ => {
-            let found = spoken.and_then(|CausingFact { inbox_id, .. }| {
-                at_hand(inbox_id).or_else(|| {
+            let found = causing.and_then(|CausingFact { inbox_id, .. }| {
+                in_batch(inbox_id).or_else(|| {
                     let (key, received_at) = elsewhere.get(&inbox_id)?.clone();
                     Some(Actor::Event { key, inbox_id, received_at })
                 })
@@ -295,14 +295,14 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResul
             found.unwrap_or_else(|| Actor::Rule("derived again".to_owned()))
         }
     };
-    let entries = open.into_iter().map(|Open { tenant_id, subject, changed, spoken }| AuditEntry {
+    let entries = open.into_iter().map(|Open { tenant_id, subject, changed, causing }| AuditEntry {
         tenant_id,
         subject,
         kind: changed.kind,
         change: changed.change,
         personal: changed.personal,
-        actor: actor(spoken),
-        said_at: spoken.map(|spoken| spoken.at),
+        actor: actor(causing),
+        said_at: causing.map(|causing| causing.at),
     });
     Ok(entries.collect())
 }
@@ -316,7 +316,7 @@ mod tests {
     };
 
     #[test]
-    fn of_several_memberships_in_a_batch_the_newest_is_the_cause() {
+    fn the_newest_of_several_memberships_in_a_batch_is_the_cause() {
         let mut state = StateSlice::default();
         for (n, at) in [(1, 3), (2, 7), (3, 9), (4, 9), (5, 2), (6, 8)] {
             let at = Timestamp::from_millis(at);

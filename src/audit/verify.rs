@@ -132,7 +132,8 @@ impl Walk {
             self.fault(last + 1, Wrong::Missing { until: seq });
         }
         match (&entry.personal, &entry.salt, &entry.commitment) {
-            (Some(text), Some(salt), Some(kept)) if commitment(salt, text).as_slice() == kept.as_slice() => {}
+            (Some(text), Some(salt), Some(stored))
+                if commitment(salt, text).as_slice() == stored.as_slice() => {}
             (None, None, None) => {}
             (None, None, Some(_)) => {
                 self.verified.erased += 1;

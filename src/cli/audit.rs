@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format, expect_any_tenant, expect_tenant,
-    output::{List, say},
+    output::{List, print_text},
 };
 use crate::{
     audit::{
@@ -172,7 +172,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                     private_files::write(out, &text)
                         .map_err(|error| format!("{}: {error}", out.display()))?;
                 }
-                None => say(&text)?,
+                None => print_text(&text)?,
             }
         }
     }

@@ -35,7 +35,7 @@ enum Verdict {
 struct Finding {
     check: &'static str,
     verdict: Verdict,
-    says: String,
+    message: String,
 }
 
 pub(super) fn run(config: Result<Config, ConfigError>, options: &Options) -> ExitCode {
@@ -50,15 +50,15 @@ pub(super) fn run(config: Result<Config, ConfigError>, options: &Options) -> Exi
             Verdict::Warn => "warn",
             Verdict::Fail => "fail",
         };
-        vec![finding.check.into(), verdict.into(), finding.says.as_str().into()]
+        vec![finding.check.into(), verdict.into(), finding.message.as_str().into()]
     };
     let list = List { columns: vec!["check", "verdict", "says"], rows: findings.iter().map(row).collect() };
     let printed = list.print(options.format);
     if failed || printed.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn finding(check: &'static str, verdict: Verdict, says: impl Into<String>) -> Finding {
-    Finding { check, verdict, says: says.into() }
+fn finding(check: &'static str, verdict: Verdict, message: impl Into<String>) -> Finding {
+    Finding { check, verdict, message: message.into() }
 }
 
 fn examine(config: &Config) -> Vec<Finding> {
@@ -85,8 +85,8 @@ fn examine(config: &Config) -> Vec<Finding> {
 /// Makes one request to the API.
 fn broker(config: &Config) -> Finding {
     let Some(settings) = config.api() else {
-        let says = "WORKOS_API_KEY is not set: missed events cannot be fetched, nor directories compared";
-        return finding("broker", Verdict::Warn, says);
+        let message = "WORKOS_API_KEY is not set: missed events cannot be fetched, nor directories compared";
+        return finding("broker", Verdict::Warn, message);
     };
     let asked = Client::new(&settings, || false).and_then(|client| {
         client.page(&Question::clock())?;
@@ -115,10 +115,10 @@ fn database(config: &Config) -> Vec<Finding> {
     if let Url::Sqlite(path) = &config.database_url
         && !Path::new(path).exists()
     {
-        let says =
+        let message =
             format!("there is no database at {path} yet; `rosterd migrate` or `rosterd serve` creates it");
         return vec![
-            finding("database", Verdict::Warn, says),
+            finding("database", Verdict::Warn, message),
             finding("schema", Verdict::Warn, "there is none yet"),
         ];
     }
@@ -128,8 +128,8 @@ fn database(config: &Config) -> Vec<Finding> {
     }
     let reached = match database.read::<_, DbError>(|conn| Ok(clock_offset(conn)?)) {
         Err(error) => {
-            let says = format!("{} cannot be used: {error}; check DATABASE_URL", config.database_url);
-            return vec![finding("database", Verdict::Fail, says)];
+            let message = format!("{} cannot be used: {error}; check DATABASE_URL", config.database_url);
+            return vec![finding("database", Verdict::Fail, message)];
         }
         Ok(offset) => offset,
     };
@@ -221,8 +221,9 @@ fn mail(config: &Config) -> Finding {
         (None, _) => finding("mail", Verdict::Warn, "SMTP_URL is not set: notices wait in the outbox"),
         (Some(_), Err(error)) => finding("mail", Verdict::Fail, error.to_string()),
         (Some(url), Ok(())) if nobody => {
-            let says = format!("{url:?} answers, but mail.fallback is empty: set it to an address of yours");
-            finding("mail", Verdict::Warn, says)
+            let message =
+                format!("{url:?} answers, but mail.fallback is empty: set it to an address of yours");
+            finding("mail", Verdict::Warn, message)
         }
         (Some(url), Ok(())) => finding("mail", Verdict::Ok, format!("{url:?} answers")),
     }

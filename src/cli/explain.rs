@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Failure, Format, expect_tenant,
-    output::{printable_line, say},
+    output::{print_text, printable_line},
 };
 use crate::{
     audit::leaver_receipt::Receipt,
@@ -36,10 +36,10 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
         explanations.iter_mut().for_each(|one| one.not_matched.clear());
     }
     match arguments.format {
-        Format::Json => say(&format!("{}\n", serde_json::to_string_pretty(&explanations)?))?,
+        Format::Json => print_text(&format!("{}\n", serde_json::to_string_pretty(&explanations)?))?,
         Format::Table | Format::Csv => {
             for explanation in &explanations {
-                say(&text(explanation))?;
+                print_text(&text(explanation))?;
             }
         }
     }

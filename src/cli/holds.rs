@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, Format, expect_any_tenant,
     operator::{By, Consent},
-    output::{List, printable_line, say},
+    output::{List, print_text, printable_line},
 };
 use crate::{
     apply::{ApplyError, Batch},
@@ -148,10 +148,15 @@ fn decide(database: &Database, config: &Config, verdict: Verdict, of: &Decision)
     }
     let decided = holds::decide(database, of.id, verdict, by, Clock::System.now())?;
     match verdict {
-        Verdict::Reject => say(&format!("{decided} people of hold {} keep access and roles\n", of.id))?,
+        Verdict::Reject => {
+            print_text(&format!("{decided} people of hold {} keep access and roles\n", of.id))?;
+        }
         Verdict::Approve => {
             let ended = settle(database, &config.rules())?;
-            say(&format!("hold {} is applied to {decided} people; {ended} have lost access\n", of.id))?;
+            print_text(&format!(
+                "hold {} is applied to {decided} people; {ended} have lost access\n",
+                of.id
+            ))?;
         }
     }
     Ok(())
@@ -212,7 +217,7 @@ fn decision(one: &StoredDecision) -> Value {
 
 fn show(hold: &Hold, held: &[HeldUser], decisions: &[StoredDecision], format: Format) -> std::io::Result<()> {
     if format == Format::Table {
-        say(&told(hold, decisions))?;
+        print_text(&text_of(hold, decisions))?;
     }
     let columns = vec![
         "user_id",
@@ -250,7 +255,7 @@ fn show(hold: &Hold, held: &[HeldUser], decisions: &[StoredDecision], format: Fo
     }
 }
 
-fn told(hold: &Hold, decisions: &[StoredDecision]) -> String {
+fn text_of(hold: &Hold, decisions: &[StoredDecision]) -> String {
     let Hold { id, state, applied_before, active_before, .. } = hold;
     let (tenant_id, directory_id) = (printable_line(&hold.tenant_id), printable_line(&hold.directory_id));
     let is_open = state == table::OPEN;

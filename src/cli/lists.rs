@@ -61,11 +61,11 @@ pub(super) fn read(
     let rows = database.read::<_, DbError>(|conn| Ok(table.rows(conn, tenant)?))?;
     let wanted = |name: &str| only.is_none_or(|only| only.contains(&name));
     let keep: Vec<bool> = table.names().map(wanted).collect();
-    let kept = |row: Vec<serde_json::Value>| {
+    let selected = |row: Vec<serde_json::Value>| {
         row.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| value).collect()
     };
     Ok(output::List {
         columns: table.names().filter(|name| wanted(name)).collect(),
-        rows: rows.into_iter().map(kept).collect(),
+        rows: rows.into_iter().map(selected).collect(),
     })
 }

@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use print::print;
 
-use super::{Failure, Format, expect_any_tenant, operator::By, output::say};
+use super::{Failure, Format, expect_any_tenant, operator::By, output::print_text};
 use crate::{
     apply::{Batch, recompute},
     config::Config,
@@ -65,9 +65,9 @@ pub(super) fn check_only(verbs: &Verbs) -> Result<ExitCode, Failure> {
     if let Verb::Check { file } = &verbs.verb {
         let text = read(file)?;
         if let Err(faults) = check(&text) {
-            return Err(told(file, &faults).into());
+            return Err(fault_list(file, &faults).into());
         }
-        say(&format!("{} is a valid mapping\n", file.display()))?;
+        print_text(&format!("{} is a valid mapping\n", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,7 +95,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
 
 fn show(database: &Database) -> Result<ExitCode, Failure> {
     let newest = database.read::<_, DbError>(|conn| Ok(mappings::newest(conn)?))?;
-    say(&match newest {
+    print_text(&match newest {
         Some(applied) => {
             format!(
                 "# version {}, applied by {} at {}\n{}",
@@ -120,7 +120,7 @@ fn apply(database: &Database, rules: &Rules, file: &Path, by: &By) -> Result<Exi
         .map_err(|error| with_file(file, error))?;
     print(&plan, Format::Table)?;
     settle(database, rules)?;
-    say(&format!("applied as version {version}\n"))?;
+    print_text(&format!("applied as version {version}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -136,14 +136,14 @@ fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()).into())
 }
 
-fn told(file: &Path, faults: &[crate::decide::mapping::MappingFault]) -> String {
+fn fault_list(file: &Path, faults: &[crate::decide::mapping::MappingFault]) -> String {
     let lines: Vec<String> = faults.iter().map(|fault| format!("{}:{fault}", file.display())).collect();
     format!("this is not a valid mapping\n{}", lines.join("\n"))
 }
 
 fn with_file(file: &Path, error: PlanError) -> Failure {
     match error {
-        PlanError::Faulty(faults) => told(file, &faults).into(),
+        PlanError::Faulty(faults) => fault_list(file, &faults).into(),
         other => other.into(),
     }
 }

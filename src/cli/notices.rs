@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Failure, Format, expect_any_tenant,
-    output::{List, printable_line, say},
+    output::{List, print_text, printable_line},
 };
 use crate::{
     config::Config,
@@ -78,8 +78,8 @@ pub(super) fn preview_only(config: &Config, verbs: &Verbs) -> Result<ExitCode, F
     let product = config.mail.product();
     let rendered = preview::rendered(kind, &product);
     match format {
-        Form::Text => say(&format!("Subject: {}\n\n{}", rendered.subject, rendered.text))?,
-        Form::Html => say(&rendered.html)?,
+        Form::Text => print_text(&format!("Subject: {}\n\n{}", rendered.subject, rendered.text))?,
+        Form::Html => print_text(&rendered.html)?,
         Form::Eml => std::io::stdout().lock().write_all(&preview::eml(kind, &config.mail.from, &product)?)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -168,7 +168,7 @@ fn show(mail: &ListedMail, notices: &[list::ListedNotice], count: i64) -> std::i
         line("refused", &format!("{} recipients: {refusal}{fell_back}", mail.refused));
     }
     line("notices", &count.to_string());
-    say(&text)?;
+    print_text(&text)?;
     let columns = vec!["id", "kind", "user_id", "created_at", "told_at"];
     let row = |notice: &list::ListedNotice| -> Vec<Value> {
         vec![

@@ -38,7 +38,7 @@ impl List {
             Format::Csv if std::io::stdout().is_terminal() => for_machines(&self.columns, &self.shown()),
             Format::Csv => for_machines(&self.columns, &self.rows),
         };
-        say(&text)
+        print_text(&text)
     }
 
     /// The list with these columns only.
@@ -80,7 +80,7 @@ impl List {
 }
 
 /// Prints text. A reader that closes early, such as `| head`, is not an error.
-pub fn say(text: &str) -> std::io::Result<()> {
+pub fn print_text(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let text = match out.is_terminal() {
         true => Cow::Owned(printable(text.trim_start_matches('\u{feff}'))),

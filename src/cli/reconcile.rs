@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, Format, expect_any_tenant,
-    output::{List, printable_line, say},
+    output::{List, print_text, printable_line},
 };
 use crate::{
     apply::{ApplyError, Batch, prefetch::Prefetcher},
@@ -145,7 +145,7 @@ fn applier(database: &Database, config: &Config) -> Result<Applier, Failure> {
             bytes: config.apply.batch_bytes,
             ..Batch::default()
         },
-        ahead: Prefetcher::default(),
+        prefetcher: Prefetcher::default(),
         log: WalGrowth::default(),
         retention: config.retention,
         clock: Clock::System,
@@ -208,7 +208,7 @@ fn totals(reports: &[Report]) -> (u64, u64) {
 
 pub(super) fn print(reports: &[Report], format: Format) -> Result<(), Failure> {
     if format == Format::Json {
-        return Ok(say(&format!("{:#}\n", json!({ "directories": reports })))?);
+        return Ok(print_text(&format!("{:#}\n", json!({ "directories": reports })))?);
     }
     let columns = vec!["tenant_id", "directory_id", "kind", "id", "tables", "broker", "cause", "done"];
     let rows: Vec<Vec<Value>> = reports
@@ -229,14 +229,14 @@ pub(super) fn print(reports: &[Report], format: Format) -> Result<(), Failure> {
         .collect();
     if format == Format::Table {
         for report in reports {
-            say(&told(report))?;
+            print_text(&text_of(report))?;
         }
-        say("\n")?;
+        print_text("\n")?;
     }
     Ok(List { columns, rows }.print(format)?)
 }
 
-fn told(report: &Report) -> String {
+fn text_of(report: &Report) -> String {
     let Report { people, groups, memberships, found, .. } = report;
     let (tenant, directory) = (printable_line(&report.tenant_id), printable_line(&report.directory_id));
     let at = report.compared_at.map_or_else(|| "not read".to_owned(), |at| format!("as of {at}"));

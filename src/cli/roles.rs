@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{
     Failure, expect_tenant, lists,
     operator::{By, Consent},
-    output::{printable_line, say},
+    output::{print_text, printable_line},
 };
 use crate::{
     config::Config,
@@ -88,7 +88,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             let name = by.name()?;
             let released = release(database, &rules, (tenant, role), (&name, reason), consent)?;
             for user in released {
-                say(&format!(
+                print_text(&format!(
                     "{} does not retain {} any more\n",
                     printable_line(&user),
                     printable_line(role)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, expect_tenant, lists, operator::By, output::say};
+use super::{Failure, expect_tenant, lists, operator::By, output::print_text};
 use crate::{
     config::Config,
     db::Database,
@@ -51,7 +51,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             expect_tenant(database, tenant)?;
             let by = OperatorAt { name: &by.name()?, now: Clock::System.now() };
             let erased = erase(database, &config.rules(), tenant, user, by)?;
-            say(&format!(
+            print_text(&format!(
                 "erased {}: {} deliveries, {} audit entries, {} notices\n",
                 erased.user_ids.join(", "),
                 erased.deliveries,
@@ -59,13 +59,13 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
                 erased.notices
             ))?;
             for id in erased.left {
-                say(&format!(
+                print_text(&format!(
                     "delivery {id} still names the person, in data about another person or because the body cannot be read; \
                      see it with `rosterd inbox show {id}`\n"
                 ))?;
             }
             for id in erased.unclear {
-                say(&format!(
+                print_text(&format!(
                     "delivery {id} has the person's full name, and it could not be told apart whether it means this person; look at it with `rosterd inbox show {id}`\n"
                 ))?;
             }

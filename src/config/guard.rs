@@ -90,7 +90,7 @@ mod tests {
         decide::guard::{GuardLimits, Undecided},
     };
 
-    fn told(text: &str, variable: Option<&str>) -> Result<crate::config::Config, String> {
+    fn config_of(text: &str, variable: Option<&str>) -> Result<crate::config::Config, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let variable = |name: &str| variable.filter(|_| name == "ROSTERD_GUARD").map(str::to_owned);
@@ -101,7 +101,7 @@ mod tests {
     fn tenants_have_what_they_say_and_otherwise_what_all_have() {
         let text = "[guard]\npercent = 30\n[guard.of.a]\nminimum = 3\nundecided = { approve_after_hours = 4 }\n\
                     [guard.of.b]\nmode = \"off\"\n";
-        let guard = told(text, None).unwrap().guard;
+        let guard = config_of(text, None).unwrap().guard;
 
         let undecided = Undecided::ApproveAfterHours(4);
         assert_eq!(
@@ -110,21 +110,21 @@ mod tests {
         );
         assert_eq!(guard.of("b"), None);
         assert_eq!(guard.of("c"), Some(&GuardLimits { percent: 30, ..GuardLimits::default() }));
-        assert_eq!(told("", None).unwrap().guard.of("c"), Some(&GuardLimits::default()));
+        assert_eq!(config_of("", None).unwrap().guard.of("c"), Some(&GuardLimits::default()));
     }
 
     #[test]
     fn the_variable_switches_it_off_for_all() {
-        let guard = told("[guard.of.a]\nmode = \"on\"\n", Some("off")).unwrap().guard;
+        let guard = config_of("[guard.of.a]\nmode = \"on\"\n", Some("off")).unwrap().guard;
 
         assert_eq!((guard.of("a"), guard.of("b")), (None, None));
     }
 
     #[test]
-    fn what_is_no_setting_is_refused() {
+    fn an_unknown_setting_is_refused() {
         for text in ["percent = 101", "window_minutes = 0", "mode = \"maybe\"", "undecided = \"never\""] {
-            assert!(told(&format!("[guard]\n{text}\n"), None).is_err(), "{text}");
+            assert!(config_of(&format!("[guard]\n{text}\n"), None).is_err(), "{text}");
         }
-        assert!(told("[guard.of.a]\nshare = 3\n", None).is_err());
+        assert!(config_of("[guard.of.a]\nshare = 3\n", None).is_err());
     }
 }

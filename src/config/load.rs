@@ -83,12 +83,12 @@ fn wrong(error: &toml::de::Error) -> ConfigError {
 }
 
 /// Removes the value from serde's message, because it may be a secret. The key follows in the message.
-fn without_value(said: &str) -> String {
+fn without_value(message: &str) -> String {
     let repeated =
-        ["invalid type:", "invalid value:", "invalid length"].iter().any(|begin| said.starts_with(begin));
-    match said.rsplit_once(", expected ") {
+        ["invalid type:", "invalid value:", "invalid length"].iter().any(|begin| message.starts_with(begin));
+    match message.rsplit_once(", expected ") {
         Some((_, wanted)) if repeated => format!("expected {wanted}"),
-        _ => said.to_owned(),
+        _ => message.to_owned(),
     }
 }
 

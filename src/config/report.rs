@@ -11,7 +11,7 @@ impl MailSettings {
     /// The period of a tenant's reports; `None` when it gets none, or when the kind is switched off.
     pub fn reports(&self, tenant_id: &str) -> Option<Every> {
         let every = self.report_of.get(tenant_id).copied().unwrap_or(self.report);
-        every.filter(|_| self.tells(NoticeKind::AccessReport, tenant_id))
+        every.filter(|_| self.sends(NoticeKind::AccessReport, tenant_id))
     }
 
     /// Whether any tenant gets reports.
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::config::load;
 
-    fn told(text: &str) -> Result<MailSettings, String> {
+    fn settings_of(text: &str) -> Result<MailSettings, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         load(Some(file.path()), |_name| None).map(|config| config.mail).map_err(|error| error.to_string())
@@ -58,10 +58,10 @@ mod tests {
 
     #[test]
     fn reports_are_off_until_somebody_wants_them_for_all_or_for_one_tenant() {
-        let nobody = told("").unwrap();
+        let nobody = settings_of("").unwrap();
         assert_eq!((nobody.reports("org_1"), nobody.reports_at_all()), (None, false));
 
-        let mail = told(
+        let mail = settings_of(
             "[mail]\nreport = \"monthly\"\n[mail.report_of]\norg_1 = \"weekly\"\norg_2 = \"off\"\n\
              [mail.kinds_of.org_3]\naccess_report = false\n",
         )
@@ -74,12 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_period_is_refused_with_those_that_are() {
+    fn an_unknown_period_is_refused_with_a_list_of_the_known_ones() {
         for (text, key) in [
             ("[mail]\nreport = \"daily\"\n", "mail.report is \"daily\""),
             ("[mail.report_of]\norg_1 = \"never\"\n", "mail.report_of.org_1 is \"never\""),
         ] {
-            let refused = told(text).unwrap_err();
+            let refused = settings_of(text).unwrap_err();
             assert!(
                 refused.contains(key) && refused.contains("\"off\", \"weekly\" or \"monthly\""),
                 "{refused}"

@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn a_password_travels_encrypted_or_not_beyond_this_machine() {
-        for told in [
+        for unencrypted in [
             "smtp://ada:word@mail.example",
             "smtp://ada:word@mail.example:587?tls=opportunistic",
             "smtp://ada:word@mail.example?TLS=required",
@@ -40,9 +40,9 @@ mod tests {
             "smtp://ada@mail.example",
             "smtp://ada:wo%40rd@10.0.0.1",
         ] {
-            assert!(sends_password_unencrypted(told), "{told}");
+            assert!(sends_password_unencrypted(unencrypted), "{unencrypted}");
         }
-        for kept in [
+        for protected in [
             "smtp://mail.example",
             "smtps://ada:word@mail.example",
             "smtp://ada:word@mail.example:587?tls=required",
@@ -50,7 +50,7 @@ mod tests {
             "smtp://ada:word@127.0.0.1",
             "smtp://ada:word@[::1]:25",
         ] {
-            assert!(!sends_password_unencrypted(kept), "{kept}");
+            assert!(!sends_password_unencrypted(protected), "{protected}");
         }
     }
 }

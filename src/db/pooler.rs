@@ -33,13 +33,13 @@ pub(super) fn look(
     first: PgConnection,
     open: impl FnOnce() -> Result<PgConnection, ConnectError> + Send + 'static,
 ) -> Result<PgConnection, ConnectError> {
-    let (tell, told) = mpsc::sync_channel(1);
+    let (sender, answer) = mpsc::sync_channel(1);
     let look = move || {
         let outcome = by_both(first, open);
-        drop(tell.send(outcome));
+        drop(sender.send(outcome));
     };
     std::thread::Builder::new().name("look".to_owned()).spawn(look).map_err(ConnectError::Thread)?;
-    told.recv_timeout(BOUND).unwrap_or(Err(ConnectError::NoSecond(BOUND)))
+    answer.recv_timeout(BOUND).unwrap_or(Err(ConnectError::NoSecond(BOUND)))
 }
 
 fn by_both(

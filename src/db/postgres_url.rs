@@ -48,20 +48,20 @@ const UNREADABLE: [&str; 8] = [
 ];
 
 /// An error text of libpq about a connection to `url`, without the passwords of `url`.
-pub(super) fn without_password(said: &str, url: &str) -> String {
-    if UNREADABLE.iter().any(|beginning| said.contains(beginning)) {
+pub(super) fn without_password(text: &str, url: &str) -> String {
+    if UNREADABLE.iter().any(|beginning| text.contains(beginning)) {
         return "a parameter of DATABASE_URL cannot be read; write & as %26, = as %3D, % as %25 and a blank as %20 in its values".to_owned();
     }
-    let mut said = said.to_owned();
+    let mut text = text.to_owned();
     for password in passwords(url) {
         let decoded = decoded(password);
         for form in [password, decoded.as_str()] {
             if !form.is_empty() {
-                said = said.replace(form, "…");
+                text = text.replace(form, "…");
             }
         }
     }
-    said
+    text
 }
 
 /// Decodes as libpq does. An incomplete escape is not changed.
@@ -129,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn what_libpq_says_is_told_without_the_password() {
+    fn messages_of_libpq_are_shown_without_the_password() {
         let url = "postgres://ada:hunter%402@host/db?password=other&sslpassword=third";
-        let told = without_password("FATAL: hunter@2, hunter%402, other and third for user ada", url);
-        assert_eq!(told, "FATAL: …, …, … and … for user ada");
+        let redacted = without_password("FATAL: hunter@2, hunter%402, other and third for user ada", url);
+        assert_eq!(redacted, "FATAL: …, …, … and … for user ada");
         let unread = without_password("invalid URI query parameter: \"b\"", "postgres://h/db?password=a&b=c");
         assert!(unread.contains("DATABASE_URL") && !unread.contains("\"b\""), "{unread}");
     }

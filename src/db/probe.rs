@@ -65,7 +65,7 @@ pub fn is_busy(database: &Database, failure: &DbError) -> Result<bool, DbError> 
     match (failure.fault(), message(failure)) {
         (Fault::Busy, _) => Ok(true),
         (Fault::Unclear, Some(failure)) => {
-            Ok(!database.has_one_writer() && time_outs(database)?.iter().any(|told| told == failure))
+            Ok(!database.has_one_writer() && time_outs(database)?.iter().any(|known| known == failure))
         }
         _ => Ok(false),
     }
@@ -81,13 +81,14 @@ fn message(error: &DbError) -> Option<&str> {
 /// The texts, in this server's language, of a lock time-out and a statement time-out. Both are provoked.
 fn time_outs(database: &Database) -> Result<Vec<String>, DbError> {
     database.write_serialized(|_| {
-        let told = |sql: String| {
+        let failure_of = |sql: String| {
             let failed = database.write::<(), DbError>(|conn| run(conn, &sql));
             failed.err().and_then(|error| message(&error).map(str::to_owned))
         };
-        let lock =
-            told(format!("SET LOCAL lock_timeout = 1; SELECT pg_advisory_xact_lock({SERIALIZED_LOCK})"));
-        let statement = told("SET LOCAL statement_timeout = 1; SELECT pg_sleep(0.05)".to_owned());
+        let lock = failure_of(format!(
+            "SET LOCAL lock_timeout = 1; SELECT pg_advisory_xact_lock({SERIALIZED_LOCK})"
+        ));
+        let statement = failure_of("SET LOCAL statement_timeout = 1; SELECT pg_sleep(0.05)".to_owned());
         Ok(lock.into_iter().chain(statement).collect())
     })
 }
@@ -175,8 +176,9 @@ mod tests {
             works(&database).unwrap();
             assert_eq!(missing_privileges(&database).unwrap(), Vec::<String>::new());
 
-            let kept = database.read::<_, DbError>(|conn| Ok(crate::inbox::dead_letters::open(conn)?.0));
-            assert_eq!(kept.unwrap(), 0);
+            let dead_letters =
+                database.read::<_, DbError>(|conn| Ok(crate::inbox::dead_letters::open(conn)?.0));
+            assert_eq!(dead_letters.unwrap(), 0);
         });
     }
 }

@@ -85,8 +85,8 @@ pub(super) fn with_limits(url: &str, around: Environment) -> Result<String, Conn
         (true, Some(bundle)) => Some(bundle),
         (true, None) => return Err(ConnectError::NoCertificates),
     };
-    let kept = parameters.iter().filter(|(key, ..)| bundle.is_none() || key != "sslrootcert");
-    let mut query: Vec<String> = kept.map(|(.., written)| (*written).to_owned()).collect();
+    let retained = parameters.iter().filter(|(key, ..)| bundle.is_none() || key != "sslrootcert");
+    let mut query: Vec<String> = retained.map(|(.., written)| (*written).to_owned()).collect();
     if let Some(bundle) = bundle {
         query.push(format!("sslrootcert={bundle}"));
         if value_of("sslmode").is_none() {

@@ -41,8 +41,8 @@ pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Beare
         newest: fact.version.clone(),
         ends,
         inbox_id,
-        spoken: (fact.version.emitted, fact.version.event.clone()),
-        spoken_by: inbox_id,
+        last_event: (fact.version.emitted, fact.version.event.clone()),
+        last_event_by: inbox_id,
         first: fact.version.at,
         first_by: inbox_id,
     })
@@ -57,8 +57,8 @@ pub fn provided(fact: &Fact<fact::Directory>, inbox_id: i64) -> Option<Bearer> {
         newest: fact.version.clone(),
         ends: false,
         inbox_id,
-        spoken: (fact.version.emitted, fact.version.event.clone()),
-        spoken_by: inbox_id,
+        last_event: (fact.version.emitted, fact.version.event.clone()),
+        last_event_by: inbox_id,
         first: fact.version.at,
         first_by: inbox_id,
     })
@@ -79,25 +79,25 @@ pub struct Joined {
 }
 
 /// Joins one bearer into the list: the latest versions and the earliest time win.
-pub fn join(bearers: &mut Vec<Bearer>, said: Bearer) -> Joined {
-    let Some(known) = bearers.iter_mut().find(|known| known.pair() == said.pair()) else {
-        bearers.push(said);
+pub fn join(bearers: &mut Vec<Bearer>, added: Bearer) -> Joined {
+    let Some(known) = bearers.iter_mut().find(|known| known.pair() == added.pair()) else {
+        bearers.push(added);
         if bearers.len() > MOST {
             bearers.sort_by(|a, b| b.newest.cmp(&a.newest));
             bearers.truncate(MOST);
         }
         return Joined { news: true, earlier: true };
     };
-    let earlier = said.first < known.first;
+    let earlier = added.first < known.first;
     if earlier {
-        (known.first, known.first_by) = (said.first, said.first_by);
+        (known.first, known.first_by) = (added.first, added.first_by);
     }
-    let (newer, later) = (said.newest > known.newest, said.spoken > known.spoken);
+    let (newer, later) = (added.newest > known.newest, added.last_event > known.last_event);
     if newer {
-        (known.newest, known.ends, known.inbox_id) = (said.newest, said.ends, said.inbox_id);
+        (known.newest, known.ends, known.inbox_id) = (added.newest, added.ends, added.inbox_id);
     }
     if later {
-        (known.spoken, known.spoken_by) = (said.spoken, said.spoken_by);
+        (known.last_event, known.last_event_by) = (added.last_event, added.last_event_by);
     }
     Joined { news: newer || later || earlier, earlier }
 }
@@ -127,12 +127,12 @@ impl CurrentBearer {
         if self.pairs.is_empty() || (idp_id.is_none() && email.is_none()) {
             return true;
         }
-        let shown: BearerPair = (idp_id.map(str::to_owned), email.map(email_key));
-        if self.pairs.contains(&shown) || self.former.contains(&shown) {
-            return self.pairs.contains(&shown);
+        let of_row: BearerPair = (idp_id.map(str::to_owned), email.map(email_key));
+        if self.pairs.contains(&of_row) || self.former.contains(&of_row) {
+            return self.pairs.contains(&of_row);
         }
         let linked = |pair: &BearerPair| {
-            (shown.0.is_some() && pair.0 == shown.0) || (shown.1.is_some() && pair.1 == shown.1)
+            (of_row.0.is_some() && pair.0 == of_row.0) || (of_row.1.is_some() && pair.1 == of_row.1)
         };
         self.pairs.iter().any(linked)
     }
@@ -159,9 +159,9 @@ fn now(bearers: &[Bearer]) -> CurrentBearer {
     let mut under: HashMap<&str, &Bearer> = HashMap::new();
     for bearer in &bearers {
         let Some(idp_id) = bearer.idp_id.as_deref() else { continue };
-        let kept = under.entry(idp_id).or_insert(bearer);
-        if bearer.newest > kept.newest {
-            *kept = bearer;
+        let known_bearer = under.entry(idp_id).or_insert(bearer);
+        if bearer.newest > known_bearer.newest {
+            *known_bearer = bearer;
         }
     }
     let (mut same, mut others): (Vec<&Bearer>, Vec<&Bearer>) =
@@ -176,7 +176,7 @@ fn now(bearers: &[Bearer]) -> CurrentBearer {
     }
     let pair = |bearer: &&Bearer| (bearer.idp_id.clone(), bearer.email_key.clone());
     let (pairs, former) = (same.iter().map(pair).collect(), others.iter().map(pair).collect());
-    let since = others.into_iter().map(|bearer| bearer.spoken.clone()).max();
+    let since = others.into_iter().map(|bearer| bearer.last_event.clone()).max();
     let first = same.into_iter().map(|bearer| bearer.first).min();
     let after = since.as_ref().map(|(at, _)| *at);
     CurrentBearer { pairs, former, since, first: first.max(after) }
@@ -203,43 +203,43 @@ mod tests {
     use crate::decide::fact::Version;
 
     /// (time in seconds, idp_id, address, whether the fact is a deletion).
-    type Said<'a> = (i64, &'a str, &'a str, bool);
+    type TestFact<'a> = (i64, &'a str, &'a str, bool);
 
-    fn bearer((at, idp_id, email, ends): Said<'_>) -> Bearer {
+    fn bearer((at, idp_id, email, ends): TestFact<'_>) -> Bearer {
         let at = Timestamp::from_millis(at * 1_000);
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let version = Version { at, emitted: at, event: format!("e{at}") };
-        let spoken = (at, version.event.clone());
+        let last_event = (at, version.event.clone());
         Bearer {
             idp_id: text(idp_id),
             email_key: text(email),
             newest: version,
             ends,
             inbox_id: 0,
-            spoken,
-            spoken_by: 0,
+            last_event,
+            last_event_by: 0,
             first: at,
             first_by: 0,
         }
     }
 
     /// The end of the last former bearer. All tested orders of arrival, each fact twice, give the same result.
-    fn since(said: &[Said<'_>]) -> Option<i64> {
+    fn since(added: &[TestFact<'_>]) -> Option<i64> {
         let mut outcomes: Vec<Option<i64>> = Vec::new();
-        let orders = (0..said.len()).flat_map(|start| [(start, false), (start, true)]);
+        let orders = (0..added.len()).flat_map(|start| [(start, false), (start, true)]);
         for (start, backwards) in orders {
-            let mut order: Vec<_> = said.iter().cycle().skip(start).take(said.len() * 2).collect();
+            let mut order: Vec<_> = added.iter().cycle().skip(start).take(added.len() * 2).collect();
             if backwards {
                 order.reverse();
             }
             let mut bearers = Vec::new();
-            for said in order {
-                join(&mut bearers, bearer(*said));
+            for added in order {
+                join(&mut bearers, bearer(*added));
             }
             outcomes.push(now(&bearers).since.map(|(at, _)| at.micros() / 1_000_000));
         }
         outcomes.dedup();
-        assert_eq!(outcomes.len(), 1, "{said:?} {outcomes:?}");
+        assert_eq!(outcomes.len(), 1, "{added:?} {outcomes:?}");
         outcomes[0]
     }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_same_person_when_one_of_both_stays_in_each_step() {
+    fn a_person_is_the_same_when_each_step_changes_only_one_of_both_keys() {
         assert_eq!(since(&[(1, "A", "a", false), (2, "B", "a", false)]), None, "another attribute mapping");
         assert_eq!(since(&[(1, "A", "a", false), (2, "A", "b", false)]), None, "another address");
         assert_eq!(
@@ -270,15 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_that_is_joined_again_says_nothing_new() {
+    fn a_fact_that_is_joined_again_changes_nothing() {
         let mut bearers = Vec::new();
-        let said = bearer((1, "A", "a", false));
-        assert_eq!(join(&mut bearers, said.clone()), Joined { news: true, earlier: true });
+        let added = bearer((1, "A", "a", false));
+        assert_eq!(join(&mut bearers, added.clone()), Joined { news: true, earlier: true });
         assert_eq!(
-            join(&mut bearers, Bearer { first_by: 9, inbox_id: 9, ..said.clone() }),
+            join(&mut bearers, Bearer { first_by: 9, inbox_id: 9, ..added.clone() }),
             Joined::default()
         );
-        assert_eq!(bearers, [said]);
+        assert_eq!(bearers, [added]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Context<'a> {
     /// The states that the guard holds.
     pub held_states: HeldStates,
     /// The protected roles that users retain.
-    pub kept: RetainedRoles,
+    pub retained: RetainedRoles,
 }
 
 impl<'a> Context<'a> {
@@ -51,8 +51,8 @@ impl<'a> Context<'a> {
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
         let (groups, manual_grants) = (Groups::new(), ManualGrants::new());
         let followed = Vec::new();
-        let (apart, held_states, kept) = (Apart::new(), HeldStates::new(), RetainedRoles::new());
-        Self { homes, mapping, apart, groups, manual_grants, followed, held_states, kept }
+        let (apart, held_states, retained) = (Apart::new(), HeldStates::new(), RetainedRoles::new());
+        Self { homes, mapping, apart, groups, manual_grants, followed, held_states, retained }
     }
 
     /// The user's groups, sorted by id; empty if no rule uses groups.
@@ -61,8 +61,8 @@ impl<'a> Context<'a> {
     }
 
     /// The protected roles that this user retains.
-    pub fn kept(&self, tenant_id: &str, user_id: &str) -> Option<&BTreeMap<String, RoleLoss>> {
-        self.kept.get(&(tenant_id.to_owned(), user_id.to_owned()))
+    pub fn retained(&self, tenant_id: &str, user_id: &str) -> Option<&BTreeMap<String, RoleLoss>> {
+        self.retained.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 
     /// The state that the guard holds for this user.

@@ -57,7 +57,7 @@ pub fn directory_row(state: &StateSlice, id: &str, rules: &Rules) -> Option<Dire
         return None;
     }
     let content = directory_fact(state, id).and_then(|fact| state.content(EntityKind::Directory, fact));
-    let (name, said, fact_state, created_at, updated_at) = match content {
+    let (name, named_provider, fact_state, created_at, updated_at) = match content {
         Some(Content::Directory(d)) => {
             (d.name.clone(), d.provider.clone(), d.state.as_str(), Some(d.created_at), Some(d.updated_at))
         }
@@ -65,7 +65,7 @@ pub fn directory_row(state: &StateSlice, id: &str, rules: &Rules) -> Option<Dire
     };
     // Person ids depend on the provider. A removal may name a wrong one, so it counts only if no other fact exists.
     let named = admissible(state, state.facts(EntityKind::Directory, id)).flat_map(|fact| &fact.bearers);
-    let provider = bearers::newest(named).map_or(said, |newest| newest.idp_id.clone());
+    let provider = bearers::newest(named).map_or(named_provider, |newest| newest.idp_id.clone());
     Some(DirectoryRow {
         tenant_id: place.tenant_id,
         id: id.to_owned(),

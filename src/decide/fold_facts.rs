@@ -5,7 +5,7 @@ use super::{
     bearers::{self, Joined, named, provided},
     content_hash::digest,
     state::{
-        Bearer, FirstSighting, GroupDeletion, LatestFact, NO_CLAIM, Overruled, OwnershipClaim, Said,
+        Bearer, FactContent, FirstSighting, GroupDeletion, LatestFact, NO_CLAIM, Overruled, OwnershipClaim,
         StateSlice, UserDeletion,
     },
 };
@@ -19,23 +19,30 @@ pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
             join(state, inbox_id, NO_CLAIM, fact, OfUser::default());
         }
         Observation::Directory { scope, fact } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 0, &fact.version, fact.reveals) else { return };
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 0, &fact.version, fact.reveals) else {
+                return;
+            };
             let bearer = provided(&fact, inbox_id);
             join(state, inbox_id, claim, fact, OfUser { bearer, deletes: false });
         }
         Observation::User { scope, fact } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else {
+                return;
+            };
             mention_roles(state, inbox_id, claim, &fact);
             let deletes = !fact.reveals;
             let bearer = named(&fact, deletes, inbox_id);
             join(state, inbox_id, claim, fact, OfUser { bearer, deletes });
         }
         Observation::Group { scope, fact } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else { return };
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 1, &fact.version, fact.reveals) else {
+                return;
+            };
             join(state, inbox_id, claim, fact, OfUser::default());
         }
         Observation::Membership { scope, membership, user, group } => {
-            let Some(claim) = speak(state, inbox_id, &scope, 1, &membership.version, membership.added) else {
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 1, &membership.version, membership.added)
+            else {
                 return;
             };
             mention_roles(state, inbox_id, claim, &user);
@@ -59,7 +66,7 @@ pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
     Some((&scope.directory_id, scope.organization_id.as_deref().unwrap_or_default()))
 }
 
-fn speak(
+fn sight_claim(
     state: &mut StateSlice,
     inbox_id: i64,
     scope: &Scope,
@@ -95,7 +102,7 @@ struct OfUser {
     deletes: bool,
 }
 
-fn join<T: Said>(
+fn join<T: FactContent>(
     state: &mut StateSlice,
     inbox_id: i64,
     claim_id: i64,
@@ -114,7 +121,7 @@ fn join<T: Said>(
     let mut emptied = ended.is_some();
     let mut joined = Joined { news: bearer.is_some(), earlier: false };
     let mut described = false;
-    let (newer, news) = match facts.iter_mut().find(|standing| standing.claim_id == claim_id) {
+    let (newer, news) = match facts.iter_mut().find(|latest| latest.claim_id == claim_id) {
         None => {
             let (revealed_by, digest) = (fact.reveals.then_some(inbox_id), digest(&fact));
             let (version, live) = (fact.version, fact.live);
@@ -133,11 +140,11 @@ fn join<T: Said>(
             });
             (true, true)
         }
-        Some(standing) => {
-            let newer = fact.version > standing.version;
+        Some(latest) => {
+            let newer = fact.version > latest.version;
             let (newest, loser) = match newer {
-                true => ((&fact.version, fact.live), (&standing.version, standing.live)),
-                false => ((&standing.version, standing.live), (&fact.version, fact.live)),
+                true => ((&fact.version, fact.live), (&latest.version, latest.live)),
+                false => ((&latest.version, latest.live), (&fact.version, fact.live)),
             };
             if newest.1 && !loser.1 && newest.0.emitted <= loser.0.emitted && newest.0.event != loser.0.event
             {
@@ -148,33 +155,33 @@ fn join<T: Said>(
                     by: newest.0.event.clone(),
                 });
             }
-            let reveals = fact.reveals && standing.revealed_by.is_none();
+            let reveals = fact.reveals && latest.revealed_by.is_none();
             // A repetition has the same time and id, so it is not later.
-            let known = standing.ended.as_ref().map(|known| (known.at, &known.event));
+            let known = latest.ended.as_ref().map(|known| (known.at, &known.event));
             emptied = ended.as_ref().is_some_and(|ended| known < Some((ended.at, &ended.event)));
-            joined = bearer.map(|bearer| bearers::join(&mut standing.bearers, bearer)).unwrap_or_default();
-            described = describe(standing, &fact.version, inbox_id, deletes);
+            joined = bearer.map(|bearer| bearers::join(&mut latest.bearers, bearer)).unwrap_or_default();
+            described = describe(latest, &fact.version, inbox_id, deletes);
             if !newer && !reveals && !emptied && !joined.news && !described {
                 state.touched.overruled.extend(overruled);
                 return;
             }
             if emptied {
-                standing.ended = ended;
+                latest.ended = ended;
             }
             if fact.reveals {
-                standing.revealed_by = Some(inbox_id);
+                latest.revealed_by = Some(inbox_id);
             }
             let mut differs = false;
             if newer {
-                let known = contents.get(&(T::KIND, standing.inbox_id)).and_then(|content| T::of(content));
-                let digest = match known == Some(&fact.content) && standing.live && fact.live {
+                let known = contents.get(&(T::KIND, latest.inbox_id)).and_then(|content| T::of(content));
+                let digest = match known == Some(&fact.content) && latest.live && fact.live {
                     // Each member's event repeats the group. A comparison costs less than a digest.
-                    true => standing.digest,
+                    true => latest.digest,
                     false => digest(&fact),
                 };
-                differs = !alone || (digest, fact.live) != (standing.digest, standing.live);
-                (standing.version, standing.live) = (fact.version, fact.live);
-                (standing.digest, standing.inbox_id) = (digest, inbox_id);
+                differs = !alone || (digest, fact.live) != (latest.digest, latest.live);
+                (latest.version, latest.live) = (fact.version, fact.live);
+                (latest.digest, latest.inbox_id) = (digest, inbox_id);
             }
             (newer, differs || reveals)
         }
@@ -198,12 +205,12 @@ fn join<T: Said>(
 
 /// Records the newest fact before a deletion, while the latest fact is a deletion. Returns whether this older fact
 /// became it.
-fn describe(standing: &mut LatestFact, version: &Version, inbox_id: i64, deletes: bool) -> bool {
-    let newer = *version > standing.version;
-    match (newer, deletes, &mut standing.deletion) {
+fn describe(latest: &mut LatestFact, version: &Version, inbox_id: i64, deletes: bool) -> bool {
+    let newer = *version > latest.version;
+    match (newer, deletes, &mut latest.deletion) {
         (true, false, deletion) => *deletion = None,
         (true, true, deletion @ None) => {
-            *deletion = Some(UserDeletion { before: Some((standing.version.clone(), standing.inbox_id)) });
+            *deletion = Some(UserDeletion { before: Some((latest.version.clone(), latest.inbox_id)) });
         }
         (false, false, Some(UserDeletion { before }))
             if before.as_ref().is_none_or(|(known, _)| version > known) =>

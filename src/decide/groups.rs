@@ -60,24 +60,24 @@ fn existing<'a>(state: &'a StateSlice, id: &str, homes: &'a Homes) -> Vec<Newest
 }
 
 /// Deliveries with content that [`derive()`] needs and that is not loaded.
-pub fn wanted(state: &StateSlice, id: &str, shown: &[GroupRow], homes: &Homes) -> Vec<i64> {
+pub fn wanted(state: &StateSlice, id: &str, current: &[GroupRow], homes: &Homes) -> Vec<i64> {
     existing(state, id, homes)
         .into_iter()
-        .filter(|newest| !shown.iter().any(|row| row.shows(newest)))
+        .filter(|newest| !current.iter().any(|row| row.shows(newest)))
         .filter(|newest| state.content(EntityKind::Group, newest.fact).is_none())
         .map(|newest| newest.fact.inbox_id)
         .collect()
 }
 
-/// Derives the changes of a group id. `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &StateSlice, id: &str, shown: &[GroupRow], homes: &Homes) -> Vec<GroupChange> {
+/// Derives the changes of a group id. `current` are the rows of this id, in any tenant.
+pub fn derive(state: &StateSlice, id: &str, current: &[GroupRow], homes: &Homes) -> Vec<GroupChange> {
     let existing = existing(state, id, homes);
-    let gone = shown
+    let gone = current
         .iter()
         .filter(|row| !existing.iter().any(|newest| newest.tenant_id() == row.tenant_id))
         .map(|row| GroupChange::Remove { tenant_id: row.tenant_id.clone(), group_id: row.id.clone() });
     let put =
-        existing.iter().filter(|newest| !shown.iter().any(|row| row.shows(newest))).filter_map(|newest| {
+        existing.iter().filter(|newest| !current.iter().any(|row| row.shows(newest))).filter_map(|newest| {
             let Some(Content::Group(content)) = state.content(EntityKind::Group, newest.fact) else {
                 return None;
             };

@@ -108,7 +108,7 @@ pub enum Extent {
     /// One step of a recompute of a whole directory. The step represents the rest of the directory.
     Directory,
     /// An operator's action or decision. No new loss is held.
-    ByHand,
+    Operator,
 }
 
 /// The loss of one user.
@@ -191,7 +191,7 @@ pub struct UserLoss {
     /// The loss.
     pub lost: LostAccess,
     /// The cause: the digest of the latest fact, the time of a directory's end, or the mapping's version.
-    pub said: i64,
+    pub cause_digest: i64,
     /// The part of the row that remains unchanged if the loss is held.
     pub stay: HeldState,
 }
@@ -219,7 +219,7 @@ pub struct HeldEntry {
     /// The loss.
     pub lost: LostAccess,
     /// As in [`UserLoss::said`], when the loss was held.
-    pub said: i64,
+    pub cause_digest: i64,
     /// The decision.
     pub decision: Decision,
 }
@@ -228,24 +228,24 @@ impl HeldEntry {
     /// Whether this is the held loss and not a later one. Without a decision, another cause may repeat it. After a
     /// rejection any new fact ends the hold.
     pub fn holds(&self, loss: &UserLoss) -> bool {
-        let again = self.said == loss.said || self.decision == Decision::Open;
+        let again = self.cause_digest == loss.cause_digest || self.decision == Decision::Open;
         match (&self.lost, &loss.lost) {
             (LostAccess::Roles(held), LostAccess::Roles(lost)) => again && lost.is_subset(held),
             (LostAccess::Mapping, LostAccess::Mapping) => again,
-            (LostAccess::Directory, LostAccess::Directory) => self.said == loss.said,
+            (LostAccess::Directory, LostAccess::Directory) => self.cause_digest == loss.cause_digest,
             // A fact that the row already shows is not loaded again, so its state is not known here.
             (LostAccess::Deleted | LostAccess::Inactive, LostAccess::Deleted | LostAccess::Inactive) => {
-                self.said == loss.said || (again && self.lost == loss.lost)
+                self.cause_digest == loss.cause_digest || (again && self.lost == loss.lost)
             }
             _ => false,
         }
     }
 }
 
-/// The losses in these changes. `shown` are rows by user id; `version` is the mapping's; `is_privileged` takes
+/// The losses in these changes. `current` are rows by user id; `version` is the mapping's; `is_privileged` takes
 /// (tenant, role).
 pub fn losses(
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
     version: i64,
     is_privileged: impl Fn(&str, &str) -> bool,
@@ -262,8 +262,8 @@ pub fn losses(
         if user.succeeds {
             return None;
         }
-        let row = shown.get(&user.user_id)?.iter().find(|row| row.tenant_id == user.tenant_id)?;
-        let (lost, said) =
+        let row = current.get(&user.user_id)?.iter().find(|row| row.tenant_id == user.tenant_id)?;
+        let (lost, cause_digest) =
             lost(row, user, put.map(|(_, digest, deleted)| (digest, deleted)), version, |role| {
                 is_privileged(&user.tenant_id, role)
             })?;
@@ -273,7 +273,7 @@ pub fn losses(
         };
         let directory_id = put.map_or(&row.directory_id, |(directory_id, ..)| directory_id).clone();
         let (tenant_id, user_id) = (user.tenant_id.clone(), user.user_id.clone());
-        Some(UserLoss { tenant_id, user_id, directory_id, lost, said, stay })
+        Some(UserLoss { tenant_id, user_id, directory_id, lost, cause_digest, stay })
     };
     changes.iter().filter_map(loss).collect()
 }

@@ -23,7 +23,7 @@ use super::{
     bearers::bearer_of,
     email_key::email_key,
     newest_fact::{Homes, NewestFact, newest_facts},
-    rule_input::said,
+    rule_input::known_user,
     state::StateSlice,
     users::UserRow,
 };
@@ -41,15 +41,15 @@ pub const MOST: usize = 32;
 pub type Place = ((String, String), String);
 
 /// The places of a user id, by the latest facts and by the rows.
-pub fn places(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) -> Vec<Place> {
+pub fn places(state: &StateSlice, id: &str, current: &[UserRow], homes: &Homes) -> Vec<Place> {
     let place = |tenant_id: &str, idp_id: Option<&str>, directory_id: &str| {
         Some(((tenant_id.to_owned(), idp_id?.to_owned()), directory_id.to_owned()))
     };
     let now = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
-        place(newest.tenant_id(), said(state, &newest, shown)?.idp_id(), newest.directory_id)
+        place(newest.tenant_id(), known_user(state, &newest, current)?.idp_id(), newest.directory_id)
     });
     let before =
-        shown.iter().filter_map(|row| place(&row.tenant_id, row.idp_id.as_deref(), &row.directory_id));
+        current.iter().filter_map(|row| place(&row.tenant_id, row.idp_id.as_deref(), &row.directory_id));
     now.chain(before).collect()
 }
 
@@ -58,16 +58,17 @@ pub fn places(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) ->
 pub fn apart(
     state: &StateSlice,
     ids: &BTreeSet<String>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     homes: &Homes,
     crowded: &BTreeSet<(String, String)>,
 ) -> Apart {
     type Bearing<'a> = HashMap<(String, String), Vec<(&'a str, NewestFact<'a>)>>;
     let mut bearing = Bearing::new();
     for id in ids {
-        let shown = shown.get(id).map_or(&[][..], Vec::as_slice);
+        let current = current.get(id).map_or(&[][..], Vec::as_slice);
         for newest in newest_facts(state, EntityKind::User, id, homes) {
-            let idp_id = said(state, &newest, shown).and_then(|said| said.idp_id().map(str::to_owned));
+            let idp_id = known_user(state, &newest, current)
+                .and_then(|known_user| known_user.idp_id().map(str::to_owned));
             let Some(idp_id) = idp_id else { continue };
             bearing.entry((newest.tenant_id().to_owned(), idp_id)).or_default().push((id, newest));
         }
@@ -80,7 +81,7 @@ pub fn apart(
             of_provider.entry(newest.home.provider.as_deref()).or_default().push((id, newest));
         }
         for users in of_provider.into_values() {
-            apart_in(&tenant_id, &users, state, shown, &mut apart);
+            apart_in(&tenant_id, &users, state, current, &mut apart);
         }
     }
     apart
@@ -90,7 +91,7 @@ fn apart_in(
     tenant_id: &str,
     users: &[(&str, NewestFact<'_>)],
     state: &StateSlice,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     apart: &mut Apart,
 ) {
     let first = users.first().map(|(_, newest)| newest.directory_id);
@@ -98,7 +99,7 @@ fn apart_in(
         return;
     }
     let mut namesakes: Vec<Namesake<'_>> =
-        users.iter().map(|(id, newest)| namesake(state, id, newest, shown)).collect();
+        users.iter().map(|(id, newest)| namesake(state, id, newest, current)).collect();
     namesakes.sort_by_key(|one| (one.since, one.id));
     let others = others(&namesakes).into_iter();
     apart.extend(others.map(|(id, first)| ((tenant_id.to_owned(), id.to_owned()), first.to_owned())));
@@ -117,13 +118,13 @@ fn namesake<'a>(
     state: &StateSlice,
     id: &'a str,
     newest: &NewestFact<'a>,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
 ) -> Namesake<'a> {
     let now = bearer_of(state, id, newest.tenant_id());
     let mut addresses: BTreeSet<String> = now.pairs.into_iter().filter_map(|(_, address)| address).collect();
     if now.first.is_none() {
         // No bearer is stored for these facts any more, so the row's address counts.
-        let rows = shown.get(id).into_iter().flatten().filter(|row| row.tenant_id == newest.tenant_id());
+        let rows = current.get(id).into_iter().flatten().filter(|row| row.tenant_id == newest.tenant_id());
         addresses.extend(rows.filter_map(|row| row.email.as_deref()).map(email_key));
     }
     Namesake {
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_when_the_only_other_one_is_gone_is_back() {
+    fn a_new_user_is_the_same_person_when_the_only_other_one_has_left() {
         let ann = ("u1", "d1", &["ann"][..], 1, Some(5));
         assert!(apart(&[ann, ("u2", "d2", &["lee"], 5, None)]).is_empty());
         assert_eq!(
@@ -258,10 +259,10 @@ mod tests {
         let (mut state, homes) = connected();
         state.insert_fact(EntityKind::User, "u".to_owned(), latest(1, 1, true));
         let rows = vec![row("org_1", "Ann", &[]), row("org_2", "Bob", &[])];
-        let shown = HashMap::from([("u".to_owned(), rows)]);
+        let current = HashMap::from([("u".to_owned(), rows)]);
         let newest = newest_facts(&state, EntityKind::User, "u", &homes).pop().unwrap();
 
-        let namesake = namesake(&state, "u", &newest, &shown);
+        let namesake = namesake(&state, "u", &newest, &current);
 
         assert_eq!(namesake.addresses, BTreeSet::from(["ann@acme.example".to_owned()]));
         assert_eq!(namesake.since, newest.fact.version.at);

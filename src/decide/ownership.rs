@@ -67,7 +67,7 @@ fn tenant_owned_by(owner: Option<&str>, rules: &Rules) -> String {
 pub fn place(state: &StateSlice, directory_id: &str, rules: &Rules) -> Ownership {
     let owner = owner(state, directory_id);
     let tenant_id = tenant_owned_by(owner, rules);
-    let removal = |standing: &LatestFact| (!standing.live).then_some(standing.version.at);
+    let removal = |latest: &LatestFact| (!latest.live).then_some(latest.version.at);
     let directory_gone = directory_fact(state, directory_id).and_then(removal);
     let organization_gone = owner.and_then(|owner| organization_fact(state, owner)).and_then(removal);
     let gone_since = directory_gone.into_iter().chain(organization_gone).min();

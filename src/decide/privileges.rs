@@ -45,12 +45,12 @@ pub struct PrivilegeChange {
     pub inbox_id: i64,
 }
 
-/// The changes of privileged roles between the rows in `shown` and the new ones.
+/// The changes of privileged roles between the rows in `current` and the new ones.
 pub fn changes(
     state: &StateSlice,
     homes: &Homes,
     rules: &Rules,
-    shown: &HashMap<String, Vec<UserRow>>,
+    current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
 ) -> Vec<PrivilegeChange> {
     let mut found = Vec::new();
@@ -60,7 +60,8 @@ pub fn changes(
         if !user.access.is_active() {
             continue;
         }
-        let row = shown.get(&user.user_id).into_iter().flatten().find(|row| row.tenant_id == user.tenant_id);
+        let row =
+            current.get(&user.user_id).into_iter().flatten().find(|row| row.tenant_id == user.tenant_id);
         let nothing = BTreeSet::new();
         let before = row.filter(|row| row.active).map_or(&nothing, |row| &row.held);
         let gained = user.held.iter().filter(|(role, _)| !before.contains(*role));
@@ -119,7 +120,7 @@ fn one(
 /// The time of the batch's newest fact about the user.
 fn fact(state: &StateSlice, user_id: &str, newest: &NewestFact<'_>) -> Option<Timestamp> {
     let fact = ((EntityKind::User, user_id.to_owned()), newest.fact.claim_id);
-    let spoken = state.touched.facts.contains(&fact).then_some(newest.fact.version.at);
+    let changed_at = state.touched.facts.contains(&fact).then_some(newest.fact.version.at);
     let memberships = state.touched.memberships.iter().filter(|((_, user, _), _)| user == user_id);
-    memberships.map(|(_, (membership, _))| membership.version.at).chain(spoken).max()
+    memberships.map(|(_, (membership, _))| membership.version.at).chain(changed_at).max()
 }

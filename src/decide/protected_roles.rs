@@ -40,7 +40,7 @@ pub struct RoleStatus<'a> {
     /// The derived roles; empty if the derived state has no access.
     pub holds: &'a BTreeSet<String>,
     /// The roles in the user's row.
-    pub shown: &'a BTreeSet<String>,
+    pub current: &'a BTreeSet<String>,
     /// The directory or its organization is deleted. The tenant's own setting ends all access then.
     pub dismissed: bool,
 }
@@ -58,20 +58,20 @@ pub fn record(
         Some(HolderRecord::Holds) => Some(HolderRecord::Lost { loss: loss(), released: false }),
         Some(lost @ HolderRecord::Lost { .. }) => Some(lost),
         // The row had the role before the role became protected.
-        None if seen.shown.contains(role) => Some(HolderRecord::Lost { loss: loss(), released: false }),
+        None if seen.current.contains(role) => Some(HolderRecord::Lost { loss: loss(), released: false }),
         None => None,
     }
 }
 
 /// The tenant's protected roles that a person holds, has in the row, or has a holder record for.
-pub fn concerned<'a>(
+pub fn affected_roles<'a>(
     policy: &'a MappingPolicy,
     holds: &BTreeSet<String>,
-    shown: &BTreeSet<String>,
-    has_seat: impl Fn(&str) -> bool,
+    current: &BTreeSet<String>,
+    has_record: impl Fn(&str) -> bool,
 ) -> Vec<&'a str> {
-    let concerns = |role: &&str| holds.contains(*role) || shown.contains(*role) || has_seat(role);
-    policy.protected().filter(concerns).collect()
+    let is_affected = |role: &&str| holds.contains(*role) || current.contains(*role) || has_record(role);
+    policy.protected().filter(is_affected).collect()
 }
 
 #[cfg(test)]
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn the_first_loss_counts_until_the_role_is_held_again() {
         let (none, owner) = (set(&[]), set(&["owner"]));
-        let holds = RoleStatus { holds: &owner, shown: &owner, dismissed: false };
-        let not = RoleStatus { holds: &none, shown: &owner, dismissed: false };
+        let holds = RoleStatus { holds: &owner, current: &owner, dismissed: false };
+        let not = RoleStatus { holds: &none, current: &owner, dismissed: false };
 
         assert_eq!(record("owner", not, Some(HolderRecord::Holds), || loss(2)), lost(2));
         assert_eq!(record("owner", not, lost(2), || loss(9)), lost(2));
@@ -102,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_a_seat_who_was_never_shown_as_holder() {
+    fn only_a_person_whose_row_had_the_role_gets_a_holder_record() {
         let none = set(&[]);
 
         assert_eq!(
-            record("owner", RoleStatus { holds: &none, shown: &none, dismissed: false }, None, || loss(1)),
+            record("owner", RoleStatus { holds: &none, current: &none, dismissed: false }, None, || loss(1)),
             None
         );
     }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_gone_keeps_nobody() {
         let (none, owner) = (set(&[]), set(&["owner"]));
-        let gone = RoleStatus { holds: &none, shown: &owner, dismissed: true };
+        let gone = RoleStatus { holds: &none, current: &owner, dismissed: true };
 
         assert_eq!(record("owner", gone, Some(HolderRecord::Holds), || loss(2)), None);
         assert_eq!(record("owner", gone, lost(2), || loss(3)), None);

@@ -19,7 +19,7 @@ use crate::{
 pub const PASS_THROUGH: &str = "broker role";
 
 /// The text of `granted_by` for a retained role.
-pub const KEPT: &str = "protected: nobody else holds it";
+pub const RETAINED: &str = "protected: nobody else holds it";
 
 /// A role that an operator granted. No fact of the directory ends it, and the row has it while the person has access.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ pub enum Because {
     /// An operator granted it.
     Manual(Manual),
     /// No rule grants it since this loss. The role is protected, and nobody else in the tenant holds it.
-    Kept(RoleLoss),
+    Retained(RoleLoss),
 }
 
 /// The start of a role: the later of a time and the latest fact about the user.
@@ -136,7 +136,7 @@ impl Because {
                 newest_fact: evidence.iter().any(|one| group(one).is_none()),
             },
             Self::Manual(grant) => Since { at: Some(grant.since), newest_fact: false },
-            Self::Kept(loss) => Since { at: Some(loss.at), newest_fact: false },
+            Self::Retained(loss) => Since { at: Some(loss.at), newest_fact: false },
             Self::BrokerRole(_) | Self::Unmapped => Since { at: None, newest_fact: true },
         }
     }
@@ -156,7 +156,7 @@ impl fmt::Display for Because {
             Self::BrokerRole(_) => f.write_str(PASS_THROUGH),
             Self::Unmapped => f.write_str("default role: nothing else is granted"),
             Self::Manual(grant) => write!(f, "by hand: {}", grant.reason),
-            Self::Kept(_) => f.write_str(KEPT),
+            Self::Retained(_) => f.write_str(RETAINED),
         }
     }
 }

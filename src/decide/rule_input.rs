@@ -28,12 +28,12 @@ pub struct KnownUser<'a> {
 }
 
 /// The known data for one tenant's latest fact; `None` only if there is neither row nor content.
-pub fn said<'a>(
+pub fn known_user<'a>(
     state: &'a StateSlice,
     newest: &NewestFact<'_>,
-    shown: &'a [UserRow],
+    current: &'a [UserRow],
 ) -> Option<KnownUser<'a>> {
-    let row = shown.iter().find(|row| row.tenant_id == newest.tenant_id());
+    let row = current.iter().find(|row| row.tenant_id == newest.tenant_id());
     let content = match state.content(EntityKind::User, newest.fact) {
         Some(Content::User(content)) => Some(content),
         _ => None,
@@ -90,18 +90,24 @@ pub struct Person {
 }
 
 /// The person of each row that `users::derive` will write.
-pub fn persons(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes, apart: &Apart) -> Vec<Person> {
+pub fn persons(
+    state: &StateSlice,
+    id: &str,
+    current: &[UserRow],
+    homes: &Homes,
+    apart: &Apart,
+) -> Vec<Person> {
     let seen = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
-        let said = said(state, &newest, shown)?;
+        let known_user = known_user(state, &newest, current)?;
         let (tenant_id, now) = (newest.tenant_id(), bearer_of(state, id, newest.tenant_id()));
-        let person_id = said.person(id, &newest, apart);
+        let person_id = known_user.person(id, &newest, apart);
         let mut also = BTreeSet::new();
         for (idp_id, _) in &now.pairs {
             for provider in [newest.home.provider.as_deref(), None] {
                 also.insert(super::person_id::person_id(tenant_id, provider, idp_id.as_deref(), id));
             }
         }
-        also.extend(said.row.filter(|row| !row.is_former(&now)).map(|row| row.person_id.clone()));
+        also.extend(known_user.row.filter(|row| !row.is_former(&now)).map(|row| row.person_id.clone()));
         also.remove(&person_id);
         Some(Person { tenant_id: tenant_id.to_owned(), person_id, also })
     });
@@ -109,17 +115,17 @@ pub fn persons(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes, a
 }
 
 /// The custom attributes as JSON; `None` if no rule uses attributes.
-pub fn attributes(said: &KnownUser<'_>, context: &Context<'_>) -> Option<Value> {
-    context.mapping.uses_attributes().then(|| serde_json::from_str(said.custom_attributes()).ok())?
+pub fn attributes(known_user: &KnownUser<'_>, context: &Context<'_>) -> Option<Value> {
+    context.mapping.uses_attributes().then(|| serde_json::from_str(known_user.custom_attributes()).ok())?
 }
 
 /// The facts that rules may use.
 pub fn facts<'a>(
     id: &str,
     tenant_id: &str,
-    said: &'a KnownUser<'_>,
+    known_user: &'a KnownUser<'_>,
     attributes: Option<&'a Value>,
     context: &'a Context<'_>,
 ) -> UserFacts<'a> {
-    UserFacts { role_slugs: said.role_slugs(), attributes, groups: context.groups(tenant_id, id) }
+    UserFacts { role_slugs: known_user.role_slugs(), attributes, groups: context.groups(tenant_id, id) }
 }

@@ -9,7 +9,7 @@ use super::{
     newest_fact::newest_facts,
     protected_roles::RoleLoss,
     roles::{self, Derived},
-    rule_input::{attributes, facts, said},
+    rule_input::{attributes, facts, known_user},
     state::StateSlice,
     users::UserRow,
 };
@@ -33,7 +33,7 @@ pub struct Examined {
     /// The derived roles with their explanations.
     pub derived: Derived,
     /// Protected roles that the user retains, and with them access.
-    pub kept: BTreeMap<String, RoleLoss>,
+    pub retained: BTreeMap<String, RoleLoss>,
     /// The directory or its organization is deleted, and the tenant's setting ends access then.
     pub dismissed: bool,
     /// The row is about a former bearer of the id.
@@ -63,22 +63,22 @@ impl Examined {
     }
 }
 
-/// The results for a user id, one for each tenant that has it. `shown` are the rows of this id.
-pub fn examine(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context<'_>) -> Vec<Examined> {
+/// The results for a user id, one for each tenant that has it. `current` are the rows of this id.
+pub fn examine(state: &StateSlice, id: &str, current: &[UserRow], context: &Context<'_>) -> Vec<Examined> {
     let examined =
         newest_facts(state, EntityKind::User, id, context.homes).into_iter().filter_map(|newest| {
-            let said = said(state, &newest, shown)?;
+            let known_user = known_user(state, &newest, current)?;
             let tenant_id = newest.tenant_id();
-            let person_id = said.person(id, &newest, &context.apart);
+            let person_id = known_user.person(id, &newest, &context.apart);
             let policy = context.mapping.of(tenant_id);
-            let attributes = attributes(&said, context);
-            let facts = facts(id, tenant_id, &said, attributes.as_ref(), context);
+            let attributes = attributes(&known_user, context);
+            let facts = facts(id, tenant_id, &known_user, attributes.as_ref(), context);
             Some(Examined {
                 derived: roles::derive(policy, facts, context.manual(tenant_id, &person_id)),
                 rules: policy.rules.iter().map(|rule| rule.when.matches(facts)).collect(),
                 access: access(newest.fact, &newest.home.place),
-                kept: context.kept(tenant_id, id).cloned().unwrap_or_default(),
-                succeeds: said.row.is_some_and(|row| row.is_former(&bearer_of(state, id, tenant_id))),
+                retained: context.retained(tenant_id, id).cloned().unwrap_or_default(),
+                succeeds: known_user.row.is_some_and(|row| row.is_former(&bearer_of(state, id, tenant_id))),
                 dismissed: newest.home.place.dismissed_since.is_some(),
                 tenant_id: tenant_id.to_owned(),
                 user_id: id.to_owned(),

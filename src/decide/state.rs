@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
+pub use super::content::{Content, FactContent};
 use super::moves::{self, DirectoryMove};
 use crate::{
-    decide::fact::{self, EntityKind, Membership, Version},
+    decide::fact::{EntityKind, Membership, Version},
     runtime::clock::Timestamp,
 };
 
@@ -115,9 +114,9 @@ pub struct Bearer {
     /// The delivery of that fact.
     pub inbox_id: i64,
     /// The newest event that names the pair: its own time and its id, as in memberships.
-    pub spoken: (Timestamp, String),
+    pub last_event: (Timestamp, String),
     /// The delivery of that event.
-    pub spoken_by: i64,
+    pub last_event_by: i64,
     /// The broker's time of the earliest known fact with this pair.
     pub first: Timestamp,
     /// The delivery of that fact.
@@ -134,19 +133,6 @@ impl Bearer {
     pub fn is_erased(&self) -> bool {
         self.idp_id.is_none() && self.email_key.is_none()
     }
-}
-
-/// The content of a fact.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Content {
-    /// An organization.
-    Organization(fact::Organization),
-    /// A directory.
-    Directory(fact::Directory),
-    /// A user.
-    User(fact::User),
-    /// A group.
-    Group(fact::Group),
 }
 
 /// The kind and the broker's id of an entity.
@@ -231,10 +217,10 @@ impl StateSlice {
     }
 
     /// Adds the latest fact about an entity under one claim, or replaces it.
-    pub fn insert_fact(&mut self, kind: EntityKind, id: String, standing: LatestFact) {
+    pub fn insert_fact(&mut self, kind: EntityKind, id: String, latest: LatestFact) {
         let facts = self.facts.entry(kind).or_default().entry(id).or_default();
-        facts.retain(|fact| fact.claim_id != standing.claim_id);
-        facts.push(standing);
+        facts.retain(|fact| fact.claim_id != latest.claim_id);
+        facts.push(latest);
     }
 
     /// Adds the content of a delivery.
@@ -303,55 +289,12 @@ impl StateSlice {
     }
 
     /// The content of a latest fact; `None` if it is not loaded.
-    pub fn content(&self, kind: EntityKind, standing: &LatestFact) -> Option<&Content> {
-        self.content_of(kind, standing.inbox_id)
+    pub fn content(&self, kind: EntityKind, latest: &LatestFact) -> Option<&Content> {
+        self.content_of(kind, latest.inbox_id)
     }
 
     /// The content of a delivery; `None` if it is not loaded.
     pub fn content_of(&self, kind: EntityKind, inbox_id: i64) -> Option<&Content> {
         self.contents.get(&(kind, inbox_id)).map(Box::as_ref)
-    }
-}
-
-/// The content types of facts.
-pub trait Said: Serialize + PartialEq {
-    /// The kind of the entity.
-    const KIND: EntityKind;
-    /// Wraps the content.
-    fn into_content(self) -> Content;
-    /// The content as this type; `None` if it has another kind.
-    fn of(content: &Content) -> Option<&Self>;
-}
-
-macro_rules! said {
-    ($($kind:ident)*) => {$(
-        impl Said for fact::$kind {
-            const KIND: EntityKind = EntityKind::$kind;
-
-            fn into_content(self) -> Content {
-                Content::$kind(self)
-            }
-
-            fn of(content: &Content) -> Option<&Self> {
-                match content {
-                    Content::$kind(said) => Some(said),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-said!(Organization Directory User Group);
-
-impl Content {
-    /// The kind of the entity.
-    pub fn kind(&self) -> EntityKind {
-        match self {
-            Self::Organization(_) => EntityKind::Organization,
-            Self::Directory(_) => EntityKind::Directory,
-            Self::User(_) => EntityKind::User,
-            Self::Group(_) => EntityKind::Group,
-        }
     }
 }

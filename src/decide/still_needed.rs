@@ -24,7 +24,7 @@ pub fn needed(
     let ends = |fact: &LatestFact| fact.ended.as_ref().is_some_and(|ended| ended.inbox_id == inbox_id);
     let names = |fact: &LatestFact| {
         let rests =
-            |bearer: &Bearer| [bearer.inbox_id, bearer.spoken_by, bearer.first_by].contains(&inbox_id);
+            |bearer: &Bearer| [bearer.inbox_id, bearer.last_event_by, bearer.first_by].contains(&inbox_id);
         fact.bearers.iter().any(rests)
     };
     let describes = |fact: &LatestFact| {
@@ -133,31 +133,34 @@ mod tests {
     }
 
     /// Of deliveries 1 to 20, those that are needed.
-    fn kept(state: &StateSlice, observation: &Observation) -> Vec<i64> {
+    fn needed_ids(state: &StateSlice, observation: &Observation) -> Vec<i64> {
         (1..=20).filter(|id| needed(state, *id, observation, &NeededEvidence::default())).collect()
     }
 
     #[test]
-    fn what_stands_what_reveals_it_and_the_newest_deletion_of_a_group_are_needed() {
+    fn the_latest_fact_the_revealing_one_and_the_newest_deletion_of_a_group_are_needed() {
         let ended = GroupDeletion { at: Timestamp::default(), event: "gone".to_owned(), inbox_id: 7 };
         let known = LatestFact { revealed_by: Some(5), ended: Some(ended), ..latest(9) };
         let state = knowing(EntityKind::Group, "g", known);
         let about_group = Observation::Group { scope: scope(), fact: group() };
-        assert_eq!(kept(&state, &about_group), [5, 7, 9]);
-        assert_eq!(kept(&state, &membership()), [5, 7, 9], "a membership tells of the group, too");
-        assert_eq!(kept(&state, &Observation::User { scope: scope(), fact: user() }), Vec::<i64>::new());
+        assert_eq!(needed_ids(&state, &about_group), [5, 7, 9]);
+        assert_eq!(needed_ids(&state, &membership()), [5, 7, 9], "a membership tells of the group, too");
+        assert_eq!(
+            needed_ids(&state, &Observation::User { scope: scope(), fact: user() }),
+            Vec::<i64>::new()
+        );
     }
 
     #[test]
-    fn whom_facts_have_named_and_the_profile_before_a_deletion_are_needed() {
+    fn deliveries_that_name_a_bearer_and_the_profile_before_a_deletion_are_needed() {
         let bearer = Bearer {
             idp_id: Some("i".to_owned()),
             email_key: None,
             newest: version(),
             ends: false,
             inbox_id: 3,
-            spoken: (Timestamp::default(), "e".to_owned()),
-            spoken_by: 4,
+            last_event: (Timestamp::default(), "e".to_owned()),
+            last_event_by: 4,
             first: Timestamp::default(),
             first_by: 2,
         };
@@ -165,13 +168,16 @@ mod tests {
         let known = LatestFact { bearers: vec![bearer], deletion: Some(deletion), ..latest(9) };
         let state = knowing(EntityKind::User, "u", known);
         let about_user = Observation::User { scope: scope(), fact: user() };
-        assert_eq!(kept(&state, &about_user), [2, 3, 4, 6, 9]);
-        assert_eq!(kept(&state, &membership()), [2, 3, 4, 6, 9]);
-        assert_eq!(kept(&state, &Observation::Group { scope: scope(), fact: group() }), Vec::<i64>::new());
+        assert_eq!(needed_ids(&state, &about_user), [2, 3, 4, 6, 9]);
+        assert_eq!(needed_ids(&state, &membership()), [2, 3, 4, 6, 9]);
+        assert_eq!(
+            needed_ids(&state, &Observation::Group { scope: scope(), fact: group() }),
+            Vec::<i64>::new()
+        );
     }
 
     #[test]
-    fn what_a_claim_memberships_and_roles_rest_on_is_needed() {
+    fn deliveries_behind_claims_memberships_and_roles_are_needed() {
         let mut state = StateSlice::default();
         state.insert_claim(OwnershipClaim {
             id: 1,
@@ -184,9 +190,12 @@ mod tests {
             tenant_id: None,
             fresh: false,
         });
-        assert_eq!(kept(&state, &membership()), [11, 12]);
+        assert_eq!(needed_ids(&state, &membership()), [11, 12]);
         let elsewhere = Scope { directory_id: "other".to_owned(), organization_id: None };
-        assert_eq!(kept(&state, &Observation::User { scope: elsewhere, fact: user() }), Vec::<i64>::new());
+        assert_eq!(
+            needed_ids(&state, &Observation::User { scope: elsewhere, fact: user() }),
+            Vec::<i64>::new()
+        );
         let evidence = NeededEvidence::from([13]);
         assert!(
             needed(&state, 13, &membership(), &evidence) && !needed(&state, 14, &membership(), &evidence)
@@ -194,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_organization_the_latest_fact_is_needed() {
+    fn the_latest_fact_about_an_organization_is_needed() {
         let organization = Organization {
             name: "O".to_owned(),
             created_at: Timestamp::default(),
@@ -202,6 +211,6 @@ mod tests {
         };
         let known = LatestFact { claim_id: NO_CLAIM, ..latest(8) };
         let state = knowing(EntityKind::Organization, "o", known);
-        assert_eq!(kept(&state, &Observation::Organization(fact("o", organization))), [8]);
+        assert_eq!(needed_ids(&state, &Observation::Organization(fact("o", organization))), [8]);
     }
 }

@@ -2,185 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::user_change::{Leaver, UserAccess, UserChange, UserOutcome, UserRow};
 use super::{
     access::{Access, AccessCause, access},
     bearers::{CurrentBearer, bearer_of},
     context::{Context, HeldState},
-    last_profile::{self, LastProfile},
+    last_profile,
     newest_fact::{Homes, NewestFact, newest_facts},
     protected_roles::RoleLoss,
     roles::{self, Because},
-    rule_input::{KnownUser, attributes, facts, said},
+    rule_input::{KnownUser, attributes, facts, known_user},
     state::StateSlice,
 };
-use crate::{
-    decide::fact::{self, EntityKind},
-    runtime::clock::Timestamp,
-};
-
-/// The part of a row that decisions need, before the change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserRow {
-    /// The tenant.
-    pub tenant_id: String,
-    /// The broker's id.
-    pub id: String,
-    /// The person.
-    pub person_id: String,
-    /// The directory.
-    pub directory_id: String,
-    /// The id that the identity provider uses.
-    pub idp_id: Option<String>,
-    /// The address.
-    pub email: Option<String>,
-    /// The login name.
-    pub username: Option<String>,
-    /// The given name.
-    pub first_name: Option<String>,
-    /// The family name.
-    pub last_name: Option<String>,
-    /// The display name.
-    pub name: Option<String>,
-    /// The job title.
-    pub job_title: Option<String>,
-    /// Whether the user has access.
-    pub active: bool,
-    /// The access epoch.
-    pub access_epoch: i64,
-    /// The end of access, in the broker's time.
-    pub deprovisioned_at: Option<Timestamp>,
-    /// The slugs of the broker's role field.
-    pub role_slugs: Vec<String>,
-    /// A JSON object as text, as in the row.
-    pub custom_attributes: String,
-    /// The digest of the facts that the row was derived from.
-    pub digest: i64,
-    /// The roles in `user_roles`.
-    pub held: BTreeSet<String>,
-}
-
-/// The access part of a row. Nothing else changes if only the user's directory changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserAccess {
-    /// The tenant.
-    pub tenant_id: String,
-    /// The broker's id.
-    pub user_id: String,
-    /// The person.
-    pub person_id: String,
-    /// The new access.
-    pub access: Access,
-    /// Roles that the row loses.
-    pub lost: BTreeSet<String>,
-    /// The new roles with their explanations; empty without access.
-    pub held: BTreeMap<String, Because>,
-    /// Roles of the row that no rule grants any more and that a hold leaves unchanged ([`super::context::HeldState`]).
-    pub staying: BTreeSet<String>,
-    /// The latest fact about a former bearer: the time of its event and the event. Earlier memberships do not count.
-    pub former: Option<(Timestamp, String)>,
-    /// The row is about a former bearer of the id.
-    pub succeeds: bool,
-    /// Access shrank or changed, so `access_epoch` must grow.
-    pub changed: bool,
-}
-
-/// The change of a row.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the largest")]
-pub enum UserChange {
-    /// Insert or overwrite the row.
-    Put {
-        /// The access part.
-        user: UserAccess,
-        /// The directory.
-        directory_id: String,
-        /// The digest of the facts.
-        digest: i64,
-        /// The new content.
-        content: fact::User,
-    },
-    /// Write the access part only.
-    Restate(UserAccess),
-    /// Delete the row: the directory belongs to another tenant.
-    Remove {
-        /// The tenant.
-        tenant_id: String,
-        /// The broker's id.
-        user_id: String,
-        /// The roles of the row.
-        roles: Vec<String>,
-    },
-}
-
-/// A person whose row was active before the change and is not any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaver {
-    /// The tenant.
-    pub tenant_id: String,
-    /// The broker's id.
-    pub user_id: String,
-    /// The person.
-    pub person_id: String,
-    /// The directory.
-    pub directory_id: String,
-    /// The display name.
-    pub name: Option<String>,
-    /// The address.
-    pub email: Option<String>,
-    /// The end of access, in the broker's time.
-    pub since: Timestamp,
-    /// Why access ended.
-    pub cause: AccessCause,
-    /// Another person bears the id now.
-    pub succeeded: bool,
-    /// The broker's state of the user: `inactive`, `suspended`, `deleted`; `None` if the content is not loaded.
-    pub state: Option<String>,
-    /// The delivery of the latest fact.
-    pub inbox_id: i64,
-    /// A comparison with the broker's lists found it: the event was missed.
-    pub found: bool,
-}
-
-/// The result for one user id.
-#[derive(Debug, Default, PartialEq)]
-pub struct UserOutcome {
-    /// The changes of rows.
-    pub changes: Vec<UserChange>,
-    /// The leavers in them.
-    pub leavers: Vec<Leaver>,
-}
-
-impl UserAccess {
-    /// The time of [`Self::former`] in microseconds since 1970.
-    pub fn former_at(&self) -> Option<i64> {
-        Some(self.former.as_ref()?.0.micros())
-    }
-
-    /// The event of [`Self::former`].
-    pub fn former_event(&self) -> Option<&str> {
-        Some(self.former.as_ref()?.1.as_str())
-    }
-}
-
-impl UserRow {
-    /// Whether the row is about another person than the current bearer.
-    pub fn is_former(&self, now: &CurrentBearer) -> bool {
-        !now.is(self.idp_id.as_deref(), self.email.as_deref())
-    }
-
-    /// `profile` is the profile before a deletion ([`last_profile::last`]).
-    fn shows(&self, newest: &NewestFact<'_>, profile: Option<LastProfile>) -> bool {
-        (self.tenant_id.as_str(), self.directory_id.as_str(), self.digest)
-            == (newest.tenant_id(), newest.directory_id, last_profile::digest(newest.fact.digest, profile))
-    }
-}
+use crate::decide::fact::{self, EntityKind};
 
 /// Deliveries with content that [`derive()`] needs and that is not loaded.
-pub fn wanted(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) -> Vec<i64> {
+pub fn wanted(state: &StateSlice, id: &str, current: &[UserRow], homes: &Homes) -> Vec<i64> {
     newest_facts(state, EntityKind::User, id, homes)
         .into_iter()
         .map(|newest| (last_profile::last(state, id, &newest), newest))
-        .filter(|(profile, newest)| !shown.iter().any(|row| row.shows(newest, *profile)))
+        .filter(|(profile, newest)| !current.iter().any(|row| row.shows(newest, *profile)))
         .flat_map(|(profile, newest)| {
             profile.map(|profile| profile.inbox_id).into_iter().chain([newest.fact.inbox_id])
         })
@@ -188,12 +29,12 @@ pub fn wanted(state: &StateSlice, id: &str, shown: &[UserRow], homes: &Homes) ->
         .collect()
 }
 
-/// Derives the changes of a user id. `shown` are the rows of this id, in any tenant.
-pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context<'_>) -> UserOutcome {
+/// Derives the changes of a user id. `current` are the rows of this id, in any tenant.
+pub fn derive(state: &StateSlice, id: &str, current: &[UserRow], context: &Context<'_>) -> UserOutcome {
     let mut outcome = UserOutcome::default();
     let newest_facts = newest_facts(state, EntityKind::User, id, context.homes);
     for row in
-        shown.iter().filter(|row| !newest_facts.iter().any(|newest| newest.tenant_id() == row.tenant_id))
+        current.iter().filter(|row| !newest_facts.iter().any(|newest| newest.tenant_id() == row.tenant_id))
     {
         outcome.changes.push(UserChange::Remove {
             tenant_id: row.tenant_id.clone(),
@@ -202,12 +43,12 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context
         });
     }
     for newest in newest_facts {
-        let Some(said) = said(state, &newest, shown) else { continue };
+        let Some(known_user) = known_user(state, &newest, current) else { continue };
         let now = bearer_of(state, id, newest.tenant_id());
         let profile = last_profile::last(state, id, &newest);
-        let content = said.content.map(|content| last_profile::filled(state, content, profile, &now));
-        let user = user(id, &newest, &said, now, context);
-        let row = said.row;
+        let content = known_user.content.map(|content| last_profile::filled(state, content, profile, &now));
+        let user = user(id, &newest, &known_user, now, context);
+        let row = known_user.row;
         outcome.leavers.extend(leaver(&user, &newest, row, content.as_ref()));
         outcome.changes.push(match content {
             Some(content) if row.is_none_or(|row| !row.shows(&newest, profile)) => UserChange::Put {
@@ -225,39 +66,40 @@ pub fn derive(state: &StateSlice, id: &str, shown: &[UserRow], context: &Context
 fn user(
     id: &str,
     newest: &NewestFact<'_>,
-    said: &KnownUser<'_>,
+    known_user: &KnownUser<'_>,
     now: CurrentBearer,
     context: &Context<'_>,
 ) -> UserAccess {
     let tenant_id = newest.tenant_id();
-    let person_id = said.person(id, newest, &context.apart);
-    let succeeds = said.row.is_some_and(|row| row.is_former(&now));
+    let person_id = known_user.person(id, newest, &context.apart);
+    let succeeds = known_user.row.is_some_and(|row| row.is_former(&now));
     let access = access(newest.fact, &newest.home.place);
-    let attributes = attributes(said, context);
-    let facts = facts(id, tenant_id, said, attributes.as_ref(), context);
+    let attributes = attributes(known_user, context);
+    let facts = facts(id, tenant_id, known_user, attributes.as_ref(), context);
     let derived = roles::derive(context.mapping.of(tenant_id), facts, context.manual(tenant_id, &person_id));
     let access = match access {
         Access::Active if derived.shut_out => Access::Inactive(newest.fact.version.at, AccessCause::Mapping),
         access => access,
     };
-    let (access, held) = match context.kept(tenant_id, id) {
-        Some(kept) => (Access::Active, keeping(derived.held, kept)),
+    let (access, held) = match context.retained(tenant_id, id) {
+        Some(retained) => (Access::Active, with_retained(derived.held, retained)),
         None if access.is_active() => (access, derived.held),
         None => (access, BTreeMap::new()),
     };
-    let (access, staying) = match (said.row, context.stay(tenant_id, id)) {
+    let (access, staying) = match (known_user.row, context.stay(tenant_id, id)) {
         (Some(row), Some(stay)) if !succeeds => stayed(row, stay, access, &held),
         _ => (access, BTreeSet::new()),
     };
     let holds = |role: &String| held.contains_key(role) || staying.contains(role);
-    let lost =
-        said.row.map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
+    let lost = known_user
+        .row
+        .map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
     let gains = |row: &UserRow| held.keys().any(|role| !row.held.contains(role));
     let loses = lost.as_ref().is_some_and(|lost| !lost.is_empty());
     UserAccess {
         access,
         changed: succeeds
-            || said.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
+            || known_user.row.is_some_and(|row| row.active != access.is_active() || loses || gains(row)),
         former: now.since,
         succeeds,
         lost: lost.unwrap_or_default(),
@@ -270,12 +112,12 @@ fn user(
 }
 
 /// A retained role keeps access, and with access all roles that the facts grant.
-fn keeping(
+fn with_retained(
     mut held: BTreeMap<String, Because>,
-    kept: &BTreeMap<String, RoleLoss>,
+    retained: &BTreeMap<String, RoleLoss>,
 ) -> BTreeMap<String, Because> {
-    for (role, loss) in kept {
-        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    for (role, loss) in retained {
+        held.entry(role.clone()).or_insert_with(|| Because::Retained(loss.clone()));
     }
     held
 }
@@ -341,11 +183,14 @@ fn succeeded(user: &UserAccess, newest: &NewestFact<'_>, row: &UserRow) -> Leave
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::{
-        fact::Observation,
-        fold_facts::fold,
-        mapping::Mapping,
-        testing::{self, connected, scope},
+    use crate::{
+        decide::{
+            fact::Observation,
+            fold_facts::fold,
+            mapping::Mapping,
+            testing::{self, connected, scope},
+        },
+        runtime::clock::Timestamp,
     };
 
     fn row(active: bool, roles: &[&str]) -> UserRow {
@@ -358,16 +203,16 @@ mod tests {
         let stay = |access| HeldState { access, roles: BTreeSet::from(["admin".to_owned()]) };
         let admin = BTreeSet::from(["admin".to_owned()]);
         let none = BTreeMap::new();
-        let shown = row(true, &["admin", "member"]);
+        let current = row(true, &["admin", "member"]);
 
-        assert_eq!(stayed(&shown, &stay(true), gone, &none), (Access::Active, admin.clone()));
-        assert_eq!(stayed(&shown, &stay(false), gone, &none), (gone, BTreeSet::new()));
-        assert_eq!(stayed(&shown, &stay(false), Access::Active, &none), (Access::Active, admin));
+        assert_eq!(stayed(&current, &stay(true), gone, &none), (Access::Active, admin.clone()));
+        assert_eq!(stayed(&current, &stay(false), gone, &none), (gone, BTreeSet::new()));
+        assert_eq!(stayed(&current, &stay(false), Access::Active, &none), (Access::Active, admin));
         assert_eq!(stayed(&row(false, &["admin"]), &stay(true), gone, &none), (gone, BTreeSet::new()));
     }
 
     #[test]
-    fn a_hold_leaves_nothing_to_another_person_who_bears_the_id_now() {
+    fn a_hold_keeps_nothing_for_another_person_with_the_same_id() {
         let (mut state, homes) = connected();
         fold(&mut state, 1, Observation::User { scope: scope(), fact: testing::active(1, "A") });
         fold(&mut state, 2, Observation::User { scope: scope(), fact: testing::active(2, "B") });
@@ -377,8 +222,8 @@ mod tests {
         let stay = HeldState { access: true, roles: admin.clone() };
         context.held_states.insert(("org_1".to_owned(), "u".to_owned()), stay);
         let access_after = |idp_id: &str| {
-            let shown = [testing::row("org_1", idp_id, &["admin"])];
-            match derive(&state, "u", &shown, &context).changes.pop() {
+            let current = [testing::row("org_1", idp_id, &["admin"])];
+            match derive(&state, "u", &current, &context).changes.pop() {
                 Some(UserChange::Put { user, .. } | UserChange::Restate(user)) => user,
                 other => panic!("{other:?}"),
             }

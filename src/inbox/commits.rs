@@ -57,8 +57,8 @@ impl Commits {
     ) -> Result<(Vec<Delivery>, Vec<Stored>), CommitError> {
         // A file always answers.
         if self.database.has_one_writer() {
-            let kept = append(&self.database, &deliveries)?;
-            return Ok((deliveries, kept));
+            let stored = append(&self.database, &deliveries)?;
+            return Ok((deliveries, stored));
         }
         let (work, done) = match self.line.take() {
             Some(line) => line,
@@ -89,7 +89,7 @@ fn start(database: Database) -> std::io::Result<(SyncSender<Vec<Delivery>>, Rece
     let (outcomes, done) = sync_channel(1);
     std::thread::Builder::new().name("commit".to_owned()).spawn(move || {
         for deliveries in deliveries {
-            let outcome = append(&database, &deliveries).map(|kept| (deliveries, kept));
+            let outcome = append(&database, &deliveries).map(|stored| (deliveries, stored));
             if outcomes.send(outcome).is_err() {
                 break;
             }

@@ -59,25 +59,25 @@ impl Appender {
         recent: MemoryQueue,
         wake: Wake,
         metrics: Arc<Metrics>,
-        keeping: StoringState,
+        storing: StoringState,
         arrivals: Arrivals,
         waiting: usize,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, deliveries) = sync_channel(waiting);
         let thread = std::thread::Builder::new()
             .name("append".to_owned())
-            .spawn(move || run(&database, &deliveries, &recent, &wake, &metrics, &keeping, &arrivals))?;
+            .spawn(move || run(&database, &deliveries, &recent, &wake, &metrics, &storing, &arrivals))?;
         Ok((Self { queue }, thread))
     }
 
     /// Stores a delivery. Returns after its commit, or with the reason why it was not stored.
-    pub async fn keep(&self, delivery: Delivery, room: RoomTaken) -> Result<Stored, NotStored> {
-        let (answer, kept) = oneshot::channel();
+    pub async fn store(&self, delivery: Delivery, room: RoomTaken) -> Result<Stored, NotStored> {
+        let (answer, stored) = oneshot::channel();
         self.queue.try_send((delivery, (answer, room))).map_err(|error| match error {
             TrySendError::Full(_) => NotStored::Overloaded,
             TrySendError::Disconnected(_) => NotStored::Stopping,
         })?;
-        kept.await.unwrap_or(Err(NotStored::Stopping))
+        stored.await.unwrap_or(Err(NotStored::Stopping))
     }
 }
 
@@ -87,7 +87,7 @@ fn run(
     recent: &MemoryQueue,
     wake: &Wake,
     metrics: &Metrics,
-    keeping: &StoringState,
+    storing: &StoringState,
     arrivals: &Arrivals,
 ) {
     let (mut deliveries, mut answers) = (Vec::new(), Vec::new());
@@ -104,25 +104,25 @@ fn run(
             }
         }
         let count = deliveries.len();
-        keeping.begin(Instant::now());
+        storing.begin(Instant::now());
         let outcome = commits.commit(std::mem::take(&mut deliveries));
-        keeping.end(outcome.is_ok(), Instant::now());
+        storing.end(outcome.is_ok(), Instant::now());
         match outcome {
-            Ok((deliveries, kept)) => {
-                failpoint::reach("kept");
+            Ok((deliveries, stored)) => {
+                failpoint::reach("stored");
                 metrics.commit_size.observe(count as f64);
                 if arrivals.is_wanted() {
-                    arrived(database, arrivals, &deliveries, &kept);
+                    arrived(database, arrivals, &deliveries, &stored);
                 }
-                let new = deliveries.into_iter().zip(&kept).filter_map(|(delivery, kept)| match kept {
+                let new = deliveries.into_iter().zip(&stored).filter_map(|(delivery, stored)| match stored {
                     Stored::Accepted { inbox_id } => Some((*inbox_id, delivery)),
                     Stored::Duplicate => None,
                 });
                 recent.add(new);
                 wake.ring();
-                for ((answer, _room), kept) in answers.drain(..).zip(kept) {
+                for ((answer, _room), stored) in answers.drain(..).zip(stored) {
                     // A request that no longer waits was answered 503. The broker sends again, which is a duplicate.
-                    let _ = answer.send(Ok(kept));
+                    let _ = answer.send(Ok(stored));
                 }
             }
             Err(error) => {
@@ -142,11 +142,11 @@ fn run(
 }
 
 /// Notes webhooks of events that were read from the API before: the broker has sent them, so they were not missed.
-fn arrived(database: &Database, arrivals: &Arrivals, deliveries: &[Delivery], kept: &[Stored]) {
+fn arrived(database: &Database, arrivals: &Arrivals, deliveries: &[Delivery], stored: &[Stored]) {
     if let Some(last) = deliveries.iter().map(|delivery| delivery.received_at).max() {
         arrivals.note(last);
     }
-    let repeated = deliveries.iter().zip(kept).filter(|(_, kept)| **kept == Stored::Duplicate);
+    let repeated = deliveries.iter().zip(stored).filter(|(_, stored)| **stored == Stored::Duplicate);
     let repeated: Vec<&str> = repeated.map(|(delivery, _)| delivery.label.key.as_str()).collect();
     if repeated.is_empty() {
         return;

@@ -28,14 +28,14 @@ pub fn append(database: &Database, deliveries: &[Delivery]) -> Result<Vec<Stored
     let mut new: ByKey<'_, Option<i64>> =
         ByKey::with_capacity_and_hasher(deliveries.len(), RandomState::default());
     let first: Vec<&Delivery> = deliveries.iter().filter(|d| new.insert(key(d), None).is_none()).collect();
-    let kept = match first.iter().any(|d| is_not_understood(d)) {
+    let stored = match first.iter().any(|d| is_not_understood(d)) {
         true => database.write(|conn| in_steps(conn, first)),
         false => database.write_once(|conn| match conn {
             Conn::Postgres(_) => in_one_statement(conn, &first),
             Conn::Sqlite(_) => in_steps(conn, first),
         }),
     }?;
-    Ok(outcomes(deliveries, new, &kept))
+    Ok(outcomes(deliveries, new, &stored))
 }
 
 /// The same inside the caller's transaction.
@@ -43,12 +43,16 @@ pub fn append_within(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Vec<Sto
     let mut new: ByKey<'_, Option<i64>> =
         ByKey::with_capacity_and_hasher(deliveries.len(), RandomState::default());
     let first: Vec<&Delivery> = deliveries.iter().filter(|d| new.insert(key(d), None).is_none()).collect();
-    let kept = in_steps(conn, first)?;
-    Ok(outcomes(deliveries, new, &kept))
+    let stored = in_steps(conn, first)?;
+    Ok(outcomes(deliveries, new, &stored))
 }
 
-fn outcomes<'a>(deliveries: &'a [Delivery], mut new: ByKey<'a, Option<i64>>, kept: &'a [Row]) -> Vec<Stored> {
-    for row in kept {
+fn outcomes<'a>(
+    deliveries: &'a [Delivery],
+    mut new: ByKey<'a, Option<i64>>,
+    stored: &'a [Row],
+) -> Vec<Stored> {
+    for row in stored {
         new.insert((&row.source, &row.event_key), Some(row.id));
     }
     let outcome = |delivery| match new.get_mut(&key(delivery)).and_then(Option::take) {
@@ -103,14 +107,14 @@ fn rows<'a>(deliveries: &'a [&'a Delivery]) -> Rows<'a, &'a Delivery> {
 /// cheaper than ON CONFLICT (`db::bulk::Upsert`). If another process stores the same event at this moment, the unique key
 /// refuses the insert, and a second statement with ON CONFLICT waits for that process.
 fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row>, DbError> {
-    let kept = match insert_new(conn, deliveries, "") {
+    let stored = match insert_new(conn, deliveries, "") {
         Err(DatabaseError(UniqueViolation, _)) => {
             insert_new(conn, deliveries, "ON CONFLICT (source, event_key) DO NOTHING")
         }
-        kept => kept,
+        stored => stored,
     }?;
     failpoint::reach("appended");
-    Ok(kept)
+    Ok(stored)
 }
 
 /// Inserts the new deliveries. An event whose delivery retention has deleted is a duplicate too. The scalar selects find
@@ -131,15 +135,15 @@ fn insert_new(conn: &mut Conn, deliveries: &[&Delivery], on_conflict: &str) -> Q
 
 fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbError> {
     let deliveries = without_seen(conn, deliveries)?;
-    let kept: Vec<Row> = rows(&deliveries).load(
+    let stored: Vec<Row> = rows(&deliveries).load(
         conn,
         "INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
          SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {rows} WHERE true \
          ON CONFLICT (source, event_key) DO NOTHING RETURNING id, source, event_key",
     )?;
     let ids: ByKey<'_, i64> =
-        kept.iter().map(|row| ((row.source.as_str(), row.event_key.as_str()), row.id)).collect();
-    let mut queued = Vec::with_capacity(kept.len());
+        stored.iter().map(|row| ((row.source.as_str(), row.event_key.as_str()), row.id)).collect();
+    let mut queued = Vec::with_capacity(stored.len());
     for delivery in &deliveries {
         let Some(inbox_id) = ids.get(&key(delivery)).copied() else { continue };
         match delivery.label.disposition {
@@ -160,7 +164,7 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
     }
     queue::add(conn, &queued)?;
     failpoint::reach("appended");
-    Ok(kept)
+    Ok(stored)
 }
 
 /// Removes deliveries of events that retention has deleted. Most installations have none, so an empty table is checked

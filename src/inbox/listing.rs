@@ -113,3 +113,10 @@ pub fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
     let first: Option<i64> = inbox::table.select(inbox::id).limit(1).first(conn).optional()?;
     Ok(first.is_none())
 }
+
+/// When the newest delivery was received.
+pub fn newest(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
+    let received_at: Option<i64> =
+        inbox::table.order(inbox::id.desc()).select(inbox::received_at).first(conn).optional()?;
+    Ok(received_at.map(Timestamp::from_micros))
+}

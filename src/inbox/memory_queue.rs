@@ -31,10 +31,10 @@ struct Copies {
 
 impl MemoryQueue {
     /// Adds deliveries of one commit, with their ids, in order, until there is no room.
-    pub fn add(&self, kept: impl Iterator<Item = (i64, Delivery)>) {
+    pub fn add(&self, stored: impl Iterator<Item = (i64, Delivery)>) {
         let mut copies = self.copies.lock();
         let (mut fitting, mut bytes) = (Vec::new(), 0);
-        for (inbox_id, delivery) in kept.filter(|(_, d)| d.label.disposition == Disposition::Apply) {
+        for (inbox_id, delivery) in stored.filter(|(_, d)| d.label.disposition == Disposition::Apply) {
             if copies.bytes + bytes + delivery.body.len() > MOST_BYTES {
                 break;
             }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_to_be_applied_is_kept() {
+    fn only_deliveries_to_apply_are_in_memory() {
         let recent = MemoryQueue::default();
         let dispositions = [Disposition::Ignore, Disposition::Apply, Disposition::NotUnderstood("why")];
         recent.add((1..).zip(dispositions.map(|disposition| delivery(disposition, 1))));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_left_to_the_database_and_room_comes_back() {
+    fn deliveries_without_room_in_memory_are_read_from_the_database_and_room_returns() {
         let recent = MemoryQueue::default();
         let third = MOST_BYTES / 3;
         recent.add((1..=4).map(|id| (id, delivery(Disposition::Apply, third))));

@@ -29,8 +29,8 @@ impl StoringState {
         self.0.lock().begun = Some(now);
     }
 
-    pub(super) fn end(&self, is_kept: bool, now: Instant) {
-        *self.0.lock() = State { begun: None, failed: (!is_kept).then_some(now) };
+    pub(super) fn end(&self, is_stored: bool, now: Instant) {
+        *self.0.lock() = State { begun: None, failed: (!is_stored).then_some(now) };
     }
 
     /// Whether the current commit takes too long.
@@ -52,24 +52,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_commit_and_a_recent_failure_mean_that_nothing_can_be_kept() {
-        let (keeping, start) = (StoringState::default(), Instant::now());
-        let is_possible = |seconds| keeping.is_possible(start + Duration::from_secs(seconds));
+    fn a_slow_commit_and_a_recent_failure_mean_that_nothing_can_be_stored() {
+        let (storing, start) = (StoringState::default(), Instant::now());
+        let is_possible = |seconds| storing.is_possible(start + Duration::from_secs(seconds));
         assert!(is_possible(0));
 
-        keeping.begin(start);
+        storing.begin(start);
         assert!(is_possible(1));
         assert!(!is_possible(2), "the commit is slow");
-        let is_stuck = |seconds| keeping.is_stuck(start + Duration::from_secs(seconds));
+        let is_stuck = |seconds| storing.is_stuck(start + Duration::from_secs(seconds));
         assert!(!is_stuck(1) && is_stuck(2));
 
-        keeping.end(false, start + Duration::from_secs(10));
+        storing.end(false, start + Duration::from_secs(10));
         assert!(!is_stuck(14), "the commit has ended");
         assert!(!is_possible(14), "the last commit failed");
         assert!(is_possible(15), "nobody has tried since");
 
-        keeping.end(false, start + Duration::from_secs(20));
-        keeping.end(true, start + Duration::from_secs(21));
+        storing.end(false, start + Duration::from_secs(20));
+        storing.end(true, start + Duration::from_secs(21));
         assert!(is_possible(21));
     }
 }

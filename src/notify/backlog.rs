@@ -41,7 +41,7 @@ impl Looks {
         Self { last: Some(now), late_since: is_late.then(|| self.late_since.unwrap_or(now)) }
     }
 
-    fn is_to_be_told(self, now: Timestamp) -> bool {
+    fn is_lasting(self, now: Timestamp) -> bool {
         self.late_since.is_some_and(|since| now.seconds_since(since) >= LASTING_SECONDS)
     }
 }
@@ -54,7 +54,7 @@ impl Backlog {
         }
         let oldest = database.read::<_, DbError>(|conn| Ok(queue::oldest(conn)?))?;
         let seen = looks.after(oldest.map(|(_, at)| at), now);
-        if let Some((inbox_id, received_at)) = oldest.filter(|_| seen.is_to_be_told(now)) {
+        if let Some((inbox_id, received_at)) = oldest.filter(|_| seen.is_lasting(now)) {
             database.write::<_, DbError>(|conn| {
                 if !properties::take_waiting_notice(conn, now)? {
                     return Ok(());
@@ -75,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_late_at_every_look_of_five_minutes_is_told_and_nothing_else() {
+    fn only_a_backlog_that_lasts_for_five_minutes_is_reported() {
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
         let looks = |oldest: &[(i64, Option<i64>)]| {
             let seen = oldest
                 .iter()
                 .fold(Looks::default(), |looks, (now, oldest)| looks.after(oldest.map(at), at(*now)));
-            seen.is_to_be_told(seen.last.unwrap())
+            seen.is_lasting(seen.last.unwrap())
         };
         assert!(!looks(&[(1_799, Some(0)), (2_000, Some(0))]), "late for a moment");
         assert!(looks(&[(1_800, Some(0)), (1_900, Some(0)), (2_100, Some(0))]));

@@ -33,9 +33,9 @@ pub(super) fn deliver(
 ) -> Delivered {
     let Recipients { to, otherwise } = recipients;
     let id = mail.message_id.as_str();
-    let word = |settled: &RecipientOutcomes, address: &Address| settled.of(id, address.as_ref());
+    let outcome_of = |settled: &RecipientOutcomes, address: &Address| settled.of(id, address.as_ref());
     let refuses = |settled: &RecipientOutcomes, address: &Address| {
-        word(settled, address) == Some(RecipientOutcome::Refused)
+        outcome_of(settled, address) == Some(RecipientOutcome::Refused)
     };
     let mut settled = mail.settled.clone();
     if to.iter().chain(otherwise).all(|address| refuses(&settled, address)) {
@@ -44,7 +44,7 @@ pub(super) fn deliver(
     let (mut later, mut refusal) = (None, None);
     let mut round = |settled: &mut RecipientOutcomes, all: &[Address]| {
         let open: Vec<Address> =
-            all.iter().filter(|address| word(settled, address).is_none()).cloned().collect();
+            all.iter().filter(|address| outcome_of(settled, address).is_none()).cloned().collect();
         if open.is_empty() {
             return;
         }
@@ -63,7 +63,8 @@ pub(super) fn deliver(
     let mut fell_back = false;
     if !otherwise.is_empty() && to.iter().all(|address| refuses(&settled, address)) {
         round(&mut settled, otherwise);
-        fell_back = otherwise.iter().any(|address| word(&settled, address) == Some(RecipientOutcome::Taken));
+        fell_back =
+            otherwise.iter().any(|address| outcome_of(&settled, address) == Some(RecipientOutcome::Taken));
     }
     let count = to.iter().chain(otherwise).filter(|address| refuses(&settled, address)).count();
     let refused = (refusal.is_some() || fell_back).then(|| RefusedRecipient {
@@ -97,7 +98,7 @@ mod tests {
             message_id: "<1@x>".into(),
             attempt: 1,
             family: Family::Leavers,
-            told: vec![1],
+            leavers: vec![1],
             named: Vec::new(),
             news: Vec::new(),
             settled,
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fallback_is_told_when_the_last_has_refused_and_asked_again_alone() {
+    fn the_fallback_gets_the_mail_when_the_last_recipient_has_refused_and_is_retried_alone() {
         let (asked, delivered) = attempts(&["a", "b"], &["f"], &["-?", "-", "?", "+"]);
 
         assert_eq!(asked, ["a b", "b", "f", "f"]);

@@ -58,13 +58,13 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> Result<Option<New
             News::Privileges(tenant(names), changes, mail.news.len())
         }
         Family::Kept => {
-            let kept: Vec<LastHolder> = mail
+            let retained: Vec<LastHolder> = mail
                 .news
                 .iter()
                 .map(|one| LastHolder { user_id: one.user_id.clone(), ..notice::read(&one.payload) })
                 .collect();
-            let names = names_of(conn, mail, kept.iter().map(|one| &one.directory_id))?;
-            News::Kept(tenant(names), kept)
+            let names = names_of(conn, mail, retained.iter().map(|one| &one.directory_id))?;
+            News::Kept(tenant(names), retained)
         }
         Family::Held => {
             let change: ChangeHeld =
@@ -145,8 +145,8 @@ fn names_of<'a>(
 }
 
 fn leavers(conn: &mut Conn, mail: &ClaimedMail, name: Option<String>, most: usize) -> QueryResult<Digest> {
-    let listed = match mail.told.len() > most {
-        true => still_true::payloads(conn, mail.told.get(..MOST_LISTED).unwrap_or(&mail.told))?,
+    let listed = match mail.leavers.len() > most {
+        true => still_true::payloads(conn, mail.leavers.get(..MOST_LISTED).unwrap_or(&mail.leavers))?,
         false => Vec::new(),
     };
     let mut ids: Vec<String> =
@@ -158,7 +158,7 @@ fn leavers(conn: &mut Conn, mail: &ClaimedMail, name: Option<String>, most: usiz
     Ok(Digest {
         leavers: mail.named.iter().map(leaver).collect(),
         listed: listed.iter().map(leaver).collect(),
-        total: mail.told.len(),
+        total: mail.leavers.len(),
         gone: read(&mail.news),
         tenant_id: mail.tenant_id.clone(),
         tenant_name: name,

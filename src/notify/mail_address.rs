@@ -28,23 +28,23 @@ pub(super) fn is_ascii(address: &Address) -> bool {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> Option<String> {
+    fn sent_as(text: &str) -> Option<String> {
         text.parse().ok().and_then(|address| plain(&address)).map(|address| address.to_string())
     }
 
     #[test]
     fn domains_are_a_labels_and_local_parts_stay() {
-        assert_eq!(told("jörg@bücher.example").as_deref(), Some("jörg@xn--bcher-kva.example"));
-        assert_eq!(told("Ada@Acme.example").as_deref(), Some("Ada@Acme.example"));
-        assert_eq!(told("\"ann smith\"@acme.example").as_deref(), Some("\"ann smith\"@acme.example"));
-        assert_eq!(told("ada@[127.0.0.1]").as_deref(), Some("ada@[127.0.0.1]"));
+        assert_eq!(sent_as("jörg@bücher.example").as_deref(), Some("jörg@xn--bcher-kva.example"));
+        assert_eq!(sent_as("Ada@Acme.example").as_deref(), Some("Ada@Acme.example"));
+        assert_eq!(sent_as("\"ann smith\"@acme.example").as_deref(), Some("\"ann smith\"@acme.example"));
+        assert_eq!(sent_as("ada@[127.0.0.1]").as_deref(), Some("ada@[127.0.0.1]"));
     }
 
     #[test]
-    fn what_would_end_a_command_is_no_address() {
+    fn an_address_that_would_end_an_smtp_command_is_refused() {
         for text in ["\"a\r\nDATA\"@acme.example", "\"a\0\"@acme.example", "\"a\u{2028}b\"@acme.example"] {
-            assert_eq!(told(text), None, "{text:?}");
+            assert_eq!(sent_as(text), None, "{text:?}");
         }
-        assert_eq!(told(&format!("a@{}example", "long.".repeat(60))), None);
+        assert_eq!(sent_as(&format!("a@{}example", "long.".repeat(60))), None);
     }
 }

@@ -146,12 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn advice_is_told_as_it_is_and_whole() {
+    fn advice_is_shown_unchanged_and_whole() {
         let failure =
             MailFailure::new("it@customer.example ".repeat(200)).advising("; write user:password@host");
 
-        let told = failure.to_string();
-        assert!(told.starts_with("<address> ") && told.ends_with("; write user:password@host"), "{told}");
-        assert_eq!(told.chars().count(), 500);
+        let shortened = failure.to_string();
+        assert!(
+            shortened.starts_with("<address> ") && shortened.ends_with("; write user:password@host"),
+            "{shortened}"
+        );
+        assert_eq!(shortened.chars().count(), 500);
     }
 }

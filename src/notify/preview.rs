@@ -322,7 +322,7 @@ pub fn eml(kind: NoticeKind, from: &Mailbox, product: &Product) -> Result<Vec<u8
         message_id: "<rosterd.preview@rosterd.example>".into(),
         attempt: 1,
         family: kind.family(),
-        told: Vec::new(),
+        leavers: Vec::new(),
         named: Vec::new(),
         news: Vec::new(),
         settled: Default::default(),

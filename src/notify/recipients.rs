@@ -48,7 +48,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, settings: &config::MailSettings) 
 
 /// The addresses of the leavers that the mail reports.
 fn left(conn: &mut Conn, mail: &ClaimedMail) -> QueryResult<BTreeSet<String>> {
-    let emails = still_true::payloads(conn, &mail.told)?.into_iter().filter_map(|leaver| leaver.email);
+    let emails = still_true::payloads(conn, &mail.leavers)?.into_iter().filter_map(|leaver| leaver.email);
     Ok(emails.map(|email| email_key(&email)).collect())
 }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_holders_are_told_each_once() {
+    fn each_address_and_each_holder_is_notified_once() {
         assert_eq!(
             to(&["it@a.example"], &["Ada@a.example", "IT@a.example", "no address", "ada@a.example"], &[]),
             ["it@a.example", "Ada@a.example"]
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn lesson_40_whoever_left_in_the_same_mail_is_not_told_and_somebody_always_is() {
+    fn lesson_40_a_leaver_in_the_same_mail_is_not_notified_but_somebody_always_is() {
         assert_eq!(to(&["ada@a.example", "it@a.example"], &[], &["ada@a.example"]), ["it@a.example"]);
         assert_eq!(to(&["Ada@a.example"], &[], &["ada@a.example"]), ["all@host.example"]);
         assert_eq!(to(&[], &["", "x"], &[]), ["all@host.example"]);

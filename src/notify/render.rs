@@ -125,7 +125,7 @@ pub fn news(product: &Product, news: &News) -> Rendered {
         News::Privileges(tenant, changes, total) => {
             written(&roles::privileges(product, tenant, changes, *total))
         }
-        News::Kept(tenant, kept) => written(&roles::kept(product, tenant, kept)),
+        News::Kept(tenant, last_holders) => written(&roles::last_holders(product, tenant, last_holders)),
         News::Mapping(tenant, mappings) => written(&mapping::page(product, tenant, mappings)),
         News::Held(tenant, held) => Rendered { urgent: true, ..written(&held::page(product, tenant, held)) },
         News::Report(tenant, review) => report::rendered(product, tenant, review),
@@ -160,6 +160,8 @@ pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
     }
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod kind_tests;
 #[cfg(test)]

@@ -49,9 +49,9 @@ impl Schedule {
         if looked_at.is_some_and(|at| !is_due(at, settings, now)) {
             return Ok(());
         }
-        let (living, told) =
+        let (living, reported) =
             database.read::<_, DbError>(|conn| Ok((tenants::living(conn)?, report_periods::all(conn)?)))?;
-        let Changes { met, over, gone } = changes(living, told, settings, now);
+        let Changes { met, over, gone } = changes(living, reported, settings, now);
         for some in met.chunks(MOST) {
             database.write::<_, DbError>(|conn| Ok(report_periods::meet(conn, some)?))?;
         }
@@ -83,7 +83,7 @@ fn is_due(looked_at: Timestamp, settings: &config::MailSettings, now: Timestamp)
 
 fn changes(
     living: Vec<String>,
-    mut told: HashMap<String, Timestamp>,
+    mut reported: HashMap<String, Timestamp>,
     settings: &config::MailSettings,
     now: Timestamp,
 ) -> Changes {
@@ -91,7 +91,7 @@ fn changes(
     for tenant_id in living {
         let Some(every) = settings.reports(&tenant_id) else { continue };
         let beginning = every.beginning(now);
-        match told.remove(&tenant_id) {
+        match reported.remove(&tenant_id) {
             None => changes.met.push((tenant_id, beginning)),
             // If several periods are over, only the newest is reported.
             Some(newest) if newest < beginning => {
@@ -100,7 +100,7 @@ fn changes(
             Some(_) => {}
         }
     }
-    changes.gone = told.into_keys().collect();
+    changes.gone = reported.into_keys().collect();
     changes.gone.sort_unstable();
     changes
 }

@@ -37,7 +37,7 @@ impl Watch {
                 let mut notices = Vec::with_capacity(found.len());
                 for silent in &found {
                     // False when another process has written the notice.
-                    if directory_activity::tell(conn, silent, now)? {
+                    if directory_activity::mark_notified(conn, silent, now)? {
                         notices.push(Notice::silent(silent, self.days, None));
                     }
                 }

@@ -1,8 +1,8 @@
-//! Moves: an operator hands a directory over to another organization (`decide::moves`).
+//! Moves: an operator decides that a directory belongs to another organization (`decide::moves`).
 //!
-//! A move is one serialized transaction: it records the move, derives everybody of the directory again, ends the manual
-//! grants of the former tenant, and puts the refused events of the new owner back into the queue. The preview is the same transaction,
-//! rolled back, so it shows exactly what would happen.
+//! A move is one serialized transaction. It records the move, derives all people of the directory again, ends the
+//! manual grants of the former tenant, and returns the refused events of the new owner to the queue. The preview is the
+//! same transaction, rolled back, so it shows exactly the result of the move.
 
 mod check;
 mod grants;
@@ -34,57 +34,57 @@ use crate::{
 pub use check::MoveError;
 pub use people::MovedPerson;
 
-/// What the operator asks for.
+/// The operator's request.
 #[derive(Clone, Copy, Debug)]
 pub struct MoveRequest<'a> {
     pub directory: &'a str,
-    /// The organization's id, as the broker writes it.
+    /// The organization's id at the broker.
     pub to: &'a str,
     pub by: &'a str,
     pub reason: &'a str,
     pub now: Timestamp,
 }
 
-/// What a move changes.
+/// The changes of a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MovePlan {
     pub directory_id: String,
     pub from_tenant: String,
     pub to_tenant: String,
-    /// By user id: everybody with access before or after.
+    /// Everybody with access before or after, by user id.
     pub people: BTreeMap<String, MovedPerson>,
     pub groups: usize,
-    /// Refused events of the new owner that are applied now.
+    /// The number of refused events of the new owner that are applied now.
     pub put_back: usize,
-    /// Protected roles that nobody of the former tenant holds any more.
+    /// Protected roles that nobody in the former tenant holds after the move.
     pub without_holder: BTreeSet<String>,
 }
 
 impl MovePlan {
-    /// How many people have access before the move: the number that the operator confirms.
+    /// The number of people with access before the move. The operator confirms this number.
     pub fn with_access(&self) -> usize {
         self.people.values().filter(|person| person.had_access).count()
     }
 
-    /// How many of them have none after it.
+    /// The number of people who lose access.
     pub fn without_access(&self) -> usize {
         self.people.values().filter(|person| person.had_access && !person.has_access).count()
     }
 
-    /// How many manual grants end.
+    /// The number of manual grants that end.
     pub fn grants_ended(&self) -> usize {
         self.people.values().map(|person| person.manual_grants.len()).sum()
     }
 }
 
-/// What must still be true for the move to happen.
+/// The condition for the move.
 #[derive(Clone, Copy, Debug)]
 pub enum Confirmed<'a> {
-    /// Whatever happens.
+    /// No condition.
     Anything,
-    /// So many people with access move.
+    /// This number of people with access moves.
     Count(usize),
-    /// Exactly this.
+    /// The result is equal to this plan.
     Plan(&'a MovePlan),
 }
 
@@ -92,7 +92,7 @@ impl Confirmed<'_> {
     fn check(self, plan: &MovePlan) -> Result<(), MoveError> {
         match self {
             Self::Anything => Ok(()),
-            Self::Plan(shown) if shown == plan => Ok(()),
+            Self::Plan(confirmed) if confirmed == plan => Ok(()),
             Self::Plan(_) => Err(MoveError::Changed),
             Self::Count(expected) if expected == plan.with_access() => Ok(()),
             Self::Count(expected) => Err(MoveError::Expected { expected, found: plan.with_access() }),
@@ -100,11 +100,11 @@ impl Confirmed<'_> {
     }
 }
 
-/// What the move would change; nothing is kept of it.
+/// Returns the changes of the move, and rolls them back.
 pub fn preview(database: &Database, rules: &Rules, request: MoveRequest<'_>) -> Result<MovePlan, MoveError> {
     /// Ends the transaction without a commit.
     enum Undone {
-        Shown(Box<MovePlan>),
+        Previewed(Box<MovePlan>),
         Failed(MoveError),
     }
     impl<E: Into<MoveError>> From<E> for Undone {
@@ -113,17 +113,17 @@ pub fn preview(database: &Database, rules: &Rules, request: MoveRequest<'_>) -> 
         }
     }
     let undone = database.write_serialized::<(), Undone>(|conn| {
-        Err(Undone::Shown(Box::new(carry_out(conn, rules, request)?)))
+        Err(Undone::Previewed(Box::new(carry_out(conn, rules, request)?)))
     });
     match undone {
-        Err(Undone::Shown(plan)) => Ok(*plan),
+        Err(Undone::Previewed(plan)) => Ok(*plan),
         Err(Undone::Failed(error)) => Err(error),
-        // The transaction ends in one of the two ways above.
+        // The transaction always ends in one of the two ways above.
         Ok(()) => Err(MoveError::Changed),
     }
 }
 
-/// Moves the directory, if what would happen is what was confirmed.
+/// Moves the directory if the result meets the confirmed condition.
 pub fn move_directory(
     database: &Database,
     rules: &Rules,
@@ -191,7 +191,7 @@ fn carry_out(
     let mut consequences = Consequences::default();
     consequences.entries.extend(grants::end(conn, &from_tenant, directory, &persons, &mut people, by)?);
     list_roles(conn, &rules, &left, by, &mut consequences)?;
-    // Everybody is derived again.
+    // Everybody has been derived already.
     recompute_jobs::forget(conn, directory)?;
     recompute::request_members_of_ended(conn, &rules, &state, &BTreeSet::from([directory.to_owned()]))?;
 
@@ -244,7 +244,7 @@ fn list_roles(
     Ok(())
 }
 
-/// One in the chain of each tenant, and one for each delivery that is applied now.
+/// One entry in the chain of each tenant, and one for each delivery that is applied now.
 fn entries_of(
     plan: &MovePlan,
     one: &DirectoryMove,

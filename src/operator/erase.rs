@@ -1,8 +1,9 @@
-//! Erasing a person who has left: what names them goes, what proves that they left stays.
+//! Erases the personal data of a person who has left. The proof that the person left remains.
 //!
-//! Bodies of the log are rewritten to the same fact without the person (id, state, times and role slugs stay), and the
-//! digests that stand for them are moved along, so the log folds to the same tombstone, `rebuild` finds no difference,
-//! and a late event is as late as before. The trail keeps commitments where names were, so its chain holds (lesson 42).
+//! Stored bodies are rewritten to the same fact without the person: id, state, times and role slugs remain. The content
+//! digests of these facts change in the same transaction. So a replay gives the same tombstone, `rebuild` finds no
+//! difference, and a late event is still late. The audit trail contains commitments to the names, so its chain remains
+//! valid (lesson 42).
 
 mod rewrite;
 mod search;
@@ -36,14 +37,12 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
-    #[error("{tenant} has no user {user}: give an id, as `rosterd users list --tenant {tenant}` shows them")]
+    #[error("{tenant} has no user {user}: give an id from `rosterd users list --tenant {tenant}`")]
     Unknown { tenant: String, user: String },
-    #[error(
-        "{tenant} has several users {user}: give an id, as `rosterd users list --tenant {tenant}` shows them"
-    )]
+    #[error("{tenant} has several users {user}: give an id from `rosterd users list --tenant {tenant}`")]
     Several { tenant: String, user: String },
     #[error(
-        "{user} is not deprovisioned: the directory still says that this person is there. Remove them in the directory, wait for its event, then erase"
+        "{user} is not deprovisioned: the directory still contains this person. Remove the person there, wait for the event, then run the command again"
     )]
     StillThere { user: String },
     #[error(
@@ -64,21 +63,21 @@ impl From<diesel::result::Error> for EraseError {
     }
 }
 
-/// What was rewritten.
+/// The result of an erasure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// All the broker's ids of this person.
+    /// All ids of this person at the broker.
     pub user_ids: Vec<String>,
     pub deliveries: usize,
     pub entries: usize,
     pub notices: usize,
     /// Deliveries that name the person, by id or address, in the data of somebody else, or that cannot be read.
     pub left: Vec<i64>,
-    /// Deliveries in which the person's full name stands and may be another's.
+    /// Deliveries that contain the person's full name. It may be the name of another person.
     pub unclear: Vec<i64>,
 }
 
-/// Deliveries looked through in one statement.
+/// Deliveries searched by one statement.
 const PAGE: i64 = 20_000;
 
 pub fn erase(
@@ -88,7 +87,8 @@ pub fn erase(
     user: &str,
     by: OperatorAt<'_>,
 ) -> Result<Erased, EraseError> {
-    // Searching the whole log takes long. Most of it is searched before the serialized transaction, the rest inside.
+    // A search of the whole log takes long. Most of it happens before the serialized transaction, and the rest inside
+    // it.
     let (ids, names, newest) = database.read::<_, EraseError>(|conn| {
         let ids = person(conn, tenant, user)?;
         let names = names(conn, tenant, &ids)?;
@@ -102,7 +102,7 @@ pub fn erase(
     }
     database.write_serialized(|conn| {
         if person(conn, tenant, user)? != ids || names != search::names(conn, tenant, &ids)? {
-            // Somebody's kind of provider or address has become known in between.
+            // A user's person or address has changed since.
             return Err(EraseError::Several { tenant: tenant.to_owned(), user: user.to_owned() });
         }
         look(conn, &names, (newest, i64::MAX), &mut found)?;
@@ -125,8 +125,8 @@ pub fn erase(
             erased.notices += outbox::erase(conn, &former, &ids, &found)?;
         }
         refused::erase(conn, &erased.user_ids)?;
-        // Nobody is notified of an erasure.
-        let (cause, extent) = (ChangeCause::Erasure, Extent::ByHand);
+        // An erasure causes no notices.
+        let (cause, extent) = (ChangeCause::Erasure, Extent::Operator);
         let derivation = Derivation { rules: &rules, cause, now: by.now, extent };
         let mut consequences = Consequences::default();
         again(conn, ids.clone(), &derivation, &mut consequences)?;
@@ -140,7 +140,7 @@ pub fn erase(
     })
 }
 
-/// All ids of the one person who is meant.
+/// All ids of the person.
 fn person(conn: &mut Conn, tenant: &str, user: &str) -> Result<BTreeSet<String>, EraseError> {
     let named = user_lookup::named(conn, tenant, user)?;
     let persons = user_lookup::persons(conn, tenant, &named)?;
@@ -151,16 +151,16 @@ fn person(conn: &mut Conn, tenant: &str, user: &str) -> Result<BTreeSet<String>,
     }
 }
 
-/// Tenants to which directories of the person belonged before they were moved, with the ids that nobody has there now: the
-/// trail of such a tenant names the person too.
+/// Tenants to which directories of the person belonged before a move, with the ids that have no row there now. The
+/// audit trail of such a tenant names the person, too.
 fn former_tenants(
     conn: &mut Conn,
     tenant: &str,
     ids: &BTreeSet<String>,
 ) -> Result<Vec<(String, Vec<String>)>, DbError> {
     let keys = |tenant_id: &str| ids.iter().map(|id| (tenant_id.to_owned(), id.clone())).collect::<Vec<_>>();
-    let shown = users::shown(conn, &keys(tenant))?;
-    let directories: BTreeSet<&str> = shown.iter().map(|row| row.directory_id.as_str()).collect();
+    let current = users::current(conn, &keys(tenant))?;
+    let directories: BTreeSet<&str> = current.iter().map(|row| row.directory_id.as_str()).collect();
     let directories: Vec<&str> = directories.into_iter().collect();
     let mut former = Vec::new();
     for organization in directory_moves::former_owners(conn, &directories)? {
@@ -169,7 +169,7 @@ fn former_tenants(
             organization => tenant::of_organization(organization).into_owned(),
         };
         if former_tenant != tenant {
-            let there = users::shown(conn, &keys(&former_tenant))?;
+            let there = users::current(conn, &keys(&former_tenant))?;
             let gone = ids.iter().filter(|id| !there.iter().any(|row| row.id == **id));
             former.push((former_tenant, gone.cloned().collect()));
         }
@@ -177,7 +177,8 @@ fn former_tenants(
     Ok(former)
 }
 
-/// OperatorAt the directory's own fact, and in the tables: what an erasure takes from a rule must not let anybody in again.
+/// Fails if the person has access by the directory's latest facts or in the tables. An erasure removes attributes, so a
+/// rule may match differently after it. It must not give access again.
 fn expect_gone(
     conn: &mut Conn,
     rules: &Rules,

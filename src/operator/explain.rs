@@ -1,5 +1,5 @@
-//! Explanations: why somebody holds a role, or does not, or has no access; derived by the code that grants, never
-//! stored.
+//! Explanations: why a user holds a role, or does not, or has no access. They are derived by the code that grants
+//! roles, and are never stored.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     #[error(
-        "{tenant} has no user {user}: give an id or an address, as `rosterd users list --tenant {tenant}` shows them"
+        "{tenant} has no user {user}: give an id or an address from `rosterd users list --tenant {tenant}`"
     )]
     Unknown { tenant: String, user: String },
     #[error("{0}")]
@@ -56,17 +56,17 @@ pub struct Explanation {
     pub user_id: String,
     pub person_id: String,
     pub directory_id: String,
-    /// 0 for the compiled-in one.
+    /// 0 is the built-in mapping.
     pub mapping_version: i64,
-    /// `None` for somebody who has access.
+    /// `None` for a user with access.
     pub no_access: Option<NoAccess>,
-    /// They keep what is shown, though the directory wants something else: which hold, since when, and what it wants.
+    /// The hold that keeps the current row, although the directory requests another state.
     pub held: Option<HeldBack>,
     /// The evidence for the loss of access, of a leaver: as `rosterd audit receipt` has it.
     pub receipt: Option<Receipt>,
-    /// Those shown; for somebody without access, those that come back with it.
+    /// The current roles. For a user without access: the roles that return with access.
     pub roles: Vec<Granted>,
-    /// Rules of the tenant's mapping that grant this user nothing, and what they look for.
+    /// Rules of the tenant's mapping that do not match this user, with their conditions.
     pub not_matched: Vec<NotMatched>,
     /// Slugs in the broker's role field that the mapping ignores.
     pub ignored_slugs: Vec<String>,
@@ -81,7 +81,7 @@ pub struct HeldBack {
     pub received_at: Option<String>,
     pub since: String,
     pub wanted: String,
-    /// Whether they keep it by decision.
+    /// True when an operator rejected the change.
     pub rejected: bool,
     /// The newest decision about the person.
     pub decided_at: Option<String>,
@@ -93,21 +93,21 @@ pub struct HeldBack {
 pub struct NoAccess {
     pub because: String,
     pub since: String,
-    /// The latest fact about the user.
+    /// The event of the latest fact about the user.
     pub event: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Granted {
     pub role: String,
-    /// As `user_roles.granted_by` has it.
+    /// The same text as `user_roles.granted_by`.
     pub because: String,
     /// The rule's name.
     pub rule: Option<String>,
     pub facts: Vec<FoundFact>,
 }
 
-/// A fact, and the event that brought it.
+/// A fact, and the event that contained it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FoundFact {
     pub fact: String,
@@ -122,7 +122,7 @@ pub struct NotMatched {
     pub looks_for: String,
 }
 
-/// `user` is an id or an address; of one address there may be several users.
+/// `user` is an id or an address. Several users may have the same address.
 pub fn explain(
     database: &Database,
     rules: &Rules,
@@ -186,9 +186,9 @@ pub(crate) fn examined(
 ) -> Result<Vec<Examined>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
-    let context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
-    Ok(ids.iter().flat_map(|id| examine(&state, id, rows(&shown, id), &context)).collect())
+    let Together { ids: all, current, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
+    let context = context(conn, &state, (&all, &current), (&homes, apart), rules)?;
+    Ok(ids.iter().flat_map(|id| examine(&state, id, rows(&current, id), &context)).collect())
 }
 
 fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64) -> Explanation {
@@ -202,8 +202,8 @@ fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64
         facts: facts(examined, because),
     };
     let mut held = examined.derived.held.clone();
-    for (role, loss) in &examined.kept {
-        held.entry(role.clone()).or_insert_with(|| Because::Kept(loss.clone()));
+    for (role, loss) in &examined.retained {
+        held.entry(role.clone()).or_insert_with(|| Because::Retained(loss.clone()));
     }
     let not_matched = policy.rules.iter().zip(&examined.rules).filter(|(_, found)| found.is_none());
     Explanation {
@@ -228,11 +228,13 @@ fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64
 }
 
 fn no_access(examined: &Examined) -> Option<NoAccess> {
-    if !examined.kept.is_empty() {
+    if !examined.retained.is_empty() {
         return None;
     }
     let (because, since) = match examined.access {
-        Access::Inactive(since, AccessCause::Person) => ("the directory says deleted, or not active", since),
+        Access::Inactive(since, AccessCause::Person) => {
+            ("the directory reports the person as deleted or inactive", since)
+        }
         Access::Inactive(since, AccessCause::Directory) => {
             ("the directory, or the organization, was deleted", since)
         }
@@ -241,7 +243,7 @@ fn no_access(examined: &Examined) -> Option<NoAccess> {
         }
         Access::Inactive(since, AccessCause::Mapping) => ("nothing grants a role", since),
         Access::Active if examined.derived.shut_out => {
-            ("nothing grants a role, and the mapping lets nobody in without one", examined.since)
+            ("nothing grants a role, and the mapping gives no access without one", examined.since)
         }
         Access::Active => return None,
     };
@@ -266,9 +268,11 @@ fn facts(examined: &Examined, because: &Because) -> Vec<FoundFact> {
             .collect(),
         Because::BrokerRole(slug) => vec![found(format!("role {slug}"), &examined.event, examined.since)],
         Because::Unmapped => Vec::new(),
-        Because::Kept(loss) => vec![found("nothing grants it since then".to_owned(), &loss.event, loss.at)],
+        Because::Retained(loss) => {
+            vec![found("nothing has granted it since".to_owned(), &loss.event, loss.at)]
+        }
         Because::Manual(grant) => {
-            vec![found(format!("given by {}: {}", grant.by, grant.reason), "none", grant.since)]
+            vec![found(format!("granted by {}: {}", grant.by, grant.reason), "none", grant.since)]
         }
     }
 }

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_has_words_of_its_own() {
+    fn every_state_has_a_text_of_its_own() {
         let words: BTreeSet<&str> = [OPEN, APPROVED, REJECTED, DONE, ENDED, "?"].map(outcome).into();
         assert_eq!(words.len(), 6);
         assert_eq!(outcome("?"), "unknown");

@@ -1,4 +1,4 @@
-//! Roles given by hand: apart from what is derived, untouched by any event, shown while the person has access.
+//! Manual grants. No event changes them. They are in the tables while the person has access.
 
 use std::collections::BTreeSet;
 
@@ -24,20 +24,18 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManualRoleError {
-    #[error("{tenant} has no user {user}: give an id, as `rosterd users list --tenant {tenant}` shows them")]
+    #[error("{tenant} has no user {user}: give an id from `rosterd users list --tenant {tenant}`")]
     UnknownUser { tenant: String, user: String },
-    #[error(
-        "{tenant} has several users {user}: give an id, as `rosterd users list --tenant {tenant}` shows them"
-    )]
+    #[error("{tenant} has several users {user}: give an id from `rosterd users list --tenant {tenant}`")]
     Several { tenant: String, user: String },
     #[error("{tenant} has no role {role}; there is {known}. Declare it in the mapping first")]
     UnknownRole { tenant: String, role: String, known: String },
-    #[error("{user} was not given {role} by hand; `rosterd explain` tells why they hold it")]
-    NotGiven { user: String, role: String },
+    #[error("{user} has no manual grant of {role}; `rosterd explain` shows why the user holds it")]
+    NotGranted { user: String, role: String },
     #[error(
-        "nobody of {tenant} keeps {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` who holds them"
+        "nobody in {tenant} retains {role} as its last holder: `rosterd roles list --tenant {tenant}` shows the roles, `rosterd explain` shows their holders"
     )]
-    NobodyKeeps { tenant: String, role: String },
+    NobodyRetains { tenant: String, role: String },
     #[error("{0}")]
     Lookup(#[from] LookupError),
     #[error("{0}")]
@@ -54,14 +52,14 @@ impl From<diesel::result::Error> for ManualRoleError {
     }
 }
 
-/// GrantTarget it is about: a user by id or address, and so the person behind.
+/// The person of a grant: a user by id or address.
 #[derive(Clone, Copy, Debug)]
 pub struct GrantTarget<'a> {
     pub tenant: &'a str,
     pub user: &'a str,
 }
 
-/// Who does it, and when.
+/// The operator, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct OperatorAt<'a> {
     pub name: &'a str,
@@ -72,7 +70,7 @@ pub struct OperatorAt<'a> {
 pub fn retaining(conn: &mut Conn, tenant: &str, role: &str) -> Result<Vec<String>, ManualRoleError> {
     let retaining = role_holders::retaining(conn, tenant, role)?;
     match retaining.is_empty() {
-        true => Err(ManualRoleError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() }),
+        true => Err(ManualRoleError::NobodyRetains { tenant: tenant.to_owned(), role: role.to_owned() }),
         false => Ok(retaining),
     }
 }
@@ -80,41 +78,41 @@ pub fn retaining(conn: &mut Conn, tenant: &str, role: &str) -> Result<Vec<String
 pub fn grant(
     database: &Database,
     rules: &Rules,
-    whom: GrantTarget<'_>,
+    target: GrantTarget<'_>,
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ManualRoleError> {
     let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), grant.reason.as_str());
-    change(database, rules, whom, OperatorAt { name: &grant.by, now }, entry, |conn, whose| {
-        let known = role_list::of(conn, whom.tenant)?;
+    change(database, rules, target, OperatorAt { name: &grant.by, now }, entry, |conn, owner| {
+        let known = role_list::of(conn, target.tenant)?;
         if !known.contains(&grant.role) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(ManualRoleError::UnknownRole {
-                tenant: whom.tenant.to_owned(),
+                tenant: target.tenant.to_owned(),
                 role: grant.role.clone(),
                 known,
             });
         }
-        Ok(manual_grants::grant(conn, whose, grant)?)
+        Ok(manual_grants::grant(conn, owner, grant)?)
     })
 }
 
 pub fn revoke(
     database: &Database,
     rules: &Rules,
-    whom: GrantTarget<'_>,
+    target: GrantTarget<'_>,
     role: &str,
     (by, reason): (OperatorAt<'_>, &str),
 ) -> Result<(), ManualRoleError> {
-    change(database, rules, whom, by, (kinds::ROLE_TAKEN, role, reason), |conn, whose| {
-        match manual_grants::revoke(conn, whom.tenant, &whose.person_id, role)? {
+    change(database, rules, target, by, (kinds::ROLE_TAKEN, role, reason), |conn, owner| {
+        match manual_grants::revoke(conn, target.tenant, &owner.person_id, role)? {
             true => Ok(()),
-            false => Err(ManualRoleError::NotGiven { user: whom.user.to_owned(), role: role.to_owned() }),
+            false => Err(ManualRoleError::NotGranted { user: target.user.to_owned(), role: role.to_owned() }),
         }
     })
 }
 
-/// Lets the loss of a protected role come true, for everybody who lost it so far: also for the last holder.
+/// Applies the suspended loss of a protected role to everybody who has lost it so far, the last holder among them.
 pub fn release(
     database: &Database,
     rules: &Rules,
@@ -126,7 +124,7 @@ pub fn release(
         let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
         let released = role_holders::release(conn, tenant, role)?;
         if released.is_empty() {
-            return Err(ManualRoleError::NobodyKeeps { tenant: tenant.to_owned(), role: role.to_owned() });
+            return Err(ManualRoleError::NobodyRetains { tenant: tenant.to_owned(), role: role.to_owned() });
         }
         let change = json!({"users": released, "reason": reason});
         let mut entries =
@@ -137,18 +135,18 @@ pub fn release(
         }));
         let mut consequences = Consequences { entries, ..Consequences::default() };
         let cause = ChangeCause::Operator(name);
-        let derivation = Derivation { rules: &rules, cause, now, extent: Extent::ByHand };
+        let derivation = Derivation { rules: &rules, cause, now, extent: Extent::Operator };
         again(conn, released.iter().cloned().collect(), &derivation, &mut consequences)?;
         consequences.write(conn, now)?;
         Ok(released)
     })
 }
 
-/// The change and what follows from it for all the person's users, in one transaction.
+/// Makes the change, and derives all users of the person again, in one transaction.
 fn change(
     database: &Database,
     rules: &Rules,
-    whom: GrantTarget<'_>,
+    target: GrantTarget<'_>,
     OperatorAt { name, now }: OperatorAt<'_>,
     (kind, role, reason): (&'static str, &str, &str),
     change: impl FnOnce(&mut Serialized<'_>, &GrantOwner) -> Result<(), ManualRoleError>,
@@ -156,27 +154,27 @@ fn change(
     database.write_serialized(|conn| {
         let mapping = mappings::in_force(conn)?;
         let rules = Rules { mapping: mapping.into(), ..rules.clone() };
-        let (tenant, user) = (whom.tenant.to_owned(), whom.user.to_owned());
-        let named = user_lookup::named(conn, whom.tenant, whom.user)?;
-        let persons: BTreeSet<String> = user_lookup::persons(conn, whom.tenant, &named)?;
+        let (tenant, user) = (target.tenant.to_owned(), target.user.to_owned());
+        let named = user_lookup::named(conn, target.tenant, target.user)?;
+        let persons: BTreeSet<String> = user_lookup::persons(conn, target.tenant, &named)?;
         let person_id = match persons.len() {
             0 => return Err(ManualRoleError::UnknownUser { tenant, user }),
             1 => persons.first().cloned().unwrap_or_default(),
             _ => return Err(ManualRoleError::Several { tenant, user }),
         };
         let user_id = named.first().cloned().unwrap_or_default();
-        let whose = GrantOwner { tenant_id: tenant.clone(), user_id, person_id };
-        change(conn, &whose)?;
-        // The subject is the user, by whom an erasure finds entries; the reason may be personal.
+        let owner = GrantOwner { tenant_id: tenant.clone(), user_id, person_id };
+        change(conn, &owner)?;
+        // The subject is the user, so that an erasure finds the entry. The reason may be personal.
         let entry = |user_id| {
             let entry =
-                AuditEntry::new(whom.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
+                AuditEntry::new(target.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
             entry.with_personal(&json!({"reason": reason}))
         };
         let mut consequences =
             Consequences { entries: named.iter().map(entry).collect(), ..Consequences::default() };
-        let ids = user_lookup::of_person(conn, whom.tenant, &whose.person_id)?;
-        let (cause, extent) = (ChangeCause::Operator(name), Extent::ByHand);
+        let ids = user_lookup::of_person(conn, target.tenant, &owner.person_id)?;
+        let (cause, extent) = (ChangeCause::Operator(name), Extent::Operator);
         again(conn, ids, &Derivation { rules: &rules, cause, now, extent }, &mut consequences)?;
         let relisted = role_list::settle(conn, &rules.mapping, &BTreeSet::from([tenant]))?;
         consequences.entries.extend(audit::role_list_entries::entries(&relisted, |_| Actor::operator(name)));

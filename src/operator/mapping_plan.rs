@@ -1,7 +1,7 @@
-//! Plans: what another role mapping would change, for whom and by which rule, before it holds.
+//! Plans: the changes of another role mapping, for each user and with the rule, before it is in force.
 //!
-//! A plan derives everybody by the very code that applies, and writes nothing. Applying derives the plan again in the serialized
-//! transaction, so a saved plan is refused when the result would differ from it.
+//! A plan derives everybody with the code that applies the mapping, and writes nothing. `apply` derives the plan again
+//! in the serialized transaction, and refuses a saved plan whose result would differ.
 
 mod groups;
 mod notices;
@@ -35,7 +35,9 @@ use crate::{
 pub enum PlanError {
     #[error("the mapping has {} faults, the first in line {}", .0.len(), .0.first().map_or(0, |fault| fault.line))]
     Faulty(Vec<MappingFault>),
-    #[error("what the plan showed is not what would happen now: something changed since. Make a new plan")]
+    #[error(
+        "the result would differ from the saved plan, because something has changed since: make a new plan"
+    )]
     Stale,
     #[error("{0}")]
     Database(#[from] DbError),
@@ -51,13 +53,13 @@ impl From<diesel::result::Error> for PlanError {
     }
 }
 
-/// What would change, and what looks wrong.
+/// The changes, and warnings about the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The mapping that holds now, by version; 0 for the compiled-in one.
+    /// The version of the mapping in force. 0 is the built-in mapping.
     pub instead_of: i64,
     pub document: String,
-    /// PlanOperator tenant, then by user.
+    /// By tenant, then by user.
     pub tenants: BTreeMap<String, BTreeMap<String, UserPlan>>,
     pub warnings: BTreeSet<String>,
 }
@@ -66,19 +68,20 @@ pub struct Plan {
 pub struct UserPlan {
     pub name: Option<String>,
     pub email: Option<String>,
-    /// Role, and why.
+    /// Role → reason.
     pub gains: BTreeMap<String, String>,
     pub loses: BTreeSet<String>,
-    /// Protected roles that nothing would grant any more and that stay, as nobody else would hold them.
+    /// Protected roles that nothing grants under the new mapping. They are retained, because nobody else would hold
+    /// them.
     #[serde(default)]
     pub keeps: BTreeSet<String>,
-    /// Of those gained and lost, the privileged ones.
+    /// The privileged roles among the gained and lost ones.
     pub privileged: BTreeSet<String>,
     pub loses_access: bool,
     pub gains_access: bool,
 }
 
-/// How much a plan changes.
+/// The size of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlanCounts {
     pub users: usize,
@@ -91,7 +94,7 @@ pub struct PlanCounts {
 }
 
 impl UserPlan {
-    /// What the guard counts.
+    /// The guard counts these users.
     fn is_a_loss(&self) -> bool {
         self.loses_access || self.loses.iter().any(|role| self.privileged.contains(role))
     }
@@ -106,7 +109,7 @@ impl Plan {
         counts(self.tenants.values().flat_map(BTreeMap::values))
     }
 
-    /// Of everything but the warnings: equal for equal effects.
+    /// A hash of everything but the warnings. Equal plans have equal hashes.
     pub fn fingerprint(&self) -> String {
         let effect = (self.instead_of, &self.document, &self.tenants);
         hex::encode(Sha256::digest(serde_json::to_vec(&effect).unwrap_or_default()))
@@ -128,7 +131,7 @@ fn counts<'a>(users: impl Iterator<Item = &'a UserPlan>) -> PlanCounts {
     counts
 }
 
-/// What `document` would change, for one tenant or for all.
+/// Derives the changes of `document`, for one tenant or for all.
 pub fn plan(
     database: &Database,
     rules: &Rules,
@@ -151,19 +154,19 @@ fn planned(
     let walked = walk::walk(conn, &rules, tenant)?;
     let mut warnings = rules::warnings(&rules.mapping, &walked.matches);
     warnings.extend(groups::warnings(conn, &rules.mapping)?);
-    let ignored =
-        |(slug, users)| format!("role {slug} of the broker's, which {users} users have, is ignored");
+    let ignored = |(slug, users)| format!("the broker's role {slug} is ignored; {users} users have it");
     let losses = walked.losses();
     warnings.extend(walked.ignored.into_iter().map(ignored));
     let known: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
     let unknown = rules.mapping.tenants().filter(|tenant_id| !known.contains(*tenant_id));
-    warnings
-        .extend(unknown.map(|tenant_id| format!("there is no tenant {tenant_id} yet, which has a section")));
+    warnings.extend(unknown.map(|tenant_id| {
+        format!("the mapping has a section for tenant {tenant_id}, which does not exist yet")
+    }));
     let held = |((tenant_id, directory_id), (losses, active)): (&(String, String), &(u64, u64))| {
         rules.guard.of(tenant_id)?.trips(*losses, *active).then(|| {
             format!(
-                "in directory {directory_id} of {tenant_id} {losses} of {active} people lose access or a privileged role: \
-                 the guard will hold that until somebody decides"
+                "{losses} of {active} people in directory {directory_id} of {tenant_id} lose access or a privileged role: \
+                 the guard will hold this change until an operator decides"
             )
         })
     };
@@ -171,14 +174,14 @@ fn planned(
     Ok(Plan { instead_of, document: document.to_owned(), tenants: walked.tenants, warnings })
 }
 
-/// Who applies, and when.
+/// The operator who applies, and the time.
 pub struct PlanOperator<'a> {
     pub name: &'a str,
     pub now: Timestamp,
 }
 
-/// Makes `document` the mapping that holds. With a saved plan, only if exactly that would happen. What it changes is
-/// derived in steps afterwards (`apply::refresh`), by whichever process is first. Returns the plan and the new version.
+/// Puts `document` into force. A saved plan must be equal to the result. The rows are derived in steps afterwards
+/// (`apply::recompute`), by the first process that is free. Returns the plan and the new version.
 pub fn apply(
     database: &Database,
     rules: &Rules,
@@ -187,14 +190,15 @@ pub fn apply(
     by: &PlanOperator<'_>,
 ) -> Result<(Plan, i64), PlanError> {
     let mapping = check(document).map_err(PlanError::Faulty)?;
-    // Without a saved plan, all users are derived before the serialized transaction: it takes seconds, and leavers need not wait.
-    let shown = match saved {
+    // Without a saved plan, all users are derived before the serialized transaction. That takes seconds, and deliveries
+    // do not wait for it.
+    let derived = match saved {
         Some(_) => None,
         None => Some(plan(database, rules, document, None)?),
     };
     database.write_serialized(|conn| {
-        let plan = match (&shown, saved) {
-            (Some(shown), _) => shown.clone(),
+        let plan = match (&derived, saved) {
+            (Some(derived), _) => derived.clone(),
             (None, saved) => {
                 let plan = planned(conn, rules, mapping.clone(), document, None)?;
                 if saved.is_some_and(|saved| saved.fingerprint() != plan.fingerprint()) {
@@ -209,9 +213,9 @@ pub fn apply(
             AppliedMapping { version, document: document.to_owned(), by: by.name.to_owned(), at: by.now };
         mappings::insert(conn, &applied)?;
         let mapping = mapping.as_version(version);
-        let concerned = |tenant_id: &str| was.of(tenant_id) != mapping.of(tenant_id);
+        let is_affected = |tenant_id: &str| was.of(tenant_id) != mapping.of(tenant_id);
         let mut tenants: BTreeSet<String> = tenants::ids(conn)?.into_iter().collect();
-        tenants.retain(|tenant_id| concerned(tenant_id));
+        tenants.retain(|tenant_id| is_affected(tenant_id));
         let relisted = role_list::settle(conn, &mapping, &tenants)?;
         role_holders::retain(conn, &mapping)?;
         let mut entries = entries(&plan, &tenants, version, by.name);
@@ -220,14 +224,15 @@ pub fn apply(
         }));
         audit::record(conn, &entries, by.now)?;
         let homes = claims::homes(conn, None)?.into_iter();
-        let directories = homes.filter(|(tenant_id, _)| concerned(tenant_id)).map(|(_, id)| id);
+        let directories = homes.filter(|(tenant_id, _)| is_affected(tenant_id)).map(|(_, id)| id);
         recompute_jobs::request_mapped(conn, &directories.collect::<Vec<_>>())?;
         outbox::enqueue(conn, &notices::notices(&plan, version, by.now), by.now)?;
         Ok((plan, version))
     })
 }
 
-/// For all, and for each tenant whose policy is another now; what it changes is told in each user's own entry.
+/// One entry for all tenants, and one for each tenant whose policy changes. The entries of the users contain the
+/// changes themselves.
 fn entries(plan: &Plan, tenants: &BTreeSet<String>, version: i64, by: &str) -> Vec<AuditEntry> {
     let entry = |tenant_id: &str, users: usize| {
         let change = json!({"version": [plan.instead_of, version], "users": users});

@@ -1,8 +1,8 @@
-//! Rebuild: fold the tables again from the inbox, into a shadow, and compare.
+//! Rebuild: replays the inbox into a shadow database, and compares the tables with it.
 //!
-//! The shadow is a SQLite file of its own that runs the very code of `apply`. A dry run reads one snapshot and changes
-//! nothing. Otherwise one serialized transaction exchanges the differences: receivers go on, appliers wait, nobody is
-//! notified, and no `access_epoch` goes back. After a crash the tables are the old ones.
+//! The shadow is a SQLite file that is filled by the code of `apply`. A dry run reads one snapshot and changes nothing.
+//! Otherwise one serialized transaction repairs the differences: reception continues, appliers wait, nobody is
+//! notified, and no `access_epoch` decreases. After a crash the tables are unchanged.
 
 mod compare;
 mod exchange;
@@ -48,15 +48,15 @@ impl From<diesel::result::Error> for RebuildError {
     }
 }
 
-/// What a rebuild looks at and does.
+/// The request for a rebuild.
 #[derive(Clone, Copy, Debug)]
 pub struct Rebuild<'a> {
-    /// Their mapping does not matter: the one in force does.
+    /// The mapping in these rules is replaced by the one in force.
     pub rules: &'a Rules,
-    /// Only this tenant's rows are compared and exchanged.
+    /// Only rows of this tenant are compared and repaired.
     pub tenant: Option<&'a str>,
     pub dry_run: bool,
-    /// Who mends, for the record.
+    /// The operator, for the record.
     pub by: &'a str,
 }
 
@@ -87,7 +87,7 @@ fn in_force(conn: &mut Conn, rules: &Rules) -> Result<Rules, RebuildError> {
     Ok(Rules { mapping: Arc::new(mapping), ..rules.clone() })
 }
 
-/// Folds without a guard; what it has held is then taken as it is shown.
+/// Replays without a guard. The state of held people is copied afterwards.
 fn fold_and_compare(
     conn: &mut Conn,
     rules: &Rules,
@@ -95,12 +95,12 @@ fn fold_and_compare(
     now: Timestamp,
 ) -> Result<(shadow::Shadow, Vec<Difference>), RebuildError> {
     if let Conn::Postgres(pg) = conn {
-        // Folding takes as long as it takes; meanwhile this session is idle in its transaction.
+        // The replay may take long, and this session is idle in its transaction meanwhile.
         pg.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")?;
     }
     let unguarded = Rules { guard: Guard::default(), ..rules.clone() };
     let shadow = shadow::fold(conn, &unguarded, now)?;
-    keep_held::keep(conn, &shadow.database)?;
+    keep_held::copy(conn, &shadow.database)?;
     let differences = compare::compare(conn, &shadow.database, tenant)?;
     Ok((shadow, differences))
 }

@@ -179,7 +179,7 @@ mod tests {
                 .write(|conn| mails::claim(conn, at(60), 30, 10).map_err(DbError::from))
                 .unwrap()
                 .unwrap();
-            assert_eq!(mail.told.len(), 3);
+            assert_eq!(mail.leavers.len(), 3);
             assert!(
                 mail.message_id.starts_with("<rosterd.") && mail.message_id.ends_with("@rosterd.example>")
             );

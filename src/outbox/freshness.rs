@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_first_sync_grants_is_no_news_and_what_comes_later_is() {
+    fn grants_of_a_first_sync_are_no_news_and_later_grants_are() {
         for (connected, fact, now, news) in [
             (Some(0), Some(1), 1, false),
             (Some(0), Some(-9), 1, false),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_a_brokers_retries_is_history() {
+    fn an_event_older_than_the_brokers_retries_is_history() {
         assert!(is_news(&granted(Some(0), Some(1_000)), at(1_095)));
         assert!(!is_news(&granted(Some(0), Some(1_000)), at(1_096)));
         let deleted = |since: i64| Notice::DirectoryDeleted {

@@ -33,7 +33,7 @@ pub struct ClaimedMail {
     /// Its subject.
     pub family: Family,
     /// The leaver notices that are still true, one for each person.
-    pub told: Vec<i64>,
+    pub leavers: Vec<i64>,
     /// The contents of the first of them: as many as a mail lists.
     pub named: Vec<Payload>,
     /// All other notices that are still true.
@@ -45,14 +45,14 @@ pub struct ClaimedMail {
 impl ClaimedMail {
     /// Whether no notice is true any more.
     pub fn is_needless(&self) -> bool {
-        self.told.is_empty() && self.news.is_empty()
+        self.leavers.is_empty() && self.news.is_empty()
     }
 
     /// Removes the notices of kinds that are switched off.
     pub fn only(&mut self, wanted: impl Fn(NoticeKind) -> bool) {
         self.news.retain(|notice| wanted(notice.kind));
         if !wanted(NoticeKind::Deprovisioned) {
-            self.told.clear();
+            self.leavers.clear();
             self.named.clear();
         }
     }
@@ -149,13 +149,23 @@ pub fn claim(
     let Row { id, tenant_id, bundle, message_id, attempts, settled } = row;
     let settled = RecipientOutcomes::read(settled.as_deref());
     let family = Family::of_bundle(&bundle).unwrap_or(Family::Leavers);
-    let (mut told, mut named) = (Vec::new(), Vec::new());
+    let (mut leavers, mut named) = (Vec::new(), Vec::new());
     if family == Family::Leavers {
-        told = still_true::leavers(conn, id)?;
-        named = still_true::payloads(conn, told.get(..most_named).unwrap_or(&told))?;
+        leavers = still_true::leavers(conn, id)?;
+        named = still_true::payloads(conn, leavers.get(..most_named).unwrap_or(&leavers))?;
     }
     let news = still_true::news(conn, &tenant_id, id, family)?;
-    Ok(Some(ClaimedMail { id, tenant_id, message_id, attempt: attempts, family, told, named, news, settled }))
+    Ok(Some(ClaimedMail {
+        id,
+        tenant_id,
+        message_id,
+        attempt: attempts,
+        family,
+        leavers,
+        named,
+        news,
+        settled,
+    }))
 }
 
 /// Records the result of an attempt. After the end of its lease, a process can still record `Sent`, but no other result:
@@ -176,7 +186,7 @@ pub fn record(conn: &mut Conn, mail: &ClaimedMail, outcome: &MailOutcome, now: T
                     mails::settled.eq(None::<String>),
                 ))
                 .execute(conn)?;
-            told(conn, mail, now)?;
+            mark_notified(conn, mail, now)?;
         }
         MailOutcome::Needless => {
             // A recipient got it while it was true.
@@ -204,9 +214,9 @@ pub fn record(conn: &mut Conn, mail: &ClaimedMail, outcome: &MailOutcome, now: T
     Ok(())
 }
 
-fn told(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> QueryResult<()> {
-    let told: Vec<i64> = mail.told.iter().copied().chain(mail.news.iter().map(|one| one.id)).collect();
-    Rows::of(&told).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
+fn mark_notified(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> QueryResult<()> {
+    let reported: Vec<i64> = mail.leavers.iter().copied().chain(mail.news.iter().map(|one| one.id)).collect();
+    Rows::of(&reported).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
         conn,
         "UPDATE outbox SET told_at = r.told_at FROM {rows} WHERE outbox.id = r.id AND outbox.told_at IS NULL",
     )?;
@@ -227,7 +237,7 @@ pub fn record_settled(
         let all = RecipientOutcomes::read(known.as_deref()).with(settled);
         diesel::update(mails::table.find(mail.id)).set(mails::settled.eq(all.write())).execute(conn)?;
     }
-    if settled.anybody_took_it() { told(conn, mail, now) } else { Ok(()) }
+    if settled.anybody_took_it() { mark_notified(conn, mail, now) } else { Ok(()) }
 }
 
 /// Extends the lease: the mail has more recipients than the claim assumed.
@@ -249,151 +259,4 @@ pub fn record_refused(conn: &mut Conn, mail_id: i64, refused: &RefusedRecipient)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        db::{Database, DbError},
-        outbox::{
-            bundle::bundle,
-            testing::{PACE, at, each_database, leave, show, state_of, told},
-            waiting,
-        },
-    };
-
-    fn gathered(database: &Database, people: &[&str]) {
-        database
-            .write(|conn| {
-                leave(conn, people, at(0))?;
-                bundle(conn, at(60), PACE, 10, "rosterd.example").map_err(DbError::from)
-            })
-            .unwrap();
-    }
-
-    fn claim_at(database: &Database, seconds: i64) -> Option<ClaimedMail> {
-        database.write(|conn| claim(conn, at(seconds), 30, 10).map_err(DbError::from)).unwrap()
-    }
-
-    fn end(database: &Database, mail: &ClaimedMail, outcome: &MailOutcome) {
-        database.write(|conn| record(conn, mail, outcome, at(100)).map_err(DbError::from)).unwrap();
-    }
-
-    #[test]
-    fn a_claimed_mail_is_out_of_reach_until_its_lease_is_over_and_keeps_its_message_id() {
-        each_database(|database| {
-            gathered(&database, &["ada"]);
-
-            let first = claim_at(&database, 60).unwrap();
-            assert_eq!(claim_at(&database, 89), None);
-            let second = claim_at(&database, 90).unwrap();
-
-            assert_eq!((first.attempt, second.attempt), (1, 2));
-            assert_eq!(first.message_id, second.message_id);
-        });
-    }
-
-    #[test]
-    fn whoever_is_active_again_is_left_out_and_not_counted_as_told() {
-        each_database(|database| {
-            gathered(&database, &["ada", "bob"]);
-            // The same person under a new id of the broker.
-            database.write(|conn| show(conn, "ada_again", "person_ada", "active")).unwrap();
-
-            let mail = claim_at(&database, 60).unwrap();
-            end(&database, &mail, &MailOutcome::Sent);
-
-            assert_eq!(mail.named.iter().map(|p| p.name.as_deref()).collect::<Vec<_>>(), [Some("bob")]);
-            assert_eq!((told(&database, "ada"), told(&database, "bob")), (false, true));
-            assert_eq!(state_of(&database, mail.id), "sent");
-        });
-    }
-
-    #[test]
-    fn when_everybody_is_back_nothing_is_left_to_tell() {
-        each_database(|database| {
-            gathered(&database, &["ada"]);
-            database.write(|conn| show(conn, "ada", "person_ada", "active")).unwrap();
-
-            let mail = claim_at(&database, 60).unwrap();
-            end(&database, &mail, &MailOutcome::Needless);
-
-            assert!(mail.told.is_empty());
-            assert_eq!(state_of(&database, mail.id), "needless");
-            assert_eq!(database.read(|conn| waiting(conn).map_err(DbError::from)).unwrap(), (0, None));
-        });
-    }
-
-    #[test]
-    fn of_a_person_who_left_came_back_and_left_again_only_the_last_word_is_told() {
-        each_database(|database| {
-            gathered(&database, &["ada"]);
-            database.write(|conn| leave(conn, &["ada"], at(61))).unwrap();
-
-            let mail = claim_at(&database, 61).unwrap();
-
-            assert!(mail.told.is_empty());
-        });
-    }
-
-    #[test]
-    fn an_attempt_that_failed_is_made_again_when_its_pause_is_over() {
-        each_database(|database| {
-            gathered(&database, &["ada"]);
-            let mail = claim_at(&database, 60).unwrap();
-
-            end(&database, &mail, &MailOutcome::Later { due_at: at(500), error: "no".into() });
-
-            assert_eq!(claim_at(&database, 499), None);
-            assert_eq!(claim_at(&database, 500).unwrap().attempt, 2);
-            assert_eq!(database.read(|conn| waiting(conn).map_err(DbError::from)).unwrap(), (1, Some(at(0))));
-        });
-    }
-
-    #[test]
-    fn a_process_that_outlived_its_lease_cannot_undo_what_another_did() {
-        each_database(|database| {
-            gathered(&database, &["ada"]);
-            let late = claim_at(&database, 60).unwrap();
-            let other = claim_at(&database, 90).unwrap();
-
-            end(&database, &late, &MailOutcome::Dead { error: "no".into() });
-            assert_eq!(state_of(&database, other.id), "waiting");
-            end(&database, &other, &MailOutcome::Sent);
-            end(&database, &late, &MailOutcome::Later { due_at: at(200), error: "no".into() });
-
-            assert_eq!(state_of(&database, other.id), "sent");
-            assert_eq!(claim_at(&database, 1_000), None);
-        });
-    }
-
-    #[test]
-    fn claims_at_once_never_take_the_same_mail() {
-        each_database(|database| {
-            for n in 0..40 {
-                let tenant = format!("org_{n}");
-                database
-                    .write(|conn| crate::outbox::testing::leave_tenant(conn, &tenant, &["ada"], at(0)))
-                    .unwrap();
-            }
-            database
-                .write(|conn| bundle(conn, at(60), PACE, 50, "x.example").map_err(DbError::from))
-                .unwrap();
-
-            let mut taken: Vec<i64> = std::thread::scope(|scope| {
-                let claimers: Vec<_> = (0..4)
-                    .map(|_| {
-                        scope.spawn(|| {
-                            std::iter::from_fn(|| claim_at(&database, 60).map(|mail| mail.id))
-                                .collect::<Vec<_>>()
-                        })
-                    })
-                    .collect();
-                claimers.into_iter().flat_map(|claimer| claimer.join().unwrap()).collect()
-            });
-
-            taken.sort_unstable();
-            assert_eq!(taken.len(), 40);
-            taken.dedup();
-            assert_eq!(taken.len(), 40);
-        });
-    }
-}
+mod tests;

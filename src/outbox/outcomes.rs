@@ -53,9 +53,9 @@ impl RecipientOutcomes {
         let taken = |fact: &RecipientOutcome| *fact == RecipientOutcome::Taken;
         self.0.retain(|key, fact| taken(fact) || other.0.contains_key(key));
         for (key, fact) in &other.0 {
-            let kept = self.0.entry(key.clone()).or_insert(*fact);
+            let known = self.0.entry(key.clone()).or_insert(*fact);
             if taken(fact) {
-                *kept = *fact;
+                *known = *fact;
             }
         }
         self
@@ -72,12 +72,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_said_is_read_back_and_names_nobody() {
-        let mut said = RecipientOutcomes::default();
-        said.set("<1@x>", "Ada@acme.example", RecipientOutcome::Taken);
-        said.set("<1@x>", "bob@acme.example", RecipientOutcome::Refused);
+    fn outcomes_are_read_back_and_contain_no_address() {
+        let mut outcomes = RecipientOutcomes::default();
+        outcomes.set("<1@x>", "Ada@acme.example", RecipientOutcome::Taken);
+        outcomes.set("<1@x>", "bob@acme.example", RecipientOutcome::Refused);
 
-        let text = said.write().unwrap();
+        let text = outcomes.write().unwrap();
         let again = RecipientOutcomes::read(Some(&text));
 
         assert!(!text.contains("acme"), "{text}");
@@ -88,27 +88,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_stays_taken() {
-        let said = |fact| {
-            let mut said = RecipientOutcomes::default();
-            said.set("<1@x>", "ada@acme.example", fact);
-            said
+    fn a_recipient_that_took_the_mail_remains_settled() {
+        let outcomes = |fact| {
+            let mut outcomes = RecipientOutcomes::default();
+            outcomes.set("<1@x>", "ada@acme.example", fact);
+            outcomes
         };
 
         assert_eq!(
-            said(RecipientOutcome::Taken).with(&said(RecipientOutcome::Refused)),
-            said(RecipientOutcome::Taken)
+            outcomes(RecipientOutcome::Taken).with(&outcomes(RecipientOutcome::Refused)),
+            outcomes(RecipientOutcome::Taken)
         );
         assert_eq!(
-            said(RecipientOutcome::Refused).with(&said(RecipientOutcome::Taken)),
-            said(RecipientOutcome::Taken)
+            outcomes(RecipientOutcome::Refused).with(&outcomes(RecipientOutcome::Taken)),
+            outcomes(RecipientOutcome::Taken)
         );
         assert_eq!(
-            said(RecipientOutcome::Taken).with(&RecipientOutcomes::default()),
-            said(RecipientOutcome::Taken)
+            outcomes(RecipientOutcome::Taken).with(&RecipientOutcomes::default()),
+            outcomes(RecipientOutcome::Taken)
         );
         assert_eq!(
-            said(RecipientOutcome::Refused).with(&RecipientOutcomes::default()),
+            outcomes(RecipientOutcome::Refused).with(&RecipientOutcomes::default()),
             RecipientOutcomes::default()
         );
     }

@@ -5,7 +5,7 @@
 //! change that led to the current state is reported.
 
 /// The notice to report for one person and role. `changes` are (notice, granted), oldest first.
-pub(super) fn told(changes: &[(i64, bool)], holds_now: bool) -> Option<i64> {
+pub(super) fn reported(changes: &[(i64, bool)], holds_now: bool) -> Option<i64> {
     let (_, granted_first) = *changes.first()?;
     if granted_first != holds_now {
         return None;
@@ -15,21 +15,21 @@ pub(super) fn told(changes: &[(i64, bool)], holds_now: bool) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::reported;
 
     #[test]
-    fn what_is_told_is_what_is_true_when_the_mail_leaves() {
-        assert_eq!(told(&[], true), None);
-        assert_eq!(told(&[(1, true)], true), Some(1));
-        assert_eq!(told(&[(1, false)], false), Some(1));
+    fn a_mail_reports_only_facts_that_are_true_when_it_is_sent() {
+        assert_eq!(reported(&[], true), None);
+        assert_eq!(reported(&[(1, true)], true), Some(1));
+        assert_eq!(reported(&[(1, false)], false), Some(1));
         // Granted, and lost by a change that another mail reports.
-        assert_eq!(told(&[(1, true)], false), None);
+        assert_eq!(reported(&[(1, true)], false), None);
     }
 
     #[test]
-    fn a_role_granted_and_lost_again_within_a_mail_is_not_told() {
-        assert_eq!(told(&[(1, true), (2, false)], false), None);
-        assert_eq!(told(&[(1, false), (2, true)], true), None);
-        assert_eq!(told(&[(1, true), (2, false), (3, true)], true), Some(3));
+    fn a_role_granted_and_lost_again_within_a_mail_is_not_reported() {
+        assert_eq!(reported(&[(1, true), (2, false)], false), None);
+        assert_eq!(reported(&[(1, false), (2, true)], true), None);
+        assert_eq!(reported(&[(1, true), (2, false), (3, true)], true), Some(3));
     }
 }

@@ -150,14 +150,14 @@ fn privileged(conn: &mut Conn, tenant_id: &str, news: Vec<StoredNotice>) -> Quer
         let granted = one.kind == NoticeKind::PrivilegedGranted;
         changes.entry((one.user_id.clone(), privilege.role)).or_default().push((one.id, granted));
     }
-    let told: BTreeSet<i64> = changes
+    let reported: BTreeSet<i64> = changes
         .into_iter()
         .filter_map(|((user_id, role), changes)| {
             let holds = held.get(&(tenant_id.to_owned(), user_id)).is_some_and(|held| held.contains(&role));
-            privileges::told(&changes, holds)
+            privileges::reported(&changes, holds)
         })
         .collect();
-    Ok(news.into_iter().filter(|one| told.contains(&one.id)).collect())
+    Ok(news.into_iter().filter(|one| reported.contains(&one.id)).collect())
 }
 
 /// Removes directories that were deleted again: another notice reports the deletion.

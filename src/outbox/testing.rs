@@ -102,7 +102,7 @@ pub(crate) fn mail_of(database: &Database, user: &str) -> Option<i64> {
     database.read(|conn| notice.first(conn).map_err(DbError::from)).unwrap()
 }
 
-pub(crate) fn told(database: &Database, user: &str) -> bool {
+pub(crate) fn is_notified(database: &Database, user: &str) -> bool {
     let notice = outbox::table.filter(outbox::user_id.eq(user)).select(outbox::told_at);
     database.read(|conn| notice.first::<Option<i64>>(conn).map_err(DbError::from)).unwrap().is_some()
 }

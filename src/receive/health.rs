@@ -14,11 +14,11 @@ use super::problem::Problem;
 use crate::{
     broker::Source,
     db::{Database, DbError},
-    inbox::{dead_letters, queue, storing::StoringState},
+    inbox::{dead_letters, listing, queue, storing::StoringState},
     outbox,
     runtime::clock::{Clock, Timestamp},
     sync::missed,
-    tables::{comparisons, event_cursors, holds, properties, recompute_jobs, refused},
+    tables::{comparisons, directory_activity, event_cursors, holds, properties, recompute_jobs, refused},
 };
 
 /// The time limit of the queries.
@@ -32,7 +32,7 @@ pub struct Health {
     /// For the ages.
     pub clock: Clock,
     /// Whether the last commits succeeded.
-    pub keeping: StoringState,
+    pub storing: StoringState,
 }
 
 /// A backlog: the number of entries, and the age of the oldest in seconds.
@@ -53,6 +53,10 @@ pub(super) struct Standing {
     pub(super) holds: Holds,
     /// Users and groups that the database refuses to change.
     pub(super) refused: Heap,
+    /// The time of the newest delivery.
+    pub(super) newest_delivery: Option<Timestamp>,
+    /// Directories of which the silence was noticed.
+    pub(super) silent: i64,
     pub(super) sync: Sync,
 }
 
@@ -79,7 +83,7 @@ pub(super) struct Holds {
 impl Health {
     /// Whether deliveries can be stored and the database can be read. One cheap query, whatever the backlog.
     pub(super) async fn is_reachable(&self) -> bool {
-        if self.keeping.is_stuck(Instant::now()) {
+        if self.storing.is_stuck(Instant::now()) {
             return false;
         }
         let database = self.database.clone();
@@ -91,13 +95,13 @@ impl Health {
                 read.inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
             })
         });
-        matches!(outcome, Ok(Ok(Ok(_)))) && self.keeping.is_possible(Instant::now())
+        matches!(outcome, Ok(Ok(Ok(_)))) && self.storing.is_possible(Instant::now())
     }
 
     /// Reads all backlogs. `None` when deliveries cannot be stored or the database cannot be read.
     pub(super) async fn read(&self) -> Option<Standing> {
-        let Self { database, clock, keeping } = self.clone();
-        if keeping.is_stuck(Instant::now()) {
+        let Self { database, clock, storing } = self.clone();
+        if storing.is_stuck(Instant::now()) {
             return None;
         }
         let read = move || {
@@ -117,6 +121,8 @@ impl Health {
                     outbox: heap(outbox::waiting(conn)?),
                     refreshes: recompute_jobs::count(conn)?,
                     refused: heap(refused::waiting(conn)?),
+                    newest_delivery: listing::newest(conn)?,
+                    silent: directory_activity::silent(conn)?,
                     sync: Sync {
                         polled_seconds: event_cursors::of(conn, Source::EVENTS.name())?
                             .map(|cursor| age(cursor.polled_at)),
@@ -131,7 +137,7 @@ impl Health {
         outcome
             .inspect_err(|error| tracing::warn!(error = %error, "the database cannot be read"))
             .ok()
-            .filter(|_| keeping.is_possible(Instant::now()))
+            .filter(|_| storing.is_possible(Instant::now()))
     }
 }
 

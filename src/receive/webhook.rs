@@ -55,15 +55,15 @@ pub(super) async fn receive(
     payload: Payload,
     receiver: Data<Receiver>,
 ) -> Result<HttpResponse, Problem> {
-    let kept = accept(source, &request, payload, &receiver)
+    let stored = accept(source, &request, payload, &receiver)
         .await
         .inspect_err(|problem| count_refused(&receiver, problem))?;
-    let status = match kept {
+    let status = match stored {
         Stored::Accepted { .. } => "accepted",
         Stored::Duplicate => "duplicate",
     };
     receiver.metrics.deliveries.get_or_create(&Outcome { outcome: status }).inc();
-    Ok(HttpResponse::Ok().content_type("application/json").body(match kept {
+    Ok(HttpResponse::Ok().content_type("application/json").body(match stored {
         Stored::Accepted { .. } => r#"{"status":"accepted"}"#,
         Stored::Duplicate => r#"{"status":"duplicate"}"#,
     }))
@@ -98,13 +98,13 @@ async fn accept(
     claim.proved_by(&body, &receiver.secrets).map_err(Problem::Signature)?;
     let delivery = Delivery::new(source, body, receiver.clock.now());
     let (key, kind) = (delivery.label.key.clone(), delivery.label.kind.clone());
-    let kept = timeout(receiver.commit_timeout, receiver.appender.keep(delivery, room))
+    let stored = timeout(receiver.commit_timeout, receiver.appender.store(delivery, room))
         .await
         .unwrap_or(Err(NotStored::Overloaded))
         .map_err(Problem::NotStored)?;
     receiver.metrics.answer_seconds.observe(begun.elapsed().as_secs_f64());
-    tracing::debug!(event.id = %key, event.kind = %kind, outcome = ?kept, "delivery stored");
-    Ok(kept)
+    tracing::debug!(event.id = %key, event.kind = %kind, outcome = ?stored, "delivery stored");
+    Ok(stored)
 }
 
 /// The signature header. Several lines with one name are one list (RFC 9110 5.3), because some proxies split a header at

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused_and_not_guessed() {
+    fn a_text_that_is_no_time_is_refused_and_not_guessed() {
         for text in ["", "yesterday", "1682715931", "2023-13-01T00:00:00Z", &"9".repeat(10_000)] {
             assert_eq!(Timestamp::parse(text), None, "{text:.20}");
         }

@@ -1,20 +1,19 @@
 //! The metrics for Prometheus, in one struct without globals, so that each test has its own.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicI64, AtomicU64},
-};
+use std::fmt;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
         counter::Counter,
         family::Family,
-        gauge::Gauge,
+        gauge::ConstGauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
 };
+
+use super::{gauges::Gauges, process::Process};
 
 /// The label `outcome`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -28,6 +27,12 @@ pub struct Outcome {
 pub struct Reason {
     /// The label's value.
     pub reason: &'static str,
+}
+
+/// The label `version`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
 }
 
 /// Counters are about this process. Gauges are about the database and are read at each request.
@@ -46,7 +51,7 @@ pub struct Metrics {
     /// Seconds to apply one batch.
     pub apply_seconds: Histogram,
     /// Dead letters, by reason.
-    pub set_aside: Family<Reason, Counter>,
+    pub dead_lettered: Family<Reason, Counter>,
     /// Values that could not be stored; their deliveries were applied without them.
     pub values_left_out: Counter,
     /// Removals without effect, because a fact that was not sent later has a later version.
@@ -58,67 +63,73 @@ pub struct Metrics {
     /// Mails: `sent`, `failed`, `dead`, `needless` (no notice was true any more), `no_recipient`, `recipient_refused`,
     /// `fell_back` (the server refused all recipients of the tenant).
     pub mails: Family<Outcome, Counter>,
-    /// Deliveries that are not applied yet.
-    pub inbox_waiting: Gauge,
-    /// The age of the oldest of them.
-    pub inbox_oldest_seconds: Gauge<f64, AtomicU64>,
-    /// Open dead letters.
-    pub dead_letters: Gauge,
-    /// Users and groups that the database refuses to change.
-    pub changes_refused: Gauge,
-    /// The age of the oldest open dead letter.
-    pub dead_letters_oldest_seconds: Gauge<f64, AtomicU64>,
-    /// Notices that are not sent yet.
-    pub outbox_waiting: Gauge<i64, AtomicI64>,
-    /// People in open holds.
-    pub held: Gauge,
     /// Events of the API: `read`, `new`, and `failed` reads.
     pub polled: Family<Outcome, Counter>,
     /// Events that arrived by no webhook.
     pub events_missed: Counter,
     /// Differences of reconcile: `healed`, `held`.
     pub differences: Family<Outcome, Counter>,
-    /// Seconds since the oldest comparison of any directory.
-    pub compared_oldest_seconds: Gauge<f64, AtomicU64>,
+    /// About the database.
+    pub gauges: Gauges,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let fast = || Histogram::new(exponential_buckets(0.000_5, 2.0, 15));
         let mut metrics = Self {
-            registry: Registry::with_prefix("rosterd"),
+            registry: Registry::default(),
             deliveries: Family::default(),
             refused: Family::default(),
             answer_seconds: fast(),
             commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             applied: Counter::default(),
             apply_seconds: fast(),
-            set_aside: Family::default(),
+            dead_lettered: Family::default(),
             values_left_out: Counter::default(),
             removals_overruled: Counter::default(),
             apply_failures: Counter::default(),
             deprovisioned: Counter::default(),
             mails: Family::default(),
-            inbox_waiting: Gauge::default(),
-            inbox_oldest_seconds: Gauge::default(),
-            dead_letters: Gauge::default(),
-            changes_refused: Gauge::default(),
-            dead_letters_oldest_seconds: Gauge::default(),
-            outbox_waiting: Gauge::default(),
-            held: Gauge::default(),
             polled: Family::default(),
             events_missed: Counter::default(),
             differences: Family::default(),
-            compared_oldest_seconds: Gauge::default(),
+            gauges: Gauges::default(),
         };
         metrics.register();
+        metrics.begin();
         metrics
     }
 }
 
 impl Metrics {
+    /// A counter that appears with its first event has no growth for `increase()`, so an alert on it would miss that event.
+    /// Therefore all known labels begin with 0.
+    fn begin(&self) {
+        let outcomes: [(&Family<Outcome, Counter>, &[&'static str]); 4] = [
+            (&self.deliveries, &["accepted", "duplicate"]),
+            (
+                &self.mails,
+                &["sent", "failed", "dead", "needless", "no_recipient", "recipient_refused", "fell_back"],
+            ),
+            (&self.polled, &["read", "new", "failed"]),
+            (&self.differences, &["healed", "held"]),
+        ];
+        for (family, outcome) in
+            outcomes.iter().flat_map(|(family, all)| all.iter().map(move |one| (family, one)))
+        {
+            drop(family.get_or_create(&Outcome { outcome }));
+        }
+        for reason in ["not_understood", "other_tenant", "time_ahead", "refused"] {
+            drop(self.dead_lettered.get_or_create(&Reason { reason }));
+        }
+    }
+
     fn register(&mut self) {
-        let r = &mut self.registry;
+        self.registry.register_collector(Box::new(Process::begin()));
+        let r = self.registry.sub_registry_with_prefix("rosterd");
+        let build: Family<Build, ConstGauge> = Family::new_with_constructor(|| ConstGauge::new(1));
+        drop(build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }));
+        r.register("build_info", "The version of rosterd", build);
         r.register("deliveries", "Deliveries stored, by outcome", self.deliveries.clone());
         r.register("refused", "Deliveries refused, by reason", self.refused.clone());
         r.register_with_unit(
@@ -130,7 +141,11 @@ impl Metrics {
         r.register("commit_size", "Deliveries in one commit", self.commit_size.clone());
         r.register("applied", "Deliveries applied", self.applied.clone());
         r.register_with_unit("apply", "Time to apply one batch", Unit::Seconds, self.apply_seconds.clone());
-        r.register("set_aside", "Deliveries that became dead letters, by reason", self.set_aside.clone());
+        r.register(
+            "dead_lettered",
+            "Deliveries that became dead letters, by reason",
+            self.dead_lettered.clone(),
+        );
         r.register(
             "removals_overruled",
             "Removals without effect, because an event that was not sent later reports a later change",
@@ -144,26 +159,6 @@ impl Metrics {
         r.register("apply_failures", "Batches that failed and are tried again", self.apply_failures.clone());
         r.register("deprovisioned", "People who lost access", self.deprovisioned.clone());
         r.register("mails", "Mails, by outcome", self.mails.clone());
-        r.register("inbox_waiting", "Deliveries not yet applied", self.inbox_waiting.clone());
-        r.register_with_unit(
-            "inbox_oldest",
-            "Age of the oldest delivery not yet applied",
-            Unit::Seconds,
-            self.inbox_oldest_seconds.clone(),
-        );
-        r.register(
-            "changes_refused",
-            "Users and groups that the database refuses to change",
-            self.changes_refused.clone(),
-        );
-        r.register("dead_letters", "Open dead letters", self.dead_letters.clone());
-        r.register_with_unit(
-            "dead_letters_oldest",
-            "Age of the oldest open dead letter",
-            Unit::Seconds,
-            self.dead_letters_oldest_seconds.clone(),
-        );
-        r.register("outbox_waiting", "Notices not yet sent", self.outbox_waiting.clone());
         r.register("polled_events", "Events read from the API, and reads that failed", self.polled.clone());
         r.register(
             "events_missed",
@@ -171,19 +166,46 @@ impl Metrics {
             self.events_missed.clone(),
         );
         r.register("differences", "Differences found by comparison with the lists", self.differences.clone());
-        r.register_with_unit(
-            "compared_oldest",
-            "Age of the oldest comparison of any directory",
-            Unit::Seconds,
-            self.compared_oldest_seconds.clone(),
-        );
-        r.register("held", "People whose loss of access or of a privileged role is held", self.held.clone());
+        self.gauges.register(r);
     }
 
-    /// The exposition text.
+    /// The text in the format of OpenMetrics.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::exposition::Exposition;
+
+    #[test]
+    fn every_metric_has_a_help_text_and_a_type_under_its_own_name() {
+        let open_metrics = Metrics::default().encode().unwrap();
+        assert!(open_metrics.ends_with("# EOF\n"));
+        let text = Exposition::Text.write(&open_metrics);
+        for sample in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = sample.split(['{', ' ']).next().unwrap();
+            let family =
+                ["_bucket", "_count", "_sum"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+            for keyword in ["HELP", "TYPE"] {
+                assert!(text.contains(&format!("# {keyword} {family} ")), "{keyword} of {family}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_known_label_begins_with_zero() {
+        let text = Metrics::default().encode().unwrap();
+        for sample in [
+            "rosterd_mails_total{outcome=\"no_recipient\"} 0",
+            "rosterd_dead_lettered_total{reason=\"refused\"} 0",
+            "rosterd_polled_events_total{outcome=\"failed\"} 0",
+        ] {
+            assert!(text.contains(sample), "{sample}");
+        }
     }
 }

@@ -33,8 +33,8 @@ impl Wake {
         self.bell.changed.notify_all();
     }
 
-    /// Whether it has rung since the last call of `wait` or `heard`. The caller must look for work afterwards.
-    pub fn heard(&self) -> bool {
+    /// Whether it has rung since the last call of `wait` or `take_ring`. The caller must look for work afterwards.
+    pub fn take_ring(&self) -> bool {
         std::mem::take(&mut *self.bell.rung.lock())
     }
 

@@ -137,7 +137,7 @@ fn a_wrong_secret_ends_the_run_with_what_to_do() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_said_at_once() {
+fn an_absent_server_is_reported_at_once() {
     let error = block(run(&Options::new("http://127.0.0.1:1/webhooks/workos", "whsec"))).unwrap_err();
     assert!(error.to_string().contains("is `rosterd serve` running"), "{error}");
 }

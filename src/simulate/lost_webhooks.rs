@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The events with a webhook that is sent.
-pub(super) struct Heard {
+pub(super) struct DeliveredEvents {
     world: World,
     /// The API knows all events.
     api: Option<Api>,
@@ -18,7 +18,7 @@ pub(super) struct Heard {
     dice: ChaCha8Rng,
 }
 
-impl Heard {
+impl DeliveredEvents {
     pub(super) fn new(world: World, api: Option<Api>, percent: u8, dice: ChaCha8Rng) -> Self {
         Self { world, api, percent: u32::from(percent.min(100)), dice }
     }
@@ -28,7 +28,7 @@ impl Heard {
     }
 }
 
-impl Iterator for Heard {
+impl Iterator for DeliveredEvents {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {

@@ -1,7 +1,8 @@
-//! Known people and groups that the complete lists do not hold.
+//! Finds known people and groups that are absent from complete lists.
 //!
-//! Pages may shift while a list is read, as when somebody of an earlier page is deleted. Then one object is in no page. So a list
-//! that misses something is read a second time, and only absence from both counts.
+//! Pages can shift while a list is read, for example when a person of an earlier page is deleted. Then one object is on
+//! no page. So an incomplete list is read a second time, and an object counts as absent only when both readings lack
+//! it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,13 +14,13 @@ use super::{
     report::{Difference, Done},
 };
 use crate::{
-    broker::api::{self, Question, Said},
+    broker::api::{self, ListStatement, Question},
     db::{Conn, DbError},
     decide::fact::EntityKind,
     tables::{self, facts},
 };
 
-/// Facts looked up at once.
+/// Facts in one query.
 const STEP: usize = 1_000;
 
 pub(super) fn find(comparing: &mut Comparing<'_>) -> Result<(), CompareError> {
@@ -49,7 +50,7 @@ pub(super) fn find(comparing: &mut Comparing<'_>) -> Result<(), CompareError> {
     Ok(())
 }
 
-/// The ids of a list, read again.
+/// Reads the list again and returns its ids.
 pub(super) fn listed(
     comparing: &Comparing<'_>,
     question: impl Fn(Option<&str>) -> Question,
@@ -103,9 +104,9 @@ fn gone(comparing: &Comparing<'_>, conn: &mut Conn, ids: &[&str]) -> diesel::Que
         {
             continue;
         }
-        let (said, name) = match kind {
-            EntityKind::User => (Said::UserGone, "user"),
-            EntityKind::Group => (Said::GroupGone, "group"),
+        let (statement, name) = match kind {
+            EntityKind::User => (ListStatement::UserGone, "user"),
+            EntityKind::Group => (ListStatement::GroupGone, "group"),
             EntityKind::Directory | EntityKind::Organization => continue,
         };
         let data = known(conn, &fact, &id, comparing.directory_id, &comparing.claims)?;
@@ -116,12 +117,19 @@ fn gone(comparing: &Comparing<'_>, conn: &mut Conn, ids: &[&str]) -> diesel::Que
                 tables: if kind == EntityKind::User { "active".to_owned() } else { "exists".to_owned() },
                 broker: "absent".to_owned(),
                 cause: format!(
-                    "its removal was missed: said last at {}, not listed at {}",
+                    "its removal was missed: last event at {}, not listed at {}",
                     fact.version.emitted, comparing.at
                 ),
                 done: Done::None,
             },
-            body: api::observed(said, comparing.directory_id, &id, comparing.at, None, &data.to_string()),
+            body: api::observed(
+                statement,
+                comparing.directory_id,
+                &id,
+                comparing.at,
+                None,
+                &data.to_string(),
+            ),
             user_id: (kind == EntityKind::User).then(|| id.clone()),
             is_access: kind == EntityKind::User,
             by_absence: true,

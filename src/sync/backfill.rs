@@ -1,4 +1,4 @@
-//! That a first import is under way: nothing is told of the past meanwhile, and an interrupted one goes on.
+//! The state of a first import: while it lasts, changes of the past cause no notices. An interrupted import continues.
 
 use diesel::QueryResult;
 
@@ -13,11 +13,11 @@ const NAME: &str = "backfill_since";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun {
     pub at: Timestamp,
-    /// It was interrupted before.
+    /// The import was interrupted before.
     pub is_resumed: bool,
 }
 
-/// Begins one, or goes on with the one that was interrupted.
+/// Begins an import, or continues the interrupted one.
 pub fn begin(database: &Database, now: Timestamp) -> Result<Begun, DbError> {
     database.write(|conn| {
         if let Some(at) = since(conn)? {

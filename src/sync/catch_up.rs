@@ -1,5 +1,5 @@
-//! Events that no webhook brought, read from the API into the inbox. The cursor is stored in the transaction that appends the
-//! page: after a crash the page is read again, and is a repetition.
+//! Reads events that no webhook delivered from the API into the inbox. The cursor is stored in the transaction that
+//! stores the page: after a crash the page is read again, and its events are duplicates.
 
 use crate::{
     broker::{
@@ -17,17 +17,18 @@ use crate::{
 
 use super::client::{ApiError, Client};
 
-/// Events may be held back for some seconds: the cursor stays so far behind the broker's clock.
+/// The API may return an event some seconds late. So the cursor stays this far behind the broker's clock.
 const OVERLAP_SECONDS: i64 = 60;
 
-/// After a cursor was refused: so much before it.
+/// When the API refuses a cursor, reading begins this far before it.
 const BEFORE_CURSOR_SECONDS: i64 = 600;
 
-/// At the first start: the broker sends a webhook again for three days. Into an empty database nothing of the past is told.
+/// Where reading begins at the first start. The broker retries webhooks for three days. With an empty database only the
+/// last minutes are read, so that past changes cause no notices.
 const FIRST_SECONDS: i64 = 3 * 86_400;
 const FIRST_WHEN_EMPTY_SECONDS: i64 = 600;
 
-/// More pages than thirty days hold; whatever answers so much goes in a circle.
+/// More pages than thirty days of events have. A server with more pages repeats them.
 const MOST_PAGES: u32 = 100_000;
 
 #[derive(Debug, thiserror::Error)]
@@ -38,27 +39,27 @@ pub enum PollError {
     Database(#[from] DbError),
 }
 
-/// What one reading of the events met.
+/// The result of one read of the events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Polled {
     pub read: u64,
-    /// Events that no webhook had brought yet.
+    /// Events that no webhook had delivered yet.
     pub new: u64,
-    /// They did not come oldest first.
+    /// The events were not in the order of their times.
     pub out_of_order: bool,
-    /// The cursor was refused.
+    /// The API refused the cursor.
     pub expired: bool,
-    /// Nothing was read for longer than the API remembers: events are lost, and only a comparison finds what they said.
+    /// The last read is longer ago than the API keeps events: some are lost, and only a comparison finds their changes.
     pub too_late: bool,
 }
 
-/// Reads events from where the last reading ended, to the end. `now` is this service's clock.
+/// Reads all events since the last read. `now` is this service's clock.
 pub fn poll(database: &Database, client: &Client, now: Timestamp) -> Result<Polled, PollError> {
     let source = Source::EVENTS;
     let (known, empty) = database
         .read::<_, DbError>(|conn| Ok((event_cursors::of(conn, source.name())?, listing::is_empty(conn)?)))?;
     if client.broker_now().is_none() {
-        // Where to begin is a matter of the broker's clock; this one may be wrong.
+        // Reading begins by the broker's clock, because this service's clock may be wrong.
         client.page(&Question::clock())?;
     }
     let first = if empty { FIRST_WHEN_EMPTY_SECONDS } else { FIRST_SECONDS };
@@ -78,7 +79,7 @@ pub fn poll(database: &Database, client: &Client, now: Timestamp) -> Result<Poll
     let mut order = Order::after(cursor.event.is_some().then_some(cursor.at));
     for _ in 0..MOST_PAGES {
         let page = match client.page(&Question::events(&from)) {
-            // Expired, or never known there.
+            // The event is expired, or the API never knew it.
             Err(error) if error.status() == Some(400) && from == after(&cursor) => {
                 polled.expired = true;
                 let by_time = cursor.at.plus_seconds(-BEFORE_CURSOR_SECONDS);
@@ -95,7 +96,7 @@ pub fn poll(database: &Database, client: &Client, now: Timestamp) -> Result<Poll
             order.see(label.at());
         }
         if order.is_broken {
-            // A position among such is none.
+            // An event has no position in an unordered list.
             cursor.event = None;
         } else if let Some(settled) = settled(&labels, client.broker_now(), &order) {
             (cursor.event, cursor.at) =
@@ -103,7 +104,7 @@ pub fn poll(database: &Database, client: &Client, now: Timestamp) -> Result<Poll
         }
         cursor.polled_at = now;
         polled.read += page.data.len() as u64;
-        polled.new += keep(database, source, &page, &cursor, now)?;
+        polled.new += store(database, source, &page, &cursor, now)?;
         let oldest = labels.iter().filter_map(EventLabel::at).min();
         let done =
             order.is_broken && oldest.is_some_and(|oldest| oldest < floor.plus_seconds(-OVERLAP_SECONDS));
@@ -115,7 +116,7 @@ pub fn poll(database: &Database, client: &Client, now: Timestamp) -> Result<Poll
     }
     if order.is_broken {
         polled.out_of_order = true;
-        // All of the window is read now; the next reading begins a little before its end.
+        // The whole window has been read. The next read begins shortly before its end.
         let newest = order.newest.unwrap_or(cursor.at);
         let end = client.broker_now().map_or(newest, |now| now.min(newest));
         cursor.at = cursor.at.max(end.plus_seconds(-OVERLAP_SECONDS));
@@ -128,7 +129,7 @@ fn after(cursor: &Cursor) -> From {
     cursor.event.clone().map_or(From::Time(cursor.at), From::After)
 }
 
-fn keep(
+fn store(
     database: &Database,
     source: Source,
     page: &Page,
@@ -138,11 +139,11 @@ fn keep(
     let bodies = page.data.iter().map(|raw| raw.get().as_bytes().to_vec());
     let deliveries: Vec<Delivery> = bodies.map(|body| Delivery::new(source, body.into(), now)).collect();
     database.write::<_, DbError>(|conn| {
-        let kept = append_within(conn, &deliveries)?;
+        let stored = append_within(conn, &deliveries)?;
         let new: Vec<&str> = deliveries
             .iter()
-            .zip(&kept)
-            .filter(|(_, kept)| **kept != Stored::Duplicate)
+            .zip(&stored)
+            .filter(|(_, stored)| **stored != Stored::Duplicate)
             .map(|(delivery, _)| delivery.label.key.as_str())
             .collect();
         polled_events::add(conn, &new, now)?;
@@ -151,7 +152,8 @@ fn keep(
     })
 }
 
-/// The newest event of a page that nothing can come before any more: the order is known, and what was held back is out.
+/// The newest event of a page that no later event can precede: the order is known, and the time for late events is
+/// over.
 fn settled<'a>(
     labels: &'a [EventLabel],
     broker_now: Option<Timestamp>,
@@ -161,14 +163,14 @@ fn settled<'a>(
     labels.iter().rev().find(|label| label.at().is_some_and(|at| at <= until)).filter(|_| order.is_known)
 }
 
-/// In which order events come, as far as their times show it.
+/// The order of the events, as their times show it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Order {
     last: Option<Timestamp>,
     newest: Option<Timestamp>,
-    /// Time went on at least once.
+    /// A time was later than the one before.
     is_known: bool,
-    /// Time went back.
+    /// A time was earlier than the one before.
     is_broken: bool,
 }
 
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_stays_a_minute_behind_the_broker_and_waits_for_a_known_order() {
+    fn the_cursor_is_a_minute_behind_the_broker_and_waits_for_a_known_order() {
         let label = |id: &str, second: i64| {
             let at = Timestamp::from_millis(second * 1_000);
             EventLabel::of(&format!(r#"{{"id":"{id}","created_at":"{at}"}}"#)).unwrap()

@@ -1,4 +1,4 @@
-//! Questions to the broker's API, one after the other within its limits, tried again where that may help.
+//! Sends requests to the broker's API, one after the other, within its limits. Retries a request when a retry may help.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -27,7 +27,7 @@ const LARGEST_ANSWER: usize = 32 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the broker allows on the users of one directory.
+/// The broker's limit of requests about users of one directory.
 pub const OF_DIRECTORY_PER_SECOND: u32 = 4;
 
 #[derive(Clone, Debug)]
@@ -35,26 +35,26 @@ pub struct Settings {
     pub url: String,
     pub key: Secret,
     pub per_second: u32,
-    /// `None` where the API has no such limit, as in trials.
+    /// `None` when the API has no such limit, for example in trials.
     pub of_directory_per_second: Option<u32>,
 }
 
-/// Why there is no answer. Each asks something else of the operator.
+/// Why there is no answer. Each kind has another remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    #[error("{0} is no address of an API; look at {settings}", settings = crate::broker::Source::API_SETTINGS)]
+    #[error("{0} is not the URL of an API; look at {settings}", settings = crate::broker::Source::API_SETTINGS)]
     Address(String),
     #[error("the API refuses the key (401); it must be a secret key of this environment: look at {settings}", settings = crate::broker::Source::API_SETTINGS)]
     Key,
     #[error("the API does not answer: {0}")]
     Unreachable(String),
-    #[error("the API goes on refusing requests as too many (429)")]
+    #[error("the API still refuses requests because they are too many (429); try again later")]
     Limited,
     #[error("the API answers {status}: {detail}")]
     Refused { status: u16, detail: String },
     #[error("the API's answer cannot be read: {0}")]
     Unreadable(String),
-    #[error("the API's answer has no Date header, so it cannot be put in order with events")]
+    #[error("the API's answer has no Date header, so its order among the events is unknown")]
     NoDate,
     #[error("the service is stopping")]
     Stopping,
@@ -81,14 +81,14 @@ pub struct Client {
     http: reqwest::Client,
     runtime: Runtime,
     pace: Mutex<Pace>,
-    /// The broker's clock as of the last answer.
+    /// The broker's clock, from the last answer.
     now: AtomicI64,
     requests: AtomicU64,
     stopping: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Client {
-    /// `stopping` ends all waiting.
+    /// `stopping` ends every wait.
     pub fn new(
         settings: &Settings,
         stopping: impl Fn() -> bool + Send + Sync + 'static,
@@ -105,7 +105,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            // A key must not follow to another host.
+            // The key must not be sent to another host.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -126,17 +126,17 @@ impl Client {
         })
     }
 
-    /// The broker's clock as of the last answer: never ahead of what the next answer shows.
+    /// The broker's clock, from the last answer. Never ahead of the clock in the next answer.
     pub fn broker_now(&self) -> Option<Timestamp> {
         Some(self.now.load(Ordering::SeqCst)).filter(|now| *now > 0).map(Timestamp::from_micros)
     }
 
-    /// How many requests were made.
+    /// The number of requests so far.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// One object and not a list.
+    /// Reads one object, and not a list.
     pub fn object(&self, question: &Question) -> Result<String, ApiError> {
         let body = self.ask(question)?;
         String::from_utf8(body).map_err(|error| ApiError::Unreadable(error.to_string()))
@@ -161,14 +161,14 @@ impl Client {
                 return Err(error);
             };
             if attempt == 1 && pause >= Duration::from_secs(5) {
-                tracing::warn!(path = %question.path, pause_seconds = pause.as_secs(), %error, "the API is asked again later");
+                tracing::warn!(path = %question.path, pause_seconds = pause.as_secs(), %error, "the request to the API is sent again later");
             }
             self.wait(pause)?;
         }
         Err(ApiError::Limited)
     }
 
-    /// In short steps, so that a stop is not waited for.
+    /// Waits in short steps, so that a stop is noticed.
     fn wait(&self, length: Duration) -> Result<(), ApiError> {
         let until = Instant::now() + length;
         loop {
@@ -185,7 +185,7 @@ impl Client {
 
     async fn attempt(&self, question: &Question) -> Result<Vec<u8>, Attempt> {
         let broken = |error: reqwest::Error| {
-            // The address of a request holds no secret, but is long.
+            // The URL of a request contains no secret, but it is long.
             let error = ApiError::Unreachable(causes(&error.without_url()));
             Attempt::Again(Failure::Broken, error)
         };
@@ -206,7 +206,7 @@ impl Client {
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
             if body.len() > LARGEST_ANSWER {
-                let large = format!("it is larger than {LARGEST_ANSWER} bytes");
+                let large = format!("the answer is larger than {LARGEST_ANSWER} bytes");
                 return Err(Attempt::Final(ApiError::Unreadable(large)));
             }
         }
@@ -235,7 +235,7 @@ enum Attempt {
     Final(ApiError),
 }
 
-/// reqwest's own text leaves the causes out.
+/// reqwest's own text omits the causes.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

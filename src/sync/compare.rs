@@ -1,8 +1,8 @@
-//! One directory as the API lists it, against the facts that stand.
+//! Compares the lists of one directory with the latest facts.
 //!
-//! What gives or changes without taking is kept page by page: it is true whether or not the list comes to its end. What
-//! takes access away is returned, for it is weighed as a whole (`super::losses`). What was said after the list is newer
-//! than the list, and is no difference.
+//! Gains and changes without a loss are stored page by page: they are true even if the list breaks off. Losses are
+//! returned, because the guard weighs all of them together (`super::losses`). A fact that is newer than the list is no
+//! difference.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,7 +15,7 @@ use super::{
     report::{Difference, Done, Report},
 };
 use crate::{
-    broker::api::{Listed, Question, Said},
+    broker::api::{ListStatement, Listed, Question},
     db::{Conn, Database, DbError},
     decide::{
         fact::EntityKind,
@@ -35,7 +35,7 @@ pub enum CompareError {
 }
 
 impl CompareError {
-    /// The service is stopping, which is no failure.
+    /// The service is stopping. That is no failure.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Api(ApiError::Stopping))
     }
@@ -47,26 +47,26 @@ impl From<diesel::result::Error> for CompareError {
     }
 }
 
-/// A comparison under way.
+/// A comparison in progress.
 pub(super) struct Comparing<'a> {
     pub(super) database: &'a Database,
     pub(super) client: &'a Client,
     pub(super) now: Timestamp,
-    /// Nothing is written.
+    /// Writes nothing.
     pub(super) dry_run: bool,
     pub(super) directory_id: &'a str,
-    /// The instant the lists stand for.
+    /// The time at which the lists are true.
     pub(super) at: Timestamp,
     pub(super) claims: Vec<OwnershipClaim>,
     pub(super) report: Report,
     pub(super) losses: Vec<Loss>,
     pub(super) seen: HashSet<(EntityKind, u64)>,
-    /// People who are listed and have no access.
+    /// People in the list who have no access.
     without_access: HashSet<u64>,
     hasher: foldhash::fast::RandomState,
 }
 
-/// Everything that differs in one directory, as `listed` shows it among the directories.
+/// Returns all differences of one directory. `listed` is its entry in the list of directories.
 pub fn compare(
     database: &Database,
     client: &Client,
@@ -118,7 +118,7 @@ impl Comparing<'_> {
             |after| Question::groups(directory_id, after),
             |page| {
                 self.report.groups += page.len() as u64;
-                self.present(Said::Group, EntityKind::Group, &page)?;
+                self.present(ListStatement::Group, EntityKind::Group, &page)?;
                 groups.extend(page.into_iter().map(|item| (item.listed.id, item.raw.get().to_owned())));
                 Ok::<(), CompareError>(())
             },
@@ -128,7 +128,7 @@ impl Comparing<'_> {
             |after| Question::users(directory_id, after),
             |page| {
                 self.report.people += page.len() as u64;
-                self.present(Said::User, EntityKind::User, &page)
+                self.present(ListStatement::User, EntityKind::User, &page)
             },
         )?;
         for (group_id, group) in groups {
@@ -137,13 +137,13 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    /// Reasons not to take absence for absence.
+    /// Notes reasons why absence from the lists does not prove absence from the directory.
     fn doubts(&mut self, listed: &Listed) -> Result<(), CompareError> {
         let again = match self.client.object(&Question::directory(self.directory_id)) {
             Ok(text) => Listed::of(&text),
             Err(ApiError::Stopping) => return Err(ApiError::Stopping.into()),
             Err(error) => {
-                self.report.doubt(format!("the directory could not be looked at after its lists: {error}"));
+                self.report.doubt(format!("the directory could not be read again after its lists: {error}"));
                 None
             }
         };
@@ -151,7 +151,7 @@ impl Comparing<'_> {
             if !directory.is_active_directory() {
                 let state = directory.state.as_deref().unwrap_or("unknown");
                 self.report.doubt(format!("the directory is not active but {state}"));
-                // What such a directory says of its people is no reason to remove them either.
+                // A directory that is not active is no reason to remove its people either.
                 self.losses.clear();
             }
         }
@@ -166,7 +166,7 @@ impl Comparing<'_> {
             let key = (self.report.tenant_id.clone(), self.directory_id.to_owned());
             let active = self.database.read::<_, DbError>(|conn| Ok(guard_counts::active(conn, &key, 1)?))?;
             if active > 0 {
-                self.report.doubt("the list of people is empty, but the tables hold active people");
+                self.report.doubt("the list of people is empty, but the tables contain active people");
             }
         }
         Ok(())
@@ -176,7 +176,7 @@ impl Comparing<'_> {
         self.claims.iter().map(|claim| claim.id).collect()
     }
 
-    /// Whether the list shows this person as somebody without access.
+    /// Whether the list has this person without access.
     pub(super) fn is_without_access(&self, user_id: &str) -> bool {
         self.without_access.contains(&self.hash(user_id))
     }
@@ -190,7 +190,12 @@ impl Comparing<'_> {
         std::hash::BuildHasher::hash_one(&self.hasher, id)
     }
 
-    fn present(&mut self, said: Said, kind: EntityKind, page: &[Item]) -> Result<(), CompareError> {
+    fn present(
+        &mut self,
+        statement: ListStatement,
+        kind: EntityKind,
+        page: &[Item],
+    ) -> Result<(), CompareError> {
         for item in page {
             let hash = self.hash(&item.listed.id);
             self.seen.insert((kind, hash));
@@ -198,12 +203,13 @@ impl Comparing<'_> {
                 self.without_access.insert(hash);
             }
         }
-        let found = self.database.read::<_, DbError>(|conn| Ok(self.differing(conn, said, kind, page)?))?;
-        self.keep(found)
+        let found =
+            self.database.read::<_, DbError>(|conn| Ok(self.differing(conn, statement, kind, page)?))?;
+        self.add_found(found)
     }
 
-    /// What takes nothing away enters the inbox now; what does is put aside.
-    pub(super) fn keep(&mut self, found: Vec<(Loss, bool)>) -> Result<(), CompareError> {
+    /// Stores differences without a loss in the inbox now, and collects losses.
+    pub(super) fn add_found(&mut self, found: Vec<(Loss, bool)>) -> Result<(), CompareError> {
         let mut gains = Vec::new();
         for (loss, takes_away) in found {
             if takes_away {
@@ -226,21 +232,21 @@ impl Comparing<'_> {
     fn differing(
         &self,
         conn: &mut Conn,
-        said: Said,
+        statement: ListStatement,
         kind: EntityKind,
         page: &[Item],
     ) -> diesel::QueryResult<Vec<(Loss, bool)>> {
         let ids: Vec<&str> = page.iter().map(|item| item.listed.id.as_str()).collect();
-        let mut standing: BTreeMap<String, Vec<LatestFact>> = BTreeMap::new();
+        let mut latest_facts: BTreeMap<String, Vec<LatestFact>> = BTreeMap::new();
         for (of, id, fact) in facts::on(conn, &ids)? {
             if of == kind {
-                standing.entry(id).or_default().push(fact);
+                latest_facts.entry(id).or_default().push(fact);
             }
         }
         let mut found = Vec::new();
         for item in page {
-            let facts = standing.get(&item.listed.id).map_or(&[][..], Vec::as_slice);
-            found.extend(against(conn, &self.claims, facts, said, self.directory_id, self.at, item)?);
+            let facts = latest_facts.get(&item.listed.id).map_or(&[][..], Vec::as_slice);
+            found.extend(against(conn, &self.claims, facts, statement, self.directory_id, self.at, item)?);
         }
         Ok(found)
     }

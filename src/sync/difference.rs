@@ -9,7 +9,7 @@ use super::{
 use crate::{
     broker::{
         Source,
-        api::{self, Said},
+        api::{self, ListStatement},
     },
     db::Conn,
     decide::{
@@ -21,17 +21,17 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// A difference that takes access away, with the delivery that says so.
+/// A difference with the delivery that repairs it. Many of them take access away.
 pub struct Loss {
     pub difference: Difference,
     pub body: String,
-    /// Who loses, and whether it is all access or only what comes from a role or a group.
+    /// The user who loses access or a role.
     pub user_id: Option<String>,
     pub is_access: bool,
-    /// It follows from absence, and not from what was said.
+    /// The object is absent from the list, so the list does not state the loss itself.
     pub by_absence: bool,
-    /// No row shows it, so it is no difference: a membership of somebody who is gone. It ends all the same, so that nobody
-    /// returns with it.
+    /// The membership of a deleted user. It is in no row, so it is not reported as a difference. It ends, so that it
+    /// does not return with the user.
     pub is_hidden: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn delivery(body: &str, now: Timestamp) -> Delivery {
     Delivery::new(Source::LISTS, body.as_bytes().to_vec().into(), now)
 }
 
-/// The object as it was last told of, or as little as a removal needs.
+/// The object from its last delivery, or the minimum that a removal needs.
 pub(super) fn known(
     conn: &mut Conn,
     fact: &LatestFact,
@@ -57,8 +57,8 @@ pub(super) fn known(
     Ok(serde_json::json!({ "id": id, "directory_id": directory_id, "organization_id": organization }))
 }
 
-/// What an observation says of one entity, without its kind.
-struct CausingFact {
+/// The statement of an observation about one entity, without its kind.
+struct ListedFact {
     version: fact::Version,
     live: bool,
     digest: i64,
@@ -66,19 +66,19 @@ struct CausingFact {
     roles: Vec<String>,
 }
 
-/// The digest as it would stand for `standing`.
-fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<CausingFact> {
+/// Computes the digest with the version of `latest`, so that only contents are compared.
+fn listed_fact(observation: Observation, latest: Option<&LatestFact>) -> Option<ListedFact> {
     fn of<T: serde::Serialize>(
         mut fact: fact::Fact<T>,
         scope: Option<fact::Scope>,
-        standing: Option<&LatestFact>,
+        latest: Option<&LatestFact>,
         roles: impl Fn(&T) -> Vec<String>,
-    ) -> CausingFact {
+    ) -> ListedFact {
         let version = fact.version.clone();
-        if let Some(standing) = standing {
-            fact.version = standing.version.clone();
+        if let Some(latest) = latest {
+            fact.version = latest.version.clone();
         }
-        CausingFact {
+        ListedFact {
             version,
             live: fact.live,
             digest: digest(&fact),
@@ -87,10 +87,10 @@ fn spoken(observation: Observation, standing: Option<&LatestFact>) -> Option<Cau
         }
     }
     match observation {
-        Observation::Organization(fact) => Some(of(fact, None, standing, |_| Vec::new())),
-        Observation::Directory { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
-        Observation::User { scope, fact } => Some(of(fact, Some(scope), standing, |user| user.roles.clone())),
-        Observation::Group { scope, fact } => Some(of(fact, Some(scope), standing, |_| Vec::new())),
+        Observation::Organization(fact) => Some(of(fact, None, latest, |_| Vec::new())),
+        Observation::Directory { scope, fact } => Some(of(fact, Some(scope), latest, |_| Vec::new())),
+        Observation::User { scope, fact } => Some(of(fact, Some(scope), latest, |user| user.roles.clone())),
+        Observation::Group { scope, fact } => Some(of(fact, Some(scope), latest, |_| Vec::new())),
         Observation::Membership { .. } => None,
     }
 }
@@ -102,28 +102,28 @@ fn read(body: &str) -> Option<Observation> {
     }
 }
 
-/// The difference between a listed object and the fact that stands, and whether it takes something away.
+/// The difference between a listed object and the stored fact, and whether it takes something away.
 pub(super) fn against(
     conn: &mut Conn,
     claims: &[OwnershipClaim],
     facts: &[LatestFact],
-    said: Said,
+    statement: ListStatement,
     directory_id: &str,
     at: Timestamp,
     item: &Item,
 ) -> diesel::QueryResult<Option<(Loss, bool)>> {
     let (id, raw) = (&item.listed.id, item.raw.get());
-    let body = api::observed(said, directory_id, id, at, None, raw);
+    let body = api::observed(statement, directory_id, id, at, None, raw);
     let new = || read(&body);
-    let Some(fresh) = new().and_then(|observation| spoken(observation, None)) else { return Ok(None) };
+    let Some(fresh) = new().and_then(|observation| listed_fact(observation, None)) else { return Ok(None) };
     let is_claim = |fact: &&LatestFact| {
         claims.iter().any(|claim| claim.id == fact.claim_id && claim.organization_id == fresh.organization_id)
-            || (fact.claim_id == crate::decide::state::NO_CLAIM && said == Said::Organization)
+            || (fact.claim_id == crate::decide::state::NO_CLAIM && statement == ListStatement::Organization)
     };
-    let name = match said {
-        Said::Organization => "organization",
-        Said::Directory => "directory",
-        Said::Group => "group",
+    let name = match statement {
+        ListStatement::Organization => "organization",
+        ListStatement::Directory => "directory",
+        ListStatement::Group => "group",
         _ => "user",
     };
     let shown = |live: bool| match (name, live) {
@@ -149,40 +149,40 @@ pub(super) fn against(
         by_absence: false,
         is_hidden: false,
     };
-    let Some(standing) = facts.iter().find(is_claim) else {
-        let cause = format!("never heard of; the event of {missed} was missed, or is of before this service");
+    let Some(latest) = facts.iter().find(is_claim) else {
+        let cause = format!("unknown here; the event of {missed} was missed, or is older than this service");
         return Ok(Some((loss("unknown".to_owned(), cause, body.clone(), false), false)));
     };
-    if standing.version.emitted > at {
+    if latest.version.emitted > at {
         return Ok(None);
     }
-    let Some(said_now) = new().and_then(|observation| spoken(observation, Some(standing))) else {
+    let Some(listed_now) = new().and_then(|observation| listed_fact(observation, Some(latest))) else {
         return Ok(None);
     };
-    if standing.live == said_now.live && standing.digest == said_now.digest && standing.revealed_by.is_some()
-    {
+    if latest.live == listed_now.live && latest.digest == listed_now.digest && latest.revealed_by.is_some() {
         return Ok(None);
     }
-    let not_before = (standing.version.at > fresh.version.at).then_some(standing.version.at);
-    let body = api::observed(said, directory_id, id, at, not_before, raw);
-    let ends = standing.live && !said_now.live;
-    let before = queue::bodies(conn, &[standing.inbox_id])?.into_iter().next();
+    let not_before = (latest.version.at > fresh.version.at).then_some(latest.version.at);
+    let body = api::observed(statement, directory_id, id, at, not_before, raw);
+    let ends = latest.live && !listed_now.live;
+    let before = queue::bodies(conn, &[latest.inbox_id])?.into_iter().next();
     let before = before.and_then(|(_, source, body)| roles_of(&source, &body, id)).unwrap_or_default();
-    let loses_role = said_now.live && before.iter().any(|role| !said_now.roles.contains(role));
-    let tables = match (standing.live == said_now.live, loses_role || before != said_now.roles) {
+    let loses_role = listed_now.live && before.iter().any(|role| !listed_now.roles.contains(role));
+    let tables = match (latest.live == listed_now.live, loses_role || before != listed_now.roles) {
         (true, true) => format!("roles {}", before.join(", ")),
-        (true, false) => format!("{}, with other content", shown(standing.live)),
-        (false, _) => shown(standing.live).to_owned(),
+        (true, false) => format!("{}, with different content", shown(latest.live)),
+        (false, _) => shown(latest.live).to_owned(),
     };
-    let cause = format!("the event of {missed} was missed; said last at {}", standing.version.emitted);
+    let cause = format!("the event of {missed} was missed; last event at {}", latest.version.emitted);
     let mut found = loss(tables, cause, body, ends);
-    if loses_role || before != said_now.roles {
-        found.difference.broker = format!("{}, roles {}", found.difference.broker, said_now.roles.join(", "));
+    if loses_role || before != listed_now.roles {
+        found.difference.broker =
+            format!("{}, roles {}", found.difference.broker, listed_now.roles.join(", "));
     }
     Ok(Some((found, is_user && (ends || loses_role))))
 }
 
-/// The roles that a kept delivery names for a user.
+/// The roles of a user in a stored delivery.
 fn roles_of(source: &str, body: &[u8], id: &str) -> Option<Vec<String>> {
     let Ok(Reading::Fact(observation, _)) = Source::named(source)?.read(body) else { return None };
     let user = match *observation {

@@ -1,20 +1,20 @@
-//! A list, page by page, to its end or to what broke it off.
+//! Reads a list page by page, to its end or to the first failure.
 
 use serde_json::value::RawValue;
 
 use super::client::{ApiError, Client};
 use crate::broker::api::{Listed, Page, Question};
 
-/// More pages than the largest directory has; whatever answers so much goes in a circle.
+/// More pages than the largest directory has. A server with more pages repeats them.
 const MOST_PAGES: u32 = 200_000;
 
-/// An object of a list: as it was written, and what is known of it at once.
+/// An object of a list: the original text, and the fields that all objects have.
 pub struct Item {
     pub listed: Listed,
     pub raw: Box<RawValue>,
 }
 
-/// Gives each page to `take`. An error means that the list is not complete, whatever was taken of it.
+/// Gives each page to `take`. After an error the list is incomplete, even if pages were taken.
 pub fn read<E: From<ApiError>>(
     client: &Client,
     question: impl Fn(Option<&str>) -> Question,
@@ -29,18 +29,18 @@ pub fn read<E: From<ApiError>>(
         match next {
             None => return Ok(()),
             Some(_) if is_empty => return Ok(()),
-            next if next == after => return Err(circle().into()),
+            next if next == after => return Err(endless().into()),
             next => after = next,
         }
     }
-    Err(circle().into())
+    Err(endless().into())
 }
 
-fn circle() -> ApiError {
-    ApiError::Unreadable("the list does not come to its end".to_owned())
+fn endless() -> ApiError {
+    ApiError::Unreadable("the pages of the list repeat without an end".to_owned())
 }
 
-/// One that cannot be read would otherwise seem absent.
+/// An object that cannot be read would seem absent, so it is an error.
 fn items(page: Page) -> Result<Vec<Item>, ApiError> {
     let item = |raw: Box<RawValue>| match Listed::of(raw.get()) {
         Some(listed) if !listed.id.is_empty() => Ok(Item { listed, raw }),

@@ -1,4 +1,4 @@
-//! What takes access away: weighed by the guard as one batch, before any of it enters the inbox.
+//! Stores losses in the inbox. The guard weighs all of them together before that.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,8 @@ use crate::{
 
 const STEP: usize = 1_000;
 
-/// All of it, or nothing. Where the guard would hold it as a whole, each part is held when it is applied.
+/// Stores all losses, or none. When the guard would hold them as a whole, it holds each part of them later when that
+/// part is applied.
 pub(super) fn append(
     database: &Database,
     rules: &Rules,
@@ -28,14 +29,14 @@ pub(super) fn append(
     let deliveries: Vec<_> = losses.iter().map(|loss| delivery(&loss.body, now)).collect();
     database.write_serialized(|conn| {
         announce(conn, rules, directory, losses, now)?;
-        for some in deliveries.chunks(STEP) {
-            append_within(conn, some)?;
+        for chunk in deliveries.chunks(STEP) {
+            append_within(conn, chunk)?;
         }
         Ok(())
     })
 }
 
-/// Batches of the applier may be smaller than this one; so what is to come is counted before.
+/// The applier may apply the losses in several smaller batches. So they are added to the guard's count before.
 fn announce(
     conn: &mut Serialized<'_>,
     rules: &Rules,
@@ -62,7 +63,7 @@ fn announce(
     Ok(())
 }
 
-/// How many would lose access, or may lose a privileged role.
+/// The number of people who would lose access, or may lose a privileged role.
 fn losing(conn: &mut Conn, rules: &Rules, directory: &Key, losses: &[Loss]) -> Result<u64, DbError> {
     let of = |access: bool| -> BTreeSet<&String> {
         losses
@@ -74,8 +75,8 @@ fn losing(conn: &mut Conn, rules: &Rules, directory: &Key, losses: &[Loss]) -> R
     let (access, other) = (of(true), of(false));
     let all: Vec<Key> = access.union(&other).map(|id| (directory.0.clone(), (*id).clone())).collect();
     let mut count = 0;
-    for some in all.chunks(STEP) {
-        let losing = users::shown(conn, some)?.into_iter().filter(|row| {
+    for chunk in all.chunks(STEP) {
+        let losing = users::current(conn, chunk)?.into_iter().filter(|row| {
             let mapping = rules.mapping.of(&row.tenant_id);
             row.active
                 && (access.contains(&row.id) || row.held.iter().any(|role| mapping.is_privileged(role)))
@@ -85,7 +86,7 @@ fn losing(conn: &mut Conn, rules: &Rules, directory: &Key, losses: &[Loss]) -> R
     Ok(count)
 }
 
-/// Those of them that the guard holds, after they were applied.
+/// The people whose losses the guard holds after they were applied.
 pub(super) fn held(
     database: &Database,
     tenant_id: &str,
@@ -95,8 +96,8 @@ pub(super) fn held(
     let keys: Vec<Key> = ids.into_iter().map(|id| (tenant_id.to_owned(), id.clone())).collect();
     database.read(|conn| {
         let mut held = BTreeSet::new();
-        for some in keys.chunks(STEP) {
-            held.extend(held_users::live(conn, some)?.into_iter().map(|entry| entry.user_id));
+        for chunk in keys.chunks(STEP) {
+            held.extend(held_users::live(conn, chunk)?.into_iter().map(|entry| entry.user_id));
         }
         Ok(held)
     })

@@ -1,4 +1,4 @@
-//! The members of one group, as listed, against the memberships that stand.
+//! Compares the listed members of one group with the stored memberships.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use super::{
     report::{Difference, Done},
 };
 use crate::{
-    broker::api::{self, Question, Said},
+    broker::api::{self, ListStatement, Question},
     db::{Conn, DbError},
     decide::fact::EntityKind,
     runtime::clock::Timestamp,
@@ -28,7 +28,7 @@ pub(super) fn compare(
     group: &str,
 ) -> Result<(), CompareError> {
     let claim_ids = comparing.claim_ids();
-    let standing: BTreeMap<String, Known> = comparing.database.read::<_, DbError>(|conn| {
+    let known_members: BTreeMap<String, Known> = comparing.database.read::<_, DbError>(|conn| {
         let ended = facts::on(conn, &[group_id])?
             .into_iter()
             .filter(|(kind, _, fact)| *kind == EntityKind::Group && claim_ids.contains(&fact.claim_id))
@@ -55,13 +55,14 @@ pub(super) fn compare(
         |after| Question::members(directory_id, group_id, after),
         |page| {
             comparing.report.memberships += page.len() as u64;
-            let joined = page.iter().filter_map(|item| joined(comparing, group_id, group, &standing, item));
+            let joined =
+                page.iter().filter_map(|item| joined(comparing, group_id, group, &known_members, item));
             let joined: Vec<(Loss, bool)> = joined.map(|gain| (gain, false)).collect();
             seen.extend(page.into_iter().map(|item| item.listed.id));
-            comparing.keep(joined)
+            comparing.add_found(joined)
         },
     )?;
-    let gone: Vec<&str> = standing
+    let gone: Vec<&str> = known_members
         .iter()
         .filter(|(id, known)| known.added && known.at <= comparing.at && !seen.contains(*id))
         .map(|(id, _)| id.as_str())
@@ -71,11 +72,11 @@ pub(super) fn compare(
     }
     let mut left = comparing
         .database
-        .read::<_, DbError>(|conn| Ok(left(conn, comparing, group_id, group, &gone, &standing)?))?;
+        .read::<_, DbError>(|conn| Ok(left(conn, comparing, group_id, group, &gone, &known_members)?))?;
     if left.is_empty() {
         return Ok(());
     }
-    // As with people and groups: only absence from two readings counts.
+    // As for people and groups: a member is absent only when two readings lack it.
     let again = absent::listed(comparing, |after| Question::members(directory_id, group_id, after))?;
     left.retain(|loss| loss.user_id.as_ref().is_none_or(|id| !again.contains(id)));
     comparing.losses.extend(left);
@@ -86,21 +87,21 @@ fn joined(
     comparing: &Comparing<'_>,
     group_id: &str,
     group: &str,
-    standing: &BTreeMap<String, Known>,
+    known_members: &BTreeMap<String, Known>,
     item: &Item,
 ) -> Option<Loss> {
     let user_id = &item.listed.id;
-    let known = standing.get(user_id);
-    // A fact of after the list knows better.
+    let known = known_members.get(user_id);
+    // The stored fact is newer than the list.
     if known.is_some_and(|known| known.added || known.at > comparing.at) {
         return None;
     }
     let (directory_id, at) = (comparing.directory_id, comparing.at);
     let id = format!("{group_id} {user_id}");
-    let since = known.map_or_else(|| "never heard of".to_owned(), |known| format!("removed at {}", known.at));
+    let since = known.map_or_else(|| "unknown here".to_owned(), |known| format!("removed at {}", known.at));
     Some(Loss {
         body: api::observed(
-            Said::Member,
+            ListStatement::Member,
             directory_id,
             &id,
             at,
@@ -122,20 +123,20 @@ fn joined(
     })
 }
 
-/// Memberships of people whom the list shows without access are out of sight and are left alone: a list of members may leave them
-/// out, and whoever comes back has them again.
+/// Returns the memberships that are absent from the list. A list of members may omit people without access, so their
+/// memberships remain: a person who returns has them again.
 fn left(
     conn: &mut Conn,
     comparing: &Comparing<'_>,
     group_id: &str,
     group: &str,
     gone: &[&str],
-    standing: &BTreeMap<String, Known>,
+    known_members: &BTreeMap<String, Known>,
 ) -> diesel::QueryResult<Vec<Loss>> {
     let mut found = Vec::new();
     let (directory_id, at) = (comparing.directory_id, comparing.at);
-    for some in gone.chunks(1_000) {
-        for (kind, user_id, fact) in facts::on(conn, some)? {
+    for chunk in gone.chunks(1_000) {
+        for (kind, user_id, fact) in facts::on(conn, chunk)? {
             let here = comparing.claims.iter().any(|claim| claim.id == fact.claim_id);
             if kind != EntityKind::User || !here || comparing.is_without_access(&user_id) {
                 continue;
@@ -143,10 +144,10 @@ fn left(
             let user = api::aged(known(conn, &fact, &user_id, directory_id, &comparing.claims)?).to_string();
             let is_hidden = !fact.live && !comparing.is_listed(&user_id);
             let id = format!("{group_id} {user_id}");
-            let since = standing.get(&user_id).map_or(at, |known| known.at);
+            let since = known_members.get(&user_id).map_or(at, |known| known.at);
             found.push(Loss {
                 body: api::observed(
-                    Said::MemberGone,
+                    ListStatement::MemberGone,
                     directory_id,
                     &id,
                     at,

@@ -1,4 +1,4 @@
-//! What webhooks missed: events that were read from the API and that no webhook brought in time.
+//! Missed webhooks: events that were read from the API, and that no webhook delivered in time.
 
 use diesel::QueryResult;
 
@@ -9,7 +9,7 @@ use crate::{
     tables::{polled_events, properties},
 };
 
-/// A webhook that comes later than this after the event was read counts as missed.
+/// A webhook that arrives later than this after its event was read counts as missed.
 const PATIENCE_SECONDS: i64 = 600;
 
 const TOTAL: &str = "events_missed";
@@ -19,11 +19,11 @@ const AWAY: &str = "webhooks_away_since";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     pub total: i64,
-    /// Since when webhooks do not arrive at all.
+    /// The time since which no webhook arrives at all.
     pub away_since: Option<Timestamp>,
 }
 
-/// What has become known just now.
+/// The news of one look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     pub missed: usize,
@@ -31,7 +31,7 @@ pub struct Settled {
     pub is_back: bool,
 }
 
-fn keep(conn: &mut Conn, name: &str, value: Option<i64>) -> QueryResult<()> {
+fn store(conn: &mut Conn, name: &str, value: Option<i64>) -> QueryResult<()> {
     match value {
         Some(value) => properties::set(conn, name, &value.to_string()),
         None => properties::unset(conn, name),
@@ -45,22 +45,22 @@ pub fn known(conn: &mut Conn) -> QueryResult<Known> {
     })
 }
 
-/// Counts what is missed by now. `last` is when this process received its last webhook; of several processes the newest counts.
+/// Counts missed events. `last` is the time of this process's last webhook. The newest time of all processes is stored.
 pub fn settle(database: &Database, last: Option<Timestamp>, now: Timestamp) -> Result<Settled, DbError> {
     database.write(|conn| {
         let (missed, oldest) = polled_events::take_missed(conn, now.plus_seconds(-PATIENCE_SECONDS))?;
         let known_last = properties::number(conn, LAST)?.map(Timestamp::from_micros);
         let newest = known_last.max(last);
         if newest != known_last {
-            keep(conn, LAST, newest.map(Timestamp::micros))?;
+            store(conn, LAST, newest.map(Timestamp::micros))?;
         }
         if missed > 0 {
             let total = properties::number(conn, TOTAL)?.unwrap_or_default();
-            keep(conn, TOTAL, Some(total.saturating_add(i64::try_from(missed).unwrap_or(i64::MAX))))?;
+            store(conn, TOTAL, Some(total.saturating_add(i64::try_from(missed).unwrap_or(i64::MAX))))?;
         }
         let away = properties::number(conn, AWAY)?.map(Timestamp::from_micros);
         let settled = match (away, oldest) {
-            // None came since the oldest of them was read.
+            // No webhook arrived since the oldest missed event was read.
             (None, Some(oldest)) if newest.is_none_or(|newest| newest < oldest) => {
                 Settled { missed, went_away: Some(newest.unwrap_or(oldest)), is_back: false }
             }
@@ -69,19 +69,19 @@ pub fn settle(database: &Database, last: Option<Timestamp>, now: Timestamp) -> R
             }
             _ => Settled { missed, ..Settled::default() },
         };
-        // State and notice change in one transaction: told once.
-        let mut told = None;
+        // State and notice change in one transaction, so the operator is notified once.
+        let mut notices = None;
         if let Some(since) = settled.went_away {
-            keep(conn, AWAY, Some(since.micros()))?;
-            told = Some(WebhooksAway { since: since.micros(), back_at: None });
+            store(conn, AWAY, Some(since.micros()))?;
+            notices = Some(WebhooksAway { since: since.micros(), back_at: None });
         }
         if settled.is_back {
-            keep(conn, AWAY, None)?;
+            store(conn, AWAY, None)?;
             let since = away.unwrap_or(now).micros();
-            told = Some(WebhooksAway { since, back_at: newest.map(Timestamp::micros) });
+            notices = Some(WebhooksAway { since, back_at: newest.map(Timestamp::micros) });
         }
-        let told: Vec<Notice> = told.into_iter().map(Notice::WebhooksAway).collect();
-        outbox::enqueue(conn, &told, now)?;
+        let notices: Vec<Notice> = notices.into_iter().map(Notice::WebhooksAway).collect();
+        outbox::enqueue(conn, &notices, now)?;
         Ok(settled)
     })
 }

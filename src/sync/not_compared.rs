@@ -1,5 +1,5 @@
-//! Directories that were not compared with the broker's lists for too long: the operator is notified once, and once when it is
-//! over.
+//! Notifies the operator once of directories that were not compared with the broker's lists for too long, and once when
+//! they are compared again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ const NOTIFIED: &str = "not_compared";
 
 type Times = BTreeMap<String, Timestamp>;
 
-/// What has become known just now.
+/// The changes since the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Not compared since then.
+    /// Directories that are late now, with the time of their last comparison.
     pub late: Times,
-    /// Compared again at that time.
+    /// Directories that were compared again, with the time of it.
     pub over: Times,
-    /// Deleted since; nothing is said of them.
+    /// Directories that were deleted while late. They cause no notice.
     gone: BTreeSet<String>,
 }
 
@@ -34,7 +34,7 @@ impl Changes {
         self.late.is_empty() && self.over.is_empty() && self.gone.is_empty()
     }
 
-    /// `compared` has each directory that is there; one that was compared before `limit` is late. Pure.
+    /// `compared` has all directories that exist. A directory that was compared before `limit` is late. Pure.
     fn between(notified: &Times, compared: &Times, limit: Timestamp) -> Self {
         let is_late = |at: &Timestamp| *at < limit;
         let all = compared.iter().map(|(id, at)| (id.clone(), *at));
@@ -52,7 +52,7 @@ impl Changes {
     }
 }
 
-/// Notifies the operator of what has changed. Complete comparisons count.
+/// Notifies the operator of the changes. Only complete comparisons count.
 pub fn look(database: &Database, alarm_hours: u32, now: Timestamp) -> Result<Changes, DbError> {
     let limit = now.plus_seconds(-i64::from(alarm_hours) * 3_600);
     let changes = |conn: &mut Conn| {
@@ -63,7 +63,7 @@ pub fn look(database: &Database, alarm_hours: u32, now: Timestamp) -> Result<Cha
     if database.read(changes)?.1.are_none() {
         return Ok(Changes::default());
     }
-    // State and notices change in one transaction: notified once, whichever process is faster.
+    // State and notices change in one transaction, so only one process notifies the operator.
     database.write(|conn| {
         let (notified, changes) = changes(conn)?;
         let mut notices = Vec::with_capacity(changes.late.len() + changes.over.len());
@@ -88,12 +88,13 @@ pub fn look(database: &Database, alarm_hours: u32, now: Timestamp) -> Result<Cha
         }
         let notices: Vec<Notice> = notices.into_iter().map(Notice::NotCompared).collect();
         outbox::enqueue(conn, &notices, now)?;
-        keep(conn, changes.apply(notified))?;
+        store(conn, changes.apply(notified))?;
         Ok(changes)
     })
 }
 
-/// When each directory was last compared completely. One that never was counts from the first start with an API key.
+/// The time of each directory's last complete comparison. For a directory without one, the time of the first start with
+/// an API key.
 fn compared(conn: &mut Conn) -> QueryResult<Times> {
     let Some(since) = runs::since(conn)? else { return Ok(Times::new()) };
     let completed = comparisons::completed(conn)?;
@@ -110,12 +111,12 @@ fn notified(conn: &mut Conn) -> QueryResult<Times> {
     Ok(known.into_iter().map(|(id, at)| (id, Timestamp::from_micros(at))).collect())
 }
 
-fn keep(conn: &mut Conn, notified: Times) -> QueryResult<()> {
+fn store(conn: &mut Conn, notified: Times) -> QueryResult<()> {
     if notified.is_empty() {
         return properties::unset(conn, NOTIFIED);
     }
     let known: BTreeMap<String, i64> = notified.into_iter().map(|(id, at)| (id, at.micros())).collect();
-    // Texts and numbers: writing them cannot fail.
+    // The value has only texts and numbers, so this cannot fail.
     properties::set(conn, NOTIFIED, &serde_json::to_string(&known).unwrap_or_default())
 }
 

@@ -1,4 +1,4 @@
-//! Organizations and directories themselves, which are compared before their people.
+//! Compares organizations and directories. This comes before the comparison of their people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,15 @@ use super::{
     subjects::Subject,
 };
 use crate::{
-    broker::api::{Question, Said},
+    broker::api::{ListStatement, Question},
     db::DbError,
     decide::{fact::EntityKind, state::NO_CLAIM, tenant},
     tables::{claims, facts},
 };
 
 impl Reconcile<'_> {
-    /// Organizations and directories themselves, before their people: a person needs a place.
+    /// Compares organizations and directories themselves, before their people: the row of a person needs its
+    /// directory's tenant.
     pub(super) fn context(&self, subjects: &[Subject]) -> Result<Vec<Report>, ReconcileError> {
         let Some(at) = self.client.broker_now() else { return Err(ApiError::NoDate.into()) };
         let tenants: BTreeSet<&str> = subjects.iter().map(|subject| subject.tenant_id.as_str()).collect();
@@ -33,19 +34,19 @@ impl Reconcile<'_> {
         let mut found: Vec<(String, Loss)> = Vec::new();
         self.database.read::<_, DbError>(|conn| {
             let ids: Vec<&str> = organizations.iter().map(|item| item.listed.id.as_str()).collect();
-            let standing: Vec<_> = facts::on(conn, &ids)?
+            let latest_facts: Vec<_> = facts::on(conn, &ids)?
                 .into_iter()
                 .filter(|(kind, _, fact)| *kind == EntityKind::Organization && fact.claim_id == NO_CLAIM)
                 .collect();
             for item in &organizations {
-                let facts: Vec<_> = standing
+                let facts: Vec<_> = latest_facts
                     .iter()
                     .filter(|(_, id, _)| *id == item.listed.id)
                     .map(|(_, _, w)| w.clone())
                     .collect();
                 let tenant_id = tenant::of_organization(&item.listed.id).into_owned();
                 let home = subjects.iter().find(|subject| subject.tenant_id == tenant_id);
-                let difference = against(conn, &[], &facts, Said::Organization, "", at, item)?;
+                let difference = against(conn, &[], &facts, ListStatement::Organization, "", at, item)?;
                 let home = home.map(|home| home.directory_id.clone());
                 found.extend(home.zip(difference.map(|(loss, _)| loss)));
             }
@@ -58,7 +59,8 @@ impl Reconcile<'_> {
                     .filter(|(kind, _, _)| *kind == EntityKind::Directory)
                     .map(|(_, _, fact)| fact)
                     .collect();
-                let difference = against(conn, &claims, &facts, Said::Directory, directory_id, at, item)?;
+                let difference =
+                    against(conn, &claims, &facts, ListStatement::Directory, directory_id, at, item)?;
                 found.extend(difference.map(|(loss, _)| (directory_id.to_owned(), loss)));
             }
             Ok(())

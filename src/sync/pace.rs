@@ -1,12 +1,13 @@
-//! When the next request may be made: so many a second for the key, so many for each directory. Pure: time is passed in.
+//! Decides when the next request may be made: a rate for the key, and one for each directory. Pure: time is an
+//! argument.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-/// The spacing is a little more than that of the limit, because requests take different times to arrive. A refused request costs
-/// a second, so less slack made a comparison slower.
+/// The spacing is a little longer than the limit requires, because the travel time of requests varies. A refused
+/// request costs a second, so a comparison with less slack was slower.
 const SLACK: f64 = 1.06;
 
 pub struct Pace {
@@ -30,7 +31,7 @@ impl Pace {
         }
     }
 
-    /// Takes the next place in line and tells when it is.
+    /// Reserves the next time for a request, and returns it.
     pub fn place(&mut self, directory_id: Option<&str>, now: Instant) -> Instant {
         let mut at = self.next.map_or(now, |next| next.max(now));
         if let (Some(id), Some(spacing)) = (directory_id, self.of_directory) {
@@ -38,7 +39,7 @@ impl Pace {
             self.next_of.retain(|_, next| *next > now);
             self.next_of.insert(id.to_owned(), at + spacing);
         }
-        // One that waits for its directory leaves the key's next place to others.
+        // A request that waits for its directory leaves the key's next time to others.
         self.next = Some(self.next.map_or(now, |next| next.max(now)) + self.spacing);
         at
     }

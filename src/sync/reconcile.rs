@@ -1,4 +1,4 @@
-//! All directories, or some: compared, healed through the inbox, and put on record.
+//! Compares all directories, or some: repairs differences through the inbox, and records the result.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -18,7 +18,7 @@ use super::{
     subjects::{self, Subject, foreign},
 };
 use crate::{
-    broker::api::{self, Question, Said},
+    broker::api::{self, ListStatement, Question},
     db::{Database, DbError},
     decide::{Rules, fact::EntityKind},
     inbox::insert::append_within,
@@ -29,7 +29,8 @@ use crate::{
     tables::{claims, comparisons, facts},
 };
 
-/// Directories that are compared at once: one that is slow, or waits for its limit, holds up nobody else for long.
+/// The number of directories that are compared at once. A directory that is slow, or waits for its limit, does not
+/// delay the others for long.
 const AT_ONCE: usize = 4;
 
 /// The pause between two looks for something to apply.
@@ -39,9 +40,9 @@ const APPLY_EVERY: Duration = Duration::from_millis(250);
 pub enum ReconcileError {
     #[error("{0}")]
     Compare(#[from] CompareError),
-    #[error("what was read could not be applied: {0}")]
+    #[error("the stored differences could not be applied: {0}")]
     Apply(String),
-    #[error("{0} is not a directory that the API lists or the tables know")]
+    #[error("directory {0} is neither in the API's list nor in the tables")]
     UnknownDirectory(String),
 }
 
@@ -70,19 +71,19 @@ impl From<diesel::result::Error> for ReconcileError {
     }
 }
 
-/// Which of the directories are compared.
+/// The directories to compare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Which {
     #[default]
     All,
-    /// All except those that were compared to the end since then: a run that was interrupted goes on.
+    /// All except those whose comparison was complete since then: an interrupted run continues.
     Rest(Timestamp),
-    /// Those whose turn has come.
+    /// The directories that are due.
     Due(Schedule),
     Of(BTreeSet<String>),
 }
 
-/// When a directory was last compared, and when to the end.
+/// The time of each directory's last comparison, and of its last complete one.
 #[derive(Default)]
 struct Compared {
     last: BTreeMap<String, Timestamp>,
@@ -109,14 +110,14 @@ pub struct Reconcile<'a> {
     pub directory: Option<&'a str>,
     pub which: Which,
     pub dry_run: bool,
-    /// Applies all that waits, or waits until somebody else has.
+    /// Applies everything that waits, or waits until another process has applied it.
     pub settle: &'a (dyn Fn() -> Result<(), String> + Sync),
-    /// Told how many directories are done, of how many.
+    /// Called with the number of finished directories, and of all.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
 }
 
 impl Reconcile<'_> {
-    /// Reports in the order of tenants and directories.
+    /// Returns reports in the order of tenants and directories.
     pub fn run(&self) -> Result<Vec<Report>, ReconcileError> {
         self.settled()?;
         let listed = self.listed()?;
@@ -171,13 +172,13 @@ impl Reconcile<'_> {
         Ok(reports)
     }
 
-    /// What the operator asked for.
-    pub(super) fn concerns(&self, tenant_id: &str, directory_id: &str) -> bool {
+    /// Whether the operator asked for this directory.
+    pub(super) fn is_requested(&self, tenant_id: &str, directory_id: &str) -> bool {
         self.tenant.is_none_or(|tenant| tenant == tenant_id)
             && self.directory.is_none_or(|directory| directory == directory_id)
     }
 
-    /// With the differences around it, and on record.
+    /// Adds the differences of the directory itself and its organization, and records the report.
     fn finished(&self, mut report: Report, context: &Mutex<Vec<Report>>) -> Result<Report, ReconcileError> {
         let before = {
             let mut context = context.lock();
@@ -197,8 +198,8 @@ impl Reconcile<'_> {
         if self.dry_run { Ok(()) } else { (self.settle)().map_err(ReconcileError::Apply) }
     }
 
-    /// Applies what the lists bring in while further pages are read, so that a large directory takes no longer than its
-    /// requests. A failure ends this alone: the comparison meets it again when it waits for the end of applying.
+    /// Applies stored differences while further pages are read, so that a large directory takes no longer than its
+    /// requests. A failure ends only this thread: the comparison fails, too, when it waits for the end of applying.
     fn apply_until(&self, finished: &Wake) {
         while !self.dry_run && !finished.is_stopping() && (self.settle)().is_ok() {
             finished.wait(APPLY_EVERY);
@@ -240,7 +241,7 @@ impl Reconcile<'_> {
         if !self.dry_run {
             if !losses.is_empty() {
                 let directory = (subject.tenant_id.clone(), subject.directory_id.clone());
-                // Those who came are there before anybody goes: the guard weighs who is active.
+                // New people are applied before losses: the guard counts the active people.
                 self.settled()?;
                 losses::append(self.database, self.rules, &directory, &losses, now)?;
             }
@@ -259,7 +260,8 @@ impl Reconcile<'_> {
         Ok(report)
     }
 
-    /// A directory that is known and not listed. The API is asked for it by name before it counts as deleted.
+    /// Compares a directory that is known and not listed. It counts as deleted only if the API does not know its id
+    /// either.
     fn gone(&self, subject: &Subject) -> Result<Report, ReconcileError> {
         let mut report = Report::of(&subject.tenant_id, &subject.directory_id);
         let at = self.client.broker_now();
@@ -274,7 +276,7 @@ impl Reconcile<'_> {
         }
         if error.status() != Some(404) {
             report.doubt(format!(
-                "the directory is not in the list of directories, and could not be asked for: {error}"
+                "the directory is not in the list of directories, and the API does not answer about it: {error}"
             ));
             return Ok(report);
         }
@@ -286,7 +288,7 @@ impl Reconcile<'_> {
                 if kind == EntityKind::Directory && fact.live && fact.version.emitted <= at {
                     let data = known(conn, &fact, &id, directory_id, &claims)?;
                     bodies.push(api::observed(
-                        Said::DirectoryGone,
+                        ListStatement::DirectoryGone,
                         directory_id,
                         &id,
                         at,
@@ -316,7 +318,7 @@ impl Reconcile<'_> {
         Ok(report)
     }
 
-    /// The key shows directories, and none of those that are known.
+    /// Reports for a key that lists none of the known directories.
     fn refused(
         &self,
         known: BTreeMap<String, String>,
@@ -326,7 +328,7 @@ impl Reconcile<'_> {
         let mut reports: Vec<Report> = known
             .into_iter()
             .filter(|(directory_id, tenant_id)| {
-                self.concerns(tenant_id, directory_id) && self.which.includes(directory_id, compared)
+                self.is_requested(tenant_id, directory_id) && self.which.includes(directory_id, compared)
             })
             .map(|(directory_id, tenant_id)| {
                 let mut report = Report::of(&tenant_id, &directory_id);

@@ -1,4 +1,4 @@
-//! The record of each comparison: in its table, and in the tenant's audit trail.
+//! Records each comparison in table `comparisons` and in the tenant's audit trail.
 
 use serde_json::json;
 
@@ -14,13 +14,13 @@ use crate::{
 };
 
 impl Reconcile<'_> {
-    /// The proof: in the table, and in the chain of the tenant.
+    /// Writes both records in one transaction for each hundred reports.
     pub(super) fn record(&self, reports: &[Report]) -> Result<(), ReconcileError> {
         let now = self.clock.now();
-        for some in reports.chunks(100) {
+        for chunk in reports.chunks(100) {
             self.database.write_serialized::<_, DbError>(|conn| {
-                let mut entries = Vec::with_capacity(some.len());
-                for report in some {
+                let mut entries = Vec::with_capacity(chunk.len());
+                for report in chunk {
                     comparisons::record(conn, &comparison(report, now))?;
                     let change = json!({
                         "complete": report.complete, "reason": report.reason, "compared_at": report.compared_at.map(|at| at.to_string()),
@@ -58,7 +58,7 @@ fn comparison(report: &Report, now: Timestamp) -> Comparison {
         differences: number(report.found),
         healed: number(report.healed),
         held: number(report.held),
-        // Texts and numbers: writing them cannot fail.
+        // The value has only texts and numbers, so this cannot fail.
         report: serde_json::to_string(&report.differences).unwrap_or_default(),
     }
 }

@@ -1,27 +1,27 @@
-//! What a comparison found: for people to read, for programs, and for the record.
+//! The result of a comparison, for people, programs and the record.
 
 use serde::Serialize;
 
 use crate::runtime::clock::Timestamp;
 
-/// Differences that are kept in full; more of them are counted only.
+/// The number of differences that are listed in full. Further ones are only counted.
 pub const MOST_NAMED: usize = 10_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub tenant_id: String,
     pub directory_id: String,
-    /// Whether what is absent from the lists is absent from the directory.
+    /// Whether absence from the lists proves absence from the directory.
     pub complete: bool,
-    /// Why not.
+    /// The reason when it does not.
     pub reason: Option<String>,
-    /// The instant that the lists stand for, by the broker's clock.
+    /// The time at which the lists are true, by the broker's clock.
     pub compared_at: Option<Timestamp>,
     pub people: u64,
     pub groups: u64,
     pub memberships: u64,
     pub differences: Vec<Difference>,
-    /// Counted where there are too many to name.
+    /// All differences, even those that are not listed.
     #[serde(skip)]
     pub found: u64,
     #[serde(skip)]
@@ -35,10 +35,10 @@ pub struct Difference {
     /// `organization`, `directory`, `user`, `group`, `membership`.
     pub kind: &'static str,
     pub id: String,
-    /// What the tables said, and what the broker says.
+    /// The state in the tables and the state in the lists.
     pub tables: String,
     pub broker: String,
-    /// Why they differ, with the time of what was missed.
+    /// Why they differ, with the time of the missed event.
     pub cause: String,
     pub done: Done,
 }
@@ -79,7 +79,7 @@ impl Report {
         }
     }
 
-    /// The first reason is told.
+    /// The first reason is reported.
     pub fn doubt(&mut self, reason: impl Into<String>) {
         self.complete = false;
         self.reason.get_or_insert(reason.into());

@@ -1,4 +1,4 @@
-//! Whether a failed request is made again, and when. Pure: time and chance are passed in.
+//! Decides whether and when a failed request is sent again. Pure: time and chance are arguments.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use chrono::DateTime;
 
 use crate::runtime::clock::Timestamp;
 
-/// A broker that asks for more gets this much, and is asked again.
+/// A longer `Retry-After` is shortened to this.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// A limit is no failure, so it is waited for longer.
+/// A rate limit is no failure, so it allows more attempts.
 const MOST_LIMITED: u32 = 20;
 const MOST_FAILURES: u32 = 5;
 
-/// Why there is no answer to use.
+/// Why there is no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// 429, with what `Retry-After` says.
+    /// Status 429, with the value of `Retry-After`.
     Limited(Option<String>),
-    /// 5xx, a time-out, a connection that broke.
+    /// Status 5xx, a timeout, or a broken connection.
     Broken,
 }
 
-/// How long to wait before the next attempt; `None` to give up. `attempt` counts from 1, `chance` is from 0 to 1.
+/// The pause before the next attempt, or `None` to stop. `attempt` counts from 1. `chance` is from 0 to 1.
 pub fn pause(
     failure: &Failure,
     attempt: u32,
@@ -42,12 +42,13 @@ pub fn pause(
         Failure::Limited(Some(text)) => asked(text, broker_now),
         _ => None,
     };
-    // Never less than asked for; and many who wait do not come back at one instant.
+    // Never shorter than the broker asks for. Chance spreads the clients, so that they do not return at the same
+    // moment.
     let pause = asked.unwrap_or(growing).max(growing).min(LONGEST_PAUSE);
     Some(pause.mul_f64(1.0 + chance.clamp(0.0, 1.0) / 4.0).min(LONGEST_PAUSE))
 }
 
-/// Seconds, or a date by the broker's clock.
+/// Parses seconds, or a date by the broker's clock.
 fn asked(text: &str, broker_now: Option<Timestamp>) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<u64>() {
@@ -57,7 +58,7 @@ fn asked(text: &str, broker_now: Option<Timestamp>) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
-/// A date as HTTP headers write it.
+/// Parses a date in the format of HTTP headers.
 pub fn date(text: &str) -> Option<Timestamp> {
     let date = DateTime::parse_from_rfc2822(text.trim()).ok()?;
     Some(Timestamp::from_micros(date.timestamp_micros()))
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_kept_as_seconds_or_as_a_date_and_never_longer_than_a_minute() {
+    fn retry_after_is_followed_as_seconds_or_as_a_date_but_never_longer_than_a_minute() {
         assert_eq!(seconds(Some("7"), 1), Some(7.0));
         assert_eq!(seconds(Some("Fri, 27 Nov 2026 16:00:09 GMT"), 1), Some(9.0));
         assert_eq!(seconds(Some("3600"), 1), Some(60.0));

@@ -1,4 +1,4 @@
-//! Automatic comparisons: one process at a time, of the directories whose turn has come.
+//! Automatic comparisons of the directories that are due. One process runs at a time.
 
 use diesel::QueryResult;
 
@@ -28,12 +28,12 @@ fn runs(conn: &mut Conn) -> QueryResult<Runs> {
     Ok(Runs { begun: time(conn, BEGUN)?, ended: time(conn, ENDED)? })
 }
 
-/// Since when there are automatic comparisons.
+/// The time since which there are automatic comparisons.
 pub fn since(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
     time(conn, SINCE)
 }
 
-/// Begins a run if one is due and no other process is at work.
+/// Begins a run when one is due and no other process runs one.
 pub fn begin(
     database: &Database,
     now: Timestamp,
@@ -47,7 +47,7 @@ pub fn begin(
     };
     let schedule = Schedule { every_seconds, since, now };
     let is_due = database.read::<_, DbError>(|conn| {
-        // Once an interval the list of directories is read in any case: some may be unknown here.
+        // The list of directories is read once in each interval, because it may contain new ones.
         if schedule.is_due("", seen.begun) {
             return Ok(true);
         }
@@ -68,7 +68,7 @@ pub fn begin(
     })
 }
 
-/// Others may begin the next one.
+/// Ends the run, so that other processes may begin the next one.
 pub fn end(database: &Database, now: Timestamp) -> Result<(), DbError> {
     database.write(|conn| Ok(set(conn, ENDED, now)?))
 }

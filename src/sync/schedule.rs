@@ -1,22 +1,22 @@
-//! When each directory is compared again; pure. Each has a place of its own in the interval, which follows from its id. So the
-//! comparisons are spread over the interval, and neither a restart nor another directory moves them.
+//! Decides when each directory is compared again; pure. A hash of its id gives each directory a slot in the interval.
+//! So the comparisons are spread over the interval, and neither a restart nor a new directory moves them.
 
 use sha2::{Digest, Sha256};
 
 use crate::runtime::clock::Timestamp;
 
-/// Places in an interval. Directories of one place are compared in one run, which reads the list of directories once.
-const PLACES: u64 = 48;
+/// Slots in an interval. One run compares all directories of a slot and reads the list of directories once.
+const SLOTS: u64 = 48;
 
-/// A run of another process that has not ended after this time is lost.
+/// A run of another process that has not ended after this time has crashed.
 const LOST_SECONDS: i64 = 3_600;
 
-/// Which directories are to be compared now.
+/// Decides which directories are compared now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub every_seconds: i64,
-    /// Since when there are automatic comparisons. A directory that was never compared counts as compared then, so the
-    /// first start leaves the import to `rosterd backfill`.
+    /// The time since which there are automatic comparisons. A directory that was never compared counts as compared at
+    /// that time, so that the import at the first start is left to `rosterd backfill`.
     pub since: Timestamp,
     pub now: Timestamp,
 }
@@ -24,25 +24,25 @@ pub struct Schedule {
 impl Schedule {
     /// `checked_at` is the end of the last comparison, complete or not.
     pub fn is_due(&self, directory_id: &str, checked_at: Option<Timestamp>) -> bool {
-        self.last_turn(directory_id) > checked_at.unwrap_or(self.since)
+        self.last_due(directory_id) > checked_at.unwrap_or(self.since)
     }
 
-    fn last_turn(&self, directory_id: &str) -> Timestamp {
+    fn last_due(&self, directory_id: &str) -> Timestamp {
         let every = self.every_seconds.max(1);
-        let offset = i64::try_from(place(directory_id)).unwrap_or_default() * every
-            / i64::try_from(PLACES).unwrap_or(i64::MAX);
+        let offset = i64::try_from(slot(directory_id)).unwrap_or_default() * every
+            / i64::try_from(SLOTS).unwrap_or(i64::MAX);
         let seconds = self.now.micros().div_euclid(1_000_000);
         let begun = (seconds - offset).div_euclid(every) * every;
         Timestamp::from_micros((begun + offset).saturating_mul(1_000_000))
     }
 }
 
-fn place(directory_id: &str) -> u64 {
+fn slot(directory_id: &str) -> u64 {
     let digest = Sha256::digest(directory_id.as_bytes());
-    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)) % PLACES
+    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)) % SLOTS
 }
 
-/// When the last run began and ended, by all processes of the database.
+/// The begin and end of the last run of all processes of the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
     pub begun: Option<Timestamp>,
@@ -50,8 +50,8 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Whether a process may begin a run. One that has just started continues a run that a crash cut short. If another
-    /// process is at work on it after all, some directories are compared twice, which changes nothing.
+    /// Whether a process may begin a run. A process that has just started continues a run that was interrupted by a
+    /// crash. If another process is running after all, some directories are compared twice. That changes nothing.
     pub fn is_free(self, now: Timestamp, has_just_started: bool) -> bool {
         let Some(begun) = self.begun else { return true };
         has_just_started || self.ended >= Some(begun) || now.seconds_since(begun) >= LOST_SECONDS
@@ -73,7 +73,7 @@ mod tests {
         Timestamp::from_millis(1_768_478_400_000).plus_seconds(seconds)
     }
 
-    /// When each directory is compared, with a look every minute except in pauses.
+    /// Simulates the times at which each directory is compared, with a look every minute except in pauses.
     fn compared(
         ids: &[String],
         every: i64,
@@ -118,7 +118,7 @@ mod tests {
                 let times = &found[id];
                 assert!(times[0] < every + LOOK, "seed {seed}: {times:?}");
                 assert!(times[1] - times[0] <= every + LOOK, "seed {seed}: {times:?}");
-                // The first may make up for a turn of before.
+                // The first comparison may be a late one.
                 for (one, next) in times[1..].iter().zip(&times[2..]) {
                     assert!((next - one - every).abs() <= LOOK, "seed {seed}: {times:?}");
                 }
@@ -132,13 +132,13 @@ mod tests {
         let mut dice = StdRng::seed_from_u64(7);
         let ids = ids(1_920, &mut dice);
         let found = compared(&ids, 6 * HOUR, 12 * HOUR, |_| false, &mut dice);
-        let mut in_turn: BTreeMap<i64, usize> = BTreeMap::new();
+        let mut in_slot: BTreeMap<i64, usize> = BTreeMap::new();
         for time in found.values().flatten().filter(|time| **time >= 6 * HOUR) {
-            *in_turn.entry(time / 450).or_default() += 1;
+            *in_slot.entry(time / 450).or_default() += 1;
         }
-        assert!(in_turn.len() >= 48, "{in_turn:?}");
-        // Forty on average.
-        assert!(in_turn.values().all(|n| *n <= 70), "{in_turn:?}");
+        assert!(in_slot.len() >= 48, "{in_slot:?}");
+        // The average is forty.
+        assert!(in_slot.values().all(|n| *n <= 70), "{in_slot:?}");
     }
 
     #[test]
@@ -152,15 +152,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_start_waits_and_a_comparison_by_hand_is_followed_by_the_next_turn() {
+    fn the_first_start_waits_and_a_manual_comparison_does_not_replace_the_scheduled_one() {
         let mut now = at(0);
         let first = Schedule { every_seconds: 6 * HOUR, since: now, now };
         assert!(!first.is_due("d", None));
-        let turns = (0..720).filter(|_| {
+        let due_looks = (0..720).filter(|_| {
             now = now.plus_seconds(LOOK);
             Schedule { now, ..first }.is_due("d", Some(now.plus_seconds(-LOOK)))
         });
-        assert_eq!(turns.count(), 2, "12 hours");
+        assert_eq!(due_looks.count(), 2, "12 hours");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Directories that have said nothing for days are compared with the broker's lists before anybody is notified. One that was
-//! compared completely is not silent. Of any other the administrators are notified, with the result.
+//! Compares directories that have sent nothing for days with the broker's lists before anybody is notified. A directory
+//! whose comparison was complete is not silent. The administrators are notified of any other, with the reason.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::{
     tables::directory_activity::{self, Silent},
 };
 
-/// In a mail to administrators there are no settings of this service.
+/// A mail to administrators does not name settings of this service.
 const NO_ANSWER: &str = "the broker did not answer";
 
-/// Compares the directories that are silent for so many `days`, with `compare`. Returns those that are still silent.
+/// Compares the directories that have been silent for `days` days, with `compare`. Returns those that are still silent.
 pub fn look(
     database: &Database,
     now: Timestamp,
@@ -44,7 +44,7 @@ pub fn look(
         let mut notices = Vec::with_capacity(after.len());
         for silent in &after {
             // Another process may have been faster.
-            if directory_activity::tell(conn, silent, now)? {
+            if directory_activity::mark_notified(conn, silent, now)? {
                 notices.push(Notice::silent(silent, days, Some(reason(silent))));
             }
         }

@@ -1,4 +1,4 @@
-//! Which directories are compared: those that the API lists, and those that the tables know.
+//! Collects the directories to compare: the listed ones and the known ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
     tables::{claims, facts},
 };
 
-/// A directory that is known, or listed, or both.
+/// A directory that is known, listed, or both.
 pub(super) struct Subject {
     pub(super) tenant_id: String,
     pub(super) directory_id: String,
@@ -42,7 +42,7 @@ pub(super) fn known(conn: &mut Conn) -> QueryResult<BTreeMap<String, String>> {
 
 impl Reconcile<'_> {
     pub(super) fn listed(&self) -> Result<Vec<Item>, ReconcileError> {
-        // The clock first: what is listed must not be older than the instant it stands for.
+        // The clock is read first: the lists must not be older than the time at which they count as true.
         self.client.page(&Question::clock())?;
         let mut listed = Vec::new();
         lists::read(self.client, Question::directories, |page| {
@@ -81,17 +81,16 @@ impl Reconcile<'_> {
             listed: None,
             is_disputed: false,
         }));
-        subjects.retain(|subject| self.concerns(&subject.tenant_id, &subject.directory_id));
+        subjects.retain(|subject| self.is_requested(&subject.tenant_id, &subject.directory_id));
         subjects
     }
 }
 
-/// A key that shows directories, but none of those the tables know, is most likely the key of another environment; and so is
-/// one that shows none at all.
+/// When none of the known directories is listed, the key probably belongs to another environment.
 pub(super) fn foreign(listed: &[Item], known: &BTreeMap<String, String>) -> Option<String> {
     let is_shared = listed.iter().any(|item| known.contains_key(&item.listed.id));
     (!known.is_empty() && !is_shared).then(|| {
-        "none of the directories of these tables is among those that the API key shows; is it the key of another environment?"
+        "the API key lists none of the directories in these tables; check whether it is the key of another environment"
             .to_owned()
     })
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The number of stored comparisons of one directory.
-const KEPT: i64 = 20;
+const MOST_STORED: i64 = 20;
 
 /// One comparison. Times are in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable)]
@@ -59,7 +59,7 @@ pub fn record(conn: &mut Conn, comparison: &Comparison) -> QueryResult<()> {
     let old: Vec<i64> = comparisons::table
         .filter(of)
         .order(comparisons::checked_at.desc())
-        .offset(KEPT)
+        .offset(MOST_STORED)
         .limit(100)
         .select(comparisons::checked_at)
         .load(conn)?;

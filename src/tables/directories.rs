@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(QueryableByName)]
-struct Shown {
+struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
@@ -47,23 +47,23 @@ pub fn people(conn: &mut Conn) -> QueryResult<HashMap<Key, i64>> {
 
 /// The kind of provider of each of these directories that has a row.
 pub fn providers(conn: &mut Conn, keys: &[Key]) -> QueryResult<HashMap<Key, Option<String>>> {
-    let shown: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+    let current: Vec<Row> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         "SELECT d.tenant_id, d.id, d.type AS provider FROM {rows} \
          JOIN directories d ON d.tenant_id = r.tenant_id AND d.id = r.id",
     )?;
-    Ok(shown.into_iter().map(|row| ((row.tenant_id, row.id), row.provider)).collect())
+    Ok(current.into_iter().map(|row| ((row.tenant_id, row.id), row.provider)).collect())
 }
 
 /// The display name of a directory.
 pub fn name(conn: &mut Conn, key: &Key) -> QueryResult<Option<String>> {
-    let shown: Vec<Shown> =
+    let current: Vec<Row> =
         Rows::of(std::slice::from_ref(key)).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
             conn,
             "SELECT d.tenant_id, d.id, d.name AS provider FROM {rows} \
              JOIN directories d ON d.tenant_id = r.tenant_id AND d.id = r.id",
         )?;
-    Ok(shown.into_iter().find_map(|row| row.provider))
+    Ok(current.into_iter().find_map(|row| row.provider))
 }
 
 /// The state of each of these directories that has a row.

@@ -62,12 +62,12 @@ pub fn silent_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<Silent
 }
 
 /// Records the notice, once until its next event. False if another process was faster.
-pub fn tell(conn: &mut Conn, silent: &Silent, now: Timestamp) -> QueryResult<bool> {
-    let untold = directory_activity::table
+pub fn mark_notified(conn: &mut Conn, silent: &Silent, now: Timestamp) -> QueryResult<bool> {
+    let not_notified = directory_activity::table
         .find(&silent.directory_id)
         .filter(directory_activity::heard_at.eq(silent.heard_at))
         .filter(directory_activity::told_at.is_null());
-    Ok(diesel::update(untold).set(directory_activity::told_at.eq(now.micros())).execute(conn)? > 0)
+    Ok(diesel::update(not_notified).set(directory_activity::told_at.eq(now.micros())).execute(conn)? > 0)
 }
 
 /// Those of these directories without an event since the notice about their silence.
@@ -125,4 +125,20 @@ pub fn end_first_sync(conn: &mut Conn, over: &FirstSync) -> QueryResult<bool> {
         .filter(directory_activity::first_sync_ends_at.eq(over.ends_at));
     let ended = directory_activity::first_sync_ends_at.eq(None::<i64>);
     Ok(diesel::update(unreported).set(ended).execute(conn)? > 0)
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// How many connected directories have had no event since the notice about their silence.
+pub fn silent(conn: &mut Conn) -> QueryResult<i64> {
+    let counted: Count = on_each!(conn, |c| sql_query(
+        "SELECT COUNT(*) AS count FROM directory_activity h JOIN directories d ON d.id = h.directory_id \
+         WHERE h.told_at IS NOT NULL AND d.state = 'active'"
+    )
+    .get_result(c))?;
+    Ok(counted.count)
 }

@@ -126,13 +126,13 @@ const FACT: Upsert<'_> = Upsert {
 
 /// A stored bearer: `idp_id`, address; time, event's time, event, whether it is a deletion, delivery of the latest
 /// fact; time, event, delivery of the newest event; earliest time, delivery of the earliest fact.
-type Kept = (Option<String>, Option<String>, i64, i64, String, bool, i64, i64, String, i64, i64, i64);
+type StoredBearer = (Option<String>, Option<String>, i64, i64, String, bool, i64, i64, String, i64, i64, i64);
 
 /// Reads the form that is written below.
 fn read_bearers(text: &str) -> Vec<Bearer> {
-    let kept: Vec<Kept> = serde_json::from_str(text).unwrap_or_default();
+    let stored: Vec<StoredBearer> = serde_json::from_str(text).unwrap_or_default();
     let time = Timestamp::from_micros;
-    let bearer = |kept: Kept| {
+    let bearer = |stored: StoredBearer| {
         let (
             idp_id,
             email_key,
@@ -141,61 +141,74 @@ fn read_bearers(text: &str) -> Vec<Bearer> {
             event,
             ends,
             inbox_id,
-            spoken_at,
-            spoken,
-            spoken_by,
+            last_event_at,
+            last_event,
+            last_event_by,
             first,
             first_by,
-        ) = kept;
+        ) = stored;
         Bearer {
             idp_id,
             email_key,
             newest: Version { at: time(at), emitted: time(emitted), event },
             ends,
             inbox_id,
-            spoken: (time(spoken_at), spoken),
-            spoken_by,
+            last_event: (time(last_event_at), last_event),
+            last_event_by,
             first: time(first),
             first_by,
         }
     };
-    kept.into_iter().map(bearer).collect()
+    stored.into_iter().map(bearer).collect()
 }
 
 fn write_bearers(bearers: &[Bearer]) -> Option<String> {
-    let kept = |bearer: &Bearer| -> Kept {
-        let Bearer { idp_id, email_key, newest, ends, inbox_id, spoken, spoken_by, first, first_by } =
+    let stored = |bearer: &Bearer| -> StoredBearer {
+        let Bearer { idp_id, email_key, newest, ends, inbox_id, last_event, last_event_by, first, first_by } =
             bearer.clone();
         let Version { at, emitted, event } = newest;
         let (at, emitted) = (at.micros(), emitted.micros());
-        let (spoken_at, spoken, first) = (spoken.0.micros(), spoken.1, first.micros());
-        (idp_id, email_key, at, emitted, event, ends, inbox_id, spoken_at, spoken, spoken_by, first, first_by)
+        let (last_event_at, last_event, first) = (last_event.0.micros(), last_event.1, first.micros());
+        (
+            idp_id,
+            email_key,
+            at,
+            emitted,
+            event,
+            ends,
+            inbox_id,
+            last_event_at,
+            last_event,
+            last_event_by,
+            first,
+            first_by,
+        )
     };
-    let kept: Vec<Kept> = bearers.iter().map(kept).collect();
+    let stored: Vec<StoredBearer> = bearers.iter().map(stored).collect();
     // Texts and numbers only, so serialization cannot fail.
-    if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
+    if stored.is_empty() { None } else { serde_json::to_string(&stored).ok() }
 }
 
 /// The newest fact before a deletion: time, event's time, event, delivery.
-type KeptBefore = Option<(i64, i64, String, i64)>;
+type StoredVersion = Option<(i64, i64, String, i64)>;
 
 /// Reads the form that is written below.
 fn read_deletion(text: &str) -> UserDeletion {
-    let kept: KeptBefore = serde_json::from_str(text).unwrap_or_default();
+    let stored: StoredVersion = serde_json::from_str(text).unwrap_or_default();
     let time = Timestamp::from_micros;
-    let before = kept.map(|(at, emitted, event, inbox_id)| {
+    let before = stored.map(|(at, emitted, event, inbox_id)| {
         (Version { at: time(at), emitted: time(emitted), event }, inbox_id)
     });
     UserDeletion { before }
 }
 
 fn write_deletion(deletion: &UserDeletion) -> String {
-    let kept: KeptBefore = deletion
+    let stored: StoredVersion = deletion
         .before
         .clone()
         .map(|(version, inbox_id)| (version.at.micros(), version.emitted.micros(), version.event, inbox_id));
     // Texts and numbers only, so serialization cannot fail.
-    serde_json::to_string(&kept).unwrap_or_default()
+    serde_json::to_string(&stored).unwrap_or_default()
 }
 
 /// Writes latest facts.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[derive(QueryableByName)]
-struct Shown {
+struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
@@ -33,13 +33,13 @@ struct Shown {
 }
 
 /// The rows of these groups.
-pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<GroupRow>> {
-    let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<GroupRow>> {
+    let rows: Vec<Row> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         "SELECT g.tenant_id, g.id, g.directory_id, g.name, g.digest FROM {rows} \
          JOIN groups g ON g.tenant_id = r.tenant_id AND g.id = r.id",
     )?;
-    let group = |Shown { tenant_id, id, directory_id, name, digest }| GroupRow {
+    let group = |Row { tenant_id, id, directory_id, name, digest }| GroupRow {
         tenant_id,
         id,
         directory_id,

@@ -57,7 +57,7 @@ fn entry(row: Row) -> HeldEntry {
     HeldEntry {
         hold_id: row.hold_id,
         lost: lost(&row.lost, &row.roles),
-        said: row.said,
+        cause_digest: row.said,
         decision: match row.state.as_str() {
             APPROVED => Decision::Approved,
             REJECTED => Decision::Rejected,
@@ -120,7 +120,7 @@ pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)], now: Timesta
         .integer("hold_id", |row| row.1)
         .text("lost", |row| row.0.lost.code())
         .text("roles", |row| row.2)
-        .integer("said", |row| row.0.said)
+        .integer("said", |row| row.0.cause_digest)
         .text("state", |_| "open")
         .integer("held_at", |_| now.micros())
         .optional_integer("decision_number", |_| None)
@@ -142,7 +142,7 @@ pub fn restate(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryR
         .text("tenant_id", |row| &row.0.tenant_id)
         .text("user_id", |row| &row.0.user_id)
         .integer("hold_id", |row| row.1)
-        .integer("said", |row| row.0.said)
+        .integer("said", |row| row.0.cause_digest)
         .execute(
             conn,
             "UPDATE held_users SET said = r.said FROM {rows} WHERE held_users.tenant_id = r.tenant_id \

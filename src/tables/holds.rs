@@ -203,7 +203,7 @@ pub fn due(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<i64>> {
 }
 
 /// (hold, tenant) of every hold that still holds a person.
-pub fn keeping(conn: &mut Conn) -> QueryResult<Vec<(i64, String)>> {
+pub fn with_people(conn: &mut Conn) -> QueryResult<Vec<(i64, String)>> {
     users::table
         .filter(users::state.eq_any([held_users::OPEN, held_users::REJECTED]))
         .select((users::hold_id, users::tenant_id))

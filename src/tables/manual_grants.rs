@@ -52,9 +52,9 @@ pub fn of(
     users: &[(GrantOwner, BTreeSet<String>)],
 ) -> QueryResult<(ManualGrants, Vec<[String; 4]>)> {
     let rows: Vec<Row> = Rows::of(users)
-        .text("tenant_id", |(whose, _)| &whose.tenant_id)
-        .text("user_id", |(whose, _)| &whose.user_id)
-        .text("person_id", |(whose, _)| &whose.person_id)
+        .text("tenant_id", |(owner, _)| &owner.tenant_id)
+        .text("user_id", |(owner, _)| &owner.user_id)
+        .text("person_id", |(owner, _)| &owner.person_id)
         .load(
             conn,
             "SELECT r.tenant_id, r.person_id, m.person_id AS given_to, m.user_id AS given_for, m.role_slug, m.reason, m.granted_by, \
@@ -97,13 +97,13 @@ pub fn roles_in(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<String>> {
 }
 
 /// Adds a grant. An existing grant gets the new reason.
-pub fn grant(conn: &mut Serialized<'_>, whose: &GrantOwner, grant: &Manual) -> QueryResult<()> {
-    revoke(conn, &whose.tenant_id, &whose.person_id, &grant.role)?;
+pub fn grant(conn: &mut Serialized<'_>, owner: &GrantOwner, grant: &Manual) -> QueryResult<()> {
+    revoke(conn, &owner.tenant_id, &owner.person_id, &grant.role)?;
     diesel::insert_into(manual_grants::table)
         .values((
-            manual_grants::tenant_id.eq(&whose.tenant_id),
-            manual_grants::user_id.eq(&whose.user_id),
-            manual_grants::person_id.eq(&whose.person_id),
+            manual_grants::tenant_id.eq(&owner.tenant_id),
+            manual_grants::user_id.eq(&owner.user_id),
+            manual_grants::person_id.eq(&owner.person_id),
             manual_grants::role_slug.eq(&grant.role),
             manual_grants::reason.eq(&grant.reason),
             manual_grants::granted_by.eq(&grant.by),

@@ -164,8 +164,8 @@ pub fn newest_context(conn: &mut Conn, users: &[Key]) -> QueryResult<HashMap<Key
     let mut newest: HashMap<Key, RoleLoss> = HashMap::new();
     for Newest { tenant_id, user_id, at, event } in facts {
         let fact = RoleLoss { at: Timestamp::from_micros(at), event };
-        let kept = newest.entry((tenant_id, user_id)).or_insert_with(|| fact.clone());
-        *kept = fact.max(kept.clone());
+        let newest_fact = newest.entry((tenant_id, user_id)).or_insert_with(|| fact.clone());
+        *newest_fact = fact.max(newest_fact.clone());
     }
     Ok(newest)
 }

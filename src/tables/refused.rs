@@ -71,7 +71,7 @@ impl RefusedChange {
 
     /// Stores it for a later attempt. A locked row does not count as an attempt. Returns whether it is refused for the
     /// first time.
-    pub fn set_aside(
+    pub fn store(
         &self,
         conn: &mut Serialized<'_>,
         detail: &str,

@@ -27,7 +27,7 @@ pub struct StoredHolder {
     /// The record.
     pub record: HolderRecord,
     /// The person retains the role: the loss is not applied.
-    pub kept: bool,
+    pub retained: bool,
 }
 
 /// By (tenant, user), then by role.
@@ -66,22 +66,25 @@ pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
     for Row { tenant_id, user_id, role_slug, lost_at, lost_event, kept, released } in rows {
         let record = loss(lost_at, lost_event)
             .map_or(HolderRecord::Holds, |loss| HolderRecord::Lost { loss, released });
-        holders.entry((tenant_id, user_id)).or_default().insert(role_slug, StoredHolder { record, kept });
+        holders
+            .entry((tenant_id, user_id))
+            .or_default()
+            .insert(role_slug, StoredHolder { record, retained: kept });
     }
     Ok(holders)
 }
 
 /// The roles that these users retain.
-pub fn kept(holders: &RoleHolders) -> RetainedRoles {
-    let mut kept = RetainedRoles::new();
+pub fn retained(holders: &RoleHolders) -> RetainedRoles {
+    let mut retained = RetainedRoles::new();
     for (user, taken) in holders {
-        for (role, taken) in taken.iter().filter(|(_, taken)| taken.kept) {
+        for (role, taken) in taken.iter().filter(|(_, taken)| taken.retained) {
             if let HolderRecord::Lost { loss, .. } = &taken.record {
-                kept.entry(user.clone()).or_default().insert(role.clone(), loss.clone());
+                retained.entry(user.clone()).or_default().insert(role.clone(), loss.clone());
             }
         }
     }
-    kept
+    retained
 }
 
 /// (tenant, user, role) and the new record; `None` deletes it.
@@ -124,13 +127,13 @@ pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResu
 /// Decides which user retains the role, and returns the users for whom that changed.
 pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<BTreeSet<String>> {
     let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
-    let keeper = keeper(conn, tenant_id, role)?;
+    let last_holder = last_holder(conn, tenant_id, role)?;
     let was: Vec<String> = holders::table
         .filter(of_role)
         .filter(holders::kept.eq(true))
         .select(holders::user_id)
         .load(&mut **conn)?;
-    let is: BTreeSet<String> = keeper.into_iter().collect();
+    let is: BTreeSet<String> = last_holder.into_iter().collect();
     let was: BTreeSet<String> = was.into_iter().collect();
     let changed: BTreeSet<String> = was.symmetric_difference(&is).cloned().collect();
     for user_id in &changed {
@@ -142,7 +145,7 @@ pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryRe
 }
 
 /// The user who retains the role: nobody while a user holds it, otherwise the user with the newest loss.
-pub fn keeper(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Option<String>> {
+pub fn last_holder(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Option<String>> {
     let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
     let held: bool =
         select(exists(holders::table.filter(of_role).filter(holders::lost_at.is_null()))).get_result(conn)?;
@@ -171,11 +174,11 @@ pub fn retaining(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Ve
 /// Releases a role for all users who have lost it. Returns the users who retained it.
 pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
     let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
-    let kept = retaining(conn, tenant_id, role)?;
+    let released = retaining(conn, tenant_id, role)?;
     diesel::update(holders::table.filter(of_role).filter(holders::lost_at.is_not_null()))
         .set((holders::kept.eq(false), holders::released.eq(true)))
         .execute(&mut **conn)?;
-    Ok(kept)
+    Ok(released)
 }
 
 /// Deletes the records of roles that are not protected any more.

@@ -37,21 +37,21 @@ pub fn settle(
 ) -> QueryResult<Vec<Relisted>> {
     let mut relisted = Vec::new();
     for tenant_id in tenant_ids {
-        let shown: Vec<(String, String)> = roles::table
+        let current: Vec<(String, String)> = roles::table
             .filter(roles::tenant_id.eq(tenant_id))
             .select((roles::slug, roles::name))
             .load(&mut **conn)?;
-        let mut shown: BTreeMap<String, String> = shown.into_iter().collect();
+        let mut current: BTreeMap<String, String> = current.into_iter().collect();
         let mut differ = |slug, was: Option<String>, is: Option<String>| {
             if was != is {
                 relisted.push(Relisted { tenant_id: tenant_id.clone(), slug, was, is });
             }
         };
         for (slug, name) in wanted(conn, mapping, tenant_id)? {
-            let was = shown.remove(&slug);
+            let was = current.remove(&slug);
             differ(slug, was, Some(name));
         }
-        for (slug, name) in shown {
+        for (slug, name) in current {
             differ(slug, Some(name), None);
         }
     }

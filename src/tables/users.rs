@@ -21,14 +21,13 @@ use crate::{
     decide::{
         email_key::email_key,
         fact,
-        namesakes::Place,
         users::{UserAccess, UserChange, UserRow},
     },
     runtime::clock::Timestamp,
 };
 
 #[derive(QueryableByName)]
-struct Shown {
+struct Row {
     #[diesel(sql_type = Text)]
     tenant_id: String,
     #[diesel(sql_type = Text)]
@@ -66,9 +65,9 @@ struct Shown {
 }
 
 /// The rows of these users with their roles.
-pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
+pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
     let since = time_as_text(conn, "u.deprovisioned_at");
-    let rows: Vec<Shown> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
+    let rows: Vec<Row> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         &format!(
             "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.username, u.first_name, \
@@ -83,7 +82,7 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
         .map(|row| (row.tenant_id.clone(), row.id.clone()))
         .collect();
     let mut held = roles::held(conn, &active)?;
-    let user = |row: Shown| UserRow {
+    let user = |row: Row| UserRow {
         held: held.remove(&(row.tenant_id.clone(), row.id.clone())).unwrap_or_default(),
         active: row.status == "active",
         // It is a JSON list, written below.
@@ -107,45 +106,6 @@ pub fn shown(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
     Ok(rows.into_iter().map(user).collect())
 }
 
-/// Those of these (tenant, `idp_id`) that a user of another directory has too.
-pub fn elsewhere(conn: &mut Conn, places: &BTreeSet<Place>) -> QueryResult<BTreeSet<Key>> {
-    let places: Vec<&Place> = places.iter().collect();
-    let found: Vec<Bearing> = Rows::of(&places)
-        .text("tenant_id", |place| &place.0.0)
-        .text("idp_id", |place| &place.0.1)
-        .text("directory_id", |place| &place.1)
-        .load(
-            conn,
-            "SELECT r.tenant_id, r.idp_id AS named FROM {rows} WHERE EXISTS (SELECT 1 FROM users u \
-             WHERE u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id AND u.directory_id <> r.directory_id)",
-        )?;
-    Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
-}
-
-/// Those of these (tenant, `idp_id`) with more than `most` users.
-pub fn crowded(conn: &mut Conn, keys: &BTreeSet<Key>, most: usize) -> QueryResult<BTreeSet<Key>> {
-    let keys: Vec<&Key> = keys.iter().collect();
-    let limit = most.saturating_add(1);
-    let found: Vec<Bearing> = Rows::of(&keys).text("tenant_id", |key| &key.0).text("idp_id", |key| &key.1).load(
-        conn,
-        &format!(
-            "SELECT r.tenant_id, r.idp_id AS named FROM {{rows}} WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM users u \
-             WHERE u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id LIMIT {limit}) found) > {most}"
-        ),
-    )?;
-    Ok(found.into_iter().map(|row| (row.tenant_id, row.named)).collect())
-}
-
-/// The ids of all users with one of these (tenant, `idp_id`).
-pub fn of_idp_ids(conn: &mut Conn, keys: &BTreeSet<Key>) -> QueryResult<BTreeSet<String>> {
-    let keys: Vec<&Key> = keys.iter().collect();
-    let found: Vec<Bearing> = Rows::of(&keys).text("tenant_id", |key| &key.0).text("idp_id", |key| &key.1).load(
-        conn,
-        "SELECT u.tenant_id, u.id AS named FROM {rows} JOIN users u ON u.idp_id = r.idp_id AND u.tenant_id = r.tenant_id",
-    )?;
-    Ok(found.into_iter().map(|row| row.named).collect())
-}
-
 /// Those of these ids that a user of any tenant has.
 pub fn existing(conn: &mut Conn, ids: &BTreeSet<String>) -> QueryResult<BTreeSet<String>> {
     #[derive(QueryableByName)]
@@ -158,14 +118,6 @@ pub fn existing(conn: &mut Conn, ids: &BTreeSet<String>) -> QueryResult<BTreeSet
         .text("id", |id| id)
         .load(conn, "SELECT DISTINCT u.id FROM {rows} JOIN users u ON u.id = r.id")?;
     Ok(found.into_iter().map(|row| row.id).collect())
-}
-
-#[derive(QueryableByName)]
-struct Bearing {
-    #[diesel(sql_type = Text)]
-    tenant_id: String,
-    #[diesel(sql_type = Text)]
-    named: String,
 }
 
 /// The addresses of active users with one of these roles.

@@ -1,4 +1,4 @@
-//! Asks the broker, for as long as there is an API key: for missed events often, for all lists now and then.
+//! Reads from the broker's API when there is an API key: missed events every few minutes, complete lists on a schedule.
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
@@ -19,19 +19,20 @@ use crate::{
     },
 };
 
-/// Reads the events.
-pub struct Asker {
+/// Reads missed events.
+pub struct EventReader {
     database: Database,
     client: Arc<Client>,
     clock: Clock,
     metrics: Arc<Metrics>,
     arrivals: Arrivals,
-    /// Rung when something was read.
+    /// Rung when events were read.
     work: Wake,
     wake: Wake,
 }
 
-/// None without a key. Events and lists have a thread each: a comparison may take hours, and missed events do not wait for it.
+/// Returns no threads without an API key. Events and lists have a thread each: a comparison may take hours, and missed
+/// events do not wait for it.
 pub fn start(
     config: &Config,
     database: &Database,
@@ -39,14 +40,14 @@ pub fn start(
     metrics: &Arc<Metrics>,
     arrivals: Arrivals,
     work: Wake,
-) -> Result<Vec<(Wake, JoinHandle<()>)>, AskError> {
+) -> Result<Vec<(Wake, JoinHandle<()>)>, ApiReaderError> {
     let Some(settings) = config.api() else { return Ok(Vec::new()) };
     let wake = Wake::default();
     let stopping = wake.clone();
     let client = Arc::new(Client::new(&settings, move || stopping.is_stopping())?);
     let mut threads = Vec::new();
     if let Some(every) = config.poll() {
-        let asker = Asker {
+        let reader = EventReader {
             database: database.clone(),
             client: client.clone(),
             clock: clock.clone(),
@@ -55,8 +56,8 @@ pub fn start(
             work: work.clone(),
             wake: wake.clone(),
         };
-        asker.arrivals.want();
-        let follow = move || asker.follow(every);
+        reader.arrivals.want();
+        let follow = move || reader.follow(every);
         threads.push(std::thread::Builder::new().name("events".to_owned()).spawn(follow)?);
     }
     if config.reconcile.every_hours > 0 || config.mail.silent_days > 0 {
@@ -76,7 +77,7 @@ pub fn start(
     Ok(threads.into_iter().map(|thread| (wake.clone(), thread)).collect())
 }
 
-impl Asker {
+impl EventReader {
     fn follow(&self, every: Duration) {
         while !self.wake.is_stopping() {
             self.poll();
@@ -97,36 +98,36 @@ impl Asker {
                     self.work.ring();
                     tracing::info!(
                         events = polled.new,
-                        "the API gave events that no webhook had brought yet"
+                        "the API returned events that no webhook had delivered yet"
                     );
                 }
                 if polled.out_of_order {
                     tracing::warn!(
-                        "the API does not give the oldest events first; all of the window is read each time"
+                        "the API does not return the oldest events first; the whole window is read each time"
                     );
                 }
                 if polled.expired {
                     tracing::warn!(
-                        "the API does not know the place any more up to which its events were read; read again from before it"
+                        "the API no longer knows the event up to which its events were read; the service reads again from an earlier time"
                     );
                 }
                 if polled.too_late {
                     tracing::error!(
-                        "events were not read for longer than the API keeps them; run `rosterd reconcile` to find what they said"
+                        "events were not read for longer than the API keeps them; run `rosterd reconcile` to find their changes"
                     );
                 }
             }
             Err(PollError::Api(ApiError::Stopping)) => return,
             Err(error) => {
                 self.count("failed", 1);
-                tracing::error!(error = %error, "missed events could not be read; it is tried again");
+                tracing::error!(error = %error, "missed events could not be read; the service tries again");
             }
         }
         match missed::settle(&self.database, self.arrivals.last(), self.clock.now()) {
             Ok(settled) => {
                 self.metrics.events_missed.inc_by(settled.missed as u64);
                 if let Some(since) = settled.went_away {
-                    tracing::error!(%since, "the broker's webhooks do not reach this service; it goes on by polling. Look at the endpoint in the broker's dashboard");
+                    tracing::error!(%since, "the broker's webhooks do not reach this service; it polls the events instead. Look at the endpoint in the broker's dashboard");
                 }
                 if settled.is_back {
                     tracing::info!("the broker's webhooks reach this service again");
@@ -138,7 +139,7 @@ impl Asker {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ApiReaderError {
     #[error("{0}")]
     Api(#[from] ApiError),
     #[error("{0}")]

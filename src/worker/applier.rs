@@ -1,4 +1,5 @@
-//! Apply and refresh, for as long as there is work; then wait for the bell, or look whether another process left some.
+//! Applies deliveries and does recomputations while there is work. Then it waits until a receiver rings, or polls for
+//! work of another process.
 
 use std::{
     sync::{
@@ -35,41 +36,41 @@ use crate::{
     tables::mappings,
 };
 
-/// After a failure that may pass: from this pause, doubled up to the longest.
+/// The first pause after a temporary failure. Each further failure doubles it, up to the longest pause.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Failures in a row after which a batch is taken apart.
+/// Failures in a row after which the deliveries of a batch are applied one by one.
 const PATIENCE: u32 = 3;
 
-/// How long deliveries gather after a batch that was not full: on PostgreSQL, and on SQLite, where receivers and this thread
-/// exclude each other. A delivery to an idle service is applied at once.
+/// Pause after a batch that was not full, in which deliveries gather. It is longer on SQLite, where receivers and this
+/// thread exclude each other. A delivery to an idle service is applied at once.
 const GATHER: Duration = Duration::from_millis(4);
 const GATHER_ON_SQLITE: Duration = Duration::from_millis(50);
 
-/// With a backlog, and while more is being kept, receivers have the machine to themselves for the time that a batch took
-/// divided by this, and for no longer than work gathers on SQLite: a broker waits for them.
-const GIVE_WAY: u32 = 2;
+/// The duration of the last batch, divided by this, is the pause after a full batch while deliveries arrive. Receivers
+/// have the machine in that time, because a broker waits for them. The pause is limited by [`GATHER_ON_SQLITE`].
+const PAUSE_DIVISOR: u32 = 2;
 
 pub struct Applier {
     pub database: Database,
-    /// With the mapping that held when last looked.
+    /// With the role mapping that was in force at the last look.
     pub rules: RwLock<Rules>,
     pub batch: Batch,
-    pub ahead: Prefetcher,
+    pub prefetcher: Prefetcher,
     pub log: WalGrowth,
     pub retention: Retention,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// Rung when notices were written.
     pub notices: Wake,
-    /// Batches that failed in a row.
+    /// Failed batches in a row.
     pub failures: AtomicU32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyStep {
-    /// A batch as large as they may be, or a step of a refresh: there is likely more.
+    /// A full batch or a step of a recomputation: there is probably more to do.
     Full,
     Worked,
     Idle,
@@ -91,8 +92,8 @@ impl Applier {
             match self.step() {
                 Ok(ApplyStep::Full) => {
                     pause = PAUSE;
-                    if wake.heard() {
-                        wake.pause((begun.elapsed() / GIVE_WAY).min(GATHER_ON_SQLITE));
+                    if wake.take_ring() {
+                        wake.pause((begun.elapsed() / PAUSE_DIVISOR).min(GATHER_ON_SQLITE));
                     }
                 }
                 Ok(ApplyStep::Worked) => {
@@ -107,7 +108,7 @@ impl Applier {
                 }
                 Err(error) => {
                     self.metrics.apply_failures.inc();
-                    tracing::error!(error = %error, retry_ms = pause.as_millis(), "applying failed and is tried again");
+                    tracing::error!(error = %error, retry_ms = pause.as_millis(), "applying failed; the service tries again");
                     wake.wait(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -115,18 +116,22 @@ impl Applier {
         }
     }
 
-    /// One batch, and one step of a refresh if one waits.
+    /// Applies one batch, and does one step of each other kind of work that waits.
     pub fn step(&self) -> Result<ApplyStep, ApplyError> {
         match self.attempt() {
             Err(ApplyError::MappingChanged) => {
                 let mapping = self.database.read::<_, ApplyError>(|conn| Ok(mappings::in_force(conn)?))?;
-                tracing::info!(mapping.version = mapping.version, "another role mapping holds from now on");
+                tracing::info!(
+                    mapping.version = mapping.version,
+                    "switched to another version of the role mapping"
+                );
                 self.rules.write().mapping = Arc::new(mapping);
                 Ok(ApplyStep::Full)
             }
-            // All is read anew, however long it lasts and whatever is done about it meanwhile.
+            // The failure may last long, and an operator may change things meanwhile. So the next attempt reads from
+            // the database.
             Err(error) => {
-                self.ahead.forget();
+                self.prefetcher.forget();
                 Err(error)
             }
             outcome => outcome,
@@ -143,41 +148,41 @@ impl Applier {
         let applied = match waits.deliveries {
             true => self.apply(now),
             false => {
-                self.ahead.forget();
+                self.prefetcher.forget();
                 Ok(0)
             }
         };
-        // One that fails is no reason for the others to wait.
-        let refreshed = if waits.refreshes { self.refresh(now) } else { Ok(false) };
+        // A failure of one kind of work does not stop the others.
+        let recomputed = if waits.recomputes { self.recompute_step(now) } else { Ok(false) };
         let released = if waits.holds { self.release(now) } else { Ok(false) };
         let retried = if waits.refused { self.retry(now) } else { Ok(false) };
-        let (applied, refreshed, released) = (applied?, refreshed?, released?);
+        let (applied, recomputed, released) = (applied?, recomputed?, released?);
         let released = retried? || released;
         Ok(match applied {
-            _ if released || refreshed || applied >= self.batch.deliveries => ApplyStep::Full,
+            _ if released || recomputed || applied >= self.batch.deliveries => ApplyStep::Full,
             0 => ApplyStep::Idle,
             _ => ApplyStep::Worked,
         })
     }
 
-    /// Otherwise each batch would be what came during the last one, and most of the time would go into statements and
-    /// commits for a handful of events, which receivers then wait for.
+    /// Without this pause a batch would contain only the events that arrived during the last one. Statements and
+    /// commits for a few events would take most of the time, and receivers would wait for them.
     fn gather(&self) -> Duration {
         if self.database.has_one_writer() { GATHER_ON_SQLITE } else { GATHER }
     }
 
-    fn refresh(&self, now: Timestamp) -> Result<bool, ApplyError> {
-        let Some(refreshed) = recompute::step(&self.database, &self.rules(), self.batch, now)? else {
+    fn recompute_step(&self, now: Timestamp) -> Result<bool, ApplyError> {
+        let Some(recomputed) = recompute::step(&self.database, &self.rules(), self.batch, now)? else {
             return Ok(false);
         };
-        self.log.grew(refreshed.entities);
-        self.metrics.deprovisioned.inc_by(refreshed.leavers as u64);
+        self.log.grew(recomputed.entities);
+        self.metrics.deprovisioned.inc_by(recomputed.leavers as u64);
         tracing::info!(
-            entities = refreshed.entities,
-            leavers = refreshed.leavers,
-            "refreshed part of a directory"
+            entities = recomputed.entities,
+            leavers = recomputed.leavers,
+            "recomputed a part of a directory"
         );
-        self.tell(refreshed.notices);
+        self.ring_notifier(recomputed.notices);
         Ok(true)
     }
 
@@ -187,8 +192,12 @@ impl Applier {
         };
         self.log.grew(released.people);
         self.metrics.deprovisioned.inc_by(released.leavers as u64);
-        tracing::info!(people = released.people, leavers = released.leavers, "released people who were held");
-        self.tell(released.notices);
+        tracing::info!(
+            people = released.people,
+            leavers = released.leavers,
+            "applied changes of people whose hold is decided"
+        );
+        self.ring_notifier(released.notices);
         Ok(true)
     }
 
@@ -197,13 +206,13 @@ impl Applier {
         retried += refused_deliveries::step(&self.database, &self.rules(), now)?;
         self.log.grew(retried.applied);
         self.metrics.deprovisioned.inc_by(retried.leavers as u64);
-        self.tell(retried.notices);
+        self.ring_notifier(retried.notices);
         Ok(retried.applied > 0)
     }
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
         let begun = Instant::now();
-        let applied = match apply::step(&self.database, &self.rules(), self.batch, &self.ahead, now) {
+        let applied = match apply::step(&self.database, &self.rules(), self.batch, &self.prefetcher, now) {
             Err(ApplyError::Database(error)) if self.is_to_be_separated(&error) => {
                 return self.separate(&error, now);
             }
@@ -220,22 +229,23 @@ impl Applier {
         for event in &applied.event_keys {
             tracing::debug!(event.id = %event, "delivery applied");
         }
-        self.log_set_aside(&applied.set_aside);
+        self.log_dead_letters(&applied.dead_letters);
         self.log_left_out(&applied.left_out);
         self.log_overruled(&applied.overruled);
         tracing::info!(
             deliveries = applied.deliveries,
-            set_aside = applied.set_aside.len(),
+            dead_letters = applied.dead_letters.len(),
             leavers = applied.leavers,
-            refreshes = applied.refreshes,
+            refreshes = applied.recomputes,
             duration_ms = begun.elapsed().as_millis(),
             "applied a batch"
         );
-        self.tell(applied.notices + applied.set_aside.len());
+        self.ring_notifier(applied.notices + applied.dead_letters.len());
         Ok(applied.deliveries)
     }
 
-    /// A batch that is refused for good, in which a row is locked by the host, or that fails again and again while the database can work.
+    /// True for a batch that is refused for good, for a batch that waits for a row locked by the application, and for a
+    /// batch that fails repeatedly while the database works.
     fn is_to_be_separated(&self, error: &DbError) -> bool {
         match error.fault() {
             Fault::Database => false,
@@ -247,27 +257,27 @@ impl Applier {
     fn separate(&self, error: &DbError, now: Timestamp) -> Result<usize, ApplyError> {
         tracing::warn!(error = %error, "a batch failed; its deliveries are applied one by one");
         let outcome = one_by_one::separate(&self.database, &self.rules(), self.batch, now)?;
-        // A copy knows nothing of attempts and of when the next is due.
-        self.ahead.forget();
+        // Prefetched deliveries have old attempt counts and due times.
+        self.prefetcher.forget();
         self.log.grew(outcome.applied);
         self.failures.store(0, Ordering::Relaxed);
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
-        self.log_set_aside(&outcome.set_aside);
+        self.log_dead_letters(&outcome.dead_letters);
         self.log_left_out(&outcome.left_out);
         self.log_overruled(&outcome.overruled);
-        self.tell(outcome.notices + outcome.set_aside.len());
-        Ok(outcome.applied + outcome.postponed + outcome.set_aside.len())
+        self.ring_notifier(outcome.notices + outcome.dead_letters.len());
+        Ok(outcome.applied + outcome.postponed + outcome.dead_letters.len())
     }
 
-    /// `rosterd inbox show` names the same again.
+    /// `rosterd inbox show` lists the same values.
     fn log_left_out(&self, left_out: &[LeftOut]) {
         for LeftOut { event_key, values } in left_out {
             self.metrics.values_left_out.inc_by(values.len() as u64);
             tracing::warn!(
                 event.id = %event_key,
                 left_out = %values.join("; "),
-                "part of a delivery cannot be kept and was left out; the rest is applied"
+                "a part of a delivery cannot be stored and was left out; the rest is applied"
             );
         }
     }
@@ -277,25 +287,25 @@ impl Applier {
             self.metrics.removals_overruled.inc();
             tracing::warn!(
                 event.id = %removal,
-                "the removal of {kind:?} {id:?} has no effect: event {by} was not sent later and tells of a later change; compare with the directory"
+                "the removal of {kind:?} {id:?} has no effect: event {by}, which was not sent later, reports a later change; compare with the directory"
             );
         }
     }
 
-    fn log_set_aside(&self, letters: &[DeadLetter]) {
+    fn log_dead_letters(&self, letters: &[DeadLetter]) {
         for letter in letters {
-            self.metrics.set_aside.get_or_create(&Reason { reason: letter.reason }).inc();
+            self.metrics.dead_lettered.get_or_create(&Reason { reason: letter.reason }).inc();
             tracing::error!(
                 inbox.id = letter.inbox_id,
                 reason = letter.reason,
                 detail = %letter.detail,
-                "a delivery was set aside; look at it with `rosterd inbox show {}`",
+                "a delivery became a dead letter; look at it with `rosterd inbox show {}`",
                 letter.inbox_id
             );
         }
     }
 
-    fn tell(&self, notices: usize) {
+    fn ring_notifier(&self, notices: usize) {
         if notices > 0 {
             self.notices.ring();
         }

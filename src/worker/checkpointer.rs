@@ -1,5 +1,5 @@
-//! On SQLite: what its log holds goes into its file beside the writers. Left to itself SQLite does that inside a commit,
-//! and a broker waits for its answer while megabytes are copied.
+//! On SQLite: copies the write-ahead log into the database file, beside the writers. SQLite itself would do that inside
+//! a commit, and a broker would wait for its answer while megabytes are copied.
 
 use std::{
     sync::{
@@ -12,13 +12,13 @@ use std::{
 
 use crate::{db::Database, runtime::wake::Wake};
 
-/// Deliveries after which the log is worth the way: some 16 MiB of it.
+/// Deliveries after which the log is copied: about 16 MiB.
 const EVERY: usize = 4_000;
 
-/// A log that hardly grows can wait.
+/// A log that hardly grows is copied once in this time.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// How much was written to the log since it was last copied; cheap to clone.
+/// The growth of the log since the last copy. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct WalGrowth {
     grown: Arc<AtomicUsize>,
@@ -26,7 +26,7 @@ pub struct WalGrowth {
 }
 
 impl WalGrowth {
-    /// So many deliveries were applied, or entities derived again.
+    /// Adds a number of applied deliveries or derived entities.
     pub fn grew(&self, by: usize) {
         if self.grown.fetch_add(by, Ordering::Relaxed) + by >= EVERY {
             self.grown.store(0, Ordering::Relaxed);
@@ -35,7 +35,7 @@ impl WalGrowth {
     }
 }
 
-/// `None` on PostgreSQL, which does this by itself.
+/// `None` on PostgreSQL, which has its own checkpointer.
 pub fn start(database: &Database, log: &WalGrowth) -> std::io::Result<Option<(Wake, JoinHandle<()>)>> {
     if !database.has_one_writer() {
         return Ok(None);
@@ -48,8 +48,8 @@ pub fn start(database: &Database, log: &WalGrowth) -> std::io::Result<Option<(Wa
                 return;
             }
             if let Err(error) = database.checkpoint() {
-                // SQLite does it by itself when the log has grown four times as long.
-                tracing::warn!(error = %error, "the database's log could not be copied into its file");
+                // SQLite does it itself when the log is four times as long.
+                tracing::warn!(error = %error, "the write-ahead log could not be copied into the database file");
             }
         }
     };
@@ -67,18 +67,18 @@ mod tests {
     use crate::db::{DbError, Url};
 
     #[test]
-    fn it_rings_once_for_each_so_many() {
+    fn it_rings_once_for_each_number_of_deliveries() {
         let log = WalGrowth::default();
         log.grew(EVERY - 1);
-        assert!(!log.wake.heard());
+        assert!(!log.wake.take_ring());
         log.grew(1);
-        assert!(log.wake.heard());
+        assert!(log.wake.take_ring());
         log.grew(1);
-        assert!(!log.wake.heard());
+        assert!(!log.wake.take_ring());
     }
 
     #[test]
-    fn what_the_log_holds_reaches_the_file_without_a_commit() {
+    fn the_write_ahead_log_reaches_the_file_without_a_commit() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("rosterd.db");
         let database = Database::new(&Url::Sqlite(file.display().to_string()), 2);

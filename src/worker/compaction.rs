@@ -1,4 +1,4 @@
-//! Compaction of the inbox: with nothing else to do a step, and once an hour a whole walk.
+//! Compaction of the inbox: one complete walk each hour, in steps that run when there is nothing else to do.
 
 use crate::{
     db::Database,
@@ -17,7 +17,7 @@ impl Compaction {
         Self { due: at }
     }
 
-    /// True when there is more to do now.
+    /// Returns whether there is more to do now.
     pub fn step(&mut self, database: &Database, retention: Retention, now: Timestamp) -> bool {
         if now < self.due {
             return false;
@@ -27,7 +27,7 @@ impl Compaction {
                 if compacted.dropped > 0 {
                     tracing::info!(
                         dropped = compacted.dropped,
-                        "dropped old deliveries on which nothing rests"
+                        "deleted old deliveries from which no current row is derived"
                     );
                 }
                 if compacted.finished {
@@ -36,7 +36,7 @@ impl Compaction {
                 !compacted.finished
             }
             Err(error) => {
-                tracing::warn!(error = %error, "compacting the inbox failed; it is tried again in an hour");
+                tracing::warn!(error = %error, "the compaction of the inbox failed; the service tries again in an hour");
                 self.due = now.plus_seconds(PAUSE_SECONDS);
                 false
             }

@@ -1,4 +1,4 @@
-//! Compares each directory with the broker's lists when its turn has come, for as long as there is an API key.
+//! Compares each directory with the broker's lists when it is due. Runs when there is an API key.
 
 use std::{
     collections::BTreeSet,
@@ -30,13 +30,13 @@ use crate::{
 /// How often to look whether a directory is due.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// After a run that could not even begin, as without an answer of the API.
+/// After a run that could not begin, for example because the API did not answer.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(300);
 
-/// How often to look for directories that are silent, or were not compared for long. Both are counted in hours and days.
+/// How often to look for silent directories and overdue comparisons. Both are counted in hours and days.
 const NOTICES: Duration = Duration::from_secs(600);
 
-/// How long applying what was read may take before the comparison goes on without it.
+/// How long the comparison waits until the deliveries that it has read are applied.
 const APPLYING: Duration = Duration::from_secs(600);
 
 pub(super) struct Comparer {
@@ -45,7 +45,7 @@ pub(super) struct Comparer {
     pub(super) rules: Rules,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
-    /// Rung when something was read.
+    /// Rung when deliveries were stored.
     pub(super) work: Wake,
     pub(super) wake: Wake,
     pub(super) settings: config::Reconcile,
@@ -60,7 +60,7 @@ impl Comparer {
             let mut pause = LOOK;
             if let Err(error) = self.reconcile_if_due(std::mem::take(&mut has_just_started)) {
                 pause = PAUSE_AFTER_FAILURE;
-                tracing::error!(error = %error, "the directories could not be compared; it is tried again in five minutes");
+                tracing::error!(error = %error, "the directories could not be compared; the service tries again in five minutes");
             }
             if noticed.is_none_or(|noticed| noticed.elapsed() >= NOTICES) {
                 self.notice();
@@ -116,14 +116,14 @@ impl Comparer {
         };
         match silence::look(&self.database, now, self.silent_days, ask) {
             Err(_) if self.wake.is_stopping() => return,
-            Err(error) => tracing::error!(error = %error, "silent directories could not be looked for"),
+            Err(error) => tracing::error!(error = %error, "the search for silent directories failed"),
             Ok(silent) => {
                 for one in silent {
                     tracing::warn!(tenant.id = %one.tenant_id, directory.id = %one.directory_id, "a directory is silent, and could not be compared completely");
                 }
             }
         }
-        // Without automatic comparisons each directory would be late.
+        // Without automatic comparisons each directory would be reported.
         if self.settings.alarm_hours == 0 || self.settings.every_hours == 0 {
             return;
         }
@@ -159,7 +159,7 @@ impl Comparer {
         }
     }
 
-    /// Waits until what is in the inbox by now is applied.
+    /// Waits until everything that is in the inbox now has been applied.
     fn settle(&self) -> Result<(), String> {
         let newest = self
             .database
@@ -179,6 +179,6 @@ impl Comparer {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Err("the inbox is not applied after ten minutes".to_owned())
+        Err("the inbox was not applied within ten minutes".to_owned())
     }
 }

@@ -1,5 +1,5 @@
-//! Tell, for as long as there is somebody to be told; SMTP time is spent here and nowhere else, so a slow mail server
-//! delays mail and no leaver.
+//! Sends notices while there are any. Only this thread waits for the mail server, so a slow mail server delays mails
+//! and no deprovisioning.
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
@@ -13,8 +13,9 @@ use crate::{
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// `settings` have made a notifier before. A shift has one of its own: that of a shift that is left behind may hold its
-/// locks. What that one sent and could not record is sent once more when its lease is over, under the same Message-ID.
+/// `settings` have made a notifier before, at the start. Each shift makes its own notifier, because an abandoned shift
+/// may hold locks of the last one. Mails that an abandoned shift sent and could not record are sent once more after
+/// their lease, under the same Message-ID.
 pub fn start(
     settings: MailSettings,
     database: &Database,

@@ -1,8 +1,8 @@
-//! A worker whose calls of the database are watched. A connection that falls silent holds its caller for as long as it
-//! likes, so a shift that waits for an answer too long is left behind, and the next one begins with new connections.
+//! A worker whose database calls are watched. A silent connection blocks its caller without a limit. So a shift that
+//! waits too long for an answer is abandoned, and the next shift begins with new connections.
 //!
-//! The one left behind does no harm if it wakes: it is as another process on the same database would be, and its
-//! transaction stands or falls as a whole.
+//! An abandoned shift does no harm when it continues: it is like another process on the same database, and its
+//! transaction is atomic.
 
 use std::{
     sync::{
@@ -19,19 +19,19 @@ use crate::{
     runtime::wake::Wake,
 };
 
-/// Longer than the wait for the serialized transaction may last (`lock_timeout`): such a wait is no silence.
+/// Longer than the wait for the serialized transaction can last (`lock_timeout`): such a wait is no silence.
 const BOUND: Duration = Duration::from_secs(22);
 
-/// With several left behind it is perhaps no silence but a database that is very slow.
-const MOST_LEFT_BEHIND: usize = 4;
+/// When so many shifts are abandoned, the database is probably slow and not silent.
+const MOST_ABANDONED: usize = 4;
 const LONG_BOUND: Duration = Duration::from_secs(90);
 
-/// At the end of the service a call that lasts longer than this is not waited for: what it writes is rolled back.
+/// At the end of the service, a call that takes longer than this is abandoned. Its changes are rolled back.
 const BOUND_AT_END: Duration = Duration::from_secs(5);
 
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What a worker asks between its steps.
+/// Asked by a worker between its steps.
 #[derive(Clone)]
 pub struct Shift {
     wake: Wake,
@@ -44,7 +44,8 @@ impl Shift {
     }
 }
 
-/// Runs `work`, again and again if need be; it ends when its shift is over. `watch` sees its calls of `database`.
+/// Runs `work`, and again after a shift was abandoned, until the service stops. `watch` sees the work's calls of
+/// `database`.
 pub fn start(
     name: &'static str,
     (database, watch): (Database, Watch),
@@ -62,11 +63,11 @@ struct Shifts<W> {
     watch: Watch,
     wake: Wake,
     work: Arc<W>,
-    /// Each is disconnected when its shift ends after all.
+    /// One for each abandoned shift, disconnected when that shift ends.
     abandoned: Vec<Receiver<()>>,
 }
 
-/// A shift, and the end of it.
+/// A shift, and the channel that is disconnected when it ends.
 type Begun = (Shift, Receiver<()>);
 
 impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
@@ -87,7 +88,7 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
             if self.wake.is_stopping() && longest >= BOUND_AT_END {
                 tracing::warn!(
                     worker = self.name,
-                    "the database does not answer, and its answer is not waited for"
+                    "the database does not answer; the service stops without its answer"
                 );
                 return;
             }
@@ -98,7 +99,7 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
             tracing::error!(
                 worker = self.name,
                 seconds = longest.as_secs(),
-                "the database did not answer; whether the last change was made is not known, and it is looked for by new connections"
+                "the database did not answer, so it is unknown whether the last change was committed; new connections continue from the stored state"
             );
             self.watch.forget();
             self.database.renew();
@@ -115,7 +116,7 @@ impl<W: Fn(&Shift) + Send + Sync + 'static> Shifts<W> {
 }
 
 fn bound(abandoned: usize) -> Duration {
-    if abandoned < MOST_LEFT_BEHIND { BOUND } else { LONG_BOUND }
+    if abandoned < MOST_ABANDONED { BOUND } else { LONG_BOUND }
 }
 
 #[cfg(test)]
@@ -123,8 +124,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_for_the_turn_is_no_silence_and_many_left_behind_are_waited_for_longer() {
+    fn a_wait_for_the_serialized_transaction_is_no_silence_and_the_bound_grows_with_abandoned_shifts() {
         assert!(bound(0) > Duration::from_secs(20));
-        assert_eq!(bound(MOST_LEFT_BEHIND), LONG_BOUND);
+        assert_eq!(bound(MOST_ABANDONED), LONG_BOUND);
     }
 }

@@ -1,4 +1,4 @@
-//! The shape of the code, where it carries a promise.
+//! The structure of the code, where a promise depends on it.
 
 mod graph;
 mod source;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use source::{Source, files, head, is_test, module, src, text};
 
-/// Modules that are pure as a whole; elsewhere the opening comment of a file says "pure".
+/// Modules that are pure as a whole. In other modules the head of a file contains "pure".
 const PURE: [&str; 2] = ["decide", "broker"];
 
 #[test]

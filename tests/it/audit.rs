@@ -1,4 +1,4 @@
-//! The audit trail: what it says of each change, that it says nothing else, and that nobody can alter it unseen.
+//! The audit trail: it records each change and nothing else, and every alteration is found.
 
 mod erased;
 mod proof;
@@ -31,7 +31,7 @@ pub(super) fn page_of(report: &rosterd::audit::report::Report) -> String {
     rosterd::audit::review_page::write(report)
 }
 
-/// Without what becomes of the list of roles.
+/// Without changes of the list of roles.
 fn of_others(entries: Vec<StoredEntry>) -> Vec<StoredEntry> {
     let of_list = ["role.listed", "role.renamed", "role.unlisted"];
     entries.into_iter().filter(|entry| !of_list.contains(&entry.kind.as_str())).collect()
@@ -45,7 +45,7 @@ fn change(entry: &StoredEntry) -> Value {
     serde_json::from_str(&entry.change).unwrap()
 }
 
-/// Who has access, and who holds what, told by the trail alone.
+/// The people with access and their roles, derived from the trail alone.
 pub(super) fn replayed(entries: &[StoredEntry]) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let mut users: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
     for entry in entries {
@@ -69,7 +69,7 @@ pub(super) fn replayed(entries: &[StoredEntry]) -> BTreeMap<String, (String, BTr
     users
 }
 
-/// What the tables show, in the same words.
+/// The state of the tables, in the same form.
 pub(super) fn shown(app: &TestApp, tenant_id: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let text = |row: &serde_json::Map<String, Value>, column: &str| row[column].as_str().unwrap().to_owned();
     let mut users: BTreeMap<_, _> = BTreeMap::new();
@@ -114,7 +114,7 @@ both! {
 }
 
 both! {
-    fn what_changes_nothing_leaves_no_trace_and_a_first_sync_one_entry_a_user(app) {
+    fn an_event_without_effect_leaves_no_entry_and_a_first_sync_one_for_each_user(app) {
         let people: Vec<Value> = (0..30).map(|n| event(&format!("e{n}"), "dsync.user.created", n, user(&format!("u{n}"), "active", n))).collect();
         app.play(&people);
         assert_eq!(of_others(trail(app, "org_1")).len(), 30);
@@ -123,7 +123,7 @@ both! {
             app.send(again.to_string());
         }
         app.drain();
-        // Newer words that say the same; late ones; memberships, which give nobody a role here.
+        // Newer facts with the same content, late facts, and memberships, which grant no role here.
         app.play(&[
             event("s1", "dsync.user.updated", 100, user("u1", "active", 100)),
             event("s2", "dsync.user.updated", 2, with(user("u3", "active", 2), json!({"email": "late@acme.example"}))),
@@ -135,7 +135,7 @@ both! {
 }
 
 both! {
-    fn whoever_changes_something_is_named(app) {
+    fn the_author_of_a_change_is_named(app) {
         app.play(&[
             event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),
             event("e1", "dsync.user.created", 1, user("u1", "active", 1)),

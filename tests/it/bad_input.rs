@@ -1,4 +1,4 @@
-//! Signed, and still not what was promised: the documented answer, nothing lost, the service still serving.
+//! Signed bodies that break the contract: the documented answer, nothing lost, and the service continues.
 
 use reqwest::StatusCode;
 use rosterd::tables::host_tables::USERS;
@@ -9,7 +9,7 @@ use crate::harness::{
     broker::{event, user, with},
 };
 
-/// Sends it, applies, and says where it ended.
+/// Sends it, applies it, and returns its state.
 fn ends(app: &TestApp, body: impl Into<Vec<u8>>) -> String {
     let before = app.inbox().len();
     let answer = app.send(body);
@@ -36,7 +36,7 @@ both! {
             br#"{"id":"e1","event":"dsync.user.created","data":{"id":"u"#.to_vec(),
             b"[]".to_vec(),
             br#"[{"id":"e1","event":"dsync.user.created"}]"#.to_vec(),
-            // serde would read a list of values as a struct's fields.
+            // serde would read a list of values as the fields of a struct.
             br#"["e1","dsync.user.created"]"#.to_vec(),
             br#"["e1","dsync.user.deleted","2026-01-15T12:00:00Z",{}]"#.to_vec(),
             b"null".to_vec(),
@@ -126,7 +126,7 @@ both! {
         let row = &app.rows(USERS)[0];
 
         assert_eq!(row["name"].as_str().unwrap().chars().count(), 1_024);
-        // Part of an address or id would be somebody else's.
+        // A part of an address or id could be that of another person.
         assert_eq!((&row["email"], &row["idp_id"]), (&Value::Null, &Value::Null));
     }
 }
@@ -169,14 +169,14 @@ both! {
                 .replace("\"HERE\"", raw);
             assert_eq!(ends(app, body), "applied", "{raw}");
         }
-        let kept: Vec<Value> = app.rows(USERS).iter().map(|row| row["custom_attributes"].clone()).collect();
-        assert_eq!([&kept[0], &kept[3], &kept[4]], [&json!({}), &json!({"v": "\u{fffd}"}), &json!({"v": "\u{fffd}"})]);
+        let stored: Vec<Value> = app.rows(USERS).iter().map(|row| row["custom_attributes"].clone()).collect();
+        assert_eq!([&stored[0], &stored[3], &stored[4]], [&json!({}), &json!({"v": "\u{fffd}"}), &json!({"v": "\u{fffd}"})]);
         still_serves(app);
     }
 }
 
 both! {
-    fn types_that_are_unknown_are_kept_and_marked_ignored(app) {
+    fn events_of_unknown_types_are_stored_and_marked_ignored(app) {
         for kind in ["user.created", "dsync.token.created", "dsync.deactivated", "dsync.group.member_frobnicated", "x"] {
             assert_eq!(ends(app, event(kind, kind, 1, json!({"any": "thing"})).to_string()), "ignored", "{kind}");
         }

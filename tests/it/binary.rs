@@ -1,4 +1,4 @@
-//! The real binary: its verbs, its exit codes, its log, its end.
+//! The real binary: its commands, exit codes, log and end.
 
 mod files;
 mod several;
@@ -65,7 +65,7 @@ fn a_simulated_broker_ends_in_the_tables_it_expects_and_in_equal_ones_on_both_da
     }
 }
 
-/// As the deliveries tell, since there is no verb for it.
+/// Counted from the deliveries, since there is no command for it.
 pub(crate) fn tenants(store: &TestDatabase) -> Vec<String> {
     use rosterd::{db, tables::host_tables::TENANTS};
     let database = db::Database::new(&db::Url::parse(&store.url()).unwrap(), 1);
@@ -79,7 +79,8 @@ fn the_demo_ends_by_itself_and_shows_users_roles_and_mail() {
 
     let shown = stdout(&output(rosterd().arg("demo").env("TMPDIR", home.path())));
 
-    // What a first sync brings and takes at once tells nobody: mails are about people whom the tables showed.
+    // People who are created and removed by the first sync are not reported: mails are about people who were in the
+    // tables.
     assert!(shown.find("First sync").unwrap() < shown.find("Some months").unwrap(), "{shown}");
     for part in
         ["tenants", "users of org_", "inactive", "role assignments", "mails told administrators", ".eml"]
@@ -147,9 +148,9 @@ fn a_wrong_setting_is_one_sentence_that_names_key_and_remedy() {
         let mut command = rosterd();
         command.arg("serve").env("ROSTERD_CONFIG", &file).env(variable.0, variable.1);
         let refused = output(command.env("WORKOS_WEBHOOK_SECRET", SECRET));
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(1), "{said}");
-        assert!(said.contains(part) && !said.contains("ada:word"), "{part} in {said}");
+        let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{printed}");
+        assert!(printed.contains(part) && !printed.contains("ada:word"), "{part} in {printed}");
     }
 }
 
@@ -196,8 +197,12 @@ fn a_signal_to_stop_ends_it_with_exit_code_0_and_keeps_what_was_acknowledged() {
         command
             .env("DATABASE_URL", store.url())
             .args(["inbox", "list", "--limit", "100000", "--format", "json"]);
-        let kept: Vec<Value> = serde_json::from_str(&stdout(&output(&mut command))).unwrap();
-        assert!(report["accepted"].as_u64().unwrap() <= kept.len() as u64, "{} kept: {report}", kept.len());
+        let stored: Vec<Value> = serde_json::from_str(&stdout(&output(&mut command))).unwrap();
+        assert!(
+            report["accepted"].as_u64().unwrap() <= stored.len() as u64,
+            "{} kept: {report}",
+            stored.len()
+        );
         assert!(report["accepted"].as_u64().unwrap() > 0);
     }
 }
@@ -255,7 +260,7 @@ fn the_inbox_is_listed_shown_retried_and_discarded() {
         assert_eq!(letter["reason"], "not_understood");
         let id = letter["id"].to_string();
         assert!(stdout(&inbox(&["show", &id])).contains(body));
-        // It is as little understood the second time.
+        // The retry fails for the same reason.
         stdout(&inbox(&["retry", &id]));
         eventually("set aside again", || dead("dead").len() == 1);
         stdout(&inbox(&["discard", &id, "--reason", "a probe by us"]));
@@ -326,7 +331,7 @@ fn lists_are_tables_json_and_csv_with_the_columns_names() {
     let json: Vec<Value> = serde_json::from_str(&list("json")).unwrap();
     assert_eq!(json[0]["id"], "u1");
     assert_eq!(json[0].as_object().unwrap().len(), 18);
-    // What comes from other people's directories neither runs in a spreadsheet nor steers a terminal.
+    // Texts of customers neither run in a spreadsheet nor control a terminal.
     assert!(list("csv").contains(",\"=1+1\","), "as it is, for programs");
     let table = list("table");
     assert!(table.contains("=1+1") && !table.contains('\u{1b}'), "{table}");

@@ -1,5 +1,5 @@
-//! What is wrong with the database is never held against a delivery, in whatever language the server speaks; when the cause
-//! has passed, all is applied within a minute, by itself.
+//! A fault of the database never counts against a delivery, in any language of the server. When the fault is over,
+//! everything is applied within a minute without an operator.
 
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query,
@@ -49,7 +49,7 @@ fn limited(store: TestDatabase) -> (TestApp, String) {
     (app, role)
 }
 
-/// Half an hour of it.
+/// The service during half an hour.
 fn work(app: &TestApp) {
     for _ in 0..30 {
         app.clock.advance_seconds(60);
@@ -64,7 +64,7 @@ fn states(app: &TestApp) -> Vec<String> {
     states
 }
 
-/// A cause begins, deliveries arrive for half an hour, and it ends.
+/// A fault begins, deliveries arrive for half an hour, and it ends.
 fn passes(
     app: &TestApp,
     people: std::ops::Range<usize>,
@@ -101,7 +101,7 @@ struct Found {
     found: String,
 }
 
-/// The most that is counted against any delivery that waits.
+/// The highest number of attempts of any waiting delivery.
 fn attempts(app: &TestApp) -> Option<i64> {
     let mut owner = PgConnection::establish(&app.store.url()).unwrap();
     let most = "SELECT coalesce(max(attempts)::text, '') AS found FROM rosterd.inbox_queue";
@@ -124,7 +124,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
             || execute(&url, &format!("GRANT {privilege} TO {role}")),
         );
     }
-    // A table that somebody has locked, which ends in real time-outs.
+    // A locked table, which causes real timeouts.
     let mut host = PgConnection::establish(&url).unwrap();
     host.batch_execute("BEGIN; LOCK TABLE rosterd.users IN ACCESS EXCLUSIVE MODE").unwrap();
     app.deliver(&left(6));
@@ -136,7 +136,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
     host.batch_execute("COMMIT").unwrap();
     app.clock.advance_seconds(60);
     app.drain();
-    // A trigger of the host so slow that its statement is ended.
+    // A trigger of the application that is so slow that its statement is ended.
     host.batch_execute(
         "CREATE FUNCTION hurry() RETURNS trigger AS $$ BEGIN IF NEW.id = 'u7' THEN \
          PERFORM set_config('statement_timeout', '30', true); END IF; RETURN NEW; END $$ LANGUAGE plpgsql; \
@@ -157,7 +157,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
     host.batch_execute("DROP TRIGGER hurry ON rosterd.users; DROP TRIGGER dawdle ON rosterd.audit").unwrap();
     app.clock.advance_seconds(60);
     app.drain();
-    // A row that somebody has locked is waited for alone.
+    // A locked row delays only itself.
     host.batch_execute("BEGIN; SELECT 1 FROM rosterd.users WHERE id = 'u8' FOR UPDATE").unwrap();
     app.deliver(&left(8));
     app.deliver(&created(90));
@@ -193,16 +193,16 @@ fn privileges_that_are_taken_and_locks_are_held_against_no_delivery() {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn a_server_that_speaks_german_changes_nothing_of_that() {
+fn a_server_with_german_messages_makes_no_difference() {
     let Some(server) = Server::start_in(Some("de")) else { return };
     execute(&server.url(), "CREATE DATABASE german");
     execute(&server.url(), "ALTER DATABASE german SET lc_messages = 'C.UTF-8'");
     let store = TestDatabase::Postgres { server: server.url(), name: "german".to_owned() };
     let mut asked = PgConnection::establish(&store.url()).unwrap();
-    let said = asked.batch_execute("SELECT * FROM nowhere").unwrap_err().to_string();
+    let message = asked.batch_execute("SELECT * FROM nowhere").unwrap_err().to_string();
     drop(asked);
-    if !said.contains("existiert nicht") {
-        eprintln!("NOT RUN: this PostgreSQL has no German messages: {said}");
+    if !message.contains("existiert nicht") {
+        eprintln!("NOT RUN: this PostgreSQL has no German messages: {message}");
         return;
     }
     let (app, role) = limited(store);

@@ -1,5 +1,5 @@
-//! Promise 3: the host tables are a function of the set of events. Any history, any order, any duplicates, any batches
-//! and any number of workers, against a model that knows none of these.
+//! Promise 3: the application's tables are a function of the set of events. Any history, order, duplicates, batches and
+//! number of workers give the tables of a model that has none of these.
 
 mod attributed;
 mod damage;
@@ -34,7 +34,7 @@ use world::{User, World, drain};
 
 use crate::harness::Backend;
 
-/// A property on each database; `$cases` on SQLite and on PostgreSQL, where a case takes longer.
+/// Tests a property on each database, with `$cases` on SQLite and on PostgreSQL, where a case takes longer.
 macro_rules! property {
     ($name:ident, $cases:expr, $trials:path, $property:path) => {
         mod $name {
@@ -63,12 +63,7 @@ property!(
     one_applier
 );
 property!(any_number_of_appliers_at_once_end_in_the_tables_of_the_set, (60, 30), case, appliers_at_once);
-property!(
-    what_compaction_drops_is_missed_neither_now_nor_when_the_rest_is_folded_again,
-    (60, 30),
-    case,
-    compacted
-);
+property!(compaction_changes_neither_the_tables_nor_a_replay_of_the_rest, (60, 30), case, compacted);
 property!(
     each_passage_from_active_to_inactive_has_its_notice_and_nothing_else_has_one,
     (60, 30),
@@ -81,25 +76,20 @@ property!(
     case,
     planned::a_plan_comes_true
 );
-property!(
-    whatever_the_guard_holds_all_approved_ends_in_the_tables_of_the_set,
-    (150, 30),
-    case,
-    guarded::all_approved
-);
+property!(holds_that_are_all_approved_end_in_the_tables_of_the_set, (150, 30), case, guarded::all_approved);
 property!(
     directories_that_are_moved_end_in_the_tables_of_the_events_that_count,
     (60, 20),
     case,
     attributed::by_moves
 );
-property!(what_is_wrong_with_an_event_stays_with_it, (60, 30), poison::poisoned, poison::stays_with_itself);
+property!(a_broken_event_affects_only_itself, (60, 30), poison::poisoned, poison::stays_with_itself);
 
 fn equals_the_model(world: &World, case: &Case) -> Outcome {
     equal(model::tables(&case.events(), &case.rules(), case.mapped), world.tables())
 }
 
-/// Says each row that only one side has.
+/// Lists the rows that only one side has.
 fn equal(expected: Tables, got: Tables) -> Outcome {
     let expected = with_people_named(expected);
     if expected == got {
@@ -123,12 +113,12 @@ fn one_applier(world: &World, case: &Case) -> Outcome {
     for part in case.deliveries() {
         world.deliver(&part);
         drain(&applier, || Ok(()))?;
-        // What has come until here is a set too; and what is wrong now may be mended by what comes later.
+        // The deliveries until here are a set, too. A wrong state now may be corrected by later deliveries.
         sent.extend(part);
         equal(model::tables(&sent, &case.rules(), case.mapped), world.tables())?;
     }
 
-    // Nor do repetitions by hand change anything.
+    // Manual repetitions change nothing either.
     world.retry_dead_letters();
     drain(&applier, || Ok(()))?;
     equals_the_model(world, case)
@@ -140,7 +130,7 @@ fn appliers_at_once(world: &World, case: &Case) -> Outcome {
     let all_sent = AtomicBool::new(false);
     let work = |applier: &Applier| -> Outcome {
         loop {
-            // Read before the drain: what is sent until here is drained below.
+            // Read before the drain: the drain below applies everything that was sent until here.
             let last = all_sent.load(Ordering::SeqCst);
             drain(applier, || Ok(()))?;
             if last {
@@ -180,9 +170,9 @@ fn compacted(world: &World, case: &Case) -> Outcome {
     equals_the_model(world, case)?;
 
     world.rebuilt(&case.rules())?;
-    let kept = world.kept();
+    let stored = world.stored();
     world.begin(case.mapped);
-    world.deliver(&kept);
+    world.deliver(&stored);
     drain(&applier, || Ok(()))?;
     equals_the_model(world, case)
 }
@@ -196,22 +186,22 @@ fn notices(world: &World, case: &Case) -> Outcome {
         drain(&applier, || {
             let (now, (_, others)) = (world.active(), world.users());
             passages.extend(others.into_iter().filter(|user| active.contains_key(user)));
-            // An id that changes hands is a passage too, though it stays active; only then.
+            // An id that changes hands is a passage, too, even if it remains active. Nothing else is.
             let other = |(user, idp_id): (&User, &Value)| {
                 active.get(user).is_some_and(|was| was != idp_id).then(|| user.clone())
             };
             renamed.extend(now.iter().filter_map(other));
             active = now;
-            let mut told = world.told();
+            let mut notified = world.notified();
             for passage in &passages {
-                let place = told.iter().position(|user| user == passage);
+                let place = notified.iter().position(|user| user == passage);
                 prop_assert!(place.is_some(), "{passage:?} left and is not told of");
-                told.remove(place.unwrap());
+                notified.remove(place.unwrap());
             }
             for user in &renamed {
-                told.iter().position(|told| told == user).map(|place| told.remove(place));
+                notified.iter().position(|notified| notified == user).map(|place| notified.remove(place));
             }
-            prop_assert!(told.is_empty(), "told of without a reason: {told:?}");
+            prop_assert!(notified.is_empty(), "told of without a reason: {notified:?}");
             Ok(())
         })?;
     }

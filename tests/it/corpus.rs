@@ -1,6 +1,6 @@
-//! What a coverage-guided fuzzer found worth keeping, replayed: `tests/fixtures/corpus/{header,event,sequence}`.
+//! Replays inputs that a coverage-guided fuzzer has found: `tests/fixtures/corpus/{header,event,sequence}`.
 //!
-//! One file is one input. The checks are those the fuzzer ran, so a new find is one more file.
+//! One file is one input. The checks are those of the fuzzer, so a new input is one more file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ fn a_header_is_accepted_exactly_when_the_policy_read_literally_accepts_it() {
 }
 
 #[test]
-fn a_body_is_labelled_and_read_alike_and_what_it_says_can_be_stored() {
+fn a_body_is_labelled_and_read_alike_and_its_content_can_be_stored() {
     replay("event", event);
 }
 
@@ -53,7 +53,7 @@ fn one_set_of_events_ends_in_one_outcome_in_any_order_in_any_batches_and_compact
     replay("sequence", sequence);
 }
 
-// Header: a first line, in which {1}, {2} and {3} stand for the signature by each key; then the body.
+// Header: the first line, in which {1}, {2} and {3} stand for the signature with each key. The body follows.
 
 const NOW: i64 = 1_767_225_601_000;
 const TOLERANCE: i64 = 180_000;
@@ -67,14 +67,14 @@ fn signed(key: &str, time: &str, body: &[u8]) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// The values of a key, found character by character: not as the code under test finds them.
+/// Finds the values of a key character by character, unlike the code under test.
 fn values(text: &str, key: &str) -> Vec<String> {
     let (mut found, mut name, mut value) = (Vec::new(), String::new(), None::<String>);
     for c in text.chars().chain([',']) {
         match (c, &mut value) {
             (',', part) => {
                 if let Some(value) = part.take().filter(|_| name.trim_start_matches([' ', '\t']) == key) {
-                    // A blank before the comma is no part of the value, nor is one alone in its place.
+                    // A blank before the comma, or alone between commas, is no part of a value.
                     found.push(value.trim_end_matches([' ', '\t']).to_owned());
                 }
                 name.clear();
@@ -87,7 +87,7 @@ fn values(text: &str, key: &str) -> Vec<String> {
     found
 }
 
-/// The policy of `broker::workos::signature`, word by word and with no care for anything else.
+/// The policy of `broker::workos::signature`, implemented literally.
 fn accepted(header: &[u8], body: &[u8], now: i64) -> bool {
     let Ok(text) = std::str::from_utf8(header) else { return false };
     let [time] = &values(text, "t")[..] else { return false };
@@ -126,7 +126,7 @@ pub fn header(input: &[u8]) {
     assert!(Source::WorkOs.verify(Some(&line), body, &[], TOLERANCE, Timestamp::from_millis(NOW)).is_err());
 }
 
-// Event: the body as it is.
+// Event: the file is the body.
 
 pub fn event(body: &[u8]) {
     let (label, reading) = (Source::WorkOs.label(body), Source::WorkOs.read(body));
@@ -205,7 +205,7 @@ fn assert_user(fact: &Fact<User>, event: &str, deleted: bool) {
     assert!(!Value::Object(attributes).to_string().contains("\\u0000"));
 }
 
-// Sequence: a byte of rules, a byte that seeds the other order, then six bytes an event.
+// Sequence: a byte of rules, a byte that seeds the other order, then six bytes for each event.
 
 const MOST_EVENTS: usize = 32;
 
@@ -213,7 +213,7 @@ fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
     bytes.chunks_exact(6).take(MOST_EVENTS).enumerate().map(|(n, event)| body(n, event)).collect()
 }
 
-/// Few ids, few times and few words, so that events meet.
+/// Few ids, times and contents, so that events collide.
 fn body(n: usize, bytes: &[u8]) -> Vec<u8> {
     let pick = |byte: usize, shift: u32, values: u8| usize::from((bytes[byte] >> shift) & (values - 1));
     let time = |at: usize| match at {
@@ -259,24 +259,24 @@ fn body(n: usize, bytes: &[u8]) -> Vec<u8> {
         11 => ("organization.updated", named),
         _ => ("organization.deleted", named),
     };
-    // The inbox keeps one delivery an id; which id is smaller is no matter of arrival.
+    // The inbox stores one delivery of each id. The order of ids does not depend on the order of arrival.
     let id = format!("e{:03}{n:02}", bytes[4]);
     let event = json!({"id": id, "event": kind, "data": data, "created_at": time(pick(3, 3, 8))});
     serde_json::to_vec(&event).unwrap()
 }
 
 type Pair = (String, String);
-/// A claim's first word, whether it is revealed, and its tenant.
+/// The first sighting of a claim, whether it is revealed, and its tenant.
 type ClaimSeen = (FirstSighting, bool, Option<String>);
 
-/// A word's place, and its version, whether it is live, its digest, and whether it is revealed.
+/// The place of a fact, then its version, whether it is live, its digest, and whether it is revealed.
 type Place = (EntityKind, String, Option<Pair>);
-type WordSeen = (Version, bool, i64, bool);
+type FactSeen = (Version, bool, i64, bool);
 
-/// All that must be a function of the set of events.
+/// Everything that must be a function of the set of events.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
-    facts: BTreeMap<Place, WordSeen>,
+    facts: BTreeMap<Place, FactSeen>,
     claims: BTreeMap<Pair, ClaimSeen>,
     memberships: BTreeMap<(String, String, Pair), (Version, bool)>,
     mentions: BTreeSet<(Pair, String)>,
@@ -285,7 +285,7 @@ struct Seen {
     tenants: Vec<TenantRow>,
 }
 
-/// What a host sees of people, by tenant and id.
+/// The rows of people that an application sees, by tenant and id.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Rows {
     users: BTreeMap<Pair, UserRow>,
@@ -299,7 +299,7 @@ fn observed(body: &[u8]) -> Option<Observation> {
     }
 }
 
-/// As `apply::load` does for claims that the database does not have.
+/// Does the same as `apply::load` for claims that the database does not have.
 fn claim(state: &mut StateSlice, observation: &Observation) {
     let Some((directory_id, organization_id)) = claim_of(observation) else { return };
     if state.claim_between(directory_id, organization_id, 0).is_some() {
@@ -319,7 +319,7 @@ fn claim(state: &mut StateSlice, observation: &Observation) {
     });
 }
 
-/// In one batch. Numbers come with the bodies, as a log's do.
+/// Folds one batch. Each body has the number of its delivery, as in the log.
 fn folded(bodies: &[(i64, &[u8])], rules: &Rules) -> StateSlice {
     let mut state = StateSlice::default();
     for (_, body) in bodies {
@@ -348,7 +348,7 @@ fn of_id<T: Clone>(rows: &BTreeMap<Pair, T>, id: &str) -> Vec<T> {
     rows.iter().filter(|((_, of), _)| of == id).map(|(_, row)| row.clone()).collect()
 }
 
-/// Derives everybody over `rows`, and does to these what a table would do.
+/// Derives everybody from `rows`, and changes the rows as the tables would change.
 fn derive(state: &StateSlice, rules: &Rules, rows: &mut Rows) {
     let homes = homes(state, rules);
     let context = Context::new(&homes, &rules.mapping);
@@ -426,8 +426,8 @@ fn seen(state: &StateSlice, rules: &Rules) -> Seen {
     let mut seen = Seen::default();
     for ((kind, id), fact) in state.all_facts() {
         let key = (kind, id.clone(), pair(fact.claim_id));
-        let said = (fact.version.clone(), fact.live, fact.digest, fact.revealed_by.is_some());
-        assert_eq!(seen.facts.insert(key, said), None, "two words under one claim");
+        let stored = (fact.version.clone(), fact.live, fact.digest, fact.revealed_by.is_some());
+        assert_eq!(seen.facts.insert(key, stored), None, "two words under one claim");
     }
     for claim in state.claims() {
         let outcome = (claim.first.clone(), claim.revealed_by.is_some(), claim.tenant_id.clone());
@@ -482,7 +482,7 @@ pub fn sequence(input: &[u8]) {
     derive(&state, &rules, &mut again);
     assert_eq!(again, expected.rows, "derived twice");
 
-    // Other arrival, so other numbers too.
+    // Another order of arrival has other numbers, too.
     let backwards = numbered(bodies.iter().rev().map(Vec::as_slice));
     let other = numbered(shuffled(bodies.iter().map(Vec::as_slice).collect(), *seed));
     for log in [&backwards, &other] {
@@ -492,7 +492,7 @@ pub fn sequence(input: &[u8]) {
     let twice: Vec<_> = log.iter().chain(&other).copied().collect();
     assert_eq!(seen(&folded(&twice, &rules), &rules), expected, "each said twice");
 
-    // One event a batch, over rows that stay.
+    // One event in each batch, with rows that remain.
     let (mut state_of_batches, mut rows) = (StateSlice::default(), Rows::default());
     for (inbox_id, body) in &other {
         let Some(observation) = observed(body) else { continue };
@@ -506,9 +506,9 @@ pub fn sequence(input: &[u8]) {
     let mut evidence: NeededEvidence =
         state.touched.memberships.values().map(|(_, inbox_id)| *inbox_id).collect();
     evidence.extend(state.touched.mentions.values());
-    let mut kept = log.clone();
-    kept.retain(|(inbox_id, body)| {
+    let mut rest = log.clone();
+    rest.retain(|(inbox_id, body)| {
         observed(body).is_some_and(|observation| needed(&state, *inbox_id, &observation, &evidence))
     });
-    assert_eq!(seen(&folded(&kept, &rules), &rules), expected, "without what is not needed");
+    assert_eq!(seen(&folded(&rest, &rules), &rules), expected, "without what is not needed");
 }

@@ -1,16 +1,16 @@
-//! Crashes: rosterd, its database, its connections and its disk fail under load, over and over, and are started again.
+//! Crashes: rosterd, its database, its connections and its disk fail repeatedly under load, and are started again.
 //!
-//! Each test delivers a seeded life of three tenants as a broker does (`load`: again and again until a 2xx), lets
-//! something die meanwhile, and ends in `Trial::end`, which holds the outcome against an undisturbed run: every 200 is
-//! in the tables, no effect came twice, whoever lost access is told of, each notice under one Message-ID.
+//! Each test delivers a seeded life of three tenants as a broker does (`load`: it repeats until a 2xx), causes failures
+//! meanwhile, and ends in `Trial::end`. That compares the outcome with an undisturbed run: every 200 is in the tables,
+//! no effect happened twice, every leaver is reported, and each notice has one Message-ID.
 //!
-//! For long sessions: ROSTERD_TEST_KILLS (deaths in a test; 6) and ROSTERD_TEST_SEED (1).
+//! For long sessions: ROSTERD_TEST_KILLS (crashes in a test; 6) and ROSTERD_TEST_SEED (1).
 
 mod disk;
 mod kills;
 pub(crate) mod load;
 mod notices;
-// Without the feature these tests could only pass by doing nothing, so there are none then; `tests/run` switches it on.
+// Without the feature these tests would pass without a crash, so they are not compiled. `tests/run` switches it on.
 #[cfg(feature = "failpoints")]
 mod points;
 mod postgres;

@@ -1,4 +1,5 @@
-//! A directory that an operator moves to another organization: who moves, what ends, what is said before and after it.
+//! A directory that an operator moves to another organization: who moves, what ends, and events before and after the
+//! move.
 
 mod commands;
 mod deaths;
@@ -39,12 +40,12 @@ fn moved(app: &TestApp, to: &str) -> MovePlan {
     plan
 }
 
-/// What an event says, for another organization.
+/// An event that names another organization.
 fn of(organization_id: &str, data: Value) -> Value {
     with(data, json!({"organization_id": organization_id}))
 }
 
-fn says(id: &str, kind: &str, seconds: i64, organization_id: &str, data: Value) -> Value {
+fn change(id: &str, kind: &str, seconds: i64, organization_id: &str, data: Value) -> Value {
     event(id, kind, seconds, of(organization_id, data))
 }
 
@@ -61,11 +62,11 @@ pub(super) fn beginning() -> Vec<Value> {
     ]
 }
 
-/// Events that name `org_2` before the directory belongs to it: u2 leaves, u3 comes.
+/// Events that name `org_2` before the directory belongs to it: u2 leaves, u3 is created.
 pub(super) fn refused() -> Vec<Value> {
     vec![
-        says("x2", "dsync.user.updated", 9, "org_2", user("u2", "inactive", 9)),
-        says("x3", "dsync.user.created", 9, "org_2", user("u3", "active", 9)),
+        change("x2", "dsync.user.updated", 9, "org_2", user("u2", "inactive", 9)),
+        change("x3", "dsync.user.created", 9, "org_2", user("u3", "active", 9)),
     ]
 }
 
@@ -83,7 +84,7 @@ fn entries(app: &TestApp, tenant_id: &str, kind: &str) -> Vec<String> {
 }
 
 both! {
-    fn everybody_moves_and_what_the_new_owner_said_too_early_is_applied(app) {
+    fn everybody_moves_and_early_events_of_the_new_owner_are_applied(app) {
         app.play(&beginning());
         app.play(&refused());
         assert_eq!(dead(app), ["x2", "x3"]);
@@ -110,13 +111,13 @@ both! {
 }
 
 both! {
-    fn what_the_former_owner_says_later_is_refused_and_applied_when_the_directory_moves_back(app) {
+    fn later_events_of_the_former_owner_are_refused_and_applied_when_the_directory_moves_back(app) {
         app.play(&beginning());
         moved(app, "org_2");
 
         app.play(&[
-            says("late1", "dsync.user.updated", 20, "org_1", user("u1", "inactive", 20)),
-            says("new2", "dsync.user.updated", 20, "org_2", user("u2", "inactive", 20)),
+            change("late1", "dsync.user.updated", 20, "org_1", user("u1", "inactive", 20)),
+            change("new2", "dsync.user.updated", 20, "org_2", user("u2", "inactive", 20)),
             event("none", "dsync.user.created", 20, with(user("u4", "active", 20), json!({"organization_id": null}))),
         ]);
         assert_eq!(users(app), ["org_2 u1 active", "org_2 u2 inactive", "org_2 u4 active"]);
@@ -127,7 +128,7 @@ both! {
 
         assert_eq!(users(app), ["org_1 u1 inactive", "org_1 u2 inactive", "org_1 u4 active"]);
         assert_eq!((plan.put_back, dead(app).len()), (1, 0));
-        app.play(&[says("late2", "dsync.user.updated", 30, "org_2", user("u2", "active", 30))]);
+        app.play(&[change("late2", "dsync.user.updated", 30, "org_2", user("u2", "active", 30))]);
         assert_eq!(dead(app), ["late2"]);
         assert_eq!(users(app), ["org_1 u1 inactive", "org_1 u2 inactive", "org_1 u4 active"]);
     }
@@ -138,7 +139,7 @@ both! {
         app.play(&beginning());
         moved(app, "org_2");
 
-        app.play(&[says("old", "dsync.activated", -5, "org_3", directory("dir_1", "org_3", -5))]);
+        app.play(&[change("old", "dsync.activated", -5, "org_3", directory("dir_1", "org_3", -5))]);
 
         assert_eq!(app.brief(DIRECTORIES, &["tenant_id", "id"]), ["org_2 dir_1"]);
         assert_eq!(dead(app), ["old"]);
@@ -150,7 +151,7 @@ both! {
         let backend = if app.store.url().starts_with("sqlite") { Backend::Sqlite } else { Backend::Postgres };
         let fresh = TestApp::start(backend, |_config| {});
         let early = refused();
-        let late = [says("y1", "dsync.user.updated", 30, "org_2", user("u1", "inactive", 30))];
+        let late = [change("y1", "dsync.user.updated", 30, "org_2", user("u1", "inactive", 30))];
         app.play(&beginning());
         app.play(&early);
         moved(app, "org_2");
@@ -213,7 +214,7 @@ both! {
 both! {
     fn a_grant_stays_with_a_person_who_is_in_another_directory_of_the_former_tenant_too(app) {
         app.play(&beginning());
-        // Connected anew: the same person under another id.
+        // The directory is connected again: the same person has another id.
         let second = with(user("v2", "active", 1), json!({"directory_id": "dir_2", "idp_id": "idp_u2", "email": "u2@acme.example"}));
         app.play(&[
             event("d2", "dsync.activated", 0, directory("dir_2", "org_1", 0)),
@@ -254,7 +255,7 @@ both! {
 }
 
 both! {
-    fn both_sides_are_told_the_former_administrators_in_one_mail(app) {
+    fn both_organizations_are_notified_and_the_former_administrators_get_one_mail(app) {
         let office = Office::with(app, |config| {
             config.mail.recipients.insert("org_1".to_owned(), vec!["it@acme.example".parse().unwrap()]);
         });
@@ -287,7 +288,7 @@ both! {
         let plan = directory_move::preview(app.database(), &app.config.rules(), request(app, "org_2")).unwrap();
 
         assert_eq!(everything(app.database()), before);
-        app.play(&[says("y", "dsync.user.updated", 10, "org_1", user("u1", "inactive", 10))]);
+        app.play(&[change("y", "dsync.user.updated", 10, "org_1", user("u1", "inactive", 10))]);
         let rules = app.config.rules();
         let confirmed = |confirmed| {
             directory_move::move_directory(app.database(), &rules, request(app, "org_2"), confirmed)
@@ -307,20 +308,20 @@ both! {
             event("o3", "organization.created", 0, organization("org_3", 0)),
             event("o3x", "organization.deleted", 5, organization("org_3", 5)),
         ]);
-        let told = |directory: &str, to: &str| {
+        let refusal = |directory: &str, to: &str| {
             let request = MoveRequest { directory, ..request(app, to) };
             let rules = app.config.rules();
             let outcome = directory_move::move_directory(app.database(), &rules, request, Confirmed::Anything);
             outcome.unwrap_err().to_string()
         };
 
-        assert!(told("dir_9", "org_2").starts_with("there is no directory dir_9"));
-        assert!(told("dir_1", "org_9").starts_with("no event names organization org_9"));
-        assert!(told("dir_1", "").starts_with("no event names organization"));
-        assert!(told("dir_1", "org_1").contains("belongs to organization org_1 already"));
-        assert!(told("dir_1", "org_3").contains("organization org_3 is deleted"));
-        app.play(&[says("gone", "dsync.deleted", 9, "org_1", directory("dir_1", "org_1", 9))]);
-        assert!(told("dir_1", "org_2").contains("directory dir_1 is deleted"));
+        assert!(refusal("dir_9", "org_2").starts_with("there is no directory dir_9"));
+        assert!(refusal("dir_1", "org_9").starts_with("no event names organization org_9"));
+        assert!(refusal("dir_1", "").starts_with("no event names organization"));
+        assert!(refusal("dir_1", "org_1").contains("belongs to organization org_1 already"));
+        assert!(refusal("dir_1", "org_3").contains("organization org_3 is deleted"));
+        app.play(&[change("gone", "dsync.deleted", 9, "org_1", directory("dir_1", "org_1", 9))]);
+        assert!(refusal("dir_1", "org_2").contains("directory dir_1 is deleted"));
     }
 }
 
@@ -336,13 +337,13 @@ both! {
         moved(app, "org_2");
         assert_eq!(users(app), ["org_2 u1 active", "org_2 u2 active"]);
 
-        app.play(&[says("x", "dsync.user.updated", 9, "org_1", user("u2", "inactive", 9))]);
+        app.play(&[change("x", "dsync.user.updated", 9, "org_1", user("u2", "inactive", 9))]);
         assert_eq!(dead(app), ["x"]);
     }
 }
 
 both! {
-    fn people_whom_a_hold_keeps_stop_the_move_until_somebody_decides(app, |config| config.guard.on = true) {
+    fn people_in_a_hold_stop_the_move_until_an_operator_decides(app, |config| config.guard.on = true) {
         use rosterd::operator::holds::{self, HoldDecision, Verdict};
         let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
         app.play(&beginning());
@@ -356,7 +357,7 @@ both! {
 
         assert_eq!((plan.with_access(), plan.without_access()), (22, 20), "a rejected loss is one of the former tenant");
         assert_eq!(app.brief(USERS, &["tenant_id", "status"]).iter().filter(|row| *row == "org_2 active").count(), 2);
-        let live = app.database().read::<_, DbError>(|conn| Ok(rosterd::tables::holds::keeping(conn)?)).unwrap();
+        let live = app.database().read::<_, DbError>(|conn| Ok(rosterd::tables::holds::with_people(conn)?)).unwrap();
         assert_eq!(live, []);
     }
 }
@@ -365,7 +366,7 @@ both! {
     fn an_erasure_after_a_move_takes_the_person_out_of_the_trail_of_the_former_tenant_too(app) {
         app.play(&beginning());
         moved(app, "org_2");
-        app.play(&[says("x1", "dsync.user.deleted", 9, "org_2", user("u1", "active", 9))]);
+        app.play(&[change("x1", "dsync.user.deleted", 9, "org_2", user("u1", "active", 9))]);
         assert!(!naming(&everything(app.database()), "u1@acme.example").is_empty());
 
         let by = OperatorAt { name: "ada", now: app.clock.now() };

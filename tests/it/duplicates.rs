@@ -58,7 +58,7 @@ both! {
 }
 
 #[test]
-fn processes_that_keep_the_same_events_at_once_keep_each_of_them_once() {
+fn processes_that_store_the_same_events_at_once_store_each_of_them_once() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_| {});
         let url = Url::parse(&app.store.url()).unwrap();
@@ -69,17 +69,18 @@ fn processes_that_keep_the_same_events_at_once_keep_each_of_them_once() {
                 .map(|n| event(&format!("e{round}_{n}"), "dsync.user.created", 1, user("u1", "active", 1)))
                 .map(|event| Delivery::new(Source::WorkOs, Bytes::from(event.to_string()), app.clock.now()))
                 .collect();
-            let keep = |database| {
+            let store = |database| {
                 barrier.wait();
                 append(database, &deliveries).unwrap()
             };
             let answers: Vec<Vec<Stored>> = thread::scope(|scope| {
-                let threads: Vec<_> = processes.iter().map(|process| scope.spawn(|| keep(process))).collect();
+                let threads: Vec<_> =
+                    processes.iter().map(|process| scope.spawn(|| store(process))).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
 
             for n in 0..deliveries.len() {
-                let accepted = answers.iter().filter(|kept| matches!(kept[n], Stored::Accepted { .. }));
+                let accepted = answers.iter().filter(|stored| matches!(stored[n], Stored::Accepted { .. }));
                 assert_eq!(accepted.count(), 1, "event {n} of round {round}: {answers:?}");
             }
         }
@@ -87,7 +88,7 @@ fn processes_that_keep_the_same_events_at_once_keep_each_of_them_once() {
 }
 
 both! {
-    fn what_cannot_be_understood_is_kept_once_too(app) {
+    fn a_delivery_that_cannot_be_understood_is_stored_once_too(app) {
         for expected in ["accepted", "duplicate"] {
             assert_eq!(app.send("not an event").json(), json!({"status": expected}));
         }
@@ -104,7 +105,7 @@ both! {
         for n in 1..=3 {
             app.deliver(&event(&format!("e{n}"), "dsync.user.created", 1, user(&format!("u{n}"), "active", 1)));
         }
-        // Out of memory, so they are taken from the table.
+        // They are not in memory any more, so they are read from the table.
         app.app.as_ref().unwrap().recent.forget();
         app.drain();
         assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3"]);

@@ -1,4 +1,4 @@
-//! Every event body of `tests/fixtures/workos`, delivered, signed, as it stands; and what the tables hold after it.
+//! Delivers every event body of `tests/fixtures/workos`, signed and unchanged, and shows the tables after it.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use rosterd::tables::host_tables::{DIRECTORIES, GROUP_MEMBERS, GROUPS, ROLES, TE
 
 use crate::harness::{Backend, TestApp};
 
-/// A tenant's beginning: directory, one user, one group, the user in it.
+/// The beginning of a tenant: directory, one user, one group, the user in it.
 const STORY: [&str; 4] =
     ["dsync.activated", "dsync.user.created", "dsync.group.created", "dsync.group.user_added"];
 
@@ -32,7 +32,7 @@ fn deliver(app: &TestApp, name: &str) -> String {
     status
 }
 
-/// What the host sees, in a few words; invented ids are cut to their telling end.
+/// The published tables in a short form. Invented ids are cut to their last part.
 fn seen(app: &TestApp) -> String {
     let mut seen = String::new();
     for (label, rows) in [
@@ -60,7 +60,7 @@ fn seen(app: &TestApp) -> String {
     seen
 }
 
-/// One line a file: how it was kept, and the tables after it.
+/// One line for each file: its state, and the tables after it.
 fn report(backend: Backend, story: &[&str]) -> String {
     let mut report = String::new();
     for name in files() {

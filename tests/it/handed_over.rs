@@ -1,4 +1,4 @@
-//! A broker id that changes hands: the next bearer is another person and inherits nothing.
+//! A broker id with a new bearer: the new bearer is another person and inherits nothing.
 
 use rosterd::tables::host_tables::{GROUP_MEMBERS, USERS};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
     roles::{GROUPS, apply, give, grants, named},
 };
 
-/// `jsmith` at this time: who they are by the customer's directory, and by which address.
+/// `jsmith` at this time, with the `idp_id` and address of the customer's directory.
 fn jsmith(state: &str, seconds: i64, idp_id: &str, email: &str) -> Value {
     with(
         user("jsmith", state, seconds),
@@ -19,7 +19,7 @@ fn jsmith(state: &str, seconds: i64, idp_id: &str, email: &str) -> Value {
     )
 }
 
-fn says(kind: &str, seconds: i64, data: Value) -> Value {
+fn change(kind: &str, seconds: i64, data: Value) -> Value {
     event(&format!("{kind}_{seconds}"), &format!("dsync.user.{kind}"), seconds, data)
 }
 
@@ -34,7 +34,7 @@ fn john() -> Vec<Value> {
         event("o1", "organization.created", 0, organization("org_1", 0)),
         event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)),
         event("g1", "dsync.group.created", 1, named("g_admins", "Admins", 1)),
-        says("created", 2, jsmith("active", 2, "emp-100", "john@acme.example")),
+        change("created", 2, jsmith("active", 2, "emp-100", "john@acme.example")),
         joins(5, jsmith("active", 2, "emp-100", "john@acme.example")),
     ]
 }
@@ -43,24 +43,24 @@ fn epoch(app: &TestApp) -> i64 {
     app.rows(USERS)[0]["access_epoch"].as_i64().unwrap()
 }
 
-fn told(app: &TestApp) -> Vec<String> {
+fn notified(app: &TestApp) -> Vec<String> {
     app.brief(USERS, &["idp_id", "status"]).into_iter().chain(app.notices()).collect()
 }
 
 both! {
-    fn whoever_is_given_the_id_of_a_leaver_inherits_neither_groups_nor_roles(app) {
+    fn a_new_bearer_of_a_leavers_id_inherits_neither_groups_nor_roles(app) {
         app.play(&john());
         apply(app, GROUPS);
         give(app, "jsmith", "editor").unwrap();
         assert_eq!(grants(app), ["jsmith admin", "jsmith editor"]);
 
-        app.play(&[says("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example"))]);
-        app.play(&[says("created", 20, jsmith("active", 20, "emp-200", "john@acme.example"))]);
+        app.play(&[change("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example"))]);
+        app.play(&[change("created", 20, jsmith("active", 20, "emp-200", "john@acme.example"))]);
 
         assert_eq!(grants(app), Vec::<String>::new());
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
-        assert_eq!(told(app), ["emp-200 active", "jsmith"]);
-        // What is said of the new one counts, and what is given to them.
+        assert_eq!(notified(app), ["emp-200 active", "jsmith"]);
+        // Facts about the new bearer count, and grants to them, too.
         app.play(&[joins(21, jsmith("active", 20, "emp-200", "john@acme.example"))]);
         give(app, "jsmith", "editor").unwrap();
         assert_eq!(grants(app), ["jsmith admin", "jsmith editor"]);
@@ -73,10 +73,10 @@ both! {
         apply(app, GROUPS);
         let before = epoch(app);
 
-        app.play(&[says("updated", 20, jsmith("active", 20, "emp-200", "jane@acme.example"))]);
+        app.play(&[change("updated", 20, jsmith("active", 20, "emp-200", "jane@acme.example"))]);
 
         assert_eq!((grants(app).len(), app.rows(GROUP_MEMBERS).len()), (0, 0));
-        assert_eq!(told(app), ["emp-200 active", "jsmith"]);
+        assert_eq!(notified(app), ["emp-200 active", "jsmith"]);
         assert!(epoch(app) > before, "sessions of the former end");
     }
 }
@@ -85,8 +85,8 @@ both! {
     fn it_is_the_same_in_whatever_order_it_is_learnt(app) {
         let mut events = john();
         events.extend([
-            says("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example")),
-            says("created", 20, jsmith("active", 20, "emp-200", "john@acme.example")),
+            change("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example")),
+            change("created", 20, jsmith("active", 20, "emp-200", "john@acme.example")),
         ]);
         events.reverse();
         apply(app, GROUPS);
@@ -106,47 +106,47 @@ both! {
         give(app, "jsmith", "editor").unwrap();
         let before = epoch(app);
 
-        app.play(&[says("updated", 20, jsmith("active", 20, "object-id-7", "john@acme.example"))]);
-        // Years later they marry.
-        app.play(&[says("updated", 30, jsmith("active", 30, "object-id-7", "jones@acme.example"))]);
+        app.play(&[change("updated", 20, jsmith("active", 20, "object-id-7", "john@acme.example"))]);
+        // Years later a marriage changes the address.
+        app.play(&[change("updated", 30, jsmith("active", 30, "object-id-7", "jones@acme.example"))]);
 
         assert_eq!(grants(app), ["jsmith admin", "jsmith editor"]);
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 1);
-        assert_eq!(told(app), ["object-id-7 active"], "nobody is announced");
+        assert_eq!(notified(app), ["object-id-7 active"], "nobody is announced");
         assert_eq!(epoch(app), before);
     }
 }
 
 both! {
-    fn a_word_that_comes_late_and_links_both_gives_everything_back(app) {
+    fn a_late_fact_that_links_both_restores_everything(app) {
         app.play(&john());
         apply(app, GROUPS);
-        app.play(&[says("updated", 30, jsmith("active", 30, "object-id-7", "jones@acme.example"))]);
+        app.play(&[change("updated", 30, jsmith("active", 30, "object-id-7", "jones@acme.example"))]);
         assert_eq!(grants(app).len(), 0);
 
-        app.play(&[says("updated", 20, jsmith("active", 20, "object-id-7", "john@acme.example"))]);
+        app.play(&[change("updated", 20, jsmith("active", 20, "object-id-7", "john@acme.example"))]);
 
         assert_eq!((grants(app), app.rows(GROUP_MEMBERS).len()), (vec!["jsmith admin".to_owned()], 1));
     }
 }
 
 both! {
-    fn a_protected_role_is_not_kept_for_whoever_is_given_the_id(app) {
+    fn a_new_bearer_of_an_id_does_not_retain_a_protected_role(app) {
         app.play(&john());
         apply(app, &GROUPS.replace("privileged = true", "privileged = true\nprotected = true"));
         assert_eq!(grants(app), ["jsmith admin"]);
 
-        app.play(&[says("updated", 20, jsmith("active", 20, "emp-200", "jane@acme.example"))]);
+        app.play(&[change("updated", 20, jsmith("active", 20, "emp-200", "jane@acme.example"))]);
 
         assert_eq!(grants(app), Vec::<String>::new());
     }
 }
 
 both! {
-    fn what_retention_drops_makes_nobody_the_heir(app) {
+    fn retention_gives_nobody_the_roles_of_a_former_bearer(app) {
         app.play(&john());
-        app.play(&[says("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example"))]);
-        app.play(&[says("created", 20, jsmith("active", 20, "emp-200", "john@acme.example"))]);
+        app.play(&[change("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example"))]);
+        app.play(&[change("created", 20, jsmith("active", 20, "emp-200", "john@acme.example"))]);
 
         app.clock.advance_seconds(400 * 24 * 3_600);
         app.drain();
@@ -157,10 +157,10 @@ both! {
 }
 
 both! {
-    fn the_trail_says_of_nobody_that_they_came_back_when_the_id_of_a_leaver_is_given_to_another(app) {
+    fn the_trail_reports_no_return_when_the_id_of_a_leaver_is_given_to_another_person(app) {
         app.play(&john());
-        app.play(&[says("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example"))]);
-        app.play(&[says("created", 20, jsmith("active", 20, "emp-200", "jane@acme.example"))]);
+        app.play(&[change("deleted", 10, jsmith("active", 2, "emp-100", "john@acme.example"))]);
+        app.play(&[change("created", 20, jsmith("active", 20, "emp-200", "jane@acme.example"))]);
 
         let kinds: Vec<String> = crate::audit::trail(app, "org_1").into_iter().filter(|entry| entry.subject == "jsmith").map(|entry| entry.kind).collect();
         assert!(kinds.iter().any(|kind| kind == rosterd::audit::kinds::ACCESS_LOST), "{kinds:?}");

@@ -1,4 +1,5 @@
-//! One service for each test: its own database, its own port, a clock that stands still, workers moved by hand.
+//! One service for each test: a database and a port of its own, a clock that stands still, and workers that the test
+//! calls.
 
 pub mod broker;
 pub mod database;
@@ -34,13 +35,15 @@ pub use database::{Backend, TestDatabase};
 
 pub const SECRET: &str = "whsec_test_4f1c0d2e9b7a";
 
-/// Runs a test on both databases, and sees that a rebuild finds no difference afterwards. PostgreSQL is told by ROSTERD_TEST_POSTGRES_URL, which `tests/run` sets.
+/// Runs a test on both databases, and checks afterwards that a rebuild finds no difference. ROSTERD_TEST_POSTGRES_URL
+/// names PostgreSQL; `tests/run` sets it.
 macro_rules! both {
     ($(#[$meta:meta])* fn $name:ident($app:ident) $body:block) => {
         both! { $(#[$meta])* fn $name($app, |_config| {}) $body }
     };
     ($(#[$meta:meta])* fn $name:ident($app:ident, $settings:expr) $body:block) => {
         mod $name {
+            #[allow(unused_imports, reason = "a test may need nothing of its file")]
             use super::*;
 
             $(#[$meta])*
@@ -72,7 +75,7 @@ pub struct TestApp {
     pub applier: Applier,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
-    // Dropped last: it takes the database away.
+    // Dropped last, because it deletes the database.
     pub store: TestDatabase,
 }
 
@@ -104,7 +107,7 @@ impl TestApp {
 
     pub fn start_on(store: TestDatabase, config: Config) -> Self {
         let clock = Clock::fixed(NOW);
-        let app = app::start(&config, clock.clone(), Workers::ByHand).unwrap();
+        let app = app::start(&config, clock.clone(), Workers::Manual).unwrap();
         let applier = Applier {
             database: app.database.clone(),
             rules: config.rules().into(),
@@ -113,7 +116,7 @@ impl TestApp {
                 bytes: config.apply.batch_bytes,
                 ..Batch::default()
             },
-            ahead: Prefetcher::of(app.recent.clone()),
+            prefetcher: Prefetcher::of(app.recent.clone()),
             log: WalGrowth::default(),
             retention: config.retention,
             clock: clock.clone(),
@@ -134,14 +137,14 @@ impl TestApp {
         self.app.as_ref().unwrap().address
     }
 
-    /// What the log says now must be what the tables show (`rebuild`).
+    /// A replay of the log must give the current tables (`rebuild`).
     pub fn assert_rebuilds(&self) {
         let wanted = Rebuild { rules: &self.config.rules(), tenant: None, dry_run: true, by: "test" };
         let differences = rebuild(self.database(), wanted, self.clock.now()).unwrap();
         assert!(differences.is_empty(), "{differences:#?}");
     }
 
-    /// Sends bytes with a signature header as given.
+    /// Sends bytes with the given signature header.
     pub fn post(&self, path: &str, header: Option<&str>, body: impl Into<Vec<u8>>) -> Answer {
         let mut request = self.client.post(format!("http://{}{path}", self.address())).body(body.into());
         if let Some(header) = header {
@@ -152,11 +155,18 @@ impl TestApp {
 
     pub fn get(&self, path: &str) -> Answer {
         let address = match path {
-            // The details; what the public port says is asked for by `Socket`.
+            // The details. `Socket` reads the answer of the public port.
             "/metrics" | "/readyz" => self.app.as_ref().unwrap().admin_address,
             _ => self.address(),
         };
         let request = self.client.get(format!("http://{address}{path}"));
+        self.runtime.block_on(async { Answer::read(request.send().await.unwrap()).await })
+    }
+
+    /// The metrics in the format that `accept` asks for.
+    pub fn metrics(&self, accept: &str) -> Answer {
+        let address = self.app.as_ref().unwrap().admin_address;
+        let request = self.client.get(format!("http://{address}/metrics")).header("Accept", accept);
         self.runtime.block_on(async { Answer::read(request.send().await.unwrap()).await })
     }
 
@@ -167,7 +177,7 @@ impl TestApp {
         self.post("/webhooks/workos", Some(&header), body)
     }
 
-    /// Sends and expects to be kept as new.
+    /// Sends, and expects the answer for a new event.
     pub fn deliver(&self, event: &Value) {
         let answer = self.send(event.to_string());
         assert_eq!(
@@ -177,7 +187,7 @@ impl TestApp {
         );
     }
 
-    /// Applies until nothing is left to apply.
+    /// Applies until the queue is empty.
     pub fn drain(&self) {
         while self.applier.step().unwrap() != ApplyStep::Idle {}
     }
@@ -195,7 +205,7 @@ impl TestApp {
         rows.into_iter().map(|row| table.names().map(str::to_owned).zip(row).collect()).collect()
     }
 
-    /// The named columns of every row, as texts joined by blanks: what a test states.
+    /// The named columns of every row, as texts joined by blanks.
     pub fn brief(&self, table: PublishedTable, columns: &[&str]) -> Vec<String> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.rows(table)
@@ -204,7 +214,7 @@ impl TestApp {
             .collect()
     }
 
-    /// State of every delivery, oldest first.
+    /// The state of every delivery, the oldest first.
     pub fn inbox(&self) -> Vec<(String, String)> {
         let mut entries = self
             .database()

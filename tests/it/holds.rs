@@ -1,4 +1,4 @@
-//! Mass changes: held, told apart from ordinary ones, decided.
+//! Mass changes: held, distinguished from ordinary changes, decided.
 
 mod agree;
 mod announced;
@@ -29,7 +29,7 @@ pub(super) fn created(n: usize) -> Value {
     event(&format!("created_{n}"), "dsync.user.created", 1, user(&named(n), "active", 1))
 }
 
-pub(super) fn said(n: usize, state: &str, seconds: i64) -> Value {
+pub(super) fn update(n: usize, state: &str, seconds: i64) -> Value {
     let id = format!("{state}_{n}_{seconds}");
     event(&id, "dsync.user.updated", seconds, user(&named(n), state, seconds))
 }
@@ -38,7 +38,7 @@ pub(super) fn deleted(n: usize, seconds: i64) -> Value {
     event(&format!("deleted_{n}_{seconds}"), "dsync.user.deleted", seconds, user(&named(n), "active", 1))
 }
 
-/// A directory of so many people, long ago.
+/// A directory with a number of people, created long ago.
 pub(super) fn beginning(app: &TestApp, people: usize) {
     app.play(&[
         event("o1", "organization.created", 0, organization("org_1", 0)),
@@ -47,7 +47,7 @@ pub(super) fn beginning(app: &TestApp, people: usize) {
     app.play(&(0..people).map(created).collect::<Vec<_>>());
 }
 
-/// The ids of those without access.
+/// The ids of people without access.
 pub(super) fn gone(app: &TestApp) -> Vec<String> {
     let rows = app.rows(USERS);
     let gone = rows.iter().filter(|row| row["status"] == "inactive");
@@ -58,17 +58,33 @@ pub(super) fn range(people: std::ops::Range<usize>) -> Vec<String> {
     people.map(named).collect()
 }
 
-/// Each hold, the oldest first: state, people who wait, committed before, active before.
-pub(super) fn held(app: &TestApp) -> Vec<(String, usize, i64, i64)> {
+/// A hold as the tests compare it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HoldSummary {
+    pub(super) state: String,
+    /// People without a decision.
+    pub(super) undecided: usize,
+    /// Losses that were applied before the hold was opened.
+    pub(super) applied_before: i64,
+    /// Active people of the directory before all losses of the window.
+    pub(super) active_before: i64,
+}
+
+/// All holds, the oldest first.
+pub(super) fn held(app: &TestApp) -> Vec<HoldSummary> {
     app.database()
         .read::<_, DbError>(|conn| {
-            let mut told = Vec::new();
+            let mut summaries = Vec::new();
             for hold in rosterd::tables::holds::list(conn, None, None)?.into_iter().rev() {
                 let (_, people) = holds::show(conn, hold.id)?.unwrap();
-                let open = people.iter().filter(|held| held.state == "open").count();
-                told.push((hold.state, open, hold.applied_before, hold.active_before));
+                summaries.push(HoldSummary {
+                    state: hold.state,
+                    undecided: people.iter().filter(|held| held.state == "open").count(),
+                    applied_before: hold.applied_before,
+                    active_before: hold.active_before,
+                });
             }
-            Ok(told)
+            Ok(summaries)
         })
         .unwrap()
 }
@@ -80,7 +96,7 @@ pub(crate) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String])
     decided
 }
 
-/// Somebody of another directory of the same tenant.
+/// A person of another directory of the same tenant.
 pub(super) fn elsewhere(n: usize, state: &str, seconds: i64) -> Value {
     let data = with(user(&format!("v{n:02}"), state, seconds), json!({"directory_id": "dir_2"}));
     event(&format!("elsewhere_{state}_{n}"), "dsync.user.updated", seconds, data)

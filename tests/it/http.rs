@@ -1,4 +1,4 @@
-//! What the wire promises: statuses, problems, health, metrics.
+//! The HTTP contract: statuses, problems, health, metrics.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -20,7 +20,7 @@ both! {
             (Some(hex("wrong", now)), 401, "signature-mismatch"),
             (Some(hex(SECRET, now - 180_001)), 401, "signature-too-old"),
             (Some(hex(SECRET, now + 180_001)), 401, "signature-too-new"),
-            // Lesson 20: milliseconds taken for seconds.
+            // Lesson 20: milliseconds instead of seconds.
             (Some(hex(SECRET, now / 1_000)), 401, "signature-in-seconds"),
         ];
 
@@ -72,7 +72,7 @@ both! {
 
         assert_eq!(send(&[time, digest]).json(), json!({"status": "accepted"}));
         assert_eq!(send(&[digest, time]).json(), json!({"status": "duplicate"}));
-        // The whole header twice leaves open which time was signed.
+        // With the whole header twice, the signed time is ambiguous.
         assert_eq!((send(&[&header, &header]).status, send(&[time, time, digest]).status), (400, 400));
         assert_eq!(send(&[time]).problem(), "signature-malformed");
     }
@@ -89,7 +89,7 @@ both! {
         let mut stranger = Socket::connect(app.address());
         stranger.write(head(8_000));
         stranger.write(" ".repeat(7_000));
-        // Served in turn by one thread, so only a few are needed until the stranger's bytes are read.
+        // One thread serves these requests in turn, so a few are enough until the stranger's bytes are read.
         let refused = (0..1_000).map(|_| app.send(vec![b' '; 6_000])).find(|answer| answer.status != StatusCode::OK).unwrap();
 
         assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (503, "no-room"));
@@ -114,7 +114,7 @@ both! {
 }
 
 both! {
-    fn a_body_changed_on_its_way_is_refused_and_not_kept(app) {
+    fn a_body_changed_in_transit_is_refused_and_not_stored(app) {
         let body = event("e1", "dsync.user.created", 1, user("u1", "active", 1)).to_string();
         let header = signature(SECRET, app.clock.now().millis(), body.as_bytes());
 
@@ -137,7 +137,7 @@ both! {
     fn a_body_over_the_limit_is_413_announced_or_not(app) {
         let answer = app.send(vec![b' '; 2 << 20]);
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too-large"));
-        // In chunks nothing is announced.
+        // A chunked body has no announced length.
         let mut chunked = Socket::connect(app.address());
         chunked.write(chunked_head(app));
         let chunk = format!("{:x}\r\n{}\r\n", 1 << 18, " ".repeat(1 << 18));
@@ -147,7 +147,7 @@ both! {
         chunked.write("1\r\n \r\n");
         let answer = chunked.answer();
         assert_eq!((answer.status, answer.problem().as_str()), (413, "too-large"));
-        // Exactly at the limit is read, verified and kept (as a dead letter: blanks are no event).
+        // A body of exactly the limit is read, verified and stored (as a dead letter: blanks are no event).
         assert_eq!(app.send(vec![b' '; 1 << 20]).status, StatusCode::OK);
     }
 }
@@ -240,14 +240,14 @@ both! {
         (config.http.max_connections, config.http.head_timeout_seconds) = (16, 1);
         config.http.keep_alive_seconds = 1;
     }) {
-        // More than there is room for; some say nothing, some begin a request, some have been answered.
+        // More connections than allowed. Some send nothing, some begin a request, some have an answer.
         let strangers: Vec<Socket> = (0..48)
             .map(|n| {
                 let mut socket = Socket::connect(app.address());
                 socket.write(match n % 3 {
                     0 => "",
                     1 => "POST /webhooks/workos HTTP/1.1\r\n",
-                    // Nobody but the broker may begin a second one.
+                    // Only the broker may begin a second request.
                     _ => "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /he",
                 });
                 socket
@@ -266,7 +266,7 @@ both! {
 }
 
 both! {
-    fn metrics_count_what_was_kept_and_applied(app) {
+    fn metrics_count_stored_and_applied_deliveries(app) {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
 
         let metrics = app.get("/metrics").body;
@@ -274,5 +274,40 @@ both! {
         for line in ["rosterd_deliveries_total{outcome=\"accepted\"} 1", "rosterd_applied_total 1", "rosterd_inbox_waiting 0"] {
             assert!(metrics.lines().any(|l| l == line), "{line} in\n{metrics}");
         }
+    }
+}
+
+both! {
+    fn metrics_are_plain_text_unless_open_metrics_is_asked_for(app) {
+        let plain = app.metrics("*/*");
+        assert_eq!(plain.content_type, "text/plain; version=0.0.4; charset=utf-8");
+        assert!(plain.body.contains("# TYPE rosterd_applied_total counter\n"), "{}", plain.body);
+        assert!(!plain.body.contains("# EOF") && !plain.body.contains("# UNIT"), "{}", plain.body);
+
+        let open = app.metrics("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
+        assert_eq!(open.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        assert!(open.body.contains("# TYPE rosterd_applied counter\n"), "{}", open.body);
+        assert!(open.body.ends_with("# EOF\n"), "{}", open.body);
+    }
+}
+
+both! {
+    fn metrics_show_the_version_the_readiness_and_the_newest_delivery(app) {
+        let newest = |metrics: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix("rosterd_newest_delivery_timestamp_seconds "));
+            line.unwrap().parse::<f64>().unwrap()
+        };
+        let before = app.get("/metrics").body;
+        assert_eq!(newest(&before), 0.0);
+
+        app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
+
+        let after = app.get("/metrics").body;
+        assert_eq!((newest(&after) * 1e6).round() as i64, app.clock.now().micros());
+        let build = format!("rosterd_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        for line in ["rosterd_ready 1", "rosterd_directories_silent 0", "rosterd_holds_open 0", &build] {
+            assert!(after.lines().any(|seen| seen == line), "{line} in\n{after}");
+        }
+        assert!(after.contains("process_start_time_seconds "), "{after}");
     }
 }

@@ -1,4 +1,4 @@
-//! What happens to people, and what must become of them: the lessons, by name.
+//! What happens to people, and the state that must follow. The tests have the names of the lessons.
 
 use rosterd::{
     decide::Tenancy,
@@ -19,7 +19,7 @@ fn created(id: &str, seconds: i64) -> Value {
     event(&format!("created_{id}_{seconds}"), "dsync.user.created", seconds, user(id, "active", seconds))
 }
 
-/// A user in a group, with a directory and a tenant around them.
+/// A user in a group, with its directory and tenant.
 fn beginning() -> Vec<Value> {
     vec![
         event("o1", "organization.created", 0, organization("org_1", 0)),
@@ -46,7 +46,7 @@ both! {
     fn lesson_2_a_deletion_alone_is_sufficient(app) {
         app.play(&beginning());
 
-        // The snapshot inside still says active, and is older than the last update.
+        // The snapshot inside is still active, and is older than the last update.
         app.play(&[event("e9", "dsync.user.deleted", 9, user("u1", "active", 0))]);
 
         assert_eq!(app.brief(USERS, &["id", "status", "deprovisioned_at"]), [format!("u1 inactive {}", at(9))]);
@@ -82,7 +82,7 @@ both! {
         app.play(&[event("e3", "dsync.user.updated", 3, same("u1", "inactive", 3))]);
 
         assert_eq!(status(app), ["u1 inactive", "u2 active"]);
-        // They are two people, address or not, so the leaver is told.
+        // They are two people, even with the same address, so the leaver is reported.
         assert_eq!(app.notices(), ["u1"]);
     }
 }
@@ -181,7 +181,7 @@ both! {
         app.play(&[
             created("u1", 15),
             event("e16", "dsync.user.updated", 16, user("u1", "active", 16)),
-            // Sent after the deletion, about a user as of before.
+            // Sent after the deletion, about the user before it.
             event("e21", "dsync.group.user_added", 21, membership(user("u1", "active", 1), group("g1", 2))),
         ]);
 
@@ -198,7 +198,7 @@ both! {
         app.play(&[created("u1", 1)]);
 
         assert_eq!(app.brief(USERS, &["id", "status", "deprovisioned_at"]), [format!("u1 inactive {}", at(20))]);
-        // Never seen as active, so nobody is told.
+        // Never seen as active, so nobody is reported.
         assert_eq!(app.notices(), Vec::<String>::new());
     }
 }
@@ -280,7 +280,7 @@ both! {
 }
 
 both! {
-    fn an_event_that_claims_a_directory_for_another_tenant_is_set_aside_and_touches_neither(app) {
+    fn an_event_that_claims_a_directory_for_another_tenant_becomes_a_dead_letter_and_changes_neither(app) {
         app.play(&beginning());
         let before: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
 
@@ -295,13 +295,13 @@ both! {
         let after: Vec<_> = rosterd::tables::host_tables::TABLES.iter().map(|table| app.rows(*table)).collect();
         assert_eq!(after, before);
         assert_eq!(app.inbox().iter().filter(|(_, state)| state == "dead").count(), 4);
-        assert!(app.get("/metrics").body.contains("rosterd_set_aside_total{reason=\"other_tenant\"} 4"));
+        assert!(app.get("/metrics").body.contains("rosterd_dead_lettered_total{reason=\"other_tenant\"} 4"));
     }
 }
 
 both! {
     fn a_claim_that_turns_out_older_takes_its_directory_with_everybody_in_it(app) {
-        // A stray event first names the wrong tenant; then the directory itself speaks.
+        // A stray event names the wrong tenant first. Then the directory's own event arrives.
         app.play(&[event("x1", "dsync.user.created", 1, with(user("u1", "active", 1), json!({"organization_id": "org_2"})))]);
         assert_eq!(app.brief(USERS, &["tenant_id", "id"]), ["org_2 u1"]);
 
@@ -336,7 +336,7 @@ both! {
         app.play(&[
             event("d2", "dsync.activated", 4, directory("dir_2", "org_1", 4)),
             event("e9", "dsync.user.updated", 9, with(user("u1", "active", 9), json!({"directory_id": "dir_2"}))),
-            // The directory left behind does not take the person with it.
+            // The old directory does not remove the person.
             event("e_del", "dsync.deleted", 20, directory("dir_1", "org_1", 0)),
         ]);
 
@@ -360,7 +360,7 @@ both! {
 }
 
 both! {
-    fn lesson_5_and_7_a_tenant_that_keeps_people_of_deleted_directories_keeps_them_and_nobody_is_told(app, |config| {
+    fn lesson_5_and_7_a_tenant_that_keeps_people_of_deleted_directories_keeps_them_without_notices(app, |config| {
         config.directories.deleted_of.insert("org_1".to_owned(), rosterd::decide::People::Keep);
     }) {
         app.play(&beginning());
@@ -369,7 +369,7 @@ both! {
         assert_eq!((status(app), app.rows(GROUPS).len(), app.rows(USER_ROLES).len()), (vec!["u1 active".to_owned()], 0, 1));
         assert_eq!(app.notices(), Vec::<String>::new());
 
-        // A leaver leaves all the same, and a deleted organization is the end.
+        // A leaver leaves as usual, and a deleted organization ends the access of all others.
         app.play(&[created("u2", 21)]);
         app.play(&[event("e22", "dsync.user.deleted", 22, user("u2", "active", 21))]);
         assert_eq!(status(app), ["u1 active", "u2 inactive"]);
@@ -389,7 +389,7 @@ both! {
         assert!(app.app.take().unwrap().stop());
         app.config.directories.deleted = rosterd::decide::People::Deprovision;
         app.applier.rules = app.config.rules().into();
-        app.app = Some(rosterd::app::start(&app.config, app.clock.clone(), rosterd::app::Workers::ByHand).unwrap());
+        app.app = Some(rosterd::app::start(&app.config, app.clock.clone(), rosterd::app::Workers::Manual).unwrap());
         app.drain();
 
         assert_eq!(status(app), ["u1 inactive"]);
@@ -440,14 +440,14 @@ both! {
             event("m_a", "dsync.group.user_removed", 10, pair()),
         ]);
 
-        // Equal times: the event id decides, in whatever order they came.
+        // At equal times the event id decides, in any order of arrival.
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 1);
         assert!(app.inbox().iter().all(|(_, state)| state == "applied"));
     }
 }
 
 both! {
-    fn lesson_14_and_19_what_is_not_for_us_is_kept_and_moves_nothing(app) {
+    fn lesson_14_and_19_events_of_other_types_are_stored_and_change_nothing(app) {
         app.play(&beginning());
         app.play(&[
             event("x1", "user.deleted", 50, json!({"id": "user_1"})),
@@ -460,7 +460,7 @@ both! {
     }
 }
 
-/// What becomes of a group that is deleted and made again, its members told of before, and again.
+/// A group that is deleted and created again, with facts about its members from before and after.
 fn made_again() -> Vec<Value> {
     let mut events = beginning();
     events.extend([
@@ -481,7 +481,7 @@ both! {
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 0, "of before the deletion, though it came later");
         app.play(&[joins(21)]);
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 1);
-        // An older deletion says nothing new; a newer one ends that too, though the group is there since.
+        // An older deletion changes nothing. A newer one ends this membership too, although the group exists.
         app.play(&[event("g15", "dsync.group.deleted", 15, group("g1", 2))]);
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 1);
         app.play(&[event("g30", "dsync.group.created", 30, group("g1", 30)), event("g25", "dsync.group.deleted", 25, group("g1", 2))]);
@@ -503,7 +503,7 @@ both! {
 
 both! {
     fn a_deletion_under_another_claim_of_the_tenant_empties_the_group_too(app) {
-        // It moved to another directory, which made it again.
+        // The group moved to another directory, which created it again.
         let moved = with(group("g1", 20), json!({"directory_id": "dir_2"}));
         app.play(&beginning());
         app.play(&[
@@ -523,7 +523,7 @@ both! {
         };
         app.play(&[
             event("gone", "dsync.group.deleted", 9, in_second(group("g_docs", 9), "org_2")),
-            // The group is there again, without the member of before.
+            // The group exists again, without the former member.
             event("again", "dsync.group.created", 10, group("g_docs", 10)),
             event("in", "dsync.group.user_added", 3, membership(user("u1", "active", 1), group("g_docs", 2))),
         ]);
@@ -537,7 +537,7 @@ both! {
 }
 
 both! {
-    fn what_retention_drops_does_not_bring_back_the_members_of_before(app) {
+    fn retention_does_not_restore_former_members(app) {
         app.play(&made_again());
         app.clock.advance_seconds(400 * 24 * 3_600);
         app.drain();
@@ -566,7 +566,7 @@ both! {
         let people = app.rows(USERS);
         assert_ne!(people[0]["person_id"], people[1]["person_id"]);
 
-        // Its end is the end of nobody else.
+        // The end of this user does not end the access of others.
         app.play(&[event("o9", "organization.deleted", 9, organization("default", 0))]);
         assert_eq!(app.brief(USERS, &["id", "status"]), ["u2 active", "u1 inactive"]);
         assert_eq!(app.brief(TENANTS, &["id", "deleted_at"]), ["default null".to_owned(), format!("organization:default {}", at(9))]);

@@ -1,4 +1,4 @@
-//! The service from outside: its real HTTP port, both databases, SMTP on the wire, the real binary.
+//! The service from outside: its real HTTP port, both databases, SMTP over the network, the real binary.
 //!
 //! Every test that touches a database runs on SQLite and on PostgreSQL (`both!`); `tests/run` provides the latter.
 
@@ -6,8 +6,6 @@
 #[cfg(test)]
 mod harness;
 
-#[cfg(test)]
-mod ahead;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
@@ -50,6 +48,8 @@ mod outage;
 mod poison;
 #[cfg(test)]
 mod pooler;
+#[cfg(test)]
+mod prefetch;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! PostgreSQL set up in ways of its own: rows copied without their counters, a role with few rights, a silent host.
+//! Unusual PostgreSQL set-ups: rows copied without their sequences, a role with few rights, a silent host.
 
 use std::{
     net::TcpListener,
@@ -28,7 +28,7 @@ fn created(n: usize) -> serde_json::Value {
 
 fn restart(app: &mut TestApp) {
     assert!(app.app.take().unwrap().stop());
-    app.app = Some(app::start(&app.config, app.clock.clone(), Workers::ByHand).unwrap());
+    app.app = Some(app::start(&app.config, app.clock.clone(), Workers::Manual).unwrap());
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn counters_that_a_replication_left_behind_are_set_forward_at_start_and_never_ba
     app.play(&[created(3)]);
     assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3"]);
 
-    // Retention has dropped the deliveries; other tables still name them.
+    // Retention has deleted the deliveries. Other tables still refer to them.
     execute(&url, "DELETE FROM rosterd.inbox");
     execute(&url, "ALTER TABLE rosterd.inbox ALTER COLUMN id RESTART WITH 1");
     restart(&mut app);
@@ -124,7 +124,7 @@ fn a_connection_that_has_lost_its_settings_is_not_used_again() {
     };
     assert_eq!(path(&database), "rosterd");
 
-    // As a pooler leaves it that lends the server's process to others.
+    // A pooler that lends the server process to others leaves this state.
     database.read::<_, DbError>(|conn| Ok(conn.batch_execute("DISCARD ALL")?)).unwrap();
     std::thread::sleep(Duration::from_millis(1_100));
 
@@ -133,7 +133,7 @@ fn a_connection_that_has_lost_its_settings_is_not_used_again() {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn reception_is_back_after_connections_fell_silent_and_what_was_kept_meanwhile_is_a_duplicate() {
+fn reception_continues_after_connections_fell_silent_and_deliveries_stored_meanwhile_are_duplicates() {
     let store = TestDatabase::create(Backend::Postgres);
     let mut config = settings(&store);
     let mut proxy = None;
@@ -150,7 +150,7 @@ fn reception_is_back_after_connections_fell_silent_and_what_was_kept_meanwhile_i
 
     proxy.unwrap().silence();
     let begun = Instant::now();
-    // The row is written, and the word of it is lost on the way.
+    // The row is written, and the answer is lost on the way.
     assert_eq!(app.send(created(2).to_string()).status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(app.get("/readyz").status, StatusCode::SERVICE_UNAVAILABLE);
 

@@ -1,4 +1,4 @@
-//! How a text finds a user: by address, alike on both databases, and never one instead of another.
+//! How a text finds a user: by id or address, equally on both databases, and never the wrong one.
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use rosterd::{
@@ -34,7 +34,7 @@ struct Row {
     id: String,
 }
 
-/// The query of docs/integrating.md, word for word but for the parameters' marks on SQLite.
+/// The query of docs/integrating.md, literally except for the parameter marks on SQLite.
 fn signs_in(app: &TestApp, address: &str) -> Vec<String> {
     let document = include_str!("../../docs/integrating.md");
     let start = document.find("SELECT id, person_id, access_epoch").unwrap();
@@ -116,7 +116,7 @@ both! {
         let erased = erase(database, &rules, "org_1", both_of_them, OperatorAt { name: "ada", now: now() }).unwrap_err();
         assert!(matches!(&erased, EraseError::Lookup(error) if ambiguous(error)), "{erased}");
 
-        // Each can still be named.
+        // Each of them can still be named.
         for text in ["id:ada@acme.example", "other@acme.example"] {
             assert_eq!(found(app, text), [both_of_them]);
         }

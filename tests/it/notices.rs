@@ -1,4 +1,4 @@
-//! Who is told that somebody lost access: from an event on the wire to a mail on the wire.
+//! Who is notified that a person lost access: from an event to a mail, both over the network.
 
 mod delivery;
 mod kinds;
@@ -25,7 +25,7 @@ use crate::{
     smtp::{Behaviour, Received, SmtpServer},
 };
 
-/// A service whose mail goes to `smtp`.
+/// A service whose mail server is `smtp`.
 pub(crate) struct Office {
     smtp: SmtpServer,
     notifier: Notifier,
@@ -46,7 +46,7 @@ impl Office {
         Self { smtp, notifier }
     }
 
-    /// Until there is nothing to send now.
+    /// Sends mails until there are none to send now.
     pub(crate) fn send(&self, app: &TestApp) {
         let metrics = &app.applier.metrics;
         while self.notifier.step(app.database(), app.clock.now(), metrics).unwrap() == NotifyStep::Worked {}
@@ -65,13 +65,13 @@ fn deleted(id: &str, seconds: i64) -> Value {
     event(&format!("d_{id}"), "dsync.user.deleted", seconds, user(id, "active", 1))
 }
 
-/// Past the window in which leavers are gathered.
+/// Waits until the window in which leavers are gathered is over.
 fn later(app: &TestApp) {
     app.clock.advance_seconds(61);
 }
 
 both! {
-    fn a_leaver_is_told_once_in_text_and_html_to_the_tenants_recipients(app) {
+    fn a_leaver_is_reported_once_in_text_and_html_to_the_tenants_recipients(app) {
         let office = Office::with(app, |config| {
             config.mail.recipients.insert("org_1".to_owned(), vec!["it@acme.example".parse().unwrap()]);
         });
@@ -96,7 +96,7 @@ both! {
 }
 
 both! {
-    fn both_modes_of_the_broker_are_told_alike(app) {
+    fn both_removal_modes_of_the_broker_are_reported_alike(app) {
         let office = Office::of(app);
         app.play(&[created("u1"), created("u2")]);
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9)), deleted("u2", 9)]);
@@ -105,7 +105,7 @@ both! {
         office.send(app);
 
         let mails = office.mails();
-        // Several leavers of a short window are one mail, to the fallback where a tenant has nobody of its own.
+        // Several leavers of a short window are one mail. It goes to the fallback when the tenant has no recipients.
         assert_eq!((mails.len(), &mails[0].to), (1, &vec!["fallback@host.example".to_owned()]));
         assert!(mails[0].raw.contains("Given u1") && mails[0].raw.contains("Given u2"));
     }
@@ -129,7 +129,7 @@ both! {
 }
 
 both! {
-    fn whoever_is_active_again_before_the_mail_leaves_is_not_told_of(app) {
+    fn a_person_who_is_active_again_before_the_mail_is_sent_is_not_reported(app) {
         let office = Office::of(app);
         app.play(&[created("u1")]);
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9))]);
@@ -143,12 +143,12 @@ both! {
 }
 
 both! {
-    fn a_returner_is_not_told_of_though_the_directory_itself_spoke_only_after_both(app) {
+    fn a_returner_is_not_reported_even_if_the_directorys_own_event_came_after_both(app) {
         let office = Office::of(app);
         app.play(&[created("u1")]);
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "inactive", 9))]);
         app.play(&[event("e10", "dsync.user.updated", 10, user("u1", "active", 10))]);
-        // Now the kind of provider is known, and with it who the person is.
+        // Now the kind of provider is known, and so is the person.
         app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0))]);
         later(app);
 
@@ -269,7 +269,7 @@ both! {
 }
 
 both! {
-    fn a_recipient_who_is_refused_keeps_nobody_else_from_being_told(app) {
+    fn a_refused_recipient_does_not_stop_the_mail_to_the_others(app) {
         let office = Office::with(app, |config| {
             let recipients = ["gone@acme.example", "it@acme.example"].map(|address| address.parse().unwrap());
             config.mail.recipients.insert("org_1".to_owned(), recipients.to_vec());
@@ -288,14 +288,14 @@ both! {
 }
 
 both! {
-    fn whoever_bore_an_id_before_is_told_of_by_their_own_name_though_the_id_is_active(app) {
+    fn a_former_bearer_of_an_active_id_is_reported_by_their_own_name(app) {
         let named = |state, seconds, name: &str| {
             let address = format!("{name}@acme.example");
             with(user("jsmith", state, seconds), json!({"idp_id": name, "email": address, "first_name": name, "last_name": "Smith"}))
         };
         let office = Office::of(app);
         app.play(&[event("c1", "dsync.user.created", 1, named("active", 1, "john"))]);
-        // John is deleted and the id goes to Jane within one window; later from her to Joan at once.
+        // John is deleted, and the id goes to Jane within one window. Later it goes from her to Joan at once.
         app.play(&[event("d1", "dsync.user.deleted", 9, named("active", 1, "john"))]);
         app.play(&[event("c2", "dsync.user.created", 10, named("active", 10, "jane"))]);
         later(app);

@@ -1,4 +1,4 @@
-//! The database taken away and given back.
+//! The database becomes unavailable and returns.
 
 use reqwest::StatusCode;
 use rosterd::{
@@ -16,7 +16,7 @@ fn created(n: usize) -> serde_json::Value {
 }
 
 both! {
-    fn what_cannot_be_made_durable_is_503_with_retry_after_and_nothing_acknowledged_is_lost(app) {
+    fn a_delivery_that_cannot_be_stored_gets_503_with_retry_after_and_no_acknowledged_one_is_lost(app) {
         app.deliver(&created(1));
 
         take_away(app);
@@ -36,8 +36,8 @@ both! {
     }
 }
 
-/// PostgreSQL: no connection is allowed and those that are there are cut. SQLite: the tables are renamed away, as a
-/// file that is replaced or a disk that fails would look.
+/// PostgreSQL: all connections are closed and no new one is allowed. SQLite: the tables are renamed, which looks like a
+/// replaced file or a failing disk.
 fn take_away(app: &TestApp) {
     match &app.store {
         TestDatabase::Postgres { server, name } => {
@@ -79,10 +79,10 @@ both! {
         for n in 0..5 {
             app.deliver(&created(n));
         }
-        // Stopped with everything still in the queue.
+        // The service stops while everything is in the queue.
         assert!(app.app.take().unwrap().stop());
 
-        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::ByHand).unwrap());
+        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::Manual).unwrap());
         app.drain();
 
         assert_eq!(app.brief(USERS, &["id"]).len(), 5);

@@ -1,4 +1,4 @@
-//! A bad event sets only itself aside (lesson 16).
+//! A bad event affects only itself (lesson 16).
 
 use rosterd::{apply::one_by_one::MOST_ATTEMPTS, db::DbError, tables::host_tables::USERS};
 use serde_json::{Value, json};
@@ -22,8 +22,8 @@ fn state(app: &TestApp, event: &str) -> String {
 }
 
 both! {
-    fn an_event_that_the_database_refuses_is_set_aside_alone_and_can_be_retried(app) {
-        // A host that has put its own constraint on our table.
+    fn only_the_event_that_the_database_refuses_becomes_a_dead_letter_and_it_can_be_retried(app) {
+        // An application that has added a constraint to our table.
         execute(app, "CREATE UNIQUE INDEX host_email ON users (tenant_id, email)");
         app.play(&[created("u1", "shared@acme.example")]);
 
@@ -64,7 +64,7 @@ fn refuse_for_now(app: &TestApp) {
     );
 }
 
-/// As the worker does, which goes on after a failure.
+/// Works like the worker, which continues after a failure.
 fn work(app: &TestApp) {
     for _ in 0..6 {
         drop(app.applier.step());
@@ -72,7 +72,7 @@ fn work(app: &TestApp) {
 }
 
 both! {
-    fn an_event_that_keeps_failing_waits_ever_longer_holds_up_nobody_and_is_set_aside_in_the_end(app) {
+    fn an_event_that_fails_repeatedly_waits_longer_each_time_delays_no_other_and_becomes_a_dead_letter(app) {
         refuse_for_now(app);
         app.deliver(&created("u_stuck", "stuck@acme.example"));
         app.deliver(&created("u1", "u1@acme.example"));
@@ -105,7 +105,7 @@ both! {
     }
 }
 
-/// The database itself is in trouble whenever this one user is written: what it says then, by its own words.
+/// The database reports trouble of its own whenever this one user is written.
 fn fail_as_if(app: &TestApp, trouble: &str) {
     execute(
         app,
@@ -122,7 +122,7 @@ fn fail_as_if(app: &TestApp, trouble: &str) {
     );
 }
 
-/// However long it lasts, a leaver in the same batch is applied at the first moment after it.
+/// A leaver in the same batch is applied at the first moment after the trouble, however long it lasts.
 fn passes_without_a_mark_on_anybody(app: &TestApp, trouble: &str) {
     app.play(&[created("u1", "u1@acme.example")]);
     fail_as_if(app, trouble);
@@ -161,7 +161,7 @@ fn connections_cut_in_the_middle_of_every_batch_are_held_against_no_delivery() {
 }
 
 both! {
-    fn a_hosts_own_trigger_that_speaks_of_locks_and_writing_holds_up_nobody(app) {
+    fn an_applications_trigger_whose_error_mentions_locks_and_writing_delays_no_other_event(app) {
         let words = "this mailbox is locked: could not write to it, out of memory";
         let trouble = match app.store {
             TestDatabase::Sqlite(_) => words.to_owned(),

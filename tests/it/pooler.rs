@@ -1,4 +1,4 @@
-//! pgbouncer before PostgreSQL: session mode works, transaction mode is refused and nothing of rosterd is left there.
+//! pgbouncer before PostgreSQL: session mode works. Transaction mode is refused, and rosterd leaves nothing there.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -34,7 +34,7 @@ fn ask(conn: &mut PgConnection, sql: &str) -> String {
     found.found
 }
 
-/// Tables, locks and settings that rosterd could have left on what a host's connections use.
+/// Tables, locks and settings that rosterd could have left on connections of an application.
 fn assert_untouched(store: &TestDatabase, pooler: &Pooler) {
     let mut direct = PgConnection::establish(&store.url()).unwrap();
     let tables =
@@ -65,9 +65,9 @@ fn assert_refused(pooler: &Pooler, setting: &str) {
                 .env("WORKOS_WEBHOOK_SECRET", crate::harness::SECRET)
                 .args(arguments),
         );
-        let said = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+        let printed = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
         assert!(!ended.status.success(), "{arguments:?} {setting}");
-        assert!(said.contains(" pooler in ") && said.contains("session mode"), "{said}");
+        assert!(printed.contains(" pooler in ") && printed.contains("session mode"), "{printed}");
         assert!(begun.elapsed() < Duration::from_secs(15), "{arguments:?} took {:?}", begun.elapsed());
     }
 }
@@ -158,7 +158,7 @@ fn everything_works_behind_a_pooler_in_session_mode_and_no_setting_reaches_the_h
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     assert_eq!(ask(&mut server, locks), "0");
-    // It gets a server process that rosterd had.
+    // The client gets a server process that rosterd had before.
     let mut host = PgConnection::establish(&pooler.url()).unwrap();
     assert_eq!(ask(&mut host, "SELECT current_setting('search_path')"), "\"$user\", public");
     assert_eq!(ask(&mut host, "SELECT current_setting('enable_seqscan')"), "on");
@@ -174,7 +174,7 @@ fn a_pooler_that_is_set_to_transaction_mode_later_is_noticed() {
     let app = TestApp::start_on(store, config);
     app.play(&[created(1)]);
 
-    // A client that is there keeps its session; one that comes gets none.
+    // A connected client keeps its session. A new client gets none.
     pooler.reload("pool_mode = transaction\ndefault_pool_size = 40");
     app.play(&[created(2)]);
     eventually("refused", || {
@@ -201,8 +201,8 @@ fn a_pooler_in_session_mode_without_room_for_a_second_connection_is_named() {
             .env("WORKOS_WEBHOOK_SECRET", crate::harness::SECRET)
             .arg("doctor"),
     );
-    let said = String::from_utf8_lossy(&doctor.stdout);
-    assert!(!doctor.status.success() && said.contains("default_pool_size"), "{said}");
+    let printed = String::from_utf8_lossy(&doctor.stdout);
+    assert!(!doctor.status.success() && printed.contains("default_pool_size"), "{printed}");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_untouched(&store, &pooler);
 }

@@ -1,4 +1,4 @@
-//! The log says the same once more: rebuild, and retention, which must not change that.
+//! Rebuild and retention: a replay of the log gives the same tables, and retention must not change that.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ fn execute(app: &TestApp, sql: &str) {
     app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
 }
 
-/// A year of everything, some of it strange.
+/// A year with all kinds of events, some of them strange.
 fn life() -> Vec<Value> {
     let foreign = json!({"organization_id": "org_2"});
     vec![
@@ -70,7 +70,7 @@ both! {
     fn a_rebuild_of_what_was_applied_finds_no_difference(app) {
         app.play(&life());
         app.send("not understood");
-        // Still waiting, so the tables do not show it yet either.
+        // It still waits, so the tables do not contain it yet.
         app.deliver(&event("e99", "dsync.user.created", 20, user("u99", "active", 20)));
 
         assert!(rebuilt(app, true).is_empty(), "{:?}", rebuilt(app, true));
@@ -96,7 +96,7 @@ both! {
 }
 
 both! {
-    fn what_was_tampered_with_is_shown_by_a_dry_run_and_mended_by_a_rebuild_and_nobody_is_told(app) {
+    fn changed_rows_are_shown_by_a_dry_run_and_repaired_by_a_rebuild_without_notices(app) {
         app.play(&life());
         let (before, notices) = (tables(app), app.notices());
         execute(app, "UPDATE users SET status = 'inactive' WHERE id = 'u1'; DELETE FROM user_roles; DELETE FROM groups; \
@@ -117,23 +117,23 @@ both! {
 
         assert_eq!(rebuilt(app, false).len(), 7);
         let mut after = tables(app);
-        // The epoch went on from what hosts had seen.
+        // The epoch continues from the value that applications have seen.
         assert_eq!(after[2][0]["access_epoch"], 42);
         after[2][0]["access_epoch"] = before[2][0]["access_epoch"].clone();
-        // Whoever got roles back is looked at again.
+        // Applications must look again at people who got roles back.
         assert_eq!((&after[2][2]["id"], &after[2][2]["access_epoch"]), (&json!("u3"), &json!(2)));
         after[2][2]["access_epoch"] = before[2][2]["access_epoch"].clone();
         assert_eq!(after, before);
         assert_eq!(app.notices(), notices);
         assert!(rebuilt(app, true).is_empty());
-        // And life goes on from there.
+        // Later events are applied as usual.
         app.play(&[event("e50", "dsync.user.updated", 50, user("u1", "inactive", 50))]);
         assert_eq!((app.brief(USERS, &["id", "status"])[0].as_str(), app.rows(GROUP_MEMBERS).len()), ("u1 inactive", 1));
         assert!(rebuilt(app, true).is_empty());
     }
 }
 
-/// Compacts until the walk is finished; returns how many deliveries went.
+/// Compacts until the walk is finished. Returns the number of deleted deliveries.
 pub fn compact(app: &TestApp) -> usize {
     let mut dropped = 0;
     loop {
@@ -159,24 +159,24 @@ both! {
         let dropped = step.dropped;
 
         assert!(step.finished, "one page was all of it");
-        // All but the last of the updates, and whatever else is superseded or of no effect.
+        // All updates except the last, and all other deliveries that are superseded or without effect.
         assert!(dropped >= 39 + 2, "{dropped}");
         assert_eq!(tables(app), before);
         assert!(rebuilt(app, true).is_empty(), "{:?}", rebuilt(app, true));
         assert_eq!(compact(app), 0, "what is needed stays");
-        // The dead letter of another tenant's claim is still there to be decided.
+        // The dead letter of another tenant's claim still waits for a decision.
         assert!(app.inbox().contains(&("x1".to_owned(), "dead".to_owned())));
     }
 }
 
 both! {
-    fn what_was_dropped_is_a_duplicate_still_and_revives_nobody(app) {
+    fn a_deleted_delivery_is_still_a_duplicate_and_revives_nobody(app) {
         let created = event("e1", "dsync.user.created", 1, user("u1", "active", 1));
         app.play(&[created, event("e2", "dsync.user.updated", 2, user("u1", "active", 2))]);
         app.play(&[event("e3", "dsync.user.updated", 3, user("u1", "active", 3))]);
         app.play(&[event("e4", "dsync.user.deleted", 4, user("u1", "active", 3))]);
         app.clock.advance_seconds(91 * 24 * 3_600);
-        // The first claimed the directory, the third reveals the user, the last is the latest fact.
+        // The first one claimed the directory, the third one reveals the user, the last one is the latest fact.
         assert_eq!(compact(app), 1);
         assert!(!app.inbox().iter().any(|(id, _)| id == "e2"));
 
@@ -185,7 +185,7 @@ both! {
         assert_eq!(again.json(), json!({"status": "duplicate"}));
         assert_eq!(app.brief(USERS, &["id", "status"]), ["u1 inactive"]);
 
-        // Once even the id is forgotten it is kept anew, and changes as little.
+        // After its id is deleted too, the event is stored again, and changes as little.
         app.clock.advance_seconds(91 * 24 * 3_600);
         compact(app);
         app.play(&[event("e2", "dsync.user.updated", 2, user("u1", "active", 2))]);
@@ -222,7 +222,7 @@ both! {
     }
 }
 
-/// Bytes that log and remembered ids take, with nothing free in between.
+/// The size of the log and of the remembered ids, without free space.
 fn log_size(app: &TestApp) -> i64 {
     #[derive(diesel::QueryableByName)]
     struct Size {
@@ -240,7 +240,7 @@ fn log_size(app: &TestApp) -> i64 {
                 Ok(sql_query(sql).get_result::<Size>(sqlite)?.bytes)
             }
             Conn::Postgres(pg) => {
-                // Several in one batch would be a transaction.
+                // Several deliveries in one batch would be one transaction.
                 pg.batch_execute("VACUUM FULL inbox")?;
                 pg.batch_execute("VACUUM FULL seen_ids")?;
                 let sql =
@@ -281,8 +281,8 @@ fn shrink(backend: Backend) {
         let deliveries: Vec<Delivery> = (from..(from + 1_000).min(events))
             .map(|n| {
                 let who = format!("directory_user_{:020}", n % users);
-                let said = with(user(&who, "active", n), json!({"job_title": format!("Title {n}")}));
-                let body = event(&format!("event_{n:026}"), "dsync.user.updated", n, said).to_string();
+                let titled = with(user(&who, "active", n), json!({"job_title": format!("Title {n}")}));
+                let body = event(&format!("event_{n:026}"), "dsync.user.updated", n, titled).to_string();
                 let label = Source::WorkOs.label(body.as_bytes());
                 Delivery { source: Source::WorkOs, label, body: body.into(), received_at: app.clock.now() }
             })

@@ -1,4 +1,5 @@
-//! The host shares the database: a row of the host's making that refuses, locks or breaks something holds up nobody else.
+//! The application shares the database: a row of the application that refuses, locks or breaks a change delays nothing
+//! else.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ fn execute(app: &TestApp, sql: &str) {
     app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
 }
 
-/// The host refuses to see this user without access.
+/// The application refuses a row of this user without access.
 fn refuse(app: &TestApp, id: &str) {
     execute(
         app,
@@ -52,7 +53,7 @@ fn allow(app: &TestApp) {
     execute(app, &format!("DROP TRIGGER host{on_users}"));
 }
 
-/// Of directory `dir_a` or `dir_b`, which belong to `org_a` and `org_b`.
+/// A user of directory `dir_a` or `dir_b`, which belong to `org_a` and `org_b`.
 fn of(side: &str, data: Value) -> Value {
     with(data, json!({"directory_id": format!("dir_{side}"), "organization_id": format!("org_{side}")}))
 }
@@ -118,7 +119,7 @@ both! {
         assert!(app.get("/metrics").body.contains("rosterd_changes_refused 1"));
         assert_eq!(app.noticed("delivery_given_up").len(), 1);
 
-        // Tried again, and told of no more.
+        // The change is tried again, and not reported again.
         app.clock.advance_seconds(60);
         app.drain();
         assert_eq!((active(app).len(), app.noticed("delivery_given_up").len()), (1, 1));
@@ -132,21 +133,21 @@ both! {
 }
 
 both! {
-    fn a_mapping_that_the_host_refuses_for_one_person_is_applied_later_and_tells_of_the_leaver_alone(app) {
+    fn a_mapping_that_the_database_refuses_for_one_person_is_applied_later_and_reports_only_the_leaver(app) {
         beginning(app, 5);
         crate::roles::apply(app, "[roles.member]\nprivileged = true\n");
         refuse(app, "a02");
         crate::roles::apply(app, "unmapped = \"no_access\"\nunknown_roles = \"ignore\"\n[roles.other]\n");
         assert_eq!(active(app), ["a02"]);
-        let told = app.noticed("deprovisioned").len();
+        let before = app.noticed("deprovisioned").len();
 
         allow(app);
         app.clock.advance_seconds(60);
         app.drain();
 
         assert_eq!(active(app), Vec::<String>::new());
-        assert_eq!(app.noticed("deprovisioned")[told..], ["a02".to_owned()]);
-        // Administrators of another mapping are told of its effects as a whole.
+        assert_eq!(app.noticed("deprovisioned")[before..], ["a02".to_owned()]);
+        // The administrators are notified of the whole mapping's effects.
         assert_eq!(app.noticed("privileged_lost"), Vec::<String>::new());
     }
 }
@@ -158,7 +159,7 @@ both! {
         app.deliver(&deleted("a"));
         app.deliver(&deleted("b"));
 
-        // One to apply, one to set aside, one for the other directory.
+        // One step to apply, one to record the refusal, one for the other directory.
         app.applier.step().unwrap();
         app.applier.step().unwrap();
         app.applier.step().unwrap();
@@ -175,11 +176,11 @@ both! {
     fn an_approved_hold_is_done_but_for_the_one_whom_the_host_refuses(app) {
         beginning(app, 30);
         for side in ["a", "b"] {
-            let said = |n| {
+            let update = |n| {
                 let data = of(side, user(&format!("{side}{n:02}"), "inactive", 9));
                 event(&format!("said_{side}{n}"), "dsync.user.updated", 9, data)
             };
-            app.play(&(0..20).map(said).collect::<Vec<_>>());
+            app.play(&(0..20).map(update).collect::<Vec<_>>());
         }
         assert_eq!(active(app).len(), 60);
         refuse(app, "a02");
@@ -236,7 +237,7 @@ fn a_user_whom_the_host_has_locked_is_waited_for_alone() {
     assert!(!active(&app).contains(&"b00".to_owned()));
     assert_eq!(attempts(&app), [("left_a0".to_owned(), 0)]);
 
-    // The same in a refresh.
+    // The same in a recomputation.
     app.play(&[deleted("b")]);
     app.play(&[deleted("a")]);
     assert_eq!(active(&app), ["a00"]);
@@ -248,7 +249,7 @@ fn a_user_whom_the_host_has_locked_is_waited_for_alone() {
     assert_eq!((active(&app), attempts(&app)), (vec![], vec![]));
 }
 
-/// Everything fails, in words that nobody knows.
+/// Everything fails, with an unknown message.
 fn break_the_database(app: &TestApp) {
     execute(
         app,
@@ -274,7 +275,7 @@ fn mend(app: &TestApp) {
 }
 
 both! {
-    fn what_is_wrong_with_the_database_is_held_against_nobody(app) {
+    fn a_fault_of_the_database_makes_no_dead_letter(app) {
         beginning(app, 8);
         break_the_database(app);
         for n in 0..8 {
@@ -485,6 +486,10 @@ both! {
         assert_eq!(refused, ["a01"]);
         assert_eq!(differences.len(), 3);
         assert_eq!(rebuild(app, true).len(), 1);
+
+        execute(app, "DROP INDEX odd");
+        assert_eq!(rebuild(app, false).len(), 1);
+        assert_eq!(rebuilt(app), 0);
     }
 }
 

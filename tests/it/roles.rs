@@ -21,7 +21,7 @@ use crate::harness::{
     broker::{directory, event, group, membership, organization, user, with},
 };
 
-/// Who may do what is decided by groups, and by the department.
+/// Groups and the department decide the roles.
 pub(super) const GROUPS: &str = r#"
 [roles.member]
 [roles.editor]

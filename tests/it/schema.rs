@@ -63,7 +63,7 @@ fn both_databases_have_the_same_columns_and_may_leave_the_same_ones_empty() {
 }
 
 both! {
-    fn what_the_application_reads_is_what_the_tables_have(app) {
+    fn the_published_columns_are_equal_to_the_tables(app) {
         let columns = columns(app);
         for table in TABLES {
             let described: Vec<&str> = table.columns.iter().chain(table.hidden).map(|(name, _)| *name).collect();
@@ -87,7 +87,7 @@ fn the_document_names_every_table_and_column() {
         let begin = format!("| `{}` | ", table.name);
         let line =
             document.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("{begin}"));
-        // Explanations are in parentheses, and after a semicolon.
+        // Explanations are in parentheses, or after a semicolon.
         let mut depth = 0;
         let plain: String = line
             .chars()

@@ -1,4 +1,5 @@
-//! What a PostgreSQL server is: refused, with what to do, before anything is kept there; and a role that lacks a privilege.
+//! PostgreSQL servers that are refused, with a remedy, before anything is stored there; and roles that lack a
+//! privilege.
 
 use std::process::Output;
 
@@ -18,9 +19,9 @@ fn run(url: &str, arguments: &[&str]) -> Output {
 fn assert_refused(url: &str, because: &str) {
     for arguments in [["doctor", "--format=json"].as_slice(), &["serve"], &["migrate"]] {
         let ended = run(url, arguments);
-        let said = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
-        assert!(!ended.status.success(), "{arguments:?} {said}");
-        assert!(said.contains(because), "{arguments:?} {said}");
+        let printed = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+        assert!(!ended.status.success(), "{arguments:?} {printed}");
+        assert!(printed.contains(because), "{arguments:?} {printed}");
     }
 }
 
@@ -43,7 +44,7 @@ fn an_encoding_that_cannot_hold_every_name_is_refused() {
 fn cockroachdb_is_refused_by_name() {
     let store = TestDatabase::create(Backend::Postgres);
     let TestDatabase::Postgres { name, .. } = &store else { return };
-    // It answers as that does.
+    // It answers as CockroachDB does.
     execute(&store.url(), "CREATE SCHEMA impostor");
     execute(
         &store.url(),
@@ -84,8 +85,8 @@ fn a_database_that_takes_no_writes_is_answered_by_what_to_change() {
 
     execute(store.server(), &format!("ALTER DATABASE {name} RESET default_transaction_read_only"));
     let doctor = run(&two, &["doctor"]);
-    let said = String::from_utf8_lossy(&doctor.stdout);
-    assert!(doctor.status.success() && said.contains("target_session_attrs=read-write"), "{said}");
+    let printed = String::from_utf8_lossy(&doctor.stdout);
+    assert!(doctor.status.success() && printed.contains("target_session_attrs=read-write"), "{printed}");
 }
 
 #[test]
@@ -109,14 +110,14 @@ fn a_missing_privilege_is_named_by_doctor_and_by_the_start() {
     url.set_password(Some("run")).unwrap();
 
     let doctor = run(url.as_str(), &["doctor", "--format", "json"]);
-    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(!doctor.status.success());
     for missing_privileges in ["UPDATE on users", "INSERT on mails", "DELETE on mails", "GRANT SELECT"] {
-        assert!(said.contains(missing_privileges), "{missing_privileges}: {said}");
+        assert!(printed.contains(missing_privileges), "{missing_privileges}: {printed}");
     }
-    assert!(!said.contains("INSERT on users"), "{said}");
+    assert!(!printed.contains("INSERT on users"), "{printed}");
 
-    // Deliveries can be kept, so it starts.
+    // Deliveries can be stored, so it starts.
     let served = Served::start(|command| {
         command.env("DATABASE_URL", url.as_str());
     });
@@ -131,7 +132,7 @@ fn a_missing_privilege_is_named_by_doctor_and_by_the_start() {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn what_the_host_sets_for_its_database_does_not_change_how_transactions_see_each_other() {
+fn settings_of_the_applications_database_do_not_change_the_isolation_of_transactions() {
     let store = TestDatabase::create(Backend::Postgres);
     let TestDatabase::Postgres { name, .. } = &store else { return };
     for setting in ["default_transaction_isolation = serializable", "synchronous_commit = off"] {
@@ -145,7 +146,7 @@ fn what_the_host_sets_for_its_database_does_not_change_how_transactions_see_each
         });
         read.unwrap()
     };
-    // With an older snapshot a serialized transaction would not see the rows that the last one left.
+    // With an older snapshot, a serialized transaction would not see the rows of the last one.
     assert_eq!(seen("transaction_isolation"), "read committed");
     assert_eq!(seen("synchronous_commit"), "on");
 }
@@ -158,8 +159,8 @@ fn doctor_makes_no_table_where_there_is_only_a_schema() {
 
     let doctor = run(&store.url(), &["doctor"]);
 
-    let said = String::from_utf8_lossy(&doctor.stdout);
-    assert!(doctor.status.success() && said.contains("migrations are missing"), "{said}");
+    let printed = String::from_utf8_lossy(&doctor.stdout);
+    assert!(doctor.status.success() && printed.contains("migrations are missing"), "{printed}");
     execute(
         &store.url(),
         "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_tables WHERE schemaname IN ('rosterd', 'public')); END $$",

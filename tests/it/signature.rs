@@ -1,6 +1,6 @@
-//! The verifier against vectors that were checked with the official SDKs.
+//! Tests the verifier with vectors that were checked with the official SDKs.
 //!
-//! Where the SDKs differ, the policy in `broker::workos::signature` decides; `differs_from` names each such case.
+//! Where the SDKs differ, the policy in `broker::workos::signature` decides. `differs_from` names each such case.
 
 use rosterd::{
     broker::{Secret, Source, VerifyError},
@@ -26,14 +26,14 @@ fn judged(vector: &Value) -> Result<(), VerifyError> {
     Source::WorkOs.verify(Some(header), text(vector, "body").as_bytes(), &[secret], 180_000, now)
 }
 
-/// What the policy says of each vector.
+/// The policy's result for each vector.
 fn policy(name: &str) -> Result<(), VerifyError> {
     use VerifyError::{MalformedHeader, NoMatch, Seconds, TooNew, TooOld};
     match name {
         "valid_canonical" | "valid_with_object_field" | "valid_no_space" | "surrounding_whitespace" => Ok(()),
         "age_exactly_180000ms" | "future_60000ms" => Ok(()),
         "two_v1_good_first" | "unknown_extra_v0" | "unknown_extra_v2" => Ok(()),
-        // What is signed is bytes; whether they are an event is another question.
+        // Any bytes can be signed. Whether they are an event is another question.
         "body_pretty_printed" | "body_trailing_newline" | "body_utf8" | "body_empty" | "body_not_json" => {
             Ok(())
         }
@@ -52,10 +52,10 @@ fn policy(name: &str) -> Result<(), VerifyError> {
     }
 }
 
-/// Vectors of which an SDK thinks otherwise than the policy.
+/// Vectors that an SDK judges unlike the policy.
 fn differs_from(sdk: &str) -> &'static [&'static str] {
     match sdk {
-        // Positional and unchecked keys, number read leniently, the future accepted at any distance.
+        // It reads keys by position without a check, numbers leniently, and accepts any time in the future.
         "node_11_0_0_string" => &[
             "surrounding_whitespace",
             "future_180001ms",
@@ -64,7 +64,7 @@ fn differs_from(sdk: &str) -> &'static [&'static str] {
             "t_float",
             "v0_instead_of_v1",
         ],
-        // Splits on comma and blank, wants exactly two parts.
+        // It splits at comma and blank, and requires exactly two parts.
         "python_10_8_0_bytes" => &[
             "valid_no_space",
             "surrounding_whitespace",
@@ -74,7 +74,7 @@ fn differs_from(sdk: &str) -> &'static [&'static str] {
             "unknown_extra_v2",
             "v0_instead_of_v1",
         ],
-        // Refuses unknown keys, takes the last of several v1.
+        // It refuses unknown keys, and uses the last of several v1.
         "rust_3_5_0_str" => &["t_with_plus", "two_v1_good_first", "unknown_extra_v0", "unknown_extra_v2"],
         other => panic!("no such SDK: {other}"),
     }
@@ -141,7 +141,7 @@ fn a_secret_is_never_printed() {
     assert!(printed.contains("[REDACTED]") && !printed.contains(SECRET), "{printed}");
 }
 
-/// More than any rotation of secrets needs are refused before a digest is computed.
+/// More signatures than any rotation of secrets needs are refused before a digest is computed.
 #[test]
 fn eight_signatures_are_taken_and_nine_are_not() {
     let now = Timestamp::from_millis(1_780_272_000_000);

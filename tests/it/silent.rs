@@ -1,5 +1,5 @@
-//! Connections that fall silent without a reset, as those over a firewall or a proxy that has forgotten them: everything
-//! goes on over new ones, and a stop does not wait for the old ones.
+//! Connections that fall silent without a reset, for example behind a firewall that has forgotten them. Work continues
+//! over new connections, and a stop does not wait for the old ones.
 
 use std::{
     process::Command,
@@ -55,13 +55,13 @@ fn waits(served: &Served) -> bool {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn applying_goes_on_within_thirty_seconds_after_connections_fell_silent_in_the_middle_of_a_turn() {
+fn applying_continues_within_thirty_seconds_after_connections_fell_silent_during_a_serialized_transaction() {
     let store = TestDatabase::create(Backend::Postgres);
     let (served, proxy) = served(&store);
     assert!(deliver(&served.webhook(), 0));
     eventually("applied", || !waits(&served));
 
-    // Silent while batch follows batch, so the lock is held by a connection that does not move.
+    // The connection falls silent during a series of batches, so a silent connection holds the lock.
     let (webhook, next, done) = (served.webhook(), AtomicUsize::new(1), AtomicBool::new(false));
     let begun = std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -77,11 +77,11 @@ fn applying_goes_on_within_thirty_seconds_after_connections_fell_silent_in_the_m
         Instant::now()
     });
     let (bound, last) = (Duration::from_secs(30), next.load(Ordering::SeqCst));
-    let mut kept = deliver(&webhook, last);
-    while !kept && begun.elapsed() < bound {
-        kept = deliver(&webhook, last);
+    let mut stored = deliver(&webhook, last);
+    while !stored && begun.elapsed() < bound {
+        stored = deliver(&webhook, last);
     }
-    assert!(kept, "nothing is kept");
+    assert!(stored, "nothing is kept");
     let (id, left) = (format!("u{last}"), bound.saturating_sub(begun.elapsed()));
     eprintln!("kept after {:?}", begun.elapsed());
     eventually_within(left, "applied", || users(&store).iter().any(|user| user["id"] == *id));
@@ -117,13 +117,13 @@ fn a_server_that_stood_still_finds_the_work_left_behind_and_the_new_in_agreement
         server.freeze();
         done.store(true, Ordering::SeqCst);
     });
-    // Long enough for a shift to be left behind, which wakes when the next has begun.
+    // Long enough that a shift is abandoned. It wakes after the next shift has begun.
     sleep(Duration::from_secs(26));
     server.thaw();
     let (begun, last) = (Instant::now(), next.load(Ordering::SeqCst));
-    // Redelivered are all, as a broker does that got no 200.
+    // All events are sent again, as a broker does that got no 200.
     for n in 1..=last {
-        eventually("kept", || deliver(&webhook, n));
+        eventually("stored", || deliver(&webhook, n));
     }
     eventually_within(Duration::from_secs(30), "applied", || users(&store).len() == last + 1);
     eprintln!("applied {:?} after the end of it", begun.elapsed());
@@ -156,7 +156,7 @@ fn a_stop_does_not_wait_for_connections_that_fell_silent() {
     eventually("applied", || !waits(&served));
 
     proxy.silence();
-    // Both workers look for work every two seconds, and readiness is asked too.
+    // Both workers look for work every two seconds, and readiness is requested too.
     sleep(Duration::from_millis(2_500));
     let (address, admin) = (served.address, served.admin_address);
     for asked in [address, admin] {

@@ -1,7 +1,7 @@
-//! An SMTP server on loopback for tests: as much of RFC 5321 as a client needs, and faults on demand.
+//! An SMTP server on loopback for tests: the part of RFC 5321 that a client needs, and faults on demand.
 //!
-//! Written here because the crates that can be embedded have no way to drop a connection after the mail and before the
-//! answer, which is the one fault that makes a client send twice.
+//! No embeddable crate can drop a connection after the mail and before the answer. That is the one fault that makes a
+//! client send twice.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +26,7 @@ use openssl::{
 };
 use parking_lot::Mutex;
 
-/// What one connection meets.
+/// The behaviour of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     Accept,
@@ -38,11 +38,11 @@ pub enum Behaviour {
     AsciiOnly,
     /// 451 for every sender.
     TemporaryFail,
-    /// Takes the mail and is gone before it says so.
+    /// Accepts the mail and closes the connection before the answer.
     DropAfterData,
-    /// Is gone when it has heard half of it.
+    /// Closes the connection in the middle of the mail.
     DropInData,
-    /// Waits before each answer; or never ends its greeting and sends a byte at a time, each after the pause.
+    /// Waits before each answer. Or never ends its greeting, and sends one byte after each pause.
     Slow {
         pause: Duration,
         drips: bool,
@@ -51,7 +51,7 @@ pub enum Behaviour {
     RefuseCredentials,
 }
 
-/// A mail that was taken; `answered` is false where the client could not know.
+/// An accepted mail. `answered` is false when the client could not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     pub from: String,
@@ -61,7 +61,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// Of a header that is neither folded nor encoded.
+    /// The value of a header that is neither folded nor encoded.
     pub fn header(&self, name: &str) -> Option<&str> {
         let head = self.raw.split("\r\n\r\n").next()?;
         head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -70,7 +70,7 @@ impl Received {
 
 #[derive(Default)]
 struct Shared {
-    /// For the next connections; then `Accept`.
+    /// For the next connections. Later ones are accepted.
     script: Mutex<VecDeque<Behaviour>>,
     received: Mutex<Vec<Received>>,
     connections: AtomicUsize,
@@ -89,7 +89,7 @@ impl SmtpServer {
         Self::with("smtp", None)
     }
 
-    /// Speaks TLS from the first byte on, with a certificate that nobody has signed but itself.
+    /// Uses TLS from the first byte, with a self-signed certificate.
     pub fn start_self_signed() -> io::Result<Self> {
         Self::with("smtps", Some(self_signed().map_err(io::Error::other)?))
     }
@@ -108,7 +108,7 @@ impl SmtpServer {
                 let behaviour = serving.script.lock().pop_front().unwrap_or(Behaviour::Accept);
                 let shared = serving.clone();
                 let tls = tls.clone();
-                // A client that goes away ends its session, and that is all.
+                // A client that closes the connection ends its session.
                 thread::spawn(move || -> Option<()> {
                     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
                     match tls {
@@ -121,7 +121,7 @@ impl SmtpServer {
         Ok(Self { address, scheme, shared, thread: Some(thread) })
     }
 
-    /// For SMTP_URL.
+    /// The value for SMTP_URL.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
@@ -131,7 +131,7 @@ impl SmtpServer {
         format!("{}://ada:secret-word@{}", self.scheme, self.address)
     }
 
-    /// The next connections meet these, one each; those after them are accepted.
+    /// The next connections have these behaviours, one each. Later ones are accepted.
     pub fn next(&self, script: impl IntoIterator<Item = Behaviour>) {
         self.shared.script.lock().extend(script);
     }
@@ -148,7 +148,7 @@ impl SmtpServer {
 impl Drop for SmtpServer {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the listener; when nobody can connect it has ended already.
+        // Wakes the listener. If nobody can connect, it has ended already.
         drop(TcpStream::connect(self.address));
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -156,7 +156,7 @@ impl Drop for SmtpServer {
     }
 }
 
-/// For 127.0.0.1, as good as any but for its signature.
+/// A certificate for 127.0.0.1 that is correct except for its signature.
 fn self_signed() -> Result<SslAcceptor, openssl::error::ErrorStack> {
     let key = PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)?;
     let mut name = X509Name::builder()?;
@@ -276,7 +276,7 @@ fn address(line: &str) -> String {
     inside.map(|(address, _)| address).unwrap_or_default().to_owned()
 }
 
-/// Up to the line with a dot alone; a doubled dot at the start of a line is one.
+/// Reads to the line with a single dot. A doubled dot at the start of a line is one dot.
 fn data(lines: &mut impl BufRead) -> io::Result<String> {
     let mut raw = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What rosterd reads from the broker's API, tried on the simulator's.
+//! Reads from the broker's API, tested with the simulator's.
 
 mod api;
 mod away;

@@ -1,4 +1,4 @@
-//! Times that cannot be true: ahead of their own event, or of the clock.
+//! Impossible times: ahead of their own event, or of the clock.
 
 use rosterd::{
     db::DbError,
@@ -16,8 +16,8 @@ fn status(app: &TestApp) -> Vec<String> {
     app.brief(USERS, &["status"])
 }
 
-/// Its subject changed at `changed`, which it says at `seconds`.
-fn said(id: &str, state: &str, seconds: i64, changed: i64) -> Value {
+/// An event of `seconds` about a change at `changed`.
+fn update(id: &str, state: &str, seconds: i64, changed: i64) -> Value {
     event(
         id,
         "dsync.user.updated",
@@ -28,7 +28,7 @@ fn said(id: &str, state: &str, seconds: i64, changed: i64) -> Value {
 
 both! {
     fn a_time_ahead_of_its_own_event_wins_over_nothing_that_comes_later(app) {
-        let events = [said("e1", "active", 10, 3_600), said("e2", "inactive", 20, 20), event("e3", "dsync.user.deleted", 30, user("u1", "active", 30))];
+        let events = [update("e1", "active", 10, 3_600), update("e2", "inactive", 20, 20), event("e3", "dsync.user.deleted", 30, user("u1", "active", 30))];
         app.play(&events[..2]);
         assert_eq!(status(app), ["inactive"]);
         app.play(&events[2..]);
@@ -39,14 +39,14 @@ both! {
 
 both! {
     fn the_order_of_arrival_makes_no_difference_to_that(app) {
-        app.play(&[said("e2", "inactive", 20, 20)]);
-        app.play(&[said("e1", "active", 10, 3_600)]);
+        app.play(&[update("e2", "inactive", 20, 20)]);
+        app.play(&[update("e1", "active", 10, 3_600)]);
         assert_eq!(status(app), ["inactive"]);
     }
 }
 
 both! {
-    fn an_event_more_than_a_day_ahead_of_its_reception_is_set_aside_and_told_of(app) {
+    fn an_event_more_than_a_day_ahead_of_its_reception_becomes_a_dead_letter_and_is_reported(app) {
         let pair = || membership(user("u1", "active", 1), group("g1", 1));
         let mut ahead = event("e1", "dsync.group.user_added", 5, pair());
         ahead["created_at"] = json!("2999-01-01T00:00:00Z");
@@ -61,9 +61,9 @@ both! {
 }
 
 both! {
-    fn a_removal_that_loses_to_a_word_not_sent_later_is_counted_in_either_order(app) {
-        app.play(&[said("e1", "active", 10, 10)]);
-        app.play(&[said("e2", "inactive", 20, 5)]);
+    fn a_removal_that_loses_to_a_fact_not_sent_later_is_counted_in_either_order(app) {
+        app.play(&[update("e1", "active", 10, 10)]);
+        app.play(&[update("e2", "inactive", 20, 5)]);
         assert_eq!((status(app), app.applier.metrics.removals_overruled.get()), (vec!["active".to_owned()], 1));
 
         let other = |id: &str, state: &str, seconds, changed| event(id, "dsync.user.updated", seconds, with(user("u2", state, seconds), json!({"updated_at": at(changed)})));
@@ -75,9 +75,9 @@ both! {
 
 both! {
     fn a_retry_applies_an_event_of_the_future_when_its_time_has_come(app) {
-        // The service's clock is 151 days after the events' beginning.
+        // The service's clock is 151 days after the beginning of the events.
         let (soon, late) = (152 * 86_400, 152 * 86_400 + 60);
-        app.play(&[said("e1", "active", soon, 5), said("e2", "inactive", late, late)]);
+        app.play(&[update("e1", "active", soon, 5), update("e2", "inactive", late, late)]);
         let letters = || app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, Some(listing::DeliveryState::Dead), 10)?)).unwrap();
         let letter = letters().pop().unwrap();
         assert_eq!((status(app), letter.event.as_str(), letter.reason.as_deref()), (vec!["active".to_owned()], "e2", Some("time_ahead")));

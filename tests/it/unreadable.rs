@@ -1,4 +1,4 @@
-//! One value that cannot be read costs no more than itself: ids, times and meaning are plain, so access shrinks.
+//! One unreadable value affects only itself: ids, times and the meaning are readable, so access ends.
 
 use reqwest::StatusCode;
 use rosterd::{
@@ -16,10 +16,10 @@ use crate::harness::{
     broker::{directory, event, group, membership, organization, user, with},
 };
 
-/// As `JSON.stringify` writes a text that was cut by UTF-16 length.
+/// A text that was cut by UTF-16 length, as `JSON.stringify` writes it.
 const HALF: &str = r#""Ada \ud83d""#;
 
-/// Every text `HERE` is replaced by `raw`, as it stands.
+/// Replaces every text `HERE` by `raw`, unchanged.
 fn raw(event: &Value, raw: &[u8]) -> Vec<u8> {
     let text = event.to_string();
     let mut parts = text.split("\"HERE\"");
@@ -62,7 +62,7 @@ fn begin(app: &TestApp) {
     assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug"]), ["u1 admin"]);
 }
 
-/// Values of a profile, a name or an attribute that no reader, or no database, takes.
+/// Values of a profile, a name or an attribute that a reader or a database refuses.
 fn odd_values() -> Vec<Vec<u8>> {
     let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n)).into_bytes();
     vec![
@@ -235,7 +235,7 @@ both! {
         }).unwrap();
         assert_eq!((found.len(), found[0].email.as_deref()), (1, Some("u1@acme.example")));
 
-        // A late fact of before the deletion is the last that names the person.
+        // A late fact from before the deletion is the last one that names the person.
         applied(app, event("e2", "dsync.user.updated", 8, with(user("u1", "active", 8), json!({"name": "Ada Later", "email": "later@acme.example"}))).to_string().into_bytes());
         assert_eq!(app.brief(USERS, &["id", "status", "name", "email"])[0], "u1 inactive Ada Later later@acme.example");
         app.assert_rebuilds();

@@ -1,10 +1,11 @@
--- What a database was set up for; changing it would change the meaning of every row.
+-- Settings that were fixed when the database was created. A change would change the meaning of every row.
 CREATE TABLE properties (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 );
 
--- What was delivered, as it was delivered. Rows are never changed, but for the erasure of a person: the log from which everything else follows.
+-- The stored deliveries, unchanged. This is the log from which everything else is derived. Only the erasure of a person
+-- changes rows.
 CREATE TABLE inbox (
     id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     source      TEXT COLLATE "C" NOT NULL,
@@ -17,7 +18,7 @@ CREATE TABLE inbox (
     UNIQUE (source, event_key)
 );
 
--- Deliveries not yet applied, with the size of their bodies. A row goes in the transaction that applies it.
+-- Deliveries that are not applied yet, with the size of their bodies. The transaction that applies one deletes its row.
 CREATE TABLE inbox_queue (
     inbox_id BIGINT   PRIMARY KEY,
     bytes    INTEGER  NOT NULL,
@@ -25,7 +26,7 @@ CREATE TABLE inbox_queue (
     due_at   BIGINT   NOT NULL DEFAULT 0
 );
 
--- Deliveries set aside. A retry moves them back to the queue; a discard keeps the row and its reason.
+-- Dead letters. A retry moves a delivery back to the queue. A discard keeps the row with its reason.
 CREATE TABLE dead_letters (
     inbox_id       BIGINT   PRIMARY KEY,
     reason         TEXT     NOT NULL,
@@ -34,18 +35,18 @@ CREATE TABLE dead_letters (
     died_at        BIGINT   NOT NULL,
     discarded_at   BIGINT,
     discard_reason TEXT,
-    -- of an event that names another organization than the owner of its directory: both
+    -- for an event that names another organization than its directory's owner: the directory and that organization
     directory_id    TEXT COLLATE "C",
     organization_id TEXT COLLATE "C",
-    -- of a change that the database refuses: the next automatic attempt
+    -- for a change that the database refuses: the time of the next automatic attempt
     retry_at        BIGINT
 );
 CREATE INDEX dead_letters_retry ON dead_letters (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX dead_letters_open ON dead_letters (died_at) WHERE discarded_at IS NULL;
 CREATE INDEX dead_letters_directory ON dead_letters (directory_id) WHERE directory_id IS NOT NULL;
 
--- Ids of deliveries that retention has dropped from the log, so that a late repetition is still a duplicate: 128 bits of
--- the SHA-256 of each, short and as good as the id.
+-- Ids of deliveries that retention has deleted, so that a late repetition is still a duplicate. Each is 128 bits of the
+-- SHA-256 of the id.
 CREATE TABLE seen_ids (
     source       TEXT COLLATE "C" NOT NULL,
     digest       BYTEA            NOT NULL,
@@ -54,9 +55,9 @@ CREATE TABLE seen_ids (
 );
 CREATE INDEX seen_ids_age ON seen_ids (forgotten_at);
 
--- Who says a directory belongs to which organization ('' = no claim). The oldest claim owns it, a directory's own
--- event before a mention by others; tenant_id is the outcome, NULL for a claim that lost. tenure counts the moves of the
--- directory (directory_moves) that came before what is said.
+-- Ownership claims: events state that a directory belongs to an organization ('' = none). The oldest claim owns the
+-- directory; its own events count before events that mention it. tenant_id is the result, NULL for a claim that lost.
+-- tenure is the number of moves of the directory (directory_moves) before the claim.
 CREATE TABLE claims (
     id              BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     directory_id    TEXT COLLATE "C" NOT NULL,
@@ -65,7 +66,7 @@ CREATE TABLE claims (
     rank            SMALLINT         NOT NULL,
     first_at        BIGINT           NOT NULL,
     first_event     TEXT COLLATE "C" NOT NULL,
-    -- the deliveries that say so: the first word, and one that is no removal (NULL: nothing else has been said)
+    -- the delivery of the first event with this claim, and of one that is no removal (NULL: there are only removals)
     first_inbox_id  BIGINT           NOT NULL,
     revealed_by     BIGINT,
     tenant_id       TEXT COLLATE "C",
@@ -74,8 +75,8 @@ CREATE TABLE claims (
 CREATE INDEX claims_organization ON claims (organization_id);
 CREATE INDEX claims_tenant ON claims (tenant_id);
 
--- Directories that an operator handed over to another organization. The tenure begins after the delivery until_inbox_id;
--- from_organization is '' where nobody owned it. Rows are never changed: they belong to the log.
+-- Directories that an operator moved to another organization. The new tenure begins after the delivery until_inbox_id;
+-- from_organization is '' if nobody owned the directory. Rows are never changed: they belong to the log.
 CREATE TABLE directory_moves (
     directory_id      TEXT COLLATE "C" NOT NULL,
     tenure            INTEGER          NOT NULL,
@@ -89,8 +90,8 @@ CREATE TABLE directory_moves (
 );
 CREATE INDEX directory_moves_organization ON directory_moves (to_organization);
 
--- The newest word on each entity under each claim: its version, and the delivery that holds it. Tombstones are rows
--- with live = false. What the host sees is derived from these rows and nothing else.
+-- The latest fact about each entity under each claim: its version, and the delivery that contains it. Tombstones are
+-- rows with live = false. The published tables are derived from these rows only.
 CREATE TABLE facts (
     id       TEXT COLLATE "C" NOT NULL,
     kind     SMALLINT         NOT NULL,
@@ -98,24 +99,23 @@ CREATE TABLE facts (
     at       BIGINT           NOT NULL,
     emitted  BIGINT           NOT NULL,
     event    TEXT COLLATE "C" NOT NULL,
-    -- a delivery whose word is no removal; NULL: nothing else has been said, so the entity is not shown
+    -- a delivery with a fact that is no removal; NULL: there are only removals, so the entity has no published row
     revealed_by BIGINT,
     live     BOOLEAN          NOT NULL,
-    -- of a group: the newest deletion (its own time, id and delivery); memberships that are not newer do not count
+    -- for a group: the newest deletion (time of the event, id, delivery). Memberships that are not newer do not count
     ended_at    BIGINT,
     ended_event TEXT COLLATE "C",
     ended_by    BIGINT,
-    -- of a user: whom the words have named, and the newest word on each; of a directory: its kinds of provider
-    -- (src/decide/bearers.rs)
+    -- for a user: the bearers that facts have named; for a directory: its kinds of provider (src/decide/bearers.rs)
     bearers     TEXT,
-    -- of a user whose newest word is a deletion: the newest word that is none, for the profile (src/decide/last_profile.rs)
+    -- for a user whose latest fact is a deletion: the newest other fact, for the profile (src/decide/last_profile.rs)
     deletion    TEXT,
     digest   BIGINT           NOT NULL,
     inbox_id BIGINT           NOT NULL,
     PRIMARY KEY (id, kind, claim_id)
 ) WITH (fillfactor = 80); -- room in each page: a newer word, which changes no index, stays there
--- Users and groups under a claim, for refreshes. Partial, so that whoever looks for a key finds it by the key: the pages of
--- that are at hand.
+-- Users and groups under a claim, for recomputations. Partial, so that look-ups by key use the primary key, whose pages
+-- are in memory.
 CREATE INDEX facts_claim ON facts (claim_id, id, kind) WHERE kind >= 2;
 
 CREATE TABLE memberships (
@@ -130,28 +130,28 @@ CREATE TABLE memberships (
 );
 CREATE INDEX memberships_user ON memberships (user_id);
 
--- Directories whose people and groups must be derived again, in steps, or only the members of one of their groups ('' =
--- all); id_after is where the next step begins.
+-- Recomputations: directories whose people and groups are derived again in steps, or only the members of one group (''
+-- = all). The next step begins after id_after.
 CREATE TABLE recompute_jobs (
     directory_id TEXT COLLATE "C" NOT NULL,
     group_id     TEXT COLLATE "C" NOT NULL,
     id_after     TEXT COLLATE "C" NOT NULL,
     kind_after   SMALLINT         NOT NULL,
-    -- 0 before all others: somebody may lose access by it; 1 the members of a group, 2 another mapping
+    -- 0: somebody may lose access, so it is first; 1: the members of a group; 2: another mapping
     rank         SMALLINT         NOT NULL,
-    -- 0, or when a step of it last failed: then all others go first
+    -- 0, or the time when a step last failed: then all other jobs are first
     failed_at    BIGINT           NOT NULL DEFAULT 0,
     PRIMARY KEY (directory_id, group_id)
 );
 
--- Users and groups that the database refuses to change although the machinery has gone on: by a constraint or trigger of
--- the host. They are tried again with growing pauses. owner is the directory of the refresh, or the tenant of the hold.
+-- Users and groups whose change a constraint or trigger of the application refused, while the rest was applied. They
+-- are tried again with growing pauses. owner is the directory of the job, or the tenant of the hold.
 CREATE TABLE refused (
     kind      SMALLINT         NOT NULL,
     id        TEXT COLLATE "C" NOT NULL,
     owner     TEXT COLLATE "C" NOT NULL,
     group_id  TEXT COLLATE "C" NOT NULL,
-    -- as in recompute_jobs; 3 somebody whose hold is approved
+    -- as in recompute_jobs; 3: a person whose hold is approved
     rank      SMALLINT         NOT NULL,
     detail    TEXT             NOT NULL,
     attempts  SMALLINT         NOT NULL,
@@ -161,7 +161,7 @@ CREATE TABLE refused (
 );
 CREATE INDEX refused_due ON refused (due_at);
 
--- Role mappings, each a whole document; the newest holds, and before the first the compiled-in one.
+-- Role mappings, each a whole document. The newest is in force; before the first, the built-in one is.
 CREATE TABLE mappings (
     version    BIGINT PRIMARY KEY,
     document   TEXT   NOT NULL,
@@ -169,8 +169,8 @@ CREATE TABLE mappings (
     applied_at BIGINT NOT NULL
 );
 
--- Roles given by hand, to people and not to the broker's ids for them; no event changes these. Who the person is may be
--- learnt late (with the directory's kind of provider), so the user they were given to is kept too.
+-- Manual grants. They belong to persons and not to ids of the broker, and no event changes them. A person may become
+-- known late (with the directory's kind of provider), so the user of the grant is stored, too.
 CREATE TABLE manual_grants (
     tenant_id  TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C" NOT NULL,
@@ -252,8 +252,8 @@ CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE sta
 CREATE INDEX held_users_hold ON held_users (hold_id, state);
 CREATE INDEX held_users_approved ON held_users (hold_id) WHERE state = 'approved';
 
--- Who holds a protected role, and who held it since it was protected, with the broker's time of the loss. The newest loss is
--- kept from coming true while nobody holds the role; released is one that an operator forced.
+-- Holder records: people who hold a protected role, or held it since it is protected, with the broker's time of the
+-- loss. While nobody holds the role, the newest loss is not applied (kept). released: an operator applied the loss.
 CREATE TABLE role_holders (
     tenant_id  TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C" NOT NULL,
@@ -266,7 +266,7 @@ CREATE TABLE role_holders (
 );
 CREATE INDEX role_holders_role ON role_holders (tenant_id, role_slug, lost_at);
 
--- Role slugs that a claim's facts have ever named: what `roles` lists.
+-- Role slugs that facts under a claim have named. Table roles lists them.
 CREATE TABLE role_mentions (
     claim_id BIGINT           NOT NULL,
     slug     TEXT COLLATE "C" NOT NULL,
@@ -301,7 +301,7 @@ CREATE TABLE users (
     directory_id      TEXT COLLATE "C" NOT NULL,
     idp_id            TEXT COLLATE "C",
     email             TEXT,
-    -- the address with its ASCII letters folded, and nothing else: addresses are compared by it
+    -- the address with its ASCII letters in lower case. Addresses are compared by it
     email_key         TEXT COLLATE "C",
     username          TEXT,
     first_name        TEXT,
@@ -314,17 +314,17 @@ CREATE TABLE users (
     deprovisioned_at  TIMESTAMPTZ,
     created_at        TIMESTAMPTZ      NOT NULL,
     updated_at        TIMESTAMPTZ      NOT NULL,
-    -- rosterd's own: the role slugs of the newest fact, and the digest of the content shown
+    -- rosterd's own: the role slugs of the latest fact, and the digest of the content of this row
     role_slugs        TEXT             NOT NULL,
     digest            BIGINT           NOT NULL,
-    -- the newest word on whoever bore the id before: what was said of memberships until then is theirs
+    -- the latest fact about a former bearer of the id: earlier memberships belong to that person
     former_at         BIGINT,
     former_event      TEXT COLLATE "C",
     PRIMARY KEY (tenant_id, id)
 ) WITH (fillfactor = 85); -- as for facts
 CREATE INDEX users_person ON users (person_id, tenant_id);
 CREATE INDEX users_email ON users (email_key, tenant_id);
--- Who else has an idp_id, and whether in another directory.
+-- Finds users with the same idp_id, in other directories too.
 CREATE INDEX users_idp_id ON users (idp_id, tenant_id, directory_id);
 
 CREATE TABLE groups (
@@ -355,9 +355,9 @@ CREATE TABLE user_roles (
     PRIMARY KEY (tenant_id, user_id, role_slug)
 ) WITH (fillfactor = 85); -- as for facts
 
--- A membership shows iff its newest fact says added, its group exists and its user is active. The inner select only
--- matters where one directory's events claim two organizations. A group that was made again begins empty: a word of
--- before its newest deletion does not count.
+-- A user is a member if the newest fact is an addition, the group exists and the user is active. The inner select
+-- matters only if the events of one directory claim two organizations. A group that was created again begins empty:
+-- facts from before its newest deletion do not count.
 CREATE VIEW group_members AS
 SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
 FROM memberships m
@@ -387,22 +387,23 @@ SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.
 FROM role_holders h
 WHERE h.kept;
 
--- Notices waiting to be told: one row for each piece of news, written in the transaction that makes it true.
+-- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
     id         BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     tenant_id  TEXT COLLATE "C" NOT NULL,
     kind       TEXT COLLATE "C" NOT NULL,
-    -- what may share a mail, of one tenant ('' = the operator)
+    -- notices of one tenant with the same bundle may share a mail ('' = the operator)
     bundle     TEXT COLLATE "C" NOT NULL,
-    -- '' for news of nobody in particular
+    -- '' if it is about no person
     user_id    TEXT COLLATE "C" NOT NULL,
     person_id  TEXT COLLATE "C" NOT NULL,
     payload    TEXT             NOT NULL,
     created_at BIGINT           NOT NULL,
-    -- the mail that tells it, once bundled; told_at stays NULL for a notice that had become untrue
+    -- the mail that contains it; told_at is the time when it was sent, and remains NULL for a notice that is no longer
+    -- true
     mail_id    BIGINT,
     told_at    BIGINT,
-    -- the user's id is another person's now: person_id stays whom the notice is of
+    -- the id belongs to another person now; person_id remains the person of the notice
     former     BOOLEAN          NOT NULL DEFAULT false
 );
 CREATE INDEX outbox_waiting ON outbox (tenant_id, bundle, created_at) WHERE mail_id IS NULL;
@@ -410,7 +411,7 @@ CREATE INDEX outbox_mail ON outbox (mail_id) WHERE mail_id IS NOT NULL;
 CREATE INDEX outbox_person ON outbox (tenant_id, person_id);
 CREATE INDEX outbox_user ON outbox (tenant_id, user_id);
 
--- Mails: a bundle of notices with one Message-ID, kept from the first attempt on, so that a repeat is recognised.
+-- Mails: bundles of notices. The Message-ID is the same in all attempts, so that a repetition is recognised.
 CREATE TABLE mails (
     id          BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     tenant_id   TEXT COLLATE "C" NOT NULL,
@@ -422,18 +423,18 @@ CREATE TABLE mails (
     created_at  BIGINT           NOT NULL,
     finished_at BIGINT,
     last_error  TEXT,
-    -- recipients that the mail server refused for good, and why; whether it went to mail.fallback for that
+    -- recipients that the mail server refused for ever, and the reason; whether the mail went to mail.fallback then
     refused     INTEGER          NOT NULL DEFAULT 0,
     refusal     TEXT,
     fell_back   BOOLEAN          NOT NULL DEFAULT false,
-    -- the server's word on each recipient, by digest of the address, while some are still open
+    -- the server's answer for each recipient, by digest of the address, while some have none
     settled      TEXT
 );
 CREATE INDEX mails_due ON mails (due_at) WHERE state = 'waiting';
--- How many mails a tenant had of late.
+-- Finds the latest mails of a tenant, for the limit of each hour.
 CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 
--- When a directory was last heard of, give or take an hour, and whether its silence since then has been told.
+-- The time of a directory's last event, with a precision of an hour, and of the notice about its silence since then.
 CREATE TABLE directory_activity (
     directory_id TEXT COLLATE "C" PRIMARY KEY,
     heard_at     BIGINT           NOT NULL,
@@ -454,22 +455,22 @@ CREATE TABLE refused_claims (
     notified_at     BIGINT
 );
 
--- The newest period of each tenant's reports of access that has begun, by its beginning.
+-- The newest report period of each tenant that has begun, by its first instant.
 CREATE TABLE report_periods (
     tenant_id TEXT COLLATE "C" PRIMARY KEY,
     period    BIGINT           NOT NULL
 );
 
--- The audit trail: one entry for each change, in the transaction of the change, in a chain for each tenant ('' = of
--- none). `hash` is over the entry before and all columns but personal and salt, for which the commitment stands: so a
--- person can be erased and the chain holds. Nothing ever deletes a row.
+-- The audit trail: one entry for each change, written in the transaction of the change, in a chain for each tenant (''
+-- = none). `hash` covers the entry before and all columns except personal and salt. It covers the commitment instead,
+-- so the chain remains valid when a person is erased. Rows are never deleted.
 CREATE TABLE audit (
     tenant_id   TEXT COLLATE "C" NOT NULL,
     seq         BIGINT           NOT NULL,
     kind        TEXT COLLATE "C" NOT NULL,
     subject     TEXT COLLATE "C" NOT NULL,
     change      TEXT             NOT NULL,
-    -- names, addresses, attributes; NULL with a commitment: erased
+    -- names, addresses, attributes; erased if NULL with a commitment
     personal    TEXT,
     salt        BYTEA,
     commitment  BYTEA,
@@ -483,24 +484,26 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_subject ON audit (tenant_id, subject);
 
--- The last entry of each chain, so that one cut off at its end is found.
+-- The last entry of each chain, so that missing entries at its end are found.
 CREATE TABLE audit_heads (
     tenant_id TEXT COLLATE "C" PRIMARY KEY,
     seq       BIGINT           NOT NULL,
     hash      BYTEA            NOT NULL
 );
 
--- How far the broker's events are read. The cursor moves only in the transaction that appends what was read, and never back.
+-- The position up to which the broker's events are read. The transaction that stores the events moves it, and never
+-- back.
 CREATE TABLE event_cursors (
     source    TEXT COLLATE "C" PRIMARY KEY,
     -- NULL: the next read begins by time
     cursor    TEXT,
-    -- the time of the event at the cursor, and when the API was last read to its end, by this service's clock
+    -- the time of the event at the cursor; and the time of the last complete read, by this service's clock
     at        BIGINT NOT NULL,
     polled_at BIGINT NOT NULL
 );
 
--- Events that were read before a webhook brought them. A row goes when the webhook comes, or counts as missed.
+-- Events that were read from the API before their webhook. A row is deleted when the webhook arrives, or when it counts
+-- as missed.
 CREATE TABLE polled_events (
     event_key TEXT COLLATE "C" PRIMARY KEY,
     seen_at   BIGINT NOT NULL
@@ -515,7 +518,7 @@ CREATE TABLE comparisons (
     tenant_id    TEXT COLLATE "C" NOT NULL,
     complete     BOOLEAN NOT NULL,
     reason       TEXT,
-    -- the instant that the lists stand for, by the broker's clock
+    -- the time at which the lists are true, by the broker's clock
     compared_at  BIGINT,
     people       BIGINT NOT NULL,
     groups       BIGINT NOT NULL,

@@ -80,7 +80,7 @@ fn because() -> impl Strategy<Value = Because> {
         Just(Because::BrokerRole("member".into())),
         Just(Because::Unmapped),
         Just(Because::Manual(manual)),
-        Just(Because::Kept(RoleLoss { at: Timestamp::default(), event: "e1".into() })),
+        Just(Because::Retained(RoleLoss { at: Timestamp::default(), event: "e1".into() })),
     ]
 }
 
@@ -210,7 +210,7 @@ proptest! {
     }
 
     #[test]
-    fn what_alters_nothing_is_no_entry(
+    fn a_change_without_effect_is_no_entry(
         row in row(),
         because in because(),
         restated in any::<bool>(),
@@ -233,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_said_of_a_profile_is_how_it_was_and_how_it_is((row, change) in changes()) {
+    fn an_entry_about_a_profile_has_the_values_before_and_after((row, change) in changes()) {
         let UserChange::Put { content, .. } = &change else { return Ok(()) };
         let (before, after) = (row.as_ref().map(|row| flat(&same_content(row))).unwrap_or_default(), flat(content));
         let mut expected: BTreeMap<String, (Value, Value)> = BTreeMap::new();
@@ -247,17 +247,17 @@ proptest! {
         let changed = of_user(row.as_ref(), &change);
 
         let personal = changed.as_ref().and_then(|changed| changed.personal.as_deref()).map(read).unwrap_or_default();
-        let mut told: BTreeMap<String, (Value, Value)> = BTreeMap::new();
+        let mut named: BTreeMap<String, (Value, Value)> = BTreeMap::new();
         for (name, sides) in personal.as_object().into_iter().flatten().filter(|(name, _)| *name != "because") {
             match (name.as_str(), &sides[1]) {
                 // A new user has all of it in one entry.
-                ("custom_attributes", Value::Object(all)) => told.extend(
+                ("custom_attributes", Value::Object(all)) => named.extend(
                     all.iter().map(|(name, to)| (format!("custom_attributes.{name}"), (Value::Null, to.clone()))),
                 ),
-                (name, to) => drop(told.insert(name.to_owned(), (sides[0].clone(), to.clone()))),
+                (name, to) => drop(named.insert(name.to_owned(), (sides[0].clone(), to.clone()))),
             }
         }
-        prop_assert_eq!(&told, &expected);
+        prop_assert_eq!(&named, &expected);
         if let (Some(_), Some(changed)) = (&row, &changed) {
             let change = read(&changed.change);
             let named: BTreeSet<&str> = change["fields"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -266,14 +266,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_said_of_access_and_roles_is_how_it_was_and_how_it_is((row, change) in changes()) {
+    fn an_entry_about_access_and_roles_has_the_state_before_and_after((row, change) in changes()) {
         let (user, directory_id) = match &change {
             UserChange::Put { user, directory_id, .. } => (user, Some(directory_id)),
             UserChange::Restate(user) => (user, None),
             UserChange::Remove { .. } => {
-                let said = of_user(row.as_ref(), &change).map(|changed| read(&changed.change));
+                let entry = of_user(row.as_ref(), &change).map(|changed| read(&changed.change));
                 let expected = row.as_ref().map(|row| json!([status(row.active), null]));
-                prop_assert_eq!(said.map(|said| said["status"].clone()), expected);
+                prop_assert_eq!(entry.map(|entry| entry["status"].clone()), expected);
                 return Ok(());
             }
         };
@@ -282,7 +282,7 @@ proptest! {
             prop_assert!(row.is_none_or(|row| row.active == user.access.is_active() && row.held.iter().eq(user.held.keys())));
             return Ok(());
         };
-        let said = read(&changed.change);
+        let entry = read(&changed.change);
         let moved = |name: &str, from: Value, to: Value| match from == to {
             true => (name.to_owned(), Value::Null),
             false => (name.to_owned(), json!([from, to])),
@@ -296,16 +296,16 @@ proptest! {
             moved("person_id", was(&|row| json!(row.person_id)), json!(user.person_id)),
             moved("directory_id", was(&|row| json!(row.directory_id)), directory),
         ] {
-            prop_assert_eq!(&said[name.as_str()], &expected, "{} in {}", name, said);
+            prop_assert_eq!(&entry[name.as_str()], &expected, "{} in {}", name, entry);
         }
         let mut held: BTreeSet<String> = row.map(|row| row.held).unwrap_or_default();
-        for role in said["lost"].as_array().into_iter().flatten() {
-            prop_assert!(held.remove(role.as_str().unwrap()), "{} takes what was not held", said);
+        for role in entry["lost"].as_array().into_iter().flatten() {
+            prop_assert!(held.remove(role.as_str().unwrap()), "{} takes what was not held", entry);
         }
-        for role in said["gained"].as_object().into_iter().flatten().map(|(role, _)| role) {
-            prop_assert!(held.insert(role.clone()), "{} gives what was held", said);
+        for role in entry["gained"].as_object().into_iter().flatten().map(|(role, _)| role) {
+            prop_assert!(held.insert(role.clone()), "{} gives what was held", entry);
         }
-        prop_assert!(held.iter().eq(user.held.keys()), "{} does not lead to {:?}", said, user.held);
+        prop_assert!(held.iter().eq(user.held.keys()), "{} does not lead to {:?}", entry, user.held);
     }
 }
 

@@ -190,7 +190,7 @@ impl Listed {
 
 /// The statement of a list about one entity. Its events have names that the reader of events knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ListStatement {
     /// An organization exists.
     Organization,
     /// A directory exists.
@@ -211,7 +211,7 @@ pub enum Said {
     MemberGone,
 }
 
-impl Said {
+impl ListStatement {
     const fn event(self) -> &'static str {
         match self {
             Self::Organization => "organization.updated",
@@ -229,7 +229,7 @@ impl Said {
 
 /// The body of a delivery for the statement of a list at `at`. The same arguments give the same id.
 pub fn observed(
-    said: Said,
+    statement: ListStatement,
     directory_id: &str,
     object_id: &str,
     at: Timestamp,
@@ -237,13 +237,13 @@ pub fn observed(
     data: &str,
 ) -> String {
     let mut hash = Sha256::new();
-    for part in [directory_id, said.event(), object_id, &at.to_string()] {
+    for part in [directory_id, statement.event(), object_id, &at.to_string()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
     let id = hex::encode(hash.finalize());
     let id = id.get(..32).unwrap_or_default();
-    let event = said.event();
+    let event = statement.event();
     let not_before = not_before.map_or(String::new(), |at| format!(r#""not_before":"{at}","#));
     format!(r#"{{"id":"{FROM_LIST}{id}","event":"{event}","created_at":"{at}",{not_before}"data":{data}}}"#)
 }
@@ -302,17 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_user_is_a_word_of_the_time_of_the_list() {
+    fn a_listed_user_is_a_fact_at_the_time_of_the_list() {
         let at = Timestamp::from_millis(1_000_000);
         let user =
             r#"{"id":"u","directory_id":"d","state":"active","updated_at":"1970-01-01T00:10:00.000Z"}"#;
-        let Observation::User { fact, .. } = read(&observed(Said::User, "d", "u", at, None, user)) else {
+        let Observation::User { fact, .. } = read(&observed(ListStatement::User, "d", "u", at, None, user))
+        else {
             unreachable!()
         };
         assert_eq!((fact.version.at.millis(), fact.version.emitted, fact.live), (600_000, at, true));
 
         let later = Some(Timestamp::from_millis(900_000));
-        let Observation::User { fact, .. } = read(&observed(Said::User, "d", "u", at, later, user)) else {
+        let Observation::User { fact, .. } = read(&observed(ListStatement::User, "d", "u", at, later, user))
+        else {
             unreachable!()
         };
         assert_eq!((fact.version.at.millis(), fact.version.emitted), (900_000, at));
@@ -323,7 +325,7 @@ mod tests {
         let at = Timestamp::from_millis(1_000_000);
         let user =
             r#"{"id":"u","directory_id":"d","state":"active","updated_at":"1970-01-01T00:10:00.000Z"}"#;
-        let body = observed(Said::User, "d", "u", at, Some(Timestamp::from_millis(900_000)), user);
+        let body = observed(ListStatement::User, "d", "u", at, Some(Timestamp::from_millis(900_000)), user);
         let Ok(Reading::Fact(observation, _)) = Source::WorkOs.read(body.as_bytes()) else { unreachable!() };
         let Observation::User { fact, .. } = *observation else { unreachable!() };
         assert_eq!(fact.version.at.millis(), 600_000);

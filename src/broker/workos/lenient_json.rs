@@ -251,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn of_a_key_that_stands_twice_the_last_counts_and_it_is_named() {
+    fn the_last_value_of_a_repeated_key_counts_and_the_key_is_named() {
         let named = vec!["a: the key is there twice; the last value is used".to_owned()];
         assert_eq!(both(br#"{"a":1,"a":{"b":2}}"#), Some((json!({"a": {"b": 2}}), named)));
     }
 
     #[test]
-    fn what_is_nested_too_deeply_is_left_out_without_recursion() {
+    fn deeply_nested_values_are_left_out_without_recursion() {
         let body = format!(r#"{{"a":{}1{},"b":2}}"#, "[".repeat(200_000), "]".repeat(200_000));
         let named = vec!["a: it is nested too deeply".to_owned()];
         assert_eq!(both(body.as_bytes()), Some((json!({"b": 2}), named)));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_stays_none() {
+    fn a_body_that_is_not_json_gives_none() {
         for bad in [
             "",
             "{",

@@ -131,10 +131,26 @@ mod tests {
         PersonNames { keys: texts(["u1", "ada@acme.example"]), full: texts(["Ada Byron", "Ada B."]), shared }
     }
 
-    /// (whether it is taken out, whether the data names the person, whether it is unclear).
-    fn found(event: &Value, shared: bool) -> (bool, bool, bool) {
+    #[derive(Debug, PartialEq, Eq)]
+    enum Found {
+        Nothing,
+        /// The name is removed from the body.
+        Removed,
+        /// The data of somebody else contains the person's id or address.
+        InData,
+        /// The name may be another person's.
+        Unclear,
+    }
+
+    fn found(event: &Value, shared: bool) -> Found {
         let mention = mention(event.to_string().as_bytes(), &names(shared));
-        (mention.body.is_some(), mention.in_data, mention.unclear)
+        match (mention.body.is_some(), mention.in_data, mention.unclear) {
+            (false, false, false) => Found::Nothing,
+            (true, false, false) => Found::Removed,
+            (false, true, false) => Found::InData,
+            (false, false, true) => Found::Unclear,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn actor(actor: Value) -> Value {
@@ -143,48 +159,41 @@ mod tests {
 
     #[test]
     fn a_full_name_alone_is_the_person_unless_something_in_the_object_contradicts() {
-        assert_eq!(found(&actor(json!({"name": "Ada Byron"})), false), (true, false, false));
+        assert_eq!(found(&actor(json!({"name": "Ada Byron"})), false), Found::Removed);
         assert_eq!(
             found(&actor(json!({"name": "Ada Byron", "id": null, "source": "api"})), false),
-            (true, false, false)
+            Found::Removed
         );
         assert_eq!(
             found(&actor(json!({"name": "Ada B.", "email": "ADA@acme.example"})), false),
-            (true, false, false)
+            Found::Removed
         );
         for field in IDENTITY {
             let other = actor(json!({"name": "Ada Byron", field: "other"}));
-            assert_eq!(found(&other, false), (false, false, true), "{field}");
+            assert_eq!(found(&other, false), Found::Unclear, "{field}");
         }
-        assert_eq!(
-            found(&actor(json!({"name": "Ada Byron"})), true),
-            (false, false, true),
-            "two have that name"
-        );
-        assert_eq!(found(&actor(json!({"by": "Ada Byron"})), false), (false, false, true));
-        assert_eq!(found(&actor(json!(["Ada Byron"])), false), (false, false, true));
-        assert_eq!(found(&actor(json!({"name": "ada byron"})), false), (false, false, false));
-        assert_eq!(found(&actor(json!({"name": "Ada"})), false), (false, false, false));
+        assert_eq!(found(&actor(json!({"name": "Ada Byron"})), true), Found::Unclear, "two have that name");
+        assert_eq!(found(&actor(json!({"by": "Ada Byron"})), false), Found::Unclear);
+        assert_eq!(found(&actor(json!(["Ada Byron"])), false), Found::Unclear);
+        assert_eq!(found(&actor(json!({"name": "ada byron"})), false), Found::Nothing);
+        assert_eq!(found(&actor(json!({"name": "Ada"})), false), Found::Nothing);
     }
 
     #[test]
     fn the_data_of_somebody_else_is_never_rewritten_and_their_own_name_is_no_mention() {
         let event = |data: Value| json!({"id": "e1", "data": data});
-        assert_eq!(found(&event(json!({"id": "u2", "name": "Ada Byron"})), false), (false, false, false));
-        assert_eq!(
-            found(&event(json!({"user": {"id": "u2", "name": "Ada Byron"}})), false),
-            (false, false, false)
-        );
-        assert_eq!(found(&event(json!({"group": {"name": "Ada Byron"}})), false), (false, false, false));
+        assert_eq!(found(&event(json!({"id": "u2", "name": "Ada Byron"})), false), Found::Nothing);
+        assert_eq!(found(&event(json!({"user": {"id": "u2", "name": "Ada Byron"}})), false), Found::Nothing);
+        assert_eq!(found(&event(json!({"group": {"name": "Ada Byron"}})), false), Found::Nothing);
         assert_eq!(
             found(&event(json!({"id": "u2", "manager": {"name": "Ada Byron"}})), false),
-            (false, false, true)
+            Found::Unclear
         );
-        assert_eq!(found(&event(json!({"user": {"manager": "Ada Byron"}})), false), (false, false, true));
-        assert_eq!(found(&event(json!({"id": "u2", "manager": "u1"})), false), (false, true, false));
+        assert_eq!(found(&event(json!({"user": {"manager": "Ada Byron"}})), false), Found::Unclear);
+        assert_eq!(found(&event(json!({"id": "u2", "manager": "u1"})), false), Found::InData);
         assert_eq!(
             found(&event(json!({"id": "u2", "name": "Ada Byron", "manager": "u1"})), false),
-            (false, true, false)
+            Found::InData
         );
     }
 

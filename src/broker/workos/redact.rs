@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::lenient_json::mended;
 
-const KEPT: [&str; 9] =
+const REMAINING: [&str; 9] =
     ["object", "id", "directory_id", "organization_id", "state", "role", "roles", "created_at", "updated_at"];
 
 /// The mark of a user whose profile was erased.
@@ -37,7 +37,7 @@ pub(in crate::broker) fn redact(body: &[u8], user_id: &str, with_roles: bool) ->
     };
     let user = user.as_object_mut()?;
     user.retain(|key, _| {
-        KEPT.contains(&key.as_str()) && (with_roles || !matches!(key.as_str(), "role" | "roles"))
+        REMAINING.contains(&key.as_str()) && (with_roles || !matches!(key.as_str(), "role" | "roles"))
     });
     user.insert("custom_attributes".to_owned(), json!({}));
     user.insert(ERASED.to_owned(), json!(true));
@@ -62,16 +62,16 @@ mod tests {
             "role": {"slug": "admin"}, "roles": slugs, "email": "ada@acme.example", "custom_attributes": {"a": 1},
             "previous_attributes": {"first_name": "Ada"},
         });
-        let kept = |with_roles: bool| {
-            let mut kept = json!({
+        let erased_user = |with_roles: bool| {
+            let mut erased_user = json!({
                 "object": "directory_user", "id": "u1", "directory_id": "d", "state": "active", "updated_at": "t",
                 "custom_attributes": {}, "erased_by_rosterd": true,
             });
             if with_roles {
-                kept["role"] = json!({"slug": "admin"});
-                kept["roles"] = slugs.clone();
+                erased_user["role"] = json!({"slug": "admin"});
+                erased_user["roles"] = slugs.clone();
             }
-            kept
+            erased_user
         };
         let event = |data: Value| json!({"id": "e", "event": "k", "created_at": "t", "data": data});
         let around = |mut event: Value| {
@@ -80,9 +80,9 @@ mod tests {
         };
         for with_roles in [true, false] {
             let user = redacted(&around(event(person.clone())), with_roles);
-            assert_eq!(user, Some(event(kept(with_roles))));
+            assert_eq!(user, Some(event(erased_user(with_roles))));
             let pair = json!({"directory_id": "d", "user": person, "group": {"id": "g"}, "by": "Ada"});
-            let wanted = json!({"directory_id": "d", "user": kept(with_roles), "group": {"id": "g"}});
+            let wanted = json!({"directory_id": "d", "user": erased_user(with_roles), "group": {"id": "g"}});
             assert_eq!(redacted(&around(event(pair)), with_roles), Some(event(wanted)));
         }
     }

@@ -1,7 +1,7 @@
 //! A move in words: who moves, and what each person loses and gains.
 
 use crate::{
-    cli::output::{Format, List, printable_line, say},
+    cli::output::{Format, List, print_text, printable_line},
     operator::directory_move::{MovePlan, MovedPerson},
 };
 
@@ -10,7 +10,7 @@ const MOST: usize = 200;
 
 pub(super) fn plan(plan: &MovePlan) -> std::io::Result<()> {
     let MovePlan { directory_id, from_tenant, to_tenant, people, .. } = plan;
-    say(&format!(
+    print_text(&format!(
         "Directory {} would move from {} to {}.\n{}",
         printable_line(directory_id),
         printable_line(from_tenant),
@@ -25,13 +25,13 @@ pub(super) fn plan(plan: &MovePlan) -> std::io::Result<()> {
     List { columns, rows }.print(Format::Table)?;
     match people.len().saturating_sub(MOST) {
         0 => Ok(()),
-        rest => say(&format!("and {rest} more people\n")),
+        rest => print_text(&format!("and {rest} more people\n")),
     }
 }
 
 pub(super) fn done(plan: &MovePlan) -> std::io::Result<()> {
     let MovePlan { directory_id, from_tenant, to_tenant, .. } = plan;
-    say(&format!(
+    print_text(&format!(
         "moved directory {} from {} to {}\n{}",
         printable_line(directory_id),
         printable_line(from_tenant),
@@ -40,7 +40,7 @@ pub(super) fn done(plan: &MovePlan) -> std::io::Result<()> {
     ))?;
     match plan.put_back {
         0 => Ok(()),
-        _ => say(
+        _ => print_text(
             "The deliveries are in the queue again; a running `rosterd serve` applies them within seconds.\n",
         ),
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     Failure, Format,
-    output::{List, printable_line, say},
+    output::{List, print_text, printable_line},
 };
 use crate::operator::mapping_plan::Plan;
 
@@ -13,16 +13,16 @@ pub(super) fn print(plan: &Plan, format: Format) -> Result<(), Failure> {
         Format::Json => {
             let whole = json!({"instead_of": plan.instead_of, "tenants": plan.tenants, "warnings": plan.warnings,
                 "counts": plan.counts(), "fingerprint": plan.fingerprint()});
-            Ok(say(&format!("{whole:#}\n"))?)
+            Ok(print_text(&format!("{whole:#}\n"))?)
         }
         Format::Csv => Ok(rows(plan).print(format)?),
         Format::Table => {
             rows(plan).print(format)?;
             for warning in &plan.warnings {
-                say(&format!("warning: {}\n", printable_line(warning)))?;
+                print_text(&format!("warning: {}\n", printable_line(warning)))?;
             }
             let counts = plan.counts();
-            Ok(say(&format!(
+            Ok(print_text(&format!(
                 "{} users change: {} gain a role, {} lose one; {} lose access, {} get it; {} privileged roles granted, {} \
                  taken\n",
                 counts.users,

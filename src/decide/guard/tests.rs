@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use super::{Decision, Guard, GuardLimits, HeldEntry, LostAccess, UserLoss, sort};
 use crate::decide::context::HeldState;
 
-fn loss(lost: LostAccess, said: i64) -> UserLoss {
+fn loss(lost: LostAccess, cause_digest: i64) -> UserLoss {
     UserLoss {
         tenant_id: "t".into(),
         user_id: "u".into(),
         directory_id: "d".into(),
         lost,
-        said,
+        cause_digest,
         stay: HeldState::default(),
     }
 }
 
-fn entry(lost: LostAccess, said: i64, decision: Decision) -> HeldEntry {
-    HeldEntry { hold_id: 1, tenant_id: "t".into(), user_id: "u".into(), lost, said, decision }
+fn entry(lost: LostAccess, cause_digest: i64, decision: Decision) -> HeldEntry {
+    HeldEntry { hold_id: 1, tenant_id: "t".into(), user_id: "u".into(), lost, cause_digest, decision }
 }
 
 fn roles(roles: &[&str]) -> LostAccess {
@@ -57,7 +57,7 @@ fn all_people_of_a_directory_are_a_mass_change_unless_there_was_only_one() {
 }
 
 #[test]
-fn undecided_the_same_loss_in_other_words_stays_and_a_greater_one_is_weighed_again() {
+fn an_undecided_loss_with_another_cause_remains_held_and_a_greater_one_is_weighed_again() {
     let open = |lost| entry(lost, 1, Decision::Open);
 
     assert!(open(LostAccess::Inactive).holds(&loss(LostAccess::Inactive, 2)));
@@ -74,7 +74,7 @@ fn undecided_the_same_loss_in_other_words_stays_and_a_greater_one_is_weighed_aga
 }
 
 #[test]
-fn what_was_rejected_holds_until_anything_new_is_said() {
+fn a_rejection_is_in_force_until_a_new_fact_arrives() {
     let rejected = |lost| entry(lost, 1, Decision::Rejected);
 
     assert!(rejected(LostAccess::Inactive).holds(&loss(LostAccess::Inactive, 1)));

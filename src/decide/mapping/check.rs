@@ -105,8 +105,8 @@ fn policy(section: &Section, general: &MappingPolicy, faults: &mut Faults<'_>) -
     }
     if let Some(unmapped) = &section.unmapped {
         match fact_or_role(unmapped.get_ref(), "role") {
-            Some(Choice::Word("none")) => policy.unmapped = Unmapped::None,
-            Some(Choice::Word("no_access")) => policy.unmapped = Unmapped::NoAccess,
+            Some(Choice::Keyword("none")) => policy.unmapped = Unmapped::None,
+            Some(Choice::Keyword("no_access")) => policy.unmapped = Unmapped::NoAccess,
             Some(Choice::Role(role)) => {
                 grantable(role, unmapped.span(), &policy, faults);
                 policy.unmapped = Unmapped::Role(role.to_owned());
@@ -116,8 +116,8 @@ fn policy(section: &Section, general: &MappingPolicy, faults: &mut Faults<'_>) -
     }
     if let Some(unknown) = &section.unknown_roles {
         match fact_or_role(unknown.get_ref(), "map_to") {
-            Some(Choice::Word("create")) => policy.unknown_roles = UnknownRoles::Create,
-            Some(Choice::Word("ignore")) => policy.unknown_roles = UnknownRoles::Ignore,
+            Some(Choice::Keyword("create")) => policy.unknown_roles = UnknownRoles::Create,
+            Some(Choice::Keyword("ignore")) => policy.unknown_roles = UnknownRoles::Ignore,
             Some(Choice::Role(role)) => {
                 grantable(role, unknown.span(), &policy, faults);
                 policy.unknown_roles = UnknownRoles::MapTo(role.to_owned());
@@ -222,13 +222,13 @@ fn grantable(role: &str, span: Range<usize>, policy: &MappingPolicy, faults: &mu
 }
 
 enum Choice<'a> {
-    Word(&'a str),
+    Keyword(&'a str),
     Role(&'a str),
 }
 
 fn fact_or_role<'a>(value: &'a Value, key: &str) -> Option<Choice<'a>> {
     match value {
-        Value::String(fact) => Some(Choice::Word(fact)),
+        Value::String(fact) => Some(Choice::Keyword(fact)),
         Value::Table(table) if table.len() == 1 => table.get(key)?.as_str().map(Choice::Role),
         _ => None,
     }

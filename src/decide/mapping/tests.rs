@@ -13,7 +13,7 @@ fn the_compiled_in_mapping_is_one_and_lets_the_brokers_slugs_through() {
 }
 
 #[test]
-fn a_section_replaces_what_it_says_and_keeps_the_rest() {
+fn a_section_replaces_its_own_settings_and_inherits_the_rest() {
     let mapping = check(
         r#"
 unmapped = "no_access"
@@ -59,7 +59,7 @@ fn a_path_is_keys_joined_by_dots_or_a_list_of_keys_that_may_hold_dots() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_with_its_line_and_what_would_be_right() {
+fn every_fault_is_reported_with_its_line_and_its_remedy() {
     let text = r#"strategy = "some"
 unmapped = { role = "ghost" }
 never_from_directory = ["owner"]
@@ -101,35 +101,35 @@ when.all = [{ attribute = { path = "a", one_of = [] } }, { group.pattern = " x*"
 
 #[test]
 fn an_unknown_key_is_refused_with_its_line() {
-    let told = faults("strategy = \"all\"\n[[rules]]\nname = \"a\"\ngrant = [\"x\"]\nwhen.role = \"x\"\n");
+    let lines = faults("strategy = \"all\"\n[[rules]]\nname = \"a\"\ngrant = [\"x\"]\nwhen.role = \"x\"\n");
 
-    assert_eq!(told.len(), 1);
+    assert_eq!(lines.len(), 1);
     assert!(
-        told[0].starts_with("4: unknown field `grant`, expected one of `name`, `grants`, `when`"),
-        "{told:?}"
+        lines[0].starts_with("4: unknown field `grant`, expected one of `name`, `grants`, `when`"),
+        "{lines:?}"
     );
 }
 
 #[test]
 fn the_highest_strategy_needs_a_priority_for_what_rules_grant() {
-    let told = faults(
+    let lines = faults(
         "strategy = \"highest\"\n[roles.a]\n[[rules]]\nname = \"a\"\ngrants = [\"a\"]\nwhen.role = \"a\"\n",
     );
 
-    assert_eq!(told, ["1: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
+    assert_eq!(lines, ["1: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
 }
 
 #[test]
 fn a_tenants_ceiling_holds_for_the_rules_it_inherits() {
-    let told = faults(
+    let lines = faults(
         "[roles.a]\n[[rules]]\nname = \"x\"\ngrants = [\"a\"]\nwhen.role = \"a\"\n[tenants.t]\nnever_from_directory = [\"a\"]\n",
     );
 
-    assert_eq!(told, ["7: rule \"x\" grants a: give the tenant rules of its own"]);
+    assert_eq!(lines, ["7: rule \"x\" grants a: give the tenant rules of its own"]);
 }
 
 #[test]
-fn what_a_tenant_inherits_must_go_together_with_its_own_ceiling_and_strategy() {
+fn inherited_rules_must_be_compatible_with_a_tenants_own_ceiling_and_strategy() {
     let general = "unmapped = { role = \"a\" }\nunknown_roles = { map_to = \"a\" }\n[roles.a]\n[[rules]]\nname = \"x\"\n\
          grants = [\"a\"]\nwhen.role = \"a\"\n[tenants.t]\n";
 
@@ -141,19 +141,19 @@ fn what_a_tenant_inherits_must_go_together_with_its_own_ceiling_and_strategy() {
             "9: rule \"x\" grants a: give the tenant rules of its own",
         ]
     );
-    let told = faults(&format!("{general}strategy = \"highest\"\n"));
-    assert_eq!(told, ["9: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
+    let lines = faults(&format!("{general}strategy = \"highest\"\n"));
+    assert_eq!(lines, ["9: strategy \"highest\" needs a priority for a: write it in [roles.a]"]);
 }
 
 #[test]
-fn what_no_attribute_can_be_and_no_table_can_hold_is_refused() {
-    let told = faults(
+fn impossible_attributes_and_unstorable_values_are_refused() {
+    let lines = faults(
         "[roles.a]\nname = \"x\\u0000\"\n[[rules]]\nname = \"\\u0007\"\ngrants = [\"a\"]\n\
          when.attribute = { path = \"n\", equals = nan }\n",
     );
 
     assert_eq!(
-        told,
+        lines,
         [
             "1: role \"a\" needs a slug and a name without control characters",
             "4: a rule needs a name without control characters: explanations cite it",

@@ -140,7 +140,7 @@ proptest! {
                 }
                 Because::BrokerRole(slug) => prop_assert!(known.slugs.contains(slug) && !policy.knows(slug)),
                 Because::Unmapped => prop_assert_eq!(&policy.unmapped, &Unmapped::Role(role.clone())),
-                Because::Kept(_) => prop_assert!(false, "a derivation keeps nothing"),
+                Because::Retained(_) => prop_assert!(false, "a derivation keeps nothing"),
                 Because::Manual(grant) => prop_assert!(known.manual.contains(grant) && grant.role == *role),
             }
         }
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_but_a_hand_grants_what_is_above_the_ceiling(policy in policy(), known in known()) {
+    fn only_a_manual_grant_exceeds_the_ceiling(policy in policy(), known in known()) {
         let derived = derive(&policy, known.facts(), &known.manual);
         for (role, because) in &derived.held {
             prop_assert!(!policy.never_from_directory.contains(role) || matches!(because, Because::Manual(_)));
@@ -166,14 +166,14 @@ proptest! {
     }
 
     #[test]
-    fn whoever_holds_nothing_is_shut_out_where_the_policy_says_so_and_nobody_else(policy in policy(), known in known()) {
+    fn only_a_policy_without_access_shuts_out_people_without_roles(policy in policy(), known in known()) {
         let derived = derive(&policy, known.facts(), &known.manual);
         let shut_out = policy.unmapped == Unmapped::NoAccess && derived.held.is_empty();
         prop_assert_eq!(derived.shut_out, shut_out);
     }
 
     #[test]
-    fn what_is_given_by_hand_adds_and_takes_nothing_that_rules_grant(policy in policy(), known in known()) {
+    fn manual_grants_add_roles_and_take_nothing_that_rules_grant(policy in policy(), known in known()) {
         let with = derive(&policy, known.facts(), &known.manual).held;
         let without = derive(&policy, known.facts(), &[]).held;
         let unmapped = |because: &Because| matches!(because, Because::Unmapped);

@@ -125,17 +125,17 @@ impl Smtp {
         }
         let running = Running(self.running.clone());
         let transport = self.transport.clone();
-        let (says, hears) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name("smtp".to_owned()).spawn(move || {
             let done = work(&transport);
             drop(running);
             // After the limit nobody receives it.
-            drop(says.send(done));
+            drop(sender.send(done));
         });
         thread.map_err(|error| {
             MailFailure::new(format!("a thread for the SMTP session could not be started: {error}"))
         })?;
-        hears.recv_timeout(self.bound).map_err(|error| match error {
+        receiver.recv_timeout(self.bound).map_err(|error| match error {
             RecvTimeoutError::Timeout => MailFailure::new(format!(
                 "the SMTP session did not end within {} seconds: the server answers too slowly; check that server, or \
                  increase mail.timeout_seconds",
@@ -244,7 +244,7 @@ mod tests {
 
         smtp.send(&message.body(String::new()).unwrap(), &to, 2);
 
-        let told: Vec<String> = server.received().into_iter().flat_map(|mail| mail.to).collect();
-        assert_eq!(told, ["b@a.example", "c@a.example", "a@a.example"]);
+        let addressed: Vec<String> = server.received().into_iter().flat_map(|mail| mail.to).collect();
+        assert_eq!(addressed, ["b@a.example", "c@a.example", "a@a.example"]);
     }
 }

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_and_shows_it() {
+    fn a_long_text_is_cut_visibly() {
         assert_eq!(line("Ada Lovelace", 12), "Ada Lovelace");
         assert_eq!(line("Ada Lovelace", 5), "Ada…");
         assert_eq!(line(&"é".repeat(1_000_000), 3), "éé…");

@@ -88,21 +88,21 @@ struct Holder {
     inbox_id: i64,
 }
 
-pub(super) fn kept(product: &Product, tenant: &TenantNames, kept: &[LastHolder]) -> Page {
+pub(super) fn last_holders(product: &Product, tenant: &TenantNames, last_holders: &[LastHolder]) -> Page {
     let organization = tenant.shown(product);
-    let shown = |kept: &LastHolder| Holder {
-        person: Person::new(kept.name.as_deref(), kept.email.as_deref()),
-        role: role(&kept.role),
-        access: kept.access,
-        since: micros(kept.since),
-        directory: tenant.directory(&kept.directory_id),
-        inbox_id: kept.inbox_id,
+    let shown = |holder: &LastHolder| Holder {
+        person: Person::new(holder.name.as_deref(), holder.email.as_deref()),
+        role: role(&holder.role),
+        access: holder.access,
+        since: micros(holder.since),
+        directory: tenant.directory(&holder.directory_id),
+        inbox_id: holder.inbox_id,
     };
     Page::of(&KeptMail {
-        reference: organization.reference(kept.first().map(|one| format!("inbox {}", one.inbox_id))),
+        reference: organization.reference(last_holders.first().map(|one| format!("inbox {}", one.inbox_id))),
         organization,
-        people: kept.iter().map(shown).collect(),
-        roles: Count(kept.len()),
-        holders: Count(kept.iter().map(|one| &one.user_id).collect::<BTreeSet<_>>().len()),
+        people: last_holders.iter().map(shown).collect(),
+        roles: Count(last_holders.len()),
+        holders: Count(last_holders.iter().map(|one| &one.user_id).collect::<BTreeSet<_>>().len()),
     })
 }

@@ -48,7 +48,7 @@ fn shown(name: &str, digest: &Digest) -> Rendered {
 }
 
 #[test]
-fn a_leaver_found_by_comparison_is_said_to_be() {
+fn a_leaver_found_by_comparison_is_marked_as_such_in_the_mail() {
     let found = leavers::because(&NamedLeaver { found: true, ..ada() }).to_string();
     let event = leavers::because(&ada());
     assert_eq!(
@@ -60,7 +60,7 @@ fn a_leaver_found_by_comparison_is_said_to_be() {
 }
 
 #[test]
-fn one_leaver_is_told_by_name_time_cause_and_reference() {
+fn one_leaver_is_reported_with_name_time_cause_and_reference() {
     let rendered = shown("one", &digest(vec![ada()]));
 
     insta::assert_snapshot!(rendered.subject, @"Access removed: Ada Lovelace (Acme Corp)");
@@ -89,14 +89,14 @@ fn one_leaver_is_told_by_name_time_cause_and_reference() {
     Send this reference to the team that runs the application: org_01ACME, inbox
     42.
     "#);
-    for told in [
+    for phrase in [
         "<bdi>Ada Lovelace</bdi>",
         "ada@acme.example",
         "2026-01-15 12:00:00 UTC",
         "&#34;Acme Okta&#34;",
         "inbox 42",
     ] {
-        assert!(rendered.html.contains(told), "{told}");
+        assert!(rendered.html.contains(phrase), "{phrase}");
     }
 }
 
@@ -267,7 +267,7 @@ fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
         message_id: "<rosterd.1@rosterd.example>".into(),
         attempt: 1,
         family: crate::outbox::kind::Family::Leavers,
-        told: vec![1],
+        leavers: vec![1],
         named: Vec::new(),
         news: Vec::new(),
         settled: Default::default(),

@@ -1,4 +1,4 @@
-//! Whether a directory can be moved, and a sentence for each reason why not.
+//! Checks whether a directory can be moved. Each reason against it has a sentence.
 
 use crate::{
     apply::ApplyError,
@@ -31,12 +31,12 @@ pub enum MoveError {
     #[error("there is one tenant only (tenancy = \"single\"): all directories belong to it")]
     SingleTenant,
     #[error(
-        "hold {0} keeps people of the directory until somebody decides: run `rosterd holds approve {0}` or `rosterd holds reject {0}`, then move the directory"
+        "hold {0} has people of the directory who wait for a decision: run `rosterd holds approve {0}` or `rosterd holds reject {0}`, then move the directory"
     )]
     Held(i64),
     #[error("hold {0} is approved and not yet applied: run the command again in a minute")]
     Releasing(i64),
-    #[error("what was shown is not what would happen now, and nothing was changed: run the command again")]
+    #[error("the result would differ from the preview, so nothing was changed: run the command again")]
     Changed,
     #[error(
         "{found} people with access would move, and not {expected}; nothing was changed. Look at the list, then run the command with --expect {found}"
@@ -54,7 +54,8 @@ impl From<diesel::result::Error> for MoveError {
     }
 }
 
-/// The organization that owns the directory now, if it can be moved to the other; empty where nobody owns it.
+/// The organization that owns the directory now, if the directory can be moved to the other one. Empty when nobody owns
+/// it.
 pub(super) fn owner_before(
     conn: &mut Conn,
     state: &StateSlice,

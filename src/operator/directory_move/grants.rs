@@ -1,4 +1,4 @@
-//! Manual grants of the former tenant stay there. They end for people who are in no other directory of that tenant.
+//! Manual grants belong to the former tenant. They end for people who are in no other directory of that tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Ends the grants, notes them at the people, and returns the audit entries.
+/// Ends the grants, adds them to the people, and returns the audit entries.
 pub(super) fn end(
     conn: &mut Serialized<'_>,
     tenant_id: &str,
@@ -37,7 +37,7 @@ pub(super) fn end(
     let mut entries = Vec::new();
     for ((_, person_id), grants) in granted {
         let Some(users) = persons.get(&person_id) else { continue };
-        // A row that a key of the host keeps is no user of the tenant any more.
+        // The application may keep a row alive by a foreign key. Such a row is no user of the tenant any more.
         let others = user_lookup::of_person(conn, tenant_id, &person_id)?;
         if !others.is_subset(users) {
             continue;
@@ -62,7 +62,7 @@ pub(super) fn end(
     Ok(entries)
 }
 
-/// Protected roles that people of the directory held, and that nobody of the tenant holds now.
+/// Protected roles that people of the directory held, and that nobody in the tenant holds now.
 pub(super) fn without_holder(
     conn: &mut Conn,
     rules: &Rules,

@@ -1,4 +1,4 @@
-//! Everybody and every group of a directory that moves, derived again page by page in the transaction of the move.
+//! Derives all people and groups of a moved directory again, page by page, in the transaction of the move.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,17 +24,17 @@ use crate::{
     tables::{self, Key, held_users},
 };
 
-/// In one step, so that memory stays flat.
+/// Entities in one step. It bounds the memory.
 const PAGE: usize = 500;
 
-/// One person, before in the former tenant and after in the new one.
+/// One person, before the move in the former tenant and after it in the new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MovedPerson {
     pub name: Option<String>,
     pub email: Option<String>,
     pub had_access: bool,
     pub has_access: bool,
-    /// The roles in the former tenant, and in the new one.
+    /// The roles in the former tenant, and those in the new one.
     pub had: BTreeSet<String>,
     pub has: BTreeSet<String>,
     /// Manual grants of the former tenant that end.
@@ -51,7 +51,7 @@ impl MovedPerson {
     }
 }
 
-/// By person of the former tenant: their users in this directory.
+/// The users of this directory, by their person in the former tenant.
 pub(super) type Persons = BTreeMap<String, BTreeSet<String>>;
 
 /// The directory that moves.
@@ -65,18 +65,18 @@ pub(super) struct Moving<'a> {
 }
 
 impl Moving<'_> {
-    /// Groups come first, as roles follow from them. Returns how many the new tenant has.
+    /// Derives groups first, because roles depend on them. Returns the number of groups in the new tenant.
     pub(super) fn groups(&self, conn: &mut Serialized<'_>, rules: &Rules) -> Result<usize, MoveError> {
-        let mut shown = 0;
+        let mut count = 0;
         self.each_page(conn, EntityKind::Group, |conn, ids| {
             self.derive(conn, rules, EntityKind::Group, ids)?.1.write(conn, self.now)?;
-            shown += tables::groups::shown(conn, &keys(self.to_tenant, ids))?
+            count += tables::groups::current(conn, &keys(self.to_tenant, ids))?
                 .iter()
                 .filter(|row| row.directory_id == self.directory_id)
                 .count();
             Ok(())
         })?;
-        Ok(shown)
+        Ok(count)
     }
 
     pub(super) fn people(
@@ -87,17 +87,18 @@ impl Moving<'_> {
         let (mut moved, mut persons) = (BTreeMap::new(), Persons::new());
         self.each_page(conn, EntityKind::User, |conn, ids| {
             let here = |row: &UserRow| row.directory_id == self.directory_id;
-            let mut before = shown(conn, self.from_tenant, ids)?;
+            let mut before = current(conn, self.from_tenant, ids)?;
             before.retain(|_, row| here(row));
             let ended = end_holds(conn, &before)?;
             let (state, mut consequences) = self.derive(conn, rules, EntityKind::User, ids)?;
             consequences.entries.extend(ended.iter().map(|entry| self.overtaken(entry)));
-            let stay = shown(conn, self.from_tenant, ids)?;
-            let mut after = shown(conn, self.to_tenant, ids)?;
+            let stay = current(conn, self.from_tenant, ids)?;
+            let mut after = current(conn, self.to_tenant, ids)?;
             after.retain(|_, row| here(row));
             for row in before.values() {
                 persons.entry(row.person_id.clone()).or_default().insert(row.id.clone());
-                // Another directory of the tenant may show the user now; its people are told of as ever.
+                // If another directory of the former tenant has the user's row now, the usual notices report the
+                // change.
                 if row.active && stay.get(&row.id).is_none_or(here) {
                     consequences.notices.push(Notice::Deprovisioned(self.leaver(row, &state)));
                 }
@@ -144,7 +145,7 @@ impl Moving<'_> {
         let homes = recompute::homes(conn, &state, rules)?;
         state.touched.entities.extend(ids.iter().map(|id| (kind, id.clone())));
         let cause = ChangeCause::Operator(self.by);
-        let derivation = Derivation { rules, cause, now: self.now, extent: Extent::ByHand };
+        let derivation = Derivation { rules, cause, now: self.now, extent: Extent::Operator };
         let mut consequences = Consequences::default();
         people(conn, &mut state, &homes, &derivation, &mut consequences)?;
         Ok((state, consequences))
@@ -178,21 +179,21 @@ fn keys(tenant_id: &str, ids: &BTreeSet<String>) -> Vec<Key> {
     ids.iter().map(|id| (tenant_id.to_owned(), id.clone())).collect()
 }
 
-fn shown(
+fn current(
     conn: &mut Conn,
     tenant_id: &str,
     ids: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, UserRow>, DbError> {
-    let rows = tables::users::shown(conn, &keys(tenant_id, ids))?;
+    let rows = tables::users::current(conn, &keys(tenant_id, ids))?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
 fn person(before: Option<&UserRow>, after: Option<&UserRow>) -> MovedPerson {
     let held = |row: Option<&UserRow>| row.map(|row| row.held.clone()).unwrap_or_default();
-    let shown = after.or(before);
+    let row = after.or(before);
     MovedPerson {
-        name: shown.and_then(|row| row.name.clone()),
-        email: shown.and_then(|row| row.email.clone()),
+        name: row.and_then(|row| row.name.clone()),
+        email: row.and_then(|row| row.email.clone()),
         had_access: before.is_some_and(|row| row.active),
         has_access: after.is_some_and(|row| row.active),
         had: held(before),
@@ -201,7 +202,7 @@ fn person(before: Option<&UserRow>, after: Option<&UserRow>) -> MovedPerson {
     }
 }
 
-/// Whoever waits for a decision stops the move. A rejected loss was one of the former tenant, and ends with it.
+/// A person in an undecided hold prevents the move. A rejected loss belongs to the former tenant, and ends.
 fn end_holds(
     conn: &mut Serialized<'_>,
     before: &BTreeMap<String, UserRow>,

@@ -1,4 +1,4 @@
-//! Bodies about the person without what names them, and what the facts that stand on those bodies keep of it.
+//! Rewrites bodies without the person's data, and updates the stored state that comes from these bodies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +30,9 @@ pub(super) fn rewrite(
         directory_moves::of_directories(conn, &directories.iter().map(String::as_str).collect::<Vec<_>>())?;
     let (mut erased, mut left, mut unclear) = (Erased::default(), BTreeSet::new(), BTreeSet::new());
     let mut bearers = ErasedBearers::new();
-    for some in found.chunks(500) {
+    for chunk in found.chunks(500) {
         let (mut bodies, mut digests) = (Vec::new(), Vec::new());
-        for (inbox_id, source, body) in queue::bodies(conn, some)? {
+        for (inbox_id, source, body) in queue::bodies(conn, chunk)? {
             let said = read(&source, &body);
             let about = said.as_ref().filter(|said| is_at_home(said)).and_then(user);
             let of_person = about
@@ -49,14 +49,14 @@ pub(super) fn rewrite(
             let Mention { body, in_data, unclear: may_be } =
                 Source::named(&source).map(|source| source.mention(&body, names)).unwrap_or_default();
             match body {
-                // It says the same of the other.
+                // The rewritten body contains the same fact about the other person.
                 Some(other) if said.is_some() && read(&source, &other) == said => {
                     bodies.push((inbox_id, other));
                 }
                 Some(_) => drop(left.insert(inbox_id)),
                 None => {}
             }
-            // Another tenant's user of the same id is not the person.
+            // A user of another tenant with the same id is not this person.
             let is_anothers = said.as_ref().and_then(user).is_some_and(|fact| ids.contains(&fact.id));
             if said.is_none() || (in_data && !is_anothers) {
                 left.insert(inbox_id);
@@ -76,7 +76,7 @@ pub(super) fn rewrite(
     Ok(erased)
 }
 
-/// The bearers that the rewritten facts name.
+/// The bearers of the rewritten facts.
 type ErasedBearers = BTreeMap<UnderClaim, Vec<Bearer>>;
 
 /// A user under one claim to a directory.
@@ -88,7 +88,7 @@ struct UnderClaim {
     tenure: i32,
 }
 
-/// A rewritten fact names an empty bearer, which tells until when the user is erased (`decide::erased`).
+/// A rewritten fact has an empty bearer. It marks the time until which the user is erased (`decide::erased`).
 fn note(bearers: &mut ErasedBearers, observation: &Observation, inbox_id: i64, moves: &[DirectoryMove]) {
     let (Some(fact), Some((directory_id, organization_id))) = (user(observation), claim_of(observation))
     else {

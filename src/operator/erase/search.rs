@@ -1,4 +1,4 @@
-//! Which deliveries name the person, in bodies of any form.
+//! Finds the deliveries that name the person, in any spelling of JSON.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::{
     tables::user_lookup,
 };
 
-/// How JSON begins to write a character by its number.
+/// The begin of a JSON escape with a character's number.
 const ESCAPE: &str = "\\u";
 
-/// The texts by which events name the person: ids, the addresses that are shown, and the full names.
+/// The texts by which events name the person: ids, the addresses in current rows, and full names.
 pub(super) fn names(conn: &mut Conn, tenant: &str, ids: &BTreeSet<String>) -> Result<PersonNames, DbError> {
     let mut keys = user_lookup::addresses(conn, tenant, ids)?;
     keys.extend(ids.iter().cloned());
@@ -24,7 +24,7 @@ pub(super) fn names(conn: &mut Conn, tenant: &str, ids: &BTreeSet<String>) -> Re
     Ok(PersonNames { keys, full, shared })
 }
 
-/// As it stands in JSON that escapes no more than it must.
+/// The text as JSON with only the necessary escapes.
 fn in_json(text: &str) -> String {
     let quoted = json!(text).to_string();
     quoted.trim_matches('"').to_owned()
@@ -39,7 +39,7 @@ pub(super) fn look(
     for name in names.keys.iter().chain(&names.full) {
         found.extend(inbox::erase::naming(conn, &in_json(name), after, until)?);
     }
-    // JSON may write any character of an id as an escape: those bodies are read.
+    // JSON may write each character of an id as an escape. So bodies with escapes are read.
     let escaping = inbox::erase::naming(conn, ESCAPE, after, until)?;
     let escaping: Vec<i64> = escaping.into_iter().filter(|inbox_id| !found.contains(inbox_id)).collect();
     for some in escaping.chunks(500) {

@@ -110,7 +110,7 @@ fn release(
         return Ok((announced.notices > 0).then_some(announced));
     }
     let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let derivation = Derivation { rules, cause: ChangeCause::HoldApproved, now, extent: Extent::ByHand };
+    let derivation = Derivation { rules, cause: ChangeCause::HoldApproved, now, extent: Extent::Operator };
     let mut consequences = Consequences::default();
     again(conn, ids, &derivation, &mut consequences)?;
     consequences.write(conn, now)?;
@@ -149,7 +149,7 @@ fn approve_by_policy(
 
 /// Where the guard is off nobody is held: what was is approved, and what was rejected too.
 pub fn release_unguarded(conn: &mut Serialized<'_>, guard: &Guard, now: Timestamp) -> Result<(), DbError> {
-    for (id, tenant_id) in holds::keeping(conn)? {
+    for (id, tenant_id) in holds::with_people(conn)? {
         if guard.of(&tenant_id).is_none() {
             approve_by_policy(conn, id, &[OPEN, REJECTED], "the guard was switched off", now)?;
         }

@@ -1,4 +1,4 @@
-//! Rules that name groups which do not exist.
+//! Warnings about rules that name groups which do not exist.
 
 use std::collections::BTreeSet;
 
@@ -14,11 +14,11 @@ pub(super) fn warnings(conn: &mut Conn, mapping: &Mapping) -> QueryResult<BTreeS
     let groups = tables::groups::all(conn)?;
     let own: BTreeSet<&str> = mapping.tenants().map(String::as_str).collect();
     for section in own.iter().copied().map(Some).chain([None]) {
-        let concerned = |tenant_id: &str| match section {
+        let is_affected = |tenant_id: &str| match section {
             Some(section) => section == tenant_id,
             None => !own.contains(tenant_id),
         };
-        // No tenant is named so: what holds for everybody without a section.
+        // The empty name selects the policy of tenants without a section.
         let policy = mapping.of(section.unwrap_or_default());
         for (rule, (named, directory)) in policy
             .rules
@@ -26,7 +26,7 @@ pub(super) fn warnings(conn: &mut Conn, mapping: &Mapping) -> QueryResult<BTreeS
             .flat_map(|rule| rule.when.groups().into_iter().map(move |group| (rule, group)))
         {
             let exists = groups.iter().any(|group| {
-                concerned(&group.tenant_id)
+                is_affected(&group.tenant_id)
                     && named.is(&group.id, &group.name)
                     && directory.is_none_or(|directory| directory == group.directory_id)
             });

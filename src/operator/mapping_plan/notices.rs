@@ -1,4 +1,5 @@
-//! What a tenant's administrators are told of an applied mapping: counts, and who gains or loses privileged roles.
+//! Notices to a tenant's administrators about an applied mapping: counts, and the people who gain or lose privileged
+//! roles.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,10 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// Most people named.
+/// The highest number of people in a notice.
 const MOST: usize = 50;
 
-/// Only for tenants in which it changes something for somebody.
+/// One notice for each tenant with at least one changed user.
 pub(super) fn notices(plan: &Plan, version: i64, now: Timestamp) -> Vec<Notice> {
     let news = |(tenant_id, users): (&String, &BTreeMap<String, UserPlan>)| Notice::MappingApplied {
         tenant_id: tenant_id.clone(),

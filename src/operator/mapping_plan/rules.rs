@@ -1,11 +1,11 @@
-//! Rules that do nothing: they match nobody, or all they grant is granted before.
+//! Warnings about rules without an effect: they match nobody, or other rules grant the same roles before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::Matches;
 use crate::decide::mapping::Mapping;
 
-/// A rule for all tenants is judged by all of them together, one of a tenant's own by that tenant.
+/// A rule for all tenants is tested with the users of all tenants, and a tenant's own rule with that tenant's users.
 pub(super) fn warnings(mapping: &Mapping, matches: &BTreeMap<String, Vec<Matches>>) -> BTreeSet<String> {
     let own: BTreeSet<&String> = mapping.tenants().collect();
     let mut sums: BTreeMap<(Option<&str>, &str), Matches> = BTreeMap::new();
@@ -22,7 +22,7 @@ pub(super) fn warnings(mapping: &Mapping, matches: &BTreeMap<String, Vec<Matches
         match sum {
             Matches { users: 0, .. } => Some(format!("rule {rule:?}{place} matches nobody")),
             Matches { explains: 0, users } => Some(format!(
-                "rule {rule:?}{place} is hidden: what it grants to its {users} users is decided by other rules"
+                "rule {rule:?}{place} has no effect: other rules decide the roles of its {users} users"
             )),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Everybody once, page by page: what the rows show, and what they would show.
+//! Visits every user once, page by page, and compares the current row with the row under the new mapping.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,26 +25,26 @@ use crate::{
     tables::{self, claims},
 };
 
-/// Entities at once.
+/// Entities in one page.
 const PAGE: usize = 500;
 
 #[derive(Default)]
 pub(super) struct Walked {
     pub(super) tenants: BTreeMap<String, BTreeMap<String, UserPlan>>,
-    /// Only tenants that exist.
+    /// By tenant. Only tenants that exist.
     pub(super) matches: BTreeMap<String, Vec<Matches>>,
-    /// Slugs in the broker's role field that the mapping ignores, and of how many users.
+    /// Slugs in the broker's role field that the mapping ignores, with their number of users.
     pub(super) ignored: BTreeMap<String, usize>,
-    /// By (tenant, role), protected ones only.
-    protected: BTreeMap<(String, String), Left>,
-    /// (tenant, user) of those who would lose access or a privileged role, and their directory.
+    /// By (tenant, role). Protected roles only.
+    protected: BTreeMap<(String, String), Remaining>,
+    /// (tenant, user) → directory, for each user who would lose access or a privileged role.
     losers: BTreeMap<(String, String), String>,
-    /// By (tenant, directory): how many have access.
+    /// (tenant, directory) → the number of people with access.
     active: BTreeMap<(String, String), u64>,
 }
 
 impl Walked {
-    /// By (tenant, directory): who would lose access or a privileged role, of how many with access.
+    /// (tenant, directory) → (people who would lose access or a privileged role, people with access).
     pub(super) fn losses(&self) -> BTreeMap<(String, String), (u64, u64)> {
         let mut losses: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
         for ((tenant_id, _), directory_id) in &self.losers {
@@ -56,25 +56,25 @@ impl Walked {
     }
 }
 
-/// What one rule does in one tenant.
+/// The effect of one rule in one tenant.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Matches {
     pub(super) users: usize,
-    /// Users of whom one of its roles is explained by it.
+    /// The number of users with a role that is granted because of this rule.
     pub(super) explains: usize,
 }
 
-/// Whom a protected role would be left to.
+/// The users who would hold a protected role.
 #[derive(Default)]
-enum Left {
+enum Remaining {
     #[default]
     Nobody,
     Holders,
-    /// The newest loss, and whose.
+    /// The newest loss, and its user.
     Lost(RoleLoss, String),
 }
 
-impl Left {
+impl Remaining {
     fn join(&mut self, record: &protected_roles::HolderRecord, user_id: &str) {
         let later = |known: &(&RoleLoss, &str), loss: &RoleLoss| (loss, user_id) > (known.0, known.1);
         match (&*self, record) {
@@ -91,7 +91,7 @@ impl Left {
 
 pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Result<Walked, PlanError> {
     let mut walked = Walked::default();
-    let mut met = BTreeSet::new();
+    let mut visited = BTreeSet::new();
     for (tenant_id, directory_id) in claims::homes(conn, tenant)? {
         let policy = rules.mapping.of(&tenant_id);
         walked.matches.entry(tenant_id).or_insert_with(|| vec![Matches::default(); policy.rules.len()]);
@@ -103,48 +103,49 @@ pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Resu
             let Some(last) = page.last().cloned() else { break };
             after = last;
             let users = page.into_iter().filter(|(_, kind)| tables::kind(*kind) == EntityKind::User);
-            let ids: BTreeSet<String> = users.map(|(id, _)| id).filter(|id| met.insert(id.clone())).collect();
-            look_at(conn, rules, &directory_id, &ids, tenant, None, &mut walked)?;
+            let ids: BTreeSet<String> =
+                users.map(|(id, _)| id).filter(|id| visited.insert(id.clone())).collect();
+            visit(conn, rules, &directory_id, &ids, tenant, None, &mut walked)?;
         }
     }
-    keep_the_last(conn, rules, tenant, &mut walked)?;
+    retain_the_last(conn, rules, tenant, &mut walked)?;
     walked.tenants.retain(|_, users| !users.is_empty());
     Ok(walked)
 }
 
-fn look_at(
+fn visit(
     conn: &mut Conn,
     rules: &Rules,
     directory_id: &str,
     ids: &BTreeSet<String>,
     tenant: Option<&str>,
-    kept: Option<&RetainedRoles>,
+    retained: Option<&RetainedRoles>,
     walked: &mut Walked,
 ) -> Result<(), PlanError> {
     let mut state = load::entities(conn, directory_id, ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let Together { ids: all, shown, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
-    let mut context = context(conn, &state, (&all, &shown), (&homes, apart), rules)?;
-    context.held_states = guard::staying(conn, &shown)?;
-    let keeps_already = std::mem::replace(&mut context.kept, kept.cloned().unwrap_or_default());
-    if rules.mapping.protects() && kept.is_none() {
-        for ((tenant_id, user_id), holders) in foreseen(conn, &state, ids, &shown, &context)? {
+    let Together { ids: all, current, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
+    let mut context = context(conn, &state, (&all, &current), (&homes, apart), rules)?;
+    context.held_states = guard::staying(conn, &current)?;
+    let retains_already = std::mem::replace(&mut context.retained, retained.cloned().unwrap_or_default());
+    if rules.mapping.protects() && retained.is_none() {
+        for ((tenant_id, user_id), holders) in foreseen(conn, &state, ids, &current, &context)? {
             for (role, taken) in holders {
                 walked.protected.entry((tenant_id.clone(), role)).or_default().join(&taken.record, &user_id);
             }
         }
     }
     for id in ids {
-        let shown = rows(&shown, id);
-        for change in users::derive(&state, id, shown, &context).changes {
+        let current = rows(&current, id);
+        for change in users::derive(&state, id, current, &context).changes {
             let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
-            let row = shown.iter().find(|row| row.tenant_id == user.tenant_id);
+            let row = current.iter().find(|row| row.tenant_id == user.tenant_id);
             let (Some(row), true) = (row, tenant.is_none_or(|tenant| tenant == user.tenant_id)) else {
                 continue;
             };
             let key = (user.tenant_id.clone(), id.clone());
-            let plan = difference(row, &user, rules, keeps_already.get(&key));
-            if kept.is_none() && row.active {
+            let plan = difference(row, &user, rules, retains_already.get(&key));
+            if retained.is_none() && row.active {
                 *walked.active.entry((key.0.clone(), row.directory_id.clone())).or_default() += 1;
             }
             match plan.as_ref().is_some_and(UserPlan::is_a_loss) {
@@ -157,34 +158,34 @@ fn look_at(
                 None => drop(users.remove(id)),
             }
         }
-        if kept.is_some() {
+        if retained.is_some() {
             continue;
         }
-        for examined in examine(&state, id, shown, &context) {
+        for examined in examine(&state, id, current, &context) {
             count(&examined, rules, walked);
         }
     }
     Ok(())
 }
 
-/// Whoever would be the last to lose a protected role is looked at again as somebody who keeps it.
-fn keep_the_last(
+/// Visits the last user of each protected role again, as somebody who retains it.
+fn retain_the_last(
     conn: &mut Conn,
     rules: &Rules,
     tenant: Option<&str>,
     walked: &mut Walked,
 ) -> Result<(), PlanError> {
-    let mut kept = RetainedRoles::new();
-    for ((tenant_id, role), left) in std::mem::take(&mut walked.protected) {
+    let mut retained = RetainedRoles::new();
+    for ((tenant_id, role), remaining) in std::mem::take(&mut walked.protected) {
         let protected = rules.mapping.of(&tenant_id).protected().any(|protected| protected == role);
-        if let (Left::Lost(loss, user_id), true) = (left, protected) {
-            kept.entry((tenant_id, user_id)).or_default().insert(role, loss);
+        if let (Remaining::Lost(loss, user_id), true) = (remaining, protected) {
+            retained.entry((tenant_id, user_id)).or_default().insert(role, loss);
         }
     }
-    let ids: BTreeSet<String> = kept.keys().map(|(_, user_id)| user_id.clone()).collect();
+    let ids: BTreeSet<String> = retained.keys().map(|(_, user_id)| user_id.clone()).collect();
     match ids.is_empty() {
         true => Ok(()),
-        false => look_at(conn, rules, "", &ids, tenant, Some(&kept), walked),
+        false => visit(conn, rules, "", &ids, tenant, Some(&retained), walked),
     }
 }
 
@@ -192,10 +193,10 @@ fn difference(
     row: &UserRow,
     user: &UserAccess,
     rules: &Rules,
-    keeps_already: Option<&BTreeMap<String, RoleLoss>>,
+    retains_already: Option<&BTreeMap<String, RoleLoss>>,
 ) -> Option<UserPlan> {
     let mut keeps = keeps(user);
-    keeps.retain(|role| keeps_already.is_none_or(|already| !already.contains_key(role)));
+    keeps.retain(|role| retains_already.is_none_or(|already| !already.contains_key(role)));
     let active = user.access.is_active();
     let gained = user.held.iter().filter(|(role, _)| !row.held.contains(*role));
     let gains: BTreeMap<String, String> =
@@ -219,8 +220,8 @@ fn difference(
 }
 
 fn keeps(user: &UserAccess) -> BTreeSet<String> {
-    let kept = user.held.iter().filter(|(_, because)| matches!(because, Because::Kept(_)));
-    kept.map(|(role, _)| role.clone()).collect()
+    let retained = user.held.iter().filter(|(_, because)| matches!(because, Because::Retained(_)));
+    retained.map(|(role, _)| role.clone()).collect()
 }
 
 fn count(examined: &Examined, rules: &Rules, walked: &mut Walked) {

@@ -1,4 +1,4 @@
-//! Row by row: what the tables show against what the log says.
+//! Compares the tables with the shadow, row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +15,9 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowChange {
-    /// The log says it, the tables do not show it.
+    /// Only the shadow has the row.
     Missing,
-    /// The tables show it, the log does not say it.
+    /// Only the tables have the row.
     Extra,
     Changed,
     /// The former tenant of a user still has an inactive row, because a row of the application references it without
@@ -36,23 +36,23 @@ impl RowChange {
     }
 }
 
-/// One row that differs.
+/// A row that differs.
 #[derive(Clone, Debug)]
 pub struct Difference {
     pub table: PublishedTable,
     pub key: Vec<String>,
     pub change: RowChange,
-    /// Column, what is shown, what the log says.
+    /// Column, value in the tables, value in the shadow.
     pub columns: Vec<(&'static str, Value, Value)>,
-    /// The row as the log says it, with rosterd's own columns; `None` for an extra one.
+    /// The row of the shadow, with rosterd's own columns. `None` for an extra row.
     pub(super) wanted: Option<Vec<Value>>,
-    /// The row as it is shown.
-    pub(super) shown: Option<Vec<Value>>,
+    /// The row of the tables.
+    pub(super) current: Option<Vec<Value>>,
     /// The database's reason, if a constraint of the application refuses the repair.
     pub refused: Option<String>,
 }
 
-/// Tenant by tenant, so that memory holds one tenant's table at a time.
+/// Reads one tenant at a time, which bounds the memory.
 pub(super) fn compare(
     conn: &mut Conn,
     shadow: &Database,
@@ -61,9 +61,9 @@ pub(super) fn compare(
     let mut differences = Vec::new();
     for table in TABLES {
         for tenant in tenants(conn, shadow, table, tenant)? {
-            let shown = table.whole_rows(conn, Some(&tenant))?;
+            let current = table.whole_rows(conn, Some(&tenant))?;
             let wanted = shadow.read::<_, DbError>(|conn| Ok(table.whole_rows(conn, Some(&tenant))?))?;
-            differences.extend(rows(table, shown, wanted));
+            differences.extend(rows(table, current, wanted));
         }
     }
     let homes = users_elsewhere(shadow, &differences)?;
@@ -75,7 +75,7 @@ pub(super) fn compare(
     Ok(differences)
 }
 
-/// The ids of users with an extra row who have a row in another tenant, as the log says.
+/// The ids of users with an extra row who have a row in another tenant of the shadow.
 fn users_elsewhere(shadow: &Database, differences: &[Difference]) -> Result<BTreeSet<String>, RebuildError> {
     let extra: BTreeSet<String> = differences
         .iter()
@@ -87,14 +87,14 @@ fn users_elsewhere(shadow: &Database, differences: &[Difference]) -> Result<BTre
 
 fn is_retained(difference: &Difference, homes: &BTreeSet<String>) -> bool {
     let status = USERS.names().position(|name| name == "status");
-    let shown = status.and_then(|status| difference.shown.as_ref()?.get(status)?.as_str());
+    let current = status.and_then(|status| difference.current.as_ref()?.get(status)?.as_str());
     difference.table.name == USERS.name
         && difference.change == RowChange::Extra
-        && shown == Some("inactive")
+        && current == Some("inactive")
         && difference.key.get(1).is_some_and(|id| homes.contains(id))
 }
 
-/// Every tenant of which either side has rows in this table.
+/// All tenants with rows of this table, on either side.
 fn tenants(
     conn: &mut Conn,
     shadow: &Database,
@@ -110,13 +110,13 @@ fn tenants(
     Ok(tenants)
 }
 
-fn rows(table: PublishedTable, shown: Vec<Vec<Value>>, wanted: Vec<Vec<Value>>) -> Vec<Difference> {
+fn rows(table: PublishedTable, current: Vec<Vec<Value>>, wanted: Vec<Vec<Value>>) -> Vec<Difference> {
     let key = |row: &Vec<Value>| -> Vec<String> {
         row.iter().take(table.key).map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
     };
     type Sides = (Option<Vec<Value>>, Option<Vec<Value>>);
     let mut sides: BTreeMap<Vec<String>, Sides> = BTreeMap::new();
-    for row in shown {
+    for row in current {
         let key = key(&row);
         sides.entry(key).or_default().0 = Some(row);
     }
@@ -124,24 +124,24 @@ fn rows(table: PublishedTable, shown: Vec<Vec<Value>>, wanted: Vec<Vec<Value>>) 
         let key = key(&row);
         sides.entry(key).or_default().1 = Some(row);
     }
-    sides.into_iter().filter_map(|(key, (shown, wanted))| difference(table, key, shown, wanted)).collect()
+    sides.into_iter().filter_map(|(key, (current, wanted))| difference(table, key, current, wanted)).collect()
 }
 
 fn difference(
     table: PublishedTable,
     key: Vec<String>,
-    shown: Option<Vec<Value>>,
+    current: Option<Vec<Value>>,
     wanted: Option<Vec<Value>>,
 ) -> Option<Difference> {
-    let (change, columns) = match (&shown, &wanted) {
-        (Some(shown), Some(wanted)) => {
+    let (change, columns) = match (&current, &wanted) {
+        (Some(current), Some(wanted)) => {
             let names = table.all_columns();
             let columns: Vec<_> = names
                 .iter()
-                .zip(shown.iter().zip(wanted))
-                // A local counter, which the log does not know.
-                .filter(|((name, _), (shown, wanted))| *name != "access_epoch" && shown != wanted)
-                .map(|((name, _), (shown, wanted))| (*name, shown.clone(), wanted.clone()))
+                .zip(current.iter().zip(wanted))
+                // A local counter. The log does not contain it.
+                .filter(|((name, _), (current, wanted))| *name != "access_epoch" && current != wanted)
+                .map(|((name, _), (current, wanted))| (*name, current.clone(), wanted.clone()))
                 .collect();
             if columns.is_empty() {
                 return None;
@@ -151,5 +151,5 @@ fn difference(
         (None, Some(_)) => (RowChange::Missing, Vec::new()),
         _ => (RowChange::Extra, Vec::new()),
     };
-    Some(Difference { table, key, change, columns, wanted, shown, refused: None })
+    Some(Difference { table, key, change, columns, wanted, current, refused: None })
 }

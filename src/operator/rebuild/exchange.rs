@@ -1,4 +1,4 @@
-//! Exchanging: rows that differ, and all the machinery behind them.
+//! Repairs the rows that differ, and the internal tables behind them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Rows copied in one statement.
+/// Rows copied by one statement.
 const PAGE: i64 = 5_000;
 
 /// Rows that a constraint of the application refuses remain as they are, each with the database's reason, and all others are
@@ -32,7 +32,8 @@ pub(super) fn exchange(
     tenant: Option<&str>,
     differences: &mut [Difference],
 ) -> Result<(), RebuildError> {
-    // Machinery knows directories, not tenants; one tenant's rows are mended alone, a whole rebuild mends both.
+    // The internal tables are not separated by tenant. So the repair of one tenant leaves them, and a whole rebuild
+    // copies them.
     if tenant.is_none() {
         machinery(conn, shadow)?;
     }
@@ -73,13 +74,14 @@ fn user(difference: &Difference) -> Option<Key> {
     Some((difference.key.first()?.clone(), difference.key.get(1)?.clone()))
 }
 
-/// (tenant, user) whose roles differ while their own row tells no change of access: hosts must look again all the same.
+/// (tenant, user) of users whose roles differ while their own row shows no change of access. Applications must look at
+/// them again, too.
 fn reassigned(differences: &[Difference]) -> Vec<Key> {
     let of = |table: PublishedTable| {
         differences.iter().filter(move |one| one.table.name == table.name && one.refused.is_none())
     };
     let moved: BTreeSet<Key> =
-        of(USERS).filter(|one| one.shown.is_none() || changes_access(one)).filter_map(user).collect();
+        of(USERS).filter(|one| one.current.is_none() || changes_access(one)).filter_map(user).collect();
     let roles: BTreeSet<Key> = of(USER_ROLES).filter_map(user).collect();
     roles.difference(&moved).cloned().collect()
 }
@@ -89,12 +91,12 @@ fn changes_access(difference: &Difference) -> bool {
     difference.columns.iter().any(|(name, ..)| access.contains(name))
 }
 
-/// The row to be written: as the log says it, but `access_epoch` goes on from what hosts have seen.
+/// The row to write: the shadow's row, except that `access_epoch` continues from the value that applications have seen.
 fn wanted(table: &PublishedTable, difference: &Difference) -> Option<Vec<Value>> {
     let mut row = difference.wanted.clone()?;
     let epoch = table.all_columns().iter().position(|(name, _)| *name == "access_epoch");
-    if let (Some(epoch), Some(shown)) = (epoch, &difference.shown) {
-        let seen = shown.get(epoch).and_then(Value::as_i64).unwrap_or(0);
+    if let (Some(epoch), Some(current)) = (epoch, &difference.current) {
+        let seen = current.get(epoch).and_then(Value::as_i64).unwrap_or(0);
         let changed = changes_access(difference);
         if let Some(value) = row.get_mut(epoch) {
             *value = Value::from(seen + i64::from(changed));
@@ -123,7 +125,7 @@ type FactRow = (
 );
 type MembershipRow = (String, String, i64, i64, String, bool, i64);
 
-/// Claims get new ids here, so the rows that name them are written with those.
+/// Claims get new ids here. Rows that refer to claims are written with the new ids.
 fn machinery(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildError> {
     diesel::delete(facts::table).execute(conn)?;
     diesel::delete(memberships::table).execute(conn)?;
@@ -160,7 +162,7 @@ fn machinery(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildError> {
     Ok(())
 }
 
-/// From the shadow's id of a claim to ours.
+/// Maps the shadow's id of a claim to the new id here.
 fn copy_claims(conn: &mut Conn, shadow: &Database) -> Result<HashMap<i64, i64>, RebuildError> {
     let rows: Vec<ClaimRow> = shadow.read::<_, DbError>(|shadow| Ok(claims::table.load(shadow)?))?;
     Rows::of(&rows)

@@ -1,4 +1,5 @@
-//! The guard over a rebuild: a log that lost its half would otherwise end the access of everybody it forgot (lesson 23).
+//! The guard for a rebuild: an incomplete log would otherwise end the access of everybody who is missing in it (lesson
+//! 23).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use crate::{
     },
 };
 
-/// Refuses differences that would end more access, or privileged roles, than the guard lets through at once.
+/// Refuses differences that would end more access, or privileged roles, than the guard allows at once.
 pub(super) fn check(conn: &mut Conn, rules: &Rules, differences: &[Difference]) -> Result<(), RebuildError> {
     if !rules.guard.on {
         return Ok(());
@@ -22,7 +23,7 @@ pub(super) fn check(conn: &mut Conn, rules: &Rules, differences: &[Difference]) 
     let losers: BTreeSet<Key> =
         differences.iter().filter_map(|difference| loser(rules, difference)).collect();
     let mut directories: BTreeMap<Key, u64> = BTreeMap::new();
-    for row in tables::users::shown(conn, &losers.into_iter().collect::<Vec<_>>())? {
+    for row in tables::users::current(conn, &losers.into_iter().collect::<Vec<_>>())? {
         *directories.entry((row.tenant_id, row.directory_id)).or_default() += 1;
     }
     for (directory, losses) in directories {
@@ -39,7 +40,7 @@ pub(super) fn check(conn: &mut Conn, rules: &Rules, differences: &[Difference]) 
     Ok(())
 }
 
-/// Whose access or privileged role this row's exchange would end.
+/// The user whose access or privileged role the repair of this row would end.
 fn loser(rules: &Rules, difference: &Difference) -> Option<Key> {
     let key = &difference.key;
     let user = || Some((key.first()?.clone(), key.get(1)?.clone()));
@@ -54,5 +55,5 @@ fn loser(rules: &Rules, difference: &Difference) -> Option<Key> {
     let is_active = |row: &Option<Vec<Value>>| {
         row.as_ref().and_then(|row| row.get(status)).and_then(Value::as_str) == Some("active")
     };
-    user().filter(|_| is_active(&difference.shown) && !is_active(&difference.wanted))
+    user().filter(|_| is_active(&difference.current) && !is_active(&difference.wanted))
 }

@@ -1,4 +1,4 @@
-//! What is held is not what the log says: the shadow gets it as it is shown, before it is compared.
+//! Copies the current rows of held people into the shadow before the comparison: a hold does not follow from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
 
 const PAGE: i64 = 500;
 
-pub(super) fn keep(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildError> {
+pub(super) fn copy(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildError> {
     let mut after = (String::new(), String::new());
     loop {
         let page = held_users::all_live(conn, &after, PAGE)?;
@@ -26,22 +26,22 @@ pub(super) fn keep(conn: &mut Conn, shadow: &Database) -> Result<(), RebuildErro
         let tenants: BTreeSet<&str> = page.iter().map(|entry| entry.tenant_id.as_str()).collect();
         for tenant in tenants {
             let of_tenant: Vec<&HeldEntry> = page.iter().filter(|entry| entry.tenant_id == tenant).collect();
-            keep_roles(conn, shadow, tenant, &of_tenant)?;
-            shadow.write_serialized::<_, DbError>(|shadow| Ok(keep_access(shadow, &of_tenant)?))?;
+            copy_roles(conn, shadow, tenant, &of_tenant)?;
+            shadow.write_serialized::<_, DbError>(|shadow| Ok(copy_access(shadow, &of_tenant)?))?;
         }
     }
 }
 
-fn keep_roles(
+fn copy_roles(
     conn: &mut Conn,
     shadow: &Database,
     tenant: &str,
     entries: &[&HeldEntry],
 ) -> Result<(), RebuildError> {
-    let kept: BTreeMap<&str, &LostAccess> =
+    let losses: BTreeMap<&str, &LostAccess> =
         entries.iter().map(|entry| (entry.user_id.as_str(), &entry.lost)).collect();
     let column = |row: &[Value], n: usize| row.get(n).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let held_states = |row: &Vec<Value>| match kept.get(column(row, 1).as_str()) {
+    let held_states = |row: &Vec<Value>| match losses.get(column(row, 1).as_str()) {
         None => false,
         Some(LostAccess::Roles(roles)) => roles.contains(&column(row, 2)),
         Some(_) => true,
@@ -52,8 +52,8 @@ fn keep_roles(
     Ok(())
 }
 
-/// Only of those whom the log shows at all.
-fn keep_access(shadow: &mut Serialized<'_>, entries: &[&HeldEntry]) -> QueryResult<()> {
+/// Changes only users whom the log contains.
+fn copy_access(shadow: &mut Serialized<'_>, entries: &[&HeldEntry]) -> QueryResult<()> {
     let access: Vec<&&HeldEntry> = entries.iter().filter(|entry| entry.lost.is_access()).collect();
     Rows::of(&access)
         .text("tenant_id", |entry| &entry.tenant_id)

@@ -1,4 +1,4 @@
-//! Entries for what a rebuild has mended: one for each user, group or other subject that differed.
+//! Audit entries of a rebuild: one for each user, group or other subject that differed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::{
     tables::host_tables::{GROUP_MEMBERS, USER_ROLES, USERS},
 };
 
-/// With the names of columns and not what they held, which may be personal.
+/// Contains names of columns, and not their values, which may be personal.
 #[derive(Default, Serialize)]
 struct Mended<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,13 +20,13 @@ struct Mended<'a> {
     gained: BTreeMap<&'a str, &'static str>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     lost: BTreeSet<&'a str>,
-    /// Table, what was wrong, and in which columns.
+    /// Table, kind of the difference, and the columns.
     rows: BTreeSet<(&'static str, &'static str, Vec<&'static str>)>,
 }
 
 pub(super) fn entries(differences: &[Difference], by: &str) -> Vec<AuditEntry> {
     let mut mended: BTreeMap<(&str, &str), Mended<'_>> = BTreeMap::new();
-    // Members are a view: what is behind them is mended as a whole.
+    // Members are a view. The tables behind them are repaired as a whole.
     let is_repaired = |difference: &&Difference| {
         difference.table.name != GROUP_MEMBERS.name && difference.refused.is_none()
     };
@@ -38,7 +38,7 @@ pub(super) fn entries(differences: &[Difference], by: &str) -> Vec<AuditEntry> {
         let columns = difference.columns.iter().map(|(name, ..)| *name).collect();
         of.rows.insert((difference.table.name, difference.change.name(), columns));
         if difference.table.name == USERS.name {
-            let (from, to) = (status(difference.shown.as_deref()), status(difference.wanted.as_deref()));
+            let (from, to) = (status(difference.current.as_deref()), status(difference.wanted.as_deref()));
             of.status = (from != to).then_some((from, to));
         }
         match role.filter(|_| difference.table.name == USER_ROLES.name) {

@@ -1,4 +1,4 @@
-//! The shadow: a throw-away database into which the log is folded from its beginning.
+//! The shadow: a temporary database into which the log is replayed from its beginning.
 
 use std::{
     path::PathBuf,
@@ -27,7 +27,7 @@ use crate::{
     tables::{directory_moves, manual_grants, mappings, role_holders},
 };
 
-/// Deliveries in one step of the fold.
+/// Deliveries in one step of the replay.
 const PAGE: i64 = 500;
 
 pub(super) struct Shadow {
@@ -37,21 +37,22 @@ pub(super) struct Shadow {
 
 impl Drop for Shadow {
     fn drop(&mut self) {
-        // A file that stays behind in the temporary directory harms nobody.
+        // A file that remains in the temporary directory does no harm.
         drop(std::fs::remove_dir_all(&self.directory));
     }
 }
 
 type Row = (i64, String, String, String, i16, i64, Vec<u8>);
 
-/// Everything that was applied, as `conn` sees it: not what waits, nor what was set aside before it was folded.
+/// Replays everything that was applied, as `conn` sees it. Deliveries in the queue are omitted, and dead letters that
+/// were never applied.
 pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Shadow, RebuildError> {
     let shadow = create()?;
-    // Who was ever shown with a protected role does not follow from the log: seats are copied, and whoever is kept by one is
-    // derived again in the end.
+    // The log does not contain who ever held a protected role. So holder records are copied, and users who retain a
+    // role are derived again at the end.
     let folding = Rules { mapping: rules.mapping.unprotected().into(), ..rules.clone() };
     shadow.database.write_serialized::<_, DbError>(|shadow| {
-        // Each delivery is folded in the tenure of its number, so the moves come first.
+        // Each delivery is replayed in the tenure of its number, so the moves come first.
         directory_moves::copy(conn, shadow)?;
         manual_grants::copy(conn, shadow)?;
         if let Some(mapping) = mappings::newest(conn)? {
@@ -67,7 +68,7 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
         shadow.database.write_serialized::<_, DbError>(|shadow| {
             let mut queued = Vec::with_capacity(page.len());
             for (id, source, event_key, kind, disposition, received_at, body) in page {
-                // Derivations read contents again from the log.
+                // Derivations read contents from the log.
                 diesel::insert_into(inbox::table)
                     .values((
                         inbox::id.eq(id),
@@ -89,10 +90,10 @@ pub(super) fn fold(conn: &mut Conn, rules: &Rules, now: Timestamp) -> Result<Sha
     while recompute::step(&shadow.database, &folding, Batch::default(), now)?.is_some() {}
     let derivation = Derivation { rules, cause: ChangeCause::RetentionEnded, now, extent: Extent::Touched };
     shadow.database.write_serialized::<_, DbError>(|shadow| {
-        let kept = role_holders::copy(conn, shadow)?;
-        let kept = kept.into_iter().map(|(_, user_id)| user_id).collect();
-        // Nobody reads entries and notices of the shadow.
-        again(shadow, kept, &derivation, &mut Consequences::default())?;
+        let retained = role_holders::copy(conn, shadow)?;
+        let retained = retained.into_iter().map(|(_, user_id)| user_id).collect();
+        // Entries and notices of the shadow are not used.
+        again(shadow, retained, &derivation, &mut Consequences::default())?;
         Ok(())
     })?;
     Ok(shadow)
@@ -106,14 +107,14 @@ fn create() -> Result<Shadow, RebuildError> {
     let database = Database::new(&Url::Sqlite(directory.join("shadow.db").display().to_string()), 1);
     let shadow = Shadow { directory, database };
     migrate(&shadow.database)?;
-    // It need not survive anything.
+    // The file need not survive a crash.
     shadow.database.read::<_, DbError>(|conn| Ok(conn.batch_execute("PRAGMA synchronous = OFF")?))?;
     Ok(shadow)
 }
 
 fn page(conn: &mut Conn, after: i64) -> Result<Vec<Row>, DbError> {
     let waiting = inbox_queue::table.filter(inbox_queue::inbox_id.eq(inbox::id));
-    // Whatever claims another tenant was folded before it was set aside.
+    // The facts of a delivery that claims the directory of another tenant were stored before it became a dead letter.
     let dead = dead_letters::table
         .filter(dead_letters::inbox_id.eq(inbox::id))
         .filter(dead_letters::reason.ne(crate::inbox::dead_letters::OTHER_TENANT));

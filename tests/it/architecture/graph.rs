@@ -6,7 +6,7 @@ use super::source::{Source, files, is_test, module, src};
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The top-level modules, each with those that it names.
+/// The top-level modules, each with the modules that it names.
 fn imports() -> Graph {
     let files = files(&src());
     let modules: BTreeSet<&str> =
@@ -20,7 +20,7 @@ fn imports() -> Graph {
     graph
 }
 
-/// A way from a module back to itself, if there is one.
+/// A path from a module back to itself, if there is one.
 fn cycle(graph: &Graph) -> Option<Vec<String>> {
     fn walk(graph: &Graph, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
         let here = path.last()?.clone();

@@ -30,12 +30,12 @@ pub fn text(file: &str) -> String {
     std::fs::read_to_string(src().join(file)).unwrap()
 }
 
-/// The comment that opens the file.
+/// The comment at the head of the file.
 pub fn head(text: &str) -> String {
     text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n")
 }
 
-/// The name of the top-level module that holds a file.
+/// The name of the top-level module of a file.
 pub fn module(file: &str) -> &str {
     let first = file.split('/').next().unwrap();
     first.strip_suffix(".rs").unwrap_or(first)
@@ -75,7 +75,7 @@ impl Source {
         })
     }
 
-    /// What follows `root::` wherever it is written: `crate::{db::Conn, fact}` has `db` and `fact` after `crate`.
+    /// The names after `root::`, wherever it is written: `crate::{db::Conn, fact}` has `db` and `fact` after `crate`.
     pub fn after(&self, root: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for (at, token) in self.tokens.iter().enumerate() {
@@ -114,7 +114,7 @@ fn heads(names: TokenStream) -> Vec<String> {
     found
 }
 
-/// Every token in order, each group followed by its content; comments, and what `#[cfg(test)]` stands before, left out.
+/// Every token in order, each group followed by its content. Comments and items with `#[cfg(test)]` are omitted.
 fn flatten(tokens: TokenStream, into: &mut Vec<TokenTree>) {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {

@@ -1,10 +1,10 @@
-//! SQL about a table stands in one place, so that a change of the table is a change there.
+//! SQL about a table is in one place, so that a change of the table is a change there.
 
 use std::collections::BTreeSet;
 
 use super::source::{Source, files, is_test, src};
 
-/// Tables that do not stand below `tables/`, by the directory or file that owns them.
+/// Tables that are not owned by `tables/`, with the directory or file that owns them.
 const OWNERS: [(&str, &[&str]); 4] = [
     ("inbox", &["inbox", "inbox_queue", "dead_letters", "seen_ids"]),
     ("outbox", &["outbox", "mails"]),

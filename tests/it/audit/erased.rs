@@ -1,4 +1,4 @@
-//! Erasing a leaver: what goes, what stays, and that nothing comes back by it.
+//! Erasing a leaver: what is removed, what remains, and that nothing restores the data.
 
 use rosterd::{
     audit::kinds,
@@ -70,11 +70,11 @@ both! {
         assert_eq!(entries.iter().filter(|entry| entry.kind == kinds::USER_ERASED).count(), 1);
         assert!(entries.iter().any(rosterd::audit::log::StoredEntry::is_erased));
 
-        // A late event is as late as before, and a repetition a repetition.
+        // A late event is still late, and a repetition is still a repetition.
         app.play(&[event("late", "dsync.user.updated", 2, with(user("u1", "active", 2), json!({"first_name": "Late"})))]);
         assert_eq!(app.send(event("e3", "dsync.user.updated", 3, user("u1", "active", 3)).to_string()).json()["status"], "duplicate");
         assert_eq!(app.brief(USERS, &["id", "status", "name"])[0], "u1 inactive null");
-        // Only a newer word brings the person back, as somebody new.
+        // Only a newer fact restores the person, as somebody new.
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "active", 9))]);
         assert_eq!(app.brief(USERS, &["id", "status", "email"])[0], "u1 active u1@acme.example");
         assert_verifies(app);
@@ -90,10 +90,10 @@ both! {
         let mut pair = membership(secret("u1", "active", 3), group("g1", 1));
         pair["previous_attributes"] = json!({"user": "Secret"});
         let left = around(event("e4", "dsync.user.deleted", 4, with(secret("u1", "active", 3), json!({"previous_attributes": {"last_name": "Secret"}}))));
-        // As a sender that writes every character of a text by its number.
+        // A sender may write every character of a text by its number.
         let escaped = around(event("e3", "dsync.user.updated", 3, secret("u1", "active", 3))).to_string().replace("u1", "\\u0075\\u0031");
         assert_eq!(app.send(escaped).json()["status"], "accepted");
-        // Half a character, which only the lenient reader takes.
+        // Half a character, which only the lenient reader accepts.
         let half = event("e5", "dsync.user.updated", 2, secret("u1", "active", 2)).to_string().replace("Secret Agent", "Secret \\ud83d");
         assert_eq!(app.send(half).json()["status"], "accepted");
         app.play(&[around(event("m2", "dsync.group.user_removed", 3, pair)), left]);
@@ -108,7 +108,7 @@ both! {
 }
 
 both! {
-    fn whoever_is_still_there_or_spoken_of_is_not_erased(app) {
+    fn a_person_with_access_or_a_waiting_delivery_is_not_erased(app) {
         life(app);
         assert!(matches!(erased(app, "u1"), Err(EraseError::StillThere { .. })));
         assert!(matches!(erased(app, "nobody"), Err(EraseError::Unknown { .. })));
@@ -168,14 +168,14 @@ both! {
 }
 
 both! {
-    fn an_erasure_clears_what_the_database_said_when_it_refused_the_person(app) {
+    fn an_erasure_clears_the_databases_message_about_the_refused_person(app) {
         use rosterd::tables::refused::{self, RefusedChange};
         life(app);
         app.play(&[event("e4", "dsync.user.deleted", 4, secret("u1", "active", 3))]);
-        let said = "Key (email)=(u1.secret@acme.example) already exists";
+        let detail = "Key (email)=(u1.secret@acme.example) already exists";
         app.database().write_serialized::<_, DbError>(|conn| {
             for id in ["u1", "u2"] {
-                RefusedChange::new(2, id, "dir_1", "", 1).set_aside(conn, said.replace("u1", id).as_str(), false, app.clock.now())?;
+                RefusedChange::new(2, id, "dir_1", "", 1).store(conn, detail.replace("u1", id).as_str(), false, app.clock.now())?;
             }
             Ok(())
         }).unwrap();
@@ -189,7 +189,7 @@ both! {
     }
 }
 
-/// Whoever is of the secret department, or in the group, is an administrator.
+/// People of the secret department, or in the group, are administrators.
 const ADMINS: &str = r#"
 [roles.admin]
 privileged = true
@@ -206,7 +206,7 @@ when.role = "member"
 "#;
 
 both! {
-    fn of_somebody_who_was_held_kept_and_told_of_in_every_way_nothing_is_left(app) {
+    fn nothing_remains_of_a_person_who_was_held_retained_and_reported_in_every_way(app) {
         use crate::notices::Office;
         let office = Office::with(app, |config| config.mail.report = Some(Every::Week));
         let recent = crate::notices::RECENT;
@@ -215,14 +215,14 @@ both! {
         let others: Vec<String> = (10..24).map(|n| format!("u{n}")).collect();
         app.play(&others.iter().map(|id| event(&format!("c_{id}"), "dsync.user.created", 1, user(id, "active", 1))).collect::<Vec<_>>());
         office.send(app);
-        // Gains it by another mapping, loses it, gains it again.
+        // The user gains the role by another mapping, loses it, and gains it again.
         roles::apply(app, ADMINS);
         let with_u2 = |id: &str, kind: &str, at| event(id, kind, at, membership(user("u2", "active", 1), group("g_admins", 1)));
         app.play(&[with_u2("j1", "dsync.group.user_added", recent)]);
         app.play(&[moved("out", recent, "Else")]);
         app.play(&[moved("in", recent + 10, "Secret")]);
         app.play(&[with_u2("l1", "dsync.group.user_removed", recent + 15)]);
-        // The last administrator and twelve others are removed at once, which is held, then approved.
+        // The last administrator and twelve others are removed at once. The removal is held, then approved.
         let removed = |id: &str| event(&format!("x_{id}"), "dsync.user.deleted", recent + 20, match id { "u1" => secret(id, "active", recent + 10), _ => user(id, "active", 1) });
         app.play(&others[..12].iter().map(String::as_str).chain(["u1"]).map(removed).collect::<Vec<_>>());
         crate::holds::decide(app, 1, Verdict::Approve, &[]);
@@ -235,7 +235,7 @@ both! {
         app.play(&[with_u2("j2", "dsync.group.user_added", recent + 30)]);
         app.clock.advance_seconds(3_600);
         office.send(app);
-        // As a database quotes what it refuses: of the person's first delivery, and of another's.
+        // A database quotes the row that it refuses: here one of the person, and one of another user.
         let refused = |inbox_id, detail: &str| Notice::DeliveryGivenUp(GivenUp { inbox_id, detail: detail.into(), ..GivenUp::default() });
         let quotes = [refused(2, "u1.secret@acme.example is there already"), refused(3, "u2@acme.example is there already")];
         app.database().write::<_, DbError>(|conn| Ok(outbox::enqueue(conn, &quotes, app.clock.now())?)).unwrap();
@@ -256,7 +256,7 @@ both! {
         let acted = |id: &str, at, actor: Value| with(event(id, "dsync.user.updated", at, user("u2", "active", at)), json!({"context": {"actor": actor}}));
         app.play(&[
             acted("a1", 3, json!({"name": "Secret Name", "source": "dashboard"})),
-            // As a sender that writes letters by their numbers.
+            // A sender may write letters by their numbers.
             acted("a2", 4, json!({"id": "user_02", "name": "Secret Name"})),
             acted("a3", 5, json!({"email": "another@acme.example", "name": "Secret Name"})),
             acted("a4", 6, json!({"name": "Secret Namesake"})),
@@ -291,14 +291,14 @@ both! {
 
         let erased = erased(app, "u1").unwrap();
 
-        // The other's own name is no mention.
+        // The other person's own name is no mention.
         assert_eq!((erased.left, erased.unclear.len()), (vec![], 1));
         assert_eq!(app.brief(USERS, &["id", "name"]), ["u1 null", "u2 Given u2", "u3 Secret Name"]);
         app.assert_rebuilds();
     }
 }
 
-/// A deletion that says no more than the ids.
+/// A deletion with nothing but ids.
 fn bare(event_id: &str, at: i64, user_id: &str) -> Value {
     let data = json!({"object": "directory_user", "id": user_id, "directory_id": "dir_1", "organization_id": "org_1", "state": "inactive"});
     event(event_id, "dsync.user.deleted", at, data)
@@ -324,18 +324,18 @@ both! {
 }
 
 both! {
-    fn no_late_word_about_the_time_before_brings_an_erased_persons_profile_back(app) {
+    fn no_late_fact_from_before_an_erasure_restores_the_profile(app) {
         life(app);
         app.play(&[bare("e9", 9, "u1")]);
         erased(app, "u1").unwrap();
         nothing_of_the_person(app);
 
-        // Newer than all that was known but the deletion; once more alone, and with a membership.
+        // Newer than all known facts except the deletion; once alone, and once with a membership.
         app.play(&[event("l5", "dsync.user.updated", 5, secret("u1", "active", 5))]);
         nothing_of_the_person(app);
         app.play(&[event("l6", "dsync.group.user_added", 6, membership(secret("u1", "active", 6), group("g1", 1)))]);
         nothing_of_the_person(app);
-        // Older than all, and a deletion that came late, and one that the broker sends again under another id.
+        // Older than all known facts; a deletion that came late; and one that the broker sends again under another id.
         app.play(&[
             event("l0", "dsync.user.created", 0, secret("u1", "active", 0)),
             event("l8", "dsync.user.deleted", 8, secret("u1", "active", 7)),
@@ -343,12 +343,12 @@ both! {
             event("l7", "dsync.user.updated", 7, secret("u1", "suspended", 7)),
         ]);
         nothing_of_the_person(app);
-        // Retention drops what nothing rests on, and rebuilds the same.
+        // Retention deletes deliveries without effect, and a rebuild gives the same tables.
         app.clock.advance_seconds(91 * 24 * 3_600);
         crate::rebuild::compact(app);
         nothing_of_the_person(app);
 
-        // Made anew: somebody new, of whom a late word about before says nothing either.
+        // Created again: somebody new. A late fact from before does not change that.
         app.play(&[event("n", "dsync.user.created", 20, user("u1", "active", 20)), event("l9", "dsync.user.updated", 8, secret("u1", "active", 8))]);
         assert_eq!(app.brief(USERS, &["id", "status", "email"])[0], "u1 active u1@acme.example");
         assert_eq!(naming(&everything(app.database()), "secret"), Vec::<String>::new());
@@ -366,7 +366,7 @@ both! {
         app.play(&[event("l3", "dsync.user.updated", 3, secret("u1", "active", 3)), event("e5", "dsync.user.deleted", 5, secret("u1", "suspended", 4))]);
         nothing_of_the_person(app);
 
-        // The same person again, by a newer word: groups are as they were.
+        // The same person again, by a newer fact. The groups are as before.
         app.play(&[event("e9", "dsync.user.updated", 9, user("u1", "active", 9))]);
         assert_eq!(app.brief(USERS, &["id", "status", "email"])[0], "u1 active u1@acme.example");
         assert_eq!(app.rows(rosterd::tables::host_tables::GROUP_MEMBERS).len(), 1);
@@ -374,7 +374,7 @@ both! {
 }
 
 both! {
-    fn the_late_word_of_another_tenants_user_of_the_same_id_is_kept(app) {
+    fn a_late_fact_about_another_tenants_user_with_the_same_id_is_not_erased(app) {
         let elsewhere = |value: Value| with(value, json!({"directory_id": "dir_2", "organization_id": "org_2"}));
         app.play(&[
             event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),

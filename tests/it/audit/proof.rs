@@ -1,4 +1,4 @@
-//! That the chains hold, and what `verify` says when somebody has altered them.
+//! The hash chains hold, and `verify` reports every alteration.
 
 use rosterd::{
     audit::{
@@ -38,7 +38,7 @@ fn faults(app: &TestApp) -> Vec<(i64, Wrong)> {
     verified(app, "org_1").faults.iter().map(|fault| (fault.seq, fault.wrong)).collect()
 }
 
-/// The first of them lists the role that the others have too; each event's number is its entry's.
+/// The first entry lists the role that all users have. The number of each event is the number of its entry.
 fn ten(app: &TestApp) {
     for n in 2..=10 {
         let user = user(&format!("u{}", n - 1), "active", n);
@@ -104,8 +104,8 @@ both! {
                 scope.spawn(|| {
                     let rules = app.config.rules();
                     let batch = rosterd::apply::Batch { deliveries: 17, ..Default::default() };
-                    let ahead = rosterd::apply::prefetch::Prefetcher::default();
-                    while rosterd::apply::step(app.database(), &rules, batch, &ahead, app.clock.now()).unwrap().deliveries > 0 {}
+                    let prefetcher = rosterd::apply::prefetch::Prefetcher::default();
+                    while rosterd::apply::step(app.database(), &rules, batch, &prefetcher, app.clock.now()).unwrap().deliveries > 0 {}
                 });
             }
         });
@@ -120,7 +120,7 @@ both! {
 }
 
 both! {
-    fn what_a_rebuild_mends_is_on_record_too(app) {
+    fn the_repairs_of_a_rebuild_are_recorded(app) {
         ten(app);
         execute(app, "DELETE FROM user_roles WHERE user_id = 'u1'");
         execute(app, "UPDATE users SET status = 'inactive' WHERE id = 'u2'");
@@ -135,8 +135,8 @@ both! {
         run(false);
 
         let entries = trail(app, "org_1").split_off(before);
-        let said: Vec<_> = entries.iter().map(|e| (e.kind.as_str(), e.subject.as_str(), e.actor.as_str())).collect();
-        assert_eq!(said, [("tables.rebuilt", "u1", "operator ada"), ("tables.rebuilt", "u2", "operator ada")]);
+        let recorded: Vec<_> = entries.iter().map(|e| (e.kind.as_str(), e.subject.as_str(), e.actor.as_str())).collect();
+        assert_eq!(recorded, [("tables.rebuilt", "u1", "operator ada"), ("tables.rebuilt", "u2", "operator ada")]);
         assert_eq!(replayed(&trail(app, "org_1")), shown(app, "org_1"));
         assert_verifies(app);
     }

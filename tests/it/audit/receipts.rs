@@ -20,9 +20,9 @@ use crate::{
 };
 
 both! {
-    fn lesson_43_a_leaver_has_a_receipt_from_the_directorys_word_to_the_mail(app) {
+    fn lesson_43_a_leaver_has_a_receipt_from_the_directorys_event_to_the_mail(app) {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1)), event("e2", "dsync.user.created", 1, with(user("u2", "active", 1), json!({"first_name": "<b>Bo"})))]);
-        // The directory's word, in the broker's time, is five months older than the test's clock.
+        // The directory's event, in the broker's time, is five months older than the test's clock.
         app.deliver(&event("e3", "dsync.user.deleted", 4, user("u1", "active", 1)));
         app.clock.advance_seconds(120);
         app.drain();

@@ -1,4 +1,4 @@
-//! Which files the binary makes, and for whom.
+//! The files that the binary creates, and their permissions.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
@@ -65,9 +65,12 @@ fn a_verb_that_reads_makes_no_database_and_says_where_there_is_none() {
         let mut command = rosterd();
         command.args(verb).env("DATABASE_URL", format!("sqlite://{}", file.display()));
         let refused = output(&mut command);
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(1), "{verb:?}: {said}");
-        assert!(said.contains(&format!("there is no database at {}", file.display())), "{verb:?}: {said}");
+        let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{verb:?}: {printed}");
+        assert!(
+            printed.contains(&format!("there is no database at {}", file.display())),
+            "{verb:?}: {printed}"
+        );
     }
     let mut doctor = rosterd();
     doctor.args(["doctor", "--format", "json"]).env("DATABASE_URL", format!("sqlite://{}", file.display()));
@@ -141,7 +144,7 @@ fn the_demo_refuses_a_database_that_holds_something() {
         let refused = demo();
 
         assert_eq!(refused.status.code(), Some(1), "{backend:?}");
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(said.contains("is not empty"), "{said}");
+        let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(printed.contains("is not empty"), "{printed}");
     }
 }

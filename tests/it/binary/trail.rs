@@ -1,4 +1,4 @@
-//! The trail from the command line: log, proof, receipt, review, and erasure.
+//! The audit trail on the command line: log, proof, receipt, review and erasure.
 
 use std::process::Output;
 
@@ -21,7 +21,7 @@ fn error(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// As somebody who may write to the database and is not rosterd.
+/// Changes the database like a person who may write to it and is not rosterd.
 fn tamper(store: &TestDatabase, sql: &str) {
     match store {
         TestDatabase::Sqlite(directory) => {
@@ -44,7 +44,7 @@ fn mabel(state: &str, seconds: i64) -> Value {
     )
 }
 
-/// Two people of one tenant and one of another; u1 leaves an hour after all came.
+/// Two people of one tenant and one of another. u1 leaves an hour after all were created.
 fn life(app: &TestApp) {
     let elsewhere = json!({"organization_id": "org_2", "directory_id": "dir_2"});
     app.play(&[
@@ -57,7 +57,7 @@ fn life(app: &TestApp) {
     app.play(&[event("x1", "dsync.user.deleted", 9, mabel("active", 1))]);
 }
 
-/// Kinds and subjects of the entries that are shown.
+/// Kinds and subjects of the listed entries.
 fn log(app: &TestApp, arguments: &[&str]) -> Vec<String> {
     let shown = stdout(&run(app, &[&["audit", "log", "--format", "json"], arguments].concat()));
     let entries: Vec<Value> = serde_json::from_str(&shown).unwrap();
@@ -160,8 +160,8 @@ fn a_review_is_written_as_csv_json_or_a_page_to_standard_output_or_to_a_file() {
             |arguments: &[&str]| run(&app, &[&["audit", "report", "--tenant", "org_1"], arguments].concat());
         let written = |format: &str| {
             let file = home.path().join(format);
-            let said = stdout(&report(&["--format", format, "--out", &file.display().to_string()]));
-            assert_eq!(said, "", "what goes into a file is not printed");
+            let printed = stdout(&report(&["--format", format, "--out", &file.display().to_string()]));
+            assert_eq!(printed, "", "what goes into a file is not printed");
             std::fs::read_to_string(file).unwrap()
         };
 
@@ -204,9 +204,9 @@ fn users_erase_refuses_who_is_active_and_leaves_no_name_and_a_chain_that_verifie
         assert!(error(&erase("nobody")).contains("has no user nobody"));
         assert_ne!(naming(&everything_in(&app.store), "peregrine"), Vec::<String>::new());
 
-        let said = stdout(&erase("mabel.peregrine@acme.example"));
+        let printed = stdout(&erase("mabel.peregrine@acme.example"));
 
-        assert!(said.starts_with("erased u1: 2 deliveries, 2 audit entries, 1 notices"), "{said}");
+        assert!(printed.starts_with("erased u1: 2 deliveries, 2 audit entries, 1 notices"), "{printed}");
         for name in ["peregrine", "mabel"] {
             assert_eq!(naming(&everything_in(&app.store), name), Vec::<String>::new());
         }
@@ -234,8 +234,8 @@ fn directories_list_shows_the_tenant_of_each_and_counts_the_people_who_have_acce
             event("e3", "dsync.user.created", 1, of("dir_1", "org_1", user("u3", "inactive", 1))),
         ]);
         let list = |more: &[&str]| -> Vec<(String, String, i64)> {
-            let said = stdout(&run(&app, &[&["directories", "list", "--format", "json"], more].concat()));
-            let rows: Value = serde_json::from_str(&said).unwrap();
+            let printed = stdout(&run(&app, &[&["directories", "list", "--format", "json"], more].concat()));
+            let rows: Value = serde_json::from_str(&printed).unwrap();
             let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
             let row =
                 |row: &Value| (text(row, "tenant_id"), text(row, "id"), row["people"].as_i64().unwrap());

@@ -1,5 +1,5 @@
-//! Directories that are moved in the middle of a history: the tables are those of the events that count by the moves, as if
-//! all of them had named the last owner.
+//! Directories that are moved in the middle of a history: the tables are those of the events that count after the
+//! moves, as if all of them had named the last owner.
 
 use std::{
     collections::BTreeMap,
@@ -48,7 +48,7 @@ fn numbers(world: &World) -> BTreeMap<String, i64> {
     rows.into_iter().collect()
 }
 
-/// Where a body names the organization of its directory.
+/// The place of a body that names the directory's organization.
 fn subjects(event: &mut Value) -> Vec<&mut Value> {
     let data = &mut event["data"];
     match data.get("group").is_some() {
@@ -63,7 +63,7 @@ fn subjects(event: &mut Value) -> Vec<&mut Value> {
     }
 }
 
-/// The event as the moves make it count; `None` for one that does not.
+/// The event as the moves make it count. `None` for one that does not count.
 fn attributed(
     event: &Value,
     moves: &BTreeMap<String, Moves>,
@@ -79,7 +79,7 @@ fn attributed(
     let Some(moves) = moves.get(directory) else { return Some(event) };
     let number = numbers[event["id"].as_str().unwrap()];
     let passed = moves.iter().take_while(|(_, _, until)| *until < number).count();
-    // The owner then, and all later ones.
+    // The owner at that time, and all later ones.
     let owners = std::iter::once(&moves[0].0).chain(moves.iter().map(|(_, to, _)| to)).skip(passed);
     let owners: Vec<&String> = owners.collect();
     let last = owners.last()?.to_string();
@@ -118,7 +118,7 @@ pub fn by_moves(world: &World, case: &Case) -> Outcome {
     let mut sent = Vec::new();
     for (n, part) in case.deliveries().iter().enumerate() {
         world.deliver(part);
-        // Half of the moves come before what was delivered is applied.
+        // Half of the moves come before the deliveries are applied.
         if n % 2 == 0 {
             drain(&applier, || Ok(()))?;
         }
@@ -142,7 +142,7 @@ pub fn by_moves(world: &World, case: &Case) -> Outcome {
     }
 }
 
-/// Histories that move nothing would prove nothing.
+/// Histories without a move would prove nothing.
 #[test]
 fn histories_move_directories() {
     let world = World::create(Backend::Sqlite);

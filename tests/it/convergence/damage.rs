@@ -1,4 +1,4 @@
-//! Events damaged anywhere: fields missing, replaced, added.
+//! Damaged events: fields that are missing, replaced or added.
 
 use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
@@ -13,7 +13,7 @@ const TIMES: &[&str] = &[
     "-262143-01-01T00:00:00Z",
 ];
 
-/// Any JSON, and more often what somebody might take for a time, an id or a slug.
+/// Any JSON, and more often something that looks like a time, an id or a slug.
 pub fn any_json() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -42,7 +42,7 @@ enum Damage {
     Add(String, Value),
 }
 
-/// An event as it should be, and a few things done to it anywhere.
+/// A correct event, and a few changes anywhere in it.
 pub fn damaged() -> BoxedStrategy<Value> {
     let damage = prop_oneof![
         4 => any_json().prop_map(Damage::Replace),
@@ -67,8 +67,8 @@ fn spoil(body: &mut Value, place: Index, damage: Damage) {
         body.pointer_mut(pointer).into_iter().for_each(|old| old.clone_from(&value));
         return;
     }
-    // The whole has no parent: there is nothing to take it out of, nor beside it to add to. And a field that was added
-    // may have any name, a pointer's slashes too.
+    // The root has no parent, so it cannot be removed, and nothing can be added beside it. An added field may have any
+    // name, with a pointer's slashes, too.
     let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
     let Some(Value::Object(fields)) = body.pointer_mut(parent) else { return };
     match damage {

@@ -1,5 +1,5 @@
-//! Ends that histories reach by few ways only, each by one way that is always gone: a few events in every order, each
-//! applied before the next one comes.
+//! Ends that histories reach in few ways, each with one fixed way: a few events in every order, each applied before the
+//! next one arrives.
 
 use rosterd::{
     apply::Batch,
@@ -16,7 +16,7 @@ use crate::harness::{
     broker::{at, directory, event, group, organization, with},
 };
 
-/// What is sent, and what a table must show then, as far as it matters here.
+/// The events, and the rows of a table after them. Only the listed columns are compared.
 struct Example {
     tenancy: Tenancy,
     events: Vec<Value>,
@@ -87,7 +87,7 @@ example! {
     fn a_directory_whose_owner_was_deleted_before_it_was_known_loses_its_people() {
         let nobodys = |data| with(data, json!({"organization_id": null}));
         Example {
-            // Of several tenants, the directory would change hands besides.
+            // With several tenants, the directory would change its owner, too.
             tenancy: Tenancy::Single,
             events: vec![
                 event("user", "dsync.user.created", 1, nobodys(user("u1", "dir_1", 1))),
@@ -101,7 +101,7 @@ example! {
 }
 
 example! {
-    fn an_old_snapshot_said_again_later_counts_before_what_another_directory_said_meanwhile() {
+    fn an_old_snapshot_sent_again_later_is_older_than_a_fact_of_another_directory_from_the_time_between() {
         Example {
             tenancy: Tenancy::Multi,
             events: vec![
@@ -119,7 +119,7 @@ example! {
     fn a_directory_known_only_by_a_claim_that_lost_and_by_a_removal_is_not_shown() {
         let removed = with(user("u1", "dir_1", 1), json!({"organization_id": "org_2"}));
         Example {
-            // Of several tenants, its row would be in another one's place anyhow.
+            // With several tenants, its row would replace another one anyway.
             tenancy: Tenancy::Single,
             events: vec![
                 event("removed", "dsync.user.deleted", 1, removed),
@@ -132,7 +132,7 @@ example! {
 }
 
 example! {
-    fn a_directory_that_is_shown_late_tells_who_its_people_are() {
+    fn a_late_fact_about_a_directory_changes_the_person_ids_of_its_people() {
         Example {
             tenancy: Tenancy::Multi,
             events: vec![
@@ -161,7 +161,7 @@ example! {
     }
 }
 
-/// With the `idp_id` of everybody here, in their own directory.
+/// With the `idp_id` that all users share here, in a directory of their own.
 fn namesake(id: &str, directory: &str, email: &str, seconds: i64) -> Value {
     with(user(id, directory, seconds), json!({"email": email}))
 }
@@ -185,7 +185,7 @@ example! {
 }
 
 example! {
-    fn who_is_back_elsewhere_is_one_until_the_former_turns_out_to_be_there_still() {
+    fn a_person_in_another_directory_is_the_same_until_the_former_user_turns_out_to_be_active() {
         let (ann, lee) = (namesake("u1", "dir_1", "ann", 1), namesake("u2", "dir_2", "lee", 5));
         Example {
             tenancy: Tenancy::Multi,
@@ -203,7 +203,7 @@ example! {
 }
 
 example! {
-    fn a_leaver_is_shown_with_a_profile_until_it_turns_out_to_be_a_former_bearers() {
+    fn a_leavers_row_has_a_profile_until_the_profile_turns_out_to_be_a_former_bearers() {
         let nobody = json!({
             "idp_id": null, "email": null, "username": null, "first_name": null, "last_name": null, "name": null,
         });

@@ -1,5 +1,5 @@
-//! With a guard that trips at once: what is held, decided in the middle of a history in whatever way, and at its end
-//! approved, ends as if there were no guard.
+//! With a guard that trips at once: holds that are decided in the middle of a history, and approved at its end, give
+//! the tables of a history without a guard.
 
 use rosterd::{
     db::DbError,
@@ -19,22 +19,22 @@ use super::{
     world::{World, drain},
 };
 
-/// Two of a directory are a mass, if they are more than a fifth of it.
+/// Two people of a directory are a mass change, if they are more than a fifth of it.
 fn guarded(rules: Rules) -> Rules {
     let otherwise = GuardLimits { minimum: 2, ..GuardLimits::default() };
     Rules { guard: Guard { on: true, otherwise, ..Guard::default() }, ..rules }
 }
 
-/// Every hold that keeps somebody; whether there was one.
+/// Decides every hold with people. Returns whether there was one.
 fn decide(applier: &Applier, verdict: impl Fn(i64) -> Verdict) -> Result<bool, DbError> {
-    let keeping = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::keeping(conn)?))?;
-    // Decided again where somebody was decided before.
+    let with_people = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::with_people(conn)?))?;
+    // People who were decided before are decided again.
     let by = HoldDecision { name: "history", overrides: true, ..HoldDecision::default() };
-    for (id, _) in &keeping {
-        // One may have nobody left who can be decided.
+    for (id, _) in &with_people {
+        // A hold may have nobody left who can be decided.
         drop(holds::decide(&applier.database, *id, verdict(*id), by, applier.clock.now()));
     }
-    Ok(!keeping.is_empty())
+    Ok(!with_people.is_empty())
 }
 
 pub fn all_approved(world: &World, case: &Case) -> Outcome {

@@ -1,5 +1,5 @@
-//! Histories of events as a broker might send them, and worse: few ids and few seconds, so that entities, tenants and
-//! times collide; everything is small numbers, so that a failing history shrinks to the events that matter.
+//! Histories of events as a broker might send them, and worse. There are few ids and few seconds, so that entities,
+//! tenants and times collide. Everything is small numbers, so that a failing history shrinks to the important events.
 
 mod event;
 mod shape;
@@ -18,21 +18,21 @@ use shape::{ORDINARY, SHAPES, Shape};
 
 use super::{mapped::Mapped, trial::Trial};
 
-/// One event as a broker would send it.
+/// One event in the broker's form.
 pub fn a_body() -> BoxedStrategy<Value> {
     (event(ORDINARY), 0..1_000_usize).prop_map(|(event, place)| event.render(place)).boxed()
 }
 
-/// A set of events and how it is delivered.
+/// A set of events, and how it is delivered.
 #[derive(Clone, Debug)]
 pub struct Case {
     single: bool,
-    /// In the order of delivery: each is drawn on its own, so every permutation is as likely.
+    /// In the order of delivery. Each event is drawn independently, so every permutation is equally likely.
     events: Vec<Event>,
-    /// Whose people stay when their directory is deleted.
-    keeps: Option<&'static str>,
+    /// The tenant whose people keep access when their directory is deleted.
+    keeps_people: Option<&'static str>,
     pub mapped: Option<Mapped>,
-    /// How much an applier takes on at once.
+    /// The limits of an applier's batches.
     pub batch: Batch,
 }
 
@@ -42,15 +42,21 @@ pub fn case() -> BoxedStrategy<Case> {
 
 fn shaped(shape: Shape) -> BoxedStrategy<Case> {
     let events = prop::collection::vec(event(shape), 1..shape.length);
-    let keeps = prop_oneof![4 => Just(None), 1 => Just(Some("o0")), 1 => Just(Some("default"))];
-    // A history's directories are small, so that steps have to be too.
+    let keeps_people = prop_oneof![4 => Just(None), 1 => Just(Some("o0")), 1 => Just(Some("default"))];
+    // A history's directories are small, so the steps must be small, too.
     let batch = (prop_oneof![1..8_usize, Just(1_000)], prop_oneof![1..4_usize, Just(500)])
         .prop_map(|(deliveries, entities)| Batch { deliveries, entities, ..Batch::default() });
     let mapped = prop_oneof![
         2 => Just(None), 1 => Just(Some(Mapped::Generous)), 1 => Just(Some(Mapped::Strict)),
     ];
-    (prop::bool::weighted(shape.single), events, keeps, batch, mapped)
-        .prop_map(|(single, events, keeps, batch, mapped)| Case { single, events, keeps, batch, mapped })
+    (prop::bool::weighted(shape.single), events, keeps_people, batch, mapped)
+        .prop_map(|(single, events, keeps_people, batch, mapped)| Case {
+            single,
+            events,
+            keeps_people,
+            batch,
+            mapped,
+        })
         .boxed()
 }
 
@@ -59,7 +65,7 @@ impl Case {
         let keep = |tenant: &str| (tenant.to_owned(), People::Keep);
         let directory_deleted = DirectoryDeleted {
             otherwise: People::Deprovision,
-            of_tenant: self.keeps.map(keep).into_iter().collect(),
+            of_tenant: self.keeps_people.map(keep).into_iter().collect(),
         };
         let tenancy = if self.single { Tenancy::Single } else { Tenancy::Multi };
         let mapping = match self.mapped {
@@ -74,7 +80,7 @@ impl Case {
         self.events.iter().enumerate().map(|(place, event)| event.render(place)).collect()
     }
 
-    /// What arrives between two drains, one after the other, repetitions included.
+    /// The deliveries between two drains, in order, with repetitions.
     pub fn deliveries(&self) -> Vec<Vec<Value>> {
         let bodies = self.events();
         let mut order = Vec::new();
@@ -96,18 +102,18 @@ impl Case {
 }
 
 impl Trial for Case {
-    /// What was delivered, drain by drain, as JSON that can be sent as it is.
-    fn tell(&self) -> String {
+    /// The deliveries of each drain, as JSON that can be sent again.
+    fn describe(&self) -> String {
         let lines = |part: &Vec<Value>| part.iter().map(|event| format!("{event}\n")).collect::<String>();
         let parts: Vec<String> = self.deliveries().iter().map(lines).collect();
-        let Self { single, keeps, mapped, batch, .. } = self;
+        let Self { single, keeps_people, mapped, batch, .. } = self;
         format!(
-            "single {single}, keeps {keeps:?}, {mapped:?}, {batch:?}, applied after each part:\n{}",
+            "single {single}, keeps {keeps_people:?}, {mapped:?}, {batch:?}, applied after each part:\n{}",
             parts.join("--\n")
         )
     }
 
-    /// Without one of the events each.
+    /// Cases in which one event is left out.
     fn smaller(&self) -> Vec<Self> {
         let without = |place| {
             let mut smaller = self.clone();

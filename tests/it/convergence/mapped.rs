@@ -1,10 +1,10 @@
-//! Two mappings that histories are played under, and what they mean, said a second time and on its own.
+//! Two mappings for histories, and an independent implementation of their rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-/// The broker's slugs pass, save for two; whoever holds nothing is a guest.
+/// The broker's slugs pass, except for two. A user without a role is a guest.
 pub const GENEROUS: &str = r#"
 unknown_roles = "create"
 unmapped = { role = "guest" }
@@ -34,7 +34,7 @@ grants = ["boss"]
 when.role = "admin"
 "#;
 
-/// The same rules; nothing else grants a role, and nobody comes in without one.
+/// The same rules. Nothing else grants a role, and nobody has access without one.
 pub fn strict() -> String {
     GENEROUS
         .replace("unknown_roles = \"create\"", "unknown_roles = \"ignore\"")
@@ -55,14 +55,15 @@ impl Mapped {
         }
     }
 
-    /// Slugs of a tenant's roles, when its events named `mentioned`.
+    /// The slugs of a tenant's roles, when its events named `mentioned`.
     pub fn listed<'a>(self, mentioned: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
         let declared = ["guest", "billing", "admin", "boss", "editor", "local"];
         let mentioned = mentioned.filter(|slug| self == Self::Generous && *slug != "admin");
         declared.into_iter().chain(mentioned).collect()
     }
 
-    /// Role, by what, and since when if not since the latest fact about the user. `groups` are (id, name, directory, since).
+    /// Role → the reason, and its time if that is not the time of the latest fact about the user. `groups` are (id,
+    /// name, directory, since).
     pub fn grants(
         self,
         user: &Value,

@@ -1,5 +1,5 @@
-//! What the host must see, said a second time and on its own: from the design's text (sections 1 and 2) and the
-//! broker's payloads, over a plain set of events, without a database, a batch or an order of arrival.
+//! An independent implementation of the published tables: from the design's text (sections 1 and 2) and the broker's
+//! payloads, over a plain set of events, without a database, a batch or an order of arrival.
 
 mod namesakes;
 mod rows;
@@ -13,68 +13,68 @@ pub use rows::Tables;
 
 use super::mapped::Mapped;
 
-/// (time, time of sending, event id). Times here are texts of one form, so they sort as they are.
+/// (time, time of sending, event id). All times here are texts of one form, so they sort correctly.
 type Version<'a> = (&'a str, &'a str, &'a str);
 
-/// (tenant, id): ids are a tenant's own.
+/// (tenant, id): ids are unique in a tenant.
 type Key<'a> = (&'a str, &'a str);
 
-/// What one event says of one thing.
-struct Word<'a> {
+/// The statement of one event about one entity.
+struct Fact<'a> {
     version: Version<'a>,
     directory: &'a str,
     data: &'a Value,
     deleted: bool,
-    /// A removal never makes visible what no other event has made visible.
+    /// A removal does not reveal an entity that no other event has revealed.
     reveals: bool,
 }
 
-/// Everything said of things of one kind.
-struct Words<'a, K>(BTreeMap<K, Vec<Word<'a>>>);
+/// All facts about entities of one kind.
+struct Facts<'a, K>(BTreeMap<K, Vec<Fact<'a>>>);
 
-impl<'a, K: Ord + Copy> Words<'a, K> {
-    fn say(&mut self, key: K, word: Word<'a>) {
-        self.0.entry(key).or_default().push(word);
+impl<'a, K: Ord + Copy> Facts<'a, K> {
+    fn add(&mut self, key: K, fact: Fact<'a>) {
+        self.0.entry(key).or_default().push(fact);
     }
 
-    fn newest(&self, key: K) -> Option<&Word<'a>> {
-        self.0.get(&key)?.iter().max_by_key(|word| word.version)
+    fn newest(&self, key: K) -> Option<&Fact<'a>> {
+        self.0.get(&key)?.iter().max_by_key(|fact| fact.version)
     }
 
-    /// The latest fact about everything that may be seen.
-    fn visible(&self) -> impl Iterator<Item = (K, &Word<'a>)> {
-        let seen = |(_, words): &(&K, &Vec<Word<'a>>)| words.iter().any(|word| word.reveals);
+    /// The latest fact about every revealed entity.
+    fn visible(&self) -> impl Iterator<Item = (K, &Fact<'a>)> {
+        let seen = |(_, facts): &(&K, &Vec<Fact<'a>>)| facts.iter().any(|fact| fact.reveals);
         self.0.iter().filter(seen).filter_map(|(key, _)| Some((*key, self.newest(*key)?)))
     }
 }
 
-impl<K> Default for Words<'_, K> {
+impl<K> Default for Facts<'_, K> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-/// What a fact calls a user: `idp_id` and address.
+/// The pair by which a fact names a user: `idp_id` and address.
 type Pair<'a> = (Option<&'a str>, Option<&'a str>);
 
-fn pair<'a>(word: &Word<'a>) -> Pair<'a> {
-    (word.data["idp_id"].as_str(), word.data["email"].as_str())
+fn pair<'a>(fact: &Fact<'a>) -> Pair<'a> {
+    (fact.data["idp_id"].as_str(), fact.data["email"].as_str())
 }
 
-/// One change of a membership: when, by which event, and whether it is there now.
+/// One change of a membership: its time, its event, and whether it is an addition.
 type Change<'a> = (&'a str, &'a str, bool);
 
 #[derive(Default)]
 struct Model<'a> {
     rules: Rules,
-    /// The organization of each directory that anybody claims.
+    /// The organization of each claimed directory.
     owners: BTreeMap<&'a str, &'a str>,
-    organizations: Words<'a, &'a str>,
-    directories: Words<'a, &'a str>,
-    /// Directories that an event other than their own has made visible.
+    organizations: Facts<'a, &'a str>,
+    directories: Facts<'a, &'a str>,
+    /// Directories that are revealed by events about other entities.
     mentioned: BTreeSet<&'a str>,
-    users: Words<'a, Key<'a>>,
-    groups: Words<'a, Key<'a>>,
+    users: Facts<'a, Key<'a>>,
+    groups: Facts<'a, Key<'a>>,
     /// By tenant, group and user.
     memberships: BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<Change<'a>>>,
     roles: BTreeSet<Key<'a>>,
@@ -84,7 +84,7 @@ struct Model<'a> {
 pub fn tables(events: &[Value], rules: &Rules, mapped: Option<Mapped>) -> Tables {
     let mut model = Model { rules: rules.clone(), owners: owners(events), mapped, ..Model::default() };
     for event in events {
-        model.hear(event);
+        model.add_event(event);
     }
     model.tables()
 }
@@ -93,7 +93,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-/// The snapshot that says where an event belongs: of a membership event its user's (they agree).
+/// The snapshot that names the directory. For a membership event it is the user's (both agree).
 fn subject(event: &Value) -> &Value {
     if event["data"]["user"].is_object() { &event["data"]["user"] } else { &event["data"] }
 }
@@ -103,12 +103,12 @@ fn directory_of(event: &Value) -> Option<&str> {
     if own { event["data"]["id"].as_str() } else { event["data"]["directory_id"].as_str() }
 }
 
-/// When the broker sent it; what lacks that time was sent when its subject changed.
+/// The broker's time of sending. Without it, the time of the change.
 fn sent<'a>(event: &'a Value, subject: &'a Value) -> &'a str {
     event["created_at"].as_str().unwrap_or_else(|| text(subject, "updated_at"))
 }
 
-/// A directory belongs to the organization of its oldest claim, its own events before all others.
+/// A directory belongs to the organization of its oldest claim. Its own events come before all others.
 fn owners(events: &[Value]) -> BTreeMap<&str, &str> {
     let mut oldest = BTreeMap::new();
     for event in events {
@@ -121,12 +121,12 @@ fn owners(events: &[Value]) -> BTreeMap<&str, &str> {
     oldest.into_iter().map(|(directory, claim)| (directory, claim.3)).collect()
 }
 
-/// An organization that has the id of the tenant of those without is not that tenant.
+/// An organization with the id of the default tenant is not that tenant.
 fn tenant_of(organization: &str) -> &str {
     if organization == "default" { "organization:default" } else { organization }
 }
 
-/// `role` and `roles[]`, whichever the environment sends.
+/// `role` or `roles[]`, depending on the environment.
 fn slugs(user: &Value) -> BTreeSet<&str> {
     let many = user["roles"].as_array().into_iter().flatten();
     many.chain([&user["role"]]).filter_map(|role| role["slug"].as_str()).collect()
@@ -140,101 +140,101 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn hear(&mut self, event: &'a Value) {
+    fn add_event(&mut self, event: &'a Value) {
         let data = &event["data"];
         let (family, verb) = text(event, "event").rsplit_once('.').unwrap();
         let directory = directory_of(event).unwrap_or_default();
-        let word = |data: &'a Value| {
+        let fact = |data: &'a Value| {
             let (sent, updated, deleted) = (sent(event, data), text(data, "updated_at"), verb == "deleted");
-            // Nothing said is newer than the event that says it; and a stale snapshot inside a deletion can never lose to an
-            // older update.
+            // No fact is newer than its event. And a stale snapshot inside a deletion can never lose to an older
+            // update.
             let at = if deleted { sent } else { sent.min(updated) };
             let reveals = !deleted && verb != "user_removed";
-            Word { version: (at, sent, text(event, "id")), directory, data, deleted, reveals }
+            Fact { version: (at, sent, text(event, "id")), directory, data, deleted, reveals }
         };
         if family == "organization" {
-            return self.organizations.say(text(data, "id"), word(data));
+            return self.organizations.add(text(data, "id"), fact(data));
         }
         let claimed = subject(event)["organization_id"].as_str();
         if claimed.is_some_and(|claimed| self.owners[directory] != claimed) {
             return; // Set aside: it speaks for an organization that is not its directory's.
         }
         if family == "dsync" {
-            return self.directories.say(directory, word(data));
+            return self.directories.add(directory, fact(data));
         }
-        if word(data).reveals {
+        if fact(data).reveals {
             self.mentioned.insert(directory);
         }
         let tenant = self.tenant(directory);
         match (family, verb) {
-            ("dsync.user", _) => self.hear_user(tenant, word(data)),
+            ("dsync.user", _) => self.add_user(tenant, fact(data)),
             (_, "user_added" | "user_removed") => {
                 let (user, group) = (&data["user"], &data["group"]);
                 let change = (sent(event, user), text(event, "id"), verb == "user_added");
                 let members = (tenant, text(group, "id"), text(user, "id"));
                 self.memberships.entry(members).or_default().insert(change);
-                self.hear_user(tenant, word(user));
-                self.groups.say((tenant, text(group, "id")), word(group));
+                self.add_user(tenant, fact(user));
+                self.groups.add((tenant, text(group, "id")), fact(group));
             }
-            _ => self.groups.say((tenant, text(data, "id")), word(data)),
+            _ => self.groups.add((tenant, text(data, "id")), fact(data)),
         }
     }
 
-    fn hear_user(&mut self, tenant: &'a str, word: Word<'a>) {
-        if word.reveals {
-            self.roles.extend(slugs(word.data).into_iter().map(|slug| (tenant, slug)));
+    fn add_user(&mut self, tenant: &'a str, fact: Fact<'a>) {
+        if fact.reveals {
+            self.roles.extend(slugs(fact.data).into_iter().map(|slug| (tenant, slug)));
         }
-        self.users.say((tenant, text(word.data, "id")), word);
+        self.users.add((tenant, text(fact.data, "id")), fact);
     }
 
-    /// Since when somebody is in a group; nobody is by a fact of before its deletion.
-    /// Nor by one of when the id was somebody else's.
+    /// The time since which somebody is in a group. Facts from before the group's deletion do not count, nor facts from
+    /// when the id belonged to somebody else.
     fn member(
         &self,
         (tenant, group, user): (&'a str, &'a str, &'a str),
         changes: &BTreeSet<Change<'a>>,
     ) -> Option<&'a str> {
         let (at, event, _) = changes.last().filter(|(_, _, added)| *added)?;
-        let deletions = self.groups.0.get(&(tenant, group)).into_iter().flatten().filter(|word| word.deleted);
-        let mut deletions = deletions.map(|Word { version: (_, sent, event), .. }| (*sent, *event));
+        let deletions = self.groups.0.get(&(tenant, group)).into_iter().flatten().filter(|fact| fact.deleted);
+        let mut deletions = deletions.map(|Fact { version: (_, sent, event), .. }| (*sent, *event));
         let begins = deletions.all(|deletion| deletion < (*at, *event));
         let theirs = self.former((tenant, user)).is_none_or(|former| former < (*at, *event));
         (begins && theirs).then_some(*at)
     }
 
-    /// The latest fact about another person than the latest fact about this id speaks of: when it was sent, and the event.
+    /// The latest fact about another bearer of this id than the current one: its time of sending, and the event.
     fn former(&self, key: Key<'a>) -> Option<(&'a str, &'a str)> {
         let (_, others) = self.bearers(key)?;
-        others.into_iter().map(|Word { version: (_, sent, event), .. }| (*sent, *event)).max()
+        others.into_iter().map(|Fact { version: (_, sent, event), .. }| (*sent, *event)).max()
     }
 
-    /// Where a deletion says nothing of the profile: the latest fact that is no deletion, unless it is another person's.
-    fn profile(&self, key: Key<'a>) -> Option<&Word<'a>> {
-        let living = self.users.0.get(&key)?.iter().filter(|word| !word.deleted);
-        let last = living.max_by_key(|word| word.version)?;
+    /// For a deletion without a profile: the latest fact that is no deletion, unless it is about another person.
+    fn profile(&self, key: Key<'a>) -> Option<&Fact<'a>> {
+        let living = self.users.0.get(&key)?.iter().filter(|fact| !fact.deleted);
+        let last = living.max_by_key(|fact| fact.version)?;
         let others = self.bearers(key).map(|(_, others)| others).unwrap_or_default();
         others.iter().all(|other| other.version != last.version).then_some(last)
     }
 
-    /// The facts about whoever the latest fact about this id speaks of, and those on others; those that name somebody.
-    fn bearers(&self, key: Key<'a>) -> Option<(Vec<&Word<'a>>, Vec<&Word<'a>>)> {
-        let words = self.users.0.get(&key)?.iter().filter(|word| pair(word) != (None, None));
-        let words: Vec<&Word<'a>> = words.collect();
+    /// The facts about the current bearer of this id, and the facts about others. Only facts that name somebody.
+    fn bearers(&self, key: Key<'a>) -> Option<(Vec<&Fact<'a>>, Vec<&Fact<'a>>)> {
+        let facts = self.users.0.get(&key)?.iter().filter(|fact| pair(fact) != (None, None));
+        let facts: Vec<&Fact<'a>> = facts.collect();
         let last_under = |idp_id: Option<&str>| {
-            words.iter().filter(|word| pair(word).0 == idp_id).max_by_key(|word| word.version).unwrap()
+            facts.iter().filter(|fact| pair(fact).0 == idp_id).max_by_key(|fact| fact.version).unwrap()
         };
-        // One address is one person, but for an id that was deleted and made anew with another idp_id.
+        // One address is one person, except for an id that was deleted and created again with another idp_id.
         let linked = |a: (Option<&str>, Option<&str>), b: (Option<&str>, Option<&str>)| {
             let (a_last, b_last) = (last_under(a.0), last_under(b.0));
             let older = if a_last.version < b_last.version { a_last } else { b_last };
             a.0 == b.0 || (a.1.is_some() && a.1 == b.1 && !older.deleted)
         };
-        let newest = words.iter().max_by_key(|word| word.version)?;
+        let newest = facts.iter().max_by_key(|fact| fact.version)?;
         let mut same = BTreeSet::from([pair(newest)]);
         loop {
-            let more: BTreeSet<_> = words
+            let more: BTreeSet<_> = facts
                 .iter()
-                .map(|word| pair(word))
+                .map(|fact| pair(fact))
                 .filter(|one| same.iter().any(|known| linked(*known, *one)))
                 .collect();
             if more.is_subset(&same) {
@@ -242,22 +242,22 @@ impl<'a> Model<'a> {
             }
             same.extend(more);
         }
-        Some(words.iter().copied().partition(|word| same.contains(&pair(word))))
+        Some(facts.iter().copied().partition(|fact| same.contains(&pair(fact))))
     }
 
-    /// Since when the directory's organization is deleted.
+    /// The time since which the directory's organization is deleted.
     fn dissolved(&self, directory: &str) -> Option<&'a str> {
         let newest = self.organizations.newest(self.owners.get(directory)?)?;
         newest.deleted.then_some(newest.version.0)
     }
 
-    /// Since when the directory is gone, itself or with its organization.
+    /// The time since which the directory is deleted, itself or with its organization.
     fn gone(&self, directory: &str) -> Option<&'a str> {
-        let deleted = self.directories.newest(directory).filter(|word| word.deleted);
-        deleted.map(|word| word.version.0).into_iter().chain(self.dissolved(directory)).min()
+        let deleted = self.directories.newest(directory).filter(|fact| fact.deleted);
+        deleted.map(|fact| fact.version.0).into_iter().chain(self.dissolved(directory)).min()
     }
 
-    /// Since when the people of a directory have no access for that.
+    /// The time since which the people of a directory have no access for that reason.
     fn dismissed(&self, directory: &str) -> Option<&'a str> {
         let rule = &self.rules.directory_deleted;
         match rule.of_tenant.get(self.tenant(directory)).unwrap_or(&rule.otherwise) {
@@ -266,8 +266,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Since when the latest fact about a user leaves them without access, by itself or by what became of its directory.
-    fn left(&self, user: &Word<'a>) -> Option<&'a str> {
+    /// The time since which the latest fact about a user gives no access, by itself or because of the directory.
+    fn left(&self, user: &Fact<'a>) -> Option<&'a str> {
         let themselves = (user.deleted || user.data["state"] != "active").then_some(user.version.0);
         themselves.into_iter().chain(self.dismissed(user.directory)).min()
     }

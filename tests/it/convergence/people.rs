@@ -1,4 +1,4 @@
-//! Who a person is, and by what id.
+//! Persons and their ids.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use rosterd::decide::person_id::{another_person, person_id};
 
 use super::model::Tables;
 
-/// The model says who a person is, rosterd what the id of such a person is. So a wrong one is seen even where no second
-/// user is to be told from, or known as, the same person.
+/// The model decides who a person is, and rosterd the id of the person. So a wrong id is visible even without a second
+/// user to compare with.
 pub fn with_people_named(mut tables: Tables) -> Tables {
     for user in tables.get_mut("users").into_iter().flatten() {
         let part = |n: usize| user["person_id"][n].as_str();
@@ -26,7 +26,7 @@ fn people_of_another_tenant_provider_or_idp_id_have_another_id() {
     for tenant in ["a", "b", "ab"] {
         for provider in [None, Some("a"), Some("b"), Some("ab")] {
             for idp_id in [None, Some("a"), Some("b"), Some("ab"), Some("")] {
-                // Without an idp_id the broker's id counts alone, whoever the provider is.
+                // Without an idp_id only the broker's id counts, for any provider.
                 let person = (tenant, idp_id.map(|idp_id| (provider, idp_id)));
                 let id = person_id(tenant, provider, idp_id, "a");
                 assert_eq!(ids.entry(id).or_insert((person, None)), &(person, None));

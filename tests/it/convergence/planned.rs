@@ -1,4 +1,4 @@
-//! Another mapping over any history: the plan is what applying does, and every grant is explained, and nothing else is.
+//! Another mapping over any history: the plan is equal to the result, every grant is explained, and nothing else is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,9 +84,10 @@ fn every_grant_is_explained(world: &World, case: &Case, tables: &Tables) -> Outc
             .filter(|row| text(row, "tenant_id") == tenant && text(row, "user_id") == id)
             .map(|row| (text(row, "role_slug"), text(row, "granted_by")))
             .collect();
-        let told = explained.roles.iter().map(|role| (role.role.clone(), role.because.clone())).collect();
+        let explained_roles =
+            explained.roles.iter().map(|role| (role.role.clone(), role.because.clone())).collect();
         let active = user["status"] == "active";
-        if explained.no_access.is_none() != active || (active && shown != told) {
+        if explained.no_access.is_none() != active || (active && shown != explained_roles) {
             return Err(failed(format!("{user} with {shown:?} is explained by {explained:?}")));
         }
     }

@@ -1,4 +1,4 @@
-//! What is wrong with an event stays with it: bad events of other tenants among a history's (promise 6, lesson 16).
+//! A broken event affects only itself: bad events of other tenants in a history (promise 6, lesson 16).
 
 use proptest::{prelude::*, sample::Index};
 use rosterd::decide::Rules;
@@ -13,7 +13,7 @@ use super::{
     world::{World, drain},
 };
 
-/// A history, and bad events of other tenants among it.
+/// A history, and bad events of other tenants.
 #[derive(Clone, Debug)]
 pub struct Poisoned {
     case: Case,
@@ -21,9 +21,9 @@ pub struct Poisoned {
 }
 
 impl Trial for Poisoned {
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         let poison: String = self.poison.iter().map(|(_, event)| format!("{event}\n")).collect();
-        format!("{}\nand among them:\n{poison}", self.case.tell())
+        format!("{}\nand among them:\n{poison}", self.case.describe())
     }
 
     fn smaller(&self) -> Vec<Self> {
@@ -42,7 +42,7 @@ pub fn poisoned() -> BoxedStrategy<Poisoned> {
     (case(), poison).prop_map(|(case, poison)| Poisoned { case, poison }).boxed()
 }
 
-/// The same with ids that no history has, so that it is of other tenants and directories.
+/// The same event with ids that no history has, so it belongs to other tenants and directories.
 fn elsewhere(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -57,7 +57,7 @@ fn elsewhere(value: &Value) -> Value {
     }
 }
 
-/// Rows of the history's tenants; `default` is left out, since a damaged event may have lost its organization.
+/// Rows of the history's tenants. `default` is omitted, because a damaged event may have lost its organization.
 fn of_the_history(mut tables: model::Tables) -> model::Tables {
     for (table, rows) in &mut tables {
         let tenant = if *table == "tenants" { "id" } else { "tenant_id" };

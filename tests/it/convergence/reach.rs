@@ -1,4 +1,4 @@
-//! Whether the histories get anywhere: a property over histories in which nothing happens would hold for ever.
+//! Checks that histories reach interesting ends: a property over histories in which nothing happens would always hold.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{history::case, model};
 
-/// What a history may end in, by name.
+/// The named ends of a history.
 fn ends(events: &[Value], tables: &model::Tables) -> Vec<(&'static str, bool)> {
     let rows = |table: &str| tables[table].iter();
     let users = |status: &'static str| rows("users").filter(move |user| user["status"] == status);

@@ -1,4 +1,4 @@
-//! A refresh in many steps, and what comes between two of them.
+//! A recomputation in many steps, with other events between two of them.
 
 use rosterd::{apply::Batch, decide::Rules};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::harness::{
     broker::{directory, event, user, with},
 };
 
-/// A directory of many, one entity a step; it is deleted, and after so many steps something else happens to it.
+/// A large directory, one entity in a step. It is deleted, and after some steps something else happens to it.
 fn holds_whenever(backend: Backend, meanwhile: &Value) {
     let world = World::create(backend);
     let applier = world.applier(Rules::default(), Batch { entities: 1, ..Batch::default() });

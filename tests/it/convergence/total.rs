@@ -1,4 +1,4 @@
-//! One delivery at a time: whatever is sent, reading it is total (promise 8, lesson 19).
+//! One delivery at a time: every input is read without a failure of the service (promise 8, lesson 19).
 
 use proptest::{prelude::*, sample::Index};
 use rosterd::broker::{Disposition, LONGEST_ID, Secret, Source};
@@ -30,13 +30,13 @@ fn any_body() -> BoxedStrategy<Vec<u8>> {
 }
 
 impl Trial for Vec<u8> {
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         String::from_utf8_lossy(self).into_owned()
     }
 }
 
-/// By JSON's grammar alone: a number that no machine can hold is one, and nobody's business where it is not read. Bytes
-/// that a text may not hold cost that text only.
+/// Valid by JSON's grammar. A number that no machine can store is valid, and affects nothing where it is not read.
+/// Bytes that a text may not contain affect only that text.
 fn is_object(body: &[u8]) -> bool {
     let plain = |byte: &u8| match *byte {
         0..0x20 => b' ',
@@ -64,12 +64,12 @@ fn whatever_bytes_are_sent_they_are_labelled_and_read_without_a_panic() {
     });
 }
 
-/// A header made of parts that are right, nearly right, and anything.
+/// A header of parts that are right, nearly right, or arbitrary.
 #[derive(Clone, Debug)]
 struct Header(Vec<u8>);
 
 impl Trial for Header {
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }

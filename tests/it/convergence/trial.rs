@@ -1,4 +1,4 @@
-//! Runs a property over many cases, says what failed in words that can be repeated.
+//! Runs a property over many cases. A failure is reported in a form that can be repeated.
 //!
 //! ROSTERD_TEST_CASES sets the number of cases, ROSTERD_TEST_SEED repeats a run.
 
@@ -16,12 +16,12 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     Some(text.parse().ok().unwrap_or_else(|| panic!("{name} must be a number")))
 }
 
-/// What a property is tried on.
+/// The input of a property.
 pub trait Trial: Clone + Debug {
-    /// What somebody needs to look at it.
-    fn tell(&self) -> String;
+    /// The text that a developer needs to look at it.
+    fn describe(&self) -> String;
 
-    /// What is left when one part is left out, for each part.
+    /// The inputs that remain when one part is left out, for each part.
     fn smaller(&self) -> Vec<Self> {
         Vec::new()
     }
@@ -33,7 +33,7 @@ pub fn holds<T: Trial>(cases: u32, trials: impl Strategy<Value = T>, property: i
     let config = Config {
         cases: setting("ROSTERD_TEST_CASES").unwrap_or(cases),
         rng_seed: RngSeed::Fixed(seed),
-        // Nothing is written into the tree: the seed and the events below are enough.
+        // Nothing is written into the tree: the seed and the events below are sufficient.
         failure_persistence: None,
         max_shrink_iters: 4_000,
         ..Config::default()
@@ -42,13 +42,13 @@ pub fn holds<T: Trial>(cases: u32, trials: impl Strategy<Value = T>, property: i
         Ok(()) => {}
         Err(TestError::Fail(reason, trial)) => {
             let (reason, trial) = smallest((reason.to_string(), trial), property);
-            panic!("{reason}\n{}\nROSTERD_TEST_SEED={seed} repeats this", trial.tell())
+            panic!("{reason}\n{}\nROSTERD_TEST_SEED={seed} repeats this", trial.describe())
         }
         Err(TestError::Abort(reason)) => panic!("given up: {reason}"),
     }
 }
 
-/// proptest tries once to do without each part; what was needed then may not be needed now.
+/// proptest tries to leave out each part once. A part that was needed then may be needless now.
 fn smallest<T: Trial>(mut failing: (String, T), property: impl Fn(&T) -> Outcome) -> (String, T) {
     let fails = |trial: T| Some((property(&trial).err()?.to_string(), trial));
     while let Some(smaller) = failing.1.smaller().into_iter().find_map(fails) {

@@ -1,5 +1,5 @@
-//! A database that many cases share, one after the other, and the two ends of the data path: the inbox's door and the
-//! host's tables. Without HTTP, so that a case takes milliseconds.
+//! A database that many cases share, one after the other, with both ends of the data path: the inbox and the published
+//! tables. Without HTTP, so that a case takes milliseconds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,7 +38,7 @@ use super::{
 };
 use crate::harness::{Backend, NOW, TestDatabase};
 
-/// Whatever was received a day ago may go; ids stay.
+/// Deliveries older than a day may be deleted. Their ids remain.
 const AT_ONCE: Retention = Retention { delivery_days: 1, event_id_days: 0 };
 
 /// Tenant and id.
@@ -49,7 +49,7 @@ pub struct World {
     recent: MemoryQueue,
     url: Url,
     clear: String,
-    // Dropped last: it takes the database away.
+    // Dropped last, because it deletes the database.
     _store: TestDatabase,
 }
 
@@ -65,7 +65,7 @@ impl World {
         let url = Url::parse(&store.url()).unwrap();
         let database = Database::new(&url, 4);
         migrate(&database).unwrap();
-        // Asked, not listed here, so that no later table is forgotten.
+        // Read from the database and not listed here, so that a later table is not forgotten.
         let tables: Vec<Name> = database
             .read::<_, DbError>(|conn| {
                 Ok(sql_query(match conn {
@@ -84,7 +84,7 @@ impl World {
         Self { database, recent: MemoryQueue::default(), url, clear, _store: store }
     }
 
-    /// An applier as another process would have it on PostgreSQL: with connections of its own. SQLite has one process.
+    /// An applier like that of another process on PostgreSQL, with connections of its own. SQLite has one process.
     pub fn applier(&self, rules: Rules, batch: Batch) -> Applier {
         let database = match &self.url {
             Url::Sqlite(_) => self.database.clone(),
@@ -94,7 +94,7 @@ impl World {
             database,
             rules: rules.into(),
             batch,
-            ahead: Prefetcher::of(self.recent.clone()),
+            prefetcher: Prefetcher::of(self.recent.clone()),
             log: WalGrowth::default(),
             retention: AT_ONCE,
             clock: Clock::fixed(NOW),
@@ -109,7 +109,7 @@ impl World {
         self.recent.forget();
     }
 
-    /// Empty, but for the mapping.
+    /// Empty except for the mapping.
     pub fn begin(&self, mapped: Option<Mapped>) {
         self.clear();
         if let Some(mapped) = mapped {
@@ -121,8 +121,8 @@ impl World {
         }
     }
 
-    /// Through the door, in one commit: an even number by the process that applies, which then has them in memory, an odd one
-    /// by another.
+    /// Stores deliveries in one commit. An even number is stored by the process that applies, which has them in memory.
+    /// An odd number is stored by another process.
     pub fn deliver<'a>(&self, bodies: impl IntoIterator<Item = &'a Value>) {
         let deliveries: Vec<Delivery> = bodies
             .into_iter()
@@ -132,16 +132,18 @@ impl World {
                 Delivery { source: Source::WorkOs, label, body, received_at }
             })
             .collect();
-        let kept = append(&self.database, &deliveries).unwrap();
+        let stored = append(&self.database, &deliveries).unwrap();
         if deliveries.len().is_multiple_of(2) {
-            self.recent.add(deliveries.into_iter().zip(kept).filter_map(|(delivery, kept)| match kept {
-                Stored::Accepted { inbox_id } => Some((inbox_id, delivery)),
-                Stored::Duplicate => None,
-            }));
+            self.recent.add(deliveries.into_iter().zip(stored).filter_map(
+                |(delivery, stored)| match stored {
+                    Stored::Accepted { inbox_id } => Some((inbox_id, delivery)),
+                    Stored::Duplicate => None,
+                },
+            ));
         }
     }
 
-    /// Everything that was set aside is tried once more.
+    /// Retries all dead letters.
     pub fn retry_dead_letters(&self) {
         self.database
             .write::<_, DbError>(|conn| {
@@ -155,12 +157,12 @@ impl World {
             .unwrap();
     }
 
-    /// Drops every delivery on which nothing rests.
+    /// Deletes every delivery from which no current row is derived.
     pub fn compact(&self) {
         retention::step(&self.database, AT_ONCE, NOW).unwrap();
     }
 
-    /// What a rebuild from the log would change.
+    /// The changes that a rebuild from the log would make.
     pub fn rebuilt(&self, rules: &Rules) -> Outcome {
         let differences =
             rebuild(&self.database, Rebuild { rules, tenant: None, dry_run: true, by: "test" }, NOW)
@@ -172,14 +174,14 @@ impl World {
         }
     }
 
-    /// The deliveries that are kept, newest first.
-    pub fn kept(&self) -> Vec<Value> {
+    /// The stored deliveries, the newest first.
+    pub fn stored(&self) -> Vec<Value> {
         let all = schema::inbox::table.order(schema::inbox::id.desc()).select(schema::inbox::body);
         let bodies: Vec<Vec<u8>> = self.database.read::<_, DbError>(|conn| Ok(all.load(conn)?)).unwrap();
         bodies.iter().map(|body| serde_json::from_slice(body).unwrap()).collect()
     }
 
-    /// What the host sees, in the model's terms.
+    /// The published tables, in the model's form.
     pub fn tables(&self) -> Tables {
         let read = |conn: &mut Conn| {
             let mut tables = Tables::new();
@@ -197,7 +199,7 @@ impl World {
         tables
     }
 
-    /// (tenant, user) of the active, and of the others.
+    /// (tenant, user) of the active users, and of the others.
     pub fn users(&self) -> (BTreeSet<User>, BTreeSet<User>) {
         let tables = self.tables();
         let user = |row: &Value| ["tenant_id", "id"].map(|column| row[column].as_str().unwrap().to_owned());
@@ -206,7 +208,7 @@ impl World {
         (active.into_iter().map(user).collect(), others.into_iter().map(user).collect())
     }
 
-    /// (tenant, user) of the active, and how the customer's directory calls them.
+    /// (tenant, user) of the active users, with their name in the customer's directory.
     pub fn active(&self) -> BTreeMap<User, Value> {
         let tables = self.tables();
         let rows = tables[USERS.name].iter().filter(|row| row["status"] == "active");
@@ -215,7 +217,7 @@ impl World {
     }
 
     /// The users of the notices, sorted.
-    pub fn told(&self) -> Vec<User> {
+    pub fn notified(&self) -> Vec<User> {
         use schema::outbox::{kind, table, tenant_id, user_id};
         let users =
             table.filter(kind.eq("deprovisioned")).select((tenant_id, user_id)).order((tenant_id, user_id));
@@ -225,7 +227,7 @@ impl World {
     }
 }
 
-/// Applies until nothing is left to apply; after each transaction somebody may look `between`.
+/// Applies until the queue is empty. After each transaction `between` is called.
 pub fn drain(applier: &Applier, mut between: impl FnMut() -> Outcome) -> Outcome {
     while applier.step().map_err(failed)? != ApplyStep::Idle {
         between()?;

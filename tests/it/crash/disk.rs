@@ -1,4 +1,4 @@
-//! A disk that is full under SQLite. Nobody starts anything again: when there is room, everything goes on.
+//! A full disk under SQLite. Nobody restarts anything: when there is room, work continues.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,7 @@ fn trial_in(directory: &Path) -> Trial {
     Trial::new(&format!("sqlite://{}/rosterd.db", directory.display()), EVENTS)
 }
 
-/// Delivers, fills the disk while much waits to be applied, looks on for some seconds, makes room.
+/// Delivers, fills the disk while many deliveries wait, watches for some seconds, and makes room.
 fn goes_on_when_there_is_room(
     mut trial: Trial,
     served: Served,
@@ -33,7 +33,7 @@ fn goes_on_when_there_is_room(
     served.signal("-CONT");
     trial.count_death();
     trial.load.wait_for_refusals(100);
-    // More than a batch is given before its deliveries are tried one by one.
+    // More failures than a batch has before its deliveries are tried one by one.
     eventually("applying failed some times", || failures(&served) >= 4);
     let alive = get(served.address, "/healthz");
     make_room();
@@ -66,7 +66,7 @@ impl Disk {
 
     fn fill(&self) {
         let mut ballast = File::create(self.ballast()).unwrap();
-        // Down to the last byte, whatever others write meanwhile.
+        // Fills it to the last byte while others write.
         for size in [1 << 20, 1 << 12, 1] {
             while ballast.write_all(&vec![0; size]).is_ok() {}
         }
@@ -101,7 +101,7 @@ fn limit_files(served: u32, bytes: &str) -> bool {
     prlimit.status().is_ok_and(|status| status.success())
 }
 
-/// The same for whoever may mount nothing. SQLite calls this an I/O error, and not a full disk.
+/// The same without the right to mount. SQLite reports an I/O error, and not a full disk.
 #[test]
 fn while_no_file_may_grow_deliveries_are_refused_and_later_everything_goes_through() {
     if !limit_files(std::process::id(), "unlimited") {
@@ -110,7 +110,8 @@ fn while_no_file_may_grow_deliveries_are_refused_and_later_everything_goes_throu
     let home = tempfile::tempdir().unwrap();
     let trial = trial_in(home.path());
     let served = trial.serve_with(|command| {
-        // Who writes too much is killed by a signal, unless it is ignored; that is inherited.
+        // A process that writes too much gets a signal and ends, unless it ignores the signal. This setting is
+        // inherited.
         let mut shell = Command::new("sh");
         shell.args(["-c", r#"trap '' XFSZ && exec "$0" "$@""#]);
         shell.arg(command.get_program()).args(command.get_args());

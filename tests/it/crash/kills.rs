@@ -7,7 +7,7 @@ use super::{
 use crate::harness::{Backend, TestDatabase};
 use rand::RngExt;
 
-/// Events for each death, so that it meets some work.
+/// Events for each kill, so that each kill meets work.
 const EVENTS: usize = 120;
 
 on_both! {
@@ -37,7 +37,7 @@ fn several_processes_share_a_database(processes: usize) {
 
     for kill in 1..=kills() {
         trial.deliver_part(kill, kills());
-        // At least one lives on, and works on what the dead have left.
+        // At least one process continues, with the work of the killed ones.
         for _ in 0..trial.dice.random_range(1..processes) {
             let victim = trial.dice.random_range(0..served.len());
             trial.kill(served.swap_remove(victim));
@@ -53,12 +53,12 @@ fn several_processes_share_a_database(processes: usize) {
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn of_two_processes_on_one_database_the_other_goes_on_when_one_is_killed() {
+fn one_of_two_processes_on_one_database_continues_when_the_other_is_killed() {
     several_processes_share_a_database(2);
 }
 
 #[test]
 #[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
-fn of_four_processes_on_one_database_the_others_go_on_when_some_are_killed() {
+fn the_rest_of_four_processes_on_one_database_continues_when_some_are_killed() {
     several_processes_share_a_database(4);
 }

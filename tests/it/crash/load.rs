@@ -1,4 +1,4 @@
-//! A broker that takes nothing but a 2xx for an answer, and remembers exactly which events got one.
+//! A broker that accepts only a 2xx as an answer, and remembers the events that got one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,28 +20,28 @@ use serde_json::Value;
 use crate::harness::{SECRET, broker::signature};
 
 const CONCURRENCY: usize = 12;
-/// So many percent of the events are delivered twice.
+/// The percentage of events that are delivered twice.
 const DUPLICATES: u32 = 15;
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// What the receivers said.
+/// The answers of the receivers.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     /// Every event that got a 2xx.
     pub acknowledged: BTreeSet<String>,
-    /// How often each was called new.
+    /// How often each event was answered as new.
     pub accepted: BTreeMap<String, usize>,
-    /// 503s.
+    /// The number of 503s.
     pub refused: usize,
     /// Connections that were refused or broke before an answer.
     pub unanswered: usize,
-    /// What a receiver must never say to a correct delivery.
+    /// Answers that no correct delivery may get.
     pub wrong: Vec<String>,
 }
 
 #[derive(Default)]
 struct Shared {
-    /// On the wire's order, duplicates included.
+    /// Deliveries in the order of the wire, with duplicates.
     deliveries: Vec<Event>,
     allowed: AtomicUsize,
     taken: AtomicUsize,
@@ -57,7 +57,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Delivers nothing yet: `allow` does.
+    /// Delivers nothing yet. `allow` begins.
     pub fn start(events: &[Event], dice: &mut ChaCha8Rng) -> Self {
         let deliveries = on_the_wire(events, dice);
         let shared = Arc::new(Shared { deliveries, ..Shared::default() });
@@ -80,17 +80,17 @@ impl Load {
         Self { shared, thread: Some(thread) }
     }
 
-    /// Deliveries in all.
+    /// The number of deliveries.
     pub fn len(&self) -> usize {
         self.shared.deliveries.len()
     }
 
-    /// How many deliveries got their 2xx.
+    /// The number of deliveries with a 2xx.
     pub fn done(&self) -> usize {
         self.shared.done.load(Ordering::SeqCst)
     }
 
-    /// So many of the deliveries may leave, from the first on.
+    /// Allows this number of deliveries, counted from the first.
     pub fn allow(&self, deliveries: usize) {
         self.shared.allowed.fetch_max(deliveries.min(self.len()), Ordering::SeqCst);
     }
@@ -103,7 +103,7 @@ impl Load {
         self.wait("deliveries to get their 2xx", || self.done() >= deliveries);
     }
 
-    /// Until so many more 503s than now.
+    /// Waits for this number of further 503s.
     pub fn wait_for_refusals(&self, more: usize) {
         let refused = || self.shared.answers.lock().refused;
         let enough = refused() + more;
@@ -162,8 +162,8 @@ fn on_the_wire(events: &[Event], dice: &mut ChaCha8Rng) -> Vec<Event> {
     wire.into_iter().map(|(_, event)| event.clone()).collect()
 }
 
-enum Said {
-    Kept,
+enum Answer {
+    Stored,
     TryAgain,
 }
 
@@ -178,7 +178,7 @@ impl Shared {
                 continue;
             };
             while !self.stopping.load(Ordering::SeqCst) {
-                if let Said::Kept = self.attempt(client, event, &mut dice).await {
+                if let Answer::Stored = self.attempt(client, event, &mut dice).await {
                     self.done.fetch_add(1, Ordering::SeqCst);
                     break;
                 }
@@ -194,10 +194,10 @@ impl Shared {
         self.deliveries.get(taken)
     }
 
-    async fn attempt(&self, client: &reqwest::Client, event: &Event, dice: &mut ChaCha8Rng) -> Said {
+    async fn attempt(&self, client: &reqwest::Client, event: &Event, dice: &mut ChaCha8Rng) -> Answer {
         let receivers = self.receivers.lock().clone();
         if receivers.is_empty() {
-            return Said::TryAgain;
+            return Answer::TryAgain;
         }
         let receiver = receivers[dice.random_range(0..receivers.len())];
         let request = client
@@ -206,11 +206,11 @@ impl Shared {
             .body(event.body.clone());
         let Ok(response) = request.send().await else {
             self.answers.lock().unanswered += 1;
-            return Said::TryAgain;
+            return Answer::TryAgain;
         };
         let status = response.status().as_u16();
         if status == 200 {
-            // The status line is the acknowledgement, whatever becomes of the body.
+            // The status line is the acknowledgement, even if the body does not arrive.
             self.answers.lock().acknowledged.insert(event.id.clone());
         }
         let body = response.text().await;
@@ -223,16 +223,16 @@ impl Shared {
                     Some("duplicate") => {}
                     _ => answers.wrong.push(format!("200 {body}")),
                 }
-                Said::Kept
+                Answer::Stored
             }
-            (200, Err(_)) => Said::Kept,
+            (200, Err(_)) => Answer::Stored,
             (503, _) => {
                 answers.refused += 1;
-                Said::TryAgain
+                Answer::TryAgain
             }
             (_, body) => {
                 answers.wrong.push(format!("{status} {body:?}"));
-                Said::TryAgain
+                Answer::TryAgain
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Who was told of whom: the outbox, the mails, and what arrived at the mail server.
+//! Compares the outbox, the mails, and the mails that arrived at the mail server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use rosterd::{
 use super::trial::Row;
 use crate::smtp::Received;
 
-/// A tenant, and a user or person of theirs.
+/// A tenant, and a user or person in it.
 pub type Key = (String, String);
 
 pub struct Notice {
@@ -22,7 +22,7 @@ pub struct Notice {
     user: String,
     payload: Payload,
     mail: Option<i64>,
-    told: bool,
+    sent: bool,
 }
 
 #[derive(diesel::Queryable)]
@@ -33,7 +33,7 @@ pub struct Mail {
     state: String,
 }
 
-/// Everything there is to tell and has been told, oldest first.
+/// All notices and mails, oldest first.
 pub struct Outbox {
     pub notices: Vec<Notice>,
     pub mails: Vec<Mail>,
@@ -57,7 +57,7 @@ impl Outbox {
         };
         let notice = |(tenant, user, payload, mail, told_at): Columns| {
             let payload = serde_json::from_str(&payload).unwrap();
-            Notice { tenant, user, payload, mail, told: told_at.is_some() }
+            Notice { tenant, user, payload, mail, sent: told_at.is_some() }
         };
         let columns = (mails::id, mails::tenant_id, mails::message_id, mails::state);
         Ok(Self {
@@ -66,12 +66,12 @@ impl Outbox {
         })
     }
 
-    /// After everything was sent: whoever left is told of, and nobody twice but by a copy of the same mail.
+    /// After everything was sent: every leaver is reported, and nobody twice except by a copy of the same mail.
     pub fn judge(&self, users: &[Row], seen_active: &BTreeSet<Key>, received: &[Received]) {
         self.every_mail_is_ended_and_copies_are_alike(received);
         self.every_notice_is_in_one_mail_and_new();
-        self.whoever_was_seen_active_and_left_has_a_notice(users, seen_active);
-        self.whoever_is_gone_is_told_of(users, received);
+        self.everybody_who_was_active_and_left_has_a_notice(users, seen_active);
+        self.every_leaver_is_reported(users, received);
         self.nobody_is_named_more_often_than_they_left(received);
     }
 
@@ -92,7 +92,7 @@ impl Outbox {
             recipients.entry(id).or_default().extend(copy.to.iter().map(String::as_str));
         }
         let all: BTreeSet<&str> = recipients.values().flatten().copied().collect();
-        // A process that dies between two recipients leaves the mail; by the next attempt it may have become needless.
+        // A process that dies between two recipients leaves the mail. It may be needless at the next attempt.
         for (id, to) in recipients.iter().filter(|(id, _)| states[*id] == "sent") {
             assert_eq!(*to, all, "{id} did not reach all recipients");
         }
@@ -111,7 +111,7 @@ impl Outbox {
         }
     }
 
-    fn whoever_was_seen_active_and_left_has_a_notice(&self, users: &[Row], seen_active: &BTreeSet<Key>) {
+    fn everybody_who_was_active_and_left_has_a_notice(&self, users: &[Row], seen_active: &BTreeSet<Key>) {
         let noticed: BTreeSet<Key> =
             self.notices.iter().map(|notice| (notice.tenant.clone(), notice.user.clone())).collect();
         let inactive = users.iter().filter(|user| user["status"] == "inactive").map(key("id"));
@@ -120,10 +120,10 @@ impl Outbox {
         assert!(missed.is_empty(), "seen active, gone, and no notice: {missed:?}");
     }
 
-    fn whoever_is_gone_is_told_of(&self, users: &[Row], received: &[Received]) {
+    fn every_leaver_is_reported(&self, users: &[Row], received: &[Received]) {
         let here: BTreeSet<Key> =
             users.iter().filter(|user| user["status"] == "active").map(key("person_id")).collect();
-        // As they are known in the end: a directory's own event may come late, and who is who depends on it.
+        // As they are known at the end: a directory's own event may come late, and the person ids depend on it.
         let people: BTreeMap<Key, Key> =
             users.iter().map(|user| (key("id")(user), key("person_id")(user))).collect();
         let mut newest: BTreeMap<&Key, &Notice> = BTreeMap::new();
@@ -132,18 +132,18 @@ impl Outbox {
         }
         for (person, notice) in newest {
             assert!(
-                notice.told || here.contains(person),
+                notice.sent || here.contains(person),
                 "{} is gone and nobody was told: {}, {}",
                 notice.user,
                 notice.payload.inbox_id,
                 self.mail(notice).state,
             );
         }
-        for notice in self.notices.iter().filter(|notice| notice.told) {
+        for notice in self.notices.iter().filter(|notice| notice.sent) {
             let Some(email) = notice.payload.email.as_deref() else { continue };
             let id = &self.mail(notice).message_id;
-            let tells = |copy: &Received| message_id(copy) == id && names(copy, email);
-            assert!(received.iter().any(tells), "{id} is to have told of {email} and did not");
+            let reports = |copy: &Received| message_id(copy) == id && names(copy, email);
+            assert!(received.iter().any(reports), "{id} is to have told of {email} and did not");
         }
     }
 
@@ -163,9 +163,9 @@ pub fn message_id(copy: &Received) -> &str {
     copy.header("Message-ID").unwrap()
 }
 
-/// Whether the address stands in a line of its own, as the plain form writes it.
+/// Whether the address has a line of its own, as in the plain text.
 fn names(copy: &Received, email: &str) -> bool {
-    // Addresses here are short and plain, so that no transfer encoding but base64 changes their line.
+    // Addresses are short and ASCII here, so that no transfer encoding except base64 changes their line.
     assert!(!copy.raw.contains("base64"));
     copy.raw.lines().any(|line| line.trim() == email)
 }

@@ -1,4 +1,4 @@
-//! Death at chosen instants: `failpoint::reach` in src.
+//! Crashes at chosen points: `failpoint::reach` in src.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -20,14 +20,15 @@ use crate::harness::{
     process::{Served, eventually},
 };
 
-/// In the order of the data's way. The last is reached when a directory is deleted, which is the end of the load.
+/// In the order of the data's path. The last point is reached when a directory is deleted, which is the end of the
+/// load.
 const POINTS: [&str; 9] =
-    ["appended", "kept", "folded", "noticed", "applied", "bundled", "claimed", "told", "refreshed"];
+    ["appended", "stored", "folded", "noticed", "applied", "bundled", "claimed", "notified", "recomputed"];
 
-/// Enough for each point to find its people, and some to leave.
+/// Enough events for each point to find people, and some leavers.
 const EVENTS: usize = 1_000;
 
-/// Lets more and more be delivered until the process has died.
+/// Delivers more and more until the process has died.
 fn die(trial: &mut Trial, doomed: Result<Served, ExitStatus>, point: &str) {
     let status = match doomed {
         Err(status) => status,
@@ -56,11 +57,11 @@ on_both! {
 
         for round in 1..=rounds {
             for point in POINTS {
-                if point == "refreshed" && round < rounds {
+                if point == "recomputed" && round < rounds {
                     continue;
                 }
-                // The second time is the first in a process that has done its work before.
-                let nth = if point == "refreshed" { 1 } else { trial.dice.random_range(1..=2) };
+                // The second crash is the first one in a process that has worked before.
+                let nth = if point == "recomputed" { 1 } else { trial.dice.random_range(1..=2) };
                 let doomed = trial.serve_doomed(&format!("{point}:{nth}"));
                 die(&mut trial, doomed, point);
                 let restarted = trial.serve();
@@ -74,7 +75,7 @@ on_both! {
     }
 }
 
-/// One person who has come and is about to leave.
+/// A person who has been created and is about to leave.
 fn a_leaver(url: &str) -> Trial {
     let event = |id: &str, kind: &str, state: &str, seconds| {
         let body = event(id, kind, seconds, user("u1", state, seconds));
@@ -96,8 +97,8 @@ fn a_leaver(url: &str) -> Trial {
 }
 
 on_both! {
-    fn a_leaver_is_told_of_wherever_the_process_dies_and_again_only_if_it_was_before_the_mark(backend) {
-        for point in ["noticed", "applied", "bundled", "claimed", "told"] {
+    fn a_leaver_is_reported_wherever_the_process_dies_and_twice_only_if_it_died_before_the_record(backend) {
+        for point in ["noticed", "applied", "bundled", "claimed", "notified"] {
             let store = TestDatabase::create(backend);
             let mut trial = a_leaver(&store.url());
 
@@ -106,16 +107,16 @@ on_both! {
             let before = trial.smtp.received().len();
             trial.end_leases();
             let again = trial.serve();
-            let told = trial.end(vec![again]);
+            let received = trial.end(vec![again]);
 
             // Each recipient has an envelope of their own.
             let to = ["it@host.example", "security@host.example"];
-            let copies = if point == "told" { 2 } else { 1 };
-            assert_eq!((before, told.len()), ((copies - 1) * to.len(), copies * to.len()), "{point}");
+            let copies = if point == "notified" { 2 } else { 1 };
+            assert_eq!((before, received.len()), ((copies - 1) * to.len(), copies * to.len()), "{point}");
             for address in to {
-                let own: Vec<_> = told.iter().filter(|copy| copy.to == [address]).collect();
+                let own: Vec<_> = received.iter().filter(|copy| copy.to == [address]).collect();
                 assert_eq!(own.len(), copies, "{address} at {point}");
-                assert!(own.iter().all(|copy| message_id(copy) == message_id(&told[0])));
+                assert!(own.iter().all(|copy| message_id(copy) == message_id(&received[0])));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL itself dies, or hangs up.
+//! PostgreSQL dies or does not answer.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn a_database_server_that_is_killed_again_and_again_loses_nothing_acknowledged()
             server.stop_at_once();
         }
         trial.count_death();
-        // Sometimes everything at once, as when a machine loses its power.
+        // Sometimes all processes die at once, as in a power failure.
         let both = trial.dice.random_ratio(1, 3);
         if both {
             trial.kill(served);

@@ -1,5 +1,5 @@
-//! One trial: a database, a broker with its events, a mail server, processes that come and go; and at the end the
-//! outcome, held against an undisturbed run of the same events.
+//! One trial: a database, a broker with events, a mail server, and processes that start and die. At the end the outcome
+//! is compared with an undisturbed run of the same events.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ use crate::{
     smtp::{Received, SmtpServer},
 };
 
-/// Notices leave as soon as they can, so that many mails are under way when something dies.
+/// Mails leave without a delay, so that many are on the way during a crash.
 const SETTINGS: &str = "
     [apply]
     poll_seconds = 1
@@ -61,19 +61,19 @@ pub struct Trial {
     deaths: usize,
 }
 
-/// A number for long sessions.
+/// A number from the environment, for long sessions.
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// How often something dies in a test.
+/// The number of crashes in a test.
 pub fn kills() -> usize {
     setting("ROSTERD_TEST_KILLS", 6)
 }
 
 impl Trial {
-    /// With the life of four tenants, the last of which loses its directory at the end. About half of the events are
-    /// the first sync, whose words mostly are the last: the loss of one of them shows.
+    /// The life of four tenants, of which the last one loses its directory at the end. About half of the events are the
+    /// first sync. Most of these are the latest facts, so a lost one is visible.
     pub fn new(url: &str, events: usize) -> Self {
         let seed = setting("ROSTERD_TEST_SEED", 1) as u64;
         let plan =
@@ -110,7 +110,7 @@ impl Trial {
             .env("MAIL_FROM", "rosterd <rosterd@host.example>");
     }
 
-    /// One more process, to which the broker delivers from now on.
+    /// Starts one more process, to which the broker delivers from now on.
     pub fn serve(&self) -> Served {
         self.serve_with(|_command| {})
     }
@@ -124,7 +124,7 @@ impl Trial {
         served
     }
 
-    /// One that has been told where to die, and may be dead before it listens.
+    /// Starts a process with a failpoint. It may die before it listens.
     #[cfg(feature = "failpoints")]
     pub fn serve_doomed(&self, fail_at: &str) -> Result<Served, std::process::ExitStatus> {
         let served = Served::try_start(|command| {
@@ -136,12 +136,12 @@ impl Trial {
         Ok(served)
     }
 
-    /// Lets the broker deliver this part of so many (from 1 on), and returns at some moment while it does.
+    /// Lets the broker deliver one of `parts` parts, counted from 1, and returns at a random moment meanwhile.
     pub fn deliver_part(&mut self, part: usize, parts: usize) {
         let end = |part: usize| self.load.len() * part / parts;
         let (begun, ended) = (end(part - 1), end(part));
         self.load.allow(ended);
-        // Not so late that nothing would be under way any more.
+        // Early enough that something is in progress.
         self.load.wait_for(self.dice.random_range(begun..begun + (ended - begun) * 3 / 4));
         std::thread::sleep(Duration::from_micros(self.dice.random_range(0..5_000)));
     }
@@ -153,7 +153,7 @@ impl Trial {
         self.deaths += 1;
     }
 
-    /// It has died by itself.
+    /// Waits until the process has died by itself.
     #[cfg(feature = "failpoints")]
     pub fn bury(&mut self, served: Served) -> std::process::ExitStatus {
         self.load.remove(served.address);
@@ -174,23 +174,24 @@ impl Trial {
         self.deaths += 1;
     }
 
-    /// Looks into the database, and lets go of it: on SQLite a look that lasts would do the recovery that the next
-    /// process has to do.
+    /// Reads the database and closes it. On SQLite an open connection would do the recovery that the next process must
+    /// do.
     pub fn look<T>(&self, run: impl FnOnce(&mut Conn) -> QueryResult<T>) -> T {
         let database = Database::new(&Url::parse(&self.url).unwrap(), 1);
         database.read::<_, DbError>(|conn| Ok(run(conn)?)).unwrap()
     }
 
-    /// What a host would see now: nothing acknowledged is missing, and who is active now must not leave unnoticed.
+    /// The state that an application sees now: nothing acknowledged is missing, and people who are active now must be
+    /// reported when they leave.
     pub fn observe(&mut self) {
-        // In this order: what was acknowledged before the look is in it.
+        // In this order: every event that was acknowledged before is in the database.
         let acknowledged = self.load.answers().acknowledged;
-        let (kept, users) = self.look(|conn| {
-            let kept: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
-            Ok((kept, rows(conn, rosterd::tables::host_tables::USERS)?))
+        let (stored, users) = self.look(|conn| {
+            let stored: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
+            Ok((stored, rows(conn, rosterd::tables::host_tables::USERS)?))
         });
-        let kept: BTreeSet<String> = kept.into_iter().collect();
-        let lost: Vec<&String> = acknowledged.difference(&kept).collect();
+        let stored: BTreeSet<String> = stored.into_iter().collect();
+        let lost: Vec<&String> = acknowledged.difference(&stored).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         self.seen_active.extend(users.iter().filter(|user| user["status"] == "active").map(key("id")));
     }
@@ -200,7 +201,7 @@ impl Trial {
         !self.seen_active.is_empty()
     }
 
-    /// Stops the process with so many of the last events kept and not applied; it goes on with SIGCONT.
+    /// Stops the process while the last events are stored and not applied. It continues after SIGCONT.
     pub fn stop_with_a_backlog(&self, served: &Served, events: usize) {
         let last = &self.events[self.events.len() - events..];
         self.load.wait_for(self.load.allowed());
@@ -208,7 +209,7 @@ impl Trial {
         let database = Database::new(&Url::parse(&self.url).unwrap(), 1);
         loop {
             served.signal("-STOP");
-            // It may have been stopped in the middle of a transaction.
+            // It may be stopped inside a transaction.
             if append(&database, &deliveries(last)).is_ok() {
                 return;
             }
@@ -216,8 +217,8 @@ impl Trial {
         }
     }
 
-    /// Delivers what is left, lets everything be applied and told, stops the processes and judges the outcome. Returns
-    /// the mails that arrived.
+    /// Delivers the rest, waits until everything is applied and reported, stops the processes, and checks the outcome.
+    /// Returns the received mails.
     pub fn end(self, served: Vec<Served>) -> Vec<Received> {
         self.load.allow(self.load.len());
         self.load.wait_for(self.load.len());
@@ -236,7 +237,7 @@ impl Trial {
     }
 
     fn wait_until_quiet(&self) {
-        // Deliveries that failed are tried again after some seconds.
+        // Failed deliveries are tried again after some seconds.
         eventually_within(PATIENCE, "everything applied, and every mail that is due sent", || {
             self.look(|conn| {
                 let now = rosterd::runtime::clock::Clock::System.now().micros();
@@ -262,7 +263,7 @@ impl Trial {
         self.look(|conn| mails::table.filter(mails::state.eq("waiting")).count().get_result(conn))
     }
 
-    /// As if the time had passed for which a process that died had put its mail out of others' reach.
+    /// Ends the leases of mails that a dead process had claimed.
     pub fn end_leases(&self) {
         self.look(|conn| {
             let waiting = mails::table.filter(mails::state.eq("waiting"));
@@ -277,14 +278,14 @@ impl Trial {
         assert!(twice.is_empty(), "called new more than once: {twice:?}");
         let sent: BTreeSet<String> = self.events.iter().map(|event| event.id.clone()).collect();
         assert!(acknowledged == sent, "not every event was acknowledged");
-        let (kept, dead, told) = self.look(|conn| {
-            let kept: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
+        let (stored, dead, outbox_rows) = self.look(|conn| {
+            let stored: Vec<String> = inbox::table.select(inbox::event_key).load(conn)?;
             let dead: Vec<String> = dead_letters::table.select(dead_letters::detail).load(conn)?;
-            Ok((kept, dead, Outbox::load(conn)?))
+            Ok((stored, dead, Outbox::load(conn)?))
         });
         assert_eq!(dead, Vec::<String>::new(), "set aside");
-        assert_eq!(kept.len(), sent.len(), "more was kept than sent");
-        assert!(kept.into_iter().collect::<BTreeSet<_>>() == sent, "not every event was kept");
+        assert_eq!(stored.len(), sent.len(), "more was kept than sent");
+        assert!(stored.into_iter().collect::<BTreeSet<_>>() == sent, "not every event was kept");
 
         let tables = self.look(tables);
         same(&tables, &undisturbed(&self.events));
@@ -296,7 +297,7 @@ impl Trial {
             assert_eq!((groups, memberships), (census.groups, census.memberships));
         }
         let received = self.smtp.received();
-        told.judge(users, &self.seen_active, &received);
+        outbox_rows.judge(users, &self.seen_active, &received);
         eprintln!(
             "{}: {} deaths, {} events, {} deliveries, {unanswered} unanswered, {refused} refused, {} notices in {} \
              mails, sent {} times",
@@ -304,13 +305,13 @@ impl Trial {
             self.deaths,
             self.events.len(),
             self.load.len(),
-            told.notices.len(),
-            told.mails.len(),
+            outbox_rows.notices.len(),
+            outbox_rows.mails.len(),
             received.len(),
         );
     }
 
-    /// Something died that is no process of rosterd.
+    /// Notes the death of something that is no process of rosterd.
     pub fn count_death(&mut self) {
         self.deaths += 1;
     }
@@ -323,7 +324,7 @@ fn rows(conn: &mut Conn, table: PublishedTable) -> QueryResult<Vec<Row>> {
     Ok(table.rows(conn, None)?.into_iter().map(|row| table.names().zip(row).collect()).collect())
 }
 
-/// Everything that a host reads, but the counter that may differ.
+/// Everything that an application reads, except the counter that may differ.
 fn tables(conn: &mut Conn) -> QueryResult<BTreeMap<&'static str, Vec<Row>>> {
     let mut tables = BTreeMap::new();
     for table in TABLES {
@@ -334,7 +335,7 @@ fn tables(conn: &mut Conn) -> QueryResult<BTreeMap<&'static str, Vec<Row>>> {
     Ok(tables)
 }
 
-/// As the receiver would have kept them.
+/// The deliveries as the receiver would have stored them.
 fn deliveries(events: &[Event]) -> Vec<Delivery> {
     let source = Source::WorkOs;
     let delivery = |event: &Event| Delivery {
@@ -346,7 +347,7 @@ fn deliveries(events: &[Event]) -> Vec<Delivery> {
     events.iter().map(delivery).collect()
 }
 
-/// The tables after the same events, in the broker's order, in one process that nothing befalls.
+/// The tables after the same events in the broker's order, in one undisturbed process.
 fn undisturbed(events: &[Event]) -> BTreeMap<&'static str, Vec<Row>> {
     let app = TestApp::start(Backend::Sqlite, |_config| {});
     append(app.database(), &deliveries(events)).unwrap();

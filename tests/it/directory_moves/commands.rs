@@ -1,4 +1,4 @@
-//! From the command line, beside a service that runs.
+//! The commands, beside a running service.
 
 use super::{beginning, dead, refused, users};
 use crate::harness::{
@@ -16,15 +16,15 @@ fn a_move_is_shown_first_and_happens_only_when_it_is_confirmed() {
             let move_it = ["directories", "move", "dir_1", "--to", "org_2", "--by", "ada"];
             output(rosterd().env("DATABASE_URL", app.store.url()).args(move_it).args(more))
         };
-        let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+        let stderr = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
 
         assert_eq!(run(&[]).status.code(), Some(2), "a reason is required");
         let shown = run(&["--reason", "ticket 7"]);
         assert_eq!(shown.status.code(), Some(1));
         assert!(
-            said(&shown).contains("nothing was changed: this concerns 2 people. Add --expect 2"),
+            stderr(&shown).contains("nothing was changed: this concerns 2 people. Add --expect 2"),
             "{}",
-            said(&shown)
+            stderr(&shown)
         );
         let text = String::from_utf8_lossy(&shown.stdout).into_owned();
         assert!(
@@ -38,7 +38,7 @@ fn a_move_is_shown_first_and_happens_only_when_it_is_confirmed() {
         );
         let other = run(&["--reason", "ticket 7", "--expect", "3"]);
         assert_eq!(other.status.code(), Some(1));
-        assert!(said(&other).contains("--expect 2"), "{}", said(&other));
+        assert!(stderr(&other).contains("--expect 2"), "{}", stderr(&other));
         assert_eq!(users(&app), ["org_1 u1 active", "org_1 u2 active"]);
 
         let done = stdout(&run(&["--reason", "ticket 7", "--expect", "2"]));
@@ -47,7 +47,7 @@ fn a_move_is_shown_first_and_happens_only_when_it_is_confirmed() {
         assert_eq!(users(&app), ["org_2 u1 active", "org_2 u2 inactive", "org_2 u3 active"]);
         assert_eq!(dead(&app), Vec::<String>::new());
         let again = run(&["--reason", "ticket 7", "--yes"]);
-        assert_eq!((again.status.code(), said(&again).contains("already")), (Some(1), true));
+        assert_eq!((again.status.code(), stderr(&again).contains("already")), (Some(1), true));
         app.assert_rebuilds();
     }
 }

@@ -1,4 +1,4 @@
-//! A process that dies in the transaction of a move, and right after it.
+//! A process that dies in the transaction of a move, or right after it.
 
 use std::os::unix::process::ExitStatusExt;
 

@@ -1,4 +1,4 @@
-//! A database for one test: a file in a temporary directory, or a database of its own on the offered server.
+//! A database for one test: a file in a temporary directory, or a database on the server of the test run.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,8 +13,8 @@ pub enum Backend {
 const OFFER: &str = "ROSTERD_TEST_POSTGRES_URL";
 
 impl Backend {
-    /// The databases to run on here. PostgreSQL is left out only by the feature, never because it is not there: a test that
-    /// does not run must not count as one that passes.
+    /// The databases of this run. PostgreSQL is omitted only by the feature, never because it is absent: a test that
+    /// does not run must not count as passed.
     pub fn offered() -> Vec<Self> {
         match cfg!(feature = "sqlite-only") {
             true => vec![Self::Sqlite],
@@ -45,7 +45,7 @@ impl TestDatabase {
         }
     }
 
-    /// Where PostgreSQL's databases are made.
+    /// The database in which databases are created.
     pub fn server(&self) -> &str {
         match self {
             Self::Sqlite(_) => panic!("SQLite has no server"),

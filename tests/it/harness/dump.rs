@@ -1,4 +1,4 @@
-//! Every cell of every table, as text: to search for what must be gone.
+//! Every cell of every table as text, to search for data that must not exist.
 
 use std::fmt::Write;
 
@@ -42,7 +42,7 @@ fn column_names(conn: &mut Conn) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A line for each cell, `table.column: text`; bytes as the text that they are.
+/// A line for each cell, `table.column: text`. Bytes are shown as text.
 pub fn everything(database: &Database) -> String {
     database
         .read::<_, DbError>(|conn| {
@@ -73,7 +73,7 @@ pub fn everything_in(store: &TestDatabase) -> String {
     everything(&Database::new(&Url::parse(&store.url()).unwrap(), 1))
 }
 
-/// The lines in which this stands, whatever its case.
+/// The lines that contain this text, in any case.
 pub fn naming(all: &str, text: &str) -> Vec<String> {
     let text = text.to_lowercase();
     all.lines().filter(|line| line.to_lowercase().contains(&text)).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! pgbouncer before a test's database, in the mode that is asked for.
+//! pgbouncer between a test and its database, in the requested mode.
 
 use std::{
     fs::{self, Permissions},
@@ -20,7 +20,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// `None` where there is no pgbouncer, and it says so.
+    /// `None` without pgbouncer, with a message.
     pub fn before(store: &TestDatabase, settings: &str) -> Option<Self> {
         let Some(program) = program() else {
             eprintln!("NOT RUN: there is no pgbouncer here; `tests/run` says so too");
@@ -38,7 +38,7 @@ impl Pooler {
             server.push_str(&format!(" password={password}"));
         }
         let home = tempfile::tempdir().unwrap();
-        // For the user that it becomes.
+        // Readable for the user that it switches to.
         fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = home.path().join("pgbouncer.ini");
@@ -62,7 +62,7 @@ impl Pooler {
         format!("postgres://postgres@127.0.0.1:{}/{}", self.port, self.name)
     }
 
-    /// Other settings from now on.
+    /// Replaces the settings.
     pub fn reload(&self, settings: &str) {
         configure(&self.home.path().join("pgbouncer.ini"), self.port, &self.server, settings);
         let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();

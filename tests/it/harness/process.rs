@@ -1,4 +1,4 @@
-//! The real binary, as an operator runs it.
+//! The real binary, run like an operator runs it.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-/// A command of rosterd that sees none of this process's settings.
+/// A command of rosterd without the settings of this process.
 pub fn rosterd() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
     for name in [
@@ -48,7 +48,7 @@ pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// `rosterd serve`, on ports of its own; killed when dropped.
+/// `rosterd serve` on ports of its own. Dropping it kills the process.
 pub struct Served {
     child: Child,
     pub address: SocketAddr,
@@ -64,20 +64,20 @@ impl Served {
         })
     }
 
-    /// Waits until it says where it listens.
+    /// Waits until the process logs its addresses.
     pub fn start(adjust: impl FnOnce(&mut Command)) -> Self {
         Self::try_start(adjust)
             .unwrap_or_else(|(status, seen)| panic!("rosterd did not start: {status}, {seen:?}"))
     }
 
-    /// The same for one that may end before it listens: how it ended, and what it logged.
+    /// The same for a process that may end before it listens. Returns how it ended, and its log.
     pub fn try_start(adjust: impl FnOnce(&mut Command)) -> Result<Self, (ExitStatus, Vec<String>)> {
         let mut command = rosterd();
         command
             .arg("serve")
             .env("ROSTERD_LISTEN", "127.0.0.1:0")
             .env("ROSTERD_ADMIN_LISTEN", "127.0.0.1:0")
-            // Simulated directories delete all their people without meaning it.
+            // Simulated directories delete all their people, and that is no mistake.
             .env("ROSTERD_GUARD", "off")
             .env("WORKOS_WEBHOOK_SECRET", super::SECRET);
         adjust(&mut command);
@@ -129,14 +129,14 @@ impl Served {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// SIGKILL, and it is gone.
+    /// Sends SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended before it was killed: {:?}", self.seen);
     }
 
-    /// Waits for its end, and returns how it ended and everything it logged.
+    /// Waits for the end. Returns how the process ended, and its whole log.
     pub fn end(mut self) -> (ExitStatus, Vec<String>) {
         let begun = Instant::now();
         let status = loop {
@@ -159,7 +159,7 @@ impl Drop for Served {
     }
 }
 
-/// Calls until it says yes; for what another process does in its own time.
+/// Calls the function until it returns true. For actions of another process.
 pub fn eventually(what: &str, done: impl FnMut() -> bool) {
     eventually_within(Duration::from_secs(30), what, done);
 }
@@ -172,7 +172,7 @@ pub fn eventually_within(patience: Duration, what: &str, mut done: impl FnMut() 
     }
 }
 
-/// A GET with nothing but a socket.
+/// A GET over a plain socket.
 pub fn get(address: SocketAddr, path: &str) -> String {
     use std::io::Write;
     let mut stream = std::net::TcpStream::connect(address).unwrap();

@@ -1,4 +1,5 @@
-//! A proxy before PostgreSQL whose connections can fall silent: they stay open, and the server's answers do not arrive.
+//! A proxy before PostgreSQL whose connections can fall silent: they remain open, and the server's answers do not
+//! arrive.
 
 use std::{
     io::{Read, Write},
@@ -12,7 +13,7 @@ use std::{
 
 pub struct Proxy {
     pub port: u16,
-    /// Connections made before the last silence are of an older generation.
+    /// Connections from before the last silence have an older generation.
     generation: Arc<AtomicUsize>,
 }
 
@@ -34,7 +35,7 @@ impl Proxy {
         Self { port, generation }
     }
 
-    /// No answer arrives any more over the connections that are open now; new ones work.
+    /// From now on no answer arrives over the open connections. New connections work.
     pub fn silence(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own: killed, or speaking another language.
+//! A PostgreSQL server for one test, which the test may kill or run in another language.
 
 use std::{
     fs::{self, OpenOptions},
@@ -12,15 +12,15 @@ use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query, 
 use rand::RngExt;
 use tempfile::TempDir;
 
-/// A server of this test's own, with the settings of production.
+/// A server with the settings of production.
 pub struct Server {
     binaries: PathBuf,
     home: TempDir,
     port: u16,
-    /// PostgreSQL refuses to run as root: then it is somebody else.
+    /// PostgreSQL refuses to run as root. Then another user runs it.
     user: Option<(u32, u32)>,
     postmaster: Option<Child>,
-    /// Of its messages, as gettext names it.
+    /// The language of its messages, as gettext names it.
     language: Option<&'static str>,
 }
 
@@ -29,7 +29,7 @@ impl Server {
         Self::start_in(None)
     }
 
-    /// Its messages are in this language where the system has them; else in English.
+    /// Its messages are in this language if the system has it, otherwise in English.
     pub fn start_in(language: Option<&'static str>) -> Option<Self> {
         let Some(binaries) = std::env::var_os("ROSTERD_TEST_POSTGRES_BIN") else {
             eprintln!(
@@ -37,7 +37,7 @@ impl Server {
             );
             return None;
         };
-        // Not in TMPDIR, which may be closed to the server's user, or too long for the path of a socket.
+        // Not in TMPDIR: the server's user may not read it, and the path may be too long for a socket.
         let home = tempfile::Builder::new().prefix("rosterd-postgres.").tempdir_in("/tmp").unwrap();
         let user = (id(&["-u"]) == Some(0)).then(|| {
             let name = if id(&["-u", "postgres"]).is_some() { "postgres" } else { "nobody" };
@@ -46,7 +46,7 @@ impl Server {
         if let Some((user, group)) = user {
             chown(home.path(), Some(user), Some(group)).unwrap();
         }
-        // Below the ports that the kernel gives to outgoing connections.
+        // Below the ports that the kernel uses for outgoing connections.
         let port = rand::rng().random_range(20_000..32_000);
         let mut server = Self { binaries: binaries.into(), home, port, user, postmaster: None, language };
         let mut initdb = server.program("initdb");
@@ -80,20 +80,20 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Returns when it has recovered and takes connections.
+    /// Returns after the server has recovered and accepts connections.
     pub fn restart(&mut self) {
         let log = self.home.path().join("log");
         let begun = Instant::now();
         while PgConnection::establish(&self.url()).is_err() {
-            let said = || fs::read_to_string(&log).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(30), "PostgreSQL does not start: {}", said());
-            // It refuses as long as a process of the one that was killed is still there.
+            let log_text = || fs::read_to_string(&log).unwrap_or_default();
+            assert!(begun.elapsed() < Duration::from_secs(30), "PostgreSQL does not start: {}", log_text());
+            // It refuses while a process of the killed server exists.
             if self.postmaster.as_mut().is_none_or(|postmaster| postmaster.try_wait().unwrap().is_some()) {
                 let file = || OpenOptions::new().create(true).append(true).open(&log).unwrap();
                 let mut postgres = self.program("postgres");
                 postgres.args(["-D", "data", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-k"]);
                 if let Some(language) = self.language {
-                    // gettext asks for the language in every locale but C.
+                    // gettext reads the language in every locale except C.
                     postgres.env("LANGUAGE", language);
                 }
                 postgres.arg(self.home.path()).stdout(file()).stderr(file());
@@ -103,7 +103,7 @@ impl Server {
         }
     }
 
-    /// SIGKILL for the server and each of its processes, as a lack of memory or a power cut would.
+    /// SIGKILL for the server and all its processes, like a lack of memory or a power failure.
     pub fn kill(&mut self) {
         #[derive(QueryableByName)]
         struct Process {
@@ -115,17 +115,18 @@ impl Server {
             sql_query("SELECT pid FROM pg_stat_activity").load(&mut connection).unwrap();
         let mut postmaster = self.postmaster.take().unwrap();
         let children = processes.iter().map(|process| process.pid.to_string());
-        // The postmaster first, or it would see its children die. Some of them may have ended meanwhile.
+        // The postmaster is first, so that it does not see the end of its children. Some of them may have ended
+        // already.
         let mut kill = Command::new("kill");
         drop(
             kill.arg("-KILL").arg(postmaster.id().to_string()).args(children).stderr(Stdio::null()).status(),
         );
         postmaster.wait().unwrap();
-        // One that was born since they were listed may wait for a lock of the dead for ever.
+        // A process that began after the list was read may wait for a lock of a dead one for ever.
         drop(Command::new("kill").arg("-KILL").args(self.left()).stderr(Stdio::null()).status());
     }
 
-    /// Every process of it stands still. Its sockets stay open.
+    /// Stops every process of the server. Its sockets remain open.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
@@ -147,7 +148,7 @@ impl Server {
         processes.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
     }
 
-    /// What `pg_ctl stop -m immediate` does: no checkpoint, nobody is waited for.
+    /// The same as `pg_ctl stop -m immediate`: no checkpoint, no waiting.
     pub fn stop_at_once(&mut self) {
         let mut postmaster = self.postmaster.take().unwrap();
         assert!(

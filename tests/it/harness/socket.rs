@@ -1,4 +1,4 @@
-//! A client with nothing but a socket, for requests that no HTTP library would send.
+//! A client with a plain socket, for requests that no HTTP library would send.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,7 +10,7 @@ pub struct Socket {
     stream: BufReader<TcpStream>,
 }
 
-/// An answer and its status as a number.
+/// An answer, with its status as a number.
 pub struct Raw {
     pub status: u16,
     pub head: String,
@@ -20,12 +20,12 @@ pub struct Raw {
 impl Socket {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        // A server that never answers fails the test instead of holding it up.
+        // A server that never answers must fail the test and not block it.
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Self { stream: BufReader::new(stream) }
     }
 
-    /// What the server does not want any more is dropped; its answer tells why.
+    /// An error of the write is ignored: the server may have closed the connection, and its answer gives the reason.
     pub fn write(&mut self, text: impl AsRef<str>) {
         let _ = self.stream.get_mut().write_all(text.as_ref().as_bytes());
     }
@@ -34,7 +34,7 @@ impl Socket {
         self.stream.get_mut().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// The next answer: its head, and as many bytes as that announces.
+    /// Reads the next answer: its head, and the announced number of bytes.
     pub fn answer(&mut self) -> Raw {
         let head = self.head();
         let length = head
@@ -56,7 +56,7 @@ impl Socket {
         head.to_ascii_lowercase()
     }
 
-    /// How many bytes come until the server closes.
+    /// The number of bytes until the server closes the connection.
     pub fn rest(&mut self) -> usize {
         self.stream.read_to_end(&mut Vec::new()).unwrap()
     }

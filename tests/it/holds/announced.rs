@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{beginning, created, decide, said};
+use super::{beginning, created, decide, update};
 use crate::harness::{TestApp, both};
 
 /// The kind and the number of people of each announcement in the trail, and the number of notices.
@@ -25,7 +25,7 @@ both! {
         beginning(app, 60);
         // The tenth loss exceeds the limit; then one comes every ten seconds.
         for n in 0..14 {
-            app.play(&[said(n, "inactive", 9)]);
+            app.play(&[update(n, "inactive", 9)]);
             app.clock.advance_seconds(10);
         }
         assert_eq!(announced(app), (vec![], 0), "people still join");
@@ -45,21 +45,21 @@ both! {
 both! {
     fn it_waits_no_longer_than_two_minutes_and_a_doubled_number_is_announced_again(app) {
         beginning(app, 40);
-        app.play(&(0..10).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..10).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
         for n in 10..22 {
             app.clock.advance_seconds(11);
-            app.play(&[said(n, "inactive", 9)]);
+            app.play(&[update(n, "inactive", 9)]);
         }
         // 121 seconds after the first, at the eleventh step.
         assert_eq!(announced(app), (vec![opened(21)], 1));
 
-        app.play(&(22..40).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(22..40).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
         app.clock.advance_seconds(30);
         app.drain();
         assert_eq!(announced(app), (vec![opened(21)], 1), "40 are not twice 21");
 
         app.play(&(40..42).map(created).collect::<Vec<_>>());
-        app.play(&(40..42).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(40..42).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
         app.clock.advance_seconds(30);
         app.drain();
         assert_eq!(announced(app), (vec![opened(21), ("hold.grown".to_owned(), 42)], 2));
@@ -69,7 +69,7 @@ both! {
 both! {
     fn a_hold_that_is_decided_before_is_announced_in_the_trail_first(app) {
         beginning(app, 30);
-        app.play(&(0..20).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..20).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
         decide(app, 1, rosterd::operator::holds::Verdict::Reject, &[]);
 
         let (entries, _) = announced(app);
@@ -80,8 +80,8 @@ both! {
 both! {
     fn a_hold_that_newer_facts_end_before_is_on_record_and_told_to_nobody(app) {
         beginning(app, 30);
-        app.play(&(0..20).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
-        app.play(&(0..20).map(|n| said(n, "active", 10)).collect::<Vec<_>>());
+        app.play(&(0..20).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..20).map(|n| update(n, "active", 10)).collect::<Vec<_>>());
         app.clock.advance_seconds(200);
         app.drain();
 

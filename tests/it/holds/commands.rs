@@ -1,8 +1,8 @@
-//! From the command line, beside a service that runs.
+//! The commands, beside a running service.
 
 use serde_json::Value;
 
-use super::{beginning, gone, said};
+use super::{beginning, gone, update};
 use crate::harness::{
     Backend, TestApp,
     process::{output, rosterd, stdout},
@@ -14,7 +14,7 @@ fn a_hold_is_listed_shown_rejected_and_approved_from_the_command_line() {
         let app = TestApp::start(backend, |_config| {});
         let run = |arguments: &[&str]| output(rosterd().env("DATABASE_URL", app.store.url()).args(arguments));
         beginning(&app, 12);
-        app.play(&(0..12).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..12).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 
         let list =
             stdout(&run(&["holds", "list", "--tenant", "org_1", "--state", "open", "--format", "json"]));
@@ -37,7 +37,7 @@ fn a_hold_is_listed_shown_rejected_and_approved_from_the_command_line() {
     }
 }
 
-/// In the transaction that applies what was approved, and right after it.
+/// In the transaction that applies the approved changes, and right after it.
 #[test]
 fn an_approval_that_dies_half_way_is_finished_by_the_next_and_repeats_nothing() {
     use std::os::unix::process::ExitStatusExt;
@@ -45,7 +45,7 @@ fn an_approval_that_dies_half_way_is_finished_by_the_next_and_repeats_nothing() 
         for (point, gone_by_then) in [("releasing", 0), ("released", 12)] {
             let app = TestApp::start(backend, |_config| {});
             beginning(&app, 12);
-            app.play(&(0..12).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+            app.play(&(0..12).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 
             let mut doomed = rosterd();
             let died = output(

@@ -1,4 +1,4 @@
-//! What becomes of those who are held.
+//! Decisions about held people.
 
 use rosterd::{
     app::{self, Workers},
@@ -8,54 +8,59 @@ use rosterd::{
 };
 use serde_json::json;
 
-use super::{beginning, decide, deleted, gone, held, named, range, said};
+use super::{HoldSummary, beginning, decide, deleted, gone, held, named, range, update};
 use crate::harness::{
     TestApp, both,
     broker::{event, user, with},
 };
 
-/// Twenty of thirty are held.
+/// Twenty of thirty people are held.
 fn tripped(app: &TestApp) {
     beginning(app, 30);
-    app.play(&(0..20).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
-    assert_eq!((gone(app).len(), held(app)), (0, vec![("open".to_owned(), 20, 0, 30)]));
+    app.play(&(0..20).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
+    assert_eq!(gone(app).len(), 0);
+    assert_eq!(
+        held(app),
+        [HoldSummary { state: "open".to_owned(), undecided: 20, applied_before: 0, active_before: 30 }]
+    );
 }
 
 both! {
     fn lesson_21_this_batch_can_be_approved_as_one_and_applies_what_the_directory_says_by_then(app) {
         tripped(app);
-        // Two are back, one has become somebody else's name meanwhile.
-        app.play(&[said(0, "active", 12), said(1, "active", 12)]);
+        // Two are active again, and one id has another bearer since.
+        app.play(&[update(0, "active", 12), update(1, "active", 12)]);
         app.play(&[event("n", "dsync.user.updated", 12, with(user("u02", "inactive", 12), json!({"job_title": "Late"})))]);
 
         assert_eq!(decide(app, 1, Verdict::Approve, &[]), 18);
 
         assert_eq!(gone(app), range(2..20));
-        assert_eq!(held(app), [("approved".to_owned(), 0, 0, 30)]);
+        assert_eq!(held(app), [HoldSummary { state: "approved".to_owned(), undecided: 0, applied_before: 0, active_before: 30 }]);
         assert_eq!(app.notices(), range(2..20));
         assert_eq!(app.rows(USER_ROLES).len(), 12);
-        // Once the window is calm, what was approved is not counted.
+        // After the window, approved losses are not counted.
         app.clock.advance_seconds(3_600);
-        app.play(&[said(2, "active", 20), deleted(20, 21)]);
+        app.play(&[update(2, "active", 20), deleted(20, 21)]);
         assert_eq!(gone(app), range(3..21));
-        // The trail says by whose word.
+        // The trail names the operator.
         assert!(crate::harness::dump::everything(app.database()).contains("held mass change, approved"));
     }
 }
 
 both! {
-    fn lesson_26_a_hold_is_rejected_as_one_and_later_words_count_again(app) {
+    fn lesson_26_a_hold_is_rejected_as_one_and_later_facts_count_again(app) {
         tripped(app);
 
         assert_eq!(decide(app, 1, Verdict::Reject, &[]), 20);
-        assert_eq!((gone(app).len(), held(app)[0].0.as_str()), (0, "rejected"));
+        assert_eq!(gone(app).len(), 0);
+        assert_eq!(held(app)[0].state, "rejected");
 
-        // Said again in the same words it is nothing new; in others it is.
+        // The same fact again is nothing new. Another fact is.
         app.clock.advance_seconds(3_600);
-        app.play(&[event("again", "dsync.user.updated", 10, user(&named(0), "inactive", 9)), said(1, "inactive", 30), deleted(2, 30)]);
+        app.play(&[event("again", "dsync.user.updated", 10, user(&named(0), "inactive", 9)), update(1, "inactive", 30), deleted(2, 30)]);
         assert_eq!(gone(app), ["u01", "u02"]);
-        app.play(&[said(3, "active", 31)]);
-        app.play(&[said(3, "inactive", 32)]);
+        app.play(&[update(3, "active", 31)]);
+        app.play(&[update(3, "inactive", 32)]);
         assert_eq!(gone(app), ["u01", "u02", "u03"]);
     }
 }
@@ -66,15 +71,16 @@ both! {
 
         assert_eq!(decide(app, 1, Verdict::Approve, &[named(0), named(1)]), 2);
         assert_eq!(decide(app, 1, Verdict::Reject, &[named(2)]), 1);
-        assert_eq!((gone(app), held(app)[0].1), (range(0..2), 17));
+        assert_eq!(gone(app), range(0..2));
+        assert_eq!(held(app)[0].undecided, 17);
 
         // A person who was decided is decided again only by a decision that says so.
         assert_eq!(decide(app, 1, Verdict::Approve, &[]), 17);
-        assert_eq!((gone(app).len(), held(app)[0].0.as_str()), (19, "mixed"));
+        assert_eq!((gone(app).len(), held(app)[0].state.as_str()), (19, "mixed"));
         let again = HoldDecision { name: "bob", overrides: true, ..HoldDecision::default() };
         assert_eq!(holds::decide(app.database(), 1, Verdict::Approve, again, app.clock.now()).unwrap(), 1);
         app.drain();
-        assert_eq!((gone(app), held(app)[0].0.as_str()), (range(0..20), "approved"));
+        assert_eq!((gone(app), held(app)[0].state.as_str()), (range(0..20), "approved"));
     }
 }
 
@@ -83,12 +89,13 @@ both! {
         tripped(app);
         app.clock.advance_seconds(3_600);
 
-        app.play(&[said(0, "active", 30), deleted(1, 30)]);
+        app.play(&[update(0, "active", 30), deleted(1, 30)]);
 
         assert_eq!(gone(app), ["u01"]);
-        assert_eq!(held(app)[0].1, 18);
-        app.play(&(2..20).map(|n| said(n, "active", 31)).collect::<Vec<_>>());
-        assert_eq!((gone(app), held(app)[0].0.as_str()), (vec!["u01".to_owned()], "ended"));
+        assert_eq!(held(app)[0].undecided, 18);
+        app.play(&(2..20).map(|n| update(n, "active", 31)).collect::<Vec<_>>());
+        assert_eq!(gone(app), ["u01"]);
+        assert_eq!(held(app)[0].state, "ended");
     }
 }
 
@@ -98,7 +105,8 @@ both! {
 
         app.play(&(0..20).map(|n| deleted(n, 12)).collect::<Vec<_>>());
 
-        assert_eq!((gone(app).len(), held(app)), (0, vec![("open".to_owned(), 20, 0, 30)]));
+        assert_eq!(gone(app).len(), 0);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 20, applied_before: 0, active_before: 30 }]);
     }
 }
 
@@ -115,7 +123,7 @@ both! {
         app.drain();
 
         assert_eq!(gone(app), range(0..20));
-        assert_eq!(held(app)[0].0, "approved");
+        assert_eq!(held(app)[0].state, "approved");
     }
 }
 
@@ -127,17 +135,17 @@ both! {
         assert!(app.app.take().unwrap().stop());
         app.config.guard.on = false;
         app.applier.rules = app.config.rules().into();
-        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::ByHand).unwrap());
+        app.app = Some(app::start(&app.config, app.clock.clone(), Workers::Manual).unwrap());
         app.drain();
         assert_eq!(gone(app), range(0..20));
 
-        app.play(&(20..30).map(|n| said(n, "inactive", 15)).collect::<Vec<_>>());
+        app.play(&(20..30).map(|n| update(n, "inactive", 15)).collect::<Vec<_>>());
         assert_eq!(gone(app), range(0..30));
     }
 }
 
 both! {
-    fn whoever_is_held_can_be_approved_once_and_others_not_at_all(app) {
+    fn a_held_person_can_be_approved_once_and_others_cannot(app) {
         tripped(app);
         let refused = |id: i64, users: &[String]| {
             let by = HoldDecision { name: "ada", users, ..HoldDecision::default() };

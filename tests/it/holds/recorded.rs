@@ -6,7 +6,7 @@ use rosterd::{
 };
 use serde_json::{Value, json};
 
-use super::{beginning, decide, gone, held, named, said};
+use super::{beginning, decide, gone, held, named, update};
 use crate::harness::{
     Backend, TestApp, both,
     process::{output, rosterd, stdout},
@@ -14,7 +14,7 @@ use crate::harness::{
 
 fn tripped(app: &TestApp) {
     beginning(app, 20);
-    app.play(&(0..20).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+    app.play(&(0..20).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 }
 
 fn listed(app: &TestApp) -> ListedHold {
@@ -84,7 +84,7 @@ both! {
         assert_eq!((gone(app).len(), decisions(app).len()), (0, 1));
 
         assert_eq!(attempt(app, Verdict::Approve, HoldDecision { users: &user, overrides: true, ..bob }), Ok(1));
-        assert_eq!((gone(app), held(app)[0].0.as_str()), (vec!["u03".to_owned()], "mixed"));
+        assert_eq!((gone(app), held(app)[0].state.as_str()), (vec!["u03".to_owned()], "mixed"));
         assert_eq!(decisions(app)[1], ("approved".to_owned(), "bob".to_owned(), 1, 20, true));
         // What is applied cannot be taken back by a decision.
         let refused = attempt(app, Verdict::Reject, HoldDecision { users: &user, overrides: true, ..bob }).unwrap_err();

@@ -11,7 +11,7 @@ use rosterd::{
 };
 use serde_json::{Value, json};
 
-use super::{beginning, decide, named, said};
+use super::{beginning, decide, named, update};
 use crate::{
     audit::page_of,
     harness::{
@@ -29,7 +29,7 @@ fn review(app: &TestApp) -> Report {
 both! {
     fn people_in_a_hold_are_in_the_view_and_begin_the_review(app) {
         beginning(app, 12);
-        app.play(&(0..12).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..12).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
         app.clock.advance_seconds(60);
         decide(app, 1, Verdict::Reject, &[named(0)]);
 
@@ -58,7 +58,7 @@ both! {
 both! {
     fn an_explanation_and_a_receipt_tell_the_story_of_a_held_loss(app) {
         beginning(app, 12);
-        app.play(&(0..12).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..12).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
         let explained = || explain(app.database(), &app.config.rules(), "org_1", "u03").unwrap().remove(0);
 
         let held = explained().held.unwrap();

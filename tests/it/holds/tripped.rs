@@ -1,4 +1,4 @@
-//! What is held, and what is not.
+//! Changes that are held, and changes that are not.
 
 use rosterd::{
     decide::guard::{Guard, GuardLimits},
@@ -7,7 +7,7 @@ use rosterd::{
 };
 use serde_json::{Value, json};
 
-use super::{beginning, created, deleted, elsewhere, gone, held, named, range, said};
+use super::{HoldSummary, beginning, created, deleted, elsewhere, gone, held, named, range, update};
 use crate::harness::{
     both,
     broker::{at, directory, event, organization, user, with},
@@ -18,12 +18,12 @@ both! {
         beginning(app, 30);
         let epochs = app.brief(USERS, &["id", "access_epoch"]);
 
-        app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..30).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 
         assert_eq!(gone(app), Vec::<String>::new());
         assert_eq!(app.brief(USERS, &["id", "access_epoch"]), epochs);
         assert_eq!(app.brief(USER_ROLES, &["role_slug"]).len(), 30);
-        assert_eq!(held(app), [("open".to_owned(), 30, 0, 30)]);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 30, applied_before: 0, active_before: 30 }]);
         assert_eq!(app.notices(), Vec::<String>::new());
         let ready = app.get("/readyz").json();
         assert_eq!(ready["holds"], json!({"open": 1, "people": 30}));
@@ -33,9 +33,9 @@ both! {
 
 both! {
     fn lesson_21_an_honest_clean_up_below_either_limit_is_not_held(app) {
-        // Nine of nine are too few; ten of fifty are no more than a fifth.
+        // Nine of nine are too few. Ten of fifty are no more than a fifth.
         beginning(app, 50);
-        app.play(&(0..10).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..10).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 
         assert_eq!(gone(app), range(0..10));
         assert_eq!(held(app), []);
@@ -55,10 +55,10 @@ both! {
 
         app.play(&(0..15).map(|n| admin(n, 9, "viewer")).collect::<Vec<_>>());
 
-        // They keep what is privileged, and get what is new.
+        // They keep privileged roles, and get new ones.
         let roles = app.brief(USER_ROLES, &["user_id", "role_slug"]);
         assert!(roles.contains(&"u00 admin".to_owned()) && roles.contains(&"u00 viewer".to_owned()), "{roles:?}");
-        assert_eq!(held(app), [("open".to_owned(), 15, 0, 40)]);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 15, applied_before: 0, active_before: 40 }]);
     }
 }
 
@@ -76,14 +76,14 @@ both! {
         apply("unknown_roles = \"ignore\"\n[roles.member]\n");
 
         assert_eq!(app.brief(USER_ROLES, &["role_slug"]), vec!["admin"; 20]);
-        assert_eq!(held(app), [("open".to_owned(), 20, 0, 20)]);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 20, applied_before: 0, active_before: 20 }]);
     }
 }
 
 both! {
     fn lesson_23_a_rebuild_while_people_are_held_finds_nothing_to_mend(app) {
         beginning(app, 30);
-        app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..30).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 
         app.assert_rebuilds();
         let wanted = rosterd::operator::rebuild::Rebuild { rules: &app.config.rules(), tenant: None, dry_run: false, by: "ada" };
@@ -119,30 +119,30 @@ both! {
     fn lesson_24_newcomers_grants_and_other_directories_are_never_held(app) {
         beginning(app, 30);
         app.play(&[event("d2", "dsync.activated", 0, directory("dir_2", "org_1", 0)), elsewhere(1, "active", 2), elsewhere(2, "active", 2)]);
-        app.play(&(0..30).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..30).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
 
         let renamed = with(user(&named(40), "active", 10), json!({"role": {"slug": "editor"}}));
         app.play(&[created(40), elsewhere(1, "inactive", 10), event("r", "dsync.user.updated", 10, renamed)]);
-        // A profile of somebody who is held is kept up too.
+        // The profile of a held person is updated, too.
         app.play(&[event("p", "dsync.user.updated", 11, with(user("u00", "inactive", 11), json!({"job_title": "Pilot"})))]);
 
         assert_eq!(gone(app), ["v01"]);
         assert!(app.brief(USER_ROLES, &["user_id", "role_slug"]).contains(&"u40 editor".to_owned()));
         assert!(app.brief(USERS, &["id", "status", "job_title"]).contains(&"u00 active Pilot".to_owned()));
-        assert_eq!(held(app)[0].1, 30);
+        assert_eq!(held(app)[0].undecided, 30);
     }
 }
 
 both! {
-    fn lesson_25_what_was_committed_before_it_tripped_is_told_exactly(app) {
+    fn lesson_25_losses_committed_before_the_guard_tripped_are_reported_exactly(app) {
         beginning(app, 40);
         for n in 0..20 {
             app.play(&[deleted(n, 10)]);
         }
 
-        // The first nine are too few; with the tenth a quarter of forty is gone.
+        // The first nine are too few. With the tenth, a quarter of forty has left.
         assert_eq!(gone(app), range(0..9));
-        assert_eq!(held(app), [("open".to_owned(), 11, 9, 40)]);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 11, applied_before: 9, active_before: 40 }]);
         assert_eq!(app.notices(), range(0..9));
     }
 }
@@ -150,15 +150,17 @@ both! {
 both! {
     fn when_the_window_is_calm_again_a_single_removal_goes_on_while_the_hold_waits(app) {
         beginning(app, 30);
-        app.play(&(0..20).map(|n| said(n, "inactive", 9)).collect::<Vec<_>>());
+        app.play(&(0..20).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
         app.clock.advance_seconds(5 * 60);
         app.play(&[deleted(25, 20)]);
-        assert_eq!((gone(app), held(app)[0].1), (vec![], 21));
+        assert!(gone(app).is_empty());
+        assert_eq!(held(app)[0].undecided, 21);
 
         app.clock.advance_seconds(20 * 60);
         app.play(&[deleted(26, 30)]);
 
-        assert_eq!((gone(app), held(app)[0].1), (vec!["u26".to_owned()], 21));
+        assert_eq!(gone(app), ["u26"]);
+        assert_eq!(held(app)[0].undecided, 21);
     }
 }
 
@@ -172,10 +174,11 @@ both! {
         app.play(&[event("gone", "dsync.deleted", 20, directory("dir_1", "org_1", 0))]);
 
         assert_eq!(gone(app).len(), 0);
-        assert_eq!(held(app), [("open".to_owned(), 1_203, 0, 1_203)]);
-        // The directory comes back: nobody is held any more.
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 1_203, applied_before: 0, active_before: 1_203 }]);
+        // The directory is active again: nobody is held any more.
         app.play(&[event("back", "dsync.activated", 30, directory("dir_1", "org_1", 30))]);
-        assert_eq!((gone(app).len(), held(app)), (0, vec![("ended".to_owned(), 0, 0, 1_203)]));
+        assert_eq!(gone(app).len(), 0);
+        assert_eq!(held(app), [HoldSummary { state: "ended".to_owned(), undecided: 0, applied_before: 0, active_before: 1_203 }]);
     }
 }
 
@@ -193,7 +196,7 @@ both! {
         ]);
 
         assert_eq!(gone(app), ["w1"]);
-        assert_eq!(held(app), [("open".to_owned(), 30, 0, 30)]);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 30, applied_before: 0, active_before: 30 }]);
         assert_eq!(app.brief(USERS, &["deprovisioned_at"])[30], at(20));
     }
 }
@@ -204,11 +207,13 @@ both! {
     }) {
         beginning(app, 4);
 
-        app.play(&[said(0, "inactive", 9), said(1, "inactive", 9)]);
-        assert_eq!((gone(app).len(), held(app).len()), (2, 0));
-        app.play(&[said(2, "inactive", 9)]);
+        app.play(&[update(0, "inactive", 9), update(1, "inactive", 9)]);
+        assert_eq!(gone(app).len(), 2);
+        assert_eq!(held(app).len(), 0);
+        app.play(&[update(2, "inactive", 9)]);
 
-        assert_eq!((gone(app).len(), held(app)), (2, vec![("open".to_owned(), 1, 2, 4)]));
+        assert_eq!(gone(app).len(), 2);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 1, applied_before: 2, active_before: 4 }]);
     }
 }
 
@@ -216,13 +221,15 @@ both! {
     fn an_id_that_changes_hands_leaves_the_hold_of_its_former_bearer(app) {
         beginning(app, 20);
         app.play(&(0..12).map(|n| deleted(n, 9)).collect::<Vec<_>>());
-        assert_eq!((gone(app), held(app)), (vec![], vec![("open".to_owned(), 12, 0, 20)]));
+        assert!(gone(app).is_empty());
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 12, applied_before: 0, active_before: 20 }]);
 
-        // The next bearer is without access too: of that nothing is held.
+        // The next bearer has no access either, and nothing of that is held.
         let other = json!({"idp_id": "idp_other", "email": "other@acme.example"});
         app.play(&[event("e1", "dsync.user.updated", 20, with(user("u00", "inactive", 20), other))]);
 
-        assert_eq!((gone(app), held(app)), (vec!["u00".to_owned()], vec![("open".to_owned(), 11, 0, 20)]));
+        assert_eq!(gone(app), ["u00"]);
+        assert_eq!(held(app), [HoldSummary { state: "open".to_owned(), undecided: 11, applied_before: 0, active_before: 20 }]);
         assert_eq!(app.notices(), ["u00"]);
     }
 }

@@ -1,4 +1,4 @@
-//! How many mails there are, how large, and what operators do with them.
+//! The number and size of mails, and the operator's commands for them.
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ both! {
         let shown = notices(&["show", &id]);
         assert!(shown.contains("451") && shown.contains("deprovisioned") && shown.contains("u1"), "{shown}");
         notices(&["retry", &id]);
-        // The verb goes by this machine's clock.
+        // The command uses this machine's clock.
         app.clock.advance_seconds(100 * 365 * 86_400);
         office.send(app);
 
@@ -99,7 +99,7 @@ fn every_kind_is_previewed_in_every_form_without_a_database() {
     assert_eq!(unknown.status.code(), Some(2));
 }
 
-/// `doctor`'s fact about mail.
+/// The finding of `doctor` about mail.
 fn examined(url: &str) -> (String, String) {
     let home = tempfile::tempdir().unwrap();
     let mut command = rosterd();
@@ -116,11 +116,11 @@ fn doctor_says_that_credentials_are_refused_and_repeats_none() {
     let server = SmtpServer::start().unwrap();
     server.next([Behaviour::RefuseCredentials]);
 
-    let (verdict, says) = examined(&server.url_with_password());
+    let (verdict, message) = examined(&server.url_with_password());
 
     assert_eq!(verdict, "fail");
-    assert!(says.contains("refuses the credentials") && says.contains("SMTP_URL"), "{says}");
-    assert!(!says.contains("secret-word") && !says.contains("customer.example"), "{says}");
+    assert!(message.contains("refuses the credentials") && message.contains("SMTP_URL"), "{message}");
+    assert!(!message.contains("secret-word") && !message.contains("customer.example"), "{message}");
     assert_eq!(examined(&server.url_with_password()).0, "warn", "accepted, but mail.fallback names nobody");
 }
 
@@ -128,10 +128,10 @@ fn doctor_says_that_credentials_are_refused_and_repeats_none() {
 fn doctor_says_that_a_certificate_is_not_trusted() {
     let server = SmtpServer::start_self_signed().unwrap();
 
-    let (verdict, says) = examined(&server.url());
+    let (verdict, message) = examined(&server.url());
 
     assert_eq!(verdict, "fail");
-    assert!(says.contains("certificate is not trusted") && says.contains("SMTP_URL"), "{says}");
+    assert!(message.contains("certificate is not trusted") && message.contains("SMTP_URL"), "{message}");
 }
 
 #[test]

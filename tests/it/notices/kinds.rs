@@ -1,4 +1,4 @@
-//! Each kind of news, from what happens to the mail that tells it; and what is no news.
+//! Each kind of news, from the change to the mail; and changes that are no news.
 
 use rosterd::{
     db::DbError,
@@ -44,7 +44,7 @@ fn map(app: &TestApp, document: &str) {
 }
 
 both! {
-    fn a_directory_that_comes_is_told_and_one_that_goes_is_told_with_its_people_in_one_mail(app) {
+    fn a_connected_directory_is_reported_and_a_deleted_one_is_reported_with_its_people_in_one_mail(app) {
         let office = Office::of(app);
         app.play(&[event("d1", "dsync.activated", RECENT, directory("dir_1", "org_1", RECENT)), created("u1"), created("u2")]);
         later(app);
@@ -66,7 +66,7 @@ both! {
 }
 
 both! {
-    fn what_is_read_long_after_it_happened_is_no_news_but_whoever_loses_access_now_is(app) {
+    fn an_event_read_long_after_it_happened_is_no_news_but_a_loss_of_access_is(app) {
         let office = Office::of(app);
         app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)), created("u1")]);
         app.play(&[event("x1", "dsync.deleted", 20, directory("dir_1", "org_1", 0))]);
@@ -79,7 +79,7 @@ both! {
 }
 
 both! {
-    fn a_privileged_role_is_told_when_it_is_granted_and_when_it_is_lost(app) {
+    fn a_privileged_role_is_reported_when_it_is_granted_and_when_it_is_lost(app) {
         let office = Office::of(app);
         beginning(app);
         map(app, GROUPS);
@@ -104,7 +104,7 @@ both! {
 }
 
 both! {
-    fn a_role_that_comes_and_goes_within_the_window_is_not_told(app) {
+    fn a_role_granted_and_lost_within_the_window_is_not_reported(app) {
         let office = Office::of(app);
         beginning(app);
         map(app, GROUPS);
@@ -122,7 +122,7 @@ both! {
 }
 
 both! {
-    fn a_first_sync_says_nothing_of_the_roles_it_brings(app) {
+    fn a_first_sync_causes_no_notices_about_its_roles(app) {
         let office = Office::of(app);
         map(app, GROUPS);
         app.play(&[event("d1", "dsync.activated", RECENT - 600, directory("dir_1", "org_1", RECENT - 600))]);
@@ -168,7 +168,7 @@ both! {
 }
 
 both! {
-    fn another_mapping_is_told_to_the_tenants_it_concerns_with_privileged_roles_by_name(app) {
+    fn another_mapping_is_reported_to_the_affected_tenants_with_privileged_roles_by_name(app) {
         let office = Office::of(app);
         beginning(app);
         let other = with(user("u9", "active", 1), json!({"directory_id": "dir_2", "organization_id": "org_2",
@@ -187,7 +187,7 @@ both! {
 }
 
 both! {
-    fn a_delivery_that_was_set_aside_is_told_to_the_operator_and_one_of_another_tenant_is_not(app) {
+    fn a_dead_letter_is_reported_to_the_operator_but_not_one_of_another_tenant(app) {
         let office = Office::with(app, |config| {
             config.mail.recipients.insert("org_1".to_owned(), vec!["it@acme.example".parse().unwrap()]);
         });
@@ -207,7 +207,7 @@ both! {
 }
 
 both! {
-    fn events_that_another_organization_claims_are_told_to_the_operator_once_a_day_with_the_leavers_among_them(app) {
+    fn refused_claims_are_reported_to_the_operator_once_a_day_with_the_leavers_among_them(app) {
         let office = Office::of(app);
         app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)), created("u1"), created("u2")]);
         let other = |id: &str, kind: &str, state: &str| {
@@ -241,7 +241,7 @@ both! {
 }
 
 both! {
-    fn a_silent_directory_is_told_once_until_it_speaks_again(app) {
+    fn a_silent_directory_is_reported_once_until_its_next_event(app) {
         let office = Office::of(app);
         app.play(&[event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)), created("u1")]);
         let days = |days: i64| {
@@ -253,7 +253,9 @@ both! {
         };
 
         assert_eq!((days(29), days(2), days(40)), (0, 1, 1));
+        assert!(app.get("/metrics").body.contains("rosterd_directories_silent 1\n"));
         app.play(&[event("e5", "dsync.user.updated", 5, user("u1", "active", 5))]);
+        assert!(app.get("/metrics").body.contains("rosterd_directories_silent 0\n"));
         assert_eq!((days(29), days(2)), (1, 2));
 
         assert_eq!(subjects(&office.mails()), ["No updates from a directory: Directory dir_1 (org_1)"; 2]);
@@ -261,7 +263,7 @@ both! {
 }
 
 both! {
-    fn a_hold_is_told_when_it_is_calm_by_itself_and_only_once(app) {
+    fn a_hold_is_reported_when_it_is_calm_in_its_own_mail_and_only_once(app) {
         let office = Office::of(app);
         let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
         app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
@@ -271,7 +273,7 @@ both! {
         app.clock.advance_seconds(30);
         app.drain();
         office.send(app);
-        // One more joins the hold.
+        // One more person joins the hold.
         app.play(&[deleted(&ids[12], 10)]);
         later(app);
         app.drain();
@@ -286,7 +288,7 @@ both! {
 }
 
 both! {
-    fn a_hold_that_is_decided_before_its_mail_leaves_is_not_told(app) {
+    fn a_hold_that_is_decided_before_its_mail_is_sent_is_not_reported(app) {
         let office = Office::of(app);
         let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
         app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
@@ -301,11 +303,11 @@ both! {
 }
 
 both! {
-    fn a_last_holder_who_stays_is_told_once_in_a_mail(app) {
+    fn a_last_holder_who_retains_a_role_is_reported_once(app) {
         let office = Office::of(app);
-        let whom = NoticePerson { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
-        let kept = LastHolder { name: Some("Ada".into()), role: "owner".into(), access: true, ..LastHolder::default() };
-        let notice = Notice::LastHolderKept { whom, kept };
+        let person = NoticePerson { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
+        let retained = LastHolder { name: Some("Ada".into()), role: "owner".into(), access: true, ..LastHolder::default() };
+        let notice = Notice::LastHolderKept { person, retained };
         enqueue(app, &[notice.clone(), notice]);
         later(app);
 
@@ -340,7 +342,7 @@ both! {
 }
 
 both! {
-    fn a_rebuild_tells_nothing(app) {
+    fn a_rebuild_causes_no_notices(app) {
         let office = Office::of(app);
         beginning(app);
         map(app, GROUPS);
@@ -348,14 +350,14 @@ both! {
         app.play(&[event("d2", "dsync.activated", RECENT, directory("dir_2", "org_1", RECENT)), deleted("u2", RECENT)]);
         later(app);
         office.send(app);
-        let told = office.mails().len();
-        assert!(told >= 4, "{told}");
+        let sent = office.mails().len();
+        assert!(sent >= 4, "{sent}");
 
         let rules = app.config.rules();
         rebuild(app.database(), Rebuild { rules: &rules, tenant: None, dry_run: false, by: "ada" }, app.clock.now()).unwrap();
         later(app);
         office.send(app);
 
-        assert_eq!(office.mails().len(), told);
+        assert_eq!(office.mails().len(), sent);
     }
 }

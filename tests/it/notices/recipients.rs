@@ -1,4 +1,4 @@
-//! Who gets the mail, resolved when it leaves.
+//! The recipients of a mail. They are resolved when it is sent.
 
 use diesel::{QueryDsl, RunQueryDsl};
 use rosterd::db::{DbError, schema::mails};
@@ -26,7 +26,7 @@ fn acme(app: &TestApp) -> Office {
 }
 
 both! {
-    fn lesson_40_holders_of_a_role_are_told_and_when_none_is_left_the_fallback_is(app) {
+    fn lesson_40_holders_of_a_role_are_notified_and_without_any_the_fallback_is(app) {
         let office = Office::with(app, |config| config.mail.recipient_roles = vec!["admin".to_owned()]);
         app.play(&[admin("u1", "active", 1), admin("u2", "active", 1), created("u3")]);
 
@@ -65,7 +65,7 @@ both! {
 }
 
 both! {
-    fn whoever_left_in_the_mail_is_not_told_of_it(app) {
+    fn a_leaver_does_not_get_the_mail_about_themselves(app) {
         let office = Office::with(app, |config| {
             let recipients = ["U1@acme.example", "it@acme.example"].map(|address| address.parse().unwrap());
             config.mail.recipients.insert("org_1".to_owned(), recipients.to_vec());
@@ -158,7 +158,7 @@ both! {
 }
 
 both! {
-    fn a_tenant_whose_only_address_the_server_cannot_take_is_told_through_the_fallback(app) {
+    fn a_tenant_whose_only_address_the_server_cannot_use_is_notified_through_the_fallback(app) {
         let office = Office::with(app, |config| config.mail.recipient_roles = vec!["admin".to_owned()]);
         office.smtp.next([Behaviour::AsciiOnly; 9]);
         app.play(&[admin_at("u1", "jörg@x.example"), created("u9")]);
@@ -193,7 +193,7 @@ both! {
 }
 
 both! {
-    fn a_server_that_is_away_is_no_refusal_and_nobody_else_is_told(app) {
+    fn an_absent_server_is_no_refusal_and_no_fallback_is_used(app) {
         let office = acme(app);
         office.smtp.next([Behaviour::TemporaryFail, Behaviour::DropInData]);
         app.play(&[created("u1")]);

@@ -1,4 +1,4 @@
-//! The report of access: who gets it when, and what it says.
+//! The report of access: its recipients, its time, and its contents.
 
 use rosterd::config::{Config, period::Every};
 use serde_json::json;
@@ -16,14 +16,14 @@ use crate::{
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-/// To Monday, 2026-06-01, 06:00, from where the clock stands at first.
+/// Moves the clock to Monday, 2026-06-01, 06:00.
 const TO_SIX: i64 = 6 * HOUR;
 
 fn weekly(config: &mut Config) {
     config.mail.report = Some(Every::Week);
 }
 
-/// What is sent so many seconds later; then all of it that is a report, so far.
+/// Sends after a number of seconds, and returns all reports so far.
 fn after(app: &TestApp, office: &Office, seconds: i64) -> Vec<Received> {
     app.clock.advance_seconds(seconds);
     office.send(app);
@@ -36,7 +36,7 @@ fn is_report(mail: &Received) -> bool {
     mail.header("Subject").is_some_and(|subject| subject.starts_with("Access report"))
 }
 
-/// The attachment of this name, in whichever of its two forms a mail carries it (RFC 2045).
+/// The attachment with this name, in either of the two forms of a mail (RFC 2045).
 fn attached(mail: &Received, file_name: &str) -> String {
     let (_, part) = mail.raw.split_once(&format!("filename=\"{file_name}\"")).unwrap();
     let (head, rest) = part.split_once("\r\n\r\n").unwrap();
@@ -108,7 +108,7 @@ both! {
 }
 
 both! {
-    fn a_week_is_told_once_by_however_many_processes(app) {
+    fn a_week_is_reported_once_by_any_number_of_processes(app) {
         let offices = [Office::with(app, weekly), Office::with(app, weekly)];
         app.play(&[created("u1"), event("c2", "dsync.user.created", 1, with(user("u2", "active", 1), json!({"organization_id": "org_2", "directory_id": "dir_2"})))]);
         let at_once = |seconds| {
@@ -155,7 +155,7 @@ both! {
 }
 
 both! {
-    fn after_missed_periods_one_mail_tells_of_the_newest_that_is_over(app) {
+    fn after_missed_periods_one_mail_reports_the_newest_completed_one(app) {
         app.play(&[created("u1")]);
         after(app, &Office::with(app, weekly), 0);
 
@@ -231,7 +231,7 @@ both! {
 }
 
 both! {
-    fn who_is_switched_off_and_on_again_is_not_told_of_the_time_between(app) {
+    fn a_report_switched_off_and_on_again_omits_the_time_between(app) {
         app.play(&[created("u1")]);
         after(app, &Office::with(app, weekly), 0);
         after(app, &Office::of(app), 8 * DAY);

@@ -1,4 +1,4 @@
-//! From the command line, beside a service that runs.
+//! The commands, beside a running service.
 
 use serde_json::Value;
 
@@ -37,8 +37,8 @@ fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
         let faulty = file("faulty.toml", &MAPPING.replace("[roles.staff]\n", ""));
         let refused = run(&["mapping", "check", &faulty]);
         assert_eq!(refused.status.code(), Some(1));
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(said.contains("faulty.toml:6: staff is not declared (declared: member)"), "{said}");
+        let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(printed.contains("faulty.toml:6: staff is not declared (declared: member)"), "{printed}");
         assert!(run(&["mapping", "check", &mapping]).status.success());
 
         let plan = home.path().join("plan.json").display().to_string();
@@ -62,13 +62,13 @@ fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
         stdout(&run(&[
             "roles", "grant", "--tenant", &tenant, address, "member", "--reason", "on call", "--by", "ada",
         ]));
-        let told = stdout(&run(&["explain", "--tenant", &tenant, address, "--format", "json"]));
-        let told: Value = serde_json::from_str(&told).unwrap();
+        let explained = stdout(&run(&["explain", "--tenant", &tenant, address, "--format", "json"]));
+        let explained: Value = serde_json::from_str(&explained).unwrap();
         let given =
-            told[0]["roles"].as_array().unwrap().iter().find(|role| role["role"] == "member").unwrap();
+            explained[0]["roles"].as_array().unwrap().iter().find(|role| role["role"] == "member").unwrap();
         assert_eq!(given["because"], "by hand: on call");
 
-        // Whoever was asked meanwhile goes on by the new mapping.
+        // The service continues with the new mapping.
         simulate(&served, &["--users", "30", "--events", "300"]);
         eventually("everything applied", || drained(&served));
         let again = run(&["mapping", "plan", &mapping, "--detailed-exitcode"]);

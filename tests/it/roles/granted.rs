@@ -1,4 +1,4 @@
-//! What rules grant and take, whatever happens in the directory.
+//! Grants and losses by rules, for any event of the directory.
 
 use rosterd::{
     db::DbError,
@@ -54,7 +54,7 @@ both! {
         app.play(&[event("e6", "dsync.user.updated", 6, person("u1", "inactive", 6))]);
         assert!(!grants(app).contains(&"u1 admin".to_owned()));
 
-        // Meanwhile the group has become another one.
+        // The group has another name since.
         app.play(&[event("e7", "dsync.group.updated", 7, named("g_docs", "Docs", 7))]);
         app.play(&[event("e8", "dsync.user.updated", 8, person("u1", "active", 8))]);
 
@@ -63,7 +63,7 @@ both! {
 }
 
 both! {
-    fn lesson_29_a_blank_role_takes_nothing_that_was_given_by_hand(app) {
+    fn lesson_29_a_blank_role_ends_no_manual_grant(app) {
         beginning(app);
         apply(app, GROUPS);
         give(app, "u3", "admin").unwrap();
@@ -77,7 +77,7 @@ both! {
 }
 
 both! {
-    fn what_is_given_by_hand_falls_with_access_and_returns_with_it(app) {
+    fn manual_grants_end_with_access_and_return_with_it(app) {
         beginning(app);
         apply(app, GROUPS);
         give(app, "u1", "editor").unwrap();
@@ -94,7 +94,7 @@ both! {
 }
 
 both! {
-    fn what_was_given_by_hand_stays_with_the_person_when_the_kind_of_provider_is_learnt_late(app) {
+    fn a_manual_grant_follows_the_person_when_the_kind_of_provider_is_learnt_late(app) {
         let mentioned = |id: &str, name: &str| event(name, "dsync.user.created", 1, person(id, "active", 1));
         app.play(&[event("o1", "organization.created", 0, organization("org_1", 0)), mentioned("u3", "c3")]);
         apply(app, GROUPS);
@@ -188,7 +188,7 @@ both! {
 }
 
 both! {
-    fn a_newer_snapshot_of_a_group_that_says_the_same_visits_nobody(app) {
+    fn a_newer_equal_snapshot_of_a_group_recomputes_nobody(app) {
         beginning(app);
         apply(app, GROUPS);
         app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
@@ -222,7 +222,7 @@ both! {
         let deleted = event("e8", "dsync.group.deleted", 8, named("g_admins", "Admins", 1));
         let made_again = event("e9", "dsync.group.created", 9, named("g_admins", "Admins", 9));
 
-        // The deletion comes last, while the row of the group stays the same.
+        // The deletion arrives last, and the row of the group does not change.
         app.play(&[made_again]);
         assert!(grants(app).contains(&"u1 admin".to_owned()));
         app.play(&[deleted]);
@@ -236,7 +236,7 @@ both! {
 both! {
     fn numbers_are_compared_as_numbers_and_keep_every_digit(app) {
         beginning(app);
-        // Equal numbers as senders write them, and one that no double-precision number holds.
+        // Equal numbers in the forms that senders write, and one that no double-precision number can represent.
         let body = |id: &str, attributes: &str| {
             event(id, "dsync.user.updated", 20, with(user("u1", "active", 20), json!({"custom_attributes": "PLACE"})))
                 .to_string().replace("\"PLACE\"", attributes)

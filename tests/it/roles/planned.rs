@@ -1,4 +1,4 @@
-//! What is shown before, and what is told after.
+//! Plans before a change, and explanations after it.
 
 use rosterd::operator::{
     explain::explain,
@@ -52,7 +52,7 @@ both! {
         let planned = plan_of(app, "unknown_roles = \"ignore\"");
 
         let warnings: Vec<&str> = planned.warnings.iter().map(String::as_str).collect();
-        assert_eq!(warnings, ["role viewer of the broker's, which 1 users have, is ignored"]);
+        assert_eq!(warnings, ["the broker's role viewer is ignored; 1 users have it"]);
     }
 }
 
@@ -78,7 +78,7 @@ when.role = ["viewer"]
 
         let warnings: Vec<&str> = planned.warnings.iter().map(String::as_str).collect();
         assert_eq!(warnings, [
-            "rule \"hidden\" is hidden: what it grants to its 1 users is decided by other rules",
+            "rule \"hidden\" has no effect: other rules decide the roles of its 1 users",
             "rule \"nobody\" matches nobody",
             "rule \"nobody\": there is no group named \"Nowhere\"",
         ]);
@@ -103,14 +103,14 @@ both! {
 }
 
 both! {
-    fn an_explanation_of_somebody_without_access_tells_why_and_since_when(app) {
+    fn an_explanation_of_a_user_without_access_has_the_reason_and_the_time(app) {
         beginning(app);
         app.play(&[event("e5", "dsync.user.updated", 5, person("u1", "inactive", 5))]);
 
         let explained = explain(app.database(), &app.config.rules(), "org_1", "u1").unwrap();
 
         let why = explained[0].no_access.as_ref().unwrap();
-        assert_eq!((why.because.as_str(), why.event.as_str()), ("the directory says deleted, or not active", "e5"));
+        assert_eq!((why.because.as_str(), why.event.as_str()), ("the directory reports the person as deleted or inactive", "e5"));
         assert!(explain(app.database(), &app.config.rules(), "org_2", "u1").is_err());
     }
 }

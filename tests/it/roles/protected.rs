@@ -1,4 +1,4 @@
-//! Lesson 27: the last holder of a protected role stays, until there is another or an operator says otherwise.
+//! Lesson 27: the last holder of a protected role retains it until there is another holder or an operator releases it.
 
 use rosterd::{
     operator::{explain::explain, manual_roles},
@@ -12,7 +12,7 @@ use crate::harness::{
     broker::{directory, event, user, with},
 };
 
-/// Owners are named by the directory's role field, or by a group.
+/// The directory's role field, or a group, makes somebody an owner.
 const OWNED: &str = r#"
 unknown_roles = "ignore"
 [roles.owner]
@@ -58,14 +58,14 @@ both! {
         app.play(&[is("u2", "owner", "inactive", 6)]);
         assert_eq!(people(app), ["u1 inactive", "u2 active", "u3 active"]);
         assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"])[0], "u2 owner rule owners: role owner");
-        // The same said again is no news.
+        // The same fact again is no news.
         app.play(&[is("u2", "owner", "deleted", 7)]);
         assert_eq!(app.noticed("last_holder_kept"), ["u2"]);
-        let told = crate::harness::dump::everything(app.database());
-        let told = told.lines().find(|line| line.starts_with("outbox.payload") && line.contains("\"role\":\"owner\"")).unwrap();
-        // The delivery with the loss is named: the second newest.
+        let found = crate::harness::dump::everything(app.database());
+        let found = found.lines().find(|line| line.starts_with("outbox.payload") && line.contains("\"role\":\"owner\"")).unwrap();
+        // The notice names the delivery with the loss: the second newest one.
         let delivery = app.inbox().len() - 1;
-        assert!(told.contains(&format!("\"inbox_id\":{delivery}")) && told.contains("\"access\":true"), "{told}");
+        assert!(found.contains(&format!("\"inbox_id\":{delivery}")) && found.contains("\"access\":true"), "{found}");
         app.assert_rebuilds();
 
         app.play(&[is("u3", "owner", "active", 8)]);
@@ -96,7 +96,7 @@ both! {
 }
 
 both! {
-    fn lesson_27_who_stays_is_the_one_whose_loss_is_newest_whatever_came_first(app, |config| config.guard.on = false) {
+    fn lesson_27_the_holder_with_the_newest_loss_retains_the_role_in_any_order_of_arrival(app, |config| config.guard.on = false) {
         let losses = [is("u1", "owner", "inactive", 6), is("u2", "member", "active", 5), is("u3", "owner", "deleted", 7)];
         owned(app);
         app.play(&[is("u3", "owner", "active", 4)]);
@@ -104,7 +104,7 @@ both! {
 
         for (n, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]].into_iter().enumerate() {
             for at_once in [true, false] {
-                // Everybody is owner again, later than whatever was.
+                // Everybody is an owner again, by the newest facts.
                 let later = 100 * (2 * n as i64 + i64::from(!at_once) + 1);
                 app.play(&["u1", "u2", "u3"].map(|id| is(id, "owner", "active", later)));
                 assert_eq!(grants(app), ["u1 owner", "u2 owner", "u3 owner"]);
@@ -152,19 +152,19 @@ both! {
 }
 
 both! {
-    fn a_mapping_that_takes_a_protected_role_from_everybody_leaves_it_to_one_and_its_plan_says_so(app) {
+    fn a_mapping_that_takes_a_protected_role_from_everybody_leaves_it_to_one_as_in_its_plan(app) {
         owned(app);
         let without = OWNED.replace("{ role = \"owner\" }", "{ role = \"boss\" }");
 
         let planned = plan_of(app, &without);
-        let told: Vec<String> = planned.tenants["org_1"].iter().map(|(id, user)| format!("{id} -{:?} keeps {:?}", user.loses, user.keeps)).collect();
-        assert_eq!(told, ["u1 -{\"owner\"} keeps {}", "u2 -{} keeps {\"owner\"}"]);
+        let found: Vec<String> = planned.tenants["org_1"].iter().map(|(id, user)| format!("{id} -{:?} keeps {:?}", user.loses, user.keeps)).collect();
+        assert_eq!(found, ["u1 -{\"owner\"} keeps {}", "u2 -{} keeps {\"owner\"}"]);
         apply(app, &without);
 
         assert_eq!(grants(app), ["u2 owner", "u3 member"]);
         assert!(plan_of(app, &without).is_empty());
         app.assert_rebuilds();
-        // Protected no more, it is nobody's.
+        // A role that is not protected any more has no holder records.
         apply(app, &without.replace("protected = true", ""));
         assert_eq!(grants(app), ["u3 member"]);
     }
@@ -179,7 +179,7 @@ both! {
         assert_eq!(release().unwrap(), ["u2"]);
 
         assert_eq!(people(app), ["u1 inactive", "u2 inactive", "u3 active"]);
-        assert!(release().unwrap_err().to_string().starts_with("nobody of org_1 keeps owner"));
+        assert!(release().unwrap_err().to_string().starts_with("nobody in org_1 retains owner"));
         app.play(&[is("u1", "owner", "active", 7)]);
         app.play(&[is("u1", "owner", "inactive", 8)]);
         assert_eq!(people(app), ["u1 active", "u2 inactive", "u3 active"]);
@@ -199,7 +199,7 @@ both! {
 }
 
 both! {
-    fn whoever_was_never_shown_as_holder_is_not_brought_in_by_a_late_word(app) {
+    fn a_late_fact_makes_nobody_a_holder_who_never_held_the_role(app) {
         beginning(app);
         apply(app, OWNED);
 
@@ -212,7 +212,7 @@ both! {
 }
 
 both! {
-    fn an_explanation_tells_that_a_role_is_kept_and_since_when_nothing_grants_it(app) {
+    fn an_explanation_of_a_retained_role_has_the_time_since_which_nothing_grants_it(app) {
         owned(app);
         app.play(&[is("u1", "owner", "inactive", 5), is("u2", "member", "active", 6)]);
 

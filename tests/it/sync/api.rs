@@ -52,7 +52,7 @@ impl TestApi {
         Client::new(&self.settings(), || false).unwrap()
     }
 
-    /// These happen, and no webhook tells of them.
+    /// Events without a webhook.
     pub fn emit(&self, events: &[Value]) {
         for event in events {
             self.broker(|broker| broker.emit_body(event.clone()));

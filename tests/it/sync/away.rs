@@ -1,4 +1,4 @@
-//! Whether webhooks arrive, as the events of the API show it.
+//! Whether webhooks arrive, as the API's events show it.
 
 use rosterd::{
     db::DbError,
@@ -18,7 +18,7 @@ fn settled(app: &TestApp, last: Option<Timestamp>, seconds: i64) -> missed::Sett
 }
 
 both! {
-    fn webhooks_that_stop_are_told_of_once_and_again_when_they_are_back(app) {
+    fn absent_webhooks_are_reported_once_and_once_when_they_return(app) {
         let api = TestApi::start();
         let world = world(2);
         app.play(&world[..1]);
@@ -27,7 +27,7 @@ both! {
         let last = Some(now.plus_seconds(-3_600));
         poll(app.database(), &api.client(), now).unwrap();
 
-        // They may still come.
+        // They may still arrive.
         assert_eq!(settled(app, last, 599), missed::Settled::default());
         let away = settled(app, last, 601);
         assert_eq!((away.missed, away.went_away), (6, last));

@@ -1,4 +1,4 @@
-//! The first import: quiet about the past, and going on where it was interrupted.
+//! The first import: it causes no notices of past changes, and continues after an interruption.
 
 use std::sync::{
     Arc,
@@ -24,7 +24,7 @@ use crate::harness::{
     broker::{directory, event, organization, user, with},
 };
 
-/// Seconds to the day before the service's clock.
+/// Seconds until the day before the service's clock.
 const YESTERDAY: i64 = 13_046_400 - 86_400;
 
 pub fn world(directories: i64, people: i64) -> Vec<Value> {
@@ -75,13 +75,13 @@ pub fn imported_as(app: &TestApp, client: &Client, which: Which) -> Result<Vec<R
 }
 
 both! {
-    fn a_backfill_that_was_interrupted_goes_on_and_tells_nobody_of_the_past(app) {
+    fn an_interrupted_backfill_continues_and_causes_no_notices_of_past_changes(app) {
         let api = TestApi::start();
         let world = world(9, 130);
         api.emit(&world);
         api.broker(|broker| broker.tick(1_000));
         let begun = backfill::begin(app.database(), app.clock.now()).unwrap();
-        // It is stopped in the middle.
+        // The import is interrupted.
         let left = Arc::new(AtomicU64::new(28));
         let (counted, stopped) = (left.clone(), Arc::new(AtomicBool::new(false)));
         let stop = stopped.clone();
@@ -112,7 +112,7 @@ both! {
 }
 
 both! {
-    fn a_directory_that_reconcile_brings_in_later_is_told_of(app) {
+    fn a_directory_that_reconcile_finds_later_is_reported(app) {
         let api = TestApi::start();
         api.emit(&world(1, 1));
         imported(app, &api.client(), None).unwrap();

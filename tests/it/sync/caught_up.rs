@@ -1,4 +1,4 @@
-//! Events that no webhook brought.
+//! Events that no webhook delivered.
 
 use rosterd::{
     db::DbError,
@@ -14,7 +14,7 @@ use crate::harness::{
     broker::{directory, event, user},
 };
 
-/// A directory and so many people, an event each minute.
+/// A directory with a number of people, one event each minute.
 fn life(people: i64) -> Vec<Value> {
     let mut events = vec![event("event_0", "dsync.activated", 0, directory("dir_1", "org_1", 0))];
     events.extend((1..=people).map(|n| {
@@ -47,12 +47,12 @@ fn dead(app: &TestApp) -> i64 {
     app.database().read::<_, DbError>(|conn| Ok(dead_letters::open(conn)?)).unwrap().0
 }
 
-fn kept(app: &TestApp) -> usize {
+fn stored(app: &TestApp) -> usize {
     app.database().read::<_, DbError>(|conn| Ok(listing::list(conn, None, 10_000)?)).unwrap().len()
 }
 
 both! {
-    /// Lesson 14: a webhook is stored and moves no cursor, so nothing before it is skipped.
+    /// Lesson 14: a webhook is stored and moves no cursor, so no earlier event is skipped.
     fn lesson_14_a_webhook_never_moves_the_cursor_past_a_lost_event(app) {
         let api = TestApi::start();
         let mut life = life(3);
@@ -63,7 +63,7 @@ both! {
         life.push(event("event_0004", "dsync.user.deleted", 240, user("u1", "active", 240)));
         life.push(event("event_0005", "dsync.user.created", 300, user("u5", "active", 300)));
         api.emit(&life[4..]);
-        // The removal is lost on its way, the event after it arrives.
+        // The removal is lost on the way, and the next event arrives.
         app.play(&life[5..]);
         assert_eq!(cursor(app), before);
 
@@ -89,8 +89,8 @@ both! {
         app.drain();
         let again = caught_up(app, &api);
 
-        assert_eq!((people(app), kept(app), again.new), (250, 251, 0));
-        // Only what may have been held back is read again.
+        assert_eq!((people(app), stored(app), again.new), (250, 251, 0));
+        // Only events that may have been late are read again.
         assert!(again.read < 5, "{again:?}");
     }
 }
@@ -123,7 +123,7 @@ both! {
         assert!(cursor(app).event.is_some());
         api.emit(&life[10..]);
         api.broker(|broker| broker.faults.cursors_expire = true);
-        // Paging needs cursors, too: what fits one page is read.
+        // Paging needs cursors, too. A single page is read completely.
         let polled = caught_up(app, &api);
 
         assert!(polled.expired);
@@ -132,7 +132,7 @@ both! {
 }
 
 both! {
-    /// The emulator does so; nothing is skipped, and it is noticed.
+    /// The emulator does this. Nothing is skipped, and the order is reported.
     fn an_api_that_gives_the_newest_first_is_read_to_the_end_and_gets_no_cursor(app) {
         let api = TestApi::start();
         let life = life(230);
@@ -141,7 +141,7 @@ both! {
         api.emit(&life[..2]);
         assert!(!caught_up(app, &api).expired);
         api.emit(&life[2..]);
-        // Nobody asked for it.
+        // An event of a type that is not requested.
         api.emit(&[event("other", "connection.activated", 9_000, json!({"object": "connection", "id": "conn_1"}))]);
 
         let polled = caught_up(app, &api);
@@ -149,7 +149,7 @@ both! {
         assert!(polled.out_of_order);
         assert_eq!((people(app), cursor(app).event), (230, None));
         assert_eq!(dead(app), 0);
-        // What comes later is not skipped either.
+        // Later events are not skipped either.
         let mut later = life.clone();
         later.push(event("event_0231", "dsync.user.created", 231 * 60, user("u231", "active", 231 * 60)));
         api.emit(&later[231..]);

@@ -20,11 +20,11 @@ use crate::harness::{
     broker::{event, group, membership, user},
 };
 
-/// Of a comparison of one page each: the clock, directories, organizations, groups; then people, then members.
+/// The requests of a comparison with lists of one page: the clock, directories, organizations, groups, people, members.
 const BEFORE_PEOPLE: u64 = 4;
 const BEFORE_MEMBERS: u64 = 5;
 
-/// Compares, and lets `change` happen after so many requests.
+/// Compares, and calls `change` after a number of requests.
 fn reconcile_during(
     app: &TestApp,
     api: &TestApi,
@@ -34,7 +34,7 @@ fn reconcile_during(
     let (broker, done) = (api.api.broker.clone(), Arc::new(AtomicBool::new(false)));
     let before = broker.lock().requests;
     let happened = done.clone();
-    // Asked before each request.
+    // Called before each request.
     let asked = move || {
         let mut broker = broker.lock();
         if broker.requests == before + after && !happened.swap(true, Ordering::SeqCst) {
@@ -48,12 +48,12 @@ fn reconcile_during(
 }
 
 both! {
-    fn somebody_who_is_created_during_the_list_stays(app) {
+    fn a_user_created_during_the_list_is_not_removed(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         let created = event("c9", "dsync.user.created", 1_100, user("u9", "active", 1_100));
         let added = event("m9", "dsync.group.user_added", 1_100, membership(user("u9", "active", 1_100), group("g1", 2)));
-        // The webhooks are faster than the lists: of these only the members show u9.
+        // The webhooks are faster than the lists. Only the members contain u9.
         app.play(&[created.clone(), added.clone()]);
 
         let reports = reconcile_during(app, &api, BEFORE_MEMBERS, move |broker| {
@@ -68,7 +68,7 @@ both! {
 }
 
 both! {
-    fn somebody_who_is_created_during_the_list_and_of_whom_no_webhook_tells_is_brought_by_the_members(app) {
+    fn a_user_created_during_the_list_without_a_webhook_is_found_among_the_members(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
 
@@ -103,7 +103,7 @@ both! {
         assert!(reports[0].complete, "{reports:?}");
         assert_eq!((app.rows(GROUP_MEMBERS).len(), statuses(app).len()), (0, 3));
         assert!(statuses(app).iter().all(|row| row.ends_with(" active")));
-        // The events of it arrive later, and one that was said after them.
+        // Its events arrive later, and one from after them.
         app.play(&removed);
         assert_eq!(app.rows(GROUP_MEMBERS).len(), 0);
         app.play(&[event("a", "dsync.group.user_added", 1_200, membership(user("u1", "active", 11), group("g1", 2)))]);
@@ -112,12 +112,13 @@ both! {
 }
 
 both! {
-    /// A page that begins at a position and not after an object: after the deletion no page has the person who came first on the second.
+    /// A page that begins at a position and not after an object: after the deletion no page contains the first person
+    /// of the second page.
     fn a_page_that_is_shifted_by_a_deletion_removes_nobody_who_is_there(app) {
         let api = TestApi::start();
         both_know(app, &api, 150);
         api.broker(|broker| broker.faults.pages_shift = true);
-        // In the order of their ids, as the pages have them.
+        // In the order of their ids, as in the pages.
         let mut ids: Vec<String> = (1..=150).map(|n| format!("u{n}")).collect();
         ids.sort();
         let (first, shifted) = (ids[0].clone(), ids[100].clone());

@@ -1,4 +1,4 @@
-//! The verbs, as an operator runs them, and `serve` with an API key.
+//! The commands as an operator runs them, and `serve` with an API key.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Lists at random moments, cut, repeated, among webhooks that are lost, late, repeated and in any order: at the end the tables
-//! are what the broker says, and nothing that arrives later but was said before changes them.
+//! Lists at random moments, interrupted or repeated, among webhooks that are lost, late, repeated and in any order. At
+//! the end the tables are equal to the broker's state, and no later arrival of an older event changes them.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use rosterd::{
 use super::{api::TestApi, reconciled::reconcile};
 use crate::harness::{Backend, TestApp};
 
-/// Who has access, to which groups they belong, and their roles.
+/// The people with access, their groups and their roles.
 fn shown(app: &TestApp) -> [BTreeSet<String>; 4] {
     let users = app.brief(USERS, &["status", "tenant_id", "id", "email", "updated_at"]);
     [
@@ -81,8 +81,8 @@ fn history(backend: Backend, seed: u64) {
     reconcile(&app, &api);
     assert_eq!(shown(&app), expected, "seed {seed}: after the last comparison");
 
-    // Some of what was late arrives, in any order, and the rest never does: nobody is hurt, and the next comparison takes back what
-    // no list had to contradict.
+    // Some of the late events arrive, in any order, and the others never do. Nobody loses access by that, and the next
+    // comparison corrects what no list had to contradict.
     let mut some: Vec<&Event> = events.iter().filter(|_| dice.random_ratio(1, 3)).collect();
     some.shuffle(&mut dice);
     some.iter().for_each(|event| deliver(&app, event));

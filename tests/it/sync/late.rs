@@ -12,13 +12,13 @@ use crate::harness::{
     broker::{event, group, membership, user, with},
 };
 
-/// Of somebody who was there before the list, and was deleted before it.
+/// Events about a person who was created and deleted before the list.
 fn deletion(id: &str) -> Value {
     event(&format!("x_{id}"), "dsync.user.deleted", 500, user(id, "active", 20))
 }
 
 both! {
-    fn lesson_9_a_late_deletion_of_somebody_whom_no_list_has_creates_no_account_and_is_told_to_nobody(app) {
+    fn lesson_9_a_late_deletion_of_an_unlisted_user_creates_no_account_and_is_not_reported(app) {
         let api = TestApi::start();
         api.emit(&world(2));
         api.broker(|broker| broker.tick(1_000));
@@ -28,7 +28,7 @@ both! {
 
         assert_eq!(statuses(app), ["u1 active", "u2 active"]);
         assert!(app.notices().is_empty(), "{:?}", app.notices());
-        // Nor does an older word about the same person, however late.
+        // An older fact about the same person changes nothing either, however late it is.
         app.play(&[event("c_u9", "dsync.user.created", 20, user("u9", "active", 20))]);
         assert!(!statuses(app).contains(&"u9 active".to_owned()), "{:?}", statuses(app));
         api.broker(|broker| broker.tick(60));
@@ -37,14 +37,14 @@ both! {
 }
 
 both! {
-    /// The deletion and the return were both missed, the list has the person; then the deletion arrives.
+    /// The deletion and the return were both missed, and the list has the person. Then the deletion arrives.
     fn a_late_deletion_does_not_hurt_who_came_back_before_the_list(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         api.broker(|broker| {
             for id in ["u1", "u9"] {
                 broker.happen("dsync.user.deleted", user(id, "active", 20));
-                // One is known from before, the other is not.
+                // One of them is known from before, the other one is not.
                 broker.happen("dsync.user.created", user(id, "active", 600));
             }
         });
@@ -58,9 +58,9 @@ both! {
 }
 
 both! {
-    /// The list said what the tables said, so nothing of it is in the inbox. What was said before it and contradicts it is applied, and
-    /// the next comparison takes it back (docs/sync.md).
-    fn a_late_word_that_no_list_had_to_contradict_is_taken_back_by_the_next_comparison(app) {
+    /// The list was equal to the tables, so the inbox contains nothing of it. A contradicting fact from before the list
+    /// is applied, and the next comparison corrects it (docs/sync.md).
+    fn a_late_fact_that_no_list_has_contradicted_is_corrected_by_the_next_comparison(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         assert_eq!(brief(&reconcile(app, &api)), [""; 0]);
@@ -80,7 +80,7 @@ both! {
 }
 
 both! {
-    /// The broker's `Date` has seconds, its objects have fractions, and no number is taken for another unit.
+    /// The broker's `Date` has seconds and its objects have fractions. No number is read in the wrong unit.
     fn lesson_20_times_of_lists_are_read_in_their_own_unit(app) {
         let api = TestApi::start();
         api.emit(&world(1));

@@ -15,7 +15,8 @@ fn a_comparison_makes_no_more_requests_than_pages_and_three() {
     let (app, api) = (TestApp::start(Backend::Sqlite, |_| {}), TestApi::start());
     api.emit(&world(230));
     reconcile(&app, &api);
-    // Pages of directories, organizations, groups; three of people, three of members; the clock first, the directory again.
+    // Pages of directories, organizations and groups; three of people, three of members; the clock first, the directory
+    // again at the end.
     assert_eq!(api.broker(|broker| broker.requests), 1 + 1 + 1 + 3 + 3 + 2);
 }
 
@@ -29,7 +30,7 @@ fn with_the_limit_of_the_broker_a_comparison_takes_no_longer_than_the_limit_asks
     let begun = Instant::now();
     reconcile_by(&app, &Client::new(&settings, || false).unwrap(), false).unwrap();
 
-    // Five pages of people and five of members: nine pauses of a quarter of a second, and a little for the rest.
+    // Five pages of people and five of members: nine pauses of a quarter of a second, and some time for the rest.
     let bound = 9.0 / 4.0;
     let took = begun.elapsed().as_secs_f64();
     assert!(took >= bound && took <= bound * 1.1 + 1.5, "{took} s");

@@ -15,10 +15,18 @@ use crate::{
 };
 use serde_json::json;
 
-/// How many directories are late and over now.
-fn looked(app: &TestApp) -> (usize, usize) {
+/// The numbers of directories whose state has changed since the last look.
+#[derive(Debug, PartialEq, Eq)]
+struct Changed {
+    late: usize,
+    compared_again: usize,
+}
+
+const UNCHANGED: Changed = Changed { late: 0, compared_again: 0 };
+
+fn looked(app: &TestApp) -> Changed {
     let changes = not_compared::look(app.database(), 48, app.clock.now()).unwrap();
-    (changes.late.len(), changes.over.len())
+    Changed { late: changes.late.len(), compared_again: changes.over.len() }
 }
 
 /// Automatic comparisons begin.
@@ -27,19 +35,21 @@ fn begin(app: &TestApp) {
 }
 
 both! {
-    fn a_directory_that_was_not_compared_for_long_is_told_of_once_and_once_when_it_is_over(app) {
+    fn a_directory_that_was_not_compared_for_long_is_reported_once_and_once_when_it_is_compared_again(app) {
         let (api, office) = (TestApi::start(), Office::of(app));
         both_know(app, &api, 2);
         begin(app);
         reconcile(app, &api);
-        assert_eq!(looked(app), (0, 0));
+        assert_eq!(looked(app), UNCHANGED);
         // It is not active any more: no comparison is complete.
         api.broker(|broker| broker.happen("dsync.activated", with(directory("dir_1", "org_1", 1), json!({"state": "invalid_credentials"}))));
         app.clock.advance_seconds(47 * 3_600);
-        assert_eq!((reconcile(app, &api)[0].complete, looked(app)), (false, (0, 0)));
+        assert!(!reconcile(app, &api)[0].complete);
+        assert_eq!(looked(app), UNCHANGED);
         app.clock.advance_seconds(2 * 3_600);
 
-        assert_eq!((looked(app), looked(app)), ((1, 0), (0, 0)));
+        assert_eq!(looked(app), Changed { late: 1, compared_again: 0 });
+        assert_eq!(looked(app), UNCHANGED);
         office.send(app);
         app.clock.advance_seconds(61);
         office.send(app);
@@ -48,7 +58,8 @@ both! {
             broker.tick(60);
         });
         assert!(reconcile(app, &api)[0].complete);
-        assert_eq!((looked(app), looked(app)), ((0, 1), (0, 0)));
+        assert_eq!(looked(app), Changed { late: 0, compared_again: 1 });
+        assert_eq!(looked(app), UNCHANGED);
         app.clock.advance_seconds(61);
         office.send(app);
 
@@ -64,14 +75,14 @@ both! {
     fn a_directory_that_was_never_compared_counts_from_the_first_start_and_a_deleted_one_does_not_count(app) {
         let api = TestApi::start();
         both_know(app, &api, 1);
-        assert_eq!(looked(app), (0, 0), "there are no automatic comparisons");
+        assert_eq!(looked(app), UNCHANGED, "there are no automatic comparisons");
         begin(app);
         app.clock.advance_seconds(49 * 3_600);
-        assert_eq!(looked(app), (1, 0));
+        assert_eq!(looked(app), Changed { late: 1, compared_again: 0 });
 
         app.play(&[event("gone", "dsync.deleted", 2_000, directory("dir_1", "org_1", 1))]);
 
-        assert_eq!(looked(app), (0, 0));
+        assert_eq!(looked(app), UNCHANGED);
         assert_eq!(app.noticed("not_compared").len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Tables compared with the broker's lists, and healed.
+//! Tables are compared with the broker's lists, and repaired.
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use rosterd::{
@@ -67,7 +67,7 @@ pub fn statuses(app: &TestApp) -> Vec<String> {
     app.brief(USERS, &["id", "status"])
 }
 
-/// An organization with one directory: so many people, all of them in one group.
+/// An organization with one directory, and a number of people in one group.
 pub fn world(people: i64) -> Vec<Value> {
     let mut events = vec![
         event("o", "organization.created", 0, organization("org_1", 0)),
@@ -112,7 +112,7 @@ both! {
 }
 
 both! {
-    fn what_events_said_is_what_lists_say(app) {
+    fn events_and_lists_give_equal_facts(app) {
         let api = TestApi::start();
         both_know(app, &api, 120);
         assert_eq!(brief(&reconcile(app, &api)), [""; 0]);
@@ -135,7 +135,7 @@ both! {
         let found = reports[0].differences.iter().find(|found| found.kind == "user").unwrap();
         assert_eq!((found.done, found.broker.as_str()), (Done::Healed, "absent"));
         assert!(found.cause.contains("missed"), "{}", found.cause);
-        // The event comes after all: it is older than the list.
+        // The event arrives after all. It is older than the list.
         app.deliver(&event("x", "dsync.user.deleted", 100, user("u2", "active", 100)));
         app.drain();
         api.broker(|broker| broker.tick(60));
@@ -144,27 +144,27 @@ both! {
 }
 
 both! {
-    fn a_leaver_found_by_comparison_is_told_of_as_such(app) {
+    fn a_leaver_found_by_comparison_is_reported_as_such(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         api.broker(|broker| broker.happen("dsync.user.updated", user("u2", "inactive", 100)));
         reconcile(app, &api);
 
-        let told: Vec<(String, String)> = app
+        let notified: Vec<(String, String)> = app
             .database()
             .read::<_, DbError>(|conn| {
                 Ok(outbox::table.select((outbox::user_id, outbox::payload)).filter(outbox::kind.eq("deprovisioned")).load(conn)?)
             })
             .unwrap();
 
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].1.contains(r#""found":true"#), "{told:?}");
-        assert_eq!(told[0].0, "u2");
+        assert_eq!(notified.len(), 1, "{notified:?}");
+        assert!(notified[0].1.contains(r#""found":true"#), "{notified:?}");
+        assert_eq!(notified[0].0, "u2");
     }
 }
 
 both! {
-    /// A role changes without a word: nothing moves `updated_at`.
+    /// A role changes without an event: `updated_at` is the same.
     fn a_role_that_changed_without_updated_at_is_taken_from_the_list(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
@@ -175,7 +175,7 @@ both! {
         assert_eq!(brief(&reports), ["user u1 healed"]);
         assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug"]), ["u1 admin", "u2 member"]);
 
-        // What an event says after the list wins, also with the same updated_at.
+        // An event from after the list wins, even with the same updated_at.
         app.deliver(&event("late", "dsync.user.updated", 2_000, user("u1", "active", 11)));
         app.drain();
         assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug"]), ["u1 member", "u2 member"]);
@@ -183,7 +183,7 @@ both! {
 }
 
 both! {
-    /// Found by the histories: whoever was seen as inactive kept the group.
+    /// Found by the histories: a person who was seen as inactive remained in the group.
     fn a_return_and_the_end_of_a_membership_that_were_both_missed_are_both_found(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
@@ -211,7 +211,7 @@ both! {
 
         assert_eq!(brief(&reconcile(app, &api)), [""; 0]);
 
-        // The same id comes back: not in the old groups.
+        // The same id returns without the old groups.
         app.play(&[event("r", "dsync.user.created", 2_000, user("u1", "active", 2_000))]);
         assert_eq!((statuses(app).len(), app.brief(GROUP_MEMBERS, &["user_id"])), (2, vec!["u2".to_owned()]));
     }
@@ -223,7 +223,7 @@ both! {
         both_know(app, &api, 2);
         let away = user("u1", "inactive", 100);
         app.play(&[event("i", "dsync.user.updated", 100, away.clone())]);
-        // The list of members leaves out who has no access.
+        // The list of members omits people without access.
         api.broker(|broker| {
             broker.happen("dsync.group.user_removed", membership(away.clone(), group("g1", 2)));
             broker.happen("dsync.user.updated", away);
@@ -251,7 +251,7 @@ both! {
 }
 
 both! {
-    fn what_was_said_after_the_list_began_is_no_difference(app) {
+    fn a_fact_newer_than_the_list_is_no_difference(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
         // The webhooks are faster than the lists.
@@ -269,7 +269,7 @@ both! {
     fn a_deletion_that_the_broker_takes_back_is_taken_back(app) {
         let api = TestApi::start();
         both_know(app, &api, 2);
-        // Deleted, says an event; but a list of later has the person, unchanged.
+        // An event reports a deletion, but a later list has the person, unchanged.
         app.play(&[event("x", "dsync.user.deleted", 500, user("u1", "active", 11))]);
         assert_eq!(statuses(app), ["u1 inactive", "u2 active"]);
 
@@ -391,7 +391,7 @@ both! {
 }
 
 both! {
-    /// Lesson 23: the first few of many are not applied before the guard sees all of them.
+    /// Lesson 23: the first losses of many are not applied before the guard has seen all of them.
     fn lesson_23_the_guard_weighs_all_removals_of_a_directory_as_one(app, |config| {
         config.apply.batch_deliveries = 3;
     }) {
@@ -481,7 +481,7 @@ both! {
 }
 
 both! {
-    /// This machine's clock says June, the broker's says January: only the broker's counts.
+    /// This machine's clock is in June, the broker's clock is in January. Only the broker's clock counts.
     fn a_clock_that_is_wrong_makes_no_difference(app) {
         let api = TestApi::start();
         both_know(app, &api, 1);

@@ -1,4 +1,4 @@
-//! Automatic comparisons: each directory at its own turn, by one process.
+//! Automatic comparisons: each directory at its own time, by one process.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ both! {
         assert!(begun(app, now).is_some());
         // Another process looks as well.
         assert_eq!(begun(app, now.plus_seconds(60)), None);
-        // The process crashes, starts again and finds what is left.
+        // The process crashes, starts again, and continues the run.
         let again = runs::begin(app.database(), now.plus_seconds(90), 6 * HOUR, true).unwrap();
         let reports = imported_as(app, &api.client(), Which::Due(again.unwrap())).unwrap();
         runs::end(app.database(), now.plus_seconds(95)).unwrap();

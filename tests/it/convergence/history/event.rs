@@ -1,4 +1,4 @@
-//! One event, in small numbers.
+//! One event as small numbers.
 
 mod body;
 
@@ -9,7 +9,7 @@ use super::shape::Shape;
 /// Two directories for each of the first two tenants, one for the third.
 const DIRECTORIES: u8 = 5;
 
-/// All that happens happens within so many.
+/// The length of a history.
 const SECONDS: i8 = 9;
 
 #[derive(Clone, Copy, Debug)]
@@ -53,23 +53,23 @@ impl Kind {
 enum Claim {
     Own,
     Nobody,
-    /// So many tenants further.
+    /// The tenant that the event names, counted from the directory's own.
     Other(u8),
 }
 
 /// The newest or an older snapshot of a user or a group.
 #[derive(Clone, Debug)]
 struct Snapshot {
-    /// Which of those that began in a directory.
+    /// The user or group, among those that began in a directory.
     number: u8,
-    /// So many directories further the entity began, or in the first: it moved here, or its id is somebody else's too.
+    /// The directory where the entity began, counted from this one. It moved from there, or its id is used twice.
     moved: Option<u8>,
     /// Seconds by which the snapshot is older than its event; `-1` is younger.
     lag: i8,
     state: Option<&'static str>,
     role: Option<&'static str>,
     roles: Option<Vec<&'static str>>,
-    /// What else there is to be said, in which two snapshots may differ.
+    /// Another value in which two snapshots may differ.
     look: u8,
 }
 
@@ -78,16 +78,16 @@ pub struct Event {
     kind: Kind,
     directory: u8,
     claim: Claim,
-    /// Missing in old deliveries.
+    /// Absent in old deliveries.
     sent: Option<u8>,
     second: u8,
-    /// Leads the id, so that ids order events otherwise than their places do.
+    /// The first part of the id, so that ids and places have different orders.
     rank: u8,
     user: Snapshot,
     group: Snapshot,
-    /// After so many others it is delivered again.
+    /// The number of events after which it is delivered again.
     pub again: Option<u8>,
-    /// More is delivered before anything is applied.
+    /// More events are delivered before anything is applied.
     pub more: bool,
 }
 
@@ -107,7 +107,7 @@ fn snapshot(shape: Shape) -> impl Strategy<Value = Snapshot> {
         here => Just(Some(0)), next => Just(Some(1)), anywhere => (0..DIRECTORIES).prop_map(Some), first => Just(None),
     ];
     let lag = prop_oneof![young => Just(0), older => 1..6_i8, oldest => Just(SECONDS), 1 => Just(-1)];
-    // Most of the time the same is said again, with another version.
+    // Usually the same content is sent again with another version.
     let look = prop_oneof![4 * sameness => Just(0), 3 => 1..4_u8];
     (0..people, moved, lag, state, role, roles, look).prop_map(
         |(number, moved, lag, state, role, roles, look)| Snapshot {

@@ -1,27 +1,27 @@
-//! What a history is mostly about. Some ends need several rare things to meet in one place, which chance alone hardly
-//! ever brings about; each shape makes one such meeting frequent, and says nothing about how it must end.
+//! The emphasis of a history. Some ends need several rare things in one place, which chance hardly produces. Each shape
+//! makes one such combination frequent, and does not decide how it must end.
 
-/// How likely things are, in comparison with each other where nothing else is said.
+/// Probabilities, relative to each other unless stated otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Fewer events than these.
+    /// The upper bound of the number of events.
     pub length: usize,
-    /// That all is one tenant.
+    /// The weight of a single tenant.
     pub single: f64,
-    /// That more is delivered with an event before anything is applied.
+    /// The weight of further deliveries before anything is applied.
     pub together: f64,
-    /// That an event names the organization that it should, none, another.
+    /// Weights of the right organization in an event, none, and another one.
     pub claims: [u32; 3],
-    /// That it is of the first directory, the second, any other.
+    /// Weights of the first directory, the second, and any other.
     pub directories: [u32; 3],
-    /// That those it speaks of began there, in the directory after it, in any, in the first.
+    /// Weights of the directory where the entities began: this one, the next one, any, the first.
     pub began: [u32; 4],
-    /// That their snapshot is as young as the event, somewhat older, as old as everything.
+    /// Weights of a snapshot that is as young as the event, somewhat older, or as old as everything.
     pub lags: [u32; 3],
-    /// How many began in each directory.
+    /// The number of entities that begin in each directory.
     pub people: u8,
-    /// So many times as likely as ordinarily: that somebody or a group is removed; that a directory is described; that
-    /// an organization is deleted; that nothing is special about anybody.
+    /// Factors for these events: a user or group is removed; a directory is described; an organization is deleted; a
+    /// user has no special attribute.
     pub removals: u32,
     pub descriptions: u32,
     pub dissolutions: u32,
@@ -33,7 +33,7 @@ pub const ORDINARY: Shape = Shape {
     single: 0.1,
     together: 0.7,
     claims: [24, 2, 2],
-    // Most of the time all happens in one place, so that much is said of the same people.
+    // Usually everything happens in one place, so that many events are about the same people.
     directories: [5, 3, 2],
     began: [24, 4, 2, 1],
     lags: [6, 3, 1],
@@ -44,11 +44,11 @@ pub const ORDINARY: Shape = Shape {
     sameness: 1,
 };
 
-/// Hardly any event names an organization: late is it known whose a directory is, and what became of its owner.
+/// Hardly any event names an organization: the owner of a directory, and its end, become known late.
 pub const SILENT: Shape = Shape { length: 40, single: 0.8, claims: [4, 24, 1], dissolutions: 12, ..ORDINARY };
 
-/// Two organizations claim a directory as often, and most of what they say is that somebody is gone: what was shown
-/// turns out to be somebody else's, and nothing of it is left.
+/// Two organizations claim a directory equally often, and most events are removals. So a row turns out to belong to
+/// somebody else, and nothing of it remains.
 pub const DISPUTED: Shape = Shape {
     length: 30,
     single: 0.7,
@@ -59,8 +59,8 @@ pub const DISPUTED: Shape = Shape {
     ..ORDINARY
 };
 
-/// The same few people are spoken of in all directories, most of the time as gone, so that a directory has people long
-/// before it is shown or described.
+/// Events in all directories are about the same few people, usually as removed. So a directory has people long before
+/// it is revealed or described.
 pub const LATE: Shape = Shape {
     length: 40,
     single: 0.9,
@@ -73,8 +73,7 @@ pub const LATE: Shape = Shape {
     ..ORDINARY
 };
 
-/// The same few snapshots are sent again and again, from either directory: events differ in little but when they were
-/// sent.
+/// The same few snapshots are sent repeatedly from either directory. Events differ only in their time of sending.
 pub const STILL: Shape = Shape {
     length: 30,
     together: 0.3,
@@ -86,10 +85,10 @@ pub const STILL: Shape = Shape {
     ..ORDINARY
 };
 
-/// The same few snapshots again, in one removal after the other.
+/// The same few snapshots again, in many removals.
 pub const GONE: Shape =
     Shape { claims: [60, 1, 1], directories: [20, 1, 1], began: [20, 1, 1, 1], removals: 6, ..STILL };
 
-/// How many histories are of each, of fifteen.
+/// The number of histories of each shape, of fifteen.
 pub const SHAPES: [(u32, Shape); 6] =
     [(3, ORDINARY), (2, SILENT), (2, DISPUTED), (3, LATE), (2, STILL), (3, GONE)];

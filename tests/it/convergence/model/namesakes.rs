@@ -1,10 +1,10 @@
-//! Who of those with one `idp_id` in several directories is somebody else.
+//! Decides which users with one `idp_id` in several directories are different people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Key, Model, Word};
+use super::{Fact, Key, Model};
 
-/// A user who is there in some time: [since, until).
+/// A user who exists in a period: [since, until).
 struct Span<'a> {
     user: Key<'a>,
     directory: &'a str,
@@ -14,34 +14,34 @@ struct Span<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Whom they were first known as, of all but the first person of each `idp_id`.
+    /// The first known user of the person, for everybody but the first person of each `idp_id`.
     pub(super) fn namesakes(&self, directories: &BTreeSet<Key<'a>>) -> BTreeMap<Key<'a>, &'a str> {
-        // Histories have too few users for an `idp_id` that is no id of anybody.
+        // Histories have too few users for a crowded `idp_id`.
         let mut spans: BTreeMap<_, Vec<Span<'a>>> = BTreeMap::new();
-        for (user, word) in self.users.visible() {
-            let Some(idp_id) = word.data["idp_id"].as_str() else { continue };
-            let provider = self.provider(user.0, word.directory, directories);
-            spans.entry((user.0, provider, idp_id)).or_default().push(self.span(user, word));
+        for (user, fact) in self.users.visible() {
+            let Some(idp_id) = fact.data["idp_id"].as_str() else { continue };
+            let provider = self.provider(user.0, fact.directory, directories);
+            spans.entry((user.0, provider, idp_id)).or_default().push(self.span(user, fact));
         }
-        spans.into_values().flat_map(told_apart).collect()
+        spans.into_values().flat_map(separate).collect()
     }
 
-    fn span(&self, user: Key<'a>, word: &Word<'a>) -> Span<'a> {
-        let (words, _) = self.bearers(user).unwrap_or_default();
-        let first = words.iter().map(|word| word.version.0).min().unwrap();
+    fn span(&self, user: Key<'a>, fact: &Fact<'a>) -> Span<'a> {
+        let (facts, _) = self.bearers(user).unwrap_or_default();
+        let first = facts.iter().map(|fact| fact.version.0).min().unwrap();
         Span {
             user,
-            directory: word.directory,
-            addresses: words.iter().filter_map(|word| word.data["email"].as_str()).collect(),
+            directory: fact.directory,
+            addresses: facts.iter().filter_map(|fact| fact.data["email"].as_str()).collect(),
             since: self.former(user).map_or(first, |(sent, _)| first.max(sent)),
-            until: self.left(word),
+            until: self.left(fact),
         }
     }
 }
 
-fn told_apart(mut spans: Vec<Span<'_>>) -> Vec<(Key<'_>, &str)> {
+fn separate(mut spans: Vec<Span<'_>>) -> Vec<(Key<'_>, &str)> {
     spans.sort_by_key(|span| (span.since, span.user));
-    // Each with the number of a person: the smallest of all that it is linked with.
+    // Each user has the number of a person: the smallest one among the linked users.
     let mut linked: Vec<usize> = (0..spans.len()).collect();
     for _ in 0..spans.len() {
         for (a, one) in spans.iter().enumerate() {
@@ -63,7 +63,7 @@ fn told_apart(mut spans: Vec<Span<'_>>) -> Vec<(Key<'_>, &str)> {
             let (a, b) = (&spans[a], &spans[b]);
             a.until.is_none_or(|until| b.since < until) && b.until.is_none_or(|until| a.since < until)
         };
-        // Back, when there was one person before, who is gone.
+        // A return, when there was exactly one person before, who has left.
         let is_back = persons.len() == 1 && !class.iter().any(|a| persons[0].iter().any(|b| meets(*a, *b)));
         if is_back { persons[0].extend(class) } else { persons.push(class) }
     }

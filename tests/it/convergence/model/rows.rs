@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use crate::harness::broker::with;
 
-use super::{Key, Model, Word, slugs, tenant_of};
+use super::{Fact, Key, Model, slugs, tenant_of};
 
-/// Rows of each host table, by key; `access_epoch` is left out, since it alone may differ.
+/// The rows of each published table, by key. `access_epoch` is omitted, because it may differ.
 pub type Tables = BTreeMap<&'static str, Vec<Value>>;
 
-/// Role, by what, and since when if not since the latest fact about the user.
+/// Role → the reason, and its time if that is not the time of the latest fact about the user.
 type Grants = BTreeMap<String, (String, Option<String>)>;
 
-/// A row: what is decided here, and what is taken from a fact as it is. Without a fact there is nothing to take.
-fn row(mut decided: Value, word: Option<&Word<'_>>, taken: &[&str]) -> Value {
+/// A row: values that are decided here, and values that are copied from a fact. Without a fact nothing is copied.
+fn row(mut decided: Value, fact: Option<&Fact<'_>>, taken: &[&str]) -> Value {
     for field in taken {
-        decided[*field] = word.map_or(Value::Null, |word| word.data[*field].clone());
+        decided[*field] = fact.map_or(Value::Null, |fact| fact.data[*field].clone());
     }
     decided
 }
@@ -25,16 +25,16 @@ fn row(mut decided: Value, word: Option<&Word<'_>>, taken: &[&str]) -> Value {
 impl<'a> Model<'a> {
     pub(super) fn tables(&self) -> Tables {
         let directories = self.shown_directories();
-        let existing = |word: &Word<'_>| !word.deleted && self.gone(word.directory).is_none();
-        let groups: BTreeMap<Key<'_>, _> = self.groups.visible().filter(|(_, word)| existing(word)).collect();
+        let existing = |fact: &Fact<'_>| !fact.deleted && self.gone(fact.directory).is_none();
+        let groups: BTreeMap<Key<'_>, _> = self.groups.visible().filter(|(_, fact)| existing(fact)).collect();
         let granted: BTreeMap<Key<'_>, Grants> =
-            self.users.visible().map(|(key, word)| (key, self.grants(key, word, &groups))).collect();
-        let left = |key: Key<'_>, word: &Word<'a>| {
+            self.users.visible().map(|(key, fact)| (key, self.grants(key, fact, &groups))).collect();
+        let left = |key: Key<'_>, fact: &Fact<'a>| {
             let shut_out = self.mapped.is_some() && granted[&key].is_empty();
-            self.left(word).or(shut_out.then_some(word.version.0))
+            self.left(fact).or(shut_out.then_some(fact.version.0))
         };
         let active: BTreeMap<Key<'_>, _> =
-            self.users.visible().filter(|(key, word)| left(*key, word).is_none()).collect();
+            self.users.visible().filter(|(key, fact)| left(*key, fact).is_none()).collect();
         let members = self.memberships.iter().filter(|((tenant, group, user), changes)| {
             self.member((tenant, group, user), changes).is_some()
                 && groups.contains_key(&(tenant, group))
@@ -48,37 +48,37 @@ impl<'a> Model<'a> {
             (
                 "users",
                 users
-                    .map(|(key, word)| self.user(key, word, left(key, word), &directories, &namesakes))
+                    .map(|(key, fact)| self.user(key, fact, left(key, fact), &directories, &namesakes))
                     .collect(),
             ),
-            ("groups", groups.iter().map(|(key, word)| group(*key, word)).collect()),
+            ("groups", groups.iter().map(|(key, fact)| group(*key, fact)).collect()),
             ("group_members", members.map(|(key, _)| member(*key)).collect()),
             ("roles", self.roles(&directories)),
             (
                 "user_roles",
-                active.iter().flat_map(|(key, word)| assignments(*key, word, &granted[key])).collect(),
+                active.iter().flat_map(|(key, fact)| assignments(*key, fact, &granted[key])).collect(),
             ),
         ])
     }
 
-    /// What a mapping grants to somebody with access.
+    /// The roles that a mapping grants to a user with access.
     fn grants(
         &self,
         (tenant, user): Key<'_>,
-        word: &Word<'a>,
-        groups: &BTreeMap<Key<'_>, &Word<'a>>,
+        fact: &Fact<'a>,
+        groups: &BTreeMap<Key<'_>, &Fact<'a>>,
     ) -> Grants {
         let Some(mapped) = self.mapped else {
             let passed = |slug: &str| (slug.to_owned(), ("broker role".to_owned(), None));
-            return slugs(word.data).into_iter().map(passed).collect();
+            return slugs(fact.data).into_iter().map(passed).collect();
         };
         let of_user = self.memberships.iter().filter(|((t, _, u), _)| (*t, *u) == (tenant, user));
         let groups = of_user.filter_map(|((_, group, _), changes)| {
             let since = self.member((tenant, *group, user), changes)?;
-            let word = groups.get(&(tenant, *group))?;
-            Some((*group, word.data["name"].as_str()?, word.directory, since))
+            let fact = groups.get(&(tenant, *group))?;
+            Some((*group, fact.data["name"].as_str()?, fact.directory, since))
         });
-        mapped.grants(word.data, &slugs(word.data), &groups.collect())
+        mapped.grants(fact.data, &slugs(fact.data), &groups.collect())
     }
 
     fn roles(&self, directories: &BTreeSet<Key<'a>>) -> Vec<Value> {
@@ -109,24 +109,24 @@ impl<'a> Model<'a> {
         let tenant = |id| {
             // `default` itself is no organization.
             let organization = if id == "organization:default" { "default" } else { id };
-            let word = self.organizations.newest(organization).filter(|_| id != "default");
-            let deleted_at = word.filter(|word| word.deleted).map(|word| word.version.0);
-            row(json!({"id": id, "deleted_at": deleted_at}), word, &["name", "created_at", "updated_at"])
+            let fact = self.organizations.newest(organization).filter(|_| id != "default");
+            let deleted_at = fact.filter(|fact| fact.deleted).map(|fact| fact.version.0);
+            row(json!({"id": id, "deleted_at": deleted_at}), fact, &["name", "created_at", "updated_at"])
         };
         self.tenant_ids(directories).into_iter().map(tenant).collect()
     }
 
     fn directory(&self, tenant: &str, id: &str) -> Value {
-        let (word, deleted_at) = (self.directories.newest(id), self.gone(id));
-        // Known by others' events only, a directory has no state yet.
-        let said = word.map_or("unknown", |word| word.data["state"].as_str().unwrap());
-        let state = if deleted_at.is_some() { "deleted" } else { said };
+        let (fact, deleted_at) = (self.directories.newest(id), self.gone(id));
+        // A directory without an event of its own has no state yet.
+        let value = fact.map_or("unknown", |fact| fact.data["state"].as_str().unwrap());
+        let state = if deleted_at.is_some() { "deleted" } else { value };
         let decided = json!({"tenant_id": tenant, "id": id, "state": state, "deleted_at": deleted_at});
-        let row = row(decided, word, &["name", "created_at", "updated_at"]);
+        let row = row(decided, fact, &["name", "created_at", "updated_at"]);
         with(row, json!({"type": self.kind_of_provider(id)}))
     }
 
-    /// Of a directory that is not shown, the kind of provider is not known.
+    /// The kind of provider of a directory without a row is unknown.
     pub(super) fn provider(
         &self,
         tenant: &str,
@@ -137,50 +137,50 @@ impl<'a> Model<'a> {
         self.kind_of_provider(directory).filter(|_| shown)
     }
 
-    /// What a deletion says of it counts only where nothing else has been said.
+    /// The provider in a deletion counts only when no other fact names one.
     fn kind_of_provider(&self, directory: &str) -> Option<&'a str> {
-        let words = self.directories.0.get(directory)?;
-        words.iter().max_by_key(|word| (!word.deleted, word.version))?.data["type"].as_str()
+        let facts = self.directories.0.get(directory)?;
+        facts.iter().max_by_key(|fact| (!fact.deleted, fact.version))?.data["type"].as_str()
     }
 
     fn user(
         &self,
         (tenant, id): Key<'a>,
-        word: &Word<'a>,
+        fact: &Fact<'a>,
         left: Option<&str>,
         directories: &BTreeSet<Key<'a>>,
         namesakes: &BTreeMap<Key<'a>, &'a str>,
     ) -> Value {
-        let provider = self.provider(tenant, word.directory, directories);
+        let provider = self.provider(tenant, fact.directory, directories);
         let decided = json!({
-            "tenant_id": tenant, "id": id, "directory_id": word.directory, "deprovisioned_at": left,
-            "person_id": [json!(tenant), json!(provider), word.data["idp_id"].clone(), json!(namesakes.get(&(tenant, id)))],
+            "tenant_id": tenant, "id": id, "directory_id": fact.directory, "deprovisioned_at": left,
+            "person_id": [json!(tenant), json!(provider), fact.data["idp_id"].clone(), json!(namesakes.get(&(tenant, id)))],
             "status": if left.is_none() { "active" } else { "inactive" },
         });
-        let mut row = row(decided, Some(word), &["idp_id", "custom_attributes", "created_at", "updated_at"]);
-        let before = self.profile((tenant, id)).filter(|_| word.deleted);
+        let mut row = row(decided, Some(fact), &["idp_id", "custom_attributes", "created_at", "updated_at"]);
+        let before = self.profile((tenant, id)).filter(|_| fact.deleted);
         for field in ["email", "username", "first_name", "last_name", "name", "job_title"] {
-            let said = Some(&word.data[field]).filter(|said| !said.is_null());
-            row[field] = said.or(before.map(|before| &before.data[field])).cloned().unwrap_or_default();
+            let value = Some(&fact.data[field]).filter(|value| !value.is_null());
+            row[field] = value.or(before.map(|before| &before.data[field])).cloned().unwrap_or_default();
         }
         row["email_key"] = row["email"].as_str().map(str::to_ascii_lowercase).into();
         row
     }
 }
 
-fn group((tenant, id): Key<'_>, word: &Word<'_>) -> Value {
-    let decided = json!({"tenant_id": tenant, "id": id, "directory_id": word.directory});
-    row(decided, Some(word), &["idp_id", "name", "created_at", "updated_at"])
+fn group((tenant, id): Key<'_>, fact: &Fact<'_>) -> Value {
+    let decided = json!({"tenant_id": tenant, "id": id, "directory_id": fact.directory});
+    row(decided, Some(fact), &["idp_id", "name", "created_at", "updated_at"])
 }
 
 fn member((tenant, group, user): (&str, &str, &str)) -> Value {
     json!({"tenant_id": tenant, "group_id": group, "user_id": user})
 }
 
-fn assignments((tenant, user): Key<'_>, word: &Word<'_>, grants: &Grants) -> Vec<Value> {
+fn assignments((tenant, user): Key<'_>, fact: &Fact<'_>, grants: &Grants) -> Vec<Value> {
     let assignment = |(slug, (by, since)): (&String, &(String, Option<String>))| {
-        let updated = word.data["updated_at"].as_str().unwrap();
-        // A rule that looks at an attribute as well cannot have held before that was said.
+        let updated = fact.data["updated_at"].as_str().unwrap();
+        // A rule that also looks at an attribute cannot have matched before the attribute was known.
         let since = match since.as_deref() {
             Some(since) if by.contains(", look") => since.max(updated),
             Some(since) => since,

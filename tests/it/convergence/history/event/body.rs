@@ -1,4 +1,4 @@
-//! An event as the broker would send it.
+//! An event in the broker's form.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use crate::harness::broker::at;
 impl Event {
     fn organization(&self) -> String {
         let further = if let Claim::Other(further) = self.claim { further } else { 0 };
-        // The last has the very id of the tenant of those without organization.
+        // The last one has the id of the tenant for directories without an organization.
         ["o0", "o1", "default"][usize::from((self.directory / 2 + further) % 3)].to_owned()
     }
 
-    /// What the broker would send; `place` makes the id unique.
+    /// The broker's body. `place` makes the id unique.
     pub fn render(&self, place: usize) -> Value {
         let data = match self.kind {
             Kind::UserCreated | Kind::UserUpdated | Kind::UserDeleted => self.user(),
@@ -55,7 +55,7 @@ impl Event {
         snapshot.moved.map_or(0, |further| (self.directory + further) % DIRECTORIES)
     }
 
-    /// An id names the directory where its bearer began, which most of the time is this one.
+    /// An id contains the directory where its bearer began, which is usually this one.
     fn entity(&self, object: &str, letter: char, snapshot: &Snapshot) -> Value {
         let began = self.began(snapshot);
         self.claimed(json!({
@@ -67,9 +67,9 @@ impl Event {
     fn user(&self) -> Value {
         let Snapshot { number, look, state, role, .. } = &self.user;
         let mut user = self.timed(&self.user, self.entity("directory_user", 'u', &self.user));
-        // The same person may come back under another id, and an id may be given to somebody else.
+        // The same person may return under another id, and an id may be given to somebody else.
         user["idp_id"] = json!(format!("p{}", if *look == 3 { 0 } else { *number }));
-        // Of one idp_id there are users in several directories: with an address of their own, and some with the same one.
+        // Users of several directories share an idp_id. They have addresses of their own, and some have the same one.
         user["email"] = match look {
             0 => json!(format!("p0.{}@acme.example", self.began(&self.user))),
             2 => Value::Null,
@@ -81,7 +81,7 @@ impl Event {
         user["job_title"] = if *look == 1 { json!("Pilot") } else { Value::Null };
         user["custom_attributes"] = json!({"look": look, "list": [1, null, {"deep": "ö"}]});
         user["state"] = json!(state);
-        // A deletion may come without the profile, or with nothing but the id.
+        // A deletion may have no profile, or nothing but the id.
         if matches!(self.kind, Kind::UserDeleted) && self.rank > 1 {
             for field in ["email", "username", "first_name", "last_name", "name", "job_title"] {
                 user[field] = Value::Null;

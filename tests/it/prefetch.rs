@@ -1,4 +1,5 @@
-//! What is read ahead, or was just kept and is still in memory, is a copy: it is applied once, by whoever is first.
+//! Prefetched deliveries, and deliveries that are still in memory, are copies: each is applied once, by the first
+//! process.
 
 use actix_web::web::Bytes;
 use diesel::connection::SimpleConnection;
@@ -24,8 +25,8 @@ fn execute(app: &TestApp, sql: &str) {
     app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
 }
 
-/// What another process of this service keeps.
-fn kept_elsewhere(app: &TestApp, body: &Value) {
+/// Stores deliveries like another process of this service.
+fn stored_elsewhere(app: &TestApp, body: &Value) {
     let delivery = Delivery::new(Source::WorkOs, Bytes::from(body.to_string()), app.clock.now());
     append(app.database(), &[delivery]).unwrap();
 }
@@ -39,7 +40,7 @@ fn ids(app: &TestApp) -> Vec<String> {
 }
 
 #[test]
-fn what_was_just_kept_is_applied_without_being_read_back() {
+fn a_delivery_that_was_just_stored_is_applied_without_being_read_again() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_| {});
         app.deliver(&joined(1));
@@ -52,13 +53,13 @@ fn what_was_just_kept_is_applied_without_being_read_back() {
 }
 
 #[test]
-fn what_others_kept_before_is_applied_in_the_same_step() {
+fn deliveries_that_other_processes_stored_before_are_applied_in_the_same_step() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_| {});
-        kept_elsewhere(&app, &joined(1));
+        stored_elsewhere(&app, &joined(1));
         app.deliver(&joined(2));
         app.deliver(&joined(3));
-        kept_elsewhere(&app, &joined(4));
+        stored_elsewhere(&app, &joined(4));
 
         assert_eq!(app.applier.step().unwrap(), ApplyStep::Worked);
         assert_eq!(ids(&app), ["u1", "u2", "u3"]);
@@ -69,11 +70,11 @@ fn what_others_kept_before_is_applied_in_the_same_step() {
 }
 
 #[test]
-fn what_others_kept_between_is_not_left_lying_while_more_comes() {
+fn deliveries_that_other_processes_stored_between_are_applied_while_more_arrive() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 2);
         app.deliver(&joined(1));
-        kept_elsewhere(&app, &joined(2));
+        stored_elsewhere(&app, &joined(2));
         for n in 3..=7 {
             app.deliver(&joined(n));
         }
@@ -105,7 +106,7 @@ fn after_a_failure_nothing_is_missing_though_memory_has_let_go_of_it() {
 fn after_a_failure_the_log_is_believed_and_not_memory() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 1);
-        // The first is in hand when the step fails, the second is read ahead, the third is in memory.
+        // The first batch is in progress when the step fails, the second is prefetched, the third is in memory.
         for n in 1..=3 {
             app.deliver(&joined(n));
         }
@@ -120,7 +121,7 @@ fn after_a_failure_the_log_is_believed_and_not_memory() {
     }
 }
 
-/// Two batches of which the first is applied, and the second read meanwhile; then another process is faster.
+/// Two batches. While the first is applied the second is prefetched, and then another process is faster.
 fn overtaken(backend: Backend) -> TestApp {
     let app = TestApp::start(backend, |config| config.apply.batch_deliveries = 2);
     for n in 1..=4 {
@@ -128,7 +129,7 @@ fn overtaken(backend: Backend) -> TestApp {
         app.send(event(&format!("e{n}"), "dsync.user.created", n, user).to_string());
     }
     assert_eq!(app.applier.step().unwrap(), ApplyStep::Full);
-    assert!(!app.applier.ahead.is_empty(), "the second batch is read");
+    assert!(!app.applier.prefetcher.is_empty(), "the second batch is read");
 
     let (batch, another) = (Batch::default(), Prefetcher::default());
     app.send(
@@ -149,18 +150,18 @@ fn overtaken(backend: Backend) -> TestApp {
 }
 
 #[test]
-fn what_another_process_applied_is_forgotten_by_an_idle_one() {
+fn an_idle_process_forgets_deliveries_that_another_process_applied() {
     for backend in Backend::offered() {
         let app = overtaken(backend);
 
         assert_eq!(app.applier.step().unwrap(), ApplyStep::Idle);
 
-        assert!(app.applier.ahead.is_empty());
+        assert!(app.applier.prefetcher.is_empty());
     }
 }
 
 #[test]
-fn what_another_process_applied_is_not_applied_again_and_holds_up_nothing() {
+fn deliveries_applied_by_another_process_are_not_applied_again_and_delay_nothing() {
     for backend in Backend::offered() {
         let app = overtaken(backend);
         let before = trail(&app, "org_1").len();

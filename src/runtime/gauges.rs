@@ -1,0 +1,101 @@
+//! Gauges about the database. They are set when Prometheus reads them, so that all processes on one database show the same.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    metrics::gauge::Gauge,
+    registry::{Registry, Unit},
+};
+
+/// A number of seconds.
+pub type Seconds = Gauge<f64, AtomicU64>;
+
+/// An age is 0 if there is nothing that has an age.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// 1 if deliveries can be stored and the database can be read. With 0, all other gauges have their last values.
+    pub ready: Gauge,
+    /// The time of the newest delivery, in seconds since 1970; 0 before the first.
+    pub newest_delivery_seconds: Seconds,
+    /// Deliveries that are not applied yet.
+    pub inbox_waiting: Gauge,
+    /// The age of the oldest of them.
+    pub inbox_oldest_seconds: Seconds,
+    /// Open dead letters.
+    pub dead_letters: Gauge,
+    /// The age of the oldest open dead letter.
+    pub dead_letters_oldest_seconds: Seconds,
+    /// Users and groups that the database refuses to change.
+    pub changes_refused: Gauge,
+    /// The age of the oldest of them.
+    pub changes_refused_oldest_seconds: Seconds,
+    /// Notices that are not sent yet.
+    pub outbox_waiting: Gauge,
+    /// The age of the oldest of them.
+    pub outbox_oldest_seconds: Seconds,
+    /// People in open holds.
+    pub held: Gauge,
+    /// Holds that wait for a decision.
+    pub holds_open: Gauge,
+    /// Directories, groups and tenants that are being recomputed.
+    pub recomputing: Gauge,
+    /// Directories of which the silence was noticed.
+    pub directories_silent: Gauge,
+    /// Seconds since the last read of the API's events.
+    pub polled_age_seconds: Seconds,
+    /// For how many seconds no webhook has arrived while the API had events.
+    pub webhooks_away_seconds: Seconds,
+    /// Seconds since the oldest comparison of any directory.
+    pub compared_oldest_seconds: Seconds,
+}
+
+impl Gauges {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let mut count = |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        count("ready", "Whether deliveries can be stored and the database can be read", &self.ready);
+        count("inbox_waiting", "Deliveries not yet applied", &self.inbox_waiting);
+        count("dead_letters", "Open dead letters", &self.dead_letters);
+        count(
+            "changes_refused",
+            "Users and groups that the database refuses to change",
+            &self.changes_refused,
+        );
+        count("outbox_waiting", "Notices not yet sent", &self.outbox_waiting);
+        count("held", "People whose loss of access or of a privileged role is held", &self.held);
+        count("holds_open", "Holds that wait for a decision", &self.holds_open);
+        count("recomputing", "Directories, groups and tenants that are being recomputed", &self.recomputing);
+        count("directories_silent", "Directories of which the silence was noticed", &self.directories_silent);
+
+        let mut seconds = |name: &str, help: &str, gauge: &Seconds| {
+            registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
+        };
+        seconds(
+            "newest_delivery_timestamp",
+            "Time of the newest delivery since 1970; 0 before the first",
+            &self.newest_delivery_seconds,
+        );
+        seconds("inbox_oldest", "Age of the oldest delivery not yet applied", &self.inbox_oldest_seconds);
+        seconds(
+            "dead_letters_oldest",
+            "Age of the oldest open dead letter",
+            &self.dead_letters_oldest_seconds,
+        );
+        seconds(
+            "changes_refused_oldest",
+            "Age of the oldest refusal of a change",
+            &self.changes_refused_oldest_seconds,
+        );
+        seconds("outbox_oldest", "Age of the oldest notice not yet sent", &self.outbox_oldest_seconds);
+        seconds("polled_age", "Time since the last read of the API's events", &self.polled_age_seconds);
+        seconds(
+            "webhooks_away",
+            "Time without a webhook although the API had events",
+            &self.webhooks_away_seconds,
+        );
+        seconds(
+            "compared_oldest",
+            "Age of the oldest comparison of any directory",
+            &self.compared_oldest_seconds,
+        );
+    }
+}
