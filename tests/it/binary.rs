@@ -1,6 +1,7 @@
 //! The real binary: its commands, exit codes, log and end.
 
 mod files;
+mod operators;
 mod several;
 mod trail;
 

@@ -288,6 +288,26 @@ both! {
 }
 
 both! {
+    fn a_hold_whose_number_of_people_doubles_is_reported_again(app) {
+        let office = Office::of(app);
+        let ids: Vec<String> = (10..40).map(|n| format!("u{n}")).collect();
+        app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
+        for some in [&ids[..12], &ids[12..26]] {
+            app.play(&some.iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
+            app.clock.advance_seconds(30);
+            app.drain();
+            office.send(app);
+        }
+
+        let mails = office.mails();
+        let held: Vec<&Received> = mails.iter().filter(|mail| mail.header("Importance") == Some("high")).collect();
+        let [first, second] = held.as_slice() else { panic!("{:?}", subjects(&mails)) };
+        assert!(first.raw.contains("12 people") && !first.raw.contains("Grown"), "{}", first.raw);
+        assert!(second.raw.contains("26 people") && second.raw.contains("26 now, 12 in the mail before"), "{}", second.raw);
+    }
+}
+
+both! {
     fn a_hold_that_is_decided_before_its_mail_is_sent_is_not_reported(app) {
         let office = Office::of(app);
         let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
