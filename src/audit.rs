@@ -17,6 +17,7 @@ pub mod review_page;
 pub mod review_table;
 pub mod role_list_entries;
 pub mod row_entries;
+pub mod stored_heads;
 pub mod verify;
 
 use std::collections::HashMap;

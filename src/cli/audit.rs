@@ -1,4 +1,6 @@
-//! `audit log | verify | receipt | report`: the audit trail, its verification, and documents for auditors.
+//! `audit log | verify | heads | receipt | report`: the audit trail, its verification, and documents for auditors.
+
+mod chains;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -6,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
-    Failure, Format, expect_any_tenant, expect_tenant,
+    Failure, Format, expect_tenant,
     output::{List, print_text},
 };
 use crate::{
@@ -15,9 +17,8 @@ use crate::{
         log::{self, LogQuery, StoredEntry},
         report, review_page,
         review_table::{self, RECEIPT, receipt_row},
-        verify::{self, Verified},
     },
-    db::{Conn, Database, DbError},
+    db::{Conn, Database},
     runtime::{
         clock::{Clock, Timestamp},
         private_files,
@@ -57,8 +58,19 @@ enum Verb {
         format: Format,
     },
     /// Verify the hash chain: detect changed, missing, exchanged and removed entries. Exits with 1 if there are any.
-    /// Store the printed heads elsewhere, because a person who can write to the database could write a whole new chain
+    /// A person who can write to the database could write a whole new chain; `--against` detects that
     Verify {
+        /// Only this tenant's chain
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Each chain must also contain its head in this file, which `audit heads --format json` wrote earlier
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print the head of each chain. Store it outside of the database every day, for `audit verify --against`
+    Heads {
         /// Only this tenant's chain
         #[arg(long)]
         tenant: Option<String>,
@@ -100,7 +112,7 @@ impl Verbs {
             Verb::Log { tenant, .. } | Verb::Receipt { tenant, .. } | Verb::Report { tenant, .. } => {
                 Some(tenant)
             }
-            Verb::Verify { tenant, .. } => tenant.as_mut(),
+            Verb::Verify { tenant, .. } | Verb::Heads { tenant, .. } => tenant.as_mut(),
         }
     }
 }
@@ -154,7 +166,10 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             let brief = ["seq", "applied_at", "kind", "subject", "change", "actor"];
             if *format == Format::Table { list.only(&brief).print(*format)? } else { list.print(*format)? }
         }
-        Verb::Verify { tenant, format } => return verify(database, tenant.as_deref(), *format),
+        Verb::Verify { tenant, against, format } => {
+            return chains::verify(database, tenant.as_deref(), against.as_deref(), *format);
+        }
+        Verb::Heads { tenant, format } => chains::heads(database, tenant.as_deref(), *format)?,
         Verb::Receipt { tenant, user, format } => {
             expect_tenant(database, tenant)?;
             let receipts = database.snapshot::<_, LookupError>(|conn| {
@@ -215,36 +230,6 @@ fn row(entry: &StoredEntry) -> Vec<Value> {
         entry.inbox_id.into(),
         hex::encode(&entry.hash).into(),
     ]
-}
-
-fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<ExitCode, Failure> {
-    expect_any_tenant(database, tenant)?;
-    let verified: Vec<Verified> = database.snapshot::<_, DbError>(|conn| {
-        let tenants = match tenant {
-            Some(tenant) => vec![tenant.to_owned()],
-            None => log::tenants(conn)?,
-        };
-        tenants.iter().map(|tenant| verify::verify(conn, tenant)).collect()
-    })?;
-    let columns = vec!["tenant", "entries", "erased", "head", "verdict"];
-    let row = |chain: &Verified| -> Vec<Value> {
-        let verdict = if chain.faults.is_empty() { "ok" } else { "altered" };
-        let head = format!("{} {}", chain.head.seq, hex::encode(&chain.head.hash));
-        vec![
-            chain.tenant_id.as_str().into(),
-            chain.entries.into(),
-            chain.erased.into(),
-            head.into(),
-            verdict.into(),
-        ]
-    };
-    List { columns, rows: verified.iter().map(row).collect() }.print(format)?;
-    let mut code = ExitCode::SUCCESS;
-    for fault in verified.iter().flat_map(|chain| &chain.faults) {
-        eprintln!("tenant {:?}, entry {}: {}", fault.tenant_id, fault.seq, fault.wrong);
-        code = ExitCode::FAILURE;
-    }
-    Ok(code)
 }
 
 /// For people receipts are printed one below the other; for programs as rows.

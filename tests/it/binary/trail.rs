@@ -123,6 +123,73 @@ fn verify_succeeds_and_fails_with_the_entry_that_somebody_has_changed() {
 }
 
 #[test]
+fn heads_that_were_stored_elsewhere_reveal_a_chain_that_was_shortened_or_written_again() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        life(&app);
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("heads.json").display().to_string();
+        let printed = stdout(&run(&app, &["audit", "heads", "--format", "json"]));
+        let heads: Vec<Value> = serde_json::from_str(&printed).unwrap();
+        assert_eq!((heads.len(), &heads[0]["tenant_id"], &heads[0]["seq"]), (2, &json!("org_1"), &json!(5)));
+        std::fs::write(&file, &printed).unwrap();
+        let against = |more: &[&str]| run(&app, &[&["audit", "verify", "--against", &file], more].concat());
+
+        // Longer chains contain their heads. A tenant that came later is new.
+        app.play(&[
+            event("c4", "dsync.user.created", 20, user("u4", "active", 20)),
+            event(
+                "c5",
+                "dsync.user.created",
+                20,
+                with(user("u5", "active", 20), json!({"organization_id": "org_3", "directory_id": "dir_3"})),
+            ),
+        ]);
+        let grown = against(&["--format", "json"]);
+        let rows: Vec<Value> = serde_json::from_str(&stdout(&grown)).unwrap();
+        let verdicts: Vec<_> = rows.iter().map(|row| row["against"].as_str().unwrap()).collect();
+        assert_eq!(verdicts, ["contained", "contained", "new"]);
+        assert_eq!(
+            String::from_utf8_lossy(&grown.stderr),
+            "tenant \"org_3\": new, the file has no head of it\n"
+        );
+
+        // Every hash fits in this chain, so only the stored head tells that it ended later.
+        tamper(
+            &app.store,
+            "DELETE FROM audit WHERE tenant_id = 'org_1' AND seq > 4;
+             UPDATE audit_heads SET seq = 4, hash = (SELECT hash FROM audit WHERE tenant_id = 'org_1' AND seq = 4)
+                WHERE tenant_id = 'org_1'",
+        );
+        stdout(&run(&app, &["audit", "verify"]));
+        let shorter = error(&against(&[]));
+        assert!(shorter.contains("tenant \"org_1\", entry 5: the stored head names it, but the chain ends at 4"), "{shorter}");
+        stdout(&against(&["--tenant", "org_2"]));
+
+        // The other tenant's chain is gone, and org_1 has another one of the same length.
+        tamper(
+            &app.store,
+            "DELETE FROM audit WHERE tenant_id = 'org_2'; DELETE FROM audit_heads WHERE tenant_id = 'org_2'",
+        );
+        app.play(&[event("c6", "dsync.user.created", 30, user("u6", "active", 30))]);
+        stdout(&run(&app, &["audit", "verify"]));
+        let other = error(&against(&[]));
+        assert!(other.contains("tenant \"org_1\", entry 5: has another hash than the stored head"), "{other}");
+        assert!(other.contains("tenant \"org_2\", entry 2: the stored head names it, but the chain is gone"), "{other}");
+
+        // A file that is something else is wrong usage.
+        for text in ["", "[]", "{\"head\": 1}", "seq,hash"] {
+            std::fs::write(&file, text).unwrap();
+            let wrong = against(&[]);
+            assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+            assert!(String::from_utf8_lossy(&wrong.stderr).contains("heads.json"), "{wrong:?}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(against(&[]).status.code(), Some(2));
+    }
+}
+
+#[test]
 fn a_receipt_is_there_for_who_left_and_refused_for_who_did_not() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_config| {});
