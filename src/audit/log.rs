@@ -1,8 +1,8 @@
 //! Reads the audit trail: pages of a chain, and entries by subject, kind and time.
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, RunQueryDsl,
-    TextExpressionMethods, dsl::exists,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable,
+    RunQueryDsl, TextExpressionMethods, dsl::exists,
 };
 
 use super::chain::Link;

@@ -33,7 +33,8 @@ pub enum StoredHeadsError {
 /// The heads in the text of a file.
 pub fn read(text: &str) -> Result<Vec<StoredHead>, StoredHeadsError> {
     let heads: Vec<StoredHead> = serde_json::from_str(text.trim_start_matches('\u{feff}'))?;
-    let is_hash = |text: &str| hex::decode(text).is_ok_and(|bytes| bytes.len() == size_of::<super::chain::Hash>());
+    let is_hash =
+        |text: &str| hex::decode(text).is_ok_and(|bytes| bytes.len() == size_of::<super::chain::Hash>());
     if let Some(head) = heads.iter().find(|head| head.seq < 1 || !is_hash(&head.hash)) {
         return Err(StoredHeadsError::Hash(head.hash.clone()));
     }
@@ -79,7 +80,10 @@ mod tests {
         let hash = "ab".repeat(32);
         let text = format!(r#"[{{"tenant_id": "org_1", "seq": 7, "hash": "{hash}", "at": "2026-06-01"}}]"#);
         assert_eq!(read(&text).unwrap()[0].seq, 7);
-        assert!(read(&format!("\u{feff}{text}\n")).is_ok(), "an editor may have put a byte order mark before it");
+        assert!(
+            read(&format!("\u{feff}{text}\n")).is_ok(),
+            "an editor may have put a byte order mark before it"
+        );
         for (text, message) in [
             ("", "EOF"),
             ("tenant_id,seq,hash", "expected value"),

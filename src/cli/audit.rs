@@ -1,28 +1,22 @@
 //! `audit log | verify | heads | receipt | report`: the audit trail, its verification, and documents for auditors.
 
 mod chains;
+mod report;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{
-    Failure, Format, expect_tenant,
-    output::{List, print_text},
-};
+use super::{Failure, Format, expect_tenant, output::List};
 use crate::{
     audit::{
         leaver_receipt::{self, Receipt},
         log::{self, LogQuery, StoredEntry},
-        report, review_page,
-        review_table::{self, RECEIPT, receipt_row},
+        review_table::{RECEIPT, receipt_row},
     },
     db::{Conn, Database},
-    runtime::{
-        clock::{Clock, Timestamp},
-        private_files,
-    },
+    runtime::clock::Timestamp,
     tables::user_lookup::{self, LookupError},
 };
 
@@ -87,44 +81,19 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Write an access review: who has access and roles, why, and who left when
-    Report {
-        #[arg(long)]
-        tenant: String,
-        /// Only leavers at this time or later
-        #[arg(long, value_parser = time)]
-        since: Option<Timestamp>,
-        /// Only leavers before this time
-        #[arg(long, value_parser = time)]
-        until: Option<Timestamp>,
-        #[arg(long, value_enum, default_value_t)]
-        format: ReportFormat,
-        /// Write to this file instead of standard output
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
+    /// Write an access review at a point in time: who has access and roles, why, who came and left, what has changed
+    Report(report::Report),
 }
 
 impl Verbs {
     /// The tenant that the command names, as it was written.
     pub(super) fn tenant(&mut self) -> Option<&mut String> {
         match &mut self.verb {
-            Verb::Log { tenant, .. } | Verb::Receipt { tenant, .. } | Verb::Report { tenant, .. } => {
-                Some(tenant)
-            }
+            Verb::Log { tenant, .. } | Verb::Receipt { tenant, .. } => Some(tenant),
+            Verb::Report(report) => Some(&mut report.tenant),
             Verb::Verify { tenant, .. } | Verb::Heads { tenant, .. } => tenant.as_mut(),
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ReportFormat {
-    /// One row for each role held and each leaver
-    #[default]
-    Csv,
-    Json,
-    /// One page to print
-    Html,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -184,24 +153,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             }
             print_receipts(&receipts, *format)?;
         }
-        Verb::Report { tenant, since, until, format, out } => {
-            expect_tenant(database, tenant)?;
-            let now = Clock::System.now();
-            let wanted = report::ReportQuery { tenant_id: tenant, since: *since, until: *until, most: None };
-            let report = database.snapshot(|conn| report::report(conn, wanted, now))?;
-            let text = match format {
-                ReportFormat::Csv => review_table::write(&report),
-                ReportFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
-                ReportFormat::Html => review_page::write(&report),
-            };
-            match out {
-                Some(out) => {
-                    private_files::write(out, &text)
-                        .map_err(|error| format!("{}: {error}", out.display()))?;
-                }
-                None => print_text(&text)?,
-            }
-        }
+        Verb::Report(wanted) => report::run(database, wanted)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -144,12 +144,7 @@ pub(super) fn heads(database: &Database, tenant: Option<&str>, format: Format) -
     })?;
     let at = Clock::System.now().to_string();
     let row = |(tenant_id, head): &(String, audit::Head)| -> Vec<Value> {
-        vec![
-            tenant_id.as_str().into(),
-            head.seq.into(),
-            hex::encode(&head.hash).into(),
-            at.as_str().into(),
-        ]
+        vec![tenant_id.as_str().into(), head.seq.into(), hex::encode(&head.hash).into(), at.as_str().into()]
     };
     let columns = vec!["tenant_id", "seq", "hash", "at"];
     List { columns, rows: heads.iter().map(row).collect() }.print(format)?;
