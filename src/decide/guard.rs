@@ -205,7 +205,7 @@ pub struct HeldEntry {
     pub user_id: String,
     /// The loss.
     pub lost: LostAccess,
-    /// As in [`UserLoss::said`], when the loss was held.
+    /// As in [`UserLoss::cause_digest`], when the loss was held.
     pub cause_digest: i64,
     /// The decision.
     pub decision: Decision,

@@ -143,7 +143,7 @@ fn written(page: &page::Page) -> Rendered {
     }
 }
 
-/// The reason of a leaver notice. `gone` tells whether the directory is deleted, if that is known.
+/// The reason of a leaver notice. `gone` is whether the directory is deleted, if that is known.
 pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
     use crate::outbox::{DIRECTORY, MAPPING, MOVED};
     match (notice.cause.as_str(), gone) {

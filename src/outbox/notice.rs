@@ -111,7 +111,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Notice {
-    /// Of a directory that has said nothing for so many days.
+    /// A notice about a directory that has sent nothing for this number of days.
     pub fn silent(silent: &Silent, days: u32, not_compared: Option<String>) -> Self {
         Self::DirectorySilent {
             tenant_id: silent.tenant_id.clone(),

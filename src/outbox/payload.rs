@@ -11,7 +11,8 @@ pub const MAPPING: &str = "mapping";
 /// An operator moved the directory to another organization.
 pub const MOVED: &str = "moved";
 
-/// The content of a leaver notice. Times here and below are microseconds, by the broker's clock if nothing else is said.
+/// The content of a leaver notice. Times here and below are microseconds, by the broker's clock unless stated
+/// otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// From the row; not in the JSON.

@@ -184,7 +184,11 @@ fn a_signal_to_stop_ends_it_with_exit_code_0_and_keeps_what_was_acknowledged() {
             command.args(["simulate", "--json", "--url", &url, "--secret", SECRET]);
             output(command.args(["--users", "2000", "--events", "60000"]))
         });
-        eventually("some load", || get(served.admin_address, "/metrics").contains("accepted"));
+        let none = "rosterd_deliveries_total{outcome=\"accepted\"} 0";
+        eventually("some load", || {
+            let metrics = get(served.admin_address, "/metrics");
+            metrics.contains("accepted") && !metrics.lines().any(|line| line == none)
+        });
 
         served.signal("-INT");
         let (status, log) = served.end();

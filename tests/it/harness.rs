@@ -43,7 +43,6 @@ macro_rules! both {
     };
     ($(#[$meta:meta])* fn $name:ident($app:ident, $settings:expr) $body:block) => {
         mod $name {
-            #[allow(unused_imports, reason = "a test may need nothing of its file")]
             use super::*;
 
             $(#[$meta])*

@@ -282,6 +282,7 @@ both! {
         app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
 
         let plain = app.metrics("*/*");
+        assert_eq!(plain.status, StatusCode::OK);
         assert_eq!(plain.content_type, "text/plain; version=0.0.4; charset=utf-8");
         assert!(plain.body.contains("# TYPE rosterd_applied_total counter\nrosterd_applied_total 1\n"), "{}", plain.body);
         assert!(!plain.body.contains("# EOF") && !plain.body.contains("# UNIT"), "{}", plain.body);

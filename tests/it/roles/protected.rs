@@ -179,7 +179,7 @@ both! {
         assert_eq!(release().unwrap(), ["u2"]);
 
         assert_eq!(people(app), ["u1 inactive", "u2 inactive", "u3 active"]);
-        assert!(release().unwrap_err().to_string().starts_with("nobody of org_1 keeps owner"));
+        assert!(release().unwrap_err().to_string().starts_with("nobody in org_1 retains owner"));
         app.play(&[is("u1", "owner", "active", 7)]);
         app.play(&[is("u1", "owner", "inactive", 8)]);
         assert_eq!(people(app), ["u1 active", "u2 inactive", "u3 active"]);
