@@ -1,6 +1,10 @@
 //! The real binary: its commands, exit codes, log and end.
 
 mod files;
+mod mail;
+mod manual;
+mod operators;
+mod reload;
 mod several;
 mod trail;
 
@@ -285,7 +289,9 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
             .args(["doctor", "--format", "json"])
             .env("DATABASE_URL", database)
             .env("WORKOS_WEBHOOK_SECRET", secret);
-        command.env("SMTP_URL", format!("file://{}", home.path().display()));
+        command
+            .env("SMTP_URL", format!("file://{}", home.path().display()))
+            .env("MAIL_FALLBACK", "operator@host.example");
         let output = output(&mut command);
         let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
         (output.status.code(), findings)

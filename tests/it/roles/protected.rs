@@ -174,7 +174,7 @@ both! {
     fn an_operator_can_force_the_loss_and_nobody_else_is_brought_back_by_it(app) {
         owned(app);
         app.play(&[is("u1", "owner", "inactive", 5), is("u2", "owner", "inactive", 6)]);
-        let release = || manual_roles::release(app.database(), &app.config.rules(), "org_1", "owner", manual_roles::OperatorAt { name: "ada", now: now() });
+        let release = || manual_roles::release(app.database(), &app.config.rules(), "org_1", "owner", (manual_roles::OperatorAt { name: "ada", now: now() }, "ticket 7"));
 
         assert_eq!(release().unwrap(), ["u2"]);
 
