@@ -29,7 +29,7 @@ pub(super) fn run(read: impl Fn() -> Result<Settings, ConfigError>) -> Result<Ex
         listen = %app.address,
         admin = %app.admin_address,
         database = %config.database_url,
-        mail = ?config.mail.url,
+        mail = config.mail.url.as_ref().map(|url| format!("{url:?}")),
         "rosterd serves"
     );
     let mut current = started.clone();
