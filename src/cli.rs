@@ -11,6 +11,7 @@ mod inbox;
 mod lists;
 mod mapping;
 mod notices;
+mod operator;
 mod output;
 mod rebuild;
 mod recipients;
@@ -31,12 +32,12 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    audit::log,
     config::{self as settings, Config, ConfigError},
     db::{
         Database, Url,
         migrate::{is_migrated, migrate},
     },
+    operator::known_tenant,
     runtime::telemetry,
     tables::tenant_lookup::{self, TenantLookupError},
 };
@@ -45,6 +46,13 @@ pub use output::Format;
 
 /// The error of a verb. It is printed as one line.
 type Failure = Box<dyn std::error::Error>;
+
+/// The command line, or its environment, lacks something. The exit code is 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
+
+const USAGE: u8 = 2;
 
 #[derive(Parser)]
 #[command(
@@ -118,7 +126,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rosterd: {}", output::printable(&error.to_string()));
-            ExitCode::FAILURE
+            if error.is::<Misuse>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -224,14 +232,15 @@ fn opened(
     Ok((config, database))
 }
 
-/// The id of the tenant with this id or name. A tenant without a row may have an audit trail.
-fn named(database: &Database, text: &str) -> Result<String, TenantLookupError> {
-    database.read(|conn| {
-        let found = tenant_lookup::named(conn, text);
-        match found {
-            Err(TenantLookupError::Unknown(_)) if log::knows(conn, text)? => Ok(text.to_owned()),
-            found => found,
+/// The id of the tenant with this id or name.
+fn named(database: &Database, text: &str) -> Result<String, Failure> {
+    database.read::<_, Failure>(|conn| match tenant_lookup::named(conn, text) {
+        // A tenant without a row may have an audit trail. Otherwise the error names similar tenants.
+        Err(TenantLookupError::Unknown(_)) => {
+            known_tenant::expect(conn, text)?;
+            Ok(text.to_owned())
         }
+        found => Ok(found?),
     })
 }
 
@@ -252,7 +261,12 @@ fn open(config: &Config) -> Result<Database, Failure> {
     Ok(database)
 }
 
-/// The operator's name for the record: `by`, or the login name.
-fn operator(by: Option<&str>) -> String {
-    by.map_or_else(|| std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()), str::to_owned)
+/// Refuses a tenant that does not exist, and names those with a similar id or name.
+fn expect_tenant(database: &Database, tenant: &str) -> Result<(), Failure> {
+    Ok(database.read(|conn| known_tenant::expect(conn, tenant))?)
+}
+
+/// The same for a verb that is about all tenants without one.
+fn expect_any_tenant(database: &Database, tenant: Option<&str>) -> Result<(), Failure> {
+    tenant.map_or(Ok(()), |tenant| expect_tenant(database, tenant))
 }

@@ -137,6 +137,7 @@ pub struct MailSettings {
     pub most_per_hour: u32,
     pub max_named: usize,
     pub silent_days: u32,
+    pub first_sync_hours: u32,
     #[serde(deserialize_with = "report::every")]
     pub report: Option<Every>,
     #[serde(deserialize_with = "report::every_of_tenants")]
@@ -192,7 +193,9 @@ impl Config {
     pub fn rules(&self) -> Rules {
         let Directories { deleted, deleted_of } = self.directories.clone();
         let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };
-        Rules { tenancy: self.tenancy, directory_deleted, guard: self.guard.clone(), ..Rules::default() }
+        let first_sync_hours = self.mail.first_sync_hours;
+        let guard = self.guard.clone();
+        Rules { tenancy: self.tenancy, directory_deleted, guard, first_sync_hours, ..Rules::default() }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod attached_report;
 mod backlog;
 mod deliver;
 pub mod digest;
+mod first_sync;
 pub mod mail_address;
 pub mod mailer;
 pub mod message;
@@ -44,6 +45,7 @@ pub use mailer::{MailFailure, Mailer, NotifyError};
 
 use backlog::Backlog;
 use deliver::Delivered;
+use first_sync::FirstSyncs;
 use mailer::{MailAnswer, WAITS_PER_SESSION};
 use message::Sender;
 use recipients::Recipients;
@@ -73,6 +75,7 @@ pub struct Notifier {
     /// The result of an attempt until it is recorded. If the database fails in that moment, the mail is not sent again.
     unrecorded: Mutex<Option<Attempted>>,
     watch: Watch,
+    first_syncs: FirstSyncs,
     refusals: Refusals,
     backlog: Backlog,
     schedule: Schedule,
@@ -109,6 +112,7 @@ impl Notifier {
             lease_seconds: lease_seconds(settings, most),
             unrecorded: Mutex::new(None),
             watch: Watch::new(settings.silent_days),
+            first_syncs: FirstSyncs::default(),
             refusals: Refusals::default(),
             backlog: Backlog::default(),
             schedule: Schedule::default(),
@@ -149,6 +153,7 @@ impl Notifier {
         }
         self.record_result(database, now)?;
         self.watch.look(database, now)?;
+        self.first_syncs.look(database, now)?;
         self.refusals.look(database, now)?;
         self.backlog.look(database, now)?;
         self.schedule.look(database, &self.settings, now)?;

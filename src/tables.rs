@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod access_under_review;
 pub mod claims;
 pub mod comparisons;
 pub mod directories;
@@ -16,6 +17,7 @@ pub mod facts;
 pub mod groups;
 pub mod guard_counts;
 pub mod held_users;
+pub mod hold_decisions;
 pub mod holds;
 pub mod host_tables;
 pub mod manual_grants;

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{DIFFERENT, Failure, Format, operator, output::print_text};
+use super::{DIFFERENT, Failure, Format, expect_any_tenant, operator::By, output::print_text};
 use crate::{
     apply::{Batch, recompute},
     config::Config,
@@ -81,9 +81,8 @@ struct Confirmed {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Name of the operator for the record; default: the login name
-    #[arg(long)]
-    by: Option<String>,
+    #[command(flatten)]
+    by: By,
 }
 
 impl Verbs {
@@ -120,6 +119,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::History { format } => versions::history(database, *format)?,
         Verb::Diff { former, new } => versions::diff(database, *former, *new)?,
         Verb::Plan { file, tenant, format, out, detailed_exitcode } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let plan = mapping_plan::plan(database, &rules, &read(file)?, tenant.as_deref())
                 .map_err(|error| with_file(file, error))?;
             if let Some(out) = out {
@@ -138,6 +138,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
 
 fn apply(database: &Database, rules: &Rules, file: &Path, confirmed: &Confirmed) -> Result<(), Failure> {
     let text = read(file)?;
+    let by = confirmed.by.name()?;
     // A saved plan is JSON, and a mapping never is.
     let saved: Option<Plan> = serde_json::from_str(&text).ok();
     let document = saved.as_ref().map_or_else(|| text.clone(), |plan| plan.document.clone());
@@ -149,20 +150,19 @@ fn apply(database: &Database, rules: &Rules, file: &Path, confirmed: &Confirmed)
         saved => saved,
     };
     confirm(shown.as_ref(), confirmed)?;
-    let by = operator(confirmed.by.as_deref());
     let by = PlanOperator { name: &by, now: Clock::System.now() };
     let applied = mapping_plan::apply(database, rules, &document, shown.as_ref(), &by).map_err(failed)?;
     done(database, rules, &applied, confirmed)
 }
 
 fn rollback(database: &Database, rules: &Rules, to: i64, confirmed: &Confirmed) -> Result<(), Failure> {
+    let by = confirmed.by.name()?;
     let document = mapping_plan::document_of(database, to)?;
     let shown = match asks(confirmed) {
         true => Some(mapping_plan::plan(database, rules, &document, None)?),
         false => None,
     };
     confirm(shown.as_ref(), confirmed)?;
-    let by = operator(confirmed.by.as_deref());
     let by = PlanOperator { name: &by, now: Clock::System.now() };
     let applied = mapping_plan::rollback(database, rules, to, shown.as_ref(), &by)?;
     done(database, rules, &applied, confirmed)

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
-    Failure, Format, operator,
+    Failure, Format,
+    operator::By,
     output::{List, print_text},
 };
 use crate::{
@@ -49,9 +50,8 @@ struct Recipient {
     tenant: String,
     /// One address, as in it@customer.example
     address: String,
-    /// Name of the operator for the record; default: the login name
-    #[arg(long)]
-    by: Option<String>,
+    #[command(flatten)]
+    by: By,
 }
 
 impl Verbs {
@@ -68,7 +68,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
     match &verbs.verb {
         Verb::List { tenant, format } => list(database, config, tenant.as_deref(), *format)?,
         Verb::Add(Recipient { tenant, address, by }) => {
-            let by = OperatorAt { name: &operator(by.as_deref()), now: Clock::System.now() };
+            let by = OperatorAt { name: &by.name()?, now: Clock::System.now() };
             let (address, added) = recipients::add(database, tenant, address, by)?;
             print_text(&match added {
                 true => format!("{address} gets the mails of {tenant} from now on\n"),
@@ -76,7 +76,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             })?;
         }
         Verb::Remove(Recipient { tenant, address, by }) => {
-            let by = OperatorAt { name: &operator(by.as_deref()), now: Clock::System.now() };
+            let by = OperatorAt { name: &by.name()?, now: Clock::System.now() };
             recipients::remove(database, &config.mail, tenant, address, by)?;
             print_text(&format!("{address} gets no more mails of {tenant}\n"))?;
         }

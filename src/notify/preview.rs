@@ -5,7 +5,10 @@ use lettre::message::Mailbox;
 use super::{
     MailFailure,
     message::{self, Sender},
-    render::{self, Digest, LateAndOver, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
+    render::{
+        self, Digest, FirstSyncOver, LateAndOver, LeaverReason, NamedLeaver, News, PrivilegedPerson,
+        Rendered, Review, TenantNames,
+    },
 };
 use crate::config::Product;
 use crate::{
@@ -124,6 +127,20 @@ pub fn example(kind: NoticeKind) -> News {
                 inbox_id: 61,
             }],
         ),
+        NoticeKind::FirstSyncEnded => News::FirstSync(
+            tenant(),
+            vec![FirstSyncOver {
+                directory_id: DIRECTORY.into(),
+                ended_at: at(6 * 3_600).micros(),
+                people: vec![PrivilegedPerson {
+                    user_id: USER.into(),
+                    name: Some("Grace Hopper".into()),
+                    email: Some("grace.hopper@acme.example".into()),
+                    roles: vec!["admin".into()],
+                }],
+                total: 3,
+            }],
+        ),
         NoticeKind::MassChangeHeld => News::Held(tenant(), held()),
         NoticeKind::MappingApplied => News::Mapping(
             tenant(),
@@ -211,6 +228,7 @@ fn held() -> HoldNotice {
     };
     HoldNotice {
         hold_id: 17,
+        people_before: 0,
         directory: Some("Acme Okta".into()),
         since: at(0),
         removals: 118,
@@ -253,7 +271,7 @@ fn review() -> Review {
         minutes_said_to_applied: Some(0),
         minutes_received_to_applied: Some(0),
         minutes_applied_to_told: Some(2),
-        returned_at: None,
+        ..Receipt::default()
     };
     let report = Report {
         tenant_id: tenant().id,
@@ -266,6 +284,7 @@ fn review() -> Review {
         departures: 2,
         cut: None,
         compared: Vec::new(),
+        kept: Vec::new(),
         holds: vec![
             holds(
                 "Grace Hopper",

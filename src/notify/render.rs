@@ -8,6 +8,7 @@ mod claims_refused;
 mod clean;
 mod csv;
 mod directories;
+mod first_sync;
 mod given_up;
 mod held;
 mod language;
@@ -37,6 +38,7 @@ use crate::outbox::{
     },
 };
 
+pub use first_sync::{FirstSyncOver, PrivilegedPerson};
 pub use leavers::{Digest, LeaverReason, NamedLeaver};
 pub use not_compared::LateAndOver;
 pub use report::Review;
@@ -52,6 +54,8 @@ pub enum News {
     Connected(TenantNames, Vec<DirectoryNotice>),
     /// Directories that have sent nothing for a long time.
     Silent(TenantNames, Vec<SilentDirectory>),
+    /// Directories whose first synchronization is over.
+    FirstSync(TenantNames, Vec<FirstSyncOver>),
     /// The listed changes, and the number of all.
     Privileges(TenantNames, Vec<Privilege>, usize),
     /// Last holders who retain a role.
@@ -129,6 +133,7 @@ pub fn news(product: &Product, news: &News) -> Rendered {
             to_tenant(directories::connected(product, tenant, directories))
         }
         News::Silent(tenant, silences) => to_tenant(directories::silent(product, tenant, silences)),
+        News::FirstSync(tenant, over) => to_tenant(first_sync::page(product, tenant, over)),
         News::Privileges(tenant, changes, total) => {
             to_tenant(roles::privileges(product, tenant, changes, *total))
         }

@@ -29,6 +29,7 @@ fn settings(url: Option<MailUrl>) -> config::MailSettings {
         most_per_hour: 0,
         max_named: 2,
         silent_days: 0,
+        first_sync_hours: 6,
         report: None,
         report_of: [].into(),
         timeout_seconds: 1,

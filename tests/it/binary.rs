@@ -3,6 +3,7 @@
 mod files;
 mod mail;
 mod manual;
+mod operators;
 mod reload;
 mod several;
 mod trail;

@@ -1,3 +1,4 @@
+DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;
 DROP TABLE audit_heads;
@@ -20,6 +21,7 @@ DROP TABLE tenants;
 DROP TABLE role_mentions;
 DROP TABLE role_holders;
 DROP TABLE held_users;
+DROP TABLE hold_decisions;
 DROP TABLE holds;
 DROP TABLE guard_counts;
 DROP TABLE recompute_jobs;

@@ -21,6 +21,8 @@ struct Mail {
     since: Clean,
     cause: HoldCause,
     people_total: Count,
+    /// Zero in the first mail about the hold.
+    people_before: Count,
     removals: Count,
     losses: Count,
     active_before: Count,
@@ -64,6 +66,7 @@ pub(super) fn page(product: &Product, tenant: &TenantNames, held: &HoldNotice) -
         since: time(held.since),
         cause: held.cause,
         people_total: Count(total),
+        people_before: Count(held.people_before),
         removals: Count(held.removals),
         losses: Count(held.privileged_losses),
         active_before: Count(held.active_before),

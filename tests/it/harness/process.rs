@@ -33,9 +33,12 @@ pub fn rosterd() -> Command {
         "ROSTERD_GUARD",
         "ROSTERD_LISTEN",
         "ROSTERD_ADMIN_LISTEN",
+        "ROSTERD_BY",
+        "LOGNAME",
     ] {
         command.env_remove(name);
     }
+    command.env("USER", "tester");
     command.current_dir(std::env::temp_dir());
     command
 }
