@@ -64,7 +64,11 @@ fn reload(
     };
     match app.reload(started, current, &new) {
         Ok(Reloaded { reloaded, after_restart }) => {
-            tracing::info!(reloaded = reloaded.join(", "), "the settings were reloaded");
+            if reloaded.is_empty() {
+                tracing::info!("the settings were read again, and none that can be reloaded has changed");
+            } else {
+                tracing::info!(reloaded = reloaded.join(", "), "the settings were reloaded");
+            }
             if !after_restart.is_empty() {
                 tracing::warn!(keys = after_restart.join(", "), "these settings change with the next start");
             }
