@@ -208,8 +208,8 @@ fn difference(
     let privileged =
         gains.keys().chain(&user.lost).filter(|role| policy.is_privileged(role)).cloned().collect();
     Some(UserPlan {
-        name: row.name.clone(),
-        email: row.email.clone(),
+        name: row.profile.name.clone(),
+        email: row.profile.email.clone(),
         loses: user.lost.clone(),
         loses_access: row.active && !active,
         gains_access: !row.active && active,
