@@ -1,6 +1,8 @@
 //! Starts the service (schema, receiver, appender, applier, notifier) and stops its parts in order. A stop over
 //! its time limit and a crash lose nothing: a delivery gets 200 only after its commit.
 
+mod reload;
+
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{Arc, atomic::AtomicU32, mpsc},
@@ -10,7 +12,7 @@ use std::{
 
 use crate::{
     apply::{Batch, prefetch::Prefetcher},
-    config::Config,
+    config::{Config, MailSettings},
     db::{
         Database, DbError,
         migrate::{MigrateError, migrate},
@@ -24,7 +26,7 @@ use crate::{
     notify::{Notifier, NotifyError},
     operator::holds,
     receive::{self, Health, HttpLimits, Receiver},
-    runtime::{clock::Clock, metrics::Metrics, telemetry::Sparse, wake::Wake},
+    runtime::{clock::Clock, metrics::Metrics, shared::Shared, telemetry::Sparse, wake::Wake},
     tables::{properties, recompute_jobs},
     worker::{
         api_reader::{self, ApiReaderError},
@@ -34,6 +36,9 @@ use crate::{
     },
 };
 use actix_web::dev::ServerHandle;
+use reload::Reloadable;
+
+pub use reload::Reloaded;
 
 /// Why the service does not start. The operator reads this text.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +101,7 @@ pub struct App {
     appender: Appender,
     append: JoinHandle<()>,
     workers: Vec<(Wake, JoinHandle<()>)>,
+    reloadable: Reloadable,
 }
 
 /// What runs the applier and the notifier.
@@ -137,16 +143,18 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         arrivals.clone(),
         config.http.max_waiting,
     )?;
+    let reloadable = Reloadable::of(config);
     let workers = match workers {
         Workers::Threads => {
-            start_workers(config, &database, &clock, &metrics, recent.clone(), arrivals.clone(), work)?
+            let settings = (config, reloadable.mail.clone());
+            start_workers(settings, &database, &clock, &metrics, recent.clone(), arrivals.clone(), work)?
         }
         Workers::Manual => Vec::new(),
     };
     let receiver = Receiver {
         appender: appender.clone(),
         clock: clock.clone(),
-        secrets: config.workos.webhook_secrets.clone(),
+        secrets: reloadable.secrets.clone(),
         tolerance_ms: i64::from(config.workos.tolerance_seconds) * 1_000,
         max_body_bytes: config.http.max_body_bytes,
         // With less room than one body, the largest bodies would never be accepted.
@@ -189,11 +197,12 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         appender,
         append,
         workers,
+        reloadable,
     })
 }
 
 fn start_workers(
-    config: &Config,
+    (config, mail): (&Config, Shared<MailSettings>),
     database: &Database,
     clock: &Clock,
     metrics: &Arc<Metrics>,
@@ -224,11 +233,7 @@ fn start_workers(
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
     let ask = api_reader::start(config, database, clock, metrics, arrivals, work.clone())?;
-    let (mut mail, clock, metrics) = (config.mail.clone(), clock.clone(), metrics.clone());
-    if config.api().is_some() {
-        // A silent directory is compared before anybody is notified, by the thread that asks the API.
-        mail.silent_days = 0;
-    }
+    let (clock, metrics) = (clock.clone(), metrics.clone());
     let notify = notifier::start(mail, database, clock, metrics, notices.clone(), poll)?;
     Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).chain(ask).collect())
 }

@@ -43,10 +43,10 @@ use crate::{
         dead_letters::{self, DeadLetter},
         queue::{self, QueueQuery},
     },
-    outbox::Notice,
+    outbox::{self, Notice},
     runtime::{clock::Timestamp, failpoint},
     sync::backfill,
-    tables::{mappings, role_list},
+    tables::{directory_activity, mappings, role_list},
 };
 use claimed::{fold_all, note_activity, refuse};
 use consequences::Consequences;
@@ -235,6 +235,7 @@ pub fn apply(
         // Directories of the first import are not reported one by one.
         consequences.notices.retain(|notice| !is_connected(notice));
     }
+    begin_first_syncs(conn, rules, &consequences.notices, now)?;
     consequences.write(conn, now)?;
     failpoint::reach("noticed");
     dead_letters::bury(conn, &applied.dead_letters, now)?;
@@ -251,6 +252,27 @@ fn not_before(received_at: &[Timestamp], now: Timestamp) -> Timestamp {
     const MOST_SECONDS: i64 = 5;
     let plausible = received_at.iter().copied().filter(|at| *at < now.plus_seconds(MOST_SECONDS));
     plausible.fold(now, Timestamp::max)
+}
+
+/// The end of the first synchronization of a directory that is connected now is reported later, in one mail.
+fn begin_first_syncs<'a>(
+    conn: &mut Serialized<'_>,
+    rules: &Rules,
+    notices: &'a [Notice],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    if rules.first_sync_hours == 0 {
+        return Ok(());
+    }
+    let seconds = i64::from(rules.first_sync_hours) * 3_600;
+    let begun = |notice: &'a Notice| match notice {
+        Notice::DirectoryConnected { directory, .. } if outbox::is_news(notice, now) => {
+            Some((directory.id.as_str(), Timestamp::from_micros(directory.since).plus_seconds(seconds)))
+        }
+        _ => None,
+    };
+    let begun: Vec<(&str, Timestamp)> = notices.iter().filter_map(begun).collect();
+    Ok(directory_activity::begin_first_sync(conn, &begun)?)
 }
 
 fn places(state: &StateSlice, rules: &Rules) -> HashMap<String, Ownership> {

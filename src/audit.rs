@@ -7,8 +7,11 @@
 
 pub mod chain;
 pub mod change;
+pub mod hold_entries;
+pub mod kept_access;
 pub mod leaver_receipt;
 pub mod log;
+pub mod loss_story;
 pub mod report;
 pub mod review_page;
 pub mod review_table;
@@ -54,11 +57,25 @@ pub mod kinds {
     pub const GROUP_CREATED: &str = "group.created";
     pub const GROUP_CHANGED: &str = "group.changed";
     pub const GROUP_REMOVED: &str = "group.removed";
-    /// The subject of these three is the hold.
+    /// A user retains a protected role, because nobody else in the tenant holds it; and does so no more.
+    pub const ROLE_RETAINED: &str = "role.retained";
+    pub const ROLE_RETENTION_ENDED: &str = "role.retention_ended";
+    /// A loss of access or of privileged roles waits in a hold, was decided, or was overtaken by newer facts.
+    pub const LOSS_HELD: &str = "loss.held";
+    pub const LOSS_APPROVED: &str = "loss.approved";
+    pub const LOSS_REJECTED: &str = "loss.rejected";
+    pub const LOSS_OVERTAKEN: &str = "loss.overtaken";
+    /// The subject of these five is the hold. The first two count its people when it is calm.
     pub const HOLD_OPENED: &str = "hold.opened";
+    pub const HOLD_GROWN: &str = "hold.grown";
     pub const HOLD_APPROVED: &str = "hold.approved";
     pub const HOLD_REJECTED: &str = "hold.rejected";
+    /// Newer facts ended the last loss in the hold that waited.
+    pub const HOLD_ENDED: &str = "hold.ended";
     pub const MAPPING_APPLIED: &str = "mapping.applied";
+    /// The subject of these two is the random id of the recipient, because the chain must not contain the address.
+    pub const RECIPIENT_ADDED: &str = "recipient.added";
+    pub const RECIPIENT_REMOVED: &str = "recipient.removed";
     pub const DELIVERY_RETRIED: &str = "delivery.retried";
     pub const DELIVERY_DISCARDED: &str = "delivery.discarded";
     pub const TABLES_REBUILT: &str = "tables.rebuilt";

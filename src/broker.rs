@@ -158,7 +158,7 @@ pub enum VerifyError {
     /// The header is absent.
     #[error("the signature header is missing; is something else than the broker calling this address?")]
     MissingHeader,
-    /// The header cannot be read; the text tells which part.
+    /// The header cannot be read; the text names the part.
     #[error("the signature header cannot be read: {0}")]
     MalformedHeader(&'static str),
     #[error(

@@ -1,6 +1,7 @@
-//! The verbs of the command line. Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! The verbs of the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences with `--detailed-exitcode`.
 
 mod audit;
+mod config;
 mod demo;
 mod directories;
 mod doctor;
@@ -10,13 +11,17 @@ mod inbox;
 mod lists;
 mod mapping;
 mod notices;
+mod operator;
 mod output;
 mod rebuild;
+mod recipients;
 mod reconcile;
 mod roles;
 mod serve;
+mod shell;
 mod simulate;
 mod sync;
+mod tenants;
 mod users;
 
 use std::{
@@ -24,21 +29,31 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    config::{self, Config},
+    audit::log,
+    config::{self as settings, Config, ConfigError},
     db::{
         Database, Url,
         migrate::{is_migrated, migrate},
     },
+    operator::known_tenant,
     runtime::telemetry,
+    tables::tenant_lookup::{self, TenantLookupError},
 };
 
 pub use output::Format;
 
 /// The error of a verb. It is printed as one line.
 type Failure = Box<dyn std::error::Error>;
+
+/// The command line, or its environment, lacks something. The exit code is 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
+
+const USAGE: u8 = 2;
 
 #[derive(Parser)]
 #[command(
@@ -72,6 +87,8 @@ enum Verb {
     Simulate(simulate::Arguments),
     /// List users as the application reads them, or erase a leaver's personal data
     Users(users::Verbs),
+    /// List tenants with the number of people who have access
+    Tenants(tenants::Verbs),
     /// List directories with the tenant of each, or move one to another organization
     Directories(directories::Verbs),
     /// List groups as the application reads them
@@ -86,43 +103,47 @@ enum Verb {
     Holds(holds::Verbs),
     /// Show deliveries; retry or discard dead letters
     Inbox(inbox::Verbs),
-    /// List, show, retry or preview mails to administrators
+    /// List, show, retry or preview mails to administrators, or send a test mail
     Notices(notices::Verbs),
+    /// List, add or remove the recipients of a tenant's mails
+    Recipients(recipients::Verbs),
     /// Rebuild the tables from the inbox; show or repair differences
     Rebuild(rebuild::Arguments),
     /// Show and verify the audit trail, receipts of leavers, access reviews
     Audit(audit::Verbs),
     /// Check settings, database, clock, mail and API, and say what to do
     Doctor(doctor::Options),
-    /// Print every setting with its meaning and default
-    Config,
+    /// Print every setting with its meaning and default; show or check the settings in force
+    Config(config::Verbs),
+    /// Print the completions of a shell, as in: rosterd completions bash > /etc/bash_completion.d/rosterd
+    Completions(shell::Shell),
+    /// Print the manual page, as in: rosterd man > /usr/local/share/man/man1/rosterd.1
+    Man,
 }
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
+    let mut cli = Cli::parse();
+    match run(&mut cli) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rosterd: {}", output::printable(&error.to_string()));
-            ExitCode::FAILURE
+            if error.is::<Misuse>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<ExitCode, Failure> {
-    let config = || config::load(cli.config.as_deref(), |name| std::env::var(name).ok());
+fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
+    let file = cli.config.clone();
+    let read = || settings::settings(file.as_deref(), |name| std::env::var(name).ok());
+    let config = || read().map(|settings| settings.config);
     match &cli.verb {
-        Verb::Config => {
-            print!("{}", config::DEFAULTS);
-            return Ok(ExitCode::SUCCESS);
-        }
-        Verb::Serve => {
-            telemetry::start("rosterd=info,actix_server=warn");
-            return serve::run(&config()?);
-        }
+        Verb::Config(verbs) => return config::run(verbs, read),
+        Verb::Completions(of) => return shell::completions(Cli::command(), of),
+        Verb::Man => return shell::man(Cli::command()),
+        Verb::Serve => return serve::run(read),
         _ => telemetry::start("rosterd=warn"),
     }
-    match &cli.verb {
+    match &mut cli.verb {
         Verb::Demo(options) => demo::run(options),
         Verb::Simulate(options) => simulate::run(options),
         Verb::Doctor(options) => Ok(doctor::run(config(), options)),
@@ -135,38 +156,40 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Users(verbs) => {
-            let config = config()?;
-            users::run(&open(&config)?, &config, verbs)
+            let (config, database) = opened(config, verbs.tenant())?;
+            users::run(&database, &config, verbs)
         }
+        Verb::Tenants(verbs) => tenants::run(&open(&config()?)?, verbs),
         Verb::Directories(verbs) => {
-            let config = config()?;
-            directories::run(&open(&config)?, &config, verbs)
+            let (config, database) = opened(config, verbs.tenant())?;
+            directories::run(&database, &config, verbs)
         }
-        Verb::Groups(verbs) => lists::groups(&open(&config()?)?, verbs),
+        Verb::Groups(verbs) => lists::groups(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Roles(verbs) => {
-            let config = config()?;
-            roles::run(&open(&config)?, &config, verbs)
+            let (config, database) = opened(config, verbs.tenant())?;
+            roles::run(&database, &config, verbs)
         }
         Verb::Mapping(verbs) if mapping::is_offline(verbs) => mapping::check_only(verbs),
         Verb::Mapping(verbs) => {
-            let config = config()?;
-            mapping::run(&open(&config)?, &config, verbs)
+            let (config, database) = opened(config, verbs.tenant())?;
+            mapping::run(&database, &config, verbs)
         }
         Verb::Explain(arguments) => {
-            let config = config()?;
-            explain::run(&open(&config)?, &config, arguments)
+            let (config, database) = opened(config, Some(&mut arguments.tenant))?;
+            explain::run(&database, &config, arguments)
         }
         Verb::Holds(verbs) => {
-            let config = config()?;
-            holds::run(&open(&config)?, &config, verbs)
+            let (config, database) = opened(config, verbs.tenant())?;
+            holds::run(&database, &config, verbs)
         }
         Verb::Rebuild(arguments) => {
-            let config = config()?;
-            rebuild::run(&open(&config)?, &config, arguments)
+            let (config, database) = opened(config, arguments.tenant.as_mut())?;
+            rebuild::run(&database, &config, arguments)
         }
         Verb::Reconcile(arguments) => {
-            let config = config()?;
-            reconcile::run(&open_wide(&config)?, &config, arguments)
+            let (config, database) = opened(config, arguments.tenant.as_mut())?;
+            drop(database);
+            reconcile::run(&Database::new(&config.database_url, ASKING), &config, arguments)
         }
         Verb::Backfill(arguments) => {
             let config = config()?;
@@ -174,20 +197,51 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             migrate(&database)?;
             reconcile::backfill(&database, &config, arguments)
         }
-        Verb::Sync(verbs) => sync::run(&open(&config()?)?, verbs),
-        Verb::Notices(verbs) if notices::is_offline(verbs) => notices::preview_only(&config()?, verbs),
-        Verb::Notices(verbs) => notices::run(&open(&config()?)?, verbs),
-        Verb::Audit(verbs) => audit::run(&open(&config()?)?, verbs),
+        Verb::Sync(verbs) => sync::run(&opened(config, verbs.tenant())?.1, verbs),
+        Verb::Notices(verbs) if notices::is_offline(verbs) => notices::run_offline(&config()?, verbs),
+        Verb::Notices(verbs) => {
+            let (config, database) = opened(config, verbs.tenant())?;
+            notices::run(&database, &config, verbs)
+        }
+        Verb::Recipients(verbs) => {
+            let (config, database) = opened(config, verbs.tenant())?;
+            recipients::run(&database, &config, verbs)
+        }
+        Verb::Audit(verbs) => audit::run(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?)?, verbs),
-        Verb::Serve | Verb::Config => Ok(ExitCode::SUCCESS),
+        Verb::Serve | Verb::Config(_) | Verb::Completions(_) | Verb::Man => Ok(ExitCode::SUCCESS),
     }
 }
+
+/// The exit code with `--detailed-exitcode` when there are differences. Wrong usage has 2.
+const DIFFERENT: u8 = 3;
 
 /// The number of connections while several directories are compared at once.
 const ASKING: u32 = 6;
 
-fn open_wide(config: &Config) -> Result<Database, Failure> {
-    open(config).map(|_narrow| Database::new(&config.database_url, ASKING))
+/// The settings and the database, with the tenant of the command by its id.
+fn opened(
+    config: impl Fn() -> Result<Config, ConfigError>,
+    tenant: Option<&mut String>,
+) -> Result<(Config, Database), Failure> {
+    let config = config()?;
+    let database = open(&config)?;
+    // The audit trail of no tenant has an empty name.
+    if let Some(text) = tenant.filter(|text| !text.is_empty()) {
+        *text = named(&database, text)?;
+    }
+    Ok((config, database))
+}
+
+/// The id of the tenant with this id or name. A tenant without a row may have an audit trail.
+fn named(database: &Database, text: &str) -> Result<String, TenantLookupError> {
+    database.read(|conn| {
+        let found = tenant_lookup::named(conn, text);
+        match found {
+            Err(TenantLookupError::Unknown(_)) if log::knows(conn, text)? => Ok(text.to_owned()),
+            found => found,
+        }
+    })
 }
 
 /// Opens an existing database. Only `serve` and `migrate` create one.
@@ -207,7 +261,12 @@ fn open(config: &Config) -> Result<Database, Failure> {
     Ok(database)
 }
 
-/// The operator's name for the record: `by`, or the login name.
-fn operator(by: Option<&str>) -> String {
-    by.map_or_else(|| std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()), str::to_owned)
+/// Refuses a tenant that does not exist, and names those with a similar id or name.
+fn expect_tenant(database: &Database, tenant: &str) -> Result<(), Failure> {
+    Ok(database.read(|conn| known_tenant::expect(conn, tenant))?)
+}
+
+/// The same for a verb that is about all tenants without one.
+fn expect_any_tenant(database: &Database, tenant: Option<&str>) -> Result<(), Failure> {
+    tenant.map_or(Ok(()), |tenant| expect_tenant(database, tenant))
 }

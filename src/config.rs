@@ -1,9 +1,12 @@
 //! Settings: the default file, then `rosterd.toml`, then the environment. They are read and checked once, at the start. An
 //! error is one sentence with the key and the remedy.
 
+mod effective;
+mod environment;
 mod guard;
 mod load;
 pub mod period;
+pub mod product;
 mod report;
 mod smtp_url;
 
@@ -18,12 +21,15 @@ use crate::{
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
     outbox::{NoticeKind, bundle::Pace},
     retention::Retention,
+    runtime::telemetry,
     sync::client,
 };
 
 use period::Every;
 
-pub use load::{ConfigError, load};
+pub use effective::{EffectiveSetting, Origin};
+pub use load::{ConfigError, Settings, load, settings};
+pub use product::Product;
 
 /// Each key with its comment and default. The binary reads its defaults from this text, so the two cannot differ.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -34,6 +40,8 @@ pub const DEFAULTS: &str = include_str!("config.default.toml");
 pub struct Config {
     #[serde(deserialize_with = "url")]
     pub database_url: Url,
+    #[serde(deserialize_with = "log")]
+    pub log: String,
     pub database_connections: u32,
     #[serde(deserialize_with = "tenancy")]
     pub tenancy: Tenancy,
@@ -117,10 +125,19 @@ pub struct MailSettings {
     pub from: lettre::message::Mailbox,
     pub product: String,
     pub support: String,
+    #[serde(deserialize_with = "product::reply_to")]
+    pub reply_to: Option<lettre::message::Mailbox>,
+    #[serde(deserialize_with = "product::logo")]
+    pub logo: String,
+    pub language: String,
+    #[serde(deserialize_with = "product::decision_url")]
+    pub decision_url: String,
+    pub of: BTreeMap<String, product::ProductOf>,
     pub window_seconds: u32,
     pub most_per_hour: u32,
     pub max_named: usize,
     pub silent_days: u32,
+    pub first_sync_hours: u32,
     #[serde(deserialize_with = "report::every")]
     pub report: Option<Every>,
     #[serde(deserialize_with = "report::every_of_tenants")]
@@ -138,22 +155,7 @@ pub struct MailSettings {
     pub kinds_of: BTreeMap<String, BTreeMap<&'static str, bool>>,
 }
 
-/// How mails name the application.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Product {
-    /// The name that customers know; `None` for "the application".
-    pub name: Option<String>,
-    /// The address or link at which customers get help.
-    pub support: Option<String>,
-}
-
 impl MailSettings {
-    /// How mails name the application, and whom they name for questions.
-    pub fn product(&self) -> Product {
-        let set = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        Product { name: set(&self.product), support: set(&self.support) }
-    }
-
     /// Whether a tenant gets mails about this kind of notice.
     pub fn sends(&self, kind: NoticeKind, tenant_id: &str) -> bool {
         let own = self.kinds_of.get(tenant_id).and_then(|kinds| kinds.get(kind.name()));
@@ -191,7 +193,9 @@ impl Config {
     pub fn rules(&self) -> Rules {
         let Directories { deleted, deleted_of } = self.directories.clone();
         let directory_deleted = DirectoryDeleted { otherwise: deleted, of_tenant: deleted_of };
-        Rules { tenancy: self.tenancy, directory_deleted, guard: self.guard.clone(), ..Rules::default() }
+        let first_sync_hours = self.mail.first_sync_hours;
+        let guard = self.guard.clone();
+        Rules { tenancy: self.tenancy, directory_deleted, guard, first_sync_hours, ..Rules::default() }
     }
 }
 
@@ -236,6 +240,16 @@ fn wrong<E: serde::de::Error>(message: impl std::fmt::Display) -> E {
 
 fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
     Url::parse(&String::deserialize(from)?).map_err(wrong)
+}
+
+fn log<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    match telemetry::is_filter(&text) {
+        true => Ok(text),
+        false => Err(wrong(
+            "log (RUST_LOG) cannot be read; write a level for each module, as in rosterd=debug,info",
+        )),
+    }
 }
 
 fn tenancy<'de, D: Deserializer<'de>>(from: D) -> Result<Tenancy, D::Error> {

@@ -68,6 +68,8 @@ pub struct Rules {
     pub mapping: Arc<Mapping>,
     /// The limits of the mass-change guard. The default is off.
     pub guard: guard::Guard,
+    /// The length of a directory's first synchronization, in which changes of privileged roles are not reported one by one.
+    pub first_sync_hours: u32,
 }
 
 /// What happens to the people of a deleted directory. Its groups are removed in any case (lesson 7).
@@ -94,7 +96,8 @@ impl Default for Rules {
     fn default() -> Self {
         let mapping = Arc::new(Mapping::built_in());
         let directory_deleted = DirectoryDeleted::default();
-        Self { tenancy: Tenancy::default(), directory_deleted, mapping, guard: guard::Guard::default() }
+        let (tenancy, guard, first_sync_hours) = (Tenancy::default(), guard::Guard::default(), 6);
+        Self { tenancy, directory_deleted, mapping, guard, first_sync_hours }
     }
 }
 

@@ -8,7 +8,8 @@ pub mod attached_report;
 mod backlog;
 mod deliver;
 pub mod digest;
-mod mail_address;
+mod first_sync;
+pub mod mail_address;
 pub mod mailer;
 pub mod message;
 pub mod preview;
@@ -18,6 +19,7 @@ pub mod render;
 mod report_schedule;
 pub mod retry;
 mod silence_watch;
+pub mod test_mail;
 
 use std::sync::Once;
 
@@ -43,7 +45,9 @@ pub use mailer::{MailFailure, Mailer, NotifyError};
 
 use backlog::Backlog;
 use deliver::Delivered;
+use first_sync::FirstSyncs;
 use mailer::{MailAnswer, WAITS_PER_SESSION};
+use message::Sender;
 use recipients::Recipients;
 use refusals::Refusals;
 use render::News;
@@ -71,6 +75,7 @@ pub struct Notifier {
     /// The result of an attempt until it is recorded. If the database fails in that moment, the mail is not sent again.
     unrecorded: Mutex<Option<Attempted>>,
     watch: Watch,
+    first_syncs: FirstSyncs,
     refusals: Refusals,
     backlog: Backlog,
     schedule: Schedule,
@@ -107,11 +112,25 @@ impl Notifier {
             lease_seconds: lease_seconds(settings, most),
             unrecorded: Mutex::new(None),
             watch: Watch::new(settings.silent_days),
+            first_syncs: FirstSyncs::default(),
             refusals: Refusals::default(),
             backlog: Backlog::default(),
             schedule: Schedule::default(),
             warned: Once::new(),
         }
+    }
+
+    /// Goes on with other settings. A result that is not recorded yet stays, so its mail is not sent again.
+    pub fn use_settings(&mut self, settings: &config::MailSettings) -> Result<(), NotifyError> {
+        let unrecorded = std::mem::take(&mut self.unrecorded);
+        match Self::new(settings) {
+            Ok(fresh) => *self = Self { unrecorded, ..fresh },
+            Err(error) => {
+                self.unrecorded = unrecorded;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Whether mails could be sent now. Sends nothing.
@@ -134,6 +153,7 @@ impl Notifier {
         }
         self.record_result(database, now)?;
         self.watch.look(database, now)?;
+        self.first_syncs.look(database, now)?;
         self.refusals.look(database, now)?;
         self.backlog.look(database, now)?;
         self.schedule.look(database, &self.settings, now)?;
@@ -210,10 +230,14 @@ impl Notifier {
         if recipients.to.is_empty() {
             count(metrics, "no_recipient");
         }
-        let rendered = render::news(&self.settings.product(), news);
+        let product = self.settings.product(&mail.tenant_id);
+        let rendered = render::news(&product, news);
+        let for_tenant = !mail.family.is_for_operator();
+        let reply_to = product.reply_to.as_ref().filter(|_| for_tenant);
+        let sender = Sender { from: &self.settings.from, reply_to };
         let file_name = message::file_name(&mail.message_id);
         let Delivered { settled, refused, failure } = deliver::deliver(&mail, recipients, |all, open| {
-            match message::compose(&self.settings.from, all, &mail, now, &rendered) {
+            match message::compose(sender, all, &mail, now, &rendered) {
                 Ok(letter) => self.mailer.send(&letter, open, &file_name, attempt),
                 Err(failure) => open.iter().map(|_| MailAnswer::Later(failure.clone())).collect(),
             }

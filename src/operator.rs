@@ -4,6 +4,8 @@ pub mod directory_move;
 pub mod erase;
 pub mod explain;
 pub mod holds;
+pub mod known_tenant;
 pub mod manual_roles;
 pub mod mapping_plan;
 pub mod rebuild;
+pub mod recipients;

@@ -32,13 +32,14 @@ use crate::{
 };
 
 pub use erase::erase;
+pub use freshness::is_news;
 pub use kind::NoticeKind;
 pub use notice::{DIRECTORY, MAPPING, MOVED, Notice, PERSON, Payload};
 
 /// Writes one row for each notice, except for notices of old facts (`freshness`). Whether a notice is still true is decided
 /// when its mail is sent (`still_true`).
 pub fn enqueue(conn: &mut Conn, notices: &[Notice], now: Timestamp) -> QueryResult<()> {
-    let news = notices.iter().filter(|notice| freshness::is_news(notice, now));
+    let news = notices.iter().filter(|notice| is_news(notice, now));
     let (once, each): (Vec<&Notice>, Vec<&Notice>) = news.partition(|notice| notice.is_sent_once());
     insert(conn, &each, now, "")?;
     let known =

@@ -7,5 +7,6 @@ pub mod gauges;
 pub mod metrics;
 pub(crate) mod private_files;
 mod process;
+pub mod shared;
 pub(crate) mod telemetry;
 pub mod wake;

@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod access_under_review;
 pub mod claims;
 pub mod comparisons;
 pub mod directories;
@@ -16,6 +17,7 @@ pub mod facts;
 pub mod groups;
 pub mod guard_counts;
 pub mod held_users;
+pub mod hold_decisions;
 pub mod holds;
 pub mod host_tables;
 pub mod manual_grants;
@@ -23,6 +25,7 @@ pub mod mappings;
 pub mod memberships;
 pub mod polled_events;
 pub mod properties;
+pub mod recipients;
 pub mod recompute_jobs;
 pub mod refused;
 pub mod refused_claims;
@@ -30,6 +33,7 @@ pub mod report_periods;
 pub mod role_holders;
 pub mod role_list;
 pub mod roles;
+pub mod tenant_lookup;
 pub mod tenants;
 pub mod user_lookup;
 pub mod users;

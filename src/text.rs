@@ -1,6 +1,8 @@
-//! Texts: invisible characters, and CSV; pure.
+//! Texts: invisible characters, CSV, differences of lines, and similar names; pure.
 
 pub(crate) mod csv;
+pub(crate) mod line_diff;
+pub(crate) mod nearest;
 
 /// Whether a reader cannot see a character, or it changes how others look: controls, line and paragraph separators, marks
 /// that change the direction of text, characters without a width. Joiners are not included: Persian and emoji need them.

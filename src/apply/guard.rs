@@ -3,18 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde_json::json;
-
 use super::{consequences::Consequences, load::rows, users::Derivation};
 use crate::{
-    audit::{Actor, AuditEntry, kinds},
+    audit::{
+        hold_entries,
+        row_entries::{self, LossEvent},
+    },
     db::{Conn, DbError, Serialized},
     decide::{
         context::{HeldState, HeldStates},
         guard::{self, Extent, GuardLimits, HeldEntry, LostAccess, Sorted, Undecided, UserLoss},
+        state::StateSlice,
         users::{UserOutcome, UserRow},
     },
-    outbox::Notice,
     runtime::clock::Timestamp,
     tables::{
         Key,
@@ -27,8 +28,8 @@ use crate::{
 /// not any more.
 pub fn weigh(
     conn: &mut Serialized<'_>,
-    shown: &HashMap<String, Vec<UserRow>>,
-    outcome: &UserOutcome,
+    state: &StateSlice,
+    (shown, outcome): (&HashMap<String, Vec<UserRow>>, &UserOutcome),
     derivation: &Derivation<'_>,
     consequences: &mut Consequences,
 ) -> Result<HeldStates, DbError> {
@@ -55,11 +56,21 @@ pub fn weigh(
 
     let held = match derivation.extent {
         Extent::Operator => Vec::new(),
-        Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, derivation, consequences)?,
+        Extent::Touched | Extent::Directory => weigh_fresh(conn, shown, fresh, derivation)?,
     };
+    let mut events: Vec<LossEvent> = overtaken.iter().map(end_of).collect();
+    events.extend(held.iter().map(|(loss, hold_id)| beginning_of(loss, *hold_id)));
+    consequences.entries.extend(row_entries::losses(conn, state, events, derivation.cause)?);
     let left: BTreeSet<i64> =
         applied.iter().chain(&overtaken).map(|entry: &HeldEntry| entry.hold_id).collect();
-    holds::settle(conn, &left.into_iter().collect::<Vec<_>>(), held_users::ENDED)?;
+    for hold in holds::settle(conn, &left.into_iter().collect::<Vec<_>>())? {
+        if hold.announcements == 0 {
+            let (people, _) = held_users::counts(conn, &[hold.id])?.remove(&hold.id).unwrap_or_default();
+            consequences.entries.push(hold_entries::announced(&hold, people));
+        }
+        consequences.entries.push(hold_entries::ended(&hold));
+    }
+    let held = held.into_iter().map(|(loss, _)| loss);
     let stay = |loss: UserLoss| ((loss.tenant_id, loss.user_id), loss.stay);
     Ok(staying.into_iter().map(|(loss, _)| loss).chain(held).map(stay).collect())
 }
@@ -101,14 +112,24 @@ fn losses(
     Ok(guard::losses(shown, &outcome.changes, version, is_privileged))
 }
 
-/// Those that are held, of losses on which nobody has decided.
+fn beginning_of(loss: &UserLoss, hold_id: i64) -> LossEvent {
+    let ended_at = (loss.lost == LostAccess::Directory).then(|| Timestamp::from_micros(loss.cause_digest));
+    let changed = hold_entries::held(loss, hold_id);
+    LossEvent { tenant_id: loss.tenant_id.clone(), user_id: loss.user_id.clone(), ended_at, changed }
+}
+
+fn end_of(entry: &HeldEntry) -> LossEvent {
+    let changed = hold_entries::overtaken(entry);
+    LossEvent { tenant_id: entry.tenant_id.clone(), user_id: entry.user_id.clone(), ended_at: None, changed }
+}
+
+/// Those that are held, of losses on which nobody has decided, with the hold of each.
 fn weigh_fresh(
     conn: &mut Serialized<'_>,
     shown: &HashMap<String, Vec<UserRow>>,
     fresh: Vec<UserLoss>,
     derivation: &Derivation<'_>,
-    consequences: &mut Consequences,
-) -> Result<Vec<UserLoss>, DbError> {
+) -> Result<Vec<(UserLoss, i64)>, DbError> {
     let rules = derivation.rules;
     let mut directories: BTreeMap<Key, Vec<UserLoss>> = BTreeMap::new();
     for loss in fresh {
@@ -123,7 +144,7 @@ fn weigh_fresh(
     let windows: Vec<(&str, i64)> =
         weighed.iter().map(|(key, limits)| (key.1.as_str(), since(limits))).collect();
     let recent = guard_counts::recent(conn, &windows)?;
-    let mut held: Vec<UserLoss> = Vec::new();
+    let mut held: Vec<(UserLoss, i64)> = Vec::new();
     let mut added = Vec::new();
     for (directory, limits) in weighed {
         let losses = directories.get(directory).map_or(&[][..], Vec::as_slice);
@@ -135,11 +156,12 @@ fn weigh_fresh(
             since: since(limits),
             losses: losses.len(),
             applied,
+            departures: if is_held { 0 } else { departures(losses) },
         });
         if is_held {
             let weighed = Weighed { directory, losses, limits, recent };
-            hold(conn, weighed, derivation.now, consequences)?;
-            held.extend(losses.iter().cloned());
+            let id = hold(conn, weighed, derivation.now)?;
+            held.extend(losses.iter().cloned().map(|loss| (loss, id)));
         }
     }
     guard_counts::add(conn, minute, &added)?;
@@ -158,9 +180,24 @@ fn is_anomalous(
     let count = losses.len() as u64;
     // All of its people at once, however few are visited here.
     if losses.iter().any(|loss| loss.lost == LostAccess::Directory) {
-        let active = guard_counts::active(conn, directory, u64::from(limits.minimum))?;
-        if limits.trips(active, active) {
+        let active = guard_counts::active(conn, directory, u64::from(limits.minimum.max(limits.everybody)))?;
+        if limits.trips(active, active) || limits.is_everybody(active, active, recent.departures) {
             return Ok(true);
+        }
+    }
+    let mut departures = departures(losses) as u64;
+    if departures > 0 {
+        // Those who wait in the directory's hold would leave too.
+        departures += match holds::open_of(conn, directory)? {
+            Some(id) => held_users::departures(conn, id)?,
+            None => 0,
+        };
+        // With nobody else active they would be everybody; otherwise nobody needs to be counted.
+        if limits.is_everybody(departures, 0, recent.departures) {
+            let active = guard_counts::active(conn, directory, departures + 1)?;
+            if limits.is_everybody(departures, active, recent.departures) {
+                return Ok(true);
+            }
         }
     }
     if extent == Extent::Directory {
@@ -190,25 +227,25 @@ struct Weighed<'a> {
     recent: RecentLosses,
 }
 
-/// Adds the losses to the directory's open hold, or opens one.
-fn hold(
-    conn: &mut Serialized<'_>,
-    weighed: Weighed<'_>,
-    now: Timestamp,
-    consequences: &mut Consequences,
-) -> Result<(), DbError> {
+/// Adds the losses to the directory's open hold, or opens one. The number of its people is announced later, when no more
+/// people join.
+fn hold(conn: &mut Serialized<'_>, weighed: Weighed<'_>, now: Timestamp) -> Result<i64, DbError> {
     let id = match holds::open_of(conn, weighed.directory)? {
         Some(id) => id,
-        None => open(conn, weighed, now, consequences)?,
+        None => open(conn, weighed, now)?,
     };
-    Ok(held_users::hold(conn, &weighed.losses.iter().map(|loss| (loss, id)).collect::<Vec<_>>())?)
+    held_users::hold(conn, &weighed.losses.iter().map(|loss| (loss, id)).collect::<Vec<_>>(), now)?;
+    if let Some(hold) = holds::find(conn, id)? {
+        let planned = hold.announcement().joined(held_users::waiting(conn, id)?, now);
+        holds::plan_announcement(conn, id, planned)?;
+    }
+    Ok(id)
 }
 
 fn open(
     conn: &mut Serialized<'_>,
     Weighed { directory, losses, limits, recent }: Weighed<'_>,
     now: Timestamp,
-    consequences: &mut Consequences,
 ) -> Result<i64, DbError> {
     let due_at = match limits.undecided {
         Undecided::Stay => None,
@@ -224,21 +261,19 @@ fn open(
         active_before: active + recent.applied,
     };
     let id = holds::open(conn, &new)?;
-    tracing::error!(
+    tracing::warn!(
         hold.id = id,
         tenant.id = %directory.0,
         directory.id = %directory.1,
-        people = losses.len(),
         applied_before = recent.applied,
-        "a mass change is held; look at it with `rosterd holds show {id}`, then approve or reject it"
+        "a mass change is held"
     );
-    let (tenant_id, directory_id) = directory.clone();
-    let change = json!({"directory_id": directory_id, "people": losses.len(), "cause": cause(losses),
-        "applied_before": recent.applied, "active_before": active + recent.applied});
-    let entry = AuditEntry::new(&tenant_id, kinds::HOLD_OPENED, id, &change, Actor::Rule("guard".to_owned()));
-    consequences.entries.push(entry);
-    consequences.notices.push(Notice::MassChangeHeld { tenant_id, directory_id, hold_id: id });
     Ok(id)
+}
+
+/// How many of these losses end access.
+fn departures(losses: &[UserLoss]) -> usize {
+    losses.iter().filter(|loss| loss.lost.is_access()).count()
 }
 
 /// What most of the batch is about.

@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::json;
+
 use super::load::{self, rows};
 use crate::{
+    audit::{Actor, AuditEntry, kinds},
     db::{Conn, DbError, Serialized},
     decide::{
         context::Context,
@@ -31,6 +34,8 @@ pub struct SettledHolders {
     pub others: BTreeSet<String>,
     /// (tenant, user, role) of users who retain a role from now on.
     pub retained: Vec<(String, String, String)>,
+    /// The same of users who retain a role no more.
+    pub ended: Vec<(String, String, String)>,
 }
 
 /// Returns at once when no role is protected. Puts the roles that these users retain into `context`.
@@ -56,8 +61,10 @@ pub fn settle(
     for (tenant_id, role) in affected {
         let last_holder = role_holders::last_holder(conn, tenant_id, role)?;
         for user_id in role_holders::settle(conn, tenant_id, role)? {
-            if last_holder.as_ref() == Some(&user_id) {
-                settled.retained.push((tenant_id.to_owned(), user_id.clone(), role.to_owned()));
+            let one = (tenant_id.to_owned(), user_id.clone(), role.to_owned());
+            match last_holder.as_ref() == Some(&user_id) {
+                true => settled.retained.push(one),
+                false => settled.ended.push(one),
             }
             if !ids.contains(&user_id) {
                 settled.others.insert(user_id);
@@ -68,6 +75,36 @@ pub fn settle(
         context.retained = role_holders::retained(&role_holders::of(conn, &keys)?);
     }
     Ok(settled)
+}
+
+/// The audit entries about users who retain a protected role from now on, or do so no more.
+pub fn entries(
+    conn: &mut Conn,
+    retained: &[(String, String, String)],
+    ended: &[(String, String, String)],
+) -> Result<Vec<AuditEntry>, DbError> {
+    let users: Vec<Key> =
+        retained.iter().map(|(tenant_id, user_id, _)| (tenant_id.clone(), user_id.clone())).collect();
+    let holders = role_holders::of(conn, &users)?;
+    let begun = retained.iter().map(|(tenant_id, user_id, role)| {
+        let holder = holders.get(&(tenant_id.clone(), user_id.clone())).and_then(|roles| roles.get(role));
+        let loss = holder.and_then(|holder| match &holder.record {
+            HolderRecord::Lost { loss, .. } => Some(loss),
+            HolderRecord::Holds => None,
+        });
+        let change = json!({"role": role, "lost_by_event": loss.map(|loss| &loss.event)});
+        let entry = AuditEntry::new(tenant_id, kinds::ROLE_RETAINED, user_id, &change, by_protection());
+        AuditEntry { said_at: loss.map(|loss| loss.at), ..entry }
+    });
+    let ended = ended.iter().map(|(tenant_id, user_id, role)| {
+        let change = json!({"role": role});
+        AuditEntry::new(tenant_id, kinds::ROLE_RETENTION_ENDED, user_id, &change, by_protection())
+    });
+    Ok(begun.chain(ended).collect())
+}
+
+fn by_protection() -> Actor {
+    Actor::Rule("last holder of a protected role".to_owned())
 }
 
 /// The notices to the tenant's administrators about users who retain a protected role from now on.

@@ -56,7 +56,8 @@ pub fn people(
     groups(conn, state, homes, derivation, consequences)?;
     let ids = touched(state, EntityKind::User);
     let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
-    let mut retained = std::mem::take(&mut settled.retained);
+    let (mut retained, mut ended) =
+        (std::mem::take(&mut settled.retained), std::mem::take(&mut settled.ended));
     // A new holder of a protected role changes the rows of users outside the batch, and these changes may lead to
     // others.
     while !settled.others.is_empty() {
@@ -65,7 +66,9 @@ pub fn people(
         let derivation = Derivation { cause: ChangeCause::RetentionEnded, ..*derivation };
         settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
         retained.append(&mut settled.retained);
+        ended.append(&mut settled.ended);
     }
+    consequences.entries.extend(protected_roles::entries(conn, &retained, &ended)?);
     consequences.notices.extend(protected_roles::notices(conn, &retained)?);
     Ok(())
 }
@@ -111,7 +114,7 @@ fn users(
     // 2. Decide. Protected roles and the guard record their own decisions. Both may prevent a loss.
     let settled = protected_roles::settle(conn, state, &ids, &current, &mut context)?;
     let mut derived = outcome(state, &ids, &current, &context);
-    context.held_states = guard::weigh(conn, &current, &derived, derivation, consequences)?;
+    context.held_states = guard::weigh(conn, state, (&current, &derived), derivation, consequences)?;
     if !context.held_states.is_empty() {
         derived = outcome(state, &ids, &current, &context);
     }
@@ -126,7 +129,7 @@ fn users(
     // 4. Collect the consequences.
     let entries = audit::row_entries::users(conn, state, &current, &changes, derivation.cause)?;
     consequences.entries.extend(entries);
-    let privileged = privileges::changes(state, homes, &rules.mapping, &current, &changes);
+    let privileged = privileges::changes(state, homes, rules, &current, &changes);
     consequences.notices.extend(leavers.into_iter().map(Notice::Deprovisioned));
     consequences.notices.extend(privileged.into_iter().map(Notice::Privileged));
     Ok(settled)

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
 
-use super::kinds;
+use super::{Actor, AuditEntry, kinds};
 use crate::{
     decide::{
+        access::{Access, AccessCause},
         fact,
         groups::{GroupChange, GroupRow},
         roles::{Because, PASS_THROUGH},
@@ -25,6 +26,21 @@ pub struct Changed {
     pub personal: Option<String>,
 }
 
+impl Changed {
+    /// The entry for a change without a known fact.
+    pub fn entry(self, tenant_id: &str, subject: &str, actor: Actor) -> AuditEntry {
+        AuditEntry {
+            tenant_id: tenant_id.to_owned(),
+            kind: self.kind,
+            subject: subject.to_owned(),
+            change: self.change,
+            personal: self.personal,
+            actor,
+            said_at: None,
+        }
+    }
+}
+
 /// (old value, new value).
 type Move<T> = Option<(Option<T>, Option<T>)>;
 
@@ -32,6 +48,9 @@ type Move<T> = Option<(Option<T>, Option<T>)>;
 struct Facets<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Move<&'a str>,
+    /// `mapping`: no rule grants a role, and the mapping gives no access without a role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shut_out_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deprovisioned_at: Move<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +102,7 @@ fn created(user: &UserAccess, directory_id: &str, content: &fact::User) -> Chang
     }
     let facets = Facets {
         status: Some((None, Some(user.access.status()))),
+        shut_out_by: shut_out_by(user.access),
         deprovisioned_at: user.access.since().map(|since| (None, Some(since.to_string()))),
         access_epoch: Some((0, 1)),
         gained: gained(None, user, &mut personal),
@@ -106,6 +126,7 @@ fn changed(
     let since = user.access.since();
     let facets = Facets {
         status: moved(status(row.active), user.access.status()),
+        shut_out_by: shut_out_by(user.access).filter(|_| row.active),
         deprovisioned_at: (row.deprovisioned_at != since).then(|| {
             (row.deprovisioned_at.as_ref().map(Timestamp::to_string), since.map(|at| at.to_string()))
         }),
@@ -136,6 +157,10 @@ impl Facets<'_> {
             && self.directory_id.is_none()
             && self.person_id.is_none()
     }
+}
+
+fn shut_out_by(access: Access) -> Option<&'static str> {
+    matches!(access, Access::Inactive(_, AccessCause::Mapping)).then_some("mapping")
 }
 
 fn status(active: bool) -> &'static str {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     kinds,
     log::{self, LogQuery, StoredEntry},
+    loss_story::{LossStories, LossStory},
 };
 use crate::{
     db::{
@@ -22,7 +23,7 @@ use crate::{
     tables::{Key, users},
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Receipt {
     pub user_id: String,
     pub name: Option<String>,
@@ -34,6 +35,12 @@ pub struct Receipt {
     pub roles_lost: Vec<String>,
     pub said_at: Option<String>,
     pub received_at: Option<String>,
+    /// The loss waited in this hold since then, if it did.
+    pub hold_id: Option<i64>,
+    pub held_at: Option<String>,
+    /// The last decision about it.
+    pub decided_at: Option<String>,
+    pub decided_by: Option<String>,
     pub applied_at: String,
     /// `None` before the notification, and for a person who returned before it.
     pub told_at: Option<String>,
@@ -42,6 +49,8 @@ pub struct Receipt {
     pub mail: Option<String>,
     pub minutes_said_to_applied: Option<i64>,
     pub minutes_received_to_applied: Option<i64>,
+    pub minutes_held_to_decided: Option<i64>,
+    pub minutes_decided_to_applied: Option<i64>,
     pub minutes_applied_to_told: Option<i64>,
     /// The time of the return of access, if any.
     pub returned_at: Option<String>,
@@ -104,16 +113,23 @@ pub fn receipts(
 ) -> QueryResult<Vec<Receipt>> {
     let wanted =
         LogQuery { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
-    let entries = log::entries(conn, wanted)?;
+    let mut entries = log::entries(conn, wanted)?;
+    // The loss may have been held before the wanted time.
+    entries.extend(log::entries(conn, LogQuery { kind: Some("loss"), since: None, ..wanted })?);
+    entries.sort_unstable_by_key(|entry| entry.seq);
     let notified = notified(conn, tenant_id, users, since)?;
     let formerly = formerly(conn, tenant_id)?;
     let mut receipts: Vec<Receipt> = Vec::new();
     let mut last: HashMap<&str, usize> = HashMap::new();
+    let mut stories = LossStories::default();
     for entry in &entries {
+        let story = stories.next(entry);
         if entry.kind == kinds::ACCESS_LOST {
             last.insert(&entry.subject, receipts.len());
-            receipts.push(receipt(entry, &notified));
-        } else if let Some(receipt) = last.get(entry.subject.as_str()).and_then(|n| receipts.get_mut(*n)) {
+            receipts.push(receipt(entry, story.as_ref(), &notified));
+        } else if entry.kind == kinds::ACCESS_RETURNED
+            && let Some(receipt) = last.get(entry.subject.as_str()).and_then(|n| receipts.get_mut(*n))
+        {
             receipt.returned_at = Some(entry.applied_at().to_string());
         }
     }
@@ -160,7 +176,24 @@ fn former(receipt: &mut Receipt, entry: &StoredEntry) {
     receipt.email = was("email", receipt.email.take());
 }
 
-fn receipt(entry: &StoredEntry, notified: &Notified) -> Receipt {
+/// The story of the loss that is held for this user now.
+pub fn held_loss(conn: &mut Conn, tenant_id: &str, user_id: &str) -> QueryResult<Option<LossStory>> {
+    let users = [user_id.to_owned()];
+    let wanted = LogQuery {
+        tenant_id,
+        subjects: Some(&users),
+        kind: Some("loss"),
+        since: None,
+        until: None,
+        limit: i64::MAX,
+    };
+    let entries = log::entries(conn, wanted)?;
+    let mut stories = LossStories::default();
+    entries.iter().for_each(|entry| drop(stories.next(entry)));
+    Ok(stories.of(user_id).cloned())
+}
+
+fn receipt(entry: &StoredEntry, story: Option<&LossStory>, notified: &Notified) -> Receipt {
     let (told_at, message_id, mail) =
         notified.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
@@ -168,6 +201,12 @@ fn receipt(entry: &StoredEntry, notified: &Notified) -> Receipt {
     let change: Value = serde_json::from_str(&entry.change).unwrap_or_default();
     let lost = change.get("lost").and_then(Value::as_array);
     let role = |role: &Value| role.as_str().map(str::to_owned);
+    // An approval applies what the directory said before the hold.
+    let said_at = entry.said_at.or(story.and_then(|story| story.said_at));
+    let received_at = entry.received_at.or(story.and_then(|story| story.received_at));
+    let held_at = story.map(|story| story.held_at);
+    let decision = story.and_then(|story| story.decisions.last());
+    let decided_at = decision.map(|decision| decision.at);
     Receipt {
         user_id: entry.subject.clone(),
         name: None,
@@ -175,14 +214,20 @@ fn receipt(entry: &StoredEntry, notified: &Notified) -> Receipt {
         entry: entry.seq,
         because: entry.actor.clone(),
         roles_lost: lost.into_iter().flatten().filter_map(role).collect(),
-        said_at: time(entry.said_at),
-        received_at: time(entry.received_at),
+        said_at: time(said_at),
+        received_at: time(received_at),
+        hold_id: story.map(|story| story.hold_id),
+        held_at: time(held_at),
+        decided_at: time(decided_at),
+        decided_by: decision.map(|decision| decision.by.clone()),
         applied_at: entry.applied_at().to_string(),
         told_at: time(told_at),
         message_id,
         mail,
-        minutes_said_to_applied: minutes(entry.said_at, Some(entry.applied_at)),
-        minutes_received_to_applied: minutes(entry.received_at, Some(entry.applied_at)),
+        minutes_said_to_applied: minutes(said_at, Some(entry.applied_at)),
+        minutes_received_to_applied: minutes(received_at, Some(entry.applied_at)),
+        minutes_held_to_decided: minutes(held_at, decided_at),
+        minutes_decided_to_applied: minutes(decided_at, Some(entry.applied_at)),
         minutes_applied_to_told: minutes(Some(entry.applied_at), told_at),
         returned_at: None,
     }

@@ -121,9 +121,10 @@ pub fn tenants(conn: &mut Conn) -> QueryResult<Vec<String>> {
     Ok(tenants)
 }
 
-/// Whether the tenant has a chain.
+/// Whether the tenant has a chain, also one without its head.
 pub fn knows(conn: &mut Conn, tenant_id: &str) -> QueryResult<bool> {
-    diesel::select(exists(audit_heads::table.find(tenant_id))).get_result(conn)
+    let entries = audit::table.filter(audit::tenant_id.eq(tenant_id));
+    diesel::select(exists(audit_heads::table.find(tenant_id)).or(exists(entries))).get_result(conn)
 }
 
 /// Deletes the personal part of the entries about these users.

@@ -6,7 +6,10 @@ use diesel::{
 };
 use serde::Serialize;
 
-use super::leaver_receipt::{Receipt, receipts};
+use super::{
+    kept_access::{self, KeptAccess},
+    leaver_receipt::{Receipt, receipts},
+};
 use crate::{
     db::{Conn, DbError, bulk::Rows},
     runtime::clock::Timestamp,
@@ -45,6 +48,8 @@ pub struct Report {
     /// The newest comparison of each directory with the broker's lists.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Compared>,
+    /// Access that people have although the directory says otherwise.
+    pub kept: Vec<KeptAccess>,
     pub holds: Vec<RoleLine>,
     pub left: Vec<Receipt>,
 }
@@ -78,15 +83,16 @@ pub struct RoleLine {
 
 impl Report {
     pub fn rows(&self) -> usize {
-        self.holds.len() + self.left.len()
+        self.kept.len() + self.holds.len() + self.left.len()
     }
 
-    /// Removes the rows after the first `most`; leavers come before holders.
+    /// Removes the rows after the first `most`: kept access comes first, then leavers, then holders.
     pub fn cut_to(&mut self, most: usize) {
         if self.rows() > most {
             self.cut = Some(most);
-            self.left.truncate(most);
-            self.holds.truncate(most - self.left.len());
+            self.kept.truncate(most);
+            self.left.truncate(most - self.kept.len());
+            self.holds.truncate(most - self.kept.len() - self.left.len());
         }
     }
 }
@@ -113,6 +119,7 @@ pub fn report(conn: &mut Conn, wanted: ReportQuery<'_>, now: Timestamp) -> Resul
         departures: left.len(),
         cut: None,
         compared: comparisons::newest(conn, Some(tenant_id))?.into_iter().map(compared).collect(),
+        kept: kept_access::of_tenant(conn, tenant_id)?,
         // One row more than wanted tells that there are more.
         holds: holds(conn, tenant_id, most.map(|most| most.saturating_add(1)))?,
         left,
@@ -184,24 +191,7 @@ mod tests {
     use super::*;
 
     fn receipt(user_id: &str) -> Receipt {
-        Receipt {
-            user_id: user_id.to_owned(),
-            name: None,
-            email: None,
-            entry: 1,
-            because: String::new(),
-            roles_lost: Vec::new(),
-            said_at: None,
-            received_at: None,
-            applied_at: String::new(),
-            told_at: None,
-            message_id: None,
-            mail: None,
-            minutes_said_to_applied: None,
-            minutes_received_to_applied: None,
-            minutes_applied_to_told: None,
-            returned_at: None,
-        }
+        Receipt { user_id: user_id.to_owned(), ..Receipt::default() }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use askama::Template;
 
 use super::{
+    kept_access::KeptAccess,
     leaver_receipt::Receipt,
     report::{Report, RoleLine},
 };
@@ -21,8 +22,17 @@ struct Review<'a> {
     made_at: String,
     since: Option<String>,
     until: Option<String>,
+    kept: Vec<Kept<'a>>,
     holds: Vec<Holder<'a>>,
     left: Vec<Left<'a>>,
+}
+
+struct Kept<'a> {
+    person: Person<'a>,
+    reason: String,
+    wants: &'a str,
+    since: Cow<'a, str>,
+    decision: String,
 }
 
 struct Person<'a> {
@@ -44,6 +54,7 @@ struct Holder<'a> {
 
 struct Left<'a> {
     person: Person<'a>,
+    held: Option<String>,
     lost: String,
     returned: Option<String>,
     event: Cow<'a, str>,
@@ -70,6 +81,7 @@ pub fn write(report: &Report) -> String {
         made_at: minute(&report.made_at),
         since: report.since.as_deref().map(minute),
         until: report.until.as_deref().map(minute),
+        kept: report.kept.iter().map(kept).collect(),
         holds: holders(&report.holds),
         left: report.left.iter().map(left).collect(),
     };
@@ -100,6 +112,24 @@ fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
     holds.iter().map(displayed).collect()
 }
 
+fn kept(one: &KeptAccess) -> Kept<'_> {
+    let decision = match (&one.decision, &one.decided_by) {
+        (Some(decision), Some(by)) => {
+            let at = one.decided_at.as_deref().map(minute).unwrap_or_default();
+            format!("{decision} by {by} {at}")
+        }
+        _ if one.hold_id.is_some() => "not decided".to_owned(),
+        _ => NONE.to_owned(),
+    };
+    Kept {
+        person: Person::new(one.name.as_deref(), one.email.as_deref(), &one.user_id),
+        reason: one.hold_id.map_or_else(|| "last holder".to_owned(), |hold| format!("hold {hold}")),
+        wants: &one.directory_wants,
+        since: time(Some(&one.since)),
+        decision,
+    }
+}
+
 fn left(receipt: &Receipt) -> Left<'_> {
     let notified = match (&receipt.told_at, receipt.mail.as_deref()) {
         (Some(at), _) => Notified::At(minute(at)),
@@ -108,6 +138,11 @@ fn left(receipt: &Receipt) -> Left<'_> {
     };
     Left {
         person: Person::new(receipt.name.as_deref(), receipt.email.as_deref(), &receipt.user_id),
+        held: receipt.hold_id.map(|hold| {
+            let decided = receipt.decided_by.as_deref().unwrap_or("nobody");
+            let since = receipt.held_at.as_deref().map(minute).unwrap_or_default();
+            format!("in hold {hold} since {since}, approved by {decided}")
+        }),
         lost: receipt.roles_lost.join(", "),
         returned: receipt.returned_at.as_deref().map(minute),
         event: time(receipt.said_at.as_deref()),
@@ -150,20 +185,23 @@ mod tests {
         let receipt = Receipt {
             user_id: evil.clone(),
             name: Some(evil.clone()),
-            email: None,
-            entry: 1,
             because: evil.clone(),
             roles_lost: vec![evil.clone()],
-            said_at: None,
-            received_at: None,
             applied_at: evil.clone(),
-            told_at: None,
-            message_id: None,
+            held_at: Some(evil.clone()),
+            decided_by: Some(evil.clone()),
             mail: Some(evil.clone()),
-            minutes_said_to_applied: None,
-            minutes_received_to_applied: None,
-            minutes_applied_to_told: None,
             returned_at: Some(evil.clone()),
+            ..Receipt::default()
+        };
+        let kept = KeptAccess {
+            user_id: evil.clone(),
+            email: Some(evil.clone()),
+            directory_wants: evil.clone(),
+            since: evil.clone(),
+            decision: Some(evil.clone()),
+            decided_by: Some(evil.clone()),
+            ..KeptAccess::default()
         };
         let holds = RoleLine {
             user_id: evil.clone(),
@@ -180,6 +218,7 @@ mod tests {
             since: Some(evil.clone()),
             until: Some(evil),
             cut: Some(1),
+            kept: vec![kept],
             holds: vec![holds],
             left: vec![receipt],
             ..Report::default()

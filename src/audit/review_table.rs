@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{leaver_receipt::Receipt, report::Report};
 use crate::text::csv;
 
-pub const RECEIPT: [&str; 15] = [
+pub const RECEIPT: [&str; 21] = [
     "user_id",
     "name",
     "email",
@@ -13,12 +13,18 @@ pub const RECEIPT: [&str; 15] = [
     "because",
     "said_at",
     "received_at",
+    "hold_id",
+    "held_at",
+    "decided_at",
+    "decided_by",
     "applied_at",
     "told_at",
     "mail",
     "message_id",
     "minutes_said_to_applied",
     "minutes_received_to_applied",
+    "minutes_held_to_decided",
+    "minutes_decided_to_applied",
     "minutes_applied_to_told",
     "returned_at",
 ];
@@ -31,7 +37,7 @@ pub fn receipt_row(receipt: &Receipt) -> Vec<Value> {
     RECEIPT.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
 }
 
-/// As CSV: a row for each held role, then one for each leaver.
+/// As CSV: a row for each access that the directory denies, then one for each role, then one for each leaver.
 pub fn write(report: &Report) -> String {
     let mut columns = vec!["record", "role", "since"];
     columns.extend(RECEIPT);
@@ -58,5 +64,23 @@ pub fn write(report: &Report) -> String {
         row.extend(receipt_row(receipt));
         row
     });
-    holds.chain(left).fold(csv::head_for_people(&columns), |csv, row| csv + &csv::line_for_people(&row))
+    let kept = report.kept.iter().map(|kept| {
+        let known = [
+            ("user_id", Value::from(kept.user_id.as_str())),
+            ("name", kept.name.as_deref().into()),
+            ("email", kept.email.as_deref().into()),
+            ("because", format!("{}: the directory wants {}", kept.reason, kept.directory_wants).into()),
+            ("hold_id", kept.hold_id.into()),
+            ("decided_at", kept.decided_at.as_deref().into()),
+            ("decided_by", kept.decided_by.as_deref().into()),
+        ];
+        let cells = RECEIPT.iter().map(|column| {
+            known.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone()).unwrap_or_default()
+        });
+        let first = ["kept".into(), Value::Null, kept.since.as_str().into()];
+        first.into_iter().chain(cells).collect::<Vec<Value>>()
+    });
+    kept.chain(holds)
+        .chain(left)
+        .fold(csv::head_for_people(&columns), |csv, row| csv + &csv::line_for_people(&row))
 }

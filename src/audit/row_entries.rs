@@ -7,11 +7,11 @@ use diesel::QueryResult;
 use super::{
     Actor, AuditEntry,
     change::{Changed, of_group, of_user},
+    loss_story::APPROVED_AND_APPLIED,
 };
 use crate::{
     db::Conn,
     decide::{
-        access::Access,
         fact::EntityKind,
         groups::{GroupChange, GroupRow},
         ownership::{directory_fact, organization_fact, owner},
@@ -88,40 +88,86 @@ pub fn users(
     if matches!(cause, ChangeCause::Erasure) {
         return Ok(Vec::new());
     }
-    let context = causing_context(conn, state, cause)?;
-    let mut memberships: Option<HashMap<&str, CausingFact>> = None;
+    let mut facts = CausingFacts::new(conn, state, cause)?;
     let mut open = Vec::new();
     for change in changes {
-        let (tenant_id, user_id, access) = match change {
+        let (tenant_id, user_id, ended_at) = match change {
             UserChange::Put { user, .. } | UserChange::Restate(user) => {
-                (&user.tenant_id, &user.user_id, Some(user.access))
+                (&user.tenant_id, &user.user_id, user.access.since())
             }
             UserChange::Remove { tenant_id, user_id, .. } => (tenant_id, user_id, None),
         };
         let row = current.get(user_id).and_then(|rows| rows.iter().find(|row| row.tenant_id == *tenant_id));
         let Some(changed) = of_user(row, change) else { continue };
-        let causing = match cause {
-            ChangeCause::Deliveries(batch) => {
-                let facts = state.facts(EntityKind::User, user_id);
-                causing_fact_in(batch, state, tenant_id, facts).or_else(|| {
-                    memberships
-                        .get_or_insert_with(|| newest_memberships(state))
-                        .get(user_id.as_str())
-                        .copied()
-                })
-            }
-            // The most likely of several causes.
-            ChangeCause::Directory(_) => context
-                .iter()
-                .find(|causing| matches!(access, Some(Access::Inactive(since, _)) if since == causing.at))
-                .or(context.first())
-                .copied(),
-            _ => context.first().copied(),
-        };
-        let causing = causing.or(context.first().copied());
+        let causing = facts.of(tenant_id, user_id, ended_at);
         open.push(Open { tenant_id: tenant_id.clone(), subject: user_id.clone(), changed, causing });
     }
     close(conn, open, cause)
+}
+
+/// What happens to the loss of one user, instead of the loss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LossEvent {
+    pub tenant_id: String,
+    pub user_id: String,
+    /// The time at which a directory or an organization ended, if it was the cause.
+    pub ended_at: Option<Timestamp>,
+    pub changed: Changed,
+}
+
+/// Entries for losses that are held, and for held losses that newer facts overtook.
+pub fn losses(
+    conn: &mut Conn,
+    state: &StateSlice,
+    losses: Vec<LossEvent>,
+    cause: ChangeCause<'_>,
+) -> QueryResult<Vec<AuditEntry>> {
+    if losses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut facts = CausingFacts::new(conn, state, cause)?;
+    let open = losses.into_iter().map(|LossEvent { tenant_id, user_id, ended_at, changed }| Open {
+        causing: facts.of(&tenant_id, &user_id, ended_at),
+        tenant_id,
+        subject: user_id,
+        changed,
+    });
+    let open = open.collect();
+    close(conn, open, cause)
+}
+
+/// Finds the fact that caused the change of a user.
+struct CausingFacts<'a> {
+    state: &'a StateSlice,
+    cause: ChangeCause<'a>,
+    /// Facts about the context, sorted by likelihood.
+    context: Vec<CausingFact>,
+    memberships: Option<HashMap<&'a str, CausingFact>>,
+}
+
+impl<'a> CausingFacts<'a> {
+    fn new(conn: &mut Conn, state: &'a StateSlice, cause: ChangeCause<'a>) -> QueryResult<Self> {
+        let context = causing_context(conn, state, cause)?;
+        Ok(Self { state, cause, context, memberships: None })
+    }
+
+    fn of(&mut self, tenant_id: &str, user_id: &str, ended_at: Option<Timestamp>) -> Option<CausingFact> {
+        let causing = match self.cause {
+            ChangeCause::Deliveries(batch) => {
+                let facts = self.state.facts(EntityKind::User, user_id);
+                causing_fact_in(batch, self.state, tenant_id, facts).or_else(|| {
+                    let state = self.state;
+                    self.memberships.get_or_insert_with(|| newest_memberships(state)).get(user_id).copied()
+                })
+            }
+            // The most likely of several causes.
+            ChangeCause::Directory(_) => {
+                self.context.iter().find(|causing| ended_at == Some(causing.at)).copied()
+            }
+            _ => None,
+        };
+        causing.or(self.context.first().copied())
+    }
 }
 
 pub fn groups(
@@ -237,7 +283,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResul
     let actor = |causing: Option<CausingFact>| match cause {
         ChangeCause::Mapping(version) => Actor::Rule(format!("mapping {version}")),
         ChangeCause::RetentionEnded => Actor::Rule("protected role, held by another now".to_owned()),
-        ChangeCause::HoldApproved => Actor::Rule("held mass change, approved".to_owned()),
+        ChangeCause::HoldApproved => Actor::Rule(APPROVED_AND_APPLIED.to_owned()),
         ChangeCause::Operator(name) => Actor::operator(name),
         _ => {
             let found = causing.and_then(|CausingFact { inbox_id, .. }| {

@@ -3,12 +3,16 @@
 
 mod print;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{Failure, Format, operator, output::List};
+use super::{
+    Failure, Format, expect_any_tenant,
+    operator::{By, Consent},
+    output::List,
+};
 use crate::{
     config::Config,
     db::{Database, DbError},
@@ -51,18 +55,23 @@ struct Move {
     /// The id of the organization, as the broker writes it
     #[arg(long, value_name = "ORGANIZATION")]
     to: String,
-    /// Name of the operator for the record; default: the login name
-    #[arg(long)]
-    by: Option<String>,
+    #[command(flatten)]
+    by: By,
     /// Reason for the record
     #[arg(long)]
     reason: String,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// Move only if exactly so many people with access move; does not ask
-    #[arg(long, value_name = "N")]
-    expect: Option<usize>,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List { tenant, .. } => tenant.as_mut(),
+            Verb::Move(_) => None,
+        }
+    }
 }
 
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
@@ -73,7 +82,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
 }
 
 fn move_directory(database: &Database, config: &Config, of: &Move) -> Result<ExitCode, Failure> {
-    let (by, rules) = (operator(of.by.as_deref()), config.rules());
+    let (by, rules) = (of.by.name()?, config.rules());
     let request = || MoveRequest {
         directory: &of.directory,
         to: &of.to,
@@ -81,36 +90,24 @@ fn move_directory(database: &Database, config: &Config, of: &Move) -> Result<Exi
         reason: &of.reason,
         now: Clock::System.now(),
     };
-    let confirmed = match of.expect {
+    let confirmed = match of.consent.expected() {
         Some(count) => Confirmed::Count(count),
         None => Confirmed::Anything,
     };
-    let moved = if of.yes || of.expect.is_some() {
+    let moved = if of.consent.is_given() {
         directory_move::move_directory(database, &rules, request(), confirmed)?
     } else {
         let plan = directory_move::preview(database, &rules, request())?;
         print::plan(&plan)?;
-        if !std::io::stdin().is_terminal() {
-            let count = plan.with_access();
-            return Err(format!("nothing was changed; to move the directory, add --expect {count}").into());
-        }
-        if !asked()? {
-            return Err("nothing was changed".into());
-        }
+        of.consent.ask("Move it?", plan.with_access())?;
         directory_move::move_directory(database, &rules, request(), Confirmed::Plan(&plan))?
     };
     print::done(&moved)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn asked() -> std::io::Result<bool> {
-    eprint!("Move it? Write yes to go on: ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
-}
-
 fn list(database: &Database, tenant: Option<&str>, format: Format) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, tenant)?;
     let (rows, people) = database
         .read::<_, DbError>(|conn| Ok((DIRECTORIES.rows(conn, tenant)?, directories::people(conn)?)))?;
     let mut columns: Vec<&'static str> = DIRECTORIES.names().collect();

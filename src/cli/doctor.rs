@@ -1,5 +1,7 @@
 //! `doctor`: checks everything that `serve` needs, and names the remedies.
 
+mod mail;
+
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::Args;
@@ -11,7 +13,6 @@ use crate::{
     broker::api::Question,
     config::{Config, ConfigError},
     db::{Conn, Database, DbError, Url, migrate::pending, probe},
-    notify::Notifier,
     runtime::clock::Clock,
     sync::client::Client,
 };
@@ -77,7 +78,7 @@ fn examine(config: &Config) -> Vec<Finding> {
     };
     let mut findings = vec![finding("settings", Verdict::Ok, "read"), secret];
     findings.extend(database(config));
-    findings.push(mail(config));
+    findings.push(mail::finding(config));
     findings.push(broker(config));
     findings
 }
@@ -208,23 +209,5 @@ fn clock_offset(conn: &mut Conn) -> diesel::QueryResult<Option<i64>> {
                     .get_result(pg)?;
             Ok(Some(server.micros - Clock::System.now().micros()))
         }
-    }
-}
-
-fn mail(config: &Config) -> Finding {
-    let nobody = config.mail.fallback.is_empty();
-    let notifier = match Notifier::new(&config.mail) {
-        Ok(notifier) => notifier,
-        Err(error) => return finding("mail", Verdict::Fail, error.to_string()),
-    };
-    match (&config.mail.url, notifier.check()) {
-        (None, _) => finding("mail", Verdict::Warn, "SMTP_URL is not set: notices wait in the outbox"),
-        (Some(_), Err(error)) => finding("mail", Verdict::Fail, error.to_string()),
-        (Some(url), Ok(())) if nobody => {
-            let message =
-                format!("{url:?} answers, but mail.fallback is empty: set it to an address of yours");
-            finding("mail", Verdict::Warn, message)
-        }
-        (Some(url), Ok(())) => finding("mail", Verdict::Ok, format!("{url:?} answers")),
     }
 }

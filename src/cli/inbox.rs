@@ -10,7 +10,8 @@ use diesel::QueryResult;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Format, operator,
+    Failure, Format,
+    operator::By,
     output::{List, printable, printable_line},
 };
 use crate::{
@@ -55,9 +56,8 @@ enum Verb {
         /// Only dead letters with this reason, as in `inbox list`
         #[arg(long, requires = "all")]
         reason: Option<String>,
-        /// Name of the operator for the record; default: the login name
-        #[arg(long)]
-        by: Option<String>,
+        #[command(flatten)]
+        by: By,
     },
     /// List users and groups whose changes a constraint or trigger of yours refuses; each is tried again automatically
     Refused {
@@ -69,14 +69,13 @@ enum Verb {
         id: i64,
         #[arg(long)]
         reason: String,
-        /// Name of the operator for the record; default: the login name
-        #[arg(long)]
-        by: Option<String>,
+        #[command(flatten)]
+        by: By,
     },
 }
 
 /// Retries all dead letters. Each one gets an audit entry of its own.
-fn retry_all(database: &Database, reason: Option<&str>, by: Option<&str>) -> Result<(), DbError> {
+fn retry_all(database: &Database, reason: Option<&str>, by: &str) -> Result<(), DbError> {
     let now = Clock::System.now();
     let ids = database.write_serialized::<_, DbError>(|conn| {
         let ids = dead_letters::retry_all(conn, reason)?;
@@ -134,10 +133,10 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             List { columns, rows: refused.iter().map(refused_row).collect() }.print(*format)?;
         }
         Verb::Retry { id: None, reason, by, .. } => {
-            retry_all(database, reason.as_deref(), by.as_deref())?;
+            retry_all(database, reason.as_deref(), &by.name()?)?;
         }
         Verb::Retry { id: Some(id), by, .. } => {
-            let entry = entry(kinds::DELIVERY_RETRIED, *id, None, by.as_deref());
+            let entry = entry(kinds::DELIVERY_RETRIED, *id, None, &by.name()?);
             let found =
                 recorded(database, &entry, Clock::System.now(), |conn| dead_letters::retry(conn, *id))?;
             if !found {
@@ -151,7 +150,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         }
         Verb::Discard { id, reason, by } => {
             let now = Clock::System.now();
-            let entry = entry(kinds::DELIVERY_DISCARDED, *id, Some(reason), by.as_deref());
+            let entry = entry(kinds::DELIVERY_DISCARDED, *id, Some(reason), &by.name()?);
             let found =
                 recorded(database, &entry, now, |conn| dead_letters::discard(conn, *id, reason, now))?;
             if !found {
@@ -166,9 +165,9 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-fn entry(kind: &'static str, id: i64, reason: Option<&str>, by: Option<&str>) -> audit::AuditEntry {
+fn entry(kind: &'static str, id: i64, reason: Option<&str>, by: &str) -> audit::AuditEntry {
     let change = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
-    audit::AuditEntry::new(audit::NO_TENANT, kind, id, &change, audit::Actor::Operator(operator(by)))
+    audit::AuditEntry::new(audit::NO_TENANT, kind, id, &change, audit::Actor::operator(by))
 }
 
 /// Records the action only if it happened.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, Format, output};
+use super::{Failure, Format, expect_tenant, output};
 use crate::{
     db::{Database, DbError},
     tables::host_tables::{GROUPS, PublishedTable},
@@ -34,6 +34,20 @@ pub(super) struct List {
     wide: bool,
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        let Verb::List(of) = &mut self.verb;
+        Some(of.tenant())
+    }
+}
+
+impl List {
+    pub(super) fn tenant(&mut self) -> &mut String {
+        &mut self.tenant
+    }
+}
+
 pub(super) fn groups(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let Verb::List(of) = &verbs.verb;
     list(database, of, GROUPS, &["id", "name", "directory_id", "updated_at"])
@@ -45,6 +59,7 @@ pub(super) fn list(
     table: PublishedTable,
     brief: &[&str],
 ) -> Result<ExitCode, Failure> {
+    expect_tenant(database, tenant)?;
     let columns = if *wide || *format != Format::Table { None } else { Some(brief) };
     read(database, table, Some(tenant), columns)?.print(*format)?;
     Ok(ExitCode::SUCCESS)

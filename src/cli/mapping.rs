@@ -1,20 +1,21 @@
-//! `mapping`: shows, checks, previews and applies the role mapping.
+//! `mapping`: shows, compares, checks, previews and applies versions of the role mapping.
 
 mod print;
+mod versions;
 
 use std::{
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Args, Subcommand};
-use print::print;
 
-use super::{Failure, Format, operator, output::print_text};
+use super::{DIFFERENT, Failure, Format, expect_any_tenant, operator::By, output::print_text};
 use crate::{
     apply::{Batch, recompute},
     config::Config,
-    db::{Database, DbError},
+    db::Database,
     decide::{Rules, mapping::check},
     operator::mapping_plan::{self, Plan, PlanError, PlanOperator},
     runtime::{clock::Clock, private_files},
@@ -29,14 +30,25 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Show the mapping in force
-    Show,
+    /// Show the mapping in force, or an earlier version
+    Show {
+        /// This version instead; 0 is the built-in mapping
+        #[arg(long, value_name = "N")]
+        version: Option<i64>,
+    },
+    /// List all versions: when each was applied, and by whom
+    History {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show the lines that differ between two versions; 0 is the built-in mapping
+    Diff { former: i64, new: i64 },
     /// Check whether a file is a valid mapping; needs no database
     Check { file: PathBuf },
-    /// Show what a file would change, with warnings; changes nothing
+    /// Show what a file would change, in short and for each person, with warnings; changes nothing
     Plan {
         file: PathBuf,
-        /// Only this tenant
+        /// Only this tenant, by id or name
         #[arg(long)]
         tenant: Option<String>,
         #[arg(long, value_enum, default_value_t)]
@@ -44,17 +56,43 @@ enum Verb {
         /// Save the plan in this file, so that exactly it can be applied
         #[arg(long, value_name = "FILE", conflicts_with = "tenant")]
         out: Option<PathBuf>,
-        /// Exit with 2 if there are changes
+        /// Exit with 3 if there are changes
         #[arg(long)]
         detailed_exitcode: bool,
     },
-    /// Apply a mapping file or a saved plan
+    /// Apply a mapping file or a saved plan; on a terminal, show first what changes, and ask
     Apply {
         file: PathBuf,
-        /// Name of the operator for the record; default: the login name
-        #[arg(long)]
-        by: Option<String>,
+        #[command(flatten)]
+        confirmed: Confirmed,
     },
+    /// Apply an earlier version once more, as a new version; on a terminal, show first what changes, and ask
+    Rollback {
+        /// The earlier version; 0 is the built-in mapping
+        #[arg(long, value_name = "N")]
+        to: i64,
+        #[command(flatten)]
+        confirmed: Confirmed,
+    },
+}
+
+#[derive(Args)]
+struct Confirmed {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    by: By,
+}
+
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::Plan { tenant, .. } => tenant.as_mut(),
+            _ => None,
+        }
+    }
 }
 
 /// Whether the verb needs no settings and no database.
@@ -76,52 +114,89 @@ pub(super) fn check_only(verbs: &Verbs) -> Result<ExitCode, Failure> {
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let rules = config.rules();
     match &verbs.verb {
-        Verb::Check { .. } => check_only(verbs),
-        Verb::Show => show(database),
+        Verb::Check { .. } => return check_only(verbs),
+        Verb::Show { version } => versions::show(database, *version)?,
+        Verb::History { format } => versions::history(database, *format)?,
+        Verb::Diff { former, new } => versions::diff(database, *former, *new)?,
         Verb::Plan { file, tenant, format, out, detailed_exitcode } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let plan = mapping_plan::plan(database, &rules, &read(file)?, tenant.as_deref())
                 .map_err(|error| with_file(file, error))?;
             if let Some(out) = out {
                 private_files::write(out, &serde_json::to_string_pretty(&plan)?)
                     .map_err(|error| format!("{}: {error}", out.display()))?;
             }
-            print(&plan, *format)?;
+            print::plan(&plan, *format)?;
             let changed = *detailed_exitcode && !plan.is_empty();
-            Ok(if changed { ExitCode::from(2) } else { ExitCode::SUCCESS })
+            return Ok(if changed { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS });
         }
-        Verb::Apply { file, by } => apply(database, &rules, file, by.as_deref()),
+        Verb::Apply { file, confirmed } => apply(database, &rules, file, confirmed)?,
+        Verb::Rollback { to, confirmed } => rollback(database, &rules, *to, confirmed)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn apply(database: &Database, rules: &Rules, file: &Path, confirmed: &Confirmed) -> Result<(), Failure> {
+    let text = read(file)?;
+    let by = confirmed.by.name()?;
+    // A saved plan is JSON, and a mapping never is.
+    let saved: Option<Plan> = serde_json::from_str(&text).ok();
+    let document = saved.as_ref().map_or_else(|| text.clone(), |plan| plan.document.clone());
+    let failed = |error| with_file(file, error);
+    let shown = match saved {
+        None if asks(confirmed) => {
+            Some(mapping_plan::plan(database, rules, &document, None).map_err(failed)?)
+        }
+        saved => saved,
+    };
+    confirm(shown.as_ref(), confirmed)?;
+    let by = PlanOperator { name: &by, now: Clock::System.now() };
+    let applied = mapping_plan::apply(database, rules, &document, shown.as_ref(), &by).map_err(failed)?;
+    done(database, rules, &applied, confirmed)
+}
+
+fn rollback(database: &Database, rules: &Rules, to: i64, confirmed: &Confirmed) -> Result<(), Failure> {
+    let by = confirmed.by.name()?;
+    let document = mapping_plan::document_of(database, to)?;
+    let shown = match asks(confirmed) {
+        true => Some(mapping_plan::plan(database, rules, &document, None)?),
+        false => None,
+    };
+    confirm(shown.as_ref(), confirmed)?;
+    let by = PlanOperator { name: &by, now: Clock::System.now() };
+    let applied = mapping_plan::rollback(database, rules, to, shown.as_ref(), &by)?;
+    done(database, rules, &applied, confirmed)
+}
+
+/// Whether somebody can answer a question.
+fn asks(confirmed: &Confirmed) -> bool {
+    !confirmed.yes && std::io::stdin().is_terminal()
+}
+
+/// Shows the plan and asks, on a terminal.
+fn confirm(shown: Option<&Plan>, confirmed: &Confirmed) -> Result<(), Failure> {
+    let (Some(plan), true) = (shown, asks(confirmed)) else { return Ok(()) };
+    print::summary(plan)?;
+    eprint!("Apply it? Write yes to go on: ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "yes" => Ok(()),
+        _ => Err("nothing was changed".into()),
     }
 }
 
-fn show(database: &Database) -> Result<ExitCode, Failure> {
-    let newest = database.read::<_, DbError>(|conn| Ok(mappings::newest(conn)?))?;
-    print_text(&match newest {
-        Some(applied) => {
-            format!(
-                "# version {}, applied by {} at {}\n{}",
-                applied.version, applied.by, applied.at, applied.document
-            )
-        }
-        None => {
-            format!("# no mapping was applied: this is the built-in one\n{}", crate::decide::mapping::DEFAULT)
-        }
-    })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn apply(database: &Database, rules: &Rules, file: &Path, by: Option<&str>) -> Result<ExitCode, Failure> {
-    let text = read(file)?;
-    // A saved plan is JSON, and a mapping never is.
-    let saved: Option<Plan> = serde_json::from_str(&text).ok();
-    let document = saved.as_ref().map_or(text.as_str(), |plan| &plan.document);
-    let by = operator(by);
-    let by = PlanOperator { name: &by, now: Clock::System.now() };
-    let (plan, version) = mapping_plan::apply(database, rules, document, saved.as_ref(), &by)
-        .map_err(|error| with_file(file, error))?;
-    print(&plan, Format::Table)?;
+fn done(
+    database: &Database,
+    rules: &Rules,
+    (plan, version): &(Plan, i64),
+    confirmed: &Confirmed,
+) -> Result<(), Failure> {
+    if !asks(confirmed) {
+        print::summary(plan)?;
+    }
     settle(database, rules)?;
-    print_text(&format!("applied as version {version}\n"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(print_text(&format!("applied as version {version}\n"))?)
 }
 
 /// Recomputes all directories. Another process may do the same work at the same time; each step is done once.

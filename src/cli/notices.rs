@@ -1,23 +1,30 @@
-//! `notices list | show | retry | preview`.
+//! `notices list | show | retry | preview | test`.
 
 use std::{io::Write, process::ExitCode};
 
 use clap::{Args, Subcommand};
+use lettre::Address;
 use serde_json::Value;
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_any_tenant,
     output::{List, print_text, printable_line},
 };
 use crate::{
     config::Config,
     db::{Database, DbError},
-    notify::preview,
+    notify::{
+        mail_address::{self, AddressFault},
+        preview,
+        render::TenantNames,
+        test_mail,
+    },
     outbox::{
         NoticeKind,
         list::{self, ListedMail, MailState},
     },
     runtime::clock::{Clock, Timestamp},
+    tables::display_names,
 };
 
 #[derive(Args)]
@@ -50,6 +57,15 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Form,
     },
+    /// Send a test mail with invented people through the mail server of the settings, and say what the server answers
+    Test {
+        /// The address that gets it
+        #[arg(long, value_name = "ADDRESS", value_parser = address)]
+        to: Address,
+        /// In the name of this tenant, by id or name, with its settings
+        #[arg(long)]
+        tenant: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -61,6 +77,16 @@ enum Form {
     Eml,
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List { tenant, .. } | Verb::Test { tenant, .. } => tenant.as_mut(),
+            Verb::Show { .. } | Verb::Retry { .. } | Verb::Preview { .. } => None,
+        }
+    }
+}
+
 /// The maximum number of listed notices of a mail.
 const MOST: i64 = 100;
 
@@ -69,13 +95,21 @@ fn kind(text: &str) -> Result<NoticeKind, String> {
     NoticeKind::named(text).ok_or_else(|| format!("there is no such kind; the kinds are {}", known()))
 }
 
-pub fn is_offline(verbs: &Verbs) -> bool {
-    matches!(verbs.verb, Verb::Preview { .. })
+fn address(text: &str) -> Result<Address, AddressFault> {
+    mail_address::recipient(text)
 }
 
-pub(super) fn preview_only(config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
-    let Verb::Preview { kind, format } = verbs.verb else { return Ok(ExitCode::SUCCESS) };
-    let product = config.mail.product();
+pub fn is_offline(verbs: &Verbs) -> bool {
+    matches!(verbs.verb, Verb::Preview { .. } | Verb::Test { tenant: None, .. })
+}
+
+pub(super) fn run_offline(config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
+    let (kind, format) = match &verbs.verb {
+        Verb::Preview { kind, format } => (*kind, *format),
+        Verb::Test { to, .. } => return test(config, None, to),
+        _ => return Ok(ExitCode::SUCCESS),
+    };
+    let product = config.mail.product("");
     let rendered = preview::rendered(kind, &product);
     match format {
         Form::Text => print_text(&format!("Subject: {}\n\n{}", rendered.subject, rendered.text))?,
@@ -85,9 +119,20 @@ pub(super) fn preview_only(config: &Config, verbs: &Verbs) -> Result<ExitCode, F
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
+fn test(config: &Config, tenant: Option<TenantNames>, to: &Address) -> Result<ExitCode, Failure> {
+    test_mail::send(&config.mail, tenant, to, Clock::System.now())?;
+    let place = config.mail.url.as_ref().map(|url| format!("{url:?}")).unwrap_or_default();
+    print_text(&format!(
+        "{place} accepted the test mail for {to}. If it is not in the mailbox within some minutes, look into the folder for \
+         unwanted mail, and into the log of the mail server\n"
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List { state, tenant, limit, format } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let read = |conn: &mut _| Ok(list::list(conn, *state, tenant.as_deref(), (*limit).into())?);
             let mails = database.read::<_, DbError>(read)?;
             let columns = vec![
@@ -121,8 +166,21 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             println!("mail {id} is due again; a running `rosterd serve` sends it within seconds");
         }
         Verb::Preview { .. } => {}
+        Verb::Test { to, tenant } => {
+            let tenant = tenant.as_deref().map(|text| names(database, text)).transpose()?;
+            return test(config, tenant, to);
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn names(database: &Database, tenant_id: &str) -> Result<TenantNames, DbError> {
+    let named = database.read::<_, DbError>(|conn| Ok(display_names::of_tenant(conn, tenant_id)?))?;
+    Ok(TenantNames {
+        id: tenant_id.to_owned(),
+        name: named.and_then(|named| named.name),
+        ..TenantNames::default()
+    })
 }
 
 fn time(micros: i64) -> String {

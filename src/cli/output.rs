@@ -19,6 +19,8 @@ pub enum Format {
     Table,
     /// JSON, for programs; a list is an array of objects with the names of the columns
     Json,
+    /// JSON, for programs; one object on each line
+    Jsonl,
     /// CSV, for programs; every field is quoted, values are unchanged
     Csv,
 }
@@ -34,6 +36,7 @@ impl List {
         let text = match format {
             Format::Table => self.table(),
             Format::Json => self.json(),
+            Format::Jsonl => self.jsonl(),
             // No program reads the values from a terminal, and a name with a line end would look like a second row.
             Format::Csv if std::io::stdout().is_terminal() => for_machines(&self.columns, &self.shown()),
             Format::Csv => for_machines(&self.columns, &self.rows),
@@ -58,9 +61,6 @@ impl List {
     }
 
     fn table(&self) -> String {
-        if self.rows.is_empty() {
-            return "none\n".to_owned();
-        }
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(self.columns.iter());
         for row in &self.rows {
@@ -70,12 +70,18 @@ impl List {
     }
 
     fn json(&self) -> String {
-        let object = |row: &Vec<Value>| {
+        format!("{:#}\n", Value::Array(self.objects().collect()))
+    }
+
+    fn jsonl(&self) -> String {
+        self.objects().map(|object| format!("{object}\n")).collect()
+    }
+
+    fn objects(&self) -> impl Iterator<Item = Value> {
+        self.rows.iter().map(|row| {
             let pairs = self.columns.iter().zip(row).map(|(name, value)| ((*name).to_owned(), value.clone()));
             Value::Object(pairs.collect::<Map<_, _>>())
-        };
-        let rows = Value::Array(self.rows.iter().map(object).collect());
-        format!("{rows:#}\n")
+        })
     }
 }
 
@@ -124,6 +130,23 @@ mod tests {
         assert_eq!(list.table().lines().count(), 2, "{}", list.table());
         let csv = for_machines(&list.columns, &list.shown());
         assert_eq!(csv.lines().count(), 2, "{csv}");
+    }
+
+    #[test]
+    fn an_empty_list_has_its_columns_in_each_form_that_has_columns() {
+        let list = List { columns: vec!["id", "name"], rows: Vec::new() };
+        assert_eq!(list.table().split_whitespace().collect::<Vec<_>>(), ["id", "name"]);
+        assert_eq!(for_machines(&list.columns, &list.rows).trim(), "\"id\",\"name\"");
+        assert_eq!((list.json().as_str(), list.jsonl().as_str()), ("[]\n", ""));
+    }
+
+    #[test]
+    fn a_list_for_programs_may_have_an_object_on_each_line() {
+        let list = List {
+            columns: vec!["id", "name"],
+            rows: vec![vec![1.into(), "A\nB".into()], vec![2.into(), Value::Null]],
+        };
+        assert_eq!(list.jsonl(), "{\"id\":1,\"name\":\"A\\nB\"}\n{\"id\":2,\"name\":null}\n");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::{Failure, Format, operator, output::List};
+use super::{Failure, Format, expect_any_tenant, operator::By, output::List};
 use crate::{
     config::Config,
     db::Database,
@@ -17,23 +17,25 @@ use crate::{
 pub struct Arguments {
     /// Compare and repair only this tenant's rows
     #[arg(long)]
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
     /// Show the differences and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Name of the operator for the record; default: the login name
-    #[arg(long)]
-    by: Option<String>,
+    #[command(flatten)]
+    by: By,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, arguments.tenant.as_deref())?;
+    // A dry run makes no record.
+    let by = if arguments.dry_run { String::new() } else { arguments.by.name()? };
     let wanted = Rebuild {
         rules: &config.rules(),
         tenant: arguments.tenant.as_deref(),
         dry_run: arguments.dry_run,
-        by: &operator(arguments.by.as_deref()),
+        by: &by,
     };
     let differences = rebuild(database, wanted, Clock::System.now())?;
     let columns = vec!["table", "key", "change", "shown", "log", "refused"];

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Format,
+    DIFFERENT, Failure, Format, expect_any_tenant,
     output::{List, print_text, printable_line},
 };
 use crate::{
@@ -37,14 +37,14 @@ use crate::{
 pub struct Arguments {
     /// Only the directories of this tenant
     #[arg(long, conflicts_with = "directory")]
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
     /// Only this directory
     #[arg(long)]
     directory: Option<String>,
     /// Show the differences and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Exit with 2 if there were differences
+    /// Exit with 3 if there were differences
     #[arg(long)]
     detailed_exitcode: bool,
     #[arg(long, value_enum, default_value_t)]
@@ -57,10 +57,8 @@ pub struct Backfill {
     format: Format,
 }
 
-/// With differences and `--detailed-exitcode`.
-const DIFFERENT: u8 = 2;
-
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, arguments.tenant.as_deref())?;
     let applier = applier(database, config)?;
     let wanted = Wanted {
         tenant: arguments.tenant.as_deref(),

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{
-    Failure, lists, operator,
+    Failure, expect_tenant, lists,
+    operator::{By, Consent},
     output::{print_text, printable_line},
 };
 use crate::{
     config::Config,
     db::Database,
-    decide::roles::Manual,
+    decide::{Rules, roles::Manual},
     operator::manual_roles::{self, GrantTarget, OperatorAt},
     runtime::clock::Clock,
     tables::host_tables::ROLES,
@@ -35,27 +36,32 @@ enum Verb {
         /// Reason for the record and for `explain`
         #[arg(long)]
         reason: String,
-        /// Name of the operator for the record; default: the login name
-        #[arg(long)]
-        by: Option<String>,
+        #[command(flatten)]
+        by: By,
     },
     /// Revoke a manual grant
     Revoke {
         #[command(flatten)]
         whom: Person,
         role: String,
-        /// Name of the operator for the record; default: the login name
+        /// Reason for the record
         #[arg(long)]
-        by: Option<String>,
+        reason: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Remove a protected role from its last holder, as the directory or the mapping requires
     Release {
         #[arg(long)]
         tenant: String,
         role: String,
-        /// Name of the operator for the record; default: the login name
+        /// Reason for the record
         #[arg(long)]
-        by: Option<String>,
+        reason: String,
+        #[command(flatten)]
+        by: By,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -67,18 +73,32 @@ struct Person {
     user: String,
 }
 
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List(of) => Some(of.tenant()),
+            Verb::Grant { whom, .. } | Verb::Revoke { whom, .. } => Some(&mut whom.tenant),
+            Verb::Release { tenant, .. } => Some(tenant),
+        }
+    }
+}
+
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let (rules, now) = (config.rules(), Clock::System.now());
     match &verbs.verb {
         Verb::List(of) => return lists::list(database, of, ROLES, &["slug", "name"]),
         Verb::Grant { whom, role, reason, by } => {
-            let by = operator(by.as_deref());
+            expect_tenant(database, &whom.tenant)?;
+            let by = by.name()?;
             let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
             manual_roles::grant(database, &rules, whom.named(), &grant, now)?;
         }
-        Verb::Release { tenant, role, by } => {
-            let by = OperatorAt { name: &operator(by.as_deref()), now };
-            for user in manual_roles::release(database, &rules, tenant, role, by)? {
+        Verb::Release { tenant, role, reason, by, consent } => {
+            expect_tenant(database, tenant)?;
+            let name = by.name()?;
+            let released = release(database, &rules, (tenant, role), (&name, reason), consent)?;
+            for user in released {
                 print_text(&format!(
                     "{} does not retain {} any more\n",
                     printable_line(&user),
@@ -86,12 +106,33 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
                 ))?;
             }
         }
-        Verb::Revoke { whom, role, by } => {
-            let by = OperatorAt { name: &operator(by.as_deref()), now };
-            manual_roles::revoke(database, &rules, whom.named(), role, by)?;
+        Verb::Revoke { whom, role, reason, by } => {
+            expect_tenant(database, &whom.tenant)?;
+            let by = OperatorAt { name: &by.name()?, now };
+            manual_roles::revoke(database, &rules, whom.named(), role, (by, reason))?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the last holders, and asks. They lose the role, and perhaps access.
+fn release(
+    database: &Database,
+    rules: &Rules,
+    (tenant, role): (&str, &str),
+    (name, reason): (&str, &str),
+    consent: &Consent,
+) -> Result<Vec<String>, Failure> {
+    let retaining = database.read(|conn| manual_roles::retaining(conn, tenant, role))?;
+    if let Some(expected) = consent.expected().filter(|expected| *expected != retaining.len()) {
+        let found = retaining.len();
+        return Err(format!("{found} people retain {role}, and not {expected}; nothing was changed").into());
+    }
+    let people: Vec<String> = retaining.iter().map(|user| printable_line(user)).collect();
+    let question = format!("{} of {tenant} would lose {role}, which nobody else holds.", people.join(", "));
+    consent.ask(&printable_line(&question), retaining.len())?;
+    let by = OperatorAt { name, now: Clock::System.now() };
+    Ok(manual_roles::release(database, rules, tenant, role, (by, reason))?)
 }
 
 impl Person {

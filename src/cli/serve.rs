@@ -1,4 +1,4 @@
-//! `serve`: runs until a signal stops it.
+//! `serve`: runs until a signal stops it, and reads its settings again at SIGHUP.
 
 use std::process::ExitCode;
 
@@ -9,18 +9,22 @@ use tokio::{
 
 use super::Failure;
 use crate::{
-    app::{self, Workers},
-    config::Config,
+    app::{self, App, Reloaded, Workers},
+    config::{ConfigError, Settings},
     db,
-    runtime::clock::Clock,
+    runtime::{clock::Clock, telemetry},
 };
 
-pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
+/// `read` reads the settings, again at each SIGHUP.
+pub(super) fn run(read: impl Fn() -> Result<Settings, ConfigError>) -> Result<ExitCode, Failure> {
+    let started = read()?;
+    let config = &started.config;
+    telemetry::start(&config.log);
     let _alone = db::serve_alone(&config.database_url)?;
     let app = app::start(config, Clock::System, Workers::Threads)?;
     // The handlers are installed before the message that rosterd serves, because a reader of the message may send a
     // signal.
-    let stop = Stop::listen()?;
+    let mut signals = Signals::listen()?;
     tracing::info!(
         listen = %app.address,
         admin = %app.admin_address,
@@ -28,7 +32,12 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
         mail = ?config.mail.url,
         "rosterd serves"
     );
-    stop.wait();
+    let mut current = started.clone();
+    while signals.wait() == Wanted::Reload {
+        if let Some(new) = reload(&app, &started, &current, read()) {
+            current = new;
+        }
+    }
     tracing::info!("stopping: no new deliveries, finishing what is in flight");
     if app.stop() {
         tracing::info!("stopped");
@@ -38,35 +47,76 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// SIGTERM from a supervisor and SIGINT from a keyboard. From `listen` on they request a stop and do not end the
-/// process.
-struct Stop {
+/// Returns the settings in force, unless the former ones stay.
+fn reload(
+    app: &App,
+    started: &Settings,
+    current: &Settings,
+    read: Result<Settings, ConfigError>,
+) -> Option<Settings> {
+    let stay = |error: String| {
+        tracing::error!(error, "the settings were not reloaded: the former ones stay in force");
+        None
+    };
+    let new = match read {
+        Ok(new) => new,
+        Err(error) => return stay(error.to_string()),
+    };
+    match app.reload(started, current, &new) {
+        Ok(Reloaded { reloaded, after_restart }) => {
+            tracing::info!(reloaded = reloaded.join(", "), "the settings were reloaded");
+            if !after_restart.is_empty() {
+                tracing::warn!(keys = after_restart.join(", "), "these settings change with the next start");
+            }
+            Some(new)
+        }
+        Err(error) => stay(error.to_string()),
+    }
+}
+
+/// The request of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Stop,
+    Reload,
+}
+
+/// SIGTERM from a supervisor and SIGINT from a keyboard request a stop, SIGHUP requests that settings are read. From `listen` on
+/// none of them ends the process.
+struct Signals {
     runtime: Runtime,
     term: Signal,
     int: Signal,
+    hup: Signal,
 }
 
-impl Stop {
+impl Signals {
     fn listen() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (term, int) = {
+        let (term, int, hup) = {
             let _inside = runtime.enter();
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+            (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::hangup())?,
+            )
         };
-        Ok(Self { runtime, term, int })
+        Ok(Self { runtime, term, int, hup })
     }
 
-    fn wait(mut self) {
-        self.runtime.block_on(async {
+    fn wait(&mut self) -> Wanted {
+        let Self { runtime, term, int, hup } = self;
+        runtime.block_on(async {
             tokio::select! {
-                _ = self.term.recv() => {}
-                _ = self.int.recv() => {}
+                _ = term.recv() => Wanted::Stop,
+                _ = int.recv() => Wanted::Stop,
+                _ = hup.recv() => Wanted::Reload,
             }
-        });
+        })
     }
 }
 
 pub(super) fn wait_for_signal() -> std::io::Result<()> {
-    Stop::listen()?.wait();
+    Signals::listen()?.wait();
     Ok(())
 }

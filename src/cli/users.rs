@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, lists, operator, output::print_text};
+use super::{Failure, expect_tenant, lists, operator::By, output::print_text};
 use crate::{
     config::Config,
     db::Database,
@@ -36,10 +36,19 @@ enum Verb {
         tenant: String,
         /// An id or an address; write `id:…` or `email:…` if a text is both
         user: String,
-        /// Name of the operator for the record; default: the login name
-        #[arg(long)]
-        by: Option<String>,
+        #[command(flatten)]
+        by: By,
     },
+}
+
+impl Verbs {
+    /// The tenant that the command names, as it was written.
+    pub(super) fn tenant(&mut self) -> Option<&mut String> {
+        match &mut self.verb {
+            Verb::List(of) => Some(of.tenant()),
+            Verb::Erase { tenant, .. } => Some(tenant),
+        }
+    }
 }
 
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
@@ -49,7 +58,8 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             return lists::list(database, of, USERS, &brief);
         }
         Verb::Erase { tenant, user, by } => {
-            let by = OperatorAt { name: &operator(by.as_deref()), now: Clock::System.now() };
+            expect_tenant(database, tenant)?;
+            let by = OperatorAt { name: &by.name()?, now: Clock::System.now() };
             let erased = erase(database, &config.rules(), tenant, user, by)?;
             print_text(&format!(
                 "erased {}: {} deliveries, {} audit entries, {} notices\n",

@@ -14,6 +14,7 @@ struct Section {
     window_minutes: u32,
     minimum: u32,
     percent: u32,
+    everybody: u32,
     undecided: Policy,
     of: BTreeMap<String, Own>,
 }
@@ -40,6 +41,7 @@ struct Own {
     window_minutes: Option<u32>,
     minimum: Option<u32>,
     percent: Option<u32>,
+    everybody: Option<u32>,
     undecided: Option<Policy>,
 }
 
@@ -50,6 +52,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Guard, D::Error
         window_minutes: section.window_minutes,
         minimum: section.minimum,
         percent: section.percent,
+        everybody: section.everybody,
         undecided: undecided(section.undecided),
     };
     let own = |own: Own| GuardLimits {
@@ -57,6 +60,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Guard, D::Error
         window_minutes: own.window_minutes.unwrap_or(otherwise.window_minutes),
         minimum: own.minimum.unwrap_or(otherwise.minimum),
         percent: own.percent.unwrap_or(otherwise.percent),
+        everybody: own.everybody.unwrap_or(otherwise.everybody),
         undecided: own.undecided.map_or(otherwise.undecided, undecided),
     };
     let of_tenant: BTreeMap<String, GuardLimits> =

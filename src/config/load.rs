@@ -1,10 +1,18 @@
 //! Replaces defaults by the values of the file, and these by the environment.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
+use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::{Config, DEFAULTS};
+use super::{
+    Config, DEFAULTS,
+    effective::{Origin, flat},
+    environment,
+};
 
 /// Why the settings cannot be used. No text quotes a value, because it may be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -21,49 +29,68 @@ pub enum ConfigError {
     /// A key is not known.
     #[error("{key} is not known in {path}; `rosterd config` prints each key")]
     UnknownKey { key: String, path: PathBuf },
+    /// The environment has a secret and a file with it.
+    #[error("{name} and {name}_FILE are both set; unset one of them")]
+    Twice { name: &'static str },
+    /// The file of a secret cannot be read.
+    #[error("the file of {name}_FILE, {path}, cannot be read: {error}; check the path and its permissions")]
+    SecretFile { name: &'static str, path: PathBuf, error: std::io::Error },
+    /// The file of a secret is empty.
+    #[error("the file of {name}_FILE, {path}, is empty; write the secret into it, or unset {name}_FILE")]
+    EmptySecretFile { name: &'static str, path: PathBuf },
     /// A value is not allowed.
     #[error("a setting is wrong: {0}")]
     Wrong(String),
 }
 
-/// The environment variable and the key that it sets. The parts of a list are separated by commas.
-const ENVIRONMENT: [(&str, &[&str]); 14] = [
-    ("DATABASE_URL", &["database_url"]),
-    ("ROSTERD_LISTEN", &["http", "listen"]),
-    ("ROSTERD_ADMIN_LISTEN", &["http", "admin_listen"]),
-    ("WORKOS_WEBHOOK_SECRET", &["workos", "webhook_secrets"]),
-    ("WORKOS_API_KEY", &["workos", "api_key"]),
-    ("WORKOS_API_URL", &["workos", "api_url"]),
-    ("ROSTERD_POLL_SECONDS", &["workos", "poll_seconds"]),
-    ("ROSTERD_RECONCILE_HOURS", &["reconcile", "every_hours"]),
-    ("ROSTERD_GUARD", &["guard", "mode"]),
-    ("SMTP_URL", &["mail", "url"]),
-    ("MAIL_FROM", &["mail", "from"]),
-    ("MAIL_FALLBACK", &["mail", "fallback"]),
-    ("ROSTERD_PRODUCT", &["mail", "product"]),
-    ("ROSTERD_SUPPORT", &["mail", "support"]),
-];
-
 /// Reads all settings. The file of `--config` or `ROSTERD_CONFIG` must exist; `rosterd.toml` in the working directory may be
 /// missing.
 pub fn load(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-    let mut settings: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| wrong(&error))?;
+    Ok(settings(file, variable)?.config)
+}
+
+/// All settings, with the origin of each.
+#[derive(Clone)]
+pub struct Settings {
+    /// The settings.
+    pub config: Config,
+    /// The values as they were written. Secrets are digests here, so that they can only be compared.
+    pub(super) values: Table,
+    /// The origin of each key that is not a default.
+    pub(super) origins: BTreeMap<String, Origin>,
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+}
+
+/// The same as [`load`], with the origin of each value.
+pub fn settings(
+    file: Option<&Path>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Settings, ConfigError> {
+    let mut values: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| wrong(&error))?;
+    let mut origins = BTreeMap::new();
     let implied = Path::new("rosterd.toml");
-    if let Some(path) = file.or_else(|| implied.exists().then_some(implied)) {
+    let file = file.or_else(|| implied.exists().then_some(implied));
+    if let Some(path) = file {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let ours: Table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
             path: path.to_owned(),
             error: syntax(&text, &error),
         })?;
-        overlay(&mut settings, ours, "", path)?;
+        origins.extend(flat(&ours).into_keys().map(|key| (key, Origin::File(path.to_owned()))));
+        overlay(&mut values, ours, "", path)?;
     }
-    for (name, path) in ENVIRONMENT {
-        // An empty variable counts as not set, because compose files pass empty variables.
-        let Some(text) = variable(name).filter(|text| !text.trim().is_empty()) else { continue };
-        set(&mut settings, path, &text);
+    for setting in &environment::VARIABLES {
+        let Some((text, origin)) = setting.given(&variable)? else { continue };
+        set(&mut values, setting.path, &text);
+        origins.insert(setting.path.join("."), origin);
     }
-    settings.try_into().map_err(|error: toml::de::Error| wrong(&error))
+    let config = values.clone().try_into().map_err(|error: toml::de::Error| wrong(&error))?;
+    for secret in environment::secrets() {
+        conceal(&mut values, secret);
+    }
+    Ok(Settings { config, values, origins, file: file.map(Path::to_owned) })
 }
 
 /// The place and the kind of a syntax error. Does not quote the line, because it may contain a secret.
@@ -109,6 +136,11 @@ fn is_list_of_texts(value: &Value) -> bool {
     value.as_array().is_some_and(|list| list.iter().all(Value::is_str))
 }
 
+/// `guard.undecided` is a text, or a table.
+fn may_be_table(name: &str, value: &Value) -> bool {
+    name == "guard.undecided" && value.is_table()
+}
+
 fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(), ConfigError> {
     // The tables with keys that the operator chooses.
     let free = [
@@ -118,6 +150,7 @@ fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(
         "mail.recipient_roles_of.",
         "mail.kinds_of.",
         "mail.report_of.",
+        "mail.of.",
     ]
     .contains(&prefix);
     for (key, value) in ours {
@@ -130,7 +163,8 @@ fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(
                 return Err(ConfigError::UnknownKey { key: name, path: path.to_owned() });
             }
             (Some(was), value)
-                if kind(was) != kind(&value) || (was.is_array() && !is_list_of_texts(&value)) =>
+                if !may_be_table(&name, &value)
+                    && (kind(was) != kind(&value) || (was.is_array() && !is_list_of_texts(&value))) =>
             {
                 return Err(ConfigError::Kind { key: name, wanted: kind(was), path: path.to_owned() });
             }
@@ -138,6 +172,20 @@ fn overlay(base: &mut Table, ours: Table, prefix: &str, path: &Path) -> Result<(
         }
     }
     Ok(())
+}
+
+fn conceal(settings: &mut Table, path: &[&str]) {
+    let Some((last, tables)) = path.split_last() else { return };
+    let mut table = settings;
+    for key in tables {
+        let Some(Value::Table(inner)) = table.get_mut(*key) else { return };
+        table = inner;
+    }
+    let Some(value) = table.get_mut(*last) else { return };
+    let is_empty = value.as_str().is_some_and(str::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+    if !is_empty {
+        *value = hex::encode(Sha256::digest(value.to_string())).into();
+    }
 }
 
 fn set(settings: &mut Table, path: &[&str], text: &str) {

@@ -179,6 +179,7 @@ table! {
         minute -> BigInt,
         losses -> BigInt,
         applied -> BigInt,
+        departures -> BigInt,
     }
 }
 
@@ -193,9 +194,24 @@ table! {
         due_at -> Nullable<BigInt>,
         applied_before -> BigInt,
         active_before -> BigInt,
-        decided_at -> Nullable<BigInt>,
-        decided_by -> Nullable<Text>,
+        announced_people -> BigInt,
+        announcements -> BigInt,
+        announce_at -> Nullable<BigInt>,
+        growing_since -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    hold_decisions (hold_id, number) {
+        hold_id -> BigInt,
+        number -> BigInt,
+        decided_at -> BigInt,
+        decided_by -> Text,
+        decision -> Text,
         reason -> Nullable<Text>,
+        people -> BigInt,
+        of_people -> BigInt,
+        overrides -> Bool,
     }
 }
 
@@ -208,6 +224,8 @@ table! {
         roles -> Text,
         said -> BigInt,
         state -> Text,
+        held_at -> BigInt,
+        decision_number -> Nullable<BigInt>,
     }
 }
 
@@ -286,6 +304,7 @@ table! {
         directory_id -> Text,
         heard_at -> BigInt,
         told_at -> Nullable<BigInt>,
+        first_sync_ends_at -> Nullable<BigInt>,
     }
 }
 
@@ -320,6 +339,17 @@ table! {
         healed -> BigInt,
         held -> BigInt,
         report -> Text,
+    }
+}
+
+table! {
+    recipients (tenant_id, address_key) {
+        tenant_id -> Text,
+        address_key -> Text,
+        address -> Text,
+        id -> Text,
+        added_by -> Text,
+        added_at -> BigInt,
     }
 }
 
@@ -360,7 +390,7 @@ table! {
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
 allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
-allow_tables_to_appear_in_same_query!(holds, held_users);
+allow_tables_to_appear_in_same_query!(holds, held_users, hold_decisions);
 
 #[cfg(test)]
 mod tests {
@@ -387,7 +417,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons report_periods audit audit_heads
+                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds hold_decisions held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons recipients report_periods audit audit_heads
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

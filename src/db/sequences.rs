@@ -18,7 +18,7 @@ const COUNTED: [(&str, &[(&str, &str)]); 5] = [
         ],
     ),
     ("claims", &[("facts", "claim_id"), ("memberships", "claim_id")]),
-    ("holds", &[("held_users", "hold_id")]),
+    ("holds", &[("held_users", "hold_id"), ("hold_decisions", "hold_id")]),
     ("outbox", &[]),
     ("mails", &[("outbox", "mail_id")]),
 ];

@@ -1,9 +1,9 @@
-//! An erased person stays erased: facts about the time before say nothing of the profile any more.
+//! An erased person remains erased: facts about the time before the erasure have no profile any more.
 //!
 //! The body of an erased fact carries a mark, and its fact names a bearer without `idp_id` and address. So the stored
-//! bearers tell until when a user's facts are erased, whatever the order of arrival, and a rebuild finds the same in the log.
-//! A fact about the user is of the erased person when it is not newer than that, or when it is a deletion and nothing newer
-//! is known. Another newer fact is a new word of the directory: the person is there again.
+//! bearers contain the time until which a user's facts are erased, in any order of arrival, and a replay of the log gives
+//! the same. A fact is about the erased person if it is not newer than that time, or if it is a deletion and no newer
+//! fact is known. With another newer fact the person exists again.
 
 use super::{
     fact::{EntityKind, Fact, Observation, User, Version},

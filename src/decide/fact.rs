@@ -40,7 +40,7 @@ pub enum EntityKind {
     Group,
 }
 
-/// Everything one event says.
+/// Everything that one event states.
 #[derive(Debug, PartialEq)]
 #[expect(
     clippy::large_enum_variant,

@@ -4,6 +4,7 @@
 //! A loss is the end of access, or of a privileged role (lesson 22). A held loss is stored as [`LostAccess`] with the
 //! fact that caused it, so a later fact with another content ends the hold.
 
+pub mod announcement;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,8 @@ pub struct GuardLimits {
     pub minimum: u32,
     /// Losses are held only above this percentage of the active people.
     pub percent: u32,
+    /// All people of a directory at once are a mass change from this number, however few they are; 0: never.
+    pub everybody: u32,
     /// The treatment of a hold without a decision.
     pub undecided: Undecided,
 }
@@ -56,7 +59,8 @@ pub enum Undecided {
 
 impl Default for GuardLimits {
     fn default() -> Self {
-        Self { on: true, window_minutes: 15, minimum: 10, percent: 20, undecided: Undecided::Stay }
+        let (window_minutes, minimum, percent, everybody) = (15, 10, 20, 2);
+        Self { on: true, window_minutes, minimum, percent, everybody, undecided: Undecided::Stay }
     }
 }
 
@@ -84,6 +88,15 @@ impl GuardLimits {
     /// Whether this number of losses exceeds the threshold for this number of active people.
     pub fn trips(&self, losses: u64, active: u64) -> bool {
         self.anomalous_below(losses).is_some_and(|below| active < below)
+    }
+
+    /// Whether these departures are all people of a directory, and a mass change for that reason. `gone` people have left
+    /// it within the window.
+    pub fn is_everybody(&self, departures: u64, active: u64, gone: u64) -> bool {
+        self.everybody > 0
+            && departures > 0
+            && departures >= active
+            && departures + gone >= u64::from(self.everybody)
     }
 }
 
@@ -205,7 +218,7 @@ pub struct HeldEntry {
     pub user_id: String,
     /// The loss.
     pub lost: LostAccess,
-    /// As in [`UserLoss::said`], when the loss was held.
+    /// As in [`UserLoss::cause_digest`], when the loss was held.
     pub cause_digest: i64,
     /// The decision.
     pub decision: Decision,

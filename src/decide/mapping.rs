@@ -186,6 +186,11 @@ impl MappingPolicy {
         self.roles.iter().filter(|(_, role)| role.protected).map(|(slug, _)| slug.as_str())
     }
 
+    /// The tenant's privileged roles.
+    pub fn privileged(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().filter(|(_, role)| role.privileged).map(|(slug, _)| slug.as_str())
+    }
+
     /// Whether this role is declared as privileged.
     pub fn is_privileged(&self, slug: &str) -> bool {
         self.roles.get(slug).is_some_and(|role| role.privileged)

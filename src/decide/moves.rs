@@ -1,12 +1,12 @@
-//! Moves: an operator's decision that a directory belongs to another organization from a place in the log on.
+//! Moves: an operator's decision that a directory belongs to another organization from a position in the log on.
 //!
 //! The moves of a directory divide the log into tenures, numbered from 0. A delivery belongs to the tenure of its number in
-//! the log, whenever it is applied. A statement counts when its organization owns the directory in the tenure of the statement
-//! or in a later one: whatever the owner said before a move counts for the new owner, whatever the former owner says after it
-//! does not, and whatever the new owner said too early counts from the move on. So the tables depend on the set of
-//! deliveries and moves, and not on the order in which they are applied.
+//! the log, whenever it is applied. A fact counts when its organization owns the directory in the tenure of the fact or
+//! in a later one. So facts of the owner from before a move count for the new owner, and facts of the former owner from
+//! after it do not count. Early facts of the new owner count from the move on. The tables depend on the set of deliveries
+//! and moves, and not on the order in which they are applied.
 
-/// One move. The organization that owned the directory is part of it, so that no claim that comes late changes the past.
+/// One move. The organization that owned the directory is part of it, so that no late claim changes the past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryMove {
     /// The broker's id of the directory.

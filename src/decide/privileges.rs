@@ -12,7 +12,7 @@ use super::{
     users::{UserAccess, UserChange, UserRow},
 };
 use crate::{
-    decide::{fact::EntityKind, mapping::Mapping},
+    decide::{Rules, fact::EntityKind},
     runtime::clock::Timestamp,
 };
 
@@ -39,8 +39,8 @@ pub struct PrivilegeChange {
     pub because: Option<String>,
     /// The broker's time of the batch's fact; `None` if something else than a fact about the user changed the role.
     pub fact: Option<Timestamp>,
-    /// The time of the directory's first fact. Changes soon after it are the first sync. `None` for a manual grant.
-    pub connected: Option<Timestamp>,
+    /// The end of the directory's first synchronization, which begins with its first fact. `None` for a manual grant.
+    pub first_sync_ends: Option<Timestamp>,
     /// The delivery of the latest fact about the user.
     pub inbox_id: i64,
 }
@@ -49,14 +49,14 @@ pub struct PrivilegeChange {
 pub fn changes(
     state: &StateSlice,
     homes: &Homes,
-    mapping: &Mapping,
+    rules: &Rules,
     current: &HashMap<String, Vec<UserRow>>,
     changes: &[UserChange],
 ) -> Vec<PrivilegeChange> {
     let mut found = Vec::new();
     for change in changes {
         let (UserChange::Put { user, .. } | UserChange::Restate(user)) = change else { continue };
-        let policy = mapping.of(&user.tenant_id);
+        let policy = rules.mapping.of(&user.tenant_id);
         if !user.access.is_active() {
             continue;
         }
@@ -75,7 +75,13 @@ pub fn changes(
         let Some(newest) = newest_facts.iter().find(|newest| newest.tenant_id() == user.tenant_id) else {
             continue;
         };
-        found.extend(privileged.map(|(role, because)| one(state, newest, change, user, row, role, because)));
+        let found_here = privileged.map(|(role, because)| {
+            let change = one(state, newest, change, user, row, role, because);
+            let hours = i64::from(rules.first_sync_hours);
+            let first_sync_ends = change.first_sync_ends.map(|begun| begun.plus_seconds(hours * 3_600));
+            PrivilegeChange { first_sync_ends, ..change }
+        });
+        found.extend(found_here);
     }
     found
 }
@@ -112,7 +118,7 @@ fn one(
         granted: because.is_some(),
         because: because.map(ToString::to_string),
         fact: fact(state, &user.user_id, newest),
-        connected: connected.filter(|_| !manual_grants),
+        first_sync_ends: connected.filter(|_| !manual_grants),
         inbox_id: newest.fact.inbox_id,
     }
 }

@@ -66,7 +66,7 @@ pub struct LatestFact {
     /// A delivery with a fact that is no removal: the newest one, or the first to arrive if the latest fact is a
     /// removal.
     pub revealed_by: Option<i64>,
-    /// As in [`fact::Fact::live`].
+    /// As in [`super::fact::Fact::live`].
     pub live: bool,
     /// Only for a group: its newest deletion. It remains after the group is created again, because earlier memberships
     /// do not count then.

@@ -33,7 +33,7 @@ pub struct DeadLetter {
     pub detail: String,
     /// How often it was tried.
     pub attempts: i16,
-    /// Of an event that speaks for another tenant: the directory, and the organization that is named for it.
+    /// For an event that names another organization than its directory's owner: the directory and that organization.
     pub claims: Option<(String, String)>,
     /// The time of the next automatic attempt; `None` when only an operator can help.
     pub retry_at: Option<Timestamp>,

@@ -7,6 +7,7 @@ use super::render::{News, Review, TenantNames};
 use crate::{
     audit::report::{self, ReportQuery},
     db::{Conn, DbError},
+    decide::mapping::Mapping,
     outbox::{
         mails::ClaimedMail,
         notice::{self, Period},
@@ -35,16 +36,20 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> Result<Option<
 
 /// The number of people with a privileged role. `None` if the mapping has no privileged role, or cannot be read.
 fn privileged(conn: &mut Conn, tenant_id: &str) -> Result<Option<usize>, DbError> {
-    let mapping = match mappings::in_force(conn) {
-        Ok(mapping) => mapping,
-        Err(mappings::InForceError::Database(error)) => return Err(error),
-        Err(mappings::InForceError::Faulty { .. }) => return Ok(None),
-    };
+    let Some(mapping) = readable_mapping(conn)? else { return Ok(None) };
     let policy = mapping.of(tenant_id);
-    let roles: Vec<&str> =
-        policy.roles.iter().filter(|(_, role)| role.privileged).map(|(slug, _)| slug.as_str()).collect();
+    let roles: Vec<&str> = policy.privileged().collect();
     if roles.is_empty() {
         return Ok(None);
     }
     Ok(Some(report::holders(conn, tenant_id, &roles)?))
+}
+
+/// The mapping in force; `None` if it cannot be read.
+pub(super) fn readable_mapping(conn: &mut Conn) -> Result<Option<Mapping>, DbError> {
+    match mappings::in_force(conn) {
+        Ok(mapping) => Ok(Some(mapping)),
+        Err(mappings::InForceError::Database(error)) => Err(error),
+        Err(mappings::InForceError::Faulty { .. }) => Ok(None),
+    }
 }

@@ -5,25 +5,32 @@ use std::collections::HashMap;
 use diesel::QueryResult;
 use serde::de::DeserializeOwned;
 
-use super::render::{self, Digest, LateAndOver, NamedLeaver, News, TenantNames};
+use super::{
+    attached_report,
+    render::{self, Digest, FirstSyncOver, LateAndOver, NamedLeaver, News, PrivilegedPerson, TenantNames},
+};
 use crate::{
-    db::Conn,
+    db::{Conn, DbError},
+    decide::mapping::MappingPolicy,
     outbox::{
         Payload, hold_notice,
         kind::Family,
         mails::ClaimedMail,
-        notice::{self, ChangeHeld, LastHolder, NotCompared, Privilege, SilentDirectory},
+        notice::{self, ChangeHeld, EndedFirstSync, LastHolder, NotCompared, Privilege, SilentDirectory},
         still_true::{self, StoredNotice},
     },
     runtime::clock::Timestamp,
-    tables::display_names::{self, DisplayName},
+    tables::{
+        display_names::{self, DisplayName},
+        users::{self, RoleHolder},
+    },
 };
 
 /// The highest number of people in the attached list.
 const MOST_LISTED: usize = 10_000;
 
 /// Reads the content. `None` when a hold has ended in the meantime, and for reports, which `review` reads.
-pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Option<News>> {
+pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> Result<Option<News>, DbError> {
     let named = display_names::of_tenant(conn, &mail.tenant_id)?;
     let name = named.and_then(|tenant| tenant.name);
     let tenant = |directories| TenantNames { id: mail.tenant_id.clone(), name: name.clone(), directories };
@@ -35,6 +42,12 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
             let silences: Vec<SilentDirectory> = read(&mail.news);
             let names = names_of(conn, mail, silences.iter().map(|one| &one.directory_id))?;
             News::Silent(tenant(names), silences)
+        }
+        Family::FirstSync => {
+            let ended: Vec<EndedFirstSync> = read(&mail.news);
+            let names = names_of(conn, mail, ended.iter().map(|one| &one.directory_id))?;
+            let over = first_syncs(conn, &mail.tenant_id, ended, most)?;
+            News::FirstSync(tenant(names), over)
         }
         Family::Privileges => {
             let changes: Vec<Privilege> = first(most)
@@ -60,6 +73,7 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
                 return Ok(None);
             };
             let names = names_of(conn, mail, std::iter::once(&change.directory_id))?;
+            held.people_before = usize::try_from(change.people_before).unwrap_or_default();
             held.directory = held.directory.or_else(|| names.get(&change.directory_id).cloned());
             News::Held(tenant(names), held)
         }
@@ -75,6 +89,34 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> QueryResult<Optio
         Family::Webhooks => News::Webhooks(read(first(most))),
         Family::NotCompared => News::NotCompared(not_compared(read(&mail.news), most)),
     }))
+}
+
+/// The people of each directory who hold privileged roles now.
+fn first_syncs(
+    conn: &mut Conn,
+    tenant_id: &str,
+    ended: Vec<EndedFirstSync>,
+    most: usize,
+) -> Result<Vec<FirstSyncOver>, DbError> {
+    let mapping = attached_report::readable_mapping(conn)?;
+    let policy = mapping.as_ref().map(|mapping| mapping.of(tenant_id));
+    let roles: Vec<&str> = policy.into_iter().flat_map(MappingPolicy::privileged).collect();
+    let mut over = Vec::with_capacity(ended.len());
+    for EndedFirstSync { directory_id, ended_at } in ended {
+        let mut people: Vec<PrivilegedPerson> = Vec::new();
+        for RoleHolder { user_id, name, email, role } in
+            users::role_holders(conn, (tenant_id, &directory_id), &roles)?
+        {
+            match people.last_mut().filter(|last| last.user_id == user_id) {
+                Some(last) => last.roles.push(role),
+                None => people.push(PrivilegedPerson { user_id, name, email, roles: vec![role] }),
+            }
+        }
+        let total = people.len();
+        people.truncate(most);
+        over.push(FirstSyncOver { directory_id, ended_at, people, total });
+    }
+    Ok(over)
 }
 
 fn read<T: DeserializeOwned + Default>(news: &[StoredNotice]) -> Vec<T> {

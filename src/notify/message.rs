@@ -19,6 +19,7 @@ const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitte
 const SUPPRESS: HeaderName = HeaderName::new_from_ascii_str("X-Auto-Response-Suppress");
 /// Marks a mail that needs a decision.
 const IMPORTANCE: HeaderName = HeaderName::new_from_ascii_str("Importance");
+const LANGUAGE: HeaderName = HeaderName::new_from_ascii_str("Content-Language");
 /// For filters and searches in a mail program.
 const TENANT: HeaderName = HeaderName::new_from_ascii_str("X-Rosterd-Tenant");
 
@@ -29,28 +30,40 @@ const MOST_ENCODED: usize = 54;
 const SUBJECT: HeaderName = HeaderName::new_from_ascii_str("Subject");
 const TO: HeaderName = HeaderName::new_from_ascii_str("To");
 
+/// Who sends a mail.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    pub from: &'a Mailbox,
+    /// The address for replies, if it is not the sender's.
+    pub reply_to: Option<&'a Mailbox>,
+}
+
 /// Composes one message for all recipients. Its header names them all, whichever of them an attempt is for. `now` is the
 /// time of the attempt. The Message-ID is the same in each attempt. Fails when lettre cannot compose the message.
 pub fn compose(
-    from: &Mailbox,
+    sender: Sender<'_>,
     recipients: &[Address],
     mail: &ClaimedMail,
     now: Timestamp,
     rendered: &Rendered,
 ) -> Result<Message, MailFailure> {
     let seconds = u64::try_from(now.seconds_since(Timestamp::from_micros(0))).unwrap_or(0);
-    let plain = mail_address::plain(&from.email).unwrap_or_else(|| from.email.clone());
-    let sender = Mailbox::new(from.name.clone(), plain);
+    let Sender { from, reply_to } = sender;
+    let from = with_plain_address(from);
     // The envelope is explicit, because lettre cannot parse each legal address in a header.
-    let envelope = Envelope::new(Some(sender.email.clone()), recipients.to_vec()).map_err(uncomposed)?;
+    let envelope = Envelope::new(Some(from.email.clone()), recipients.to_vec()).map_err(uncomposed)?;
     let mut message = Message::builder()
         .envelope(envelope)
         .message_id(Some(mail.message_id.clone()))
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-        .from(sender.clone())
+        .from(from)
         .raw_header(subject(&rendered.subject))
+        .raw_header(HeaderValue::new(LANGUAGE, rendered.language.to_owned()))
         .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .raw_header(HeaderValue::new(SUPPRESS, "All".to_owned()));
+    if let Some(reply_to) = reply_to {
+        message = message.reply_to(with_plain_address(reply_to));
+    }
     // The id comes from outside: it is written into a header only if it has the characters of an id.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     if !mail.tenant_id.is_empty() && mail.tenant_id.len() <= 64 && mail.tenant_id.bytes().all(plain) {
@@ -75,6 +88,11 @@ pub fn compose(
         }
     };
     message.multipart(whole).map_err(uncomposed)
+}
+
+fn with_plain_address(mailbox: &Mailbox) -> Mailbox {
+    let plain = mail_address::plain(&mailbox.email).unwrap_or_else(|| mailbox.email.clone());
+    Mailbox::new(mailbox.name.clone(), plain)
 }
 
 /// The subject. Mail programs decode text that looks like an encoded word (RFC 2047), so a subject with such text is encoded

@@ -3,8 +3,12 @@
 use lettre::message::Mailbox;
 
 use super::{
-    MailFailure, message,
-    render::{self, Digest, LateAndOver, LeaverReason, NamedLeaver, News, Rendered, Review, TenantNames},
+    MailFailure,
+    message::{self, Sender},
+    render::{
+        self, Digest, FirstSyncOver, LateAndOver, LeaverReason, NamedLeaver, News, PrivilegedPerson,
+        Rendered, Review, TenantNames,
+    },
 };
 use crate::config::Product;
 use crate::{
@@ -85,14 +89,7 @@ pub fn example(kind: NoticeKind) -> News {
     let (name, email) = (Some("Grace Hopper".to_owned()), Some("grace.hopper@acme.example".to_owned()));
     let digest = Digest { tenant_id: tenant().id, tenant_name: tenant().name, ..Digest::default() };
     match kind {
-        NoticeKind::Deprovisioned => {
-            let state = |state: &str| LeaverReason::Person { state: Some(state.into()) };
-            let leavers = vec![
-                leaver("Ada Lovelace", "ada.lovelace@acme.example", 0, state("suspended")),
-                leaver("Alan Turing", "alan.turing@acme.example", 20, state("deleted")),
-            ];
-            News::Leavers(Digest { total: leavers.len(), leavers, ..digest })
-        }
+        NoticeKind::Deprovisioned => News::Leavers(leavers()),
         NoticeKind::DirectoryConnected => News::Connected(tenant(), vec![directory()]),
         NoticeKind::DirectoryDeleted => {
             let gone = |name: &str, email: &str| leaver(name, email, 0, LeaverReason::DirectoryDeleted);
@@ -128,6 +125,20 @@ pub fn example(kind: NoticeKind) -> News {
                 access: true,
                 since: at(0).micros(),
                 inbox_id: 61,
+            }],
+        ),
+        NoticeKind::FirstSyncEnded => News::FirstSync(
+            tenant(),
+            vec![FirstSyncOver {
+                directory_id: DIRECTORY.into(),
+                ended_at: at(6 * 3_600).micros(),
+                people: vec![PrivilegedPerson {
+                    user_id: USER.into(),
+                    name: Some("Grace Hopper".into()),
+                    email: Some("grace.hopper@acme.example".into()),
+                    roles: vec!["admin".into()],
+                }],
+                total: 3,
             }],
         ),
         NoticeKind::MassChangeHeld => News::Held(tenant(), held()),
@@ -217,6 +228,7 @@ fn held() -> HoldNotice {
     };
     HoldNotice {
         hold_id: 17,
+        people_before: 0,
         directory: Some("Acme Okta".into()),
         since: at(0),
         removals: 118,
@@ -259,7 +271,7 @@ fn review() -> Review {
         minutes_said_to_applied: Some(0),
         minutes_received_to_applied: Some(0),
         minutes_applied_to_told: Some(2),
-        returned_at: None,
+        ..Receipt::default()
     };
     let report = Report {
         tenant_id: tenant().id,
@@ -272,6 +284,7 @@ fn review() -> Review {
         departures: 2,
         cut: None,
         compared: Vec::new(),
+        kept: Vec::new(),
         holds: vec![
             holds(
                 "Grace Hopper",
@@ -295,19 +308,36 @@ pub fn rendered(kind: NoticeKind, product: &Product) -> Rendered {
     render::news(product, &example(kind))
 }
 
-/// The complete message.
-pub fn eml(kind: NoticeKind, from: &Mailbox, product: &Product) -> Result<Vec<u8>, MailFailure> {
-    let mail = ClaimedMail {
+/// The mail of an example, without notices.
+pub(super) fn mail(kind: NoticeKind, tenant_id: &str, message_id: String) -> ClaimedMail {
+    ClaimedMail {
         id: 1,
-        tenant_id: if kind.family().is_for_operator() { String::new() } else { tenant().id },
-        message_id: "<rosterd.preview@rosterd.example>".into(),
+        tenant_id: if kind.family().is_for_operator() { String::new() } else { tenant_id.to_owned() },
+        message_id,
         attempt: 1,
         family: kind.family(),
         leavers: Vec::new(),
         named: Vec::new(),
         news: Vec::new(),
         settled: Default::default(),
-    };
+    }
+}
+
+/// The leavers of the examples.
+pub(super) fn leavers() -> Digest {
+    let state = |state: &str| LeaverReason::Person { state: Some(state.into()) };
+    let leavers = vec![
+        leaver("Ada Lovelace", "ada.lovelace@acme.example", 0, state("suspended")),
+        leaver("Alan Turing", "alan.turing@acme.example", 20, state("deleted")),
+    ];
+    let TenantNames { id, name, .. } = tenant();
+    Digest { tenant_id: id, tenant_name: name, total: leavers.len(), leavers, ..Digest::default() }
+}
+
+/// The complete message.
+pub fn eml(kind: NoticeKind, from: &Mailbox, product: &Product) -> Result<Vec<u8>, MailFailure> {
+    let mail = mail(kind, &tenant().id, "<rosterd.preview@rosterd.example>".into());
     let to = "it@acme.example".parse().map_err(|error| MailFailure::new(format!("{error}")))?;
-    Ok(message::compose(from, &[to], &mail, at(60), &rendered(kind, product))?.formatted())
+    let sender = Sender { from, reply_to: product.reply_to.as_ref().filter(|_| !mail.tenant_id.is_empty()) };
+    Ok(message::compose(sender, &[to], &mail, at(60), &rendered(kind, product))?.formatted())
 }

@@ -1,5 +1,6 @@
-//! The recipients of a mail, read when it is sent: the tenant's addresses and the holders of some roles, but never a leaver
-//! whom the mail reports. Without a recipient, the mail goes to the fallback (lesson 40).
+//! The recipients of a mail, read when it is sent: the tenant's addresses of the settings and of table `recipients`, and the
+//! holders of some roles, but never a leaver whom the mail reports. Without a recipient, the mail goes to the fallback
+//! (lesson 40).
 
 use std::collections::BTreeSet;
 
@@ -33,17 +34,54 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, settings: &config::MailSettings) 
     if mail.family.is_for_operator() {
         return Ok(chosen(&[], &[], &BTreeSet::new(), &settings.fallback));
     }
-    let own = settings.recipients.get(&mail.tenant_id).map_or(&[][..], Vec::as_slice);
-    let roles = settings.roles_notified(&mail.tenant_id);
-    let holders = match roles.is_empty() {
-        true => Vec::new(),
-        false => tables::users::addresses_of_holders(conn, &mail.tenant_id, roles, MOST_HOLDERS)?,
-    };
+    let mut own = settings.recipients.get(&mail.tenant_id).cloned().unwrap_or_default();
+    let added = tables::recipients::list(conn, Some(&mail.tenant_id))?;
+    own.extend(added.iter().filter_map(|row| row.address.parse::<Address>().ok()));
+    let holders = holders(conn, &mail.tenant_id, settings)?;
     let left = match own.is_empty() {
         true => BTreeSet::new(),
         false => left(conn, mail)?,
     };
-    Ok(chosen(own, &holders, &left, &settings.fallback))
+    Ok(chosen(&own, &holders, &left, &settings.fallback))
+}
+
+/// The addresses of the people who hold a role whose holders get the mails of this tenant.
+fn holders(conn: &mut Conn, tenant_id: &str, settings: &config::MailSettings) -> QueryResult<Vec<String>> {
+    match settings.roles_notified(tenant_id) {
+        [] => Ok(Vec::new()),
+        roles => tables::users::addresses_of_holders(conn, tenant_id, roles, MOST_HOLDERS),
+    }
+}
+
+/// Why an address gets the mails of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The settings name it.
+    Settings,
+    /// An operator added it to table `recipients`.
+    Database,
+    /// A person with this address holds one of `recipient_roles`.
+    Role,
+}
+
+/// The addresses that would get a mail of this tenant now, each once with its first origin. The fallback is not among them.
+pub fn standing(
+    conn: &mut Conn,
+    tenant_id: &str,
+    settings: &config::MailSettings,
+) -> QueryResult<Vec<(Address, Origin)>> {
+    let own = settings.recipients.get(tenant_id).into_iter().flatten().cloned();
+    let added = tables::recipients::list(conn, Some(tenant_id))?;
+    let added = added.into_iter().filter_map(|row| row.address.parse().ok());
+    let holders = holders(conn, tenant_id, settings)?;
+    let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
+    let all = own
+        .map(|address| (address, Origin::Settings))
+        .chain(added.map(|address| (address, Origin::Database)))
+        .chain(holders.map(|address| (address, Origin::Role)));
+    let mut met = BTreeSet::new();
+    let plain = all.filter_map(|(address, origin)| Some((mail_address::plain(&address)?, origin)));
+    Ok(plain.filter(|(address, _)| met.insert(email_key(address.as_ref()))).collect())
 }
 
 /// The addresses of the leavers that the mail reports.

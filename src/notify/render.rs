@@ -8,8 +8,10 @@ mod claims_refused;
 mod clean;
 mod csv;
 mod directories;
+mod first_sync;
 mod given_up;
 mod held;
+mod language;
 mod layout;
 mod leavers;
 mod mapping;
@@ -20,6 +22,7 @@ mod product;
 mod report;
 mod roles;
 mod shown;
+mod test_mail;
 mod text;
 mod waiting;
 mod webhooks;
@@ -35,9 +38,12 @@ use crate::outbox::{
     },
 };
 
+pub use first_sync::{FirstSyncOver, PrivilegedPerson};
 pub use leavers::{Digest, LeaverReason, NamedLeaver};
 pub use not_compared::LateAndOver;
 pub use report::Review;
+
+use page::Page;
 
 /// The content of one mail, by family.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +54,8 @@ pub enum News {
     Connected(TenantNames, Vec<DirectoryNotice>),
     /// Directories that have sent nothing for a long time.
     Silent(TenantNames, Vec<SilentDirectory>),
+    /// Directories whose first synchronization is over.
+    FirstSync(TenantNames, Vec<FirstSyncOver>),
     /// The listed changes, and the number of all.
     Privileges(TenantNames, Vec<Privilege>, usize),
     /// Last holders who retain a role.
@@ -86,6 +94,8 @@ pub struct Rendered {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// The language of both forms.
+    pub language: &'static str,
     /// The attached files.
     pub attachments: Vec<Attachment>,
     /// Whether somebody must decide soon.
@@ -106,24 +116,34 @@ const HTML: &str = "text/html; charset=utf-8";
 /// Renders a mail about leavers.
 pub fn render(product: &Product, digest: &Digest) -> Rendered {
     let page = leavers::page(product, digest);
-    Rendered { attachments: csv::people(digest).into_iter().collect(), ..written(&page) }
+    Rendered { attachments: csv::people(digest).into_iter().collect(), ..for_tenant(product, page) }
+}
+
+/// Renders a test mail: the mail about these leavers, marked as a test.
+pub fn test_mail(product: &Product, digest: &Digest) -> Rendered {
+    for_tenant(product, test_mail::page(product, digest))
 }
 
 /// Renders a mail of any family.
 pub fn news(product: &Product, news: &News) -> Rendered {
+    let to_tenant = |page| for_tenant(product, page);
     match news {
         News::Leavers(digest) => render(product, digest),
         News::Connected(tenant, directories) => {
-            written(&directories::connected(product, tenant, directories))
+            to_tenant(directories::connected(product, tenant, directories))
         }
-        News::Silent(tenant, silences) => written(&directories::silent(product, tenant, silences)),
+        News::Silent(tenant, silences) => to_tenant(directories::silent(product, tenant, silences)),
+        News::FirstSync(tenant, over) => to_tenant(first_sync::page(product, tenant, over)),
         News::Privileges(tenant, changes, total) => {
-            written(&roles::privileges(product, tenant, changes, *total))
+            to_tenant(roles::privileges(product, tenant, changes, *total))
         }
-        News::Kept(tenant, last_holders) => written(&roles::last_holders(product, tenant, last_holders)),
-        News::Mapping(tenant, mappings) => written(&mapping::page(product, tenant, mappings)),
-        News::Held(tenant, held) => Rendered { urgent: true, ..written(&held::page(product, tenant, held)) },
-        News::Report(tenant, review) => report::rendered(product, tenant, review),
+        News::Kept(tenant, kept) => to_tenant(roles::last_holders(product, tenant, kept)),
+        News::Mapping(tenant, mappings) => to_tenant(mapping::page(product, tenant, mappings)),
+        News::Held(tenant, held) => Rendered { urgent: true, ..to_tenant(held::page(product, tenant, held)) },
+        News::Report(tenant, review) => {
+            let (page, attachments) = report::page(product, tenant, review);
+            Rendered { attachments, ..to_tenant(page) }
+        }
         News::GivenUp(given_up, total) => written(&given_up::page(given_up, *total)),
         News::ClaimsRefused(refused, total) => written(&claims_refused::page(refused, *total)),
         News::Moved(moved, total) => written(&moved::page(moved, *total)),
@@ -133,17 +153,24 @@ pub fn news(product: &Product, news: &News) -> Rendered {
     }
 }
 
-fn written(page: &page::Page) -> Rendered {
+/// Mails to tenants have the look of the application. Mails to the operator do not.
+fn for_tenant(product: &Product, page: Page) -> Rendered {
+    let language = language::for_readers(product.language.as_deref());
+    written(&Page { logo: product.shown_logo(), language, ..page })
+}
+
+fn written(page: &Page) -> Rendered {
     Rendered {
         subject: page.subject.clone(),
         text: text::write(page),
         html: layout::write(page),
+        language: page.language,
         attachments: Vec::new(),
         urgent: false,
     }
 }
 
-/// The reason of a leaver notice. `gone` tells whether the directory is deleted, if that is known.
+/// The reason of a leaver notice. `gone` is whether the directory is deleted, if that is known.
 pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
     use crate::outbox::{DIRECTORY, MAPPING, MOVED};
     match (notice.cause.as_str(), gone) {
@@ -159,5 +186,7 @@ pub fn reason(notice: &Payload, gone: Option<bool>) -> LeaverReason {
 mod hostile_tests;
 #[cfg(test)]
 mod kind_tests;
+#[cfg(test)]
+mod look_tests;
 #[cfg(test)]
 mod tests;

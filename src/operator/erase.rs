@@ -5,6 +5,7 @@
 //! difference, and a late event is still late. The audit trail contains commitments to the names, so its chain remains
 //! valid (lesson 42).
 
+mod recipients;
 mod rewrite;
 mod search;
 
@@ -118,7 +119,9 @@ pub fn erase(
             manual_grants::revoke_all(conn, tenant, &person_id)?;
         }
         erased.user_ids = ids.iter().cloned().collect();
-        erased.entries = audit::log::erase(conn, tenant, &erased.user_ids)?;
+        let mut subjects = recipients::remove(conn, tenant, &names.keys)?;
+        subjects.extend(ids.iter().cloned());
+        erased.entries = audit::log::erase(conn, tenant, &subjects)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
         for (former, ids) in former_tenants(conn, tenant, &ids)? {
             erased.entries += audit::log::erase(conn, &former, &ids)?;
@@ -134,7 +137,7 @@ pub fn erase(
             json!({"deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices});
         let entry = |id| AuditEntry::new(tenant, kinds::USER_ERASED, id, &change, Actor::operator(by.name));
         consequences.notices.clear();
-        consequences.entries.extend(ids.iter().map(entry));
+        consequences.entries.extend(subjects.iter().map(entry));
         consequences.write(conn, by.now)?;
         Ok(erased)
     })

@@ -13,18 +13,18 @@ use crate::{
         namesakes::{Together, together},
         recompute,
     },
+    audit::leaver_receipt::{self, Receipt},
     db::{Conn, Database, DbError},
     decide::{
         Rules,
         access::{Access, AccessCause},
-        guard::Decision,
         mapping::{MappingPolicy, condition::ConditionEvidence},
         roles::Because,
         rule_matches::{Examined, examine},
     },
     runtime::clock::Timestamp,
     tables::{
-        held_users, holds,
+        held_users, hold_decisions,
         mappings::{self, InForceError},
         user_lookup::{self, LookupError},
     },
@@ -62,6 +62,8 @@ pub struct Explanation {
     pub no_access: Option<NoAccess>,
     /// The hold that keeps the current row, although the directory requests another state.
     pub held: Option<HeldBack>,
+    /// The evidence for the loss of access, of a leaver: as `rosterd audit receipt` has it.
+    pub receipt: Option<Receipt>,
     /// The current roles. For a user without access: the roles that return with access.
     pub roles: Vec<Granted>,
     /// Rules of the tenant's mapping that do not match this user, with their conditions.
@@ -70,13 +72,21 @@ pub struct Explanation {
     pub ignored_slugs: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HeldBack {
     pub hold_id: i64,
+    /// The directory's event or the rule that asks for the loss, with its times.
+    pub because: String,
+    pub said_at: Option<String>,
+    pub received_at: Option<String>,
     pub since: String,
     pub wanted: String,
     /// True when an operator rejected the change.
     pub rejected: bool,
+    /// The newest decision about the person.
+    pub decided_at: Option<String>,
+    pub decided_by: Option<String>,
+    pub decision_reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,21 +143,40 @@ pub fn explain(
             here.map(|examined| explanation(examined, policy, rules.mapping.version)).collect();
         for explanation in &mut explanations {
             explanation.held = held_back(conn, tenant, &explanation.user_id)?;
+            explanation.receipt = receipt(conn, tenant, &explanation.user_id)?;
         }
         Ok(explanations)
     })
 }
 
+/// As the table of holds has it; the trail adds the event.
 fn held_back(conn: &mut Conn, tenant: &str, user_id: &str) -> Result<Option<HeldBack>, DbError> {
-    let entries = held_users::live(conn, &[(tenant.to_owned(), user_id.to_owned())])?;
-    let Some(entry) = entries.into_iter().next() else { return Ok(None) };
-    let Some(hold) = holds::find(conn, entry.hold_id)? else { return Ok(None) };
+    let Some((hold_id, held)) = held_users::keeping(conn, &(tenant.to_owned(), user_id.to_owned()))? else {
+        return Ok(None);
+    };
+    let story = leaver_receipt::held_loss(conn, tenant, user_id)?.filter(|story| story.hold_id == hold_id);
+    let story = story.unwrap_or_default();
+    let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
+    let decisions = hold_decisions::of_hold(conn, hold_id)?;
+    let decision = decisions.into_iter().find(|one| held.decision_number == Some(one.number));
     Ok(Some(HeldBack {
-        hold_id: hold.id,
-        since: hold.opened_at().to_string(),
-        wanted: entry.lost.to_string(),
-        rejected: entry.decision == Decision::Rejected,
+        hold_id,
+        because: story.because,
+        said_at: time(story.said_at),
+        received_at: time(story.received_at),
+        since: held.held_at().to_string(),
+        wanted: held.lost().to_string(),
+        rejected: held.state == held_users::REJECTED,
+        decided_at: decision.as_ref().map(|one| one.decided_at().to_string()),
+        decision_reason: decision.as_ref().and_then(|one| one.reason.clone()),
+        decided_by: decision.map(|one| one.decided_by),
     }))
+}
+
+/// The newest loss of access, if the person has none now.
+fn receipt(conn: &mut Conn, tenant: &str, user_id: &str) -> Result<Option<Receipt>, DbError> {
+    let receipts = leaver_receipt::receipts(conn, tenant, Some(&[user_id.to_owned()]), None)?;
+    Ok(receipts.into_iter().next_back().filter(|receipt| receipt.returned_at.is_none()))
 }
 
 pub(crate) fn examined(
@@ -184,6 +213,7 @@ fn explanation(examined: &Examined, policy: &MappingPolicy, mapping_version: i64
         directory_id: examined.directory_id.clone(),
         mapping_version,
         held: None,
+        receipt: None,
         no_access: no_access(examined),
         roles: held.iter().map(granted).collect(),
         not_matched: not_matched

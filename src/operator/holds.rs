@@ -1,53 +1,27 @@
 //! Decisions on held mass changes: by an operator, or by the policy on holds that nobody decides.
 //!
-//! A decision is a mark on those who are held, in one transaction. Those approved are then derived again in steps, here
-//! or by whichever process is first, so what is applied is what the directory says by then, and a crash repeats nothing.
+//! A decision is a record and a mark on those who are held, in one transaction. Those approved are then derived again in
+//! steps, here or by whichever process is first, so what is applied is what the directory says by then, and a crash
+//! repeats nothing. Nobody is decided twice, unless the operator says so; then there are two records.
 
-use std::collections::BTreeSet;
-
-use serde_json::json;
+mod announce;
+mod choice;
+mod refused;
+mod release;
 
 use crate::{
-    apply::{
-        ApplyError, Batch,
-        consequences::Consequences,
-        expect_mapping,
-        refused::{Refusal, refusal},
-        users::{Derivation, again},
-    },
-    audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
-    db::{ALONE, Conn, Database, DbError, Fault, IN_A_BATCH, Serialized, wait_for_rows},
-    decide::{
-        Rules,
-        fact::EntityKind,
-        guard::{Extent, Guard},
-    },
-    runtime::{clock::Timestamp, failpoint},
+    audit::{self, Actor, hold_entries},
+    db::{Conn, Database, DbError, Serialized},
+    runtime::clock::Timestamp,
     tables::{
-        Key, code,
         held_users::{self, APPROVED, DONE, ENDED, HeldUser, OPEN, REJECTED},
+        hold_decisions::{self, NewDecision, StoredDecision},
         holds::{self, Hold},
-        refused::{HOLD, RefusedChange},
     },
 };
 
-#[derive(Debug, thiserror::Error)]
-pub enum HoldError {
-    #[error("there is no hold {0}; see `rosterd holds list`")]
-    Unknown(i64),
-    #[error("hold {0} keeps nobody any more; see `rosterd holds show {0}`")]
-    Over(i64),
-    #[error("hold {hold} does not keep {user}; see `rosterd holds show {hold}`")]
-    NotHeld { hold: i64, user: String },
-    #[error("{0}")]
-    Database(#[from] DbError),
-}
-
-impl From<diesel::result::Error> for HoldError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
+pub use refused::HoldError;
+pub use release::{Released, release_unguarded, step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -57,15 +31,36 @@ pub enum Verdict {
     Reject,
 }
 
-/// Who decides, why, and on whom if not on all.
-#[derive(Clone, Copy, Debug)]
+impl Verdict {
+    fn decision(self) -> &'static str {
+        match self {
+            Self::Approve => hold_decisions::APPROVED,
+            Self::Reject => hold_decisions::REJECTED,
+        }
+    }
+
+    /// The state of the people.
+    fn state(self) -> &'static str {
+        match self {
+            Self::Approve => APPROVED,
+            Self::Reject => REJECTED,
+        }
+    }
+}
+
+/// Who decides, why, and on whom if not on all who wait.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct HoldDecision<'a> {
     pub name: &'a str,
     pub reason: Option<&'a str>,
     pub users: &'a [String],
+    /// Decides also about people who were decided before.
+    pub overrides: bool,
+    /// Decides only about exactly so many people.
+    pub expect: Option<usize>,
 }
 
-/// Returns how many are concerned. What was rejected can still be approved. Those approved wait for [`step`].
+/// Returns how many are concerned. Those approved wait for [`step`].
 pub fn decide(
     database: &Database,
     id: i64,
@@ -74,146 +69,71 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<usize, HoldError> {
     database.write_serialized(|conn| {
-        let Some(hold) = holds::find(conn, id)? else { return Err(HoldError::Unknown(id)) };
-        let (from, to): (&[&str], _) = match verdict {
-            Verdict::Approve => (&[OPEN, REJECTED], APPROVED),
-            Verdict::Reject => (&[OPEN], REJECTED),
-        };
-        let decided = match by.users {
-            [] => held_users::decide(conn, id, None, from, to)?,
-            users => {
-                let mut decided = 0;
-                for user in users {
-                    match held_users::decide(conn, id, Some(std::slice::from_ref(user)), from, to)? {
-                        0 => return Err(HoldError::NotHeld { hold: id, user: user.clone() }),
-                        count => decided += count,
-                    }
-                }
-                decided
-            }
-        };
-        if decided == 0 {
-            return Err(HoldError::Over(id));
+        let (hold, held) = show(conn, id)?.ok_or(HoldError::Unknown(id))?;
+        let (chosen, overrides) = concerned(conn, &hold, &held, &by)?;
+        if let Some(expected) = by.expect.filter(|expected| *expected != chosen.len()) {
+            return Err(HoldError::Expected { hold: id, expected, found: chosen.len() });
         }
-        holds::settle(conn, &[id], to)?;
-        holds::sign(conn, id, by.name, by.reason, now)?;
-        let kind = match verdict {
-            Verdict::Approve => kinds::HOLD_APPROVED,
-            Verdict::Reject => kinds::HOLD_REJECTED,
-        };
-        let change = json!({"directory_id": hold.directory_id, "people": decided, "users": by.users, "reason": by.reason});
-        let entry = AuditEntry::new(&hold.tenant_id, kind, id, &change, Actor::operator(by.name));
-        audit::record(conn, &[entry], now)?;
-        Ok(decided)
+        let (people, of_people) = (chosen.len(), held.len());
+        let (decision, reason) = (verdict.decision(), by.reason);
+        let new =
+            NewDecision { hold_id: id, at: now, by: by.name, decision, reason, people, of_people, overrides };
+        record(
+            conn,
+            &hold,
+            &chosen,
+            &Recorded { verdict, new, named: by.users, actor: Actor::operator(by.name) },
+        )?;
+        Ok(people)
     })
 }
 
-/// What a step did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Released {
-    pub people: usize,
-    pub leavers: usize,
-    pub notices: usize,
+/// The number of people whom the decision would be about, and of all people in the hold; nothing is written.
+pub fn preview(conn: &mut Conn, id: i64, by: HoldDecision<'_>) -> Result<(Hold, usize, usize), HoldError> {
+    let (hold, held) = show(conn, id)?.ok_or(HoldError::Unknown(id))?;
+    let (chosen, _) = concerned(conn, &hold, &held, &by)?;
+    Ok((hold, chosen.len(), held.len()))
 }
 
-/// Holds that are due are approved; then some of those approved are derived again. `None` when nothing waits. Whom the
-/// database refuses is found and set aside as in a refresh.
-pub fn step(
-    database: &Database,
-    rules: &Rules,
-    batch: Batch,
-    now: Timestamp,
-) -> Result<Option<Released>, ApplyError> {
-    let mut limit = batch.entities.max(1);
-    loop {
-        let longest = if limit >= batch.entities { IN_A_BATCH } else { ALONE };
-        // How many it had in hand when it failed.
-        let mut tried = None;
-        let attempt = database.write_serialized::<_, ApplyError>(|conn| {
-            expect_mapping(conn, rules)?;
-            wait_for_rows(conn, longest)?;
-            Ok(release(conn, rules, limit, now, &mut tried)?)
-        });
-        match attempt {
-            Err(ApplyError::Database(error)) => {
-                let Some(tried) = tried.filter(|_| error.fault() != Fault::Database) else {
-                    return Err(error.into());
-                };
-                if tried > 1 {
-                    limit = tried / 2;
-                    continue;
-                }
-                let refusal = refusal(database, error)?;
-                let notices = database.write_serialized::<_, DbError>(|conn| go_past(conn, &refusal, now))?;
-                return Ok(Some(Released { people: 0, leavers: 0, notices }));
-            }
-            Err(error) => return Err(error),
-            Ok(released) => {
-                failpoint::reach("released");
-                return Ok(released);
-            }
-        }
+fn concerned<'a>(
+    conn: &mut Conn,
+    hold: &Hold,
+    held: &'a [HeldUser],
+    by: &HoldDecision<'a>,
+) -> Result<(Vec<&'a HeldUser>, bool), HoldError> {
+    match choice::chosen(held, by) {
+        Ok(chosen) => Ok(chosen),
+        Err(why) => Err(refused::error(hold, &hold_decisions::of_hold(conn, hold.id)?, why)),
     }
 }
 
-/// The one that is next is set aside. Holds that are due are approved with it, as the step would have done.
-fn go_past(conn: &mut Serialized<'_>, refusal: &Refusal, now: Timestamp) -> Result<usize, DbError> {
-    approve_due(conn, now)?;
-    let Some((tenant_id, user_id)) = held_users::approved(conn, 1)?.pop() else { return Ok(0) };
-    refusal.record(conn, &RefusedChange::new(code(EntityKind::User), &user_id, &tenant_id, "", HOLD), now)
+/// A decision with everything that is recorded about it.
+struct Recorded<'a> {
+    verdict: Verdict,
+    new: NewDecision<'a>,
+    /// The users whom the operator named.
+    named: &'a [String],
+    actor: Actor,
 }
 
-fn approve_due(conn: &mut Serialized<'_>, now: Timestamp) -> Result<(), DbError> {
-    for id in holds::due(conn, now)? {
-        approve_by_policy(conn, id, "undecided for as long as guard.undecided allows", now)?;
-    }
-    Ok(())
-}
-
-fn release(
+fn record(
     conn: &mut Serialized<'_>,
-    rules: &Rules,
-    limit: usize,
-    now: Timestamp,
-    tried: &mut Option<usize>,
-) -> Result<Option<Released>, DbError> {
-    approve_due(conn, now)?;
-    let approved: Vec<Key> = held_users::approved(conn, limit)?;
-    *tried = Some(approved.len());
-    if approved.is_empty() {
-        return Ok(None);
+    hold: &Hold,
+    chosen: &[&HeldUser],
+    Recorded { verdict, new, named, actor }: &Recorded<'_>,
+) -> Result<(), DbError> {
+    announce::before_decision(conn, hold, new.at)?;
+    let number = hold_decisions::add(conn, new)?;
+    held_users::decide(conn, (hold.id, number), chosen, verdict.state())?;
+    match hold.state.as_str() {
+        holds::OPEN => drop(holds::settle(conn, &[hold.id])?),
+        _ => holds::restate(conn, hold.id)?,
     }
-    let ids: BTreeSet<String> = approved.iter().map(|(_, id)| id.clone()).collect();
-    let derivation = Derivation { rules, cause: ChangeCause::HoldApproved, now, extent: Extent::Operator };
-    let mut consequences = Consequences::default();
-    again(conn, ids, &derivation, &mut consequences)?;
-    consequences.write(conn, now)?;
-    held_users::finish(conn, &approved)?;
-    failpoint::reach("releasing");
-    let (leavers, notices) = (consequences.leavers(), consequences.notices.len());
-    Ok(Some(Released { people: approved.len(), leavers, notices }))
-}
-
-fn approve_by_policy(conn: &mut Serialized<'_>, id: i64, why: &str, now: Timestamp) -> Result<(), DbError> {
-    let people = held_users::decide(conn, id, None, &[OPEN], APPROVED)?;
-    holds::settle(conn, &[id], APPROVED)?;
-    holds::sign(conn, id, "rosterd", Some(why), now)?;
-    let Some(hold) = holds::find(conn, id)? else { return Ok(()) };
-    let change = json!({"directory_id": hold.directory_id, "people": people});
-    let entry =
-        AuditEntry::new(&hold.tenant_id, kinds::HOLD_APPROVED, id, &change, Actor::Rule(why.to_owned()));
-    Ok(audit::record(conn, &[entry], now)?)
-}
-
-/// Where the guard is off nobody is held: what was is approved, and what was rejected too.
-pub fn release_unguarded(conn: &mut Serialized<'_>, guard: &Guard, now: Timestamp) -> Result<(), DbError> {
-    for (id, tenant_id) in holds::with_people(conn)? {
-        if guard.of(&tenant_id).is_none() {
-            held_users::decide(conn, id, None, &[REJECTED], APPROVED)?;
-            approve_by_policy(conn, id, "the guard was switched off", now)?;
-        }
-    }
-    Ok(())
+    let mut entries = vec![hold_entries::decided(hold, (number, new), named, actor.clone())];
+    let loss =
+        |user: &&HeldUser| hold_entries::loss_decided(hold, &user.user_id, (number, new), actor.clone());
+    entries.extend(chosen.iter().map(loss));
+    Ok(audit::record(conn, &entries, new.at)?)
 }
 
 /// A hold and everybody in it.
@@ -235,8 +155,40 @@ pub fn outcome(state: &str) -> &'static str {
     }
 }
 
+/// A hold with its numbers and decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedHold {
+    pub hold: Hold,
+    /// All people in it, and those who wait for a decision.
+    pub people: i64,
+    pub waiting: i64,
+    /// The oldest first.
+    pub decisions: Vec<StoredDecision>,
+}
+
+/// The holds of a tenant or of all, the newest first.
+pub fn list(conn: &mut Conn, tenant: Option<&str>, state: Option<&str>) -> Result<Vec<ListedHold>, DbError> {
+    let holds = holds::list(conn, tenant, state)?;
+    let ids: Vec<i64> = holds.iter().map(|hold| hold.id).collect();
+    let (mut counts, mut decisions) =
+        (held_users::counts(conn, &ids)?, hold_decisions::of_holds(conn, &ids)?);
+    let listed = |hold: Hold| {
+        let (people, waiting) = counts.remove(&hold.id).unwrap_or_default();
+        let decisions = decisions.remove(&hold.id).unwrap_or_default();
+        ListedHold { hold, people, waiting, decisions }
+    };
+    Ok(holds.into_iter().map(listed).collect())
+}
+
+/// The decisions about a hold, the oldest first.
+pub fn decisions(conn: &mut Conn, id: i64) -> Result<Vec<StoredDecision>, DbError> {
+    Ok(hold_decisions::of_hold(conn, id)?)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]

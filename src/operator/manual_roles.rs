@@ -11,7 +11,7 @@ use crate::{
         users::{Derivation, again},
     },
     audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
-    db::{Database, DbError, Serialized},
+    db::{Conn, Database, DbError, Serialized},
     decide::{Rules, guard::Extent, roles::Manual},
     runtime::clock::Timestamp,
     tables::{
@@ -66,6 +66,15 @@ pub struct OperatorAt<'a> {
     pub now: Timestamp,
 }
 
+/// The last holders whom a release would concern, by user id; nothing is written.
+pub fn retaining(conn: &mut Conn, tenant: &str, role: &str) -> Result<Vec<String>, ManualRoleError> {
+    let retaining = role_holders::retaining(conn, tenant, role)?;
+    match retaining.is_empty() {
+        true => Err(ManualRoleError::NobodyRetains { tenant: tenant.to_owned(), role: role.to_owned() }),
+        false => Ok(retaining),
+    }
+}
+
 pub fn grant(
     database: &Database,
     rules: &Rules,
@@ -73,7 +82,7 @@ pub fn grant(
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ManualRoleError> {
-    let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), Some(grant.reason.as_str()));
+    let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), grant.reason.as_str());
     change(database, rules, target, OperatorAt { name: &grant.by, now }, entry, |conn, owner| {
         let known = role_list::of(conn, target.tenant)?;
         if !known.contains(&grant.role) {
@@ -93,9 +102,9 @@ pub fn revoke(
     rules: &Rules,
     target: GrantTarget<'_>,
     role: &str,
-    by: OperatorAt<'_>,
+    (by, reason): (OperatorAt<'_>, &str),
 ) -> Result<(), ManualRoleError> {
-    change(database, rules, target, by, (kinds::ROLE_TAKEN, role, None), |conn, owner| {
+    change(database, rules, target, by, (kinds::ROLE_TAKEN, role, reason), |conn, owner| {
         match manual_grants::revoke(conn, target.tenant, &owner.person_id, role)? {
             true => Ok(()),
             false => Err(ManualRoleError::NotGranted { user: target.user.to_owned(), role: role.to_owned() }),
@@ -109,7 +118,7 @@ pub fn release(
     rules: &Rules,
     tenant: &str,
     role: &str,
-    OperatorAt { name, now }: OperatorAt<'_>,
+    (OperatorAt { name, now }, reason): (OperatorAt<'_>, &str),
 ) -> Result<Vec<String>, ManualRoleError> {
     database.write_serialized(|conn| {
         let rules = Rules { mapping: mappings::in_force(conn)?.into(), ..rules.clone() };
@@ -117,8 +126,14 @@ pub fn release(
         if released.is_empty() {
             return Err(ManualRoleError::NobodyRetains { tenant: tenant.to_owned(), role: role.to_owned() });
         }
-        let entry = AuditEntry::new(tenant, kinds::ROLE_RELEASED, role, &json!({}), Actor::operator(name));
-        let mut consequences = Consequences { entries: vec![entry], ..Consequences::default() };
+        let change = json!({"users": released, "reason": reason});
+        let mut entries =
+            vec![AuditEntry::new(tenant, kinds::ROLE_RELEASED, role, &change, Actor::operator(name))];
+        entries.extend(released.iter().map(|user| {
+            let change = json!({"role": role});
+            AuditEntry::new(tenant, kinds::ROLE_RETENTION_ENDED, user, &change, Actor::operator(name))
+        }));
+        let mut consequences = Consequences { entries, ..Consequences::default() };
         let cause = ChangeCause::Operator(name);
         let derivation = Derivation { rules: &rules, cause, now, extent: Extent::Operator };
         again(conn, released.iter().cloned().collect(), &derivation, &mut consequences)?;
@@ -133,7 +148,7 @@ fn change(
     rules: &Rules,
     target: GrantTarget<'_>,
     OperatorAt { name, now }: OperatorAt<'_>,
-    (kind, role, reason): (&'static str, &str, Option<&str>),
+    (kind, role, reason): (&'static str, &str, &str),
     change: impl FnOnce(&mut Serialized<'_>, &GrantOwner) -> Result<(), ManualRoleError>,
 ) -> Result<(), ManualRoleError> {
     database.write_serialized(|conn| {
@@ -154,10 +169,7 @@ fn change(
         let entry = |user_id| {
             let entry =
                 AuditEntry::new(target.tenant, kind, user_id, &json!({"role": role}), Actor::operator(name));
-            match reason {
-                Some(reason) => entry.with_personal(&json!({"reason": reason})),
-                None => entry,
-            }
+            entry.with_personal(&json!({"reason": reason}))
         };
         let mut consequences =
             Consequences { entries: named.iter().map(entry).collect(), ..Consequences::default() };

@@ -3,9 +3,11 @@
 //! A plan derives everybody with the code that applies the mapping, and writes nothing. `apply` derives the plan again
 //! in the serialized transaction, and refuses a saved plan whose result would differ.
 
+mod attributes;
 mod groups;
 mod notices;
 mod rules;
+mod summary;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,7 @@ use crate::{
     db::{Conn, Database, DbError},
     decide::{
         Rules,
-        mapping::{Mapping, MappingFault, check},
+        mapping::{DEFAULT, Mapping, MappingFault, check},
     },
     outbox,
     runtime::clock::Timestamp,
@@ -31,6 +33,8 @@ use crate::{
     },
 };
 
+pub use summary::RoleCounts;
+
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     #[error("the mapping has {} faults, the first in line {}", .0.len(), .0.first().map_or(0, |fault| fault.line))]
@@ -39,6 +43,8 @@ pub enum PlanError {
         "the result would differ from the saved plan, because something has changed since: make a new plan"
     )]
     Stale,
+    #[error("there is no mapping version {0}; `rosterd mapping history` lists the versions")]
+    UnknownVersion(i64),
     #[error("{0}")]
     Database(#[from] DbError),
     #[error("{0}")]
@@ -154,6 +160,10 @@ fn planned(
     let walked = walk::walk(conn, &rules, tenant)?;
     let mut warnings = rules::warnings(&rules.mapping, &walked.matches);
     warnings.extend(groups::warnings(conn, &rules.mapping)?);
+    // People of one tenant say nothing about rules for all tenants.
+    if tenant.is_none() {
+        warnings.extend(walked.unmet_attributes.warnings(&rules.mapping));
+    }
     let ignored = |(slug, users)| format!("the broker's role {slug} is ignored; {users} users have it");
     let losses = walked.losses();
     warnings.extend(walked.ignored.into_iter().map(ignored));
@@ -189,6 +199,38 @@ pub fn apply(
     saved: Option<&Plan>,
     by: &PlanOperator<'_>,
 ) -> Result<(Plan, i64), PlanError> {
+    apply_document(database, rules, (document, None), saved, by)
+}
+
+/// Applies the document of an earlier version once more, as a new version. 0 is the built-in mapping.
+pub fn rollback(
+    database: &Database,
+    rules: &Rules,
+    to: i64,
+    saved: Option<&Plan>,
+    by: &PlanOperator<'_>,
+) -> Result<(Plan, i64), PlanError> {
+    let document = document_of(database, to)?;
+    apply_document(database, rules, (&document, Some(to)), saved, by)
+}
+
+/// The document of a version. 0 is the built-in mapping.
+pub fn document_of(database: &Database, version: i64) -> Result<String, PlanError> {
+    if version == 0 {
+        return Ok(DEFAULT.to_owned());
+    }
+    let stored = database.read::<_, DbError>(|conn| Ok(mappings::stored(conn, version)?))?;
+    Ok(stored.ok_or(PlanError::UnknownVersion(version))?.document)
+}
+
+/// `restores` is the earlier version that the document is from, for the record.
+fn apply_document(
+    database: &Database,
+    rules: &Rules,
+    (document, restores): (&str, Option<i64>),
+    saved: Option<&Plan>,
+    by: &PlanOperator<'_>,
+) -> Result<(Plan, i64), PlanError> {
     let mapping = check(document).map_err(PlanError::Faulty)?;
     // Without a saved plan, all users are derived before the serialized transaction. That takes seconds, and deliveries
     // do not wait for it.
@@ -218,7 +260,7 @@ pub fn apply(
         tenants.retain(|tenant_id| is_affected(tenant_id));
         let relisted = role_list::settle(conn, &mapping, &tenants)?;
         role_holders::retain(conn, &mapping)?;
-        let mut entries = entries(&plan, &tenants, version, by.name);
+        let mut entries = entries(&plan, &tenants, (version, restores), by.name);
         entries.extend(audit::role_list_entries::entries(&relisted, |_| {
             Actor::Rule(format!("mapping {version}"))
         }));
@@ -233,9 +275,17 @@ pub fn apply(
 
 /// One entry for all tenants, and one for each tenant whose policy changes. The entries of the users contain the
 /// changes themselves.
-fn entries(plan: &Plan, tenants: &BTreeSet<String>, version: i64, by: &str) -> Vec<AuditEntry> {
+fn entries(
+    plan: &Plan,
+    tenants: &BTreeSet<String>,
+    (version, restores): (i64, Option<i64>),
+    by: &str,
+) -> Vec<AuditEntry> {
     let entry = |tenant_id: &str, users: usize| {
-        let change = json!({"version": [plan.instead_of, version], "users": users});
+        let mut change = json!({"version": [plan.instead_of, version], "users": users});
+        if let (Some(restored), Some(change)) = (restores, change.as_object_mut()) {
+            change.insert("restores".to_owned(), restored.into());
+        }
         AuditEntry::new(tenant_id, kinds::MAPPING_APPLIED, version, &change, Actor::operator(by))
     };
     let of_tenant = |tenant_id: &String| plan.tenants.get(tenant_id).map_or(0, BTreeMap::len);

@@ -10,23 +10,22 @@ use crate::runtime::clock::Timestamp;
 /// One day longer than the broker retries (docs/broker-workos.md: three days).
 const HISTORY_SECONDS: i64 = 4 * 24 * 3_600;
 
-/// The first synchronization of a directory: it begins with the first fact about the directory and takes this long.
-const FIRST_SYNC_SECONDS: i64 = 6 * 3_600;
-
-pub(super) fn is_news(notice: &Notice, now: Timestamp) -> bool {
+/// Whether a notice is news.
+pub fn is_news(notice: &Notice, now: Timestamp) -> bool {
     match notice {
         Notice::DirectoryConnected { directory, .. } | Notice::DirectoryDeleted { directory, .. } => {
             is_recent(Timestamp::from_micros(directory.since), now)
         }
         Notice::Privileged(change) => {
             let at = change.fact.unwrap_or(now);
-            let synced = change.connected.is_none_or(|begun| at.seconds_since(begun) >= FIRST_SYNC_SECONDS);
+            let synced = change.first_sync_ends.is_none_or(|end| at >= end);
             synced && is_recent(at, now)
         }
         Notice::Deprovisioned(_)
         | Notice::DirectorySilent { .. }
         | Notice::LastHolderKept { .. }
         | Notice::MassChangeHeld { .. }
+        | Notice::FirstSyncEnded { .. }
         | Notice::MappingApplied { .. }
         | Notice::AccessReport { .. }
         | Notice::DeliveryGivenUp(_)
@@ -55,7 +54,7 @@ mod tests {
 
     fn granted(connected: Option<i64>, fact: Option<i64>) -> Notice {
         Notice::Privileged(PrivilegeChange {
-            connected: connected.map(at),
+            first_sync_ends: connected.map(|hours| at(hours + 6)),
             fact: fact.map(at),
             ..PrivilegeChange::default()
         })

@@ -18,6 +18,8 @@ pub struct HoldNotice {
     pub hold_id: i64,
     /// The name of the directory, if it has one.
     pub directory: Option<String>,
+    /// The number of people in the mail before; 0 in the first mail.
+    pub people_before: usize,
     /// When the hold was opened, by this machine's clock.
     pub since: Timestamp,
     /// How many people would lose access.
@@ -96,6 +98,7 @@ pub fn of(conn: &mut Conn, tenant_id: &str, hold_id: i64, most: usize) -> QueryR
     Ok(Some(HoldNotice {
         hold_id,
         directory: directories::name(conn, &directory)?,
+        people_before: 0,
         since: hold.opened_at(),
         removals,
         privileged_losses: open.len() - removals,

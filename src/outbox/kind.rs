@@ -18,6 +18,8 @@ pub enum NoticeKind {
     DirectoryDeleted,
     /// A directory has sent nothing for a long time.
     DirectorySilent,
+    /// The first synchronization of a directory is over.
+    FirstSyncEnded,
     /// Somebody gained a privileged role.
     PrivilegedGranted,
     /// Somebody lost a privileged role.
@@ -54,6 +56,8 @@ pub enum Family {
     Connected,
     /// Directories that have sent nothing for a long time.
     Silent,
+    /// Directories whose first synchronization is over, with the people who hold privileged roles.
+    FirstSync,
     /// Gains and losses of privileged roles.
     Privileges,
     /// Last holders who retain a role.
@@ -99,6 +103,7 @@ impl NoticeKind {
             Self::Deprovisioned | Self::DirectoryDeleted => Family::Leavers,
             Self::DirectoryConnected => Family::Connected,
             Self::DirectorySilent => Family::Silent,
+            Self::FirstSyncEnded => Family::FirstSync,
             Self::PrivilegedGranted | Self::PrivilegedLost => Family::Privileges,
             Self::LastHolderKept => Family::Kept,
             Self::MassChangeHeld => Family::Held,

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::kind::{Family, NoticeKind};
 pub use super::payload::{
-    ChangeHeld, ClaimRefused, DIRECTORY, DirectoryMoved, DirectoryNotice, GivenUp, LastHolder, MAPPING,
-    MOVED, MappingNotice, NotCompared, PERSON, Payload, Period, Privilege, Privileged, REFUSED,
-    SilentDirectory, Waiting, WebhooksAway, read,
+    ChangeHeld, ClaimRefused, DIRECTORY, DirectoryMoved, DirectoryNotice, EndedFirstSync, GivenUp,
+    LastHolder, MAPPING, MOVED, MappingNotice, NotCompared, PERSON, Payload, Period, Privilege, Privileged,
+    REFUSED, SilentDirectory, Waiting, WebhooksAway, read,
 };
 use crate::{
     decide::{access::AccessCause, privileges::PrivilegeChange, users::Leaver},
@@ -40,6 +40,13 @@ pub enum Notice {
         /// How long.
         silence: SilentDirectory,
     },
+    /// The first synchronization of a directory is over. The people with privileged roles are read when the mail is composed.
+    FirstSyncEnded {
+        /// The tenant of the directory.
+        tenant_id: String,
+        /// The directory.
+        first_sync: EndedFirstSync,
+    },
     /// A person gained or lost a privileged role.
     Privileged(PrivilegeChange),
     /// A person retains a protected role, and so access, because nobody else in the tenant holds it.
@@ -49,8 +56,8 @@ pub enum Notice {
         /// The role and the loss that is not applied.
         retained: LastHolder,
     },
-    /// A hold. There is one mail for each hold, however often it is enqueued. Names and counts are read when the mail is
-    /// composed.
+    /// A hold. There is one mail for each announcement, however often it is enqueued. Names and counts are read when the
+    /// mail is composed.
     MassChangeHeld {
         /// The tenant of the directory.
         tenant_id: String,
@@ -58,6 +65,10 @@ pub enum Notice {
         directory_id: String,
         /// The hold.
         hold_id: i64,
+        /// The number of the announcement; the first is 1.
+        announcement: i64,
+        /// The number of people in the announcement before; 0 in the first.
+        people_before: i64,
     },
     /// Another role mapping is in force.
     MappingApplied {
@@ -111,7 +122,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Notice {
-    /// Of a directory that has said nothing for so many days.
+    /// A notice about a directory that has sent nothing for this number of days.
     pub fn silent(silent: &Silent, days: u32, not_compared: Option<String>) -> Self {
         Self::DirectorySilent {
             tenant_id: silent.tenant_id.clone(),
@@ -131,6 +142,7 @@ impl Notice {
             Self::DirectoryConnected { .. } => NoticeKind::DirectoryConnected,
             Self::DirectoryDeleted { .. } => NoticeKind::DirectoryDeleted,
             Self::DirectorySilent { .. } => NoticeKind::DirectorySilent,
+            Self::FirstSyncEnded { .. } => NoticeKind::FirstSyncEnded,
             Self::Privileged(change) if change.granted => NoticeKind::PrivilegedGranted,
             Self::Privileged(_) => NoticeKind::PrivilegedLost,
             Self::LastHolderKept { .. } => NoticeKind::LastHolderKept,
@@ -155,6 +167,7 @@ impl Notice {
             Self::DirectoryConnected { tenant_id, directory }
             | Self::DirectoryDeleted { tenant_id, directory } => of_tenant(tenant_id, json(directory)),
             Self::DirectorySilent { tenant_id, silence } => of_tenant(tenant_id, json(silence)),
+            Self::FirstSyncEnded { tenant_id, first_sync } => of_tenant(tenant_id, json(first_sync)),
             Self::Privileged(c) => {
                 (c.tenant_id.as_str(), c.user_id.as_str(), c.person_id.as_str(), json(&privilege(c, now)))
             }
@@ -164,8 +177,9 @@ impl Notice {
                 person.person_id.as_str(),
                 json(retained),
             ),
-            Self::MassChangeHeld { tenant_id, directory_id, hold_id } => {
-                let held = ChangeHeld { directory_id: directory_id.clone(), hold_id: *hold_id };
+            Self::MassChangeHeld { tenant_id, directory_id, hold_id, announcement: _, people_before } => {
+                let (directory_id, hold_id) = (directory_id.clone(), *hold_id);
+                let held = ChangeHeld { directory_id, hold_id, people_before: *people_before };
                 of_tenant(tenant_id, json(&held))
             }
             Self::MappingApplied { tenant_id, mapping } => of_tenant(tenant_id, json(mapping)),
@@ -179,7 +193,9 @@ impl Notice {
         };
         let family = kind.family();
         let bundle = match self {
-            Self::MassChangeHeld { hold_id, .. } => format!("{}:{hold_id}", family.name()),
+            Self::MassChangeHeld { hold_id, announcement, .. } => {
+                format!("{}:{hold_id}:{announcement}", family.name())
+            }
             _ => family.name().to_owned(),
         };
         let former = matches!(self, Self::Deprovisioned(leaver) if leaver.succeeded);

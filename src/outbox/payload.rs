@@ -11,7 +11,8 @@ pub const MAPPING: &str = "mapping";
 /// An operator moved the directory to another organization.
 pub const MOVED: &str = "moved";
 
-/// The content of a leaver notice. Times here and below are microseconds, by the broker's clock if nothing else is said.
+/// The content of a leaver notice. Times here and below are microseconds, by the broker's clock unless stated
+/// otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// From the row; not in the JSON.
@@ -67,6 +68,15 @@ pub struct SilentDirectory {
     pub not_compared: Option<String>,
 }
 
+/// A directory whose first synchronization is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedFirstSync {
+    /// The directory.
+    pub directory_id: String,
+    /// The end of the first synchronization.
+    pub ended_at: i64,
+}
+
 /// A privileged role that was gained or lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Privilege {
@@ -120,6 +130,9 @@ pub struct ChangeHeld {
     pub directory_id: String,
     /// The hold.
     pub hold_id: i64,
+    /// The number of people in the mail before; 0 in the first mail.
+    #[serde(default)]
+    pub people_before: i64,
 }
 
 /// The changes of a new mapping for one tenant.

@@ -12,7 +12,10 @@ use diesel::{
 use super::{
     Payload, hold_notice,
     kind::{Family, NoticeKind},
-    notice::{self, ChangeHeld, DirectoryNotice, LastHolder, NotCompared, Privilege, SilentDirectory},
+    notice::{
+        self, ChangeHeld, DirectoryNotice, EndedFirstSync, LastHolder, NotCompared, Privilege,
+        SilentDirectory,
+    },
     privileges,
 };
 use crate::{
@@ -97,7 +100,12 @@ pub(super) fn news(
     let news: Vec<StoredNotice> = rows.into_iter().filter_map(stored).collect();
     match family {
         Family::Privileges => privileged(conn, tenant_id, news),
-        Family::Connected => connected(conn, tenant_id, news),
+        Family::Connected => {
+            existing(conn, tenant_id, news, |one| notice::read::<DirectoryNotice>(&one.payload).id)
+        }
+        Family::FirstSync => {
+            existing(conn, tenant_id, news, |one| notice::read::<EndedFirstSync>(&one.payload).directory_id)
+        }
         Family::Silent => {
             let ids: Vec<String> =
                 news.iter().map(|one| notice::read::<SilentDirectory>(&one.payload).directory_id).collect();
@@ -153,9 +161,13 @@ fn privileged(conn: &mut Conn, tenant_id: &str, news: Vec<StoredNotice>) -> Quer
 }
 
 /// Removes directories that were deleted again: another notice reports the deletion.
-fn connected(conn: &mut Conn, tenant_id: &str, news: Vec<StoredNotice>) -> QueryResult<Vec<StoredNotice>> {
-    let id = |one: &StoredNotice| notice::read::<DirectoryNotice>(&one.payload).id;
-    let ids: Vec<String> = news.iter().map(id).collect();
+fn existing(
+    conn: &mut Conn,
+    tenant_id: &str,
+    news: Vec<StoredNotice>,
+    id: impl Fn(&StoredNotice) -> String,
+) -> QueryResult<Vec<StoredNotice>> {
+    let ids: Vec<String> = news.iter().map(&id).collect();
     let names = display_names::of_directories(conn, tenant_id, &ids)?;
     Ok(news.into_iter().filter(|one| names.get(&id(one)).is_some_and(|named| !named.gone)).collect())
 }

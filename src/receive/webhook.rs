@@ -21,6 +21,7 @@ use crate::{
     runtime::{
         clock::Clock,
         metrics::{Metrics, Outcome, Reason},
+        shared::Shared,
         telemetry::Sparse,
     },
 };
@@ -32,7 +33,7 @@ pub struct Receiver {
     /// The time of reception.
     pub clock: Clock,
     /// The secrets of the webhook endpoint.
-    pub secrets: Vec<Secret>,
+    pub secrets: Shared<Vec<Secret>>,
     /// The highest difference between the signature's time and the clock, in milliseconds.
     pub tolerance_ms: i64,
     /// The largest body.
@@ -95,7 +96,7 @@ async fn accept(
     let mut room = receiver.room.enter();
     let body = read(request, payload, receiver, &mut room).await?;
     let begun = Instant::now();
-    claim.proved_by(&body, &receiver.secrets).map_err(Problem::Signature)?;
+    claim.proved_by(&body, &receiver.secrets.get()).map_err(Problem::Signature)?;
     let delivery = Delivery::new(source, body, receiver.clock.now());
     let (key, kind) = (delivery.label.key.clone(), delivery.label.kind.clone());
     let stored = timeout(receiver.commit_timeout, receiver.appender.store(delivery, room))

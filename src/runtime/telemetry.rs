@@ -9,15 +9,31 @@
 use std::{
     collections::HashMap,
     io::IsTerminal,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
-/// Starts logging. `RUST_LOG` replaces the filter `default`.
+/// The filter in force, which can be replaced.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Whether a text is a filter of logs.
+pub fn is_filter(text: &str) -> bool {
+    EnvFilter::try_new(text).is_ok()
+}
+
+/// Replaces the filter. False if the text is no filter, or if nothing is logged.
+pub fn set_filter(text: &str) -> bool {
+    let Ok(filter) = EnvFilter::try_new(text) else { return false };
+    FILTER.get().is_some_and(|handle| handle.reload(filter).is_ok())
+}
+
+/// Starts logging by the filter `default`, which `RUST_LOG` replaces.
 pub fn start(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
     let terminal = std::io::stderr().is_terminal();
     let outcome = if terminal {
@@ -26,7 +42,9 @@ pub fn start(default: &str) {
         registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
     };
     // After a second start, as in tests, the first subscriber remains.
-    drop(outcome);
+    if outcome.is_ok() {
+        drop(FILTER.set(handle));
+    }
 }
 
 /// The interval between two lines of one kind, so that the log of a full disk does not fill it further.

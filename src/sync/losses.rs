@@ -57,7 +57,7 @@ fn announce(
         guard_counts::add(
             conn,
             minute,
-            &[AddedLosses { directory_id: &directory.1, since, losses, applied: 0 }],
+            &[AddedLosses { directory_id: &directory.1, since, losses, applied: 0, departures: 0 }],
         )?;
     }
     Ok(())

@@ -80,6 +80,53 @@ pub fn silent_among(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<BT
     Ok(found.into_iter().collect())
 }
 
+/// A directory whose first synchronization is over.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct FirstSync {
+    /// The owner of the directory.
+    #[diesel(sql_type = Text)]
+    pub tenant_id: String,
+    /// The directory.
+    #[diesel(sql_type = Text)]
+    pub directory_id: String,
+    /// The end of its first synchronization, in microseconds since 1970.
+    #[diesel(sql_type = BigInt)]
+    pub ends_at: i64,
+}
+
+/// Records when the first synchronization of each of these directories ends.
+pub fn begin_first_sync(conn: &mut Conn, directories: &[(&str, Timestamp)]) -> QueryResult<()> {
+    Rows::of(directories)
+        .text("directory_id", |one| one.0)
+        .integer("ends_at", |one| one.1.micros())
+        .execute(
+            conn,
+            "UPDATE directory_activity SET first_sync_ends_at = r.ends_at FROM {rows} \
+             WHERE directory_activity.directory_id = r.directory_id",
+        )?;
+    Ok(())
+}
+
+/// Directories whose first synchronization is over and was not reported yet. A deleted directory is not among them.
+pub fn first_syncs_over(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<FirstSync>> {
+    let sql = format!(
+        "SELECT d.tenant_id, h.directory_id, h.first_sync_ends_at AS ends_at FROM directory_activity h \
+         JOIN directories d ON d.id = h.directory_id \
+         WHERE h.first_sync_ends_at <= {} AND d.state <> 'deleted' ORDER BY d.tenant_id, d.id",
+        now.micros()
+    );
+    on_each!(conn, |c| sql_query(&sql).load(c))
+}
+
+/// Records that the end was reported. False if another process was faster.
+pub fn end_first_sync(conn: &mut Conn, over: &FirstSync) -> QueryResult<bool> {
+    let unreported = directory_activity::table
+        .find(&over.directory_id)
+        .filter(directory_activity::first_sync_ends_at.eq(over.ends_at));
+    let ended = directory_activity::first_sync_ends_at.eq(None::<i64>);
+    Ok(diesel::update(unreported).set(ended).execute(conn)? > 0)
+}
+
 #[derive(QueryableByName)]
 struct Count {
     #[diesel(sql_type = BigInt)]

@@ -20,6 +20,8 @@ pub struct RecentLosses {
     pub losses: u64,
     /// The number of applied losses.
     pub applied: u64,
+    /// The number of applied losses of access.
+    pub departures: u64,
 }
 
 #[derive(QueryableByName)]
@@ -30,6 +32,8 @@ struct Row {
     losses: i64,
     #[diesel(sql_type = BigInt)]
     applied: i64,
+    #[diesel(sql_type = BigInt)]
+    departures: i64,
 }
 
 fn count(number: i64) -> u64 {
@@ -40,12 +44,14 @@ fn count(number: i64) -> u64 {
 pub fn recent(conn: &mut Conn, since: &[(&str, i64)]) -> QueryResult<HashMap<String, RecentLosses>> {
     let rows: Vec<Row> = Rows::of(since).text("directory_id", |row| row.0).integer("minute", |row| row.1).load(
         conn,
-        "SELECT g.directory_id, CAST(SUM(g.losses) AS bigint) AS losses, CAST(SUM(g.applied) AS bigint) AS applied \
+        "SELECT g.directory_id, CAST(SUM(g.losses) AS bigint) AS losses, CAST(SUM(g.applied) AS bigint) AS applied, \
+         CAST(SUM(g.departures) AS bigint) AS departures \
          FROM {rows} JOIN guard_counts g ON g.directory_id = r.directory_id AND g.minute >= r.minute \
          GROUP BY g.directory_id",
     )?;
     let recent = |row: Row| {
-        (row.directory_id, RecentLosses { losses: count(row.losses), applied: count(row.applied) })
+        let (losses, applied) = (count(row.losses), count(row.applied));
+        (row.directory_id, RecentLosses { losses, applied, departures: count(row.departures) })
     };
     Ok(rows.into_iter().map(recent).collect())
 }
@@ -60,6 +66,8 @@ pub struct AddedLosses<'a> {
     pub losses: usize,
     /// The number of people whose loss is not held.
     pub applied: usize,
+    /// The number of people among them who lose access.
+    pub departures: usize,
 }
 
 /// Adds to the counts of a minute.
@@ -75,12 +83,13 @@ pub fn add(conn: &mut Serialized<'_>, minute: i64, added: &[AddedLosses<'_>]) ->
         .integer("minute", |_| minute)
         .integer("losses", |row| number(row.losses))
         .integer("applied", |row| number(row.applied))
+        .integer("departures", |row| number(row.departures))
         .upsert(
             conn,
             &Upsert {
                 table: "guard_counts",
                 key: &["directory_id", "minute"],
-                add: &["losses", "applied"],
+                add: &["losses", "applied", "departures"],
                 ..Upsert::PLAIN
             },
         )?;

@@ -1,6 +1,6 @@
 //! Table `held_users`: the people in holds, the loss of each, and its state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::{
     ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
@@ -15,6 +15,7 @@ use crate::{
         schema::held_users,
     },
     decide::guard::{Decision, HeldEntry, LostAccess, UserLoss},
+    runtime::clock::Timestamp,
 };
 
 /// The state of a loss without a decision. In this and the next two states the user's row remains unchanged.
@@ -46,7 +47,7 @@ struct Row {
     state: String,
 }
 
-fn lost(code: &str, roles: &str) -> LostAccess {
+pub(super) fn lost(code: &str, roles: &str) -> LostAccess {
     // It is a JSON list, written below.
     let roles: BTreeSet<String> = serde_json::from_str(roles).unwrap_or_default();
     LostAccess::read(code, roles)
@@ -91,6 +92,15 @@ pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Hel
         )
         .order((held_users::tenant_id, held_users::user_id))
         .limit(limit)
+        .select((
+            held_users::tenant_id,
+            held_users::user_id,
+            held_users::hold_id,
+            held_users::lost,
+            held_users::roles,
+            held_users::said,
+            held_users::state,
+        ))
         .load(conn)?;
     let row = |(tenant_id, user_id, hold_id, lost, roles, said, state)| {
         entry(Row { tenant_id, user_id, hold_id, lost, roles, said, state })
@@ -98,8 +108,8 @@ pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Hel
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Adds losses to holds, as (loss, hold).
-pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryResult<()> {
+/// Adds losses to holds, as (loss, hold). A loss that was decided before waits for a decision again.
+pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)], now: Timestamp) -> QueryResult<()> {
     let roles: Vec<String> =
         losses.iter().map(|(loss, _)| serde_json::Value::from(loss.lost.roles()).to_string()).collect();
     let rows: Vec<(&UserLoss, i64, &String)> =
@@ -112,12 +122,14 @@ pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryResu
         .text("roles", |row| row.2)
         .integer("said", |row| row.0.cause_digest)
         .text("state", |_| "open")
+        .integer("held_at", |_| now.micros())
+        .optional_integer("decision_number", |_| None)
         .upsert(
             conn,
             &Upsert {
                 table: "held_users",
                 key: &["tenant_id", "user_id", "hold_id"],
-                set: &["lost", "roles", "said", "state"],
+                set: &["lost", "roles", "said", "state", "held_at", "decision_number"],
                 ..Upsert::PLAIN
             },
         )?;
@@ -154,22 +166,24 @@ pub fn end(conn: &mut Serialized<'_>, entries: &[&HeldEntry], state: &'static st
     Ok(())
 }
 
-/// Moves the entries of a hold from one of these states to another: all, or those of some users. Returns their number.
+/// Records the decision of this number about these users of a hold.
 pub fn decide(
-    conn: &mut Conn,
-    hold_id: i64,
-    users: Option<&[String]>,
-    from: &[&str],
-    to: &str,
-) -> QueryResult<usize> {
-    let all = diesel::update(held_users::table)
-        .filter(held_users::hold_id.eq(hold_id))
-        .filter(held_users::state.eq_any(from))
-        .set(held_users::state.eq(to));
-    match users {
-        None => all.execute(conn),
-        Some(users) => all.filter(held_users::user_id.eq_any(users)).execute(conn),
-    }
+    conn: &mut Serialized<'_>,
+    (hold_id, number): (i64, i64),
+    users: &[&HeldUser],
+    state: &'static str,
+) -> QueryResult<()> {
+    Rows::of(users)
+        .text("user_id", |user| &user.user_id)
+        .integer("hold_id", |_| hold_id)
+        .integer("number", |_| number)
+        .text("state", |_| state)
+        .execute(
+            conn,
+            "UPDATE held_users SET state = r.state, decision_number = r.number FROM {rows} \
+             WHERE held_users.hold_id = r.hold_id AND held_users.user_id = r.user_id",
+        )?;
+    Ok(())
 }
 
 /// Users with an approved loss that must be applied, except users that the database refuses to change. Tenants without
@@ -222,23 +236,90 @@ pub struct HeldUser {
     /// One of the constants above.
     #[diesel(sql_type = Text)]
     pub state: String,
+    #[diesel(sql_type = BigInt)]
+    held_at: i64,
+    /// The number of the newest decision about the loss.
+    #[diesel(sql_type = diesel::sql_types::Nullable<BigInt>)]
+    pub decision_number: Option<i64>,
 }
 
 impl HeldUser {
+    /// The time since which the loss is held.
+    pub fn held_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.held_at)
+    }
+
     /// The loss.
     pub fn lost(&self) -> LostAccess {
         lost(&self.lost, &self.roles)
     }
 }
 
+const OF_HOLD: &str = "SELECT h.user_id, u.name, u.email, h.lost, h.roles, h.state, h.held_at, h.decision_number \
+     FROM {rows} JOIN held_users h ON h.hold_id = r.hold_id \
+     LEFT JOIN users u ON u.tenant_id = h.tenant_id AND u.id = h.user_id";
+
 /// Everybody in a hold, sorted by name.
 pub fn of_hold(conn: &mut Conn, hold_id: i64) -> QueryResult<Vec<HeldUser>> {
-    let mut held: Vec<HeldUser> = Rows::of(&[hold_id]).integer("hold_id", |id| *id).load(
-        conn,
-        "SELECT h.user_id, u.name, u.email, h.lost, h.roles, h.state FROM {rows} \
-         JOIN held_users h ON h.hold_id = r.hold_id \
-         LEFT JOIN users u ON u.tenant_id = h.tenant_id AND u.id = h.user_id",
-    )?;
+    let mut held: Vec<HeldUser> = Rows::of(&[hold_id]).integer("hold_id", |id| *id).load(conn, OF_HOLD)?;
     held.sort_unstable_by(|a, b| (&a.name, &a.user_id).cmp(&(&b.name, &b.user_id)));
     Ok(held)
+}
+
+/// The hold that keeps this user, and the user in it.
+pub fn keeping(conn: &mut Conn, user: &Key) -> QueryResult<Option<(i64, HeldUser)>> {
+    use diesel::OptionalExtension;
+    let hold_id: Option<i64> = held_users::table
+        .filter(held_users::tenant_id.eq(&user.0))
+        .filter(held_users::user_id.eq(&user.1))
+        .filter(held_users::state.eq_any([OPEN, APPROVED, REJECTED]))
+        .select(held_users::hold_id)
+        .first(conn)
+        .optional()?;
+    let Some(hold_id) = hold_id else { return Ok(None) };
+    let found: Vec<HeldUser> = Rows::of(&[hold_id])
+        .integer("hold_id", |id| *id)
+        .text("user_id", |_| &user.1)
+        .load(conn, &format!("{OF_HOLD} WHERE h.user_id = r.user_id"))?;
+    Ok(found.into_iter().next().map(|held| (hold_id, held)))
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    hold_id: i64,
+    #[diesel(sql_type = BigInt)]
+    people: i64,
+    #[diesel(sql_type = BigInt)]
+    waiting: i64,
+}
+
+/// The number of people in each of these holds, and of those who wait for a decision.
+pub fn counts(conn: &mut Conn, holds: &[i64]) -> QueryResult<HashMap<i64, (i64, i64)>> {
+    let rows: Vec<Counted> = Rows::of(holds).integer("hold_id", |id| *id).load(
+        conn,
+        "SELECT h.hold_id, COUNT(*) AS people, COUNT(CASE WHEN h.state = 'open' THEN 1 END) AS waiting FROM {rows} \
+         JOIN held_users h ON h.hold_id = r.hold_id GROUP BY h.hold_id",
+    )?;
+    Ok(rows.into_iter().map(|row| (row.hold_id, (row.people, row.waiting))).collect())
+}
+
+/// The number of people of a hold who wait for a decision.
+pub fn waiting(conn: &mut Conn, hold_id: i64) -> QueryResult<i64> {
+    held_users::table
+        .filter(held_users::hold_id.eq(hold_id))
+        .filter(held_users::state.eq(OPEN))
+        .count()
+        .get_result(conn)
+}
+
+/// The number of people of a hold who wait for a decision and would lose access.
+pub fn departures(conn: &mut Conn, hold_id: i64) -> QueryResult<u64> {
+    let count: i64 = held_users::table
+        .filter(held_users::hold_id.eq(hold_id))
+        .filter(held_users::state.eq(OPEN))
+        .filter(held_users::lost.ne("roles"))
+        .count()
+        .get_result(conn)?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }

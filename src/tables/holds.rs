@@ -1,18 +1,17 @@
-//! Table `holds`: mass changes, with the decision if there is one.
+//! Table `holds`: mass changes. The decisions about them are in `hold_decisions`.
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, QueryableByName, RunQueryDsl,
     sql_query, sql_types::BigInt,
 };
 
-use super::{Key, held_users};
+use super::{Key, held_users, hold_decisions};
 use crate::{
     db::{
-        Conn, Serialized,
-        bulk::Rows,
-        on_each,
+        Conn, Serialized, on_each,
         schema::{held_users as users, holds},
     },
+    decide::guard::announcement::Announcement,
     runtime::clock::Timestamp,
 };
 
@@ -27,7 +26,7 @@ pub struct Hold {
     pub directory_id: String,
     /// A sentence about the exceeded threshold.
     pub cause: String,
-    /// `open`, `approved`, `rejected`, or `ended` by newer facts.
+    /// [`OPEN`] while somebody waits; then [`APPROVED`], [`REJECTED`], [`MIXED`] or [`ENDED`].
     pub state: String,
     opened_at: i64,
     due_at: Option<i64>,
@@ -35,12 +34,23 @@ pub struct Hold {
     pub applied_before: i64,
     /// The number of active people before.
     pub active_before: i64,
-    decided_at: Option<i64>,
-    /// The operator who decided.
-    pub decided_by: Option<String>,
-    /// The operator's reason.
-    pub reason: Option<String>,
+    announced_people: i64,
+    /// How often the number of people was announced.
+    pub announcements: i64,
+    announce_at: Option<i64>,
+    growing_since: Option<i64>,
 }
+
+/// Somebody in the hold waits for a decision.
+pub const OPEN: &str = "open";
+/// All people who were decided were approved.
+pub const APPROVED: &str = "approved";
+/// All people who were decided were rejected.
+pub const REJECTED: &str = "rejected";
+/// Some people were approved and others rejected.
+pub const MIXED: &str = "mixed";
+/// Newer facts ended the hold before anybody decided.
+pub const ENDED: &str = "ended";
 
 impl Hold {
     /// The time of its opening.
@@ -53,9 +63,13 @@ impl Hold {
         self.due_at.map(Timestamp::from_micros)
     }
 
-    /// The time of the decision.
-    pub fn decided_at(&self) -> Option<Timestamp> {
-        self.decided_at.map(Timestamp::from_micros)
+    /// What was announced, and what will be.
+    pub fn announcement(&self) -> Announcement {
+        Announcement {
+            people: self.announced_people,
+            due_at: self.announce_at.map(Timestamp::from_micros),
+            growing_since: self.growing_since.map(Timestamp::from_micros),
+        }
     }
 }
 
@@ -64,7 +78,7 @@ pub fn open_of(conn: &mut Conn, (tenant_id, directory_id): &Key) -> QueryResult<
     holds::table
         .filter(holds::tenant_id.eq(tenant_id))
         .filter(holds::directory_id.eq(directory_id))
-        .filter(holds::state.eq(held_users::OPEN))
+        .filter(holds::state.eq(OPEN))
         .select(holds::id)
         .first(conn)
         .optional()
@@ -94,7 +108,7 @@ pub fn open(conn: &mut Serialized<'_>, new: &NewHold<'_>) -> QueryResult<i64> {
             holds::tenant_id.eq(&new.directory.0),
             holds::directory_id.eq(&new.directory.1),
             holds::cause.eq(new.cause),
-            holds::state.eq(held_users::OPEN),
+            holds::state.eq(OPEN),
             holds::opened_at.eq(new.opened_at.micros()),
             holds::due_at.eq(new.due_at.map(Timestamp::micros)),
             holds::applied_before.eq(number(new.applied_before)),
@@ -104,32 +118,62 @@ pub fn open(conn: &mut Serialized<'_>, new: &NewHold<'_>) -> QueryResult<i64> {
         .get_result(&mut **conn)
 }
 
-/// Gives `state` to open holds in which nobody waits for a decision any more.
-pub fn settle(conn: &mut Serialized<'_>, ids: &[i64], state: &'static str) -> QueryResult<()> {
-    Rows::of(ids).integer("id", |id| *id).text("state", |_| state).execute(
-        conn,
-        "UPDATE holds SET state = r.state FROM {rows} WHERE holds.id = r.id AND holds.state = 'open' \
-         AND NOT EXISTS (SELECT 1 FROM held_users h WHERE h.hold_id = holds.id AND h.state = 'open')",
-    )?;
+/// Ends the open holds among these in which nobody waits for a decision any more. Returns them as they were.
+pub fn settle(conn: &mut Serialized<'_>, ids: &[i64]) -> QueryResult<Vec<Hold>> {
+    let waiting = users::table.filter(users::hold_id.eq(holds::id)).filter(users::state.eq(held_users::OPEN));
+    let mut over: Vec<Hold> = Vec::new();
+    for part in ids.chunks(1_000) {
+        over.extend(
+            holds::table
+                .filter(holds::id.eq_any(part))
+                .filter(holds::state.eq(OPEN))
+                .filter(diesel::dsl::not(diesel::dsl::exists(waiting)))
+                .order(holds::id)
+                .load::<Hold>(&mut **conn)?,
+        );
+    }
+    for hold in &over {
+        restate(conn, hold.id)?;
+    }
+    Ok(over)
+}
+
+/// Gives a hold in which nobody waits the state that follows from the decisions in force.
+pub fn restate(conn: &mut Serialized<'_>, id: i64) -> QueryResult<()> {
+    let decisions = hold_decisions::in_force(conn, id)?;
+    let state = match decisions.as_slice() {
+        [] => ENDED,
+        [one] if one == hold_decisions::APPROVED => APPROVED,
+        [_] => REJECTED,
+        _ => MIXED,
+    };
+    let nothing_due = (holds::announce_at.eq(None::<i64>), holds::growing_since.eq(None::<i64>));
+    diesel::update(holds::table.find(id)).set((holds::state.eq(state), nothing_due)).execute(&mut **conn)?;
     Ok(())
 }
 
-/// Records the operator, time and reason of a decision. The last decision on a hold replaces earlier ones.
-pub fn sign(
-    conn: &mut Serialized<'_>,
-    id: i64,
-    by: &str,
-    reason: Option<&str>,
-    now: Timestamp,
-) -> QueryResult<()> {
+/// Records when the number of people is announced next.
+pub fn plan_announcement(conn: &mut Serialized<'_>, id: i64, planned: Announcement) -> QueryResult<()> {
     diesel::update(holds::table.find(id))
         .set((
-            holds::decided_at.eq(Some(now.micros())),
-            holds::decided_by.eq(Some(by)),
-            holds::reason.eq(reason),
+            holds::announce_at.eq(planned.due_at.map(Timestamp::micros)),
+            holds::growing_since.eq(planned.growing_since.map(Timestamp::micros)),
         ))
         .execute(&mut **conn)?;
     Ok(())
+}
+
+/// Records an announcement.
+pub fn announced(conn: &mut Serialized<'_>, id: i64, made: Announcement) -> QueryResult<()> {
+    diesel::update(holds::table.find(id))
+        .set((holds::announced_people.eq(made.people), holds::announcements.eq(holds::announcements + 1)))
+        .execute(&mut **conn)?;
+    plan_announcement(conn, id, made)
+}
+
+/// The holds with an announcement that is due.
+pub fn to_announce(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<Hold>> {
+    holds::table.filter(holds::announce_at.le(now.micros())).order(holds::id).load(conn)
 }
 
 /// The hold of this number.
@@ -152,7 +196,7 @@ pub fn list(conn: &mut Conn, tenant: Option<&str>, state: Option<&str>) -> Query
 /// The open holds that have reached their time limit.
 pub fn due(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<i64>> {
     holds::table
-        .filter(holds::state.eq(held_users::OPEN))
+        .filter(holds::state.eq(OPEN))
         .filter(holds::due_at.le(now.micros()))
         .select(holds::id)
         .load(conn)

@@ -30,12 +30,22 @@ pub fn version(conn: &mut Conn) -> QueryResult<i64> {
 pub fn newest(conn: &mut Conn) -> QueryResult<Option<AppliedMapping>> {
     let row: Option<(i64, String, String, i64)> =
         mappings::table.order(mappings::version.desc()).first(conn).optional()?;
-    Ok(row.map(|(version, document, by, at)| AppliedMapping {
-        version,
-        document,
-        by,
-        at: Timestamp::from_micros(at),
-    }))
+    Ok(row.map(applied))
+}
+
+/// All versions, the newest first.
+pub fn all(conn: &mut Conn) -> QueryResult<Vec<AppliedMapping>> {
+    let rows: Vec<(i64, String, String, i64)> = mappings::table.order(mappings::version.desc()).load(conn)?;
+    Ok(rows.into_iter().map(applied).collect())
+}
+
+/// A version with its document; `None` if there is none.
+pub fn stored(conn: &mut Conn, version: i64) -> QueryResult<Option<AppliedMapping>> {
+    Ok(mappings::table.find(version).first(conn).optional()?.map(applied))
+}
+
+fn applied((version, document, by, at): (i64, String, String, i64)) -> AppliedMapping {
+    AppliedMapping { version, document, by, at: Timestamp::from_micros(at) }
 }
 
 /// The mapping of a version; `None` if there is none, or if this build cannot read it any more.

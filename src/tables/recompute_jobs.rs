@@ -1,4 +1,4 @@
-//! Table `recompute_jobs`: directories or groups with people that must be derived again, in steps.
+//! Table `recompute_jobs`: directories or groups whose people must be derived again, in steps.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl};
 

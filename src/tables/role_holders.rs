@@ -161,14 +161,20 @@ pub fn last_holder(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<
         .optional()
 }
 
+/// The users who retain the role.
+pub fn retaining(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
+    holders::table
+        .filter(holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role)))
+        .filter(holders::kept.eq(true))
+        .select(holders::user_id)
+        .order(holders::user_id)
+        .load(conn)
+}
+
 /// Releases a role for all users who have lost it. Returns the users who retained it.
 pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
     let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
-    let released = holders::table
-        .filter(of_role)
-        .filter(holders::kept.eq(true))
-        .select(holders::user_id)
-        .load(&mut **conn)?;
+    let released = retaining(conn, tenant_id, role)?;
     diesel::update(holders::table.filter(of_role).filter(holders::lost_at.is_not_null()))
         .set((holders::kept.eq(false), holders::released.eq(true)))
         .execute(&mut **conn)?;

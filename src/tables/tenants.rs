@@ -56,3 +56,33 @@ pub fn living(conn: &mut Conn) -> QueryResult<Vec<String>> {
     let found: Vec<Tenant> = on_each!(conn, |c| sql_query(LIVING).load(c))?;
     Ok(found.into_iter().map(|tenant| tenant.id).collect())
 }
+
+/// Whether the tenant has a row here, or directories or users.
+pub fn is_known(conn: &mut Conn, tenant_id: &str) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Known {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        known: bool,
+    }
+    let found: Vec<Known> = Rows::of(&[tenant_id]).text("id", |id| id).load(
+        conn,
+        "SELECT EXISTS (SELECT 1 FROM tenants t WHERE t.id = r.id) \
+         OR EXISTS (SELECT 1 FROM directories d WHERE d.tenant_id = r.id) \
+         OR EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = r.id) AS known FROM {rows}",
+    )?;
+    Ok(found.first().is_some_and(|found| found.known))
+}
+
+/// The ids of all tenants with their names, sorted by id.
+pub fn named(conn: &mut Conn) -> QueryResult<Vec<(String, Option<String>)>> {
+    #[derive(QueryableByName)]
+    struct Named {
+        #[diesel(sql_type = Text)]
+        id: String,
+        #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
+        name: Option<String>,
+    }
+    const NAMED: &str = "SELECT id, name FROM tenants ORDER BY id";
+    let found: Vec<Named> = on_each!(conn, |c| sql_query(NAMED).load(c))?;
+    Ok(found.into_iter().map(|tenant| (tenant.id, tenant.name)).collect())
+}

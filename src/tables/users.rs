@@ -146,6 +146,44 @@ pub fn addresses_of_holders(
     Ok(emails)
 }
 
+/// A person of a directory with access and one of the wanted roles.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct RoleHolder {
+    /// The broker's id.
+    #[diesel(sql_type = Text)]
+    pub user_id: String,
+    /// The display name.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub name: Option<String>,
+    /// The address.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub email: Option<String>,
+    /// The role.
+    #[diesel(sql_type = Text)]
+    pub role: String,
+}
+
+/// The people of a (tenant, directory) with one of these roles, sorted by user and role.
+pub fn role_holders(
+    conn: &mut Conn,
+    (tenant_id, directory_id): (&str, &str),
+    roles: &[&str],
+) -> QueryResult<Vec<RoleHolder>> {
+    let mut found: Vec<RoleHolder> = Rows::of(roles)
+        .text("tenant_id", |_| tenant_id)
+        .text("directory_id", |_| directory_id)
+        .text("role", |role| role)
+        .load(
+            conn,
+            "SELECT u.id AS user_id, u.name, u.email, h.role_slug AS role FROM {rows} \
+             JOIN user_roles h ON h.tenant_id = r.tenant_id AND h.role_slug = r.role \
+             JOIN users u ON u.tenant_id = h.tenant_id AND u.id = h.user_id \
+             WHERE u.directory_id = r.directory_id AND u.status = 'active'",
+        )?;
+    found.sort_unstable_by(|a, b| (&a.user_id, &a.role).cmp(&(&b.user_id, &b.role)));
+    Ok(found)
+}
+
 struct Put<'a> {
     user: &'a UserAccess,
     directory_id: &'a str,

@@ -8,7 +8,7 @@ use crate::{
     config::MailSettings,
     db::Database,
     notify::{Notifier, NotifyStep},
-    runtime::{clock::Clock, metrics::Metrics, wake::Wake},
+    runtime::{clock::Clock, metrics::Metrics, shared::Shared, wake::Wake},
 };
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// may hold locks of the last one. Mails that an abandoned shift sent and could not record are sent once more after
 /// their lease, under the same Message-ID.
 pub fn start(
-    settings: MailSettings,
+    settings: Shared<MailSettings>,
     database: &Database,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -26,9 +26,17 @@ pub fn start(
 ) -> std::io::Result<JoinHandle<()>> {
     let (database, watch) = database.watched();
     let (calls, bell) = (database.clone(), wake.clone());
-    restart::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings) {
-        Ok(notifier) => {
+    restart::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings.get()) {
+        Ok(mut notifier) => {
+            let mut used = settings.get();
             while !shift.is_over() {
+                let newest = settings.get();
+                if !Arc::ptr_eq(&used, &newest) {
+                    if let Err(error) = notifier.use_settings(&newest) {
+                        tracing::error!(error = %error, "the former settings for mails stay in force");
+                    }
+                    used = newest;
+                }
                 match notifier.step(&calls, clock.now(), &metrics) {
                     Ok(NotifyStep::Worked) => {}
                     Ok(NotifyStep::Idle) => bell.wait(poll),

@@ -13,7 +13,7 @@ pub(super) struct Waiting {
     pub(super) deliveries: bool,
     #[diesel(sql_type = Bool)]
     pub(super) recomputes: bool,
-    /// People of an approved hold, or a hold that is due.
+    /// People of an approved hold, or a hold that is due, or is announced now.
     #[diesel(sql_type = Bool)]
     pub(super) holds: bool,
     /// A change that the database refused is due for a retry.
@@ -26,7 +26,8 @@ const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM inbox_queue WHERE due_at <= 
      EXISTS (SELECT 1 FROM recompute_jobs) AS recomputes, \
      (EXISTS (SELECT 1 FROM held_users h WHERE state = 'approved' \
      AND NOT EXISTS (SELECT 1 FROM refused x WHERE x.kind = 2 AND x.id = h.user_id)) \
-     OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now)) AS holds, \
+     OR EXISTS (SELECT 1 FROM holds WHERE state = 'open' AND due_at <= r.now) \
+     OR EXISTS (SELECT 1 FROM holds WHERE announce_at <= r.now)) AS holds, \
      (EXISTS (SELECT 1 FROM refused WHERE due_at <= r.now) \
      OR EXISTS (SELECT 1 FROM dead_letters WHERE retry_at <= r.now)) AS refused FROM {rows}";
 

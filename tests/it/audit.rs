@@ -4,6 +4,8 @@ mod erased;
 mod proof;
 mod receipts;
 
+pub(crate) use proof::assert_verifies;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rosterd::{

@@ -351,7 +351,7 @@ both! {
         app.play(&ids.iter().map(|id| event(&format!("d_{id}"), "dsync.user.deleted", 9, user(id, "active", 1))).collect::<Vec<_>>());
 
         assert!(matches!(try_move(app, "org_2"), Err(MoveError::Held(1))));
-        let by = HoldDecision { name: "ada", reason: None, users: &[] };
+        let by = HoldDecision { name: "ada", ..HoldDecision::default() };
         holds::decide(app.database(), 1, Verdict::Reject, by, app.clock.now()).unwrap();
         let plan = moved(app, "org_2");
 

@@ -1,7 +1,12 @@
 //! Mass changes: held, distinguished from ordinary changes, decided.
 
+mod agree;
+mod announced;
 mod commands;
 mod decided;
+mod everybody;
+mod recorded;
+mod review;
 mod tripped;
 
 use rosterd::{
@@ -85,7 +90,7 @@ pub(super) fn held(app: &TestApp) -> Vec<HoldSummary> {
 }
 
 pub(crate) fn decide(app: &TestApp, id: i64, verdict: Verdict, users: &[String]) -> usize {
-    let by = HoldDecision { name: "ada", reason: Some("asked"), users };
+    let by = HoldDecision { name: "ada", reason: Some("asked"), users, ..HoldDecision::default() };
     let decided = holds::decide(app.database(), id, verdict, by, app.clock.now()).unwrap();
     app.drain();
     decided

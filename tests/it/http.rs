@@ -279,14 +279,17 @@ both! {
 
 both! {
     fn metrics_are_plain_text_unless_open_metrics_is_asked_for(app) {
+        app.play(&[event("e1", "dsync.user.created", 1, user("u1", "active", 1))]);
+
         let plain = app.metrics("*/*");
+        assert_eq!(plain.status, StatusCode::OK);
         assert_eq!(plain.content_type, "text/plain; version=0.0.4; charset=utf-8");
-        assert!(plain.body.contains("# TYPE rosterd_applied_total counter\n"), "{}", plain.body);
+        assert!(plain.body.contains("# TYPE rosterd_applied_total counter\nrosterd_applied_total 1\n"), "{}", plain.body);
         assert!(!plain.body.contains("# EOF") && !plain.body.contains("# UNIT"), "{}", plain.body);
 
         let open = app.metrics("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
         assert_eq!(open.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
-        assert!(open.body.contains("# TYPE rosterd_applied counter\n"), "{}", open.body);
+        assert!(open.body.contains("# TYPE rosterd_applied counter\nrosterd_applied_total 1\n"), "{}", open.body);
         assert!(open.body.ends_with("# EOF\n"), "{}", open.body);
     }
 }

@@ -104,9 +104,8 @@ fn commands_work_although_the_first_of_several_hosts_accepts_and_is_silent() {
     let port = silent.local_addr().unwrap().port();
     let both = changed(&app.store, |_, host| *host = format!("127.0.0.1:{port},{host}"));
 
-    let listed = output(
-        rosterd().env("DATABASE_URL", both).args(["users", "list", "--tenant", "t", "--format", "json"]),
-    );
+    let listed =
+        output(rosterd().env("DATABASE_URL", both).args(["directories", "list", "--format", "json"]));
 
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
 }

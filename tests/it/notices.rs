@@ -2,6 +2,7 @@
 
 mod delivery;
 mod kinds;
+mod look;
 mod recipients;
 mod reports;
 mod waiting;

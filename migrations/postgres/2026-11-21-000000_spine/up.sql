@@ -184,44 +184,68 @@ CREATE TABLE manual_grants (
 CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
 
 -- Losses of access and of privileged roles lately, by directory and minute: what the guard weighs. applied are those
--- that were not held.
+-- that were not held; departures are those of them that ended access.
 CREATE TABLE guard_counts (
     directory_id TEXT COLLATE "C" NOT NULL,
     minute       BIGINT NOT NULL,
     losses       BIGINT NOT NULL,
     applied      BIGINT NOT NULL,
+    departures   BIGINT NOT NULL,
     PRIMARY KEY (directory_id, minute)
 );
 
 -- Mass changes that are held, or were; a directory has one open at most. applied_before of active_before people had
--- lost access, or a privileged role, in the window before it tripped.
+-- lost access, or a privileged role, in the window before it tripped. The state follows from the decisions about its
+-- people; ended: nobody decided, and newer facts ended all of it.
 CREATE TABLE holds (
-    id             BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    tenant_id      TEXT COLLATE "C" NOT NULL,
-    directory_id   TEXT COLLATE "C" NOT NULL,
-    cause          TEXT NOT NULL,
-    state          TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'ended')),
-    opened_at      BIGINT NOT NULL,
-    due_at         BIGINT,
-    applied_before BIGINT NOT NULL,
-    active_before  BIGINT NOT NULL,
-    decided_at     BIGINT,
-    decided_by     TEXT,
-    reason         TEXT
+    id               BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    tenant_id        TEXT COLLATE "C" NOT NULL,
+    directory_id     TEXT COLLATE "C" NOT NULL,
+    cause            TEXT NOT NULL,
+    state            TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'mixed', 'ended')),
+    opened_at        BIGINT NOT NULL,
+    due_at           BIGINT,
+    applied_before   BIGINT NOT NULL,
+    active_before    BIGINT NOT NULL,
+    -- the number of people when it was last announced, and how often it was
+    announced_people BIGINT NOT NULL DEFAULT 0,
+    announcements    BIGINT NOT NULL DEFAULT 0,
+    -- while people join: when the next announcement is due, and since when they have joined
+    announce_at      BIGINT,
+    growing_since    BIGINT
 );
 CREATE UNIQUE INDEX holds_open ON holds (tenant_id, directory_id) WHERE state = 'open';
 CREATE INDEX holds_due ON holds (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
+CREATE INDEX holds_announce ON holds (announce_at) WHERE announce_at IS NOT NULL;
+
+-- Decisions about holds: people of of_people were decided. Rows are never changed; one that overrides an earlier decision
+-- is another row.
+CREATE TABLE hold_decisions (
+    hold_id    BIGINT NOT NULL,
+    number     BIGINT NOT NULL,
+    decided_at BIGINT NOT NULL,
+    decided_by TEXT NOT NULL,
+    decision   TEXT NOT NULL CHECK (decision IN ('approved', 'rejected')),
+    reason     TEXT,
+    people     BIGINT NOT NULL,
+    of_people  BIGINT NOT NULL,
+    overrides  BOOLEAN NOT NULL,
+    PRIMARY KEY (hold_id, number)
+);
 
 -- Whom a hold concerns. While a row is open, approved or rejected the user keeps what is shown: lost, roles and said are
 -- what the directory wants, and by which word. done came true, ended was overtaken by what the directory said later.
 CREATE TABLE held_users (
-    tenant_id TEXT COLLATE "C" NOT NULL,
-    user_id   TEXT COLLATE "C" NOT NULL,
-    hold_id   BIGINT NOT NULL,
-    lost      TEXT NOT NULL,
-    roles     TEXT NOT NULL,
-    said      BIGINT NOT NULL,
-    state     TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    tenant_id       TEXT COLLATE "C" NOT NULL,
+    user_id         TEXT COLLATE "C" NOT NULL,
+    hold_id         BIGINT NOT NULL,
+    lost            TEXT NOT NULL,
+    roles           TEXT NOT NULL,
+    said            BIGINT NOT NULL,
+    state           TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    held_at         BIGINT NOT NULL,
+    -- the newest decision about this loss (hold_decisions.number); NULL without one
+    decision_number BIGINT,
     PRIMARY KEY (tenant_id, user_id, hold_id)
 );
 CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE state IN ('open', 'approved', 'rejected');
@@ -353,6 +377,16 @@ WHERE m.added
         AND (f.ended_at, f.ended_event) >= (m.at, m.event)
   );
 
+-- Who has access, or a role, although the directory says otherwise: people in a hold, and last holders of a protected role.
+CREATE VIEW access_under_review AS
+SELECT e.tenant_id, e.user_id, 'held' AS reason, timestamptz 'epoch' + e.held_at * interval '1 microsecond' AS since, e.hold_id, NULL AS role_slug
+FROM held_users e
+WHERE e.state IN ('open', 'approved', 'rejected')
+UNION ALL
+SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.lost_at * interval '1 microsecond' AS since, NULL AS hold_id, h.role_slug
+FROM role_holders h
+WHERE h.kept;
+
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
     id         BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -404,7 +438,9 @@ CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 CREATE TABLE directory_activity (
     directory_id TEXT COLLATE "C" PRIMARY KEY,
     heard_at     BIGINT           NOT NULL,
-    told_at      BIGINT
+    told_at      BIGINT,
+    -- when its first synchronization ends, until that is reported
+    first_sync_ends_at BIGINT
 );
 
 -- Events that were refused because their directory belongs to another organization, counted since the operator was last
@@ -417,6 +453,18 @@ CREATE TABLE refused_claims (
     inbox_id        BIGINT           NOT NULL,
     first_at        BIGINT           NOT NULL,
     notified_at     BIGINT
+);
+
+-- Addresses that operators added to the recipients of a tenant's mails. address_key is the address with its ASCII letters in
+-- lower case; id is a random name for the audit trail, which must not contain the address.
+CREATE TABLE recipients (
+    tenant_id   TEXT COLLATE "C" NOT NULL,
+    address_key TEXT COLLATE "C" NOT NULL,
+    address     TEXT             NOT NULL,
+    id          TEXT COLLATE "C" NOT NULL,
+    added_by    TEXT             NOT NULL,
+    added_at    BIGINT           NOT NULL,
+    PRIMARY KEY (tenant_id, address_key)
 );
 
 -- The newest report period of each tenant that has begun, by its first instant.

@@ -1,8 +1,10 @@
+DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE report_periods;
+DROP TABLE recipients;
 DROP TABLE comparisons;
 DROP TABLE polled_events;
 DROP TABLE event_cursors;
@@ -19,6 +21,7 @@ DROP TABLE tenants;
 DROP TABLE role_mentions;
 DROP TABLE role_holders;
 DROP TABLE held_users;
+DROP TABLE hold_decisions;
 DROP TABLE holds;
 DROP TABLE guard_counts;
 DROP TABLE recompute_jobs;

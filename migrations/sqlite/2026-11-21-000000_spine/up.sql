@@ -182,44 +182,68 @@ CREATE TABLE manual_grants (
 CREATE INDEX manual_grants_person ON manual_grants (tenant_id, person_id);
 
 -- Losses of access and of privileged roles lately, by directory and minute: what the guard weighs. applied are those
--- that were not held.
+-- that were not held; departures are those of them that ended access.
 CREATE TABLE guard_counts (
     directory_id TEXT NOT NULL,
     minute       INTEGER NOT NULL,
     losses       INTEGER NOT NULL,
     applied      INTEGER NOT NULL,
+    departures   INTEGER NOT NULL,
     PRIMARY KEY (directory_id, minute)
 ) STRICT, WITHOUT ROWID;
 
 -- Mass changes that are held, or were; a directory has one open at most. applied_before of active_before people had
--- lost access, or a privileged role, in the window before it tripped.
+-- lost access, or a privileged role, in the window before it tripped. The state follows from the decisions about its
+-- people; ended: nobody decided, and newer facts ended all of it.
 CREATE TABLE holds (
-    id             INTEGER PRIMARY KEY AUTOINCREMENT,
-    tenant_id      TEXT NOT NULL,
-    directory_id   TEXT NOT NULL,
-    cause          TEXT NOT NULL,
-    state          TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'ended')),
-    opened_at      INTEGER NOT NULL,
-    due_at         INTEGER,
-    applied_before INTEGER NOT NULL,
-    active_before  INTEGER NOT NULL,
-    decided_at     INTEGER,
-    decided_by     TEXT,
-    reason         TEXT
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id        TEXT NOT NULL,
+    directory_id     TEXT NOT NULL,
+    cause            TEXT NOT NULL,
+    state            TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'mixed', 'ended')),
+    opened_at        INTEGER NOT NULL,
+    due_at           INTEGER,
+    applied_before   INTEGER NOT NULL,
+    active_before    INTEGER NOT NULL,
+    -- the number of people when it was last announced, and how often it was
+    announced_people INTEGER NOT NULL DEFAULT 0,
+    announcements    INTEGER NOT NULL DEFAULT 0,
+    -- while people join: when the next announcement is due, and since when they have joined
+    announce_at      INTEGER,
+    growing_since    INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX holds_open ON holds (tenant_id, directory_id) WHERE state = 'open';
 CREATE INDEX holds_due ON holds (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
+CREATE INDEX holds_announce ON holds (announce_at) WHERE announce_at IS NOT NULL;
+
+-- Decisions about holds: people of of_people were decided. Rows are never changed; one that overrides an earlier decision
+-- is another row.
+CREATE TABLE hold_decisions (
+    hold_id    INTEGER NOT NULL,
+    number     INTEGER NOT NULL,
+    decided_at INTEGER NOT NULL,
+    decided_by TEXT NOT NULL,
+    decision   TEXT NOT NULL CHECK (decision IN ('approved', 'rejected')),
+    reason     TEXT,
+    people     INTEGER NOT NULL,
+    of_people  INTEGER NOT NULL,
+    overrides  INTEGER NOT NULL CHECK (overrides IN (0, 1)),
+    PRIMARY KEY (hold_id, number)
+) STRICT, WITHOUT ROWID;
 
 -- Whom a hold concerns. While a row is open, approved or rejected the user keeps what is shown: lost, roles and said are
 -- what the directory wants, and by which word. done came true, ended was overtaken by what the directory said later.
 CREATE TABLE held_users (
-    tenant_id TEXT NOT NULL,
-    user_id   TEXT NOT NULL,
-    hold_id   INTEGER NOT NULL,
-    lost      TEXT NOT NULL,
-    roles     TEXT NOT NULL,
-    said      INTEGER NOT NULL,
-    state     TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    tenant_id       TEXT NOT NULL,
+    user_id         TEXT NOT NULL,
+    hold_id         INTEGER NOT NULL,
+    lost            TEXT NOT NULL,
+    roles           TEXT NOT NULL,
+    said            INTEGER NOT NULL,
+    state           TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
+    held_at         INTEGER NOT NULL,
+    -- the newest decision about this loss (hold_decisions.number); NULL without one
+    decision_number INTEGER,
     PRIMARY KEY (tenant_id, user_id, hold_id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX held_users_live ON held_users (tenant_id, user_id) WHERE state IN ('open', 'approved', 'rejected');
@@ -352,6 +376,16 @@ WHERE m.added = 1
         AND (f.ended_at, f.ended_event) >= (m.at, m.event)
   );
 
+-- Who has access, or a role, although the directory says otherwise: people in a hold, and last holders of a protected role.
+CREATE VIEW access_under_review AS
+SELECT e.tenant_id, e.user_id, 'held' AS reason, strftime('%Y-%m-%dT%H:%M:%S', e.held_at / 1000000, 'unixepoch') || printf('.%06dZ', e.held_at % 1000000) AS since, e.hold_id, NULL AS role_slug
+FROM held_users e
+WHERE e.state IN ('open', 'approved', 'rejected')
+UNION ALL
+SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, strftime('%Y-%m-%dT%H:%M:%S', h.lost_at / 1000000, 'unixepoch') || printf('.%06dZ', h.lost_at % 1000000) AS since, NULL AS hold_id, h.role_slug
+FROM role_holders h
+WHERE h.kept = 1;
+
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -403,7 +437,9 @@ CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 CREATE TABLE directory_activity (
     directory_id TEXT    PRIMARY KEY,
     heard_at     INTEGER NOT NULL,
-    told_at      INTEGER
+    told_at      INTEGER,
+    -- when its first synchronization ends, until that is reported
+    first_sync_ends_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- Events that were refused because their directory belongs to another organization, counted since the operator was last
@@ -416,6 +452,18 @@ CREATE TABLE refused_claims (
     inbox_id        INTEGER NOT NULL,
     first_at        INTEGER NOT NULL,
     notified_at     INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Addresses that operators added to the recipients of a tenant's mails. address_key is the address with its ASCII letters in
+-- lower case; id is a random name for the audit trail, which must not contain the address.
+CREATE TABLE recipients (
+    tenant_id   TEXT    NOT NULL,
+    address_key TEXT    NOT NULL,
+    address     TEXT    NOT NULL,
+    id          TEXT    NOT NULL,
+    added_by    TEXT    NOT NULL,
+    added_at    INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, address_key)
 ) STRICT, WITHOUT ROWID;
 
 -- The newest report period of each tenant that has begun, by its first instant.

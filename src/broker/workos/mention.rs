@@ -17,14 +17,14 @@ pub struct PersonNames {
     pub shared: bool,
 }
 
-/// What a body says of the person.
+/// The mentions of a person in a body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Mention {
     /// The body without what stands around its data, when the person is named there.
     pub body: Option<Vec<u8>>,
     /// The data names them: it is somebody else's, so it stays.
     pub in_data: bool,
-    /// The person's full name stands somewhere, and it cannot be told whether the person is meant.
+    /// The body contains the person's full name, and it is unclear whether the person is meant.
     pub unclear: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A move in words: who moves, and what each person loses and gains.
+//! Prints a move: who moves, and the losses and gains of each person.
 
 use crate::{
     cli::output::{Format, List, print_text, printable_line},

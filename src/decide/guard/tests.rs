@@ -48,6 +48,15 @@ fn at_the_ends_a_share_of_nothing_holds_every_mass_and_one_of_everybody_holds_no
 }
 
 #[test]
+fn all_people_of_a_directory_are_a_mass_change_unless_there_was_only_one() {
+    let limits = GuardLimits::default();
+    assert!(limits.is_everybody(2, 2, 0) && limits.is_everybody(1, 1, 1));
+    assert!(!limits.is_everybody(1, 1, 0), "there was one person");
+    assert!(!limits.is_everybody(2, 3, 0) && !limits.is_everybody(0, 0, 5));
+    assert!(!GuardLimits { everybody: 0, ..limits }.is_everybody(9, 9, 0));
+}
+
+#[test]
 fn an_undecided_loss_with_another_cause_remains_held_and_a_greater_one_is_weighed_again() {
     let open = |lost| entry(lost, 1, Decision::Open);
 

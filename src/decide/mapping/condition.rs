@@ -153,6 +153,16 @@ impl Condition {
         }
     }
 
+    /// The paths of the attributes that it tests.
+    pub fn attributes(&self) -> Vec<&[String]> {
+        match self {
+            Self::Attribute { path, .. } => vec![path.as_slice()],
+            Self::Role(_) | Self::Group { .. } => Vec::new(),
+            Self::All(some) | Self::Any(some) => some.iter().flat_map(Self::attributes).collect(),
+            Self::Not(one) => one.attributes(),
+        }
+    }
+
     fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
         is(self)
             || match self {

@@ -21,12 +21,16 @@ struct Mail {
     since: Clean,
     cause: HoldCause,
     people_total: Count,
+    /// Zero in the first mail about the hold.
+    people_before: Count,
     removals: Count,
     losses: Count,
     active_before: Count,
     applied_before: Count,
     /// `None` without a time limit.
     deadline: Option<Deadline>,
+    /// `None` without a page for decisions.
+    decision_page: Option<Clean>,
     people: Vec<OnHold>,
     /// People who are not named.
     rest: Count,
@@ -62,11 +66,13 @@ pub(super) fn page(product: &Product, tenant: &TenantNames, held: &HoldNotice) -
         since: time(held.since),
         cause: held.cause,
         people_total: Count(total),
+        people_before: Count(held.people_before),
         removals: Count(held.removals),
         losses: Count(held.privileged_losses),
         active_before: Count(held.active_before),
         applied_before: Count(held.applied_before),
         deadline,
+        decision_page: product.decision_page(&tenant.id, held.hold_id).map(Clean::own),
         people: held.people.iter().map(on_hold).collect(),
         rest: rest(total, held.people.len()),
     })

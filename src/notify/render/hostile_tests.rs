@@ -119,6 +119,12 @@ fn spoiled(news: News, evil: &str) -> News {
             }
             News::Privileges(tenant(of), changes, total)
         }
+        News::FirstSync(of, mut over) => {
+            for one in over.iter_mut().flat_map(|one| &mut one.people) {
+                (one.user_id, one.name, one.email, one.roles) = (text(), some(), mail(), vec![text()]);
+            }
+            News::FirstSync(tenant(of), over)
+        }
         News::Kept(of, mut last_holders) => {
             last_holders
                 .iter_mut()

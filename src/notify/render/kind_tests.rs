@@ -175,6 +175,7 @@ fn doubled(news: News) -> News {
         News::Leavers(digest) => News::Leavers(Digest { gone: twice(digest.gone.clone()), ..digest }),
         News::Connected(tenant, directories) => News::Connected(tenant, twice(directories)),
         News::Silent(tenant, silences) => News::Silent(tenant, twice(silences)),
+        News::FirstSync(tenant, over) => News::FirstSync(tenant, twice(over)),
         News::Privileges(tenant, changes, _) => News::Privileges(tenant, twice(changes), 3),
         News::Kept(tenant, last_holders) => News::Kept(tenant, twice(last_holders)),
         News::Held(tenant, held) => News::Held(tenant, held),
@@ -224,6 +225,11 @@ fn two_of_a_kind_are_counted() {
     No updates from 2 directories (Acme Corp)
     2 directories have sent no update for more than 30 days.
     Did people join, leave or change roles in this time? If so, please check the connection.
+    ---
+    Directory synchronized: 6 people hold privileged roles (Acme Corp)
+    The first synchronization of 2 directories is over: 6 people hold privileged roles.
+    If this is correct, you do not need to do anything.
+    4 more people are not named in this mail.
     ---
     Privileged roles: 3 changes (Acme Corp)
     3 privileged roles were granted or lost.

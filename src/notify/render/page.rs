@@ -6,6 +6,8 @@
 
 use askama::Template;
 
+use super::language;
+
 /// The beginning of a part. It is a control character, so no clean value contains it.
 pub(crate) const MARK: char = '\u{1e}';
 
@@ -17,6 +19,12 @@ pub(super) struct Page {
     pub(super) headline: String,
     /// Whether somebody must do something, and until when.
     pub(super) action: String,
+    /// The page on which something can be decided.
+    pub(super) link: Option<Link>,
+    /// The language of its sentences.
+    pub(super) language: &'static str,
+    /// An image above the mail, in the HTML form only.
+    pub(super) logo: Option<Logo>,
     pub(super) items: Vec<Item>,
     /// The number of items that are not in the mail.
     pub(super) more: String,
@@ -32,6 +40,20 @@ pub(super) struct Item {
     pub(super) terms: Vec<(String, String)>,
 }
 
+/// An address with the words that lead to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) words: String,
+    pub(super) url: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Logo {
+    pub(super) url: String,
+    /// The words for a reader who does not see the image.
+    pub(super) words: String,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Section {
     pub(super) title: String,
@@ -42,7 +64,7 @@ impl Page {
     pub(super) fn of(template: &impl Template) -> Self {
         // Rendering into memory cannot fail.
         let words = template.render().unwrap_or_default();
-        let mut page = Self::default();
+        let mut page = Self { language: language::ENGLISH, ..Self::default() };
         for part in words.split(MARK) {
             let (head, body) = part.split_once('\n').unwrap_or((part, ""));
             let (name, title) = head.split_once(' ').unwrap_or((head, ""));
@@ -51,6 +73,7 @@ impl Page {
                 "audience" => page.audience = one_line(body),
                 "headline" => page.headline = one_line(body),
                 "action" => page.action = one_line(body),
+                "link" => page.link = link(body),
                 "items" => page.items = items(body),
                 "more" => page.more = one_line(body),
                 "section" => {
@@ -74,6 +97,13 @@ fn one_line(text: &str) -> String {
         line.push_str(word);
     }
     line
+}
+
+/// Reads `words: address`.
+fn link(body: &str) -> Option<Link> {
+    let line = one_line(body);
+    let (words, url) = line.split_once(": ")?;
+    Some(Link { words: words.to_owned(), url: url.to_owned() })
 }
 
 /// Reads lines of three forms: `* title`, `> address` and `Label: text`.
@@ -105,7 +135,8 @@ mod tests {
 
     #[test]
     fn a_part_without_a_text_is_left_out() {
-        assert_eq!(Page::of(&Nothing), Page::default());
+        let language = language::ENGLISH;
+        assert_eq!(Page::of(&Nothing), Page { language, ..Page::default() });
     }
 
     #[test]

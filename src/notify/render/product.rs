@@ -1,6 +1,9 @@
 //! The application as mails name it; pure.
 
-use super::clean::{self, Clean};
+use super::{
+    clean::{self, Clean},
+    page::Logo,
+};
 use crate::config::Product;
 
 impl Product {
@@ -10,6 +13,13 @@ impl Product {
             Some(name) => clean::name(name, 60),
             None => Clean::own("the application".to_owned()),
         }
+    }
+
+    /// The image above a mail, with the name of the application for readers who do not see it.
+    pub(super) fn shown_logo(&self) -> Option<Logo> {
+        let words =
+            self.name.as_ref().map_or_else(|| "Logo".to_owned(), |_name| self.application().into_text());
+        self.logo.clone().map(|url| Logo { url, words })
     }
 
     /// `the team that runs Hub (help@hub.example)`. The contact comes from the operator's settings, so it may be a link.
@@ -29,7 +39,8 @@ mod tests {
     #[test]
     fn a_product_and_its_contact_are_named_where_they_are_known() {
         let product = |name: Option<&str>, support: Option<&str>| {
-            Product { name: name.map(str::to_owned), support: support.map(str::to_owned) }.team().to_string()
+            let (name, support) = (name.map(str::to_owned), support.map(str::to_owned));
+            Product { name, support, ..Product::default() }.team().to_string()
         };
         assert_eq!(product(None, None), "the team that runs the application");
         assert_eq!(product(Some("Hub"), None), "the team that runs Hub");

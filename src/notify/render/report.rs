@@ -3,11 +3,10 @@
 use askama::Template;
 
 use super::{
-    Attachment, CSV, HTML, Rendered, TenantNames,
+    Attachment, CSV, HTML, TenantNames,
     clean::{self, Clean},
     page::Page,
     shown::{Count, Organization, Person, Roles, day, rest, time},
-    written,
 };
 use crate::config::Product;
 use crate::{
@@ -42,9 +41,10 @@ const MOST_BYTES: usize = 6 << 20;
 const LIST: &str = "access-report.csv";
 const PAGE: &str = "access-report.html";
 
-pub(super) fn rendered(product: &Product, tenant: &TenantNames, review: &Review) -> Rendered {
+/// The mail, and the attached lists.
+pub(super) fn page(product: &Product, tenant: &TenantNames, review: &Review) -> (Page, Vec<Attachment>) {
     let (rows, attachments) = attached(&review.report);
-    Rendered { attachments, ..written(&page(product, tenant, review, rows)) }
+    (figures(product, tenant, review, rows), attachments)
 }
 
 /// The attached lists within the size limit, and the number of their rows if that is not all.
@@ -103,7 +103,7 @@ enum Notified {
     No,
 }
 
-fn page(product: &Product, tenant: &TenantNames, review: &Review, cut: Option<usize>) -> Page {
+fn figures(product: &Product, tenant: &TenantNames, review: &Review, cut: Option<usize>) -> Page {
     let (organization, report) = (tenant.shown(product), &review.report);
     let (first_day, last_day) = (day(review.since), day(review.until));
     let leavers: Vec<Left> = report.left.iter().take(MOST_NAMED).map(left).collect();

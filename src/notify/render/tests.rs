@@ -273,7 +273,10 @@ fn headers(digest: &Digest, rendered: &Rendered) -> Vec<String> {
         settled: Default::default(),
     };
     let message = crate::notify::message::compose(
-        &"rosterd <rosterd@rosterd.example>".parse().unwrap(),
+        crate::notify::message::Sender {
+            from: &"rosterd <rosterd@rosterd.example>".parse().unwrap(),
+            reply_to: None,
+        },
         &["it@acme.example".parse().unwrap()],
         &mail,
         Timestamp::from_millis(1_768_478_400_000),

@@ -20,6 +20,10 @@ pub(super) fn write(page: &Page) -> String {
     };
     paper.paragraph("", &format!("{}.", page.headline));
     paper.paragraph("", &page.action);
+    if let Some(link) = &page.link {
+        // An address stays in one piece, however long it is.
+        paper.text.push_str(&format!("{}:\n{}\n\n", link.words, link.url));
+    }
     paper.paragraph("", &page.audience);
     for item in &page.items {
         paper.item(item);

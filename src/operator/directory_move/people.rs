@@ -9,7 +9,7 @@ use crate::{
         load, recompute,
         users::{Derivation, people},
     },
-    audit::row_entries::ChangeCause,
+    audit::{Actor, AuditEntry, hold_entries, row_entries::ChangeCause},
     db::{Conn, DbError, Serialized},
     decide::{
         Rules,
@@ -21,7 +21,7 @@ use crate::{
     },
     outbox::Notice,
     runtime::clock::Timestamp,
-    tables::{self, Key, held_users, holds},
+    tables::{self, Key, held_users},
 };
 
 /// Entities in one step. It bounds the memory.
@@ -89,8 +89,9 @@ impl Moving<'_> {
             let here = |row: &UserRow| row.directory_id == self.directory_id;
             let mut before = current(conn, self.from_tenant, ids)?;
             before.retain(|_, row| here(row));
-            end_holds(conn, &before)?;
+            let ended = end_holds(conn, &before)?;
             let (state, mut consequences) = self.derive(conn, rules, EntityKind::User, ids)?;
+            consequences.entries.extend(ended.iter().map(|entry| self.overtaken(entry)));
             let stay = current(conn, self.from_tenant, ids)?;
             let mut after = current(conn, self.to_tenant, ids)?;
             after.retain(|_, row| here(row));
@@ -150,6 +151,11 @@ impl Moving<'_> {
         Ok((state, consequences))
     }
 
+    /// A rejected loss ends with the directory's time in the former tenant.
+    fn overtaken(&self, entry: &HeldEntry) -> AuditEntry {
+        hold_entries::overtaken(entry).entry(&entry.tenant_id, &entry.user_id, Actor::operator(self.by))
+    }
+
     fn leaver(&self, row: &UserRow, state: &StateSlice) -> Leaver {
         let newest = state.facts(EntityKind::User, &row.id).iter().max_by(|a, b| a.version.cmp(&b.version));
         Leaver {
@@ -197,7 +203,10 @@ fn person(before: Option<&UserRow>, after: Option<&UserRow>) -> MovedPerson {
 }
 
 /// A person in an undecided hold prevents the move. A rejected loss belongs to the former tenant, and ends.
-fn end_holds(conn: &mut Serialized<'_>, before: &BTreeMap<String, UserRow>) -> Result<(), MoveError> {
+fn end_holds(
+    conn: &mut Serialized<'_>,
+    before: &BTreeMap<String, UserRow>,
+) -> Result<Vec<HeldEntry>, MoveError> {
     let keys: Vec<Key> = before.values().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
     let live = held_users::live(conn, &keys)?;
     for entry in &live {
@@ -208,6 +217,6 @@ fn end_holds(conn: &mut Serialized<'_>, before: &BTreeMap<String, UserRow>) -> R
         }
     }
     held_users::end(conn, &live.iter().collect::<Vec<&HeldEntry>>(), held_users::ENDED)?;
-    let ids: BTreeSet<i64> = live.iter().map(|entry| entry.hold_id).collect();
-    Ok(holds::settle(conn, &ids.into_iter().collect::<Vec<_>>(), held_users::ENDED)?)
+    // These holds are decided, so their state remains.
+    Ok(live)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PlanError, UserPlan};
+use super::{PlanError, UserPlan, attributes::UnmetAttributes};
 use crate::{
     apply::{
         guard,
@@ -37,6 +37,7 @@ pub(super) struct Walked {
     pub(super) ignored: BTreeMap<String, usize>,
     /// By (tenant, role). Protected roles only.
     protected: BTreeMap<(String, String), Remaining>,
+    pub(super) unmet_attributes: UnmetAttributes,
     /// (tenant, user) → directory, for each user who would lose access or a privileged role.
     losers: BTreeMap<(String, String), String>,
     /// (tenant, directory) → the number of people with access.
@@ -90,7 +91,7 @@ impl Remaining {
 }
 
 pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Result<Walked, PlanError> {
-    let mut walked = Walked::default();
+    let mut walked = Walked { unmet_attributes: UnmetAttributes::of(&rules.mapping), ..Walked::default() };
     let mut visited = BTreeSet::new();
     for (tenant_id, directory_id) in claims::homes(conn, tenant)? {
         let policy = rules.mapping.of(&tenant_id);
@@ -160,6 +161,9 @@ fn visit(
         }
         if retained.is_some() {
             continue;
+        }
+        for row in current.iter().filter(|row| row.active) {
+            walked.unmet_attributes.meet(row);
         }
         for examined in examine(&state, id, current, &context) {
             count(&examined, rules, walked);

@@ -21,7 +21,7 @@ fn verified(app: &TestApp, tenant_id: &str) -> Verified {
     app.database().read(|conn| verify(conn, tenant_id)).unwrap()
 }
 
-pub(super) fn assert_verifies(app: &TestApp) {
+pub(crate) fn assert_verifies(app: &TestApp) {
     for tenant in app.database().read::<_, DbError>(|conn| Ok(log::tenants(conn)?)).unwrap() {
         let verified = verified(app, &tenant);
         assert_eq!(verified.faults, [], "{tenant}");

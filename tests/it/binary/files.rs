@@ -4,10 +4,14 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use rosterd::db::{Database, DbError, Url, migrate::count_tables};
+use serde_json::Value;
 
-use crate::harness::{
-    Backend, TestDatabase,
-    process::{Served, output, rosterd, stdout},
+use crate::{
+    binary::{drained, simulate},
+    harness::{
+        Backend, TestDatabase,
+        process::{Served, eventually, output, rosterd, stdout},
+    },
 };
 
 fn mode(path: &Path) -> u32 {
@@ -18,12 +22,18 @@ fn mode(path: &Path) -> u32 {
 fn database_and_reports_are_for_this_user_alone() {
     let home = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}/rosterd.db", home.path().display());
-    let _served = Served::start(|command| {
+    let served = Served::start(|command| {
         command.env("DATABASE_URL", &database);
     });
+    simulate(&served, &["--users", "2", "--events", "0"]);
+    eventually("everything applied", || drained(&served));
+    let tenants = stdout(&output(
+        rosterd().env("DATABASE_URL", &database).args(["tenants", "list", "--format", "json"]),
+    ));
+    let tenants: Value = serde_json::from_str(&tenants).unwrap();
     let review = home.path().join("review.csv");
     let mut report = rosterd();
-    report.args(["audit", "report", "--tenant", "org_1", "--out"]).arg(&review);
+    report.args(["audit", "report", "--tenant", tenants[0]["id"].as_str().unwrap(), "--out"]).arg(&review);
     stdout(&output(report.env("DATABASE_URL", &database)));
 
     for name in ["rosterd.db", "rosterd.db-wal", "rosterd.db-shm", "rosterd.db.lock", "review.csv"] {

@@ -50,7 +50,7 @@ fn lesson_42_processes_that_write_of_one_tenant_at_once_leave_one_unforked_chain
     for _ in 0..4 {
         let whom = ["--tenant", &tenant, user, &role];
         stdout(&run(&[&["roles", "grant"][..], &whom, &["--reason", "on call"]].concat()));
-        stdout(&run(&[&["roles", "revoke"][..], &whom].concat()));
+        stdout(&run(&[&["roles", "revoke"][..], &whom, &["--reason", "over"]].concat()));
     }
     load.wait_for(load.len());
     eventually("everything applied", || served.iter().all(drained));

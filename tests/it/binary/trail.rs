@@ -200,7 +200,10 @@ fn users_erase_refuses_who_is_active_and_leaves_no_name_and_a_chain_that_verifie
         life(&app);
         let erase = |user: &str| run(&app, &["users", "erase", "--tenant", "org_1", user, "--by", "ada"]);
 
-        assert!(error(&erase("u2")).contains("Remove them in the directory, wait for its event, then erase"));
+        assert!(
+            error(&erase("u2"))
+                .contains("Remove the person there, wait for the event, then run the command again")
+        );
         assert!(error(&erase("nobody")).contains("has no user nobody"));
         assert_ne!(naming(&everything_in(&app.store), "peregrine"), Vec::<String>::new());
 

@@ -28,9 +28,10 @@ fn guarded(rules: Rules) -> Rules {
 /// Decides every hold with people. Returns whether there was one.
 fn decide(applier: &Applier, verdict: impl Fn(i64) -> Verdict) -> Result<bool, DbError> {
     let with_people = applier.database.read::<_, DbError>(|conn| Ok(tables::holds::with_people(conn)?))?;
-    let by = HoldDecision { name: "history", reason: None, users: &[] };
+    // People who were decided before are decided again.
+    let by = HoldDecision { name: "history", overrides: true, ..HoldDecision::default() };
     for (id, _) in &with_people {
-        // A rejected hold cannot be rejected again.
+        // A hold may have nobody left who can be decided.
         drop(holds::decide(&applier.database, *id, verdict(*id), by, applier.clock.now()));
     }
     Ok(!with_people.is_empty())

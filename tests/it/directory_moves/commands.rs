@@ -22,7 +22,7 @@ fn a_move_is_shown_first_and_happens_only_when_it_is_confirmed() {
         let shown = run(&["--reason", "ticket 7"]);
         assert_eq!(shown.status.code(), Some(1));
         assert!(
-            stderr(&shown).contains("nothing was changed; to move the directory, add --expect 2"),
+            stderr(&shown).contains("nothing was changed: this concerns 2 people. Add --expect 2"),
             "{}",
             stderr(&shown)
         );

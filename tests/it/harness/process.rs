@@ -24,14 +24,21 @@ pub fn rosterd() -> Command {
         "ROSTERD_RECONCILE_HOURS",
         "SMTP_URL",
         "MAIL_FROM",
+        "MAIL_FALLBACK",
+        "ROSTERD_PRODUCT",
+        "ROSTERD_SUPPORT",
+        "ROSTERD_BY",
         "RUST_LOG",
         "ROSTERD_FAIL_AT",
         "ROSTERD_GUARD",
         "ROSTERD_LISTEN",
         "ROSTERD_ADMIN_LISTEN",
+        "ROSTERD_BY",
+        "LOGNAME",
     ] {
         command.env_remove(name);
     }
+    command.env("USER", "tester");
     command.current_dir(std::env::temp_dir());
     command
 }
@@ -115,6 +122,19 @@ impl Served {
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Waits for the next log entry with this message.
+    pub fn says(&mut self, message: &str) -> Value {
+        loop {
+            let line = self.log.recv_timeout(Duration::from_secs(30));
+            let line = line.unwrap_or_else(|_| panic!("it did not say {message:?}: {:?}", self.seen));
+            let entry: Value = serde_json::from_str(&line).unwrap_or_default();
+            self.seen.push(line);
+            if entry["message"] == message {
+                return entry;
+            }
+        }
     }
 
     pub fn id(&self) -> u32 {

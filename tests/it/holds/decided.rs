@@ -3,7 +3,7 @@
 use rosterd::{
     app::{self, Workers},
     decide::guard::Undecided,
-    operator::holds::Verdict,
+    operator::holds::{self, HoldDecision, Verdict},
     tables::host_tables::{USER_ROLES, USERS},
 };
 use serde_json::json;
@@ -74,8 +74,13 @@ both! {
         assert_eq!(gone(app), range(0..2));
         assert_eq!(held(app)[0].undecided, 17);
 
-        assert_eq!(decide(app, 1, Verdict::Approve, &[]), 18);
-        assert_eq!(gone(app), range(0..20));
+        // A person who was decided is decided again only by a decision that says so.
+        assert_eq!(decide(app, 1, Verdict::Approve, &[]), 17);
+        assert_eq!((gone(app).len(), held(app)[0].state.as_str()), (19, "mixed"));
+        let again = HoldDecision { name: "bob", overrides: true, ..HoldDecision::default() };
+        assert_eq!(holds::decide(app.database(), 1, Verdict::Approve, again, app.clock.now()).unwrap(), 1);
+        app.drain();
+        assert_eq!((gone(app), held(app)[0].state.as_str()), (range(0..20), "approved"));
     }
 }
 
@@ -143,14 +148,14 @@ both! {
     fn a_held_person_can_be_approved_once_and_others_cannot(app) {
         tripped(app);
         let refused = |id: i64, users: &[String]| {
-            let by = rosterd::operator::holds::HoldDecision { name: "ada", reason: None, users };
-            rosterd::operator::holds::decide(app.database(), id, Verdict::Approve, by, app.clock.now()).unwrap_err().to_string()
+            let by = HoldDecision { name: "ada", users, ..HoldDecision::default() };
+            holds::decide(app.database(), id, Verdict::Approve, by, app.clock.now()).unwrap_err().to_string()
         };
 
         assert_eq!(refused(7, &[]), "there is no hold 7; see `rosterd holds list`");
         assert_eq!(refused(1, &[named(25)]), "hold 1 does not keep u25; see `rosterd holds show 1`");
         decide(app, 1, Verdict::Approve, &[]);
-        assert_eq!(refused(1, &[]), "hold 1 keeps nobody any more; see `rosterd holds show 1`");
+        assert_eq!(refused(1, &[]), "hold 1 was decided and that is applied: ada approved 20 of 20 people at 2026-06-01T00:00:00.000000Z (asked). It keeps nobody any more; see `rosterd holds show 1`");
         assert_eq!(app.rows(USERS).len(), 30);
     }
 }

@@ -132,6 +132,38 @@ both! {
         office.send(app);
 
         assert_eq!(subjects(&office.mails()), ["Directory connected: Directory dir_1 (org_1)"]);
+        // The silence ends with a count; later changes are mailed one by one.
+        app.clock.advance_seconds(6 * 3_600 - 700);
+        office.send(app);
+        assert_eq!(office.mails().len(), 1);
+        app.clock.advance_seconds(700);
+        office.send(app);
+        later(app);
+        office.send(app);
+        let mails = office.mails();
+        assert_eq!(subjects(&mails)[1..], ["Directory synchronized: 2 people hold privileged roles (org_1)"]);
+        assert!(mails[1].raw.contains("Given u1") && mails[1].raw.contains("Given u2"), "{}", mails[1].raw);
+        app.play(&[joins("u3", named("g_admins", "Admins", 1), RECENT + 6 * 3_600)]);
+        later(app);
+        office.send(app);
+        assert_eq!(subjects(&office.mails())[2..], ["Privileged role granted: Given u3, admin (org_1)"]);
+    }
+}
+
+both! {
+    fn the_length_of_the_first_synchronization_is_a_setting(app, |config| config.mail.first_sync_hours = 0) {
+        let office = Office::of(app);
+        map(app, GROUPS);
+        app.play(&[event("d1", "dsync.activated", RECENT - 600, directory("dir_1", "org_1", RECENT - 600))]);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), RECENT - 500)]);
+        later(app);
+        office.send(app);
+        app.clock.advance_seconds(7 * 3_600);
+        office.send(app);
+
+        let mut mails = subjects(&office.mails()).iter().map(|subject| (*subject).to_owned()).collect::<Vec<_>>();
+        mails.sort();
+        assert_eq!(mails, ["Directory connected: Directory dir_1 (org_1)", "Privileged role granted: Given u1, admin (org_1)"]);
     }
 }
 
@@ -231,17 +263,20 @@ both! {
 }
 
 both! {
-    fn a_hold_is_reported_at_once_in_its_own_mail_and_only_once(app) {
+    fn a_hold_is_reported_when_it_is_calm_in_its_own_mail_and_only_once(app) {
         let office = Office::of(app);
         let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
         app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
         app.play(&ids[..12].iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
         assert!(app.notices().iter().all(String::is_empty), "nobody has left: {:?}", app.notices());
 
+        app.clock.advance_seconds(30);
+        app.drain();
         office.send(app);
         // One more person joins the hold.
         app.play(&[deleted(&ids[12], 10)]);
         later(app);
+        app.drain();
         office.send(app);
 
         let mails = office.mails();
@@ -253,13 +288,33 @@ both! {
 }
 
 both! {
+    fn a_hold_whose_number_of_people_doubles_is_reported_again(app) {
+        let office = Office::of(app);
+        let ids: Vec<String> = (10..40).map(|n| format!("u{n}")).collect();
+        app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
+        for some in [&ids[..12], &ids[12..26]] {
+            app.play(&some.iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
+            app.clock.advance_seconds(30);
+            app.drain();
+            office.send(app);
+        }
+
+        let mails = office.mails();
+        let held: Vec<&Received> = mails.iter().filter(|mail| mail.header("Importance") == Some("high")).collect();
+        let [first, second] = held.as_slice() else { panic!("{:?}", subjects(&mails)) };
+        assert!(first.raw.contains("12 people") && !first.raw.contains("Grown"), "{}", first.raw);
+        assert!(second.raw.contains("26 people") && second.raw.contains("26 now, 12 in the mail before"), "{}", second.raw);
+    }
+}
+
+both! {
     fn a_hold_that_is_decided_before_its_mail_is_sent_is_not_reported(app) {
         let office = Office::of(app);
         let ids: Vec<String> = (10..30).map(|n| format!("u{n}")).collect();
         app.play(&ids.iter().map(|id| created(id)).collect::<Vec<_>>());
         app.play(&ids[..12].iter().map(|id| deleted(id, 9)).collect::<Vec<_>>());
 
-        let by = holds::HoldDecision { name: "ada", reason: None, users: &[] };
+        let by = holds::HoldDecision { name: "ada", ..Default::default() };
         holds::decide(app.database(), 1, holds::Verdict::Reject, by, app.clock.now()).unwrap();
         office.send(app);
 

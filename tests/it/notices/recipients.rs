@@ -1,7 +1,14 @@
 //! The recipients of a mail. They are resolved when it is sent.
 
 use diesel::{QueryDsl, RunQueryDsl};
-use rosterd::db::{DbError, schema::mails};
+use rosterd::{
+    audit::kinds,
+    db::{DbError, schema::mails},
+    operator::{
+        manual_roles::OperatorAt,
+        recipients::{self, RecipientError},
+    },
+};
 use serde_json::json;
 
 use super::{Office, created, deleted, later};
@@ -77,6 +84,78 @@ both! {
         office.send(app);
 
         assert_eq!(office.mails()[0].to, ["it@acme.example"]);
+    }
+}
+
+fn add(app: &TestApp, address: &str) -> Result<(String, bool), RecipientError> {
+    recipients::add(app.database(), "org_1", address, OperatorAt { name: "ada", now: app.clock.now() })
+}
+
+fn remove(app: &TestApp, address: &str) -> Result<(), RecipientError> {
+    let by = OperatorAt { name: "ada", now: app.clock.now() };
+    recipients::remove(app.database(), &app.config.mail, "org_1", address, by)
+}
+
+both! {
+    fn an_added_recipient_gets_the_next_mail_and_a_removed_one_no_more(app) {
+        let office = acme(app);
+        app.play(&["u1", "u2", "u3"].map(created));
+        let told = |id: &str, seconds: i64| {
+            app.play(&[deleted(id, seconds)]);
+            later(app);
+            office.send(app);
+            let mut to: Vec<String> = office.mails().into_iter().flat_map(|mail| mail.to).collect();
+            to.sort();
+            to
+        };
+        assert_eq!(told("u1", 9), ["it@acme.example"]);
+
+        assert_eq!(add(app, "Boss@Acme.example").unwrap(), ("Boss@Acme.example".to_owned(), true));
+        assert_eq!(add(app, "boss@acme.example").unwrap(), ("boss@acme.example".to_owned(), false));
+        // The settings have it already: one mail.
+        assert!(add(app, "IT@acme.example").unwrap().1);
+        assert_eq!(told("u2", 10), ["Boss@Acme.example", "it@acme.example", "it@acme.example"]);
+
+        remove(app, "BOSS@acme.example").unwrap();
+        assert!(matches!(remove(app, "boss@acme.example"), Err(RecipientError::Unknown { .. })));
+        assert_eq!(told("u3", 11).len(), 4);
+        assert!(matches!(add(app, "no address"), Err(RecipientError::Address(_))));
+
+        let trail = crate::audit::trail(app, "org_1");
+        let recorded: Vec<(&str, Option<&str>)> = trail
+            .iter()
+            .filter(|entry| entry.kind.starts_with("recipient."))
+            .map(|entry| (entry.kind.as_str(), entry.personal.as_deref()))
+            .collect();
+        assert_eq!(recorded, [
+            (kinds::RECIPIENT_ADDED, Some(r#"{"address":"Boss@Acme.example"}"#)),
+            (kinds::RECIPIENT_ADDED, Some(r#"{"address":"IT@acme.example"}"#)),
+            (kinds::RECIPIENT_REMOVED, Some(r#"{"address":"Boss@Acme.example"}"#)),
+        ]);
+        assert!(trail.iter().all(|entry| !entry.subject.contains('@') && !entry.change.contains('@')));
+    }
+}
+
+both! {
+    fn an_added_recipient_who_left_is_not_told_of_it_and_an_erasure_removes_the_address(app) {
+        let office = acme(app);
+        app.play(&["u1", "u2"].map(created));
+        for address in ["U1@acme.example", "u2@acme.example"] {
+            assert!(add(app, address).unwrap().1);
+        }
+        app.play(&[deleted("u1", 9)]);
+        later(app);
+
+        office.send(app);
+
+        let mut to: Vec<String> = office.mails().into_iter().flat_map(|mail| mail.to).collect();
+        to.sort();
+        assert_eq!(to, ["it@acme.example", "u2@acme.example"]);
+        let by = OperatorAt { name: "ada", now: app.clock.now() };
+        rosterd::operator::erase::erase(app.database(), &app.config.rules(), "org_1", "u1", by).unwrap();
+        let left = crate::harness::dump::everything(app.database()).to_lowercase();
+        assert!(!left.contains("u1@acme.example") && left.contains("u2@acme.example"), "{left}");
+        crate::audit::assert_verifies(app);
     }
 }
 

@@ -43,13 +43,34 @@ fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
 
         let plan = home.path().join("plan.json").display().to_string();
         let planned = run(&["mapping", "plan", &mapping, "--out", &plan, "--detailed-exitcode"]);
-        assert_eq!(planned.status.code(), Some(2));
+        assert_eq!(planned.status.code(), Some(3));
         assert!(run(&["mapping", "plan", &mapping]).status.success());
         stdout(&run(&["mapping", "apply", &plan, "--by", "ada"]));
         assert!(!run(&["mapping", "apply", &plan]).status.success(), "a plan that has been applied is stale");
         let nothing = run(&["mapping", "plan", &mapping, "--detailed-exitcode"]);
         assert_eq!(nothing.status.code(), Some(0));
         assert!(stdout(&run(&["mapping", "show"])).starts_with("# version 1, applied by ada at "));
+
+        let summary = stdout(&run(&["mapping", "plan", &file("back.toml", "unknown_roles = \"create\"\n")]));
+        let head: Vec<&str> = summary.lines().next().unwrap().split_whitespace().collect();
+        assert_eq!(head, ["role", "people_gain", "people_lose", "people_keep", "privileged"], "{summary}");
+        let history: Value =
+            serde_json::from_str(&stdout(&run(&["mapping", "history", "--format", "json"]))).unwrap();
+        assert_eq!(
+            (history.as_array().unwrap().len(), &history[0]["applied_by"], &history[0]["in_force"]),
+            (1, &"ada".into(), &true.into())
+        );
+        stdout(&run(&["mapping", "rollback", "--to", "0", "--by", "eve"]));
+        let back = stdout(&run(&["mapping", "rollback", "--to", "1", "--yes", "--by", "eve"]));
+        assert!(back.ends_with("applied as version 3\n"), "{back}");
+        assert!(stdout(&run(&["mapping", "show", "--version", "1"])).contains("applied by ada"));
+        assert_eq!(stdout(&run(&["mapping", "diff", "1", "3"])), "versions 1 and 3 are equal\n");
+        let diff = stdout(&run(&["mapping", "diff", "2", "3"]));
+        assert!(
+            diff.starts_with("--- version 2\n+++ version 3\n") && diff.contains("+ [roles.staff]"),
+            "{diff}"
+        );
+        assert_eq!(run(&["mapping", "show", "--version", "9"]).status.code(), Some(1));
 
         let tenant = tenants(&store).remove(0);
         let roles = list(&store, "roles", &tenant);

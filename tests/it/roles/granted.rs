@@ -88,7 +88,7 @@ both! {
 
         let shown = app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"]);
         assert!(shown.contains(&"u1 editor by hand: on call".to_owned()), "{shown:?}");
-        manual_roles::revoke(app.database(), &app.config.rules(), GrantTarget { tenant: "org_1", user: "u1" }, "editor", manual_roles::OperatorAt { name: "ada", now: now() }).unwrap();
+        manual_roles::revoke(app.database(), &app.config.rules(), GrantTarget { tenant: "org_1", user: "u1" }, "editor", (manual_roles::OperatorAt { name: "ada", now: now() }, "ticket 7")).unwrap();
         assert!(!grants(app).contains(&"u1 editor".to_owned()));
     }
 }
@@ -105,7 +105,7 @@ both! {
 
         assert_ne!(app.brief(USERS, &["person_id"]), before);
         assert!(grants(app).contains(&"u3 admin".to_owned()), "{:?}", grants(app));
-        manual_roles::revoke(app.database(), &app.config.rules(), GrantTarget { tenant: "org_1", user: "u3" }, "admin", manual_roles::OperatorAt { name: "ada", now: now() }).unwrap();
+        manual_roles::revoke(app.database(), &app.config.rules(), GrantTarget { tenant: "org_1", user: "u3" }, "admin", (manual_roles::OperatorAt { name: "ada", now: now() }, "ticket 7")).unwrap();
         assert!(!grants(app).contains(&"u3 admin".to_owned()));
     }
 }

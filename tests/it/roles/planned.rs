@@ -86,6 +86,78 @@ when.role = ["viewer"]
 }
 
 both! {
+    fn a_plan_warns_of_attributes_that_nobody_has_also_inside_not(app) {
+        beginning(app);
+
+        let planned = plan_of(app, r#"
+[roles.member]
+[roles.guest]
+[[rules]]
+name = "staff"
+grants = ["member"]
+when.not.attribute = { path = "employment.kind", equals = "contractor" }
+[[rules]]
+name = "writers"
+grants = ["guest"]
+when.any = [
+  { attribute = { path = "department_name", equals = "Docs" } },
+  { attribute = { path = "departement", equals = "Docs" } },
+]
+[tenants.org_9]
+rules = []
+"#);
+
+        let warnings: Vec<&str> = planned.warnings.iter().map(String::as_str).collect();
+        assert_eq!(warnings, [
+            "rule \"staff\": nobody has the attribute employment.kind",
+            "rule \"writers\": nobody has the attribute departement",
+            "the mapping has a section for tenant org_9, which does not exist yet",
+        ]);
+    }
+}
+
+both! {
+    fn an_earlier_version_is_applied_again_as_a_new_one_with_a_record_of_where_it_is_from(app) {
+        beginning(app);
+        let before = grants(app);
+        apply(app, GROUPS);
+        let with_groups = grants(app);
+        assert_ne!(with_groups, before);
+        let by = PlanOperator { name: "ada", now: now() };
+        let back = |to: i64| mapping_plan::rollback(app.database(), &app.config.rules(), to, None, &by).map(|(_, version)| version);
+
+        assert_eq!(back(0).unwrap(), 2);
+        app.drain();
+        assert_eq!(grants(app), before);
+        assert_eq!(back(1).unwrap(), 3);
+        app.drain();
+        assert_eq!(grants(app), with_groups);
+        assert!(matches!(back(9), Err(PlanError::UnknownVersion(9))));
+
+        let entries = crate::audit::trail(app, rosterd::audit::NO_TENANT);
+        let applied: Vec<&str> = entries.iter().filter(|entry| entry.kind == "mapping.applied").map(|entry| entry.change.as_str()).collect();
+        assert!(applied[1].contains("\"restores\":0") && applied[2].contains("\"restores\":1"), "{applied:?}");
+        assert!(!applied[0].contains("restores"), "{applied:?}");
+    }
+}
+
+both! {
+    fn a_plan_counts_the_people_of_each_role(app) {
+        beginning(app);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+
+        let planned = plan_of(app, GROUPS);
+
+        let counts: Vec<String> = planned
+            .by_role()
+            .into_iter()
+            .map(|(role, counts)| format!("{role} +{} -{} {}", counts.gain, counts.lose, counts.privileged))
+            .collect();
+        assert_eq!(counts, ["admin +1 -0 true", "editor +1 -0 false", "member +1 -0 false"]);
+    }
+}
+
+both! {
     fn every_role_is_explained_by_a_rule_a_fact_and_an_event(app) {
         beginning(app);
         apply(app, GROUPS);

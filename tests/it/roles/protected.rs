@@ -174,12 +174,12 @@ both! {
     fn an_operator_can_force_the_loss_and_nobody_else_is_brought_back_by_it(app) {
         owned(app);
         app.play(&[is("u1", "owner", "inactive", 5), is("u2", "owner", "inactive", 6)]);
-        let release = || manual_roles::release(app.database(), &app.config.rules(), "org_1", "owner", manual_roles::OperatorAt { name: "ada", now: now() });
+        let release = || manual_roles::release(app.database(), &app.config.rules(), "org_1", "owner", (manual_roles::OperatorAt { name: "ada", now: now() }, "ticket 7"));
 
         assert_eq!(release().unwrap(), ["u2"]);
 
         assert_eq!(people(app), ["u1 inactive", "u2 inactive", "u3 active"]);
-        assert!(release().unwrap_err().to_string().starts_with("nobody of org_1 keeps owner"));
+        assert!(release().unwrap_err().to_string().starts_with("nobody in org_1 retains owner"));
         app.play(&[is("u1", "owner", "active", 7)]);
         app.play(&[is("u1", "owner", "inactive", 8)]);
         assert_eq!(people(app), ["u1 active", "u2 inactive", "u3 active"]);

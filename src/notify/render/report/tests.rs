@@ -1,6 +1,9 @@
 use super::*;
 use crate::{
-    notify::{preview, render::News},
+    notify::{
+        preview,
+        render::{News, news},
+    },
     outbox::NoticeKind,
 };
 
@@ -74,7 +77,7 @@ fn a_report_that_no_mail_could_carry_is_cut_says_so_and_keeps_those_who_left() {
     let one = review.report.holds[0].clone();
     review.report.holds = vec![one; 20_000];
 
-    let rendered = super::rendered(&Product::default(), &tenant, &review);
+    let rendered = news(&Product::default(), &News::Report(tenant, review));
 
     let bytes: usize = rendered.attachments.iter().map(|one| one.text.len()).sum();
     assert!(bytes <= MOST_BYTES, "{bytes}");

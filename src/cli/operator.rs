@@ -1,0 +1,75 @@
+//! Arguments that all verbs of operators share: who acts, and whether the command asks first.
+
+use std::io::{IsTerminal, Write};
+
+use clap::Args;
+
+use super::{Failure, Misuse};
+
+/// Who acts.
+#[derive(Args)]
+pub(super) struct By {
+    /// Name of the operator for the record; default: the login name
+    #[arg(long, env = "ROSTERD_BY", hide_env_values = true, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl By {
+    /// The name for the record. Records without a name are not made.
+    pub(super) fn name(&self) -> Result<String, Failure> {
+        let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let name = self.by.clone().or_else(login).unwrap_or_default();
+        match name.trim() {
+            "" => Err(Misuse(
+                "the login name is not known here, and the record needs a name: add --by NAME, or set ROSTERD_BY"
+                    .to_owned(),
+            )
+            .into()),
+            name => Ok(name.to_owned()),
+        }
+    }
+}
+
+/// Whether the command asks before it acts.
+#[derive(Args)]
+pub(super) struct Consent {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Do it only if it concerns exactly this number of people; does not ask
+    #[arg(long, value_name = "N")]
+    expect: Option<usize>,
+}
+
+impl Consent {
+    /// The number of people that the operator expects.
+    pub(super) fn expected(&self) -> Option<usize> {
+        self.expect
+    }
+
+    /// Whether the operator has agreed on the command line.
+    pub(super) fn is_given(&self) -> bool {
+        self.yes || self.expect.is_some()
+    }
+
+    /// Asks on a terminal. A script must say `--yes`, or the number of people.
+    pub(super) fn ask(&self, question: &str, people: usize) -> Result<(), Failure> {
+        if self.is_given() {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(format!(
+                "nothing was changed: this concerns {people} people. Add --expect {people}, or --yes for any number"
+            )
+            .into());
+        }
+        eprint!("{question} Write yes to go on: ");
+        std::io::stderr().flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        match answer.trim() {
+            "yes" => Ok(()),
+            _ => Err("nothing was changed".into()),
+        }
+    }
+}
