@@ -221,8 +221,8 @@ fn difference(
     let lost = user.lost.iter().filter(|role| after.is_privileged(role) || before.is_privileged(role));
     let privileged = gained.chain(lost).cloned().collect();
     Some(UserPlan {
-        name: row.name.clone(),
-        email: row.email.clone(),
+        name: row.profile.name.clone(),
+        email: row.profile.email.clone(),
         loses: user.lost.clone(),
         loses_access: row.active && !active,
         gains_access: !row.active && active,
