@@ -51,6 +51,7 @@ fn clear_others(kind: NoticeKind, payload: &mut Value, user_ids: &[String], inbo
         | NoticeKind::DirectoryConnected
         | NoticeKind::DirectoryDeleted
         | NoticeKind::DirectorySilent
+        | NoticeKind::FirstSyncEnded
         | NoticeKind::PrivilegedGranted
         | NoticeKind::PrivilegedLost
         | NoticeKind::LastHolderKept

@@ -146,6 +146,7 @@ impl Family {
             Self::Leavers
             | Self::Connected
             | Self::Silent
+            | Self::FirstSync
             | Self::Privileges
             | Self::Kept
             | Self::Held
