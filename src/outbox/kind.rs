@@ -145,6 +145,7 @@ impl Family {
             | Self::NotCompared => true,
             Self::Leavers
             | Self::Connected
+            | Self::FirstSync
             | Self::Silent
             | Self::Privileges
             | Self::Kept
