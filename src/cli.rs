@@ -32,7 +32,6 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    audit::log,
     config::{self as settings, Config, ConfigError},
     db::{
         Database, Url,
@@ -233,14 +232,15 @@ fn opened(
     Ok((config, database))
 }
 
-/// The id of the tenant with this id or name. A tenant without a row may have an audit trail.
-fn named(database: &Database, text: &str) -> Result<String, TenantLookupError> {
-    database.read(|conn| {
-        let found = tenant_lookup::named(conn, text);
-        match found {
-            Err(TenantLookupError::Unknown(_)) if log::knows(conn, text)? => Ok(text.to_owned()),
-            found => found,
+/// The id of the tenant with this id or name.
+fn named(database: &Database, text: &str) -> Result<String, Failure> {
+    database.read::<_, Failure>(|conn| match tenant_lookup::named(conn, text) {
+        // A tenant without a row may have an audit trail. Otherwise the error names similar tenants.
+        Err(TenantLookupError::Unknown(_)) => {
+            known_tenant::expect(conn, text)?;
+            Ok(text.to_owned())
         }
+        found => Ok(found?),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{
 /// Why a text does not identify a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
-    #[error("there is no tenant {tenant}{meant}; see `rosterd directories list`")]
+    #[error("there is no tenant {tenant}{meant}; see `rosterd tenants list`")]
     Unknown { tenant: String, meant: Meant },
     #[error("{0}")]
     Database(#[from] DbError),

@@ -52,6 +52,7 @@ fn clear_others(kind: NoticeKind, payload: &mut Value, user_ids: &[String], inbo
         | NoticeKind::FirstSyncEnded
         | NoticeKind::DirectoryDeleted
         | NoticeKind::DirectorySilent
+        | NoticeKind::FirstSyncEnded
         | NoticeKind::PrivilegedGranted
         | NoticeKind::PrivilegedLost
         | NoticeKind::LastHolderKept

@@ -147,6 +147,7 @@ impl Family {
             | Self::Connected
             | Self::FirstSync
             | Self::Silent
+            | Self::FirstSync
             | Self::Privileges
             | Self::Kept
             | Self::Held
