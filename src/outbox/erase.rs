@@ -49,7 +49,6 @@ fn clear_others(kind: NoticeKind, payload: &mut Value, user_ids: &[String], inbo
         // These name their own user, or nobody.
         NoticeKind::Deprovisioned
         | NoticeKind::DirectoryConnected
-        | NoticeKind::FirstSyncEnded
         | NoticeKind::DirectoryDeleted
         | NoticeKind::DirectorySilent
         | NoticeKind::FirstSyncEnded

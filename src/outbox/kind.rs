@@ -145,7 +145,6 @@ impl Family {
             | Self::NotCompared => true,
             Self::Leavers
             | Self::Connected
-            | Self::FirstSync
             | Self::Silent
             | Self::FirstSync
             | Self::Privileges
