@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use askama::Template;
 
 use super::{
-    kept_access::KeptAccess,
+    kept_access::RetainedAccess,
     leaver_receipt::Receipt,
     movement::Movement,
-    review::{AccessChange, Review, ReviewedDirectory},
+    review::Review,
+    review_changes::AccessChange,
+    review_directories::ReviewedDirectory,
     review_page::minute,
     review_people::{ReviewedPerson, ReviewedRole},
 };
@@ -112,7 +114,7 @@ pub fn write(review: &Review) -> String {
         kept: review.kept.iter().map(kept).collect(),
         people: review.people.iter().map(block).collect(),
         moves: vec![
-            moves("Who joined", "Said by the directory", &review.joiners, said),
+            moves("Who joined", "Stated by the directory", &review.joiners, stated),
             moves("Who moved", "Place", &review.movers, place),
             moves("Who left", "Notified", &review.leavers, |one| notified(receipts.get(&one.entry).copied())),
         ],
@@ -127,7 +129,7 @@ fn who<'a>(name: Option<&'a str>, email: Option<&'a str>, id: &'a str) -> Who<'a
     Who { known: name.or(email).unwrap_or(id), email: email.filter(|_| name.is_some()), id }
 }
 
-fn kept(one: &KeptAccess) -> KeptRow<'_> {
+fn kept(one: &RetainedAccess) -> KeptRow<'_> {
     let decision = match (&one.decision, &one.decided_by) {
         (Some(decision), Some(by)) => {
             let at = one.decided_at.as_deref().map(minute).unwrap_or_default();
@@ -209,8 +211,8 @@ fn roles(gained: &[String], lost: &[String]) -> String {
     }
 }
 
-fn said(one: &Movement) -> String {
-    one.said_at.as_deref().map_or_else(|| NONE.to_owned(), minute)
+fn stated(one: &Movement) -> String {
+    one.stated_at.as_deref().map_or_else(|| NONE.to_owned(), minute)
 }
 
 fn place(one: &Movement) -> String {
@@ -225,7 +227,7 @@ fn place(one: &Movement) -> String {
 }
 
 fn notified(receipt: Option<&Receipt>) -> String {
-    match receipt.map(|receipt| (receipt.told_at.as_deref(), receipt.mail.as_deref())) {
+    match receipt.map(|receipt| (receipt.notified_at.as_deref(), receipt.mail.as_deref())) {
         Some((Some(at), _)) => minute(at),
         Some((None, Some("waiting") | None)) => "not yet".to_owned(),
         Some((None, Some(state))) => state.to_owned(),
@@ -306,10 +308,10 @@ mod tests {
                 change: evil.clone(),
                 ..AccessChange::default()
             }],
-            kept: vec![KeptAccess {
+            kept: vec![RetainedAccess {
                 user_id: evil.clone(),
                 directory_wants: evil.clone(),
-                ..KeptAccess::default()
+                ..RetainedAccess::default()
             }],
             directories: vec![ReviewedDirectory {
                 directory_id: evil.clone(),

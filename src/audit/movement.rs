@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{log::StoredEntry, past_user::PastUser};
+use super::{past_user::PastUser, stored_entries::StoredEntry};
 use crate::runtime::clock::Timestamp;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,7 +26,7 @@ pub struct Movement {
     pub email: Option<String>,
     pub at: String,
     /// The time of the fact, by the broker.
-    pub said_at: Option<String>,
+    pub stated_at: Option<String>,
     /// `event …`, `rule …` or `operator …`.
     pub because: String,
     /// The entry in the tenant's chain.
@@ -52,7 +52,7 @@ impl Movement {
             name: known.text("name").map(str::to_owned),
             email: known.text("email").map(str::to_owned),
             at: entry.applied_at().to_string(),
-            said_at: entry.said_at.map(|at| Timestamp::from_micros(at).to_string()),
+            stated_at: entry.stated_at.map(|at| Timestamp::from_micros(at).to_string()),
             because: entry.actor.clone(),
             entry: entry.seq,
             roles_gained: of_one(is, was),

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{
     Head, kinds,
-    log::StoredEntry,
     movement::{Movement, MovementKind},
     past_user::PastUser,
+    stored_entries::StoredEntry,
 };
 use crate::runtime::clock::Timestamp;
 

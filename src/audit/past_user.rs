@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{kinds, log::StoredEntry, loss_story::APPROVED_AND_APPLIED};
+use super::{kinds, loss_story::APPROVED_AND_APPLIED, stored_entries::StoredEntry};
 
 /// A user as the entries tell it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl PastUser {
                 }
             }
             kinds::ROLE_RETAINED => {
-                drop(self.retained.insert(role(), entry.said_at.unwrap_or(entry.applied_at)))
+                drop(self.retained.insert(role(), entry.stated_at.unwrap_or(entry.applied_at)))
             }
             kinds::ROLE_RETENTION_ENDED => drop(self.retained.remove(&role())),
             kinds::LOSS_HELD => self.held = Some(held(entry, change)),

@@ -1,18 +1,20 @@
 //! The access review of a tenant at a point in time: who had access and roles, why, who came, changed and went, and what
 //! differs since the review before. The state is derived from the audit trail, so it can be proved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::{
-    kept_access::KeptAccess,
+    kept_access::RetainedAccess,
     leaver_receipt::{Receipt, receipts},
-    log,
     movement::{Movement, MovementKind},
     past::{Past, PastWalk},
     report::{self, Counts},
+    review_changes::{self, AccessChange},
+    review_directories::{self, ReviewedDirectory},
     review_people::{self, ReviewedPerson},
+    stored_entries,
 };
 use crate::{
     db::{Conn, DbError},
@@ -79,7 +81,7 @@ pub struct Review {
     pub counts: ReviewCounts,
     pub directories: Vec<ReviewedDirectory>,
     /// Access that people have although the directory says otherwise: pending holds and last holders.
-    pub kept: Vec<KeptAccess>,
+    pub kept: Vec<RetainedAccess>,
     /// People with privileged roles come first, then people with manual roles.
     pub people: Vec<ReviewedPerson>,
     pub joiners: Vec<Movement>,
@@ -116,32 +118,6 @@ pub struct ReviewCounts {
     pub erased: usize,
     /// People whose rows a rebuild has repaired. Their names may be older than those in the tables.
     pub repaired: usize,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ReviewedDirectory {
-    pub directory_id: String,
-    pub name: Option<String>,
-    /// People with access.
-    pub people: usize,
-    /// The last comparison with the directory before the point in time.
-    pub compared_at: Option<String>,
-    pub comparison_complete: Option<bool>,
-    /// People in the directory by that comparison, with and without access.
-    pub people_in_directory: Option<i64>,
-    pub differences: Option<i64>,
-    pub differences_held: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct AccessChange {
-    pub user_id: String,
-    pub name: Option<String>,
-    pub email: Option<String>,
-    /// `access gained`, `access lost` or `roles changed`.
-    pub change: String,
-    pub roles_gained: Vec<String>,
-    pub roles_lost: Vec<String>,
 }
 
 /// Makes the review from one snapshot.
@@ -182,14 +158,14 @@ pub fn review(conn: &mut Conn, wanted: ReviewQuery<'_>) -> Result<Review, Review
         mapping_version,
         head: ReviewHead { seq: past.head.seq, hash: hex::encode(&past.head.hash) },
         counts: counts(&past, &people, &kept, &tables),
-        directories: directories(conn, tenant_id, &past)?,
+        directories: review_directories::directories(conn, tenant_id, &past)?,
         kept,
         people,
         joiners: of_kind(MovementKind::Joined),
         movers: of_kind(MovementKind::Moved),
         leavers: of_kind(MovementKind::Left),
         receipts: evidence(receipts(conn, tenant_id, None, Some(since))?, (since, as_of)),
-        changes: changes(&past),
+        changes: review_changes::changes(&past),
     })
 }
 
@@ -209,7 +185,7 @@ fn past(conn: &mut Conn, tenant_id: &str, since: Timestamp, as_of: Timestamp) ->
     let mut walk = PastWalk::new(since, as_of);
     let mut after = 0;
     loop {
-        let page = log::page(conn, tenant_id, after, PAGE)?;
+        let page = stored_entries::page(conn, tenant_id, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(walk.end()) };
         after = last.seq;
         page.iter().for_each(|entry| walk.step(entry));
@@ -229,7 +205,7 @@ fn mapping(conn: &mut Conn, tenant_id: &str, as_of: Timestamp) -> Result<(i64, B
     Ok((version, privileged.unwrap_or_default()))
 }
 
-fn counts(past: &Past, people: &[ReviewedPerson], kept: &[KeptAccess], tables: &Counts) -> ReviewCounts {
+fn counts(past: &Past, people: &[ReviewedPerson], kept: &[RetainedAccess], tables: &Counts) -> ReviewCounts {
     let number = |of: fn(&ReviewedPerson) -> bool| people.iter().filter(|person| of(person)).count();
     ReviewCounts {
         people: people.len(),
@@ -245,68 +221,15 @@ fn counts(past: &Past, people: &[ReviewedPerson], kept: &[KeptAccess], tables: &
     }
 }
 
-fn directories(conn: &mut Conn, tenant_id: &str, past: &Past) -> Result<Vec<ReviewedDirectory>, DbError> {
-    let mut people: BTreeMap<&str, usize> = past.compared.keys().map(|id| (id.as_str(), 0)).collect();
-    for user in past.users.values().filter(|user| user.is_active) {
-        *people.entry(user.directory_id.as_str()).or_default() += 1;
-    }
-    let ids: Vec<String> = people.keys().map(|id| (*id).to_owned()).collect();
-    let names = display_names::of_directories(conn, tenant_id, &ids)?;
-    let reviewed = people.into_iter().map(|(id, people)| {
-        let compared = past.compared.get(id);
-        let number = |name: &str| compared?.get(name)?.as_i64();
-        ReviewedDirectory {
-            directory_id: id.to_owned(),
-            name: names.get(id).and_then(|directory| directory.name.clone()),
-            people,
-            compared_at: compared.and_then(|of| Some(of.get("compared_at")?.as_str()?.to_owned())),
-            comparison_complete: compared.and_then(|of| of.get("complete")?.as_bool()),
-            people_in_directory: number("people"),
-            differences: number("differences"),
-            differences_held: number("held"),
-        }
-    });
-    Ok(reviewed.collect())
-}
-
 /// The receipts of the period, as they were at its end. Texts of times sort like times.
 fn evidence(mut receipts: Vec<Receipt>, (since, as_of): (Timestamp, Timestamp)) -> Vec<Receipt> {
     let (since, as_of) = (since.to_string(), as_of.to_string());
     receipts.retain(|receipt| receipt.applied_at > since && receipt.applied_at <= as_of);
     for receipt in &mut receipts {
         receipt.returned_at.take_if(|at| *at > as_of);
-        if receipt.told_at.take_if(|at| *at > as_of).is_some() {
-            (receipt.message_id, receipt.mail, receipt.minutes_applied_to_told) = (None, None, None);
+        if receipt.notified_at.take_if(|at| *at > as_of).is_some() {
+            (receipt.message_id, receipt.mail, receipt.minutes_applied_to_notified) = (None, None, None);
         }
     }
     receipts
-}
-
-fn changes(past: &Past) -> Vec<AccessChange> {
-    let held = |user_id: &str| -> Option<BTreeSet<String>> {
-        let user = past.users.get(user_id).filter(|user| user.is_active)?;
-        Some(user.roles.keys().cloned().collect())
-    };
-    let ids: BTreeSet<&String> = past.before.keys().chain(past.users.keys()).collect();
-    let changed = |user_id: &String| {
-        let (was, is) = (past.before.get(user_id), held(user_id));
-        let change = match (was, &is) {
-            (None, Some(_)) => "access gained",
-            (Some(_), None) => "access lost",
-            (Some(was), Some(is)) if was != is => "roles changed",
-            _ => return None,
-        };
-        let (none, user) = (BTreeSet::new(), past.user(user_id));
-        let (was, is) = (was.unwrap_or(&none), is.as_ref().unwrap_or(&none));
-        let text = |name: &str| user?.text(name).map(str::to_owned);
-        Some(AccessChange {
-            user_id: user_id.clone(),
-            name: text("name"),
-            email: text("email"),
-            change: change.to_owned(),
-            roles_gained: is.difference(was).cloned().collect(),
-            roles_lost: was.difference(is).cloned().collect(),
-        })
-    };
-    ids.into_iter().filter_map(changed).collect()
 }

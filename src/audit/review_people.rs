@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 
 use super::{
-    kept_access::KeptAccess,
+    kept_access::RetainedAccess,
     past::Past,
     past_user::{HeldLoss, PastUser},
     report::RoleLine,
@@ -112,10 +112,10 @@ pub fn give_reasons(people: &mut [ReviewedPerson], tables: &[RoleLine]) {
 }
 
 /// People in holds, then last holders.
-pub fn kept(past: &Past) -> Vec<KeptAccess> {
+pub fn kept(past: &Past) -> Vec<RetainedAccess> {
     let held = past.users.iter().filter_map(|(id, user)| Some(in_hold(past, id, user, user.held.as_ref()?)));
     let retained = past.users.iter().flat_map(|(id, user)| {
-        user.retained.iter().map(move |(role, since)| KeptAccess {
+        user.retained.iter().map(move |(role, since)| RetainedAccess {
             reason: "last_holder".to_owned(),
             directory_wants: format!("without {role}"),
             since: time(*since),
@@ -125,9 +125,9 @@ pub fn kept(past: &Past) -> Vec<KeptAccess> {
     held.chain(retained).collect()
 }
 
-fn in_hold(past: &Past, user_id: &str, user: &PastUser, held: &HeldLoss) -> KeptAccess {
+fn in_hold(past: &Past, user_id: &str, user: &PastUser, held: &HeldLoss) -> RetainedAccess {
     let reason = held.decision_number.and_then(|number| past.decision_reasons.get(&(held.hold_id, number)));
-    KeptAccess {
+    RetainedAccess {
         reason: "held".to_owned(),
         directory_wants: held.directory_wants.clone(),
         since: time(held.since),
@@ -140,12 +140,12 @@ fn in_hold(past: &Past, user_id: &str, user: &PastUser, held: &HeldLoss) -> Kept
     }
 }
 
-fn of(user_id: &str, user: &PastUser) -> KeptAccess {
+fn of(user_id: &str, user: &PastUser) -> RetainedAccess {
     let text = |field: &str| user.text(field).map(str::to_owned);
-    KeptAccess {
+    RetainedAccess {
         user_id: user_id.to_owned(),
         name: text("name"),
         email: text("email"),
-        ..KeptAccess::default()
+        ..RetainedAccess::default()
     }
 }

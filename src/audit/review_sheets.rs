@@ -116,7 +116,7 @@ const MOVEMENT: [&str; 15] = [
     "name",
     "email",
     "at",
-    "said_at",
+    "stated_at",
     "because",
     "entry",
     "roles_gained",

@@ -12,8 +12,8 @@ use super::{Failure, Format, expect_tenant, output::List};
 use crate::{
     audit::{
         leaver_receipt::{self, Receipt},
-        log::{self, LogQuery, StoredEntry},
         review_table::{RECEIPT, receipt_row},
+        stored_entries::{self, LogQuery, StoredEntry},
     },
     db::{Conn, Database},
     runtime::clock::Timestamp,
@@ -116,7 +116,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                     until: *until,
                     limit: i64::from(*limit),
                 };
-                Ok(log::entries(conn, wanted)?)
+                Ok(stored_entries::entries(conn, wanted)?)
             })?;
             let columns = vec![
                 "seq",
@@ -126,7 +126,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                 "change",
                 "personal",
                 "actor",
-                "said_at",
+                "stated_at",
                 "received_at",
                 "inbox_id",
                 "hash",
@@ -177,7 +177,7 @@ fn row(entry: &StoredEntry) -> Vec<Value> {
         json(&entry.change),
         personal,
         entry.actor.as_str().into(),
-        time(entry.said_at),
+        time(entry.stated_at),
         time(entry.received_at),
         entry.inbox_id.into(),
         hex::encode(&entry.hash).into(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     audit::{
-        self, log,
+        self, stored_entries,
         stored_heads::{self, HeadFault, StoredHead},
         verify::{self, Verified},
     },
@@ -57,7 +57,7 @@ pub(super) fn verify(
         let tenants = match tenant {
             Some(tenant) => vec![tenant.to_owned()],
             None => {
-                let mut tenants = log::tenants(conn)?;
+                let mut tenants = stored_entries::tenants(conn)?;
                 tenants.extend(stored.iter().flatten().map(|head| head.tenant_id.clone()));
                 tenants.sort_unstable();
                 tenants.dedup();
@@ -82,7 +82,7 @@ fn chain(conn: &mut Conn, tenant: &str, heads: Option<Vec<&StoredHead>>) -> Resu
     let Some(heads) = heads else { return Ok(Chain { verified, against: None }) };
     let mut against = Against { is_new: heads.is_empty(), ..Against::default() };
     for head in heads {
-        let hash = log::hash_at(conn, tenant, head.seq)?;
+        let hash = stored_entries::hash_at(conn, tenant, head.seq)?;
         let fault = stored_heads::compare(head, hash.as_deref(), verified.head.seq);
         against.faults.extend(fault.map(|fault| (head.seq, fault)));
     }
@@ -135,7 +135,7 @@ pub(super) fn heads(database: &Database, tenant: Option<&str>, format: Format) -
     let heads = database.snapshot::<_, DbError>(|conn| {
         let tenants = match tenant {
             Some(tenant) => vec![tenant.to_owned()],
-            None => log::tenants(conn)?,
+            None => stored_entries::tenants(conn)?,
         };
         let tenants: Vec<&str> = tenants.iter().map(String::as_str).collect();
         let mut heads: Vec<_> = audit::heads(conn, &tenants)?.into_iter().collect();
