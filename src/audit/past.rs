@@ -84,8 +84,8 @@ impl PastWalk {
             | kinds::ACCESS_RETURNED
             | kinds::ROLES_CHANGED
             | kinds::TABLES_REBUILT
-            | kinds::ROLE_GIVEN
-            | kinds::ROLE_TAKEN
+            | kinds::ROLE_GRANTED
+            | kinds::ROLE_REVOKED
             | kinds::ROLE_RETAINED
             | kinds::ROLE_RETENTION_ENDED
             | kinds::LOSS_HELD

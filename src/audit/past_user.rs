@@ -80,11 +80,11 @@ impl PastUser {
     pub(super) fn apply(&mut self, entry: &StoredEntry, change: &Value) {
         let role = || change.get("role").and_then(Value::as_str).unwrap_or_default().to_owned();
         match entry.kind.as_str() {
-            kinds::ROLE_GIVEN => {
+            kinds::ROLE_GRANTED => {
                 let by = entry.actor.strip_prefix("operator ").unwrap_or(&entry.actor);
                 self.given.insert(role(), by.to_owned());
             }
-            kinds::ROLE_TAKEN => {
+            kinds::ROLE_REVOKED => {
                 let role = role();
                 self.given.remove(&role);
                 // A rule gives the role, too, if no loss follows.
@@ -93,9 +93,11 @@ impl PastUser {
                 }
             }
             kinds::ROLE_RETAINED => {
-                drop(self.retained.insert(role(), entry.stated_at.unwrap_or(entry.applied_at)))
+                self.retained.insert(role(), entry.stated_at.unwrap_or(entry.applied_at));
             }
-            kinds::ROLE_RETENTION_ENDED => drop(self.retained.remove(&role())),
+            kinds::ROLE_RETENTION_ENDED => {
+                self.retained.remove(&role());
+            }
             kinds::LOSS_HELD => self.held = Some(held(entry, change)),
             kinds::LOSS_OVERTAKEN => self.held = None,
             kinds::LOSS_APPROVED => self.decide("approved", entry, change),
