@@ -167,13 +167,13 @@ fn block(person: &ReviewedPerson) -> Block<'_> {
 }
 
 fn role(role: &ReviewedRole) -> RoleRow<'_> {
-    let by_hand = || match &role.given_by {
-        Some(by) => format!("by hand: {by}"),
-        None => "by hand".to_owned(),
+    let manual = || match &role.granted_by {
+        Some(by) => format!("manual, granted by {by}"),
+        None => "manual".to_owned(),
     };
     let marks = [
         role.privileged.then(|| "privileged".to_owned()),
-        role.manual.then(by_hand),
+        role.manual.then(manual),
         role.last_holder.then(|| "last holder".to_owned()),
     ];
     RoleRow {
@@ -280,7 +280,7 @@ mod tests {
             roles: vec![ReviewedRole {
                 role: evil.clone(),
                 because: evil.clone(),
-                given_by: some(),
+                granted_by: some(),
                 manual: true,
                 ..ReviewedRole::default()
             }],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{kinds, loss_story::APPROVED_AND_APPLIED, stored_entries::StoredEntry};
+use super::{kinds, loss_story::APPROVED_AND_APPLIED, row_diff::MANUAL, stored_entries::StoredEntry};
 
 /// A user as the entries tell it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct PastUser {
     /// The fields of the profile, and custom attributes as `custom_attributes.NAME`. Fields without a value are absent.
     pub profile: BTreeMap<String, Value>,
     pub roles: BTreeMap<String, PastRole>,
-    /// Roles that an operator gave and did not take back, with the name of the operator.
-    pub given: BTreeMap<String, String>,
+    /// Roles that an operator granted and did not revoke, with the name of the operator.
+    pub granted: BTreeMap<String, String>,
     /// Roles that the user retains as last holder, with the time of the loss, in microseconds.
     pub retained: BTreeMap<String, i64>,
     pub held: Option<HeldLoss>,
@@ -55,9 +55,6 @@ pub struct HeldLoss {
     pub decided_at: Option<i64>,
 }
 
-/// The reason of a manual role in the chain.
-const BY_HAND: &str = "by hand";
-
 impl PastUser {
     /// A text of the profile.
     pub fn text(&self, field: &str) -> Option<&str> {
@@ -72,9 +69,9 @@ impl PastUser {
             || self.manager() != now.manager()
     }
 
-    /// Whether an operator gave the role.
+    /// Whether an operator granted the role.
     pub fn is_manual(&self, role: &str) -> bool {
-        self.given.contains_key(role) || self.roles.get(role).is_some_and(|held| held.because == BY_HAND)
+        self.granted.contains_key(role) || self.roles.get(role).is_some_and(|held| held.because == MANUAL)
     }
 
     pub(super) fn apply(&mut self, entry: &StoredEntry, change: &Value) {
@@ -82,13 +79,13 @@ impl PastUser {
         match entry.kind.as_str() {
             kinds::ROLE_GRANTED => {
                 let by = entry.actor.strip_prefix("operator ").unwrap_or(&entry.actor);
-                self.given.insert(role(), by.to_owned());
+                self.granted.insert(role(), by.to_owned());
             }
             kinds::ROLE_REVOKED => {
                 let role = role();
-                self.given.remove(&role);
+                self.granted.remove(&role);
                 // A rule gives the role, too, if no loss follows.
-                if let Some(held) = self.roles.get_mut(&role).filter(|held| held.because == BY_HAND) {
+                if let Some(held) = self.roles.get_mut(&role).filter(|held| held.because == MANUAL) {
                     "a rule; the manual grant was revoked".clone_into(&mut held.because);
                 }
             }

@@ -26,7 +26,7 @@ pub struct ReviewedPerson {
     pub access_since: Option<String>,
     /// Holds a privileged role.
     pub privileged: bool,
-    /// Holds a role that an operator gave.
+    /// Holds a role that an operator granted.
     pub manual: bool,
     pub erased: bool,
     pub repaired: bool,
@@ -40,8 +40,8 @@ pub struct ReviewedRole {
     pub role: String,
     pub privileged: bool,
     pub manual: bool,
-    /// The operator who gave it.
-    pub given_by: Option<String>,
+    /// The operator who granted it.
+    pub granted_by: Option<String>,
     pub last_holder: bool,
     pub because: String,
     pub since: String,
@@ -65,7 +65,7 @@ fn person(user_id: &str, user: &PastUser, privileged: &BTreeSet<String>) -> Revi
         role: role.clone(),
         privileged: privileged.contains(role),
         manual: user.is_manual(role),
-        given_by: user.given.get(role).cloned(),
+        granted_by: user.granted.get(role).cloned(),
         last_holder: user.retained.contains_key(role),
         because: held.because.clone(),
         since: time(held.since),

@@ -108,7 +108,7 @@ const PERSON: [&str; 13] = [
     "repaired",
 ];
 const ROLE: [&str; 8] =
-    ["role", "privileged", "manual", "given_by", "last_holder", "because", "since", "entry"];
+    ["role", "privileged", "manual", "granted_by", "last_holder", "because", "since", "entry"];
 /// The columns of a person that each role repeats.
 const HOLDER: [&str; 6] = ["user_id", "name", "email", "directory_id", "department", "manager"];
 const MOVEMENT: [&str; 15] = [

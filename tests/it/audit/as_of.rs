@@ -231,7 +231,7 @@ both! {
         let third = review_at(app, "org_1", at(2));
         let first: Vec<_> = third.people.iter().take(2).map(|one| (one.user_id.as_str(), one.privileged, one.manual)).collect();
         assert_eq!(first, [("u0", true, false), ("u1", false, true)]);
-        assert_eq!(third.people[1].roles[0].given_by.as_deref(), Some("ada"));
+        assert_eq!(third.people[1].roles[0].granted_by.as_deref(), Some("ada"));
         assert_eq!((third.people[0].department.as_deref(), third.people[0].manager.as_deref()), (Some("IT"), Some("bo@acme.example")));
         assert_eq!(third.mapping_version, 1);
         assert!(third.counts.later_entries > 0);
