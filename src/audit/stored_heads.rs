@@ -86,7 +86,7 @@ mod tests {
         );
         for (text, message) in [
             ("", "EOF"),
-            ("tenant_id,seq,hash", "expected value"),
+            ("tenant_id,seq,hash", "expected ident"),
             ("{}", "invalid type: map"),
             (r#"[{"tenant_id": "org_1"}]"#, "missing field `seq`"),
             (r#"[{"tenant_id": "org_1", "seq": 7, "hash": "zz"}]"#, "\"zz\" is not the hash of a head"),
