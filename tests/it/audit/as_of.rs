@@ -84,14 +84,13 @@ fn told(review: &Review) -> State {
     let person = |one: &rosterd::audit::review_people::ReviewedPerson| {
         let roles: BTreeSet<&str> = one.roles.iter().map(|role| role.role.as_str()).collect();
         let columns = [
-            &one.user_id,
-            &one.person_id,
-            &one.directory_id,
-            &some(&one.name),
-            &some(&one.email),
-            &some(&one.job_title),
-        ]
-        .map(String::as_str);
+            one.user_id.clone(),
+            one.person_id.clone(),
+            one.directory_id.clone(),
+            some(&one.name),
+            some(&one.email),
+            some(&one.job_title),
+        ];
         format!("{columns:?} {} {roles:?}", some(&one.department))
     };
     let kept = review.kept.iter().map(|one| {
@@ -309,7 +308,7 @@ both! {
         let review = review_at(app, "org_1", begins);
         assert_eq!((review.people.len(), review.head.seq, review.since.as_str()), (1, 2, "2026-03-03T00:00:00.000000Z"));
         assert!(review.since_is_before_the_trail);
-        let stored = &super::trail(app, "org_1")[1].hash;
+        let stored = &crate::audit::trail(app, "org_1")[1].hash;
         assert_eq!(review.head.hash, hex::encode(stored), "audit verify --against can prove it");
         let roles = sheet(&review, SheetKind::Roles).csv();
         assert!(roles.contains("\"u1\"") && roles.contains("\"member\""), "{roles}");
