@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{
     TestApp, both,
-    broker::{directory, event, user, with},
+    broker::{directory, event, organization, user, with},
 };
 
 fn try_review(
@@ -156,7 +156,7 @@ both! {
 
 const PROTECTED: &str = "unknown_roles = \"ignore\"\n[roles.member]\n[roles.editor]\n[roles.admin]\nprivileged = true\nprotected = true\n\
     [[rules]]\nname = \"admins\"\ngrants = [\"admin\"]\nwhen.attribute = { path = \"department_name\", equals = \"IT\" }\n\
-    [[rules]]\nname = \"all\"\ngrants = [\"member\"]\nwhen.attribute = { path = \"department_name\", exists = true }\n";
+    [[rules]]\nname = \"all\"\ngrants = [\"member\"]\nwhen.attribute = { path = \"department_name\", pattern = \"*\" }\n";
 
 fn person(id: &str, state: &str, at: i64, department: &str) -> Value {
     with(
