@@ -263,6 +263,7 @@ both! {
     fn a_moved_directory_and_an_erased_person_are_told_as_far_as_the_trail_may(app) {
         let mut recorder = Recorder { app, recorded: Vec::new() };
         recorder.step(|app| app.play(&[
+            event("o2", "organization.created", 1, organization("org_2", 1)),
             event("d1", "dsync.activated", 1, directory("dir_1", "org_1", 1)),
             event("e1", "dsync.user.created", 1, person("u1", "active", 1, "IT")),
             event("e2", "dsync.user.created", 1, person("u2", "active", 1, "IT")),
