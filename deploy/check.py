@@ -74,14 +74,19 @@ def kubernetes(of):
     scraped = pod["metadata"]["annotations"]["prometheus.io/port"]
     if scraped != str(ports["admin"]["containerPort"]):
         faults.append("Prometheus is sent to a port that is not the admin port")
-    for source, kind in ((container["envFrom"][0]["secretRef"], "Secret"), (pod["spec"]["volumes"][0]["configMap"], "ConfigMap")):
-        if source["name"] != of[kind]["metadata"]["name"]:
-            faults.append(f"there is no {kind} named {source['name']}")
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    if volumes["settings"]["configMap"]["name"] != of["ConfigMap"]["metadata"]["name"]:
+        faults.append("the settings are of another ConfigMap")
+    if volumes["secrets"]["secret"]["secretName"] != of["Secret"]["metadata"]["name"]:
+        faults.append("the secrets are of another Secret")
+    at = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    given = {entry["name"]: entry["value"] for entry in container["env"]}
+    files = {f"{at['secrets']}/{key}" for key in of["Secret"]["stringData"]} | {f"{at['settings']}/{key}" for key in of["ConfigMap"]["data"]}
+    faults.extend(f"{name} names no file" for name, value in given.items() if value.startswith("/") and value not in files)
     resources = of["Kustomization"]["resources"]
     faults.extend(f"kustomization.yaml names {name}, which is not there" for name in resources if not (deploy / "kubernetes" / name).is_file())
-    given = {entry["name"] for entry in container["env"]} | set(of["Secret"]["stringData"])
     known = (root / "src/config.default.toml").read_text() + (root / "docs/operations.md").read_text()
-    faults.extend(f"rosterd knows no variable {name}" for name in given if name != "ROSTERD_CONFIG" and name not in known)
+    faults.extend(f"rosterd knows no variable {name}" for name in given if name not in known)
     (Path(sys.argv[3]) / "rosterd.toml").write_text(of["ConfigMap"]["data"]["rosterd.toml"])
 
 

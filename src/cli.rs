@@ -39,6 +39,7 @@ use crate::{
     },
     operator::known_tenant,
     runtime::telemetry,
+    tables::tenant_lookup::{self, TenantLookupError},
 };
 
 pub use output::Format;
@@ -226,9 +227,21 @@ fn opened(
     let database = open(&config)?;
     // The audit trail of no tenant has an empty name.
     if let Some(text) = tenant.filter(|text| !text.is_empty()) {
-        *text = database.read(|conn| known_tenant::identify(conn, text))?;
+        *text = named(&database, text)?;
     }
     Ok((config, database))
+}
+
+/// The id of the tenant with this id or name.
+fn named(database: &Database, text: &str) -> Result<String, Failure> {
+    database.read::<_, Failure>(|conn| match tenant_lookup::named(conn, text) {
+        // A tenant without a row may have an audit trail. Otherwise the error names similar tenants.
+        Err(TenantLookupError::Unknown(_)) => {
+            known_tenant::expect(conn, text)?;
+            Ok(text.to_owned())
+        }
+        found => Ok(found?),
+    })
 }
 
 /// Opens an existing database. Only `serve` and `migrate` create one.
@@ -246,4 +259,14 @@ fn open(config: &Config) -> Result<Database, Failure> {
         return Err("the database has no tables of rosterd; correct DATABASE_URL, or create the tables with `rosterd migrate`".into());
     }
     Ok(database)
+}
+
+/// Refuses a tenant that does not exist, and names those with a similar id or name.
+fn expect_tenant(database: &Database, tenant: &str) -> Result<(), Failure> {
+    Ok(database.read(|conn| known_tenant::expect(conn, tenant))?)
+}
+
+/// The same for a verb that is about all tenants without one.
+fn expect_any_tenant(database: &Database, tenant: Option<&str>) -> Result<(), Failure> {
+    tenant.map_or(Ok(()), |tenant| expect_tenant(database, tenant))
 }

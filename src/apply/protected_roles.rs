@@ -127,8 +127,8 @@ pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result
         };
         let retained = LastHolder {
             user_id: user_id.clone(),
-            name: row.name.clone(),
-            email: row.email.clone(),
+            name: row.profile.name.clone(),
+            email: row.profile.email.clone(),
             directory_id: row.directory_id.clone(),
             role: role.clone(),
             access: newest.is_some_and(|fact| !fact.live),

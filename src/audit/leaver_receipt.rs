@@ -154,7 +154,7 @@ fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResu
     let current: HashMap<String, UserRow> = current.into_iter().map(|user| (user.id.clone(), user)).collect();
     for receipt in receipts {
         if let Some(user) = current.get(&receipt.user_id) {
-            (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());
+            (receipt.name, receipt.email) = (user.profile.name.clone(), user.profile.email.clone());
         }
     }
     Ok(())

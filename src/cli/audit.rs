@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_any_tenant, expect_tenant,
     output::{List, print_text},
 };
 use crate::{
@@ -124,6 +124,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::Log { tenant, user, since, until, kind, limit, format } => {
+            expect_tenant(database, tenant)?;
             let entries = database.snapshot::<_, LookupError>(|conn| {
                 let subjects = user.as_deref().map(|user| subjects(conn, tenant, user)).transpose()?;
                 let wanted = LogQuery {
@@ -155,6 +156,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
         }
         Verb::Verify { tenant, format } => return verify(database, tenant.as_deref(), *format),
         Verb::Receipt { tenant, user, format } => {
+            expect_tenant(database, tenant)?;
             let receipts = database.snapshot::<_, LookupError>(|conn| {
                 let subjects = subjects(conn, tenant, user)?;
                 Ok(leaver_receipt::receipts(conn, tenant, Some(&subjects), None)?)
@@ -168,6 +170,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             print_receipts(&receipts, *format)?;
         }
         Verb::Report { tenant, since, until, format, out } => {
+            expect_tenant(database, tenant)?;
             let now = Clock::System.now();
             let wanted = report::ReportQuery { tenant_id: tenant, since: *since, until: *until, most: None };
             let report = database.snapshot(|conn| report::report(conn, wanted, now))?;
@@ -215,6 +218,7 @@ fn row(entry: &StoredEntry) -> Vec<Value> {
 }
 
 fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, tenant)?;
     let verified: Vec<Verified> = database.snapshot::<_, DbError>(|conn| {
         let tenants = match tenant {
             Some(tenant) => vec![tenant.to_owned()],

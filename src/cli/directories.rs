@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_any_tenant,
     operator::{By, Consent},
     output::List,
 };
@@ -107,6 +107,7 @@ fn move_directory(database: &Database, config: &Config, of: &Move) -> Result<Exi
 }
 
 fn list(database: &Database, tenant: Option<&str>, format: Format) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, tenant)?;
     let (rows, people) = database
         .read::<_, DbError>(|conn| Ok((DIRECTORIES.rows(conn, tenant)?, directories::people(conn)?)))?;
     let mut columns: Vec<&'static str> = DIRECTORIES.names().collect();

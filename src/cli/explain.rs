@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_tenant,
     output::{print_text, printable_line},
 };
 use crate::{
@@ -30,6 +30,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    expect_tenant(database, &arguments.tenant)?;
     let mut explanations = explain(database, &config.rules(), &arguments.tenant, &arguments.user)?;
     if !arguments.all {
         explanations.iter_mut().for_each(|one| one.not_matched.clear());

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_any_tenant,
     operator::{By, Consent},
     output::{List, print_text, printable_line},
 };
@@ -97,6 +97,7 @@ impl Verbs {
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List { tenant, state, format } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let state = state.map(|state| match state {
                 State::Open => table::OPEN,
                 State::Approved => table::APPROVED,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, Format, output};
+use super::{Failure, Format, expect_tenant, output};
 use crate::{
     db::{Database, DbError},
     tables::host_tables::{GROUPS, PublishedTable},
@@ -59,6 +59,7 @@ pub(super) fn list(
     table: PublishedTable,
     brief: &[&str],
 ) -> Result<ExitCode, Failure> {
+    expect_tenant(database, tenant)?;
     let columns = if *wide || *format != Format::Table { None } else { Some(brief) };
     read(database, table, Some(tenant), columns)?.print(*format)?;
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{DIFFERENT, Failure, Format, operator::By, output::print_text};
+use super::{DIFFERENT, Failure, Format, expect_any_tenant, operator::By, output::print_text};
 use crate::{
     apply::{Batch, recompute},
     config::Config,
@@ -119,6 +119,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
         Verb::History { format } => versions::history(database, *format)?,
         Verb::Diff { former, new } => versions::diff(database, *former, *new)?,
         Verb::Plan { file, tenant, format, out, detailed_exitcode } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let plan = mapping_plan::plan(database, &rules, &read(file)?, tenant.as_deref())
                 .map_err(|error| with_file(file, error))?;
             if let Some(out) = out {

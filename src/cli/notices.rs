@@ -7,7 +7,7 @@ use lettre::Address;
 use serde_json::Value;
 
 use super::{
-    Failure, Format,
+    Failure, Format, expect_any_tenant,
     output::{List, print_text, printable_line},
 };
 use crate::{
@@ -132,6 +132,7 @@ fn test(config: &Config, tenant: Option<TenantNames>, to: &Address) -> Result<Ex
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List { state, tenant, limit, format } => {
+            expect_any_tenant(database, tenant.as_deref())?;
             let read = |conn: &mut _| Ok(list::list(conn, *state, tenant.as_deref(), (*limit).into())?);
             let mails = database.read::<_, DbError>(read)?;
             let columns = vec![

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::{Failure, Format, operator::By, output::List};
+use super::{Failure, Format, expect_any_tenant, operator::By, output::List};
 use crate::{
     config::Config,
     db::Database,
@@ -28,6 +28,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, arguments.tenant.as_deref())?;
     // A dry run makes no record.
     let by = if arguments.dry_run { String::new() } else { arguments.by.name()? };
     let wanted = Rebuild {

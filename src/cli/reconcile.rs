@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{
-    DIFFERENT, Failure, Format,
+    DIFFERENT, Failure, Format, expect_any_tenant,
     output::{List, print_text, printable_line},
 };
 use crate::{
@@ -58,6 +58,7 @@ pub struct Backfill {
 }
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    expect_any_tenant(database, arguments.tenant.as_deref())?;
     let applier = applier(database, config)?;
     let wanted = Wanted {
         tenant: arguments.tenant.as_deref(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{
-    Failure, lists,
+    Failure, expect_tenant, lists,
     operator::{By, Consent},
     output::{print_text, printable_line},
 };
@@ -89,11 +89,13 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
     match &verbs.verb {
         Verb::List(of) => return lists::list(database, of, ROLES, &["slug", "name"]),
         Verb::Grant { whom, role, reason, by } => {
+            expect_tenant(database, &whom.tenant)?;
             let by = by.name()?;
             let grant = Manual { role: role.clone(), since: now, by, reason: reason.clone() };
             manual_roles::grant(database, &rules, whom.named(), &grant, now)?;
         }
         Verb::Release { tenant, role, reason, by, consent } => {
+            expect_tenant(database, tenant)?;
             let name = by.name()?;
             let released = release(database, &rules, (tenant, role), (&name, reason), consent)?;
             for user in released {
@@ -105,6 +107,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             }
         }
         Verb::Revoke { whom, role, reason, by } => {
+            expect_tenant(database, &whom.tenant)?;
             let by = OperatorAt { name: &by.name()?, now };
             manual_roles::revoke(database, &rules, whom.named(), role, (by, reason))?;
         }

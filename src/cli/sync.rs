@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{Failure, Format, output::List};
+use super::{Failure, Format, expect_any_tenant, output::List};
 use crate::{
     broker::Source,
     db::{Database, DbError},
@@ -41,6 +41,7 @@ impl Verbs {
 
 pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let Verb::Status { tenant, format } = &verbs.verb;
+    expect_any_tenant(database, tenant.as_deref())?;
     let (newest, cursor, missed) = database.read::<_, DbError>(|conn| {
         Ok((
             comparisons::newest(conn, tenant.as_deref())?,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, lists, operator::By, output::print_text};
+use super::{Failure, expect_tenant, lists, operator::By, output::print_text};
 use crate::{
     config::Config,
     db::Database,
@@ -58,6 +58,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             return lists::list(database, of, USERS, &brief);
         }
         Verb::Erase { tenant, user, by } => {
+            expect_tenant(database, tenant)?;
             let by = OperatorAt { name: &by.name()?, now: Clock::System.now() };
             let erased = erase(database, &config.rules(), tenant, user, by)?;
             print_text(&format!(

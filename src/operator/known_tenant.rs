@@ -5,20 +5,15 @@ use std::fmt;
 use crate::{
     audit,
     db::{Conn, DbError},
-    tables::{
-        tenant_lookup::{self, TenantLookupError},
-        tenants,
-    },
+    tables::tenants,
     text::nearest::nearest,
 };
 
 /// Why a text does not identify a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
-    #[error("there is no tenant {tenant:?}{meant}; `rosterd tenants list` shows the ids and names")]
+    #[error("there is no tenant {tenant}{meant}; see `rosterd tenants list`")]
     Unknown { tenant: String, meant: Meant },
-    #[error("{0}")]
-    Lookup(#[from] TenantLookupError),
     #[error("{0}")]
     Database(#[from] DbError),
 }
@@ -46,16 +41,12 @@ impl fmt::Display for Meant {
     }
 }
 
-/// The id of the tenant with this id or name. A tenant without a row of its own may have directories, users or an audit
-/// trail.
-pub fn identify(conn: &mut Conn, text: &str) -> Result<String, TenantError> {
-    if let Some(id) = tenant_lookup::named(conn, text)? {
-        return Ok(id);
-    }
-    if tenants::is_known(conn, text)? || audit::log::knows(conn, text)? {
-        return Ok(text.to_owned());
+/// Refuses a tenant without any row or record. The empty text is the tenant of records without tenant.
+pub fn expect(conn: &mut Conn, tenant: &str) -> Result<(), TenantError> {
+    if tenant.is_empty() || tenants::is_known(conn, tenant)? || audit::log::knows(conn, tenant)? {
+        return Ok(());
     }
     let all = tenants::named(conn)?;
-    let meant = nearest(text, &all).into_iter().cloned().collect();
-    Err(TenantError::Unknown { tenant: text.to_owned(), meant: Meant(meant) })
+    let meant = nearest(tenant, &all).into_iter().cloned().collect();
+    Err(TenantError::Unknown { tenant: tenant.to_owned(), meant: Meant(meant) })
 }

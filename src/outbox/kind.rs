@@ -136,15 +136,23 @@ impl Family {
 
     /// Whether the mail is about the service and not about a tenant, and goes to the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::GivenUp
-                | Self::ClaimsRefused
-                | Self::Moved
-                | Self::Waiting
-                | Self::Webhooks
-                | Self::NotCompared
-        )
+            | Self::ClaimsRefused
+            | Self::Moved
+            | Self::Waiting
+            | Self::Webhooks
+            | Self::NotCompared => true,
+            Self::Leavers
+            | Self::Connected
+            | Self::Silent
+            | Self::FirstSync
+            | Self::Privileges
+            | Self::Kept
+            | Self::Held
+            | Self::Mapping
+            | Self::Report => false,
+        }
     }
 
     /// Whether somebody must decide soon: the mail waits for no window, is not limited by the rate, and has urgent headers.

@@ -10,6 +10,9 @@ use crate::db::{Conn, DbError, on_each};
 /// Why a text does not identify a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantLookupError {
+    /// No tenant has this id or name.
+    #[error("there is no tenant {0:?}; `rosterd tenants list` shows the ids and names")]
+    Unknown(String),
     /// Several tenants have this name.
     #[error("several tenants are named {name:?}; write one of their ids: {}", ids.join(", "))]
     Several {
@@ -40,11 +43,11 @@ struct Tenant {
 }
 
 /// The id of the tenant with this id, or of the only tenant with this name. The case of letters in a name does not matter. A
-/// deleted tenant has its name only if no other tenant has it. `None` if no tenant has this id or name.
-pub fn named(conn: &mut Conn, text: &str) -> Result<Option<String>, TenantLookupError> {
+/// deleted tenant has its name only if no other tenant has it.
+pub fn named(conn: &mut Conn, text: &str) -> Result<String, TenantLookupError> {
     let tenants = all(conn)?;
     if tenants.iter().any(|tenant| tenant.id == text) {
-        return Ok(Some(text.to_owned()));
+        return Ok(text.to_owned());
     }
     let name = text.trim().to_lowercase();
     let has_name =
@@ -53,8 +56,8 @@ pub fn named(conn: &mut Conn, text: &str) -> Result<Option<String>, TenantLookup
         tenants.iter().filter(has_name).partition(|tenant| tenant.gone);
     let meant = if living.is_empty() { gone } else { living };
     match meant.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(one.id.clone())),
+        [] => Err(TenantLookupError::Unknown(text.to_owned())),
+        [one] => Ok(one.id.clone()),
         several => Err(TenantLookupError::Several {
             name: text.to_owned(),
             ids: several.iter().map(|tenant| tenant.id.clone()).collect(),
