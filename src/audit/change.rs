@@ -36,7 +36,7 @@ impl Changed {
             change: self.change,
             personal: self.personal,
             actor,
-            said_at: None,
+            stated_at: None,
         }
     }
 }
@@ -194,8 +194,8 @@ fn in_short(because: &Because) -> String {
         Because::Rule { name, .. } => format!("rule {name}"),
         Because::BrokerRole(_) => PASS_THROUGH.to_owned(),
         Because::Unmapped => "default role".to_owned(),
-        Because::Manual(_) => "by hand".to_owned(),
-        Because::Retained(_) => "kept for the last holder".to_owned(),
+        Because::Manual(_) => "manual grant".to_owned(),
+        Because::Retained(_) => "retained by the last holder".to_owned(),
     }
 }
 

@@ -302,7 +302,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResul
         change: changed.change,
         personal: changed.personal,
         actor: actor(causing),
-        said_at: causing.map(|causing| causing.at),
+        stated_at: causing.map(|causing| causing.at),
     });
     Ok(entries.collect())
 }

@@ -54,7 +54,7 @@ fn clear_others(kind: NoticeKind, payload: &mut Value, user_ids: &[String], inbo
         | NoticeKind::FirstSyncEnded
         | NoticeKind::PrivilegedGranted
         | NoticeKind::PrivilegedLost
-        | NoticeKind::LastHolderKept
+        | NoticeKind::LastHolderRetained
         | NoticeKind::MassChangeHeld
         | NoticeKind::AccessReport
         | NoticeKind::ClaimRefused

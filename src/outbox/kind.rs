@@ -25,7 +25,7 @@ pub enum NoticeKind {
     /// Somebody lost a privileged role.
     PrivilegedLost,
     /// The last holder of a protected role retains it.
-    LastHolderKept,
+    LastHolderRetained,
     /// A mass change waits for a decision.
     MassChangeHeld,
     /// Another role mapping is in force.
@@ -61,7 +61,7 @@ pub enum Family {
     /// Gains and losses of privileged roles.
     Privileges,
     /// Last holders who retain a role.
-    Kept,
+    Retained,
     /// One hold.
     Held,
     /// Changes of the mapping.
@@ -105,7 +105,7 @@ impl NoticeKind {
             Self::DirectorySilent => Family::Silent,
             Self::FirstSyncEnded => Family::FirstSync,
             Self::PrivilegedGranted | Self::PrivilegedLost => Family::Privileges,
-            Self::LastHolderKept => Family::Kept,
+            Self::LastHolderRetained => Family::Retained,
             Self::MassChangeHeld => Family::Held,
             Self::MappingApplied => Family::Mapping,
             Self::AccessReport => Family::Report,
@@ -148,7 +148,7 @@ impl Family {
             | Self::Silent
             | Self::FirstSync
             | Self::Privileges
-            | Self::Kept
+            | Self::Retained
             | Self::Held
             | Self::Mapping
             | Self::Report => false,

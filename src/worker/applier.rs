@@ -236,7 +236,7 @@ impl Applier {
             deliveries = applied.deliveries,
             dead_letters = applied.dead_letters.len(),
             leavers = applied.leavers,
-            refreshes = applied.recomputes,
+            recomputes = applied.recomputes,
             duration_ms = begun.elapsed().as_millis(),
             "applied a batch"
         );

@@ -114,7 +114,7 @@ both! {
         app.play(&[deleted("a"), deleted("b")]);
 
         assert_eq!(active(app), ["a02"]);
-        assert_eq!(app.get("/readyz").json()["refreshes"], 0);
+        assert_eq!(app.get("/readyz").json()["recomputes"], 0);
         assert_eq!(app.get("/readyz").json()["refused"]["count"], 1);
         assert!(app.get("/metrics").body.contains("rosterd_changes_refused 1"));
         assert_eq!(app.noticed("delivery_given_up").len(), 1);

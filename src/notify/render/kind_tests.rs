@@ -132,7 +132,7 @@ fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
 
 #[test]
 fn a_retained_role_is_reported_with_the_way_to_end_it() {
-    insta::assert_snapshot!(text_of(NoticeKind::LastHolderKept), @r#"
+    insta::assert_snapshot!(text_of(NoticeKind::LastHolderRetained), @r#"
     Last owner not removed: Grace Hopper (Acme Corp)
 
     Grace Hopper keeps the role owner, because nobody else has it.
@@ -177,7 +177,7 @@ fn doubled(news: News) -> News {
         News::Silent(tenant, silences) => News::Silent(tenant, twice(silences)),
         News::FirstSync(tenant, over) => News::FirstSync(tenant, twice(over)),
         News::Privileges(tenant, changes, _) => News::Privileges(tenant, twice(changes), 3),
-        News::Kept(tenant, last_holders) => News::Kept(tenant, twice(last_holders)),
+        News::Retained(tenant, last_holders) => News::Retained(tenant, twice(last_holders)),
         News::Held(tenant, held) => News::Held(tenant, held),
         News::Mapping(tenant, mappings) => News::Mapping(tenant, twice(mappings)),
         News::Report(tenant, review) => News::Report(tenant, review),

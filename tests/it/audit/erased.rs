@@ -228,7 +228,7 @@ both! {
         crate::holds::decide(app, 1, Verdict::Approve, &[]);
         app.clock.advance_seconds(6 * 3_600);
         office.send(app);
-        for kind in ["mapping_applied", "privileged_lost", "privileged_granted", "mass_change_held", "last_holder_kept", "access_report"] {
+        for kind in ["mapping_applied", "privileged_lost", "privileged_granted", "mass_change_held", "last_holder_retained", "access_report"] {
             assert!(!app.noticed(kind).is_empty(), "{kind}: {:?}", app.brief(USERS, &["id", "status"]));
         }
         assert!(matches!(erased(app, "u1"), Err(EraseError::StillThere { .. })), "the last administrator is kept");
