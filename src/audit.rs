@@ -6,17 +6,17 @@
 //! entry.
 
 pub mod chain;
-pub mod change;
 pub mod hold_entries;
 pub mod kept_access;
 pub mod leaver_receipt;
-pub mod log;
 pub mod loss_story;
 pub mod report;
 pub mod review_page;
 pub mod review_table;
 pub mod role_list_entries;
+pub mod row_diff;
 pub mod row_entries;
+pub mod stored_entries;
 pub mod verify;
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ mod doctor;
 mod explain;
 mod holds;
 mod inbox;
-mod lists;
+mod list_rows;
 mod mapping;
 mod notices;
 mod operator;
@@ -91,7 +91,7 @@ enum Verb {
     /// List directories with the tenant of each, or move one to another organization
     Directories(directories::Verbs),
     /// List groups as the application reads them
-    Groups(lists::Verbs),
+    Groups(list_rows::Verbs),
     /// List roles as the application reads them, or grant and revoke roles manually
     Roles(roles::Verbs),
     /// Show, check, preview or apply the rules that turn groups and attributes into roles
@@ -163,7 +163,7 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
             let (config, database) = opened(config, verbs.tenant())?;
             directories::run(&database, &config, verbs)
         }
-        Verb::Groups(verbs) => lists::groups(&opened(config, verbs.tenant())?.1, verbs),
+        Verb::Groups(verbs) => list_rows::groups(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Roles(verbs) => {
             let (config, database) = opened(config, verbs.tenant())?;
             roles::run(&database, &config, verbs)

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{
     kinds,
-    log::{self, LogQuery, StoredEntry},
     loss_story::{LossStories, LossStory},
+    stored_entries::{self, LogQuery, StoredEntry},
 };
 use crate::{
     db::{
@@ -113,9 +113,9 @@ pub fn receipts(
 ) -> QueryResult<Vec<Receipt>> {
     let wanted =
         LogQuery { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
-    let mut entries = log::entries(conn, wanted)?;
+    let mut entries = stored_entries::entries(conn, wanted)?;
     // The loss may have been held before the wanted time.
-    entries.extend(log::entries(conn, LogQuery { kind: Some("loss"), since: None, ..wanted })?);
+    entries.extend(stored_entries::entries(conn, LogQuery { kind: Some("loss"), since: None, ..wanted })?);
     entries.sort_unstable_by_key(|entry| entry.seq);
     let notified = notified(conn, tenant_id, users, since)?;
     let formerly = formerly(conn, tenant_id)?;
@@ -187,7 +187,7 @@ pub fn held_loss(conn: &mut Conn, tenant_id: &str, user_id: &str) -> QueryResult
         until: None,
         limit: i64::MAX,
     };
-    let entries = log::entries(conn, wanted)?;
+    let entries = stored_entries::entries(conn, wanted)?;
     let mut stories = LossStories::default();
     entries.iter().for_each(|entry| drop(stories.next(entry)));
     Ok(stories.of(user_id).cloned())

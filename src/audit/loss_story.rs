@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{kinds, log::StoredEntry};
+use super::{kinds, stored_entries::StoredEntry};
 
 /// The actor of entries about approved losses that are applied.
 pub const APPROVED_AND_APPLIED: &str = "held mass change, approved";

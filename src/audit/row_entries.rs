@@ -6,8 +6,8 @@ use diesel::QueryResult;
 
 use super::{
     Actor, AuditEntry,
-    change::{Changed, of_group, of_user},
     loss_story::APPROVED_AND_APPLIED,
+    row_diff::{Changed, of_group, of_user},
 };
 use crate::{
     db::Conn,

@@ -43,7 +43,7 @@ impl fmt::Display for Meant {
 
 /// Refuses a tenant without any row or record. The empty text is the tenant of records without tenant.
 pub fn expect(conn: &mut Conn, tenant: &str) -> Result<(), TenantError> {
-    if tenant.is_empty() || tenants::is_known(conn, tenant)? || audit::log::knows(conn, tenant)? {
+    if tenant.is_empty() || tenants::is_known(conn, tenant)? || audit::stored_entries::knows(conn, tenant)? {
         return Ok(());
     }
     let all = tenants::named(conn)?;

@@ -9,7 +9,7 @@ pub(crate) use proof::assert_verifies;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rosterd::{
-    audit::log::{self, LogQuery, StoredEntry},
+    audit::stored_entries::{self, LogQuery, StoredEntry},
     db::DbError,
     inbox::dead_letters,
     tables::host_tables::{USER_ROLES, USERS},
@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) fn trail(app: &TestApp, tenant_id: &str) -> Vec<StoredEntry> {
     let wanted = LogQuery { tenant_id, subjects: None, kind: None, since: None, until: None, limit: 100_000 };
-    app.database().read::<_, DbError>(|conn| Ok(log::entries(conn, wanted)?)).unwrap()
+    app.database().read::<_, DbError>(|conn| Ok(stored_entries::entries(conn, wanted)?)).unwrap()
 }
 
 pub(super) fn page_of(report: &rosterd::audit::report::Report) -> String {

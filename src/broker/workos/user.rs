@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{
     json::{Text, cleaned, without_nul},
-    slugs,
-    snapshot::{Identity, Whole},
+    role_slugs,
+    user_fields::{Identity, Whole},
 };
 use crate::{
     decide::{fact, json_number::canonical_within, profile::Profile},
@@ -53,7 +53,7 @@ pub(super) fn content(
             last_name,
         },
         state: identity.state.get().unwrap_or_else(|| "unknown".to_owned()),
-        roles: slugs::granting(profile.role, profile.roles, left_out),
+        roles: role_slugs::granting(profile.role, profile.roles, left_out),
         custom_attributes,
         erased: profile.erased_by_rosterd == Some(Value::Bool(true)),
         created_at: identity.created_at.time().unwrap_or(updated_at),

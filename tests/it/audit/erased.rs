@@ -68,7 +68,7 @@ both! {
         assert_verifies(app);
         let entries = trail(app, "org_1");
         assert_eq!(entries.iter().filter(|entry| entry.kind == kinds::USER_ERASED).count(), 1);
-        assert!(entries.iter().any(rosterd::audit::log::StoredEntry::is_erased));
+        assert!(entries.iter().any(rosterd::audit::stored_entries::StoredEntry::is_erased));
 
         // A late event is still late, and a repetition is still a repetition.
         app.play(&[event("late", "dsync.user.updated", 2, with(user("u1", "active", 2), json!({"first_name": "Late"})))]);

@@ -13,9 +13,9 @@ use proptest::{
 use rosterd::{
     audit::{
         leaver_receipt::{Receipt, receipts},
-        log::StoredEntry,
         loss_story::LossStories,
         report::{ReportQuery, report},
+        stored_entries::StoredEntry,
         verify,
     },
     db::DbError,

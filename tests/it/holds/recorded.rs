@@ -37,7 +37,7 @@ fn attempt(app: &TestApp, verdict: Verdict, by: HoldDecision<'_>) -> Result<usiz
 
 fn entries(app: &TestApp, kind: &str) -> Vec<Value> {
     let found = crate::audit::trail(app, "org_1").into_iter().filter(|entry| entry.kind.starts_with(kind));
-    let entry = |entry: rosterd::audit::log::StoredEntry| {
+    let entry = |entry: rosterd::audit::stored_entries::StoredEntry| {
         let change: Value = serde_json::from_str(&entry.change).unwrap();
         json!({"kind": entry.kind, "subject": entry.subject, "actor": entry.actor, "change": change})
     };

@@ -136,7 +136,7 @@ both! {
         app.play(&[is("u1", "member", "active", 3)]);
         app.play(&[is("u1", "other", "active", 5), is("u9", "other", "active", 5)]);
 
-        let of_mapping = |entry: &rosterd::audit::log::StoredEntry| entry.change.contains("\"shut_out_by\":\"mapping\"");
+        let of_mapping = |entry: &rosterd::audit::stored_entries::StoredEntry| entry.change.contains("\"shut_out_by\":\"mapping\"");
         let shut_out: Vec<(String, String)> = crate::audit::trail(app, "org_1")
             .into_iter()
             .filter(|entry| of_mapping(entry) && ["u1", "u9"].contains(&entry.subject.as_str()))
