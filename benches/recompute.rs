@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use rosterd::{
-    apply::{self, Batch, prefetch::Prefetcher, recompute},
+    apply::{self, Batch, prefetch_batch::Prefetcher, recompute},
     broker::Source,
     db::{Database, Url, migrate::migrate},
     decide::Rules,

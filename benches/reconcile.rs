@@ -14,7 +14,7 @@ use std::{
 };
 
 use rosterd::{
-    apply::{Batch, prefetch::Prefetcher},
+    apply::{Batch, prefetch_batch::Prefetcher},
     broker::Secret,
     config,
     db::{Database, Url, migrate::migrate},

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    apply::{Batch, prefetch::Prefetcher},
+    apply::{Batch, prefetch_batch::Prefetcher},
     config::{Config, MailSettings},
     db::{
         Database, DbError,
@@ -29,9 +29,9 @@ use crate::{
     runtime::{clock::Clock, metrics::Metrics, shared::Shared, telemetry::Sparse, wake::Wake},
     tables::{properties, recompute_jobs},
     worker::{
-        api_reader::{self, ApiReaderError},
         applier::Applier,
         checkpointer::{self, WalGrowth},
+        event_poller::{self, ApiReaderError},
         notifier,
     },
 };
@@ -232,7 +232,7 @@ fn start_workers(
     };
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
-    let ask = api_reader::start(config, database, clock, metrics, arrivals, work.clone())?;
+    let ask = event_poller::start(config, database, clock, metrics, arrivals, work.clone())?;
     let (clock, metrics) = (clock.clone(), metrics.clone());
     let notify = notifier::start(mail, database, clock, metrics, notices.clone(), poll)?;
     Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).chain(ask).collect())

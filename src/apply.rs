@@ -5,10 +5,10 @@
 //! database (`Database::write_serialized`), however many processes there are, so each batch sees the result of the one
 //! before. There is no leader and no lease: the next process takes the oldest deliveries.
 
-mod claimed;
 pub mod consequences;
 pub mod directories;
 pub mod erased;
+mod fold_batch;
 pub mod groups;
 pub mod guard;
 pub mod load;
@@ -16,11 +16,11 @@ pub mod load_context;
 pub mod namesakes;
 pub mod one_by_one;
 pub mod parse_batch;
-pub mod prefetch;
+pub mod prefetch_batch;
 pub mod protected_roles;
 pub mod recompute;
-pub mod refused;
 pub mod refused_deliveries;
+pub mod refused_entities;
 pub mod users;
 mod write_facts;
 
@@ -48,10 +48,10 @@ use crate::{
     sync::backfill,
     tables::{directory_activity, mappings, role_list},
 };
-use claimed::{fold_all, note_activity, refuse};
 use consequences::Consequences;
+use fold_batch::{fold_all, note_activity, refuse};
 use parse_batch::{LeftOut, ParsedBatch};
-use prefetch::Prefetcher;
+use prefetch_batch::Prefetcher;
 use users::{Derivation, people};
 use write_facts::write_facts;
 

@@ -6,17 +6,17 @@
 //! entry.
 
 pub mod chain;
-pub mod change;
 pub mod hold_entries;
 pub mod kept_access;
 pub mod leaver_receipt;
-pub mod log;
 pub mod loss_story;
 pub mod report;
 pub mod review_page;
 pub mod review_table;
 pub mod role_list_entries;
+pub mod row_diff;
 pub mod row_entries;
+pub mod stored_entries;
 pub mod verify;
 
 use std::collections::HashMap;
@@ -46,8 +46,8 @@ pub mod kinds {
     pub const ACCESS_LOST: &str = "access.lost";
     pub const ACCESS_RETURNED: &str = "access.returned";
     pub const ROLES_CHANGED: &str = "roles.changed";
-    pub const ROLE_GIVEN: &str = "role.given";
-    pub const ROLE_TAKEN: &str = "role.taken";
+    pub const ROLE_GRANTED: &str = "role.granted";
+    pub const ROLE_REVOKED: &str = "role.revoked";
     /// An operator released the last holder of a protected role. The subject is the role.
     pub const ROLE_RELEASED: &str = "role.released";
     /// A tenant's list of roles changed. The subject is the role.
@@ -108,7 +108,7 @@ pub struct AuditEntry {
     pub personal: Option<String>,
     pub actor: Actor,
     /// The broker's time of the fact.
-    pub said_at: Option<Timestamp>,
+    pub stated_at: Option<Timestamp>,
 }
 
 impl AuditEntry {
@@ -127,7 +127,7 @@ impl AuditEntry {
             change: serde_json::to_string(change).unwrap_or_default(),
             personal: None,
             actor,
-            said_at: None,
+            stated_at: None,
         }
     }
 
@@ -218,7 +218,7 @@ fn place<'a>(entry: &'a AuditEntry, head: &Head, now: Timestamp) -> Placed<'a> {
         actor: &actor,
         inbox_id: entry.actor.inbox_id(),
         received_at: entry.actor.received_at().map(Timestamp::micros),
-        said_at: entry.said_at.map(Timestamp::micros),
+        stated_at: entry.stated_at.map(Timestamp::micros),
         applied_at: now.micros(),
     };
     let hash = chain::hash(&head.hash, &link);
@@ -238,15 +238,15 @@ fn insert(conn: &mut Conn, placed: &[Placed<'_>], now: Timestamp) -> QueryResult
         .text("actor", |row| &row.actor)
         .optional_integer("inbox_id", |row| row.entry.actor.inbox_id())
         .optional_integer("received_at", |row| row.entry.actor.received_at().map(Timestamp::micros))
-        .optional_integer("said_at", |row| row.entry.said_at.map(Timestamp::micros))
+        .optional_integer("stated_at", |row| row.entry.stated_at.map(Timestamp::micros))
         .integer("applied_at", |_| now.micros())
         .bytes("hash", |row| &row.hash)
         .execute(
             conn,
             "INSERT INTO audit (tenant_id, seq, kind, subject, change, personal, salt, commitment, actor, inbox_id, \
-             received_at, said_at, applied_at, hash) \
+             received_at, stated_at, applied_at, hash) \
              SELECT r.tenant_id, r.seq, r.kind, r.subject, r.change, r.personal, r.salt, r.commitment, r.actor, \
-             r.inbox_id, r.received_at, r.said_at, r.applied_at, r.hash FROM {rows}",
+             r.inbox_id, r.received_at, r.stated_at, r.applied_at, r.hash FROM {rows}",
         )?;
     Ok(())
 }

@@ -6,7 +6,7 @@ pub mod workos;
 
 use std::str::FromStr;
 
-pub use workos::mention::{Mention, PersonNames};
+pub use workos::person_mentions::{Mention, PersonNames};
 
 pub use workos::api;
 
@@ -108,7 +108,7 @@ impl Source {
     /// Finds a person by ids, addresses and name in a body about another entity. Pure.
     pub fn mention(self, body: &[u8], names: &PersonNames) -> Mention {
         match self {
-            Self::WorkOs | Self::WorkOsList => workos::mention::mention(body, names),
+            Self::WorkOs | Self::WorkOsList => workos::person_mentions::mention(body, names),
         }
     }
 

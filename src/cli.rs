@@ -8,7 +8,7 @@ mod doctor;
 mod explain;
 mod holds;
 mod inbox;
-mod lists;
+mod list_rows;
 mod mapping;
 mod notices;
 mod operator;
@@ -32,7 +32,6 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    audit::log,
     config::{self as settings, Config, ConfigError},
     db::{
         Database, Url,
@@ -92,7 +91,7 @@ enum Verb {
     /// List directories with the tenant of each, or move one to another organization
     Directories(directories::Verbs),
     /// List groups as the application reads them
-    Groups(lists::Verbs),
+    Groups(list_rows::Verbs),
     /// List roles as the application reads them, or grant and revoke roles manually
     Roles(roles::Verbs),
     /// Show, check, preview or apply the rules that turn groups and attributes into roles
@@ -164,7 +163,7 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
             let (config, database) = opened(config, verbs.tenant())?;
             directories::run(&database, &config, verbs)
         }
-        Verb::Groups(verbs) => lists::groups(&opened(config, verbs.tenant())?.1, verbs),
+        Verb::Groups(verbs) => list_rows::groups(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Roles(verbs) => {
             let (config, database) = opened(config, verbs.tenant())?;
             roles::run(&database, &config, verbs)
@@ -233,14 +232,15 @@ fn opened(
     Ok((config, database))
 }
 
-/// The id of the tenant with this id or name. A tenant without a row may have an audit trail.
-fn named(database: &Database, text: &str) -> Result<String, TenantLookupError> {
-    database.read(|conn| {
-        let found = tenant_lookup::named(conn, text);
-        match found {
-            Err(TenantLookupError::Unknown(_)) if log::knows(conn, text)? => Ok(text.to_owned()),
-            found => found,
+/// The id of the tenant with this id or name.
+fn named(database: &Database, text: &str) -> Result<String, Failure> {
+    database.read::<_, Failure>(|conn| match tenant_lookup::named(conn, text) {
+        // A tenant without a row may have an audit trail. Otherwise the error names similar tenants.
+        Err(TenantLookupError::Unknown(_)) => {
+            known_tenant::expect(conn, text)?;
+            Ok(text.to_owned())
         }
+        found => Ok(found?),
     })
 }
 

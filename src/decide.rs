@@ -27,6 +27,7 @@ pub mod newest_fact;
 pub mod ownership;
 pub mod person_id;
 pub mod privileges;
+pub mod profile;
 pub mod protected_roles;
 pub mod roles;
 pub mod rule_input;

@@ -14,11 +14,11 @@ pub mod mailer;
 pub mod message;
 pub mod preview;
 pub mod recipients;
-mod refusals;
 pub mod render;
 mod report_schedule;
 pub mod retry;
 mod silence_watch;
+mod smtp_rejections;
 pub mod test_mail;
 
 use std::sync::Once;
@@ -49,11 +49,11 @@ use first_sync::FirstSyncs;
 use mailer::{MailAnswer, WAITS_PER_SESSION};
 use message::Sender;
 use recipients::Recipients;
-use refusals::Refusals;
 use render::News;
 use report_schedule::Schedule;
 use retry::RetryDecision;
 use silence_watch::Watch;
+use smtp_rejections::Refusals;
 
 /// The highest number of mails that one transaction makes.
 const BUNDLES: usize = 100;

@@ -14,6 +14,7 @@ mod delivery;
 mod directory;
 mod directory_changes;
 mod event;
+mod event_data;
 mod ids;
 mod lost_webhooks;
 mod names;
@@ -22,7 +23,6 @@ mod plan;
 mod report;
 mod send;
 mod sign;
-mod snapshot;
 #[cfg(test)]
 mod strict_receiver;
 mod wire;

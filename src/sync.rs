@@ -25,7 +25,7 @@ mod members;
 pub mod missed;
 pub mod not_compared;
 mod owners;
-mod pace;
+mod rate_limit;
 pub mod reconcile;
 mod record;
 pub mod report;

@@ -1,11 +1,11 @@
 //! The loops behind the receiver. Each is a thread around a step function. Tests call the step directly, so they need
 //! no sleep.
 
-pub mod api_reader;
 pub mod applier;
 pub mod checkpointer;
 mod compaction;
-mod comparer;
+pub mod event_poller;
 pub mod notifier;
 mod pending_work;
-mod restart;
+mod reconciler;
+mod watchdog;

@@ -119,7 +119,7 @@ fn passages(
             provider: row.provider.clone(),
             since: since.micros(),
             inbox_id: inbox_id.unwrap_or_default(),
-            people_stay: place.dismissed_since.is_none(),
+            access_retained: place.dismissed_since.is_none(),
         };
         let tenant_id = row.tenant_id.clone();
         match (row.deleted_at, own) {

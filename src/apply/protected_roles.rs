@@ -94,7 +94,7 @@ pub fn entries(
         });
         let change = json!({"role": role, "lost_by_event": loss.map(|loss| &loss.event)});
         let entry = AuditEntry::new(tenant_id, kinds::ROLE_RETAINED, user_id, &change, by_protection());
-        AuditEntry { said_at: loss.map(|loss| loss.at), ..entry }
+        AuditEntry { stated_at: loss.map(|loss| loss.at), ..entry }
     });
     let ended = ended.iter().map(|(tenant_id, user_id, role)| {
         let change = json!({"role": role});
@@ -127,15 +127,15 @@ pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result
         };
         let retained = LastHolder {
             user_id: user_id.clone(),
-            name: row.name.clone(),
-            email: row.email.clone(),
+            name: row.profile.name.clone(),
+            email: row.profile.email.clone(),
             directory_id: row.directory_id.clone(),
             role: role.clone(),
             access: newest.is_some_and(|fact| !fact.live),
             since: loss.at.micros(),
             inbox_id: newest.map_or(0, |fact| fact.inbox_id),
         };
-        Some(Notice::LastHolderKept { person, retained })
+        Some(Notice::LastHolderRetained { person, retained })
     };
     Ok(retained.iter().filter_map(notice).collect())
 }

@@ -10,7 +10,7 @@ use super::{
     ApplyError, Batch,
     consequences::Consequences,
     expect_mapping, load,
-    refused::{Refusal, refusal},
+    refused_entities::{Refusal, refusal},
     users::{Derivation, people},
 };
 use crate::{

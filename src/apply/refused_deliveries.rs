@@ -5,7 +5,7 @@
 
 use super::{
     AppliedBatch, ApplyError, apply, expect_mapping, parse_batch,
-    refused::{Refusal, Retried, refusal},
+    refused_entities::{Refusal, Retried, refusal},
 };
 use crate::{
     db::{ALONE, Database, DbError, wait_for_rows},

@@ -16,7 +16,7 @@ pub struct Link<'a> {
     pub actor: &'a str,
     pub inbox_id: Option<i64>,
     pub received_at: Option<i64>,
-    pub said_at: Option<i64>,
+    pub stated_at: Option<i64>,
     pub applied_at: i64,
 }
 
@@ -38,7 +38,7 @@ pub fn hash(before: &[u8], link: &Link<'_>) -> Hash {
         field(&mut hash, Some(text.as_bytes()));
     }
     field(&mut hash, link.commitment);
-    for number in [Some(link.seq), link.inbox_id, link.received_at, link.said_at, Some(link.applied_at)] {
+    for number in [Some(link.seq), link.inbox_id, link.received_at, link.stated_at, Some(link.applied_at)] {
         field(&mut hash, number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
     hash.finalize().into()
@@ -69,7 +69,7 @@ mod tests {
         actor: "event e1",
         inbox_id: Some(3),
         received_at: None,
-        said_at: Some(0),
+        stated_at: Some(0),
         applied_at: 9,
     };
 
@@ -84,7 +84,7 @@ mod tests {
             Link { actor: "event e2", ..LINK },
             Link { inbox_id: None, ..LINK },
             Link { received_at: Some(0), ..LINK },
-            Link { said_at: None, received_at: Some(0), ..LINK },
+            Link { stated_at: None, received_at: Some(0), ..LINK },
             Link { applied_at: 10, ..LINK },
         ];
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Actor, AuditEntry, change::Changed, kinds};
+use super::{Actor, AuditEntry, kinds, row_diff::Changed};
 use crate::{
     decide::guard::{HeldEntry, LostAccess, UserLoss},
     tables::{hold_decisions::NewDecision, holds::Hold},

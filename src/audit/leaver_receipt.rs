@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{
     kinds,
-    log::{self, LogQuery, StoredEntry},
     loss_story::{LossStories, LossStory},
+    stored_entries::{self, LogQuery, StoredEntry},
 };
 use crate::{
     db::{
@@ -33,7 +33,7 @@ pub struct Receipt {
     /// `event …`, `rule …` or `operator …`.
     pub because: String,
     pub roles_lost: Vec<String>,
-    pub said_at: Option<String>,
+    pub stated_at: Option<String>,
     pub received_at: Option<String>,
     /// The loss waited in this hold since then, if it did.
     pub hold_id: Option<i64>,
@@ -43,15 +43,15 @@ pub struct Receipt {
     pub decided_by: Option<String>,
     pub applied_at: String,
     /// `None` before the notification, and for a person who returned before it.
-    pub told_at: Option<String>,
+    pub notified_at: Option<String>,
     /// Message-ID of the mail.
     pub message_id: Option<String>,
     pub mail: Option<String>,
-    pub minutes_said_to_applied: Option<i64>,
+    pub minutes_stated_to_applied: Option<i64>,
     pub minutes_received_to_applied: Option<i64>,
     pub minutes_held_to_decided: Option<i64>,
     pub minutes_decided_to_applied: Option<i64>,
-    pub minutes_applied_to_told: Option<i64>,
+    pub minutes_applied_to_notified: Option<i64>,
     /// The time of the return of access, if any.
     pub returned_at: Option<String>,
 }
@@ -74,7 +74,7 @@ fn notified(
         .select((
             outbox::user_id,
             outbox::created_at,
-            outbox::told_at,
+            outbox::notified_at,
             mails::message_id.nullable(),
             mails::state.nullable(),
         ))
@@ -113,9 +113,9 @@ pub fn receipts(
 ) -> QueryResult<Vec<Receipt>> {
     let wanted =
         LogQuery { tenant_id, subjects: users, kind: Some("access"), since, until: None, limit: i64::MAX };
-    let mut entries = log::entries(conn, wanted)?;
+    let mut entries = stored_entries::entries(conn, wanted)?;
     // The loss may have been held before the wanted time.
-    entries.extend(log::entries(conn, LogQuery { kind: Some("loss"), since: None, ..wanted })?);
+    entries.extend(stored_entries::entries(conn, LogQuery { kind: Some("loss"), since: None, ..wanted })?);
     entries.sort_unstable_by_key(|entry| entry.seq);
     let notified = notified(conn, tenant_id, users, since)?;
     let formerly = formerly(conn, tenant_id)?;
@@ -154,7 +154,7 @@ fn name(conn: &mut Conn, tenant_id: &str, receipts: &mut [Receipt]) -> QueryResu
     let current: HashMap<String, UserRow> = current.into_iter().map(|user| (user.id.clone(), user)).collect();
     for receipt in receipts {
         if let Some(user) = current.get(&receipt.user_id) {
-            (receipt.name, receipt.email) = (user.name.clone(), user.email.clone());
+            (receipt.name, receipt.email) = (user.profile.name.clone(), user.profile.email.clone());
         }
     }
     Ok(())
@@ -187,14 +187,14 @@ pub fn held_loss(conn: &mut Conn, tenant_id: &str, user_id: &str) -> QueryResult
         until: None,
         limit: i64::MAX,
     };
-    let entries = log::entries(conn, wanted)?;
+    let entries = stored_entries::entries(conn, wanted)?;
     let mut stories = LossStories::default();
     entries.iter().for_each(|entry| drop(stories.next(entry)));
     Ok(stories.of(user_id).cloned())
 }
 
 fn receipt(entry: &StoredEntry, story: Option<&LossStory>, notified: &Notified) -> Receipt {
-    let (told_at, message_id, mail) =
+    let (notified_at, message_id, mail) =
         notified.get(&(entry.subject.clone(), entry.applied_at)).cloned().unwrap_or_default();
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
     let minutes = |from: Option<i64>, to: Option<i64>| Some((to? - from?).div_euclid(60_000_000));
@@ -202,7 +202,7 @@ fn receipt(entry: &StoredEntry, story: Option<&LossStory>, notified: &Notified) 
     let lost = change.get("lost").and_then(Value::as_array);
     let role = |role: &Value| role.as_str().map(str::to_owned);
     // An approval applies what the directory said before the hold.
-    let said_at = entry.said_at.or(story.and_then(|story| story.said_at));
+    let stated_at = entry.stated_at.or(story.and_then(|story| story.stated_at));
     let received_at = entry.received_at.or(story.and_then(|story| story.received_at));
     let held_at = story.map(|story| story.held_at);
     let decision = story.and_then(|story| story.decisions.last());
@@ -214,21 +214,21 @@ fn receipt(entry: &StoredEntry, story: Option<&LossStory>, notified: &Notified) 
         entry: entry.seq,
         because: entry.actor.clone(),
         roles_lost: lost.into_iter().flatten().filter_map(role).collect(),
-        said_at: time(said_at),
+        stated_at: time(stated_at),
         received_at: time(received_at),
         hold_id: story.map(|story| story.hold_id),
         held_at: time(held_at),
         decided_at: time(decided_at),
         decided_by: decision.map(|decision| decision.by.clone()),
         applied_at: entry.applied_at().to_string(),
-        told_at: time(told_at),
+        notified_at: time(notified_at),
         message_id,
         mail,
-        minutes_said_to_applied: minutes(said_at, Some(entry.applied_at)),
+        minutes_stated_to_applied: minutes(stated_at, Some(entry.applied_at)),
         minutes_received_to_applied: minutes(received_at, Some(entry.applied_at)),
         minutes_held_to_decided: minutes(held_at, decided_at),
         minutes_decided_to_applied: minutes(decided_at, Some(entry.applied_at)),
-        minutes_applied_to_told: minutes(Some(entry.applied_at), told_at),
+        minutes_applied_to_notified: minutes(Some(entry.applied_at), notified_at),
         returned_at: None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{kinds, log::StoredEntry};
+use super::{kinds, stored_entries::StoredEntry};
 
 /// The actor of entries about approved losses that are applied.
 pub const APPROVED_AND_APPLIED: &str = "held mass change, approved";
@@ -15,7 +15,7 @@ pub struct LossStory {
     pub hold_id: i64,
     /// The directory's event or the rule that asks for the loss.
     pub because: String,
-    pub said_at: Option<i64>,
+    pub stated_at: Option<i64>,
     pub received_at: Option<i64>,
     pub held_at: i64,
     /// The state that the directory asks for.
@@ -72,7 +72,7 @@ fn begun(entry: &StoredEntry) -> LossStory {
     LossStory {
         hold_id: change.get("hold").and_then(Value::as_i64).unwrap_or_default(),
         because: entry.actor.clone(),
-        said_at: entry.said_at,
+        stated_at: entry.stated_at,
         received_at: entry.received_at,
         held_at: entry.applied_at,
         directory_wants: change.get("directory_wants").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -111,7 +111,7 @@ mod tests {
             actor: actor.into(),
             inbox_id: None,
             received_at: None,
-            said_at: None,
+            stated_at: None,
             applied_at: at,
             hash: Vec::new(),
         }

@@ -7,7 +7,7 @@ use diesel::{
 use serde::Serialize;
 
 use super::{
-    kept_access::{self, KeptAccess},
+    kept_access::{self, RetainedAccess},
     leaver_receipt::{Receipt, receipts},
 };
 use crate::{
@@ -49,7 +49,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Compared>,
     /// Access that people have although the directory says otherwise.
-    pub kept: Vec<KeptAccess>,
+    pub kept: Vec<RetainedAccess>,
     pub holds: Vec<RoleLine>,
     pub left: Vec<Receipt>,
 }

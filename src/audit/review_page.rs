@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use askama::Template;
 
 use super::{
-    kept_access::KeptAccess,
+    kept_access::RetainedAccess,
     leaver_receipt::Receipt,
     report::{Report, RoleLine},
 };
@@ -112,7 +112,7 @@ fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
     holds.iter().map(displayed).collect()
 }
 
-fn kept(one: &KeptAccess) -> Kept<'_> {
+fn kept(one: &RetainedAccess) -> Kept<'_> {
     let decision = match (&one.decision, &one.decided_by) {
         (Some(decision), Some(by)) => {
             let at = one.decided_at.as_deref().map(minute).unwrap_or_default();
@@ -131,7 +131,7 @@ fn kept(one: &KeptAccess) -> Kept<'_> {
 }
 
 fn left(receipt: &Receipt) -> Left<'_> {
-    let notified = match (&receipt.told_at, receipt.mail.as_deref()) {
+    let notified = match (&receipt.notified_at, receipt.mail.as_deref()) {
         (Some(at), _) => Notified::At(minute(at)),
         (None, Some("waiting") | None) => Notified::Waiting,
         (None, Some(state)) => Notified::Mail(state),
@@ -145,14 +145,14 @@ fn left(receipt: &Receipt) -> Left<'_> {
         }),
         lost: receipt.roles_lost.join(", "),
         returned: receipt.returned_at.as_deref().map(minute),
-        event: time(receipt.said_at.as_deref()),
+        event: time(receipt.stated_at.as_deref()),
         because: &receipt.because,
         entry: receipt.entry,
         received: time(receipt.received_at.as_deref()),
         applied: minute(&receipt.applied_at),
-        applied_after: receipt.minutes_said_to_applied.map(span),
+        applied_after: receipt.minutes_stated_to_applied.map(span),
         notified,
-        notified_after: receipt.minutes_applied_to_told.map(span),
+        notified_after: receipt.minutes_applied_to_notified.map(span),
     }
 }
 
@@ -194,14 +194,14 @@ mod tests {
             returned_at: Some(evil.clone()),
             ..Receipt::default()
         };
-        let kept = KeptAccess {
+        let kept = RetainedAccess {
             user_id: evil.clone(),
             email: Some(evil.clone()),
             directory_wants: evil.clone(),
             since: evil.clone(),
             decision: Some(evil.clone()),
             decided_by: Some(evil.clone()),
-            ..KeptAccess::default()
+            ..RetainedAccess::default()
         };
         let holds = RoleLine {
             user_id: evil.clone(),

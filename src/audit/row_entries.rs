@@ -6,8 +6,8 @@ use diesel::QueryResult;
 
 use super::{
     Actor, AuditEntry,
-    change::{Changed, of_group, of_user},
     loss_story::APPROVED_AND_APPLIED,
+    row_diff::{Changed, of_group, of_user},
 };
 use crate::{
     db::Conn,
@@ -302,7 +302,7 @@ fn close(conn: &mut Conn, open: Vec<Open>, cause: ChangeCause<'_>) -> QueryResul
         change: changed.change,
         personal: changed.personal,
         actor: actor(causing),
-        said_at: causing.map(|causing| causing.at),
+        stated_at: causing.map(|causing| causing.at),
     });
     Ok(entries.collect())
 }

@@ -12,7 +12,7 @@ use super::{
     Head,
     chain::{commitment, hash},
     heads, kinds,
-    log::{self, StoredEntry},
+    stored_entries::{self, StoredEntry},
 };
 use crate::db::{Conn, DbError};
 
@@ -84,7 +84,7 @@ pub fn verify(conn: &mut Conn, tenant_id: &str) -> Result<Verified, DbError> {
     let head = heads(conn, &[tenant_id])?.remove(tenant_id);
     let mut walk = Walk::new(tenant_id);
     loop {
-        let page = log::page(conn, tenant_id, walk.verified.head.seq, PAGE)?;
+        let page = stored_entries::page(conn, tenant_id, walk.verified.head.seq, PAGE)?;
         if page.is_empty() {
             return Ok(walk.end(head));
         }

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     audit::{
         leaver_receipt::{self, Receipt},
-        log::{self, LogQuery, StoredEntry},
         report, review_page,
         review_table::{self, RECEIPT, receipt_row},
+        stored_entries::{self, LogQuery, StoredEntry},
         verify::{self, Verified},
     },
     db::{Conn, Database, DbError},
@@ -135,7 +135,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                     until: *until,
                     limit: i64::from(*limit),
                 };
-                Ok(log::entries(conn, wanted)?)
+                Ok(stored_entries::entries(conn, wanted)?)
             })?;
             let columns = vec![
                 "seq",
@@ -145,7 +145,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
                 "change",
                 "personal",
                 "actor",
-                "said_at",
+                "stated_at",
                 "received_at",
                 "inbox_id",
                 "hash",
@@ -210,7 +210,7 @@ fn row(entry: &StoredEntry) -> Vec<Value> {
         json(&entry.change),
         personal,
         entry.actor.as_str().into(),
-        time(entry.said_at),
+        time(entry.stated_at),
         time(entry.received_at),
         entry.inbox_id.into(),
         hex::encode(&entry.hash).into(),
@@ -222,7 +222,7 @@ fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<E
     let verified: Vec<Verified> = database.snapshot::<_, DbError>(|conn| {
         let tenants = match tenant {
             Some(tenant) => vec![tenant.to_owned()],
-            None => log::tenants(conn)?,
+            None => stored_entries::tenants(conn)?,
         };
         tenants.iter().map(|tenant| verify::verify(conn, tenant)).collect()
     })?;

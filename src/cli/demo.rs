@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 
-use super::{Failure, lists, output::Format, serve::wait_for_signal};
+use super::{Failure, list_rows, output::Format, serve::wait_for_signal};
 use crate::{
     app::{self, App, Workers},
     broker::Secret,
@@ -202,13 +202,13 @@ fn wait_until_quiet(app: &App) -> Result<(), Failure> {
 }
 
 fn show_tables(app: &App) -> Result<(), Failure> {
-    let tenants = lists::read(&app.database, TENANTS, None, Some(&["id", "name"]))?;
+    let tenants = list_rows::read(&app.database, TENANTS, None, Some(&["id", "name"]))?;
     let ids: Vec<_> = tenants.rows.iter().filter_map(|row| Some(row.first()?.as_str()?.to_owned())).collect();
     println!("tenants");
     tenants.print(Format::Table)?;
     for tenant in ids {
         println!("\nusers of {tenant}");
-        lists::read(
+        list_rows::read(
             &app.database,
             USERS,
             Some(&tenant),
@@ -217,9 +217,10 @@ fn show_tables(app: &App) -> Result<(), Failure> {
         .print(Format::Table)?;
     }
     println!("\nroles, and who has which");
-    lists::read(&app.database, ROLES, None, None)?.print(Format::Table)?;
-    let granted = lists::read(&app.database, USER_ROLES, None, Some(&["tenant_id", "user_id", "role_slug"]))?;
-    let members = lists::read(&app.database, GROUP_MEMBERS, None, None)?;
+    list_rows::read(&app.database, ROLES, None, None)?.print(Format::Table)?;
+    let granted =
+        list_rows::read(&app.database, USER_ROLES, None, Some(&["tenant_id", "user_id", "role_slug"]))?;
+    let members = list_rows::read(&app.database, GROUP_MEMBERS, None, None)?;
     println!(
         "{} role assignments, {} group memberships of active users\n",
         granted.rows.len(),

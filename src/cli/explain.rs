@@ -109,7 +109,7 @@ fn held_back(held: &HeldBack) -> String {
         held.since,
         printable_line(&held.wanted)
     );
-    if let Some(said) = &held.said_at {
+    if let Some(said) = &held.stated_at {
         let received = held.received_at.as_deref().unwrap_or("an unknown time");
         text += &format!("  said at {said} by {}, received at {received}\n", printable_line(&held.because));
     }
@@ -127,11 +127,11 @@ fn left(receipt: &Receipt) -> String {
             text += &format!("  {what} {}\n", printable_line(at));
         }
     };
-    line("said at", &receipt.said_at);
+    line("said at", &receipt.stated_at);
     line("received at", &receipt.received_at);
     line(&format!("held in hold {} since", receipt.hold_id.unwrap_or_default()), &receipt.held_at);
     let by = receipt.decided_by.as_deref().unwrap_or_default();
     line(&format!("approved by {by} at"), &receipt.decided_at);
-    line("administrators notified at", &receipt.told_at);
+    line("administrators notified at", &receipt.notified_at);
     text
 }

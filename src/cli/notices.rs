@@ -226,14 +226,14 @@ fn show(mail: &ListedMail, notices: &[list::ListedNotice], count: i64) -> std::i
     }
     line("notices", &count.to_string());
     print_text(&text)?;
-    let columns = vec!["id", "kind", "user_id", "created_at", "told_at"];
+    let columns = vec!["id", "kind", "user_id", "created_at", "notified_at"];
     let row = |notice: &list::ListedNotice| -> Vec<Value> {
         vec![
             notice.id.into(),
             notice.kind.as_str().into(),
             notice.user_id.as_str().into(),
             time(notice.created_at).into(),
-            notice.told_at.map(time).into(),
+            notice.notified_at.map(time).into(),
         ]
     };
     List { columns, rows: notices.iter().map(row).collect() }.print(Format::Table)

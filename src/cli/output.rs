@@ -101,7 +101,14 @@ pub fn print_text(text: &str) -> std::io::Result<()> {
 /// Removes control and direction characters. Names come from customers' directories: they must not control the
 /// operator's terminal nor reverse the text next to them.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if is_hidden(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let shown = |c| match c {
+        '\n' => '\n',
+        // Errors of libpq begin their second line with one.
+        '\t' => ' ',
+        c if is_hidden(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// The same in one line, so a name with a line end does not look like another row.

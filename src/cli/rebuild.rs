@@ -38,7 +38,7 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
         by: &by,
     };
     let differences = rebuild(database, wanted, Clock::System.now())?;
-    let columns = vec!["table", "key", "change", "shown", "log", "refused"];
+    let columns = vec!["table", "key", "change", "current", "log", "refused"];
     List { columns, rows: differences.iter().map(row).collect() }.print(arguments.format)?;
     let count = |of: fn(&&Difference) -> bool| differences.iter().filter(of).count();
     let retained = count(|difference| difference.change == RowChange::Retained);

@@ -15,7 +15,7 @@ use super::{
     output::{List, print_text, printable_line},
 };
 use crate::{
-    apply::{ApplyError, Batch, prefetch::Prefetcher},
+    apply::{ApplyError, Batch, prefetch_batch::Prefetcher},
     config::Config,
     db::Database,
     decide::Rules,

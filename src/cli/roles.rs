@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{
-    Failure, expect_tenant, lists,
+    Failure, expect_tenant, list_rows,
     operator::{By, Consent},
     output::{print_text, printable_line},
 };
@@ -27,7 +27,7 @@ pub struct Verbs {
 #[derive(Subcommand)]
 enum Verb {
     /// List all of one tenant
-    List(lists::List),
+    List(list_rows::List),
     /// Grant a role manually; no event removes it, and it shows while the person has access
     Grant {
         #[command(flatten)]
@@ -87,7 +87,7 @@ impl Verbs {
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     let (rules, now) = (config.rules(), Clock::System.now());
     match &verbs.verb {
-        Verb::List(of) => return lists::list(database, of, ROLES, &["slug", "name"]),
+        Verb::List(of) => return list_rows::list(database, of, ROLES, &["slug", "name"]),
         Verb::Grant { whom, role, reason, by } => {
             expect_tenant(database, &whom.tenant)?;
             let by = by.name()?;

@@ -29,7 +29,7 @@ pub(super) fn run(read: impl Fn() -> Result<Settings, ConfigError>) -> Result<Ex
         listen = %app.address,
         admin = %app.admin_address,
         database = %config.database_url,
-        mail = ?config.mail.url,
+        mail = config.mail.url.as_ref().map(|url| format!("{url:?}")),
         "rosterd serves"
     );
     let mut current = started.clone();
@@ -64,7 +64,11 @@ fn reload(
     };
     match app.reload(started, current, &new) {
         Ok(Reloaded { reloaded, after_restart }) => {
-            tracing::info!(reloaded = reloaded.join(", "), "the settings were reloaded");
+            if reloaded.is_empty() {
+                tracing::info!("the settings were read again, and none that can be reloaded has changed");
+            } else {
+                tracing::info!(reloaded = reloaded.join(", "), "the settings were reloaded");
+            }
             if !after_restart.is_empty() {
                 tracing::warn!(keys = after_restart.join(", "), "these settings change with the next start");
             }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, expect_tenant, lists, operator::By, output::print_text};
+use super::{Failure, expect_tenant, list_rows, operator::By, output::print_text};
 use crate::{
     config::Config,
     db::Database,
@@ -22,7 +22,7 @@ pub struct Verbs {
 #[derive(Subcommand)]
 enum Verb {
     /// List all of one tenant
-    List(lists::List),
+    List(list_rows::List),
     /// Erase a leaver's personal data
     ///
     /// The directory must have removed or deactivated the person before. The command erases, under all ids of the person:
@@ -55,7 +55,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
     match &verbs.verb {
         Verb::List(of) => {
             let brief = ["id", "name", "email", "job_title", "status", "deprovisioned_at"];
-            return lists::list(database, of, USERS, &brief);
+            return list_rows::list(database, of, USERS, &brief);
         }
         Verb::Erase { tenant, user, by } => {
             expect_tenant(database, tenant)?;

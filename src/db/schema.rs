@@ -51,7 +51,7 @@ table! {
     seen_ids (source, digest) {
         source -> Text,
         digest -> Binary,
-        forgotten_at -> BigInt,
+        deleted_at -> BigInt,
     }
 }
 
@@ -156,7 +156,7 @@ table! {
         role_slug -> Text,
         lost_at -> Nullable<BigInt>,
         lost_event -> Nullable<Text>,
-        kept -> Bool,
+        retained -> Bool,
         released -> Bool,
     }
 }
@@ -222,7 +222,7 @@ table! {
         hold_id -> BigInt,
         lost -> Text,
         roles -> Text,
-        said -> BigInt,
+        cause_digest -> BigInt,
         state -> Text,
         held_at -> BigInt,
         decision_number -> Nullable<BigInt>,
@@ -263,7 +263,7 @@ table! {
         payload -> Text,
         created_at -> BigInt,
         mail_id -> Nullable<BigInt>,
-        told_at -> Nullable<BigInt>,
+        notified_at -> Nullable<BigInt>,
         former -> Bool,
     }
 }
@@ -302,8 +302,8 @@ table! {
 table! {
     directory_activity (directory_id) {
         directory_id -> Text,
-        heard_at -> BigInt,
-        told_at -> Nullable<BigInt>,
+        last_event_at -> BigInt,
+        notified_at -> Nullable<BigInt>,
         first_sync_ends_at -> Nullable<BigInt>,
     }
 }
@@ -373,7 +373,7 @@ table! {
         actor -> Text,
         inbox_id -> Nullable<BigInt>,
         received_at -> Nullable<BigInt>,
-        said_at -> Nullable<BigInt>,
+        stated_at -> Nullable<BigInt>,
         applied_at -> BigInt,
         hash -> Binary,
     }

@@ -1,5 +1,5 @@
 //! Measures how long calls to a PostgreSQL database have been running. libpq waits for an answer without a limit, so
-//! another thread must notice a call that does not return (`worker::restart`).
+//! another thread must notice a call that does not return (`worker::watchdog`).
 
 use std::{
     collections::BTreeMap,

@@ -21,6 +21,7 @@ use crate::{
     decide::{
         email_key::email_key,
         fact::{self, EntityKind, Fact},
+        profile::Profile,
     },
     runtime::clock::Timestamp,
 };
@@ -31,7 +32,7 @@ const MOST: usize = 32;
 /// The bearer that a fact names; `None` if it has neither `idp_id` nor address, and an empty pair if both were erased
 /// (`super::erased`).
 pub fn named(fact: &Fact<fact::User>, ends: bool, inbox_id: i64) -> Option<Bearer> {
-    let fact::User { idp_id, email, erased, .. } = &fact.content;
+    let fact::User { profile: Profile { idp_id, email, .. }, erased, .. } = &fact.content;
     if idp_id.is_none() && email.is_none() && !erased {
         return None;
     }

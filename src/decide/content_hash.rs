@@ -49,7 +49,10 @@ fn shortened(hash: Sha256) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decide::fact::Group, runtime::clock::Timestamp};
+    use crate::{
+        decide::{fact::Group, testing},
+        runtime::clock::Timestamp,
+    };
 
     /// Stored digests are compared with new ones, so a change of this value needs another `FORM`.
     #[test]
@@ -62,5 +65,14 @@ mod tests {
 
         insta::assert_snapshot!(format!("{:016x}", digest(&fact)), @"97bde62e6188f736");
         insta::assert_snapshot!(format!("{:016x}", digest(&Fact { live: false, ..fact })), @"50b476ee79a06d30");
+    }
+
+    /// A new column of the profile changes the value, so it needs another `FORM`, too.
+    #[test]
+    fn the_form_of_a_user_is_pinned() {
+        let mut fact = testing::active(1, "i");
+        fact.content.roles.push("admin".into());
+
+        insta::assert_snapshot!(format!("{:016x}", digest(&fact)), @"a6c0deb73f3af949");
     }
 }

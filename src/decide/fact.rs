@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::profile::Profile;
 use crate::runtime::clock::Timestamp;
 
 /// The position of a fact among the facts about one entity. Two versions are compared field by field, in this order.
@@ -152,23 +153,12 @@ pub struct Directory {
     pub updated_at: Timestamp,
 }
 
-/// The attributes of a user. Absent and empty values are `None`.
+/// The attributes of a user.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct User {
-    /// The id that the identity provider uses.
-    pub idp_id: Option<String>,
-    /// The primary address, as it was written.
-    pub email: Option<String>,
-    /// The login name.
-    pub username: Option<String>,
-    /// The given name.
-    pub first_name: Option<String>,
-    /// The family name.
-    pub last_name: Option<String>,
-    /// The display name.
-    pub name: Option<String>,
-    /// The job title.
-    pub job_title: Option<String>,
+    /// The texts with columns of their own.
+    #[serde(flatten)]
+    pub profile: Profile,
     /// The broker's value: `active`, `suspended`, `deleted`, …; an open set.
     pub state: String,
     /// A JSON object, compact, keys sorted, storable on both databases.

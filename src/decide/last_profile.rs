@@ -7,6 +7,7 @@ use super::{
     bearers::{CurrentBearer, bearer_of},
     content_hash,
     newest_fact::NewestFact,
+    profile::Profile,
     state::{Content, LatestFact, StateSlice},
 };
 use crate::decide::{
@@ -52,20 +53,15 @@ pub fn filled(state: &StateSlice, content: &User, profile: Option<LastProfile>, 
     let mut content = content.clone();
     let before = profile.and_then(|profile| state.content_of(EntityKind::User, profile.inbox_id));
     let Some(Content::User(before)) = before else { return content };
+    let before = &before.profile;
     if now.former.contains(&(before.idp_id.clone(), before.email.as_deref().map(email_key))) {
         return content;
     }
-    let fields = [
-        (&mut content.email, &before.email),
-        (&mut content.username, &before.username),
-        (&mut content.first_name, &before.first_name),
-        (&mut content.last_name, &before.last_name),
-        (&mut content.name, &before.name),
-        (&mut content.job_title, &before.job_title),
-    ];
-    for (field, before) in fields {
-        if field.is_none() {
-            field.clone_from(before);
+    // The id tells who the person is. It is never another fact's.
+    for column in Profile::COLUMNS.iter().filter(|column| column.name != "idp_id") {
+        let text = (column.get_mut)(&mut content.profile);
+        if text.is_none() {
+            *text = (column.get)(before).map(str::to_owned);
         }
     }
     content

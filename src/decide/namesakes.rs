@@ -48,8 +48,9 @@ pub fn places(state: &StateSlice, id: &str, current: &[UserRow], homes: &Homes) 
     let now = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
         place(newest.tenant_id(), known_user(state, &newest, current)?.idp_id(), newest.directory_id)
     });
-    let before =
-        current.iter().filter_map(|row| place(&row.tenant_id, row.idp_id.as_deref(), &row.directory_id));
+    let before = current
+        .iter()
+        .filter_map(|row| place(&row.tenant_id, row.profile.idp_id.as_deref(), &row.directory_id));
     now.chain(before).collect()
 }
 
@@ -125,7 +126,7 @@ fn namesake<'a>(
     if now.first.is_none() {
         // No bearer is stored for these facts any more, so the row's address counts.
         let rows = current.get(id).into_iter().flatten().filter(|row| row.tenant_id == newest.tenant_id());
-        addresses.extend(rows.filter_map(|row| row.email.as_deref()).map(email_key));
+        addresses.extend(rows.filter_map(|row| row.profile.email.as_deref()).map(email_key));
     }
     Namesake {
         id,

@@ -106,8 +106,14 @@ fn one(
         user_id: user.user_id.clone(),
         person_id: user.person_id.clone(),
         directory_id: newest.directory_id.to_owned(),
-        name: content.map_or_else(|| row.and_then(|row| row.name.clone()), |content| content.name.clone()),
-        email: content.map_or_else(|| row.and_then(|row| row.email.clone()), |content| content.email.clone()),
+        name: content.map_or_else(
+            || row.and_then(|row| row.profile.name.clone()),
+            |content| content.profile.name.clone(),
+        ),
+        email: content.map_or_else(
+            || row.and_then(|row| row.profile.email.clone()),
+            |content| content.profile.email.clone(),
+        ),
         role: role.to_owned(),
         granted: because.is_some(),
         because: because.map(ToString::to_string),

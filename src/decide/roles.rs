@@ -155,7 +155,7 @@ impl fmt::Display for Because {
             }
             Self::BrokerRole(_) => f.write_str(PASS_THROUGH),
             Self::Unmapped => f.write_str("default role: nothing else is granted"),
-            Self::Manual(grant) => write!(f, "by hand: {}", grant.reason),
+            Self::Manual(grant) => write!(f, "manual grant: {}", grant.reason),
             Self::Retained(_) => f.write_str(RETAINED),
         }
     }

@@ -45,8 +45,8 @@ impl KnownUser<'_> {
     /// The id that the identity provider uses.
     pub fn idp_id(&self) -> Option<&str> {
         match self.content {
-            Some(content) => content.idp_id.as_deref(),
-            None => self.row?.idp_id.as_deref(),
+            Some(content) => content.profile.idp_id.as_deref(),
+            None => self.row?.profile.idp_id.as_deref(),
         }
     }
 

@@ -62,6 +62,7 @@ mod tests {
     use crate::{
         decide::{
             fact::{Fact, Group, Membership, Organization, Scope, User, Version},
+            profile::Profile,
             state::{FirstSighting, GroupDeletion, NO_CLAIM, OwnershipClaim, UserDeletion},
         },
         runtime::clock::Timestamp,
@@ -84,13 +85,7 @@ mod tests {
         fact(
             "u",
             User {
-                idp_id: None,
-                email: None,
-                username: None,
-                first_name: None,
-                last_name: None,
-                name: None,
-                job_title: None,
+                profile: Profile::default(),
                 state: "active".to_owned(),
                 custom_attributes: "{}".to_owned(),
                 roles: Vec::new(),

@@ -7,6 +7,7 @@ use super::{
     fact::{Fact, Scope, User, Version},
     newest_fact::{Home, Homes},
     ownership::{place, settle},
+    profile::Profile,
     state::{FirstSighting, LatestFact, OwnershipClaim, StateSlice},
     users::UserRow,
 };
@@ -47,16 +48,18 @@ pub(crate) fn scope() -> Scope {
     Scope { directory_id: "d".to_owned(), organization_id: Some("org_1".to_owned()) }
 }
 
+fn profile(idp_id: &str) -> Profile {
+    Profile {
+        idp_id: Some(idp_id.to_owned()),
+        email: Some(format!("{idp_id}@acme.example")),
+        ..Profile::default()
+    }
+}
+
 /// A fact of this second: `u` is active under this `idp_id`, with the address `<idp_id>@acme.example`.
 pub(crate) fn active(seconds: i64, idp_id: &str) -> Fact<User> {
     let content = User {
-        idp_id: Some(idp_id.to_owned()),
-        email: Some(format!("{idp_id}@acme.example")),
-        username: None,
-        first_name: None,
-        last_name: None,
-        name: None,
-        job_title: None,
+        profile: profile(idp_id),
         state: "active".to_owned(),
         custom_attributes: "{}".to_owned(),
         roles: Vec::new(),
@@ -89,13 +92,7 @@ pub(crate) fn row(tenant_id: &str, idp_id: &str, roles: &[&str]) -> UserRow {
         id: "u".to_owned(),
         person_id: "p".to_owned(),
         directory_id: "d".to_owned(),
-        idp_id: Some(idp_id.to_owned()),
-        email: Some(format!("{idp_id}@acme.example")),
-        username: None,
-        first_name: None,
-        last_name: None,
-        name: None,
-        job_title: None,
+        profile: profile(idp_id),
         active: true,
         access_epoch: 0,
         deprovisioned_at: None,

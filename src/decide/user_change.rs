@@ -7,6 +7,7 @@ use super::{
     bearers::CurrentBearer,
     last_profile::{self, LastProfile},
     newest_fact::NewestFact,
+    profile::Profile,
     roles::Because,
 };
 use crate::{decide::fact, runtime::clock::Timestamp};
@@ -22,20 +23,8 @@ pub struct UserRow {
     pub person_id: String,
     /// The directory.
     pub directory_id: String,
-    /// The id that the identity provider uses.
-    pub idp_id: Option<String>,
-    /// The address.
-    pub email: Option<String>,
-    /// The login name.
-    pub username: Option<String>,
-    /// The given name.
-    pub first_name: Option<String>,
-    /// The family name.
-    pub last_name: Option<String>,
-    /// The display name.
-    pub name: Option<String>,
-    /// The job title.
-    pub job_title: Option<String>,
+    /// The texts with columns of their own.
+    pub profile: Profile,
     /// Whether the user has access.
     pub active: bool,
     /// The access epoch.
@@ -158,7 +147,7 @@ impl UserAccess {
 impl UserRow {
     /// Whether the row is about another person than the current bearer.
     pub fn is_former(&self, now: &CurrentBearer) -> bool {
-        !now.is(self.idp_id.as_deref(), self.email.as_deref())
+        !now.is(self.profile.idp_id.as_deref(), self.profile.email.as_deref())
     }
 
     /// `profile` is the profile before a deletion ([`last_profile::last`]).

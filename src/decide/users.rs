@@ -151,8 +151,10 @@ fn leaver(
         user_id: user.user_id.clone(),
         person_id: user.person_id.clone(),
         directory_id: newest.directory_id.to_owned(),
-        name: content.and_then(|content| content.name.clone()).or_else(|| row.name.clone()),
-        email: content.and_then(|content| content.email.clone()).or_else(|| row.email.clone()),
+        name: content.and_then(|content| content.profile.name.clone()).or_else(|| row.profile.name.clone()),
+        email: content
+            .and_then(|content| content.profile.email.clone())
+            .or_else(|| row.profile.email.clone()),
         since,
         cause,
         succeeded: false,
@@ -169,8 +171,8 @@ fn succeeded(user: &UserAccess, newest: &NewestFact<'_>, row: &UserRow) -> Leave
         user_id: user.user_id.clone(),
         person_id: row.person_id.clone(),
         directory_id: row.directory_id.clone(),
-        name: row.name.clone(),
-        email: row.email.clone(),
+        name: row.profile.name.clone(),
+        email: row.profile.email.clone(),
         since: newest.fact.version.at,
         cause: AccessCause::Person,
         succeeded: true,

@@ -1,5 +1,5 @@
 //! Whether webhooks arrive: the appender records it for the thread that reads the same events from the API
-//! (`worker::api_reader`). In memory only.
+//! (`worker::event_poller`). In memory only.
 
 use std::sync::{
     Arc,

@@ -124,7 +124,7 @@ fn insert_new(conn: &mut Conn, deliveries: &[&Delivery], on_conflict: &str) -> Q
         "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
          SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {{rows}} \
          WHERE (SELECT i.id FROM inbox i WHERE i.source = r.source AND i.event_key = r.event_key) IS NULL \
-         AND (NOT EXISTS (SELECT FROM seen_ids) OR (SELECT f.forgotten_at FROM seen_ids f \
+         AND (NOT EXISTS (SELECT FROM seen_ids) OR (SELECT f.deleted_at FROM seen_ids f \
          WHERE f.source = r.source AND f.digest = {DIGEST}) IS NULL) {on_conflict} \
          RETURNING id, source, event_key, disposition, length(body) AS bytes), \
          queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \

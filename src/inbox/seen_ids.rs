@@ -35,10 +35,10 @@ fn rows<'a>(keys: &'a [(EventKey<'a>, Vec<u8>)]) -> Rows<'a, (EventKey<'a>, Vec<
 /// Stores the ids of deliveries that are deleted from the log.
 pub fn remember(conn: &mut Conn, keys: &[EventKey<'_>], now: Timestamp) -> QueryResult<()> {
     let keys = with_digests(keys);
-    rows(&keys).integer("forgotten_at", |_| now.micros()).execute(
+    rows(&keys).integer("deleted_at", |_| now.micros()).execute(
         conn,
-        "INSERT INTO seen_ids (source, digest, forgotten_at) \
-         SELECT r.source, r.digest, r.forgotten_at FROM {rows} WHERE true \
+        "INSERT INTO seen_ids (source, digest, deleted_at) \
+         SELECT r.source, r.digest, r.deleted_at FROM {rows} WHERE true \
          ON CONFLICT (source, digest) DO NOTHING",
     )?;
     Ok(())
@@ -65,7 +65,7 @@ pub fn among(conn: &mut Conn, keys: &[EventKey<'_>]) -> QueryResult<HashSet<(Str
 
 /// Whether the table has any row. Most installations have none, which saves a look-up for each delivery.
 pub fn any(conn: &mut Conn) -> QueryResult<bool> {
-    let one: Option<i64> = seen_ids::table.select(seen_ids::forgotten_at).limit(1).first(conn).optional()?;
+    let one: Option<i64> = seen_ids::table.select(seen_ids::deleted_at).limit(1).first(conn).optional()?;
     Ok(one.is_some())
 }
 
@@ -75,6 +75,6 @@ pub fn expire(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
         conn,
         "DELETE FROM seen_ids WHERE (source, digest) IN (\
          SELECT f.source, f.digest FROM seen_ids f \
-         WHERE f.forgotten_at < (SELECT r.before FROM {rows}) ORDER BY f.forgotten_at LIMIT 5000)",
+         WHERE f.deleted_at < (SELECT r.before FROM {rows}) ORDER BY f.deleted_at LIMIT 5000)",
     )
 }

@@ -57,14 +57,14 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> Result<Option<New
             let names = names_of(conn, mail, changes.iter().map(|one| &one.directory_id))?;
             News::Privileges(tenant(names), changes, mail.news.len())
         }
-        Family::Kept => {
+        Family::Retained => {
             let retained: Vec<LastHolder> = mail
                 .news
                 .iter()
                 .map(|one| LastHolder { user_id: one.user_id.clone(), ..notice::read(&one.payload) })
                 .collect();
             let names = names_of(conn, mail, retained.iter().map(|one| &one.directory_id))?;
-            News::Kept(tenant(names), retained)
+            News::Retained(tenant(names), retained)
         }
         Family::Held => {
             let change: ChangeHeld =

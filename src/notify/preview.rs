@@ -52,7 +52,7 @@ fn directory() -> DirectoryNotice {
         provider: Some("okta scim v2.0".into()),
         since: at(0).micros(),
         inbox_id: 42,
-        people_stay: false,
+        access_retained: false,
     }
 }
 
@@ -101,12 +101,12 @@ pub fn example(kind: NoticeKind) -> News {
             News::Leavers(Digest { gone: vec![directory()], total: 1_204, leavers, listed, ..digest })
         }
         NoticeKind::DirectorySilent => {
-            let heard_at = at(-31 * 86_400).micros();
+            let last_event_at = at(-31 * 86_400).micros();
             News::Silent(
                 tenant(),
                 vec![SilentDirectory {
                     directory_id: DIRECTORY.into(),
-                    heard_at,
+                    last_event_at,
                     days: 30,
                     not_compared: Some("the directory is not active but invalid_credentials".into()),
                 }],
@@ -114,7 +114,7 @@ pub fn example(kind: NoticeKind) -> News {
         }
         NoticeKind::PrivilegedGranted => News::Privileges(tenant(), vec![privilege(true)], 1),
         NoticeKind::PrivilegedLost => News::Privileges(tenant(), vec![privilege(false)], 1),
-        NoticeKind::LastHolderKept => News::Kept(
+        NoticeKind::LastHolderRetained => News::Retained(
             tenant(),
             vec![LastHolder {
                 user_id: USER.into(),
@@ -262,15 +262,15 @@ fn review() -> Review {
         entry,
         because: format!("event event_01HX{entry}"),
         roles_lost: roles.iter().map(|&role| role.to_owned()).collect(),
-        said_at: Some(at(seconds).to_string()),
+        stated_at: Some(at(seconds).to_string()),
         received_at: Some(at(seconds + 5).to_string()),
         applied_at: at(seconds + 6).to_string(),
-        told_at: Some(at(seconds + 126).to_string()),
+        notified_at: Some(at(seconds + 126).to_string()),
         message_id: Some("<rosterd.preview@rosterd.example>".into()),
         mail: Some("sent".into()),
-        minutes_said_to_applied: Some(0),
+        minutes_stated_to_applied: Some(0),
         minutes_received_to_applied: Some(0),
-        minutes_applied_to_told: Some(2),
+        minutes_applied_to_notified: Some(2),
         ..Receipt::default()
     };
     let report = Report {

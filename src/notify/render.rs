@@ -59,7 +59,7 @@ pub enum News {
     /// The listed changes, and the number of all.
     Privileges(TenantNames, Vec<Privilege>, usize),
     /// Last holders who retain a role.
-    Kept(TenantNames, Vec<LastHolder>),
+    Retained(TenantNames, Vec<LastHolder>),
     /// A hold.
     Held(TenantNames, HoldNotice),
     /// New role mappings.
@@ -137,7 +137,7 @@ pub fn news(product: &Product, news: &News) -> Rendered {
         News::Privileges(tenant, changes, total) => {
             to_tenant(roles::privileges(product, tenant, changes, *total))
         }
-        News::Kept(tenant, kept) => to_tenant(roles::last_holders(product, tenant, kept)),
+        News::Retained(tenant, kept) => to_tenant(roles::last_holders(product, tenant, kept)),
         News::Mapping(tenant, mappings) => to_tenant(mapping::page(product, tenant, mappings)),
         News::Held(tenant, held) => Rendered { urgent: true, ..to_tenant(held::page(product, tenant, held)) },
         News::Report(tenant, review) => {

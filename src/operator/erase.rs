@@ -121,10 +121,10 @@ pub fn erase(
         erased.user_ids = ids.iter().cloned().collect();
         let mut subjects = recipients::remove(conn, tenant, &names.keys)?;
         subjects.extend(ids.iter().cloned());
-        erased.entries = audit::log::erase(conn, tenant, &subjects)?;
+        erased.entries = audit::stored_entries::erase(conn, tenant, &subjects)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
         for (former, ids) in former_tenants(conn, tenant, &ids)? {
-            erased.entries += audit::log::erase(conn, &former, &ids)?;
+            erased.entries += audit::stored_entries::erase(conn, &former, &ids)?;
             erased.notices += outbox::erase(conn, &former, &ids, &found)?;
         }
         refused::erase(conn, &erased.user_ids)?;

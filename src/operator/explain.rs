@@ -77,7 +77,7 @@ pub struct HeldBack {
     pub hold_id: i64,
     /// The directory's event or the rule that asks for the loss, with its times.
     pub because: String,
-    pub said_at: Option<String>,
+    pub stated_at: Option<String>,
     pub received_at: Option<String>,
     pub since: String,
     pub wanted: String,
@@ -162,7 +162,7 @@ fn held_back(conn: &mut Conn, tenant: &str, user_id: &str) -> Result<Option<Held
     Ok(Some(HeldBack {
         hold_id,
         because: story.because,
-        said_at: time(story.said_at),
+        stated_at: time(story.stated_at),
         received_at: time(story.received_at),
         since: held.held_at().to_string(),
         wanted: held.lost().to_string(),

@@ -12,7 +12,7 @@ use crate::{
 /// Why a text does not identify a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
-    #[error("there is no tenant {tenant}{meant}; see `rosterd directories list`")]
+    #[error("there is no tenant {tenant}{meant}; see `rosterd tenants list`")]
     Unknown { tenant: String, meant: Meant },
     #[error("{0}")]
     Database(#[from] DbError),
@@ -43,7 +43,7 @@ impl fmt::Display for Meant {
 
 /// Refuses a tenant without any row or record. The empty text is the tenant of records without tenant.
 pub fn expect(conn: &mut Conn, tenant: &str) -> Result<(), TenantError> {
-    if tenant.is_empty() || tenants::is_known(conn, tenant)? || audit::log::knows(conn, tenant)? {
+    if tenant.is_empty() || tenants::is_known(conn, tenant)? || audit::stored_entries::knows(conn, tenant)? {
         return Ok(());
     }
     let all = tenants::named(conn)?;

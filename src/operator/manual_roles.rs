@@ -82,7 +82,7 @@ pub fn grant(
     grant: &Manual,
     now: Timestamp,
 ) -> Result<(), ManualRoleError> {
-    let entry = (kinds::ROLE_GIVEN, grant.role.as_str(), grant.reason.as_str());
+    let entry = (kinds::ROLE_GRANTED, grant.role.as_str(), grant.reason.as_str());
     change(database, rules, target, OperatorAt { name: &grant.by, now }, entry, |conn, owner| {
         let known = role_list::of(conn, target.tenant)?;
         if !known.contains(&grant.role) {
@@ -104,7 +104,7 @@ pub fn revoke(
     role: &str,
     (by, reason): (OperatorAt<'_>, &str),
 ) -> Result<(), ManualRoleError> {
-    change(database, rules, target, by, (kinds::ROLE_TAKEN, role, reason), |conn, owner| {
+    change(database, rules, target, by, (kinds::ROLE_REVOKED, role, reason), |conn, owner| {
         match manual_grants::revoke(conn, target.tenant, &owner.person_id, role)? {
             true => Ok(()),
             false => Err(ManualRoleError::NotGranted { user: target.user.to_owned(), role: role.to_owned() }),

@@ -5,10 +5,10 @@
 //! notified, and no `access_epoch` decreases. After a crash the tables are unchanged.
 
 mod compare;
-mod exchange;
 mod guarded;
 mod keep_held;
 mod record;
+mod replace_rows;
 mod shadow;
 
 use std::sync::Arc;
@@ -76,7 +76,7 @@ pub fn rebuild(
         let rules = in_force(conn, rebuild.rules)?;
         let (shadow, mut differences) = fold_and_compare(conn, &rules, rebuild.tenant, now)?;
         guarded::check(conn, &rules, &differences)?;
-        exchange::exchange(conn, &shadow.database, rebuild.tenant, &mut differences)?;
+        replace_rows::exchange(conn, &shadow.database, rebuild.tenant, &mut differences)?;
         audit::record(conn, &record::entries(&differences, rebuild.by), now)?;
         Ok(differences)
     })

@@ -28,9 +28,8 @@ pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String], inbox_ids: &
         let mut payload: Value = serde_json::from_str(&payload).unwrap_or_default();
         let hit = match NoticeKind::named(&kind) {
             _ if user_ids.contains(&user_id) => clear(&mut payload),
-            Some(NoticeKind::MappingApplied) => among(&mut payload, user_ids),
-            Some(NoticeKind::DeliveryGivenUp) => quoted(&mut payload, user_ids, inbox_ids),
-            _ => false,
+            Some(kind) => clear_others(kind, &mut payload, user_ids, inbox_ids),
+            None => false,
         };
         if hit {
             diesel::update(outbox::table.find(id))
@@ -40,6 +39,30 @@ pub fn erase(conn: &mut Conn, tenant_id: &str, user_ids: &[String], inbox_ids: &
         }
     }
     Ok(erased)
+}
+
+/// Clears a notice that is not about one of these users but may name them. The queries above must find its kind, too.
+fn clear_others(kind: NoticeKind, payload: &mut Value, user_ids: &[String], inbox_ids: &[i64]) -> bool {
+    match kind {
+        NoticeKind::MappingApplied => among(payload, user_ids),
+        NoticeKind::DeliveryGivenUp => quoted(payload, user_ids, inbox_ids),
+        // These name their own user, or nobody.
+        NoticeKind::Deprovisioned
+        | NoticeKind::DirectoryConnected
+        | NoticeKind::DirectoryDeleted
+        | NoticeKind::DirectorySilent
+        | NoticeKind::FirstSyncEnded
+        | NoticeKind::PrivilegedGranted
+        | NoticeKind::PrivilegedLost
+        | NoticeKind::LastHolderRetained
+        | NoticeKind::MassChangeHeld
+        | NoticeKind::AccessReport
+        | NoticeKind::ClaimRefused
+        | NoticeKind::DirectoryMoved
+        | NoticeKind::DeliveriesWait
+        | NoticeKind::WebhooksAway
+        | NoticeKind::NotCompared => false,
+    }
 }
 
 /// Removes name, address and reason; a reason may contain attributes.

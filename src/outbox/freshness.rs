@@ -23,7 +23,7 @@ pub fn is_news(notice: &Notice, now: Timestamp) -> bool {
         }
         Notice::Deprovisioned(_)
         | Notice::DirectorySilent { .. }
-        | Notice::LastHolderKept { .. }
+        | Notice::LastHolderRetained { .. }
         | Notice::MassChangeHeld { .. }
         | Notice::FirstSyncEnded { .. }
         | Notice::MappingApplied { .. }

@@ -25,7 +25,7 @@ pub enum NoticeKind {
     /// Somebody lost a privileged role.
     PrivilegedLost,
     /// The last holder of a protected role retains it.
-    LastHolderKept,
+    LastHolderRetained,
     /// A mass change waits for a decision.
     MassChangeHeld,
     /// Another role mapping is in force.
@@ -61,7 +61,7 @@ pub enum Family {
     /// Gains and losses of privileged roles.
     Privileges,
     /// Last holders who retain a role.
-    Kept,
+    Retained,
     /// One hold.
     Held,
     /// Changes of the mapping.
@@ -105,7 +105,7 @@ impl NoticeKind {
             Self::DirectorySilent => Family::Silent,
             Self::FirstSyncEnded => Family::FirstSync,
             Self::PrivilegedGranted | Self::PrivilegedLost => Family::Privileges,
-            Self::LastHolderKept => Family::Kept,
+            Self::LastHolderRetained => Family::Retained,
             Self::MassChangeHeld => Family::Held,
             Self::MappingApplied => Family::Mapping,
             Self::AccessReport => Family::Report,
@@ -136,15 +136,23 @@ impl Family {
 
     /// Whether the mail is about the service and not about a tenant, and goes to the operator.
     pub const fn is_for_operator(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::GivenUp
-                | Self::ClaimsRefused
-                | Self::Moved
-                | Self::Waiting
-                | Self::Webhooks
-                | Self::NotCompared
-        )
+            | Self::ClaimsRefused
+            | Self::Moved
+            | Self::Waiting
+            | Self::Webhooks
+            | Self::NotCompared => true,
+            Self::Leavers
+            | Self::Connected
+            | Self::Silent
+            | Self::FirstSync
+            | Self::Privileges
+            | Self::Retained
+            | Self::Held
+            | Self::Mapping
+            | Self::Report => false,
+        }
     }
 
     /// Whether somebody must decide soon: the mail waits for no window, is not limited by the rate, and has urgent headers.

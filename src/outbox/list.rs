@@ -79,7 +79,7 @@ pub struct ListedNotice {
     /// When it was written; microseconds.
     pub created_at: i64,
     /// When a mail with it was sent; microseconds.
-    pub told_at: Option<i64>,
+    pub notified_at: Option<i64>,
 }
 
 /// Mails, the newest first.
@@ -111,7 +111,7 @@ pub fn show(
     };
     let of_mail = || outbox::table.filter(outbox::mail_id.eq(id));
     let count = of_mail().count().get_result(conn)?;
-    let columns = (outbox::id, outbox::kind, outbox::user_id, outbox::created_at, outbox::told_at);
+    let columns = (outbox::id, outbox::kind, outbox::user_id, outbox::created_at, outbox::notified_at);
     let notices = of_mail().order(outbox::id).limit(most).select(columns).load(conn)?;
     Ok(Some((mail, notices, count)))
 }

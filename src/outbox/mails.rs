@@ -216,9 +216,9 @@ pub fn record(conn: &mut Conn, mail: &ClaimedMail, outcome: &MailOutcome, now: T
 
 fn mark_notified(conn: &mut Conn, mail: &ClaimedMail, now: Timestamp) -> QueryResult<()> {
     let reported: Vec<i64> = mail.leavers.iter().copied().chain(mail.news.iter().map(|one| one.id)).collect();
-    Rows::of(&reported).integer("id", |id| *id).integer("told_at", |_| now.micros()).execute(
+    Rows::of(&reported).integer("id", |id| *id).integer("notified_at", |_| now.micros()).execute(
         conn,
-        "UPDATE outbox SET told_at = r.told_at FROM {rows} WHERE outbox.id = r.id AND outbox.told_at IS NULL",
+        "UPDATE outbox SET notified_at = r.notified_at FROM {rows} WHERE outbox.id = r.id AND outbox.notified_at IS NULL",
     )?;
     Ok(())
 }

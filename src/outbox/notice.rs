@@ -50,7 +50,7 @@ pub enum Notice {
     /// A person gained or lost a privileged role.
     Privileged(PrivilegeChange),
     /// A person retains a protected role, and so access, because nobody else in the tenant holds it.
-    LastHolderKept {
+    LastHolderRetained {
         /// The person.
         person: NoticePerson,
         /// The role and the loss that is not applied.
@@ -128,7 +128,7 @@ impl Notice {
             tenant_id: silent.tenant_id.clone(),
             silence: SilentDirectory {
                 directory_id: silent.directory_id.clone(),
-                heard_at: silent.heard_at,
+                last_event_at: silent.last_event_at,
                 days,
                 not_compared,
             },
@@ -145,7 +145,7 @@ impl Notice {
             Self::FirstSyncEnded { .. } => NoticeKind::FirstSyncEnded,
             Self::Privileged(change) if change.granted => NoticeKind::PrivilegedGranted,
             Self::Privileged(_) => NoticeKind::PrivilegedLost,
-            Self::LastHolderKept { .. } => NoticeKind::LastHolderKept,
+            Self::LastHolderRetained { .. } => NoticeKind::LastHolderRetained,
             Self::MassChangeHeld { .. } => NoticeKind::MassChangeHeld,
             Self::MappingApplied { .. } => NoticeKind::MappingApplied,
             Self::AccessReport { .. } => NoticeKind::AccessReport,
@@ -171,7 +171,7 @@ impl Notice {
             Self::Privileged(c) => {
                 (c.tenant_id.as_str(), c.user_id.as_str(), c.person_id.as_str(), json(&privilege(c, now)))
             }
-            Self::LastHolderKept { person, retained } => (
+            Self::LastHolderRetained { person, retained } => (
                 person.tenant_id.as_str(),
                 person.user_id.as_str(),
                 person.person_id.as_str(),

@@ -51,7 +51,7 @@ pub struct DirectoryNotice {
     /// The delivery with the fact.
     pub inbox_id: i64,
     /// For a deleted directory: the policy lets its people retain their access.
-    pub people_stay: bool,
+    pub access_retained: bool,
 }
 
 /// A directory that sends nothing.
@@ -60,7 +60,7 @@ pub struct SilentDirectory {
     /// The directory.
     pub directory_id: String,
     /// When its last delivery was received, by this machine's clock.
-    pub heard_at: i64,
+    pub last_event_at: i64,
     /// The setting that was exceeded.
     pub days: u32,
     /// Why the comparison with the broker's lists, which was tried before, was not complete. None where there is no API key.

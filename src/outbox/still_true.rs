@@ -113,7 +113,7 @@ pub(super) fn news(
             let still = news.into_iter().zip(ids).filter(|(_, id)| silent.contains(id));
             Ok(still.map(|(one, _)| one).collect())
         }
-        Family::Kept => {
+        Family::Retained => {
             Ok(last_of_each(news, |one| (one.user_id.clone(), notice::read::<LastHolder>(&one.payload).role)))
         }
         Family::NotCompared => {

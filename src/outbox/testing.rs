@@ -103,7 +103,7 @@ pub(crate) fn mail_of(database: &Database, user: &str) -> Option<i64> {
 }
 
 pub(crate) fn is_notified(database: &Database, user: &str) -> bool {
-    let notice = outbox::table.filter(outbox::user_id.eq(user)).select(outbox::told_at);
+    let notice = outbox::table.filter(outbox::user_id.eq(user)).select(outbox::notified_at);
     database.read(|conn| notice.first::<Option<i64>>(conn).map_err(DbError::from)).unwrap().is_some()
 }
 

@@ -157,7 +157,7 @@ pub(super) async fn details(health: Data<Health>) -> HttpResponse {
                 "inbox": standing.inbox,
                 "dead_letters": standing.dead_letters,
                 "outbox": standing.outbox,
-                "refreshes": standing.refreshes,
+                "recomputes": standing.refreshes,
                 "refused": standing.refused,
                 "holds": standing.holds,
                 "sync": standing.sync,

@@ -10,7 +10,7 @@ use super::{
     health::{Health, Standing},
     problem::Problem,
 };
-use crate::runtime::{exposition::Exposition, gauges::Gauges, metrics::Metrics};
+use crate::runtime::{gauges::Gauges, metrics::Metrics, metrics_text::Exposition};
 
 /// Reads the gauges from the database. Without the database, the answer has the counters, the last gauges, and
 /// `rosterd_ready 0`.

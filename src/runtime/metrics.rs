@@ -180,7 +180,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::exposition::Exposition;
+    use crate::runtime::metrics_text::Exposition;
 
     #[test]
     fn every_metric_has_a_help_text_and_a_type_under_its_own_name() {

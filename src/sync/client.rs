@@ -11,7 +11,7 @@ use reqwest::{StatusCode, Url, header};
 use tokio::runtime::Runtime;
 
 use super::{
-    pace::Pace,
+    rate_limit::Pace,
     retry::{self, Failure},
 };
 use crate::{

@@ -25,11 +25,11 @@ pub fn note(conn: &mut Conn, directory_ids: &BTreeSet<&str>, now: Timestamp) -> 
         .integer("old", |_| now.plus_seconds(-COARSE_SECONDS).micros())
         .execute(
             conn,
-            "INSERT INTO directory_activity (directory_id, heard_at, told_at) \
+            "INSERT INTO directory_activity (directory_id, last_event_at, notified_at) \
              SELECT r.directory_id, r.now, NULL FROM {rows} \
              WHERE NOT EXISTS (SELECT 1 FROM directory_activity h WHERE h.directory_id = r.directory_id \
-             AND h.heard_at > r.old AND h.told_at IS NULL) \
-             ON CONFLICT (directory_id) DO UPDATE SET heard_at = excluded.heard_at, told_at = NULL",
+             AND h.last_event_at > r.old AND h.notified_at IS NULL) \
+             ON CONFLICT (directory_id) DO UPDATE SET last_event_at = excluded.last_event_at, notified_at = NULL",
         )?;
     Ok(())
 }
@@ -45,15 +45,15 @@ pub struct Silent {
     pub directory_id: String,
     /// The time of its last event in microseconds since 1970, exact to about an hour.
     #[diesel(sql_type = BigInt)]
-    pub heard_at: i64,
+    pub last_event_at: i64,
 }
 
 /// Connected directories without an event and without a comparison since then, and without a notice about it. A
 /// comparison with the broker's lists shows that a directory is not silent.
 pub fn silent_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<Silent>> {
     let sql = format!(
-        "SELECT d.tenant_id, h.directory_id, h.heard_at FROM directory_activity h JOIN directories d ON d.id = h.directory_id \
-         WHERE h.heard_at <= {since} AND h.told_at IS NULL AND d.state = 'active' \
+        "SELECT d.tenant_id, h.directory_id, h.last_event_at FROM directory_activity h JOIN directories d ON d.id = h.directory_id \
+         WHERE h.last_event_at <= {since} AND h.notified_at IS NULL AND d.state = 'active' \
          AND NOT EXISTS (SELECT 1 FROM comparisons c WHERE c.directory_id = h.directory_id AND c.complete \
          AND c.checked_at > {since}) ORDER BY d.tenant_id, d.id",
         since = since.micros()
@@ -65,16 +65,16 @@ pub fn silent_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<Silent
 pub fn mark_notified(conn: &mut Conn, silent: &Silent, now: Timestamp) -> QueryResult<bool> {
     let not_notified = directory_activity::table
         .find(&silent.directory_id)
-        .filter(directory_activity::heard_at.eq(silent.heard_at))
-        .filter(directory_activity::told_at.is_null());
-    Ok(diesel::update(not_notified).set(directory_activity::told_at.eq(now.micros())).execute(conn)? > 0)
+        .filter(directory_activity::last_event_at.eq(silent.last_event_at))
+        .filter(directory_activity::notified_at.is_null());
+    Ok(diesel::update(not_notified).set(directory_activity::notified_at.eq(now.micros())).execute(conn)? > 0)
 }
 
 /// Those of these directories without an event since the notice about their silence.
 pub fn silent_among(conn: &mut Conn, directory_ids: &[String]) -> QueryResult<BTreeSet<String>> {
     let found: Vec<String> = directory_activity::table
         .filter(directory_activity::directory_id.eq_any(directory_ids))
-        .filter(directory_activity::told_at.is_not_null())
+        .filter(directory_activity::notified_at.is_not_null())
         .select(directory_activity::directory_id)
         .load(conn)?;
     Ok(found.into_iter().collect())
@@ -137,7 +137,7 @@ struct Count {
 pub fn silent(conn: &mut Conn) -> QueryResult<i64> {
     let counted: Count = on_each!(conn, |c| sql_query(
         "SELECT COUNT(*) AS count FROM directory_activity h JOIN directories d ON d.id = h.directory_id \
-         WHERE h.told_at IS NOT NULL AND d.state = 'active'"
+         WHERE h.notified_at IS NOT NULL AND d.state = 'active'"
     )
     .get_result(c))?;
     Ok(counted.count)

@@ -42,7 +42,7 @@ struct Row {
     #[diesel(sql_type = Text)]
     roles: String,
     #[diesel(sql_type = BigInt)]
-    said: i64,
+    cause_digest: i64,
     #[diesel(sql_type = Text)]
     state: String,
 }
@@ -57,7 +57,7 @@ fn entry(row: Row) -> HeldEntry {
     HeldEntry {
         hold_id: row.hold_id,
         lost: lost(&row.lost, &row.roles),
-        cause_digest: row.said,
+        cause_digest: row.cause_digest,
         decision: match row.state.as_str() {
             APPROVED => Decision::Approved,
             REJECTED => Decision::Rejected,
@@ -72,7 +72,7 @@ fn entry(row: Row) -> HeldEntry {
 pub fn live(conn: &mut Conn, users: &[Key]) -> QueryResult<Vec<HeldEntry>> {
     let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
-        "SELECT h.tenant_id, h.user_id, h.hold_id, h.lost, h.roles, h.said, h.state FROM {rows} \
+        "SELECT h.tenant_id, h.user_id, h.hold_id, h.lost, h.roles, h.cause_digest, h.state FROM {rows} \
          JOIN held_users h ON h.tenant_id = r.tenant_id AND h.user_id = r.user_id \
          WHERE h.state IN ('open', 'approved', 'rejected')",
     )?;
@@ -98,12 +98,12 @@ pub fn all_live(conn: &mut Conn, after: &Key, limit: i64) -> QueryResult<Vec<Hel
             held_users::hold_id,
             held_users::lost,
             held_users::roles,
-            held_users::said,
+            held_users::cause_digest,
             held_users::state,
         ))
         .load(conn)?;
-    let row = |(tenant_id, user_id, hold_id, lost, roles, said, state)| {
-        entry(Row { tenant_id, user_id, hold_id, lost, roles, said, state })
+    let row = |(tenant_id, user_id, hold_id, lost, roles, cause_digest, state)| {
+        entry(Row { tenant_id, user_id, hold_id, lost, roles, cause_digest, state })
     };
     Ok(rows.into_iter().map(row).collect())
 }
@@ -120,7 +120,7 @@ pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)], now: Timesta
         .integer("hold_id", |row| row.1)
         .text("lost", |row| row.0.lost.code())
         .text("roles", |row| row.2)
-        .integer("said", |row| row.0.cause_digest)
+        .integer("cause_digest", |row| row.0.cause_digest)
         .text("state", |_| "open")
         .integer("held_at", |_| now.micros())
         .optional_integer("decision_number", |_| None)
@@ -129,7 +129,7 @@ pub fn hold(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)], now: Timesta
             &Upsert {
                 table: "held_users",
                 key: &["tenant_id", "user_id", "hold_id"],
-                set: &["lost", "roles", "said", "state", "held_at", "decision_number"],
+                set: &["lost", "roles", "cause_digest", "state", "held_at", "decision_number"],
                 ..Upsert::PLAIN
             },
         )?;
@@ -142,10 +142,10 @@ pub fn restate(conn: &mut Serialized<'_>, losses: &[(&UserLoss, i64)]) -> QueryR
         .text("tenant_id", |row| &row.0.tenant_id)
         .text("user_id", |row| &row.0.user_id)
         .integer("hold_id", |row| row.1)
-        .integer("said", |row| row.0.cause_digest)
+        .integer("cause_digest", |row| row.0.cause_digest)
         .execute(
             conn,
-            "UPDATE held_users SET said = r.said FROM {rows} WHERE held_users.tenant_id = r.tenant_id \
+            "UPDATE held_users SET cause_digest = r.cause_digest FROM {rows} WHERE held_users.tenant_id = r.tenant_id \
              AND held_users.user_id = r.user_id AND held_users.hold_id = r.hold_id",
         )?;
     Ok(())

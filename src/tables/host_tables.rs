@@ -9,6 +9,7 @@ use crate::{
         bulk::{Rows, Upsert},
         on_each,
     },
+    decide::profile::Profile,
     runtime::clock::Timestamp,
 };
 
@@ -25,17 +26,20 @@ pub enum ColumnType {
     Json,
 }
 
+/// Name and type.
+type Column = (&'static str, ColumnType);
+
 /// A table with its documented columns, in the order of the documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedTable {
     /// Its name.
     pub name: &'static str,
     /// Names and types.
-    pub columns: &'static [(&'static str, ColumnType)],
+    pub columns: &'static [Column],
     /// The number of leading columns that are the key. Lists are sorted by them.
     pub key: usize,
     /// rosterd's own columns, which are not documented.
-    pub hidden: &'static [(&'static str, ColumnType)],
+    pub hidden: &'static [Column],
 }
 
 use ColumnType::{Integer, Json, Plain, Time};
@@ -74,28 +78,41 @@ pub const DIRECTORIES: PublishedTable = PublishedTable {
 /// The accounts in these directories.
 pub const USERS: PublishedTable = PublishedTable {
     name: "users",
-    columns: &[
-        ("tenant_id", Plain),
-        ("id", Plain),
-        ("person_id", Plain),
-        ("directory_id", Plain),
-        ("idp_id", Plain),
-        ("email", Plain),
-        ("email_key", Plain),
-        ("username", Plain),
-        ("first_name", Plain),
-        ("last_name", Plain),
-        ("name", Plain),
-        ("job_title", Plain),
-        ("status", Plain),
-        ("custom_attributes", Json),
-        ("access_epoch", Integer),
-        ("deprovisioned_at", Time),
-        ("created_at", Time),
-        ("updated_at", Time),
-    ],
+    columns: &USER_COLUMNS,
     key: 2,
     hidden: &[("role_slugs", Plain), ("digest", Integer), ("former_at", Integer), ("former_event", Plain)],
+};
+
+const BEFORE_PROFILE: [Column; 4] =
+    [("tenant_id", Plain), ("id", Plain), ("person_id", Plain), ("directory_id", Plain)];
+
+const AFTER_PROFILE: [Column; 7] = [
+    ("email_key", Plain),
+    ("status", Plain),
+    ("custom_attributes", Json),
+    ("access_epoch", Integer),
+    ("deprovisioned_at", Time),
+    ("created_at", Time),
+    ("updated_at", Time),
+];
+
+const USER_COLUMN_COUNT: usize = BEFORE_PROFILE.len() + Profile::COLUMNS.len() + AFTER_PROFILE.len();
+
+/// The three parts, joined when rosterd is compiled.
+const USER_COLUMNS: [Column; USER_COLUMN_COUNT] = {
+    let mut columns = [("", Plain); USER_COLUMN_COUNT];
+    let (before, rest) = columns.split_at_mut(BEFORE_PROFILE.len());
+    let (mut places, after) = rest.split_at_mut(Profile::COLUMNS.len());
+    before.copy_from_slice(&BEFORE_PROFILE);
+    after.copy_from_slice(&AFTER_PROFILE);
+    let mut profile = Profile::COLUMNS;
+    while let (Some((column, others)), Some((place, rest))) =
+        (profile.split_first(), places.split_first_mut())
+    {
+        *place = (column.name, Plain);
+        (profile, places) = (others, rest);
+    }
+    columns
 };
 
 /// Existing groups.
@@ -171,7 +188,7 @@ impl PublishedTable {
     }
 
     /// The documented columns and rosterd's own.
-    pub fn all_columns(&self) -> Vec<(&'static str, ColumnType)> {
+    pub fn all_columns(&self) -> Vec<Column> {
         self.columns.iter().chain(self.hidden).copied().collect()
     }
 
@@ -179,7 +196,7 @@ impl PublishedTable {
         &self,
         conn: &mut Conn,
         tenant: Option<&str>,
-        columns: &[(&'static str, ColumnType)],
+        columns: &[Column],
     ) -> QueryResult<Vec<Vec<Value>>> {
         let tenant_column = self.names().next().unwrap_or_default();
         let key: Vec<_> = self.names().take(self.key).collect();

@@ -46,7 +46,7 @@ struct Row {
     #[diesel(sql_type = Nullable<Text>)]
     lost_event: Option<String>,
     #[diesel(sql_type = Bool)]
-    kept: bool,
+    retained: bool,
     #[diesel(sql_type = Bool)]
     released: bool,
 }
@@ -59,17 +59,17 @@ fn loss(at: Option<i64>, event: Option<String>) -> Option<RoleLoss> {
 pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
     let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
-        "SELECT s.tenant_id, s.user_id, s.role_slug, s.lost_at, s.lost_event, s.kept, s.released FROM {rows} \
+        "SELECT s.tenant_id, s.user_id, s.role_slug, s.lost_at, s.lost_event, s.retained, s.released FROM {rows} \
          JOIN role_holders s ON s.tenant_id = r.tenant_id AND s.user_id = r.user_id",
     )?;
     let mut holders = RoleHolders::new();
-    for Row { tenant_id, user_id, role_slug, lost_at, lost_event, kept, released } in rows {
+    for Row { tenant_id, user_id, role_slug, lost_at, lost_event, retained, released } in rows {
         let record = loss(lost_at, lost_event)
             .map_or(HolderRecord::Holds, |loss| HolderRecord::Lost { loss, released });
         holders
             .entry((tenant_id, user_id))
             .or_default()
-            .insert(role_slug, StoredHolder { record, retained: kept });
+            .insert(role_slug, StoredHolder { record, retained: retained });
     }
     Ok(holders)
 }
@@ -113,11 +113,11 @@ pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResu
         .text("role_slug", |row| row.0.2)
         .optional_integer("lost_at", |row| row.1.as_ref().map(|loss| loss.at.micros()))
         .optional_text("lost_event", |row| row.1.as_ref().map(|loss| loss.event.as_str()))
-        .boolean("kept", |_| false)
+        .boolean("retained", |_| false)
         .execute(
             conn,
-            "INSERT INTO role_holders (tenant_id, user_id, role_slug, lost_at, lost_event, kept, released) \
-             SELECT r.tenant_id, r.user_id, r.role_slug, r.lost_at, r.lost_event, r.kept, r.kept FROM {rows} WHERE true \
+            "INSERT INTO role_holders (tenant_id, user_id, role_slug, lost_at, lost_event, retained, released) \
+             SELECT r.tenant_id, r.user_id, r.role_slug, r.lost_at, r.lost_event, r.retained, r.retained FROM {rows} WHERE true \
              ON CONFLICT (tenant_id, user_id, role_slug) DO UPDATE SET lost_at = excluded.lost_at, \
              lost_event = excluded.lost_event, released = excluded.released",
         )?;
@@ -130,7 +130,7 @@ pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryRe
     let last_holder = last_holder(conn, tenant_id, role)?;
     let was: Vec<String> = holders::table
         .filter(of_role)
-        .filter(holders::kept.eq(true))
+        .filter(holders::retained.eq(true))
         .select(holders::user_id)
         .load(&mut **conn)?;
     let is: BTreeSet<String> = last_holder.into_iter().collect();
@@ -138,7 +138,7 @@ pub fn settle(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryRe
     let changed: BTreeSet<String> = was.symmetric_difference(&is).cloned().collect();
     for user_id in &changed {
         diesel::update(holders::table.find((tenant_id, user_id, role)))
-            .set(holders::kept.eq(is.contains(user_id)))
+            .set(holders::retained.eq(is.contains(user_id)))
             .execute(&mut **conn)?;
     }
     Ok(changed)
@@ -165,7 +165,7 @@ pub fn last_holder(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<
 pub fn retaining(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<Vec<String>> {
     holders::table
         .filter(holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role)))
-        .filter(holders::kept.eq(true))
+        .filter(holders::retained.eq(true))
         .select(holders::user_id)
         .order(holders::user_id)
         .load(conn)
@@ -176,7 +176,7 @@ pub fn release(conn: &mut Serialized<'_>, tenant_id: &str, role: &str) -> QueryR
     let of_role = holders::tenant_id.eq(tenant_id).and(holders::role_slug.eq(role));
     let released = retaining(conn, tenant_id, role)?;
     diesel::update(holders::table.filter(of_role).filter(holders::lost_at.is_not_null()))
-        .set((holders::kept.eq(false), holders::released.eq(true)))
+        .set((holders::retained.eq(false), holders::released.eq(true)))
         .execute(&mut **conn)?;
     Ok(released)
 }
@@ -199,7 +199,7 @@ type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool);
 /// Copies all records into the temporary database of a rebuild. Returns the (tenant, user) who retain a role.
 pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<BTreeSet<Key>> {
     let rows: Vec<Whole> = holders::table.load(from)?;
-    for (tenant_id, user_id, role, lost_at, lost_event, kept, released) in &rows {
+    for (tenant_id, user_id, role, lost_at, lost_event, retained, released) in &rows {
         diesel::insert_into(holders::table)
             .values((
                 holders::tenant_id.eq(tenant_id),
@@ -207,7 +207,7 @@ pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<BTreeSet<Ke
                 holders::role_slug.eq(role),
                 holders::lost_at.eq(lost_at),
                 holders::lost_event.eq(lost_event),
-                holders::kept.eq(kept),
+                holders::retained.eq(retained),
                 holders::released.eq(released),
             ))
             .execute(&mut **to)?;

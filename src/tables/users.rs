@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use diesel::{
     QueryResult, QueryableByName,
+    backend::Backend,
+    deserialize::{self, FromSql},
+    row::NamedRow,
     sql_types::{BigInt, Nullable, Text},
 };
 
@@ -21,6 +24,7 @@ use crate::{
     decide::{
         email_key::email_key,
         fact,
+        profile::Profile,
         users::{UserAccess, UserChange, UserRow},
     },
     runtime::clock::Timestamp,
@@ -36,20 +40,8 @@ struct Row {
     person_id: String,
     #[diesel(sql_type = Text)]
     directory_id: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    idp_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    email: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    username: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    first_name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    last_name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    job_title: Option<String>,
+    #[diesel(embed)]
+    profile: Profile,
     #[diesel(sql_type = Text)]
     status: String,
     #[diesel(sql_type = BigInt)]
@@ -64,14 +56,29 @@ struct Row {
     digest: i64,
 }
 
+impl<DB> QueryableByName<DB> for Profile
+where
+    DB: Backend,
+    Option<String>: FromSql<Nullable<Text>, DB>,
+{
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let mut profile = Self::default();
+        for column in Self::COLUMNS {
+            *(column.get_mut)(&mut profile) = NamedRow::get::<Nullable<Text>, _>(row, column.name)?;
+        }
+        Ok(profile)
+    }
+}
+
 /// The rows of these users with their roles.
 pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
     let since = time_as_text(conn, "u.deprovisioned_at");
+    let profile: Vec<_> = Profile::COLUMNS.iter().map(|column| format!("u.{}", column.name)).collect();
+    let profile = profile.join(", ");
     let rows: Vec<Row> = Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).load(
         conn,
         &format!(
-            "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, u.idp_id, u.email, u.username, u.first_name, \
-             u.last_name, u.name, u.job_title, u.status, u.access_epoch, {since} AS deprovisioned_at, u.role_slugs, \
+            "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, {profile}, u.status, u.access_epoch, {since} AS deprovisioned_at, u.role_slugs, \
              CAST(u.custom_attributes AS text) AS custom_attributes, u.digest FROM {{rows}} \
              JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.id"
         ),
@@ -91,13 +98,7 @@ pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
         id: row.id,
         person_id: row.person_id,
         directory_id: row.directory_id,
-        idp_id: row.idp_id,
-        email: row.email,
-        username: row.username,
-        first_name: row.first_name,
-        last_name: row.last_name,
-        name: row.name,
-        job_title: row.job_title,
+        profile: row.profile,
         access_epoch: row.access_epoch,
         deprovisioned_at: row.deprovisioned_at.as_deref().and_then(Timestamp::parse),
         custom_attributes: row.custom_attributes,
@@ -207,7 +208,7 @@ pub fn apply(
                 let new = !known(&user.tenant_id, &user.user_id);
                 let role_slugs = serde_json::Value::from(content.roles.as_slice()).to_string();
                 let epoch = i64::from(user.changed || new);
-                let email_key = content.email.as_deref().map(email_key);
+                let email_key = content.profile.email.as_deref().map(email_key);
                 put.push(Put { user, directory_id, digest: *digest, content, email_key, role_slugs, epoch });
                 user
             }
@@ -237,48 +238,35 @@ pub fn apply(
     roles::grant(conn, &held)
 }
 
-const USER: Upsert<'_> = Upsert {
-    table: "users",
-    key: &["tenant_id", "id"],
-    set: &[
-        "person_id",
-        "directory_id",
-        "idp_id",
-        "email",
-        "email_key",
-        "username",
-        "first_name",
-        "last_name",
-        "name",
-        "job_title",
-        "status",
-        "custom_attributes",
-        "deprovisioned_at",
-        "created_at",
-        "updated_at",
-        "role_slugs",
-        "digest",
-        "former_at",
-        "former_event",
-    ],
-    add: &["access_epoch"],
-    ..Upsert::PLAIN
-};
+/// The columns that an event overwrites, without those of the profile.
+const SET: [&str; 12] = [
+    "person_id",
+    "directory_id",
+    "email_key",
+    "status",
+    "custom_attributes",
+    "deprovisioned_at",
+    "created_at",
+    "updated_at",
+    "role_slugs",
+    "digest",
+    "former_at",
+    "former_event",
+];
 
 fn upsert(conn: &mut Serialized<'_>, rows: &[Put<'_>]) -> QueryResult<()> {
-    Rows::of(rows)
+    let mut columns = Rows::of(rows);
+    for column in Profile::COLUMNS {
+        columns = columns.optional_text(column.name, |row| (column.get)(&row.content.profile));
+    }
+    let profile = Profile::COLUMNS.iter().map(|column| column.name);
+    let set: Vec<_> = SET.into_iter().chain(profile).collect();
+    columns
         .text("tenant_id", |row| &row.user.tenant_id)
         .text("id", |row| &row.user.user_id)
         .text("person_id", |row| &row.user.person_id)
         .text("directory_id", |row| row.directory_id)
-        .optional_text("idp_id", |row| row.content.idp_id.as_deref())
-        .optional_text("email", |row| row.content.email.as_deref())
         .optional_text("email_key", |row| row.email_key.as_deref())
-        .optional_text("username", |row| row.content.username.as_deref())
-        .optional_text("first_name", |row| row.content.first_name.as_deref())
-        .optional_text("last_name", |row| row.content.last_name.as_deref())
-        .optional_text("name", |row| row.content.name.as_deref())
-        .optional_text("job_title", |row| row.content.job_title.as_deref())
         .text("status", |row| row.user.access.status())
         .json("custom_attributes", |row| &row.content.custom_attributes)
         .integer("access_epoch", |row| row.epoch)
@@ -289,8 +277,16 @@ fn upsert(conn: &mut Serialized<'_>, rows: &[Put<'_>]) -> QueryResult<()> {
         .integer("digest", |row| row.digest)
         .optional_integer("former_at", |row| row.user.former_at())
         .optional_text("former_event", |row| row.user.former_event())
-        .upsert(conn, &USER)?;
-    Ok(())
+        .upsert(
+            conn,
+            &Upsert {
+                table: "users",
+                key: &["tenant_id", "id"],
+                set: &set,
+                add: &["access_epoch"],
+                ..Upsert::PLAIN
+            },
+        )
 }
 
 /// Writes only rows that differ, because a recompute visits everybody of a directory.

@@ -16,12 +16,12 @@ use super::{
     checkpointer::WalGrowth,
     compaction::Compaction,
     pending_work::waiting,
-    restart::{self, Shift},
+    watchdog::{self, Shift},
 };
 use crate::{
     apply::{
-        self, ApplyError, Batch, one_by_one, parse_batch::LeftOut, prefetch::Prefetcher, recompute, refused,
-        refused_deliveries,
+        self, ApplyError, Batch, one_by_one, parse_batch::LeftOut, prefetch_batch::Prefetcher, recompute,
+        refused_deliveries, refused_entities,
     },
     db::{Database, DbError, Fault},
     decide::{Rules, state::Overruled},
@@ -81,7 +81,7 @@ impl Applier {
         let (database, watch) = self.database.watched();
         self.database = database.clone();
         let bell = wake.clone();
-        restart::start("apply", (database, watch), wake, move |shift| self.run(shift, &bell, poll))
+        watchdog::start("apply", (database, watch), wake, move |shift| self.run(shift, &bell, poll))
     }
 
     fn run(&self, shift: &Shift, wake: &Wake, poll: Duration) {
@@ -202,7 +202,7 @@ impl Applier {
     }
 
     fn retry(&self, now: Timestamp) -> Result<bool, ApplyError> {
-        let mut retried = refused::step(&self.database, &self.rules(), now)?;
+        let mut retried = refused_entities::step(&self.database, &self.rules(), now)?;
         retried += refused_deliveries::step(&self.database, &self.rules(), now)?;
         self.log.grew(retried.applied);
         self.metrics.deprovisioned.inc_by(retried.leavers as u64);
@@ -236,7 +236,7 @@ impl Applier {
             deliveries = applied.deliveries,
             dead_letters = applied.dead_letters.len(),
             leavers = applied.leavers,
-            refreshes = applied.recomputes,
+            recomputes = applied.recomputes,
             duration_ms = begun.elapsed().as_millis(),
             "applied a batch"
         );

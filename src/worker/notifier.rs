@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use super::restart;
+use super::watchdog;
 use crate::{
     config::MailSettings,
     db::Database,
@@ -26,7 +26,7 @@ pub fn start(
 ) -> std::io::Result<JoinHandle<()>> {
     let (database, watch) = database.watched();
     let (calls, bell) = (database.clone(), wake.clone());
-    restart::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings.get()) {
+    watchdog::start("notify", (database, watch), wake, move |shift| match Notifier::new(&settings.get()) {
         Ok(mut notifier) => {
             let mut used = settings.get();
             while !shift.is_over() {

@@ -9,7 +9,7 @@ pub(crate) use proof::assert_verifies;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rosterd::{
-    audit::log::{self, LogQuery, StoredEntry},
+    audit::stored_entries::{self, LogQuery, StoredEntry},
     db::DbError,
     inbox::dead_letters,
     tables::host_tables::{USER_ROLES, USERS},
@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) fn trail(app: &TestApp, tenant_id: &str) -> Vec<StoredEntry> {
     let wanted = LogQuery { tenant_id, subjects: None, kind: None, since: None, until: None, limit: 100_000 };
-    app.database().read::<_, DbError>(|conn| Ok(log::entries(conn, wanted)?)).unwrap()
+    app.database().read::<_, DbError>(|conn| Ok(stored_entries::entries(conn, wanted)?)).unwrap()
 }
 
 pub(super) fn page_of(report: &rosterd::audit::report::Report) -> String {
@@ -110,7 +110,7 @@ both! {
         let now = app.clock.now().micros();
         assert_eq!((entries[0].applied_at, entries[3].applied_at), (now - 60_000_000, now));
         assert_eq!(entries[3].received_at, Some(now));
-        assert_eq!(entries[3].said_at, Some(1_767_225_604_000_000));
+        assert_eq!(entries[3].stated_at, Some(1_767_225_604_000_000));
         assert!(entries.iter().all(|entry| !entry.change.contains("acme.example")), "nothing personal is in the chain");
     }
 }
@@ -163,7 +163,7 @@ both! {
         ].map(str::to_owned));
         assert_eq!(brief(&trail(app, "")), ["mapping.applied 1 by operator ada"]);
         let lost = entries.iter().find(|entry| entry.kind == "access.lost").unwrap();
-        assert_eq!((lost.said_at, lost.received_at), (Some(1_767_225_609_000_000), Some(app.clock.now().micros())));
+        assert_eq!((lost.stated_at, lost.received_at), (Some(1_767_225_609_000_000), Some(app.clock.now().micros())));
         assert_eq!(replayed(&entries), shown(app, "org_1"));
     }
 }

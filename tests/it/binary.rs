@@ -26,7 +26,7 @@ pub(crate) fn simulate(served: &Served, arguments: &[&str]) -> Value {
 
 pub(crate) fn drained(served: &Served) -> bool {
     let ready: Value = serde_json::from_str(&get(served.admin_address, "/readyz")).unwrap();
-    ready["inbox"]["count"] == 0 && ready["refreshes"] == 0
+    ready["inbox"]["count"] == 0 && ready["recomputes"] == 0
 }
 
 pub(crate) fn list(store: &TestDatabase, what: &str, tenant: &str) -> Vec<Value> {

@@ -195,11 +195,11 @@ fn assert_user(fact: &Fact<User>, event: &str, deleted: bool) {
     assert!(!fact.live || content.state == "active");
     assert!(content.roles.is_sorted_by(|a, b| a < b));
     content.roles.iter().for_each(|slug| assert_id(slug));
-    content.idp_id.iter().for_each(|id| assert_id(id));
-    assert!(content.email.as_ref().is_none_or(|email| email.len() <= 320));
-    for text in [&content.email, &content.username, &content.first_name, &content.last_name] {
-        text.iter().for_each(|text| assert_text(text));
-    }
+    content.profile.idp_id.iter().for_each(|id| assert_id(id));
+    assert!(content.profile.email.as_ref().is_none_or(|email| email.len() <= 320));
+    // The display name may be made of two texts.
+    let single = content.profile.texts().filter(|(column, _)| *column != "name");
+    single.filter_map(|(_, text)| text).for_each(assert_text);
     assert_text(&content.state);
     let attributes: Map<String, Value> = serde_json::from_str(&content.custom_attributes).unwrap();
     assert!(!Value::Object(attributes).to_string().contains("\\u0000"));
@@ -390,13 +390,7 @@ fn put_user(rows: &mut BTreeMap<Pair, UserRow>, change: UserChange) {
                 id: user.user_id.clone(),
                 person_id: user.person_id,
                 directory_id,
-                idp_id: content.idp_id,
-                email: content.email,
-                username: content.username,
-                first_name: content.first_name,
-                last_name: content.last_name,
-                name: content.name,
-                job_title: content.job_title,
+                profile: content.profile,
                 active: user.access.is_active(),
                 access_epoch: 1,
                 deprovisioned_at: user.access.since(),

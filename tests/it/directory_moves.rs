@@ -203,7 +203,7 @@ both! {
         assert_eq!((u1.loses(), u1.gains()), (vec!["member"], vec!["admin"]));
         assert_eq!((u2.had_access, u2.has_access, u2.manual_grants.len()), (true, false, 1));
         assert_eq!(
-            entries(app, "org_1", "role.taken"),
+            entries(app, "org_1", "role.revoked"),
             ["u2 by operator ada: {\"moved\":\"dir_1\",\"role\":\"guest\"}"]
         );
         moved(app, "org_1");

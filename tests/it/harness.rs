@@ -15,7 +15,7 @@ use std::sync::{Arc, atomic::AtomicU32};
 use reqwest::{Response, StatusCode};
 use rosterd::{
     app::{self, App, Workers},
-    apply::{Batch, prefetch::Prefetcher},
+    apply::{Batch, prefetch_batch::Prefetcher},
     config::{self, Config},
     db::{Database, DbError},
     operator::rebuild::{Rebuild, rebuild},

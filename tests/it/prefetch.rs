@@ -4,7 +4,7 @@
 use actix_web::web::Bytes;
 use diesel::connection::SimpleConnection;
 use rosterd::{
-    apply::{self, Batch, prefetch::Prefetcher},
+    apply::{self, Batch, prefetch_batch::Prefetcher},
     broker::Source,
     db::DbError,
     inbox::{Delivery, insert::append},

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use rosterd::{
     apply::{
-        refused::{self, Retried},
         refused_deliveries,
+        refused_entities::{self, Retried},
     },
     db::DbError,
     operator::{
@@ -114,7 +114,7 @@ both! {
         app.play(&[deleted("a"), deleted("b")]);
 
         assert_eq!(active(app), ["a02"]);
-        assert_eq!(app.get("/readyz").json()["refreshes"], 0);
+        assert_eq!(app.get("/readyz").json()["recomputes"], 0);
         assert_eq!(app.get("/readyz").json()["refused"]["count"], 1);
         assert!(app.get("/metrics").body.contains("rosterd_changes_refused 1"));
         assert_eq!(app.noticed("delivery_given_up").len(), 1);
@@ -125,7 +125,7 @@ both! {
         assert_eq!((active(app).len(), app.noticed("delivery_given_up").len()), (1, 1));
         allow(app);
         app.clock.advance_seconds(60);
-        let retried = refused::step(app.database(), &app.config.rules(), app.clock.now()).unwrap();
+        let retried = refused_entities::step(app.database(), &app.config.rules(), app.clock.now()).unwrap();
         assert_eq!(retried, Retried { applied: 1, leavers: 1, notices: 1 });
         assert_eq!(active(app), Vec::<String>::new());
         assert_eq!(app.get("/readyz").json()["refused"]["count"], 0);

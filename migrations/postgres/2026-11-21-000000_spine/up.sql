@@ -50,10 +50,10 @@ CREATE INDEX dead_letters_directory ON dead_letters (directory_id) WHERE directo
 CREATE TABLE seen_ids (
     source       TEXT COLLATE "C" NOT NULL,
     digest       BYTEA            NOT NULL,
-    forgotten_at BIGINT           NOT NULL,
+    deleted_at BIGINT           NOT NULL,
     PRIMARY KEY (source, digest)
 );
-CREATE INDEX seen_ids_age ON seen_ids (forgotten_at);
+CREATE INDEX seen_ids_age ON seen_ids (deleted_at);
 
 -- Ownership claims: events state that a directory belongs to an organization ('' = none). The oldest claim owns the
 -- directory; its own events count before events that mention it. tenant_id is the result, NULL for a claim that lost.
@@ -241,7 +241,7 @@ CREATE TABLE held_users (
     hold_id         BIGINT NOT NULL,
     lost            TEXT NOT NULL,
     roles           TEXT NOT NULL,
-    said            BIGINT NOT NULL,
+    cause_digest BIGINT NOT NULL,
     state           TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
     held_at         BIGINT NOT NULL,
     -- the newest decision about this loss (hold_decisions.number); NULL without one
@@ -260,7 +260,7 @@ CREATE TABLE role_holders (
     role_slug  TEXT COLLATE "C" NOT NULL,
     lost_at    BIGINT,
     lost_event TEXT COLLATE "C",
-    kept       BOOLEAN NOT NULL,
+    retained   BOOLEAN NOT NULL,
     released   BOOLEAN NOT NULL,
     PRIMARY KEY (tenant_id, user_id, role_slug)
 );
@@ -385,7 +385,7 @@ WHERE e.state IN ('open', 'approved', 'rejected')
 UNION ALL
 SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.lost_at * interval '1 microsecond' AS since, NULL AS hold_id, h.role_slug
 FROM role_holders h
-WHERE h.kept;
+WHERE h.retained;
 
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
@@ -399,10 +399,10 @@ CREATE TABLE outbox (
     person_id  TEXT COLLATE "C" NOT NULL,
     payload    TEXT             NOT NULL,
     created_at BIGINT           NOT NULL,
-    -- the mail that contains it; told_at is the time when it was sent, and remains NULL for a notice that is no longer
+    -- the mail that contains it; notified_at is the time when it was sent, and remains NULL for a notice that is no longer
     -- true
     mail_id    BIGINT,
-    told_at    BIGINT,
+    notified_at    BIGINT,
     -- the id belongs to another person now; person_id remains the person of the notice
     former     BOOLEAN          NOT NULL DEFAULT false
 );
@@ -437,8 +437,8 @@ CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 -- The time of a directory's last event, with a precision of an hour, and of the notice about its silence since then.
 CREATE TABLE directory_activity (
     directory_id TEXT COLLATE "C" PRIMARY KEY,
-    heard_at     BIGINT           NOT NULL,
-    told_at      BIGINT,
+    last_event_at     BIGINT           NOT NULL,
+    notified_at      BIGINT,
     -- when its first synchronization ends, until that is reported
     first_sync_ends_at BIGINT
 );
@@ -489,7 +489,7 @@ CREATE TABLE audit (
     actor       TEXT             NOT NULL,
     inbox_id    BIGINT,
     received_at BIGINT,
-    said_at     BIGINT,
+    stated_at     BIGINT,
     applied_at  BIGINT           NOT NULL,
     hash        BYTEA            NOT NULL,
     PRIMARY KEY (tenant_id, seq)

@@ -50,10 +50,10 @@ CREATE INDEX dead_letters_directory ON dead_letters (directory_id) WHERE directo
 CREATE TABLE seen_ids (
     source       TEXT    NOT NULL,
     digest       BLOB    NOT NULL,
-    forgotten_at INTEGER NOT NULL,
+    deleted_at INTEGER NOT NULL,
     PRIMARY KEY (source, digest)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX seen_ids_age ON seen_ids (forgotten_at);
+CREATE INDEX seen_ids_age ON seen_ids (deleted_at);
 
 -- Ownership claims: events state that a directory belongs to an organization ('' = none). The oldest claim owns the
 -- directory; its own events count before events that mention it. tenant_id is the result, NULL for a claim that lost.
@@ -239,7 +239,7 @@ CREATE TABLE held_users (
     hold_id         INTEGER NOT NULL,
     lost            TEXT NOT NULL,
     roles           TEXT NOT NULL,
-    said            INTEGER NOT NULL,
+    cause_digest INTEGER NOT NULL,
     state           TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'done', 'ended')),
     held_at         INTEGER NOT NULL,
     -- the newest decision about this loss (hold_decisions.number); NULL without one
@@ -258,7 +258,7 @@ CREATE TABLE role_holders (
     role_slug  TEXT NOT NULL,
     lost_at    INTEGER,
     lost_event TEXT,
-    kept       INTEGER NOT NULL CHECK (kept IN (0, 1)),
+    retained   INTEGER NOT NULL CHECK (retained IN (0, 1)),
     released   INTEGER NOT NULL CHECK (released IN (0, 1)),
     PRIMARY KEY (tenant_id, user_id, role_slug)
 ) STRICT, WITHOUT ROWID;
@@ -384,7 +384,7 @@ WHERE e.state IN ('open', 'approved', 'rejected')
 UNION ALL
 SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, strftime('%Y-%m-%dT%H:%M:%S', h.lost_at / 1000000, 'unixepoch') || printf('.%06dZ', h.lost_at % 1000000) AS since, NULL AS hold_id, h.role_slug
 FROM role_holders h
-WHERE h.kept = 1;
+WHERE h.retained = 1;
 
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
@@ -398,10 +398,10 @@ CREATE TABLE outbox (
     person_id  TEXT    NOT NULL,
     payload    TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
-    -- the mail that contains it; told_at is the time when it was sent, and remains NULL for a notice that is no longer
+    -- the mail that contains it; notified_at is the time when it was sent, and remains NULL for a notice that is no longer
     -- true
     mail_id    INTEGER,
-    told_at    INTEGER,
+    notified_at    INTEGER,
     -- the id belongs to another person now; person_id remains the person of the notice
     former     INTEGER NOT NULL DEFAULT 0 CHECK (former IN (0, 1))
 ) STRICT;
@@ -436,8 +436,8 @@ CREATE INDEX mails_recent ON mails (tenant_id, created_at);
 -- The time of a directory's last event, with a precision of an hour, and of the notice about its silence since then.
 CREATE TABLE directory_activity (
     directory_id TEXT    PRIMARY KEY,
-    heard_at     INTEGER NOT NULL,
-    told_at      INTEGER,
+    last_event_at     INTEGER NOT NULL,
+    notified_at      INTEGER,
     -- when its first synchronization ends, until that is reported
     first_sync_ends_at INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -488,7 +488,7 @@ CREATE TABLE audit (
     actor       TEXT    NOT NULL,
     inbox_id    INTEGER,
     received_at INTEGER,
-    said_at     INTEGER,
+    stated_at     INTEGER,
     applied_at  INTEGER NOT NULL,
     hash        BLOB    NOT NULL,
     PRIMARY KEY (tenant_id, seq)

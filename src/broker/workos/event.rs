@@ -7,7 +7,7 @@ use super::{
     json::{Text, parsed},
     lenient_json::{Mended, mended},
     membership,
-    snapshot::{Snapshot, Whole},
+    user_fields::{Snapshot, Whole},
 };
 use crate::{
     broker::NotUnderstood,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{
     event::{Stamp, Thing, group, organization_id, user_fact},
     json::{Object, Text, parsed},
-    snapshot::{Snapshot, Whole},
+    user_fields::{Snapshot, Whole},
 };
 use crate::{
     broker::NotUnderstood,

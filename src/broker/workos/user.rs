@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::{
     json::{Text, cleaned, without_nul},
-    slugs,
-    snapshot::{Identity, Whole},
+    role_slugs,
+    user_fields::{Identity, Whole},
 };
 use crate::{
-    decide::{fact, json_number::canonical_within},
+    decide::{fact, json_number::canonical_within, profile::Profile},
     runtime::clock::Timestamp,
 };
 
@@ -41,35 +41,21 @@ pub(super) fn content(
         // A shortened address could be another person's.
         .filter(|email| email.len() <= LONGEST_EMAIL);
 
-    fact::User {
-        email,
-        username: moved("username", &profile.username),
-        job_title: moved("job_title", &profile.job_title),
-        name: profile.name.get().or_else(full_name),
-        idp_id: profile.idp_id.id("idp_id").ok(),
-        first_name,
-        last_name,
-        roles: slugs::granting(profile.role, profile.roles, left_out),
-        custom_attributes,
-        erased: profile.erased_by_rosterd == Some(Value::Bool(true)),
-        ..empty(identity, at)
-    }
-}
-
-fn empty(identity: &Identity<'_>, at: Timestamp) -> fact::User {
     let updated_at = identity.updated_at.time().unwrap_or(at);
     fact::User {
-        idp_id: None,
-        email: None,
-        username: None,
-        first_name: None,
-        last_name: None,
-        name: None,
-        job_title: None,
+        profile: Profile {
+            email,
+            username: moved("username", &profile.username),
+            job_title: moved("job_title", &profile.job_title),
+            name: profile.name.get().or_else(full_name),
+            idp_id: profile.idp_id.id("idp_id").ok(),
+            first_name,
+            last_name,
+        },
         state: identity.state.get().unwrap_or_else(|| "unknown".to_owned()),
-        custom_attributes: "{}".to_owned(),
-        roles: Vec::new(),
-        erased: false,
+        roles: role_slugs::granting(profile.role, profile.roles, left_out),
+        custom_attributes,
+        erased: profile.erased_by_rosterd == Some(Value::Bool(true)),
         created_at: identity.created_at.time().unwrap_or(updated_at),
         updated_at,
     }

@@ -168,3 +168,37 @@ fn a_choice_with_more_than_one_key_is_a_fault() {
     assert!(check(&choice("")).is_ok());
     assert_eq!(faults(&choice(", other = \"x\"")).len(), 1);
 }
+
+/// The keys that this table of the document may have, as the fault about another key lists them.
+fn keys_of(table: &str) -> Vec<String> {
+    let lines = faults(&format!("[[rules]]\nname = \"a\"\ngrants = []\nwhen = {table}\n"));
+    let (_, keys) = lines[0].split_once("expected ").unwrap_or_else(|| panic!("{lines:?}"));
+    keys.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_condition_is_documented_and_named_in_the_fault() {
+    let document = include_str!("../../../docs/roles.md");
+    let (_, conditions) = document.split_once("\n| condition | is true if |\n").unwrap();
+    let (conditions, _) = conditions.split_once("\n\n").unwrap();
+    let documented =
+        |key: &String| conditions.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key);
+    let tables = [
+        ("{ other = 1 }", "{}", "when has exactly one of "),
+        ("{ group.other = 1 }", "{ group = {} }", "group has exactly one of "),
+        ("{ attribute.other = 1 }", "{ attribute.path = \"a\" }", "attribute has a path and exactly one of "),
+    ];
+    for (unknown, none, begin) in tables {
+        let keys = keys_of(unknown);
+        assert!(keys.len() > 3, "{keys:?}");
+        assert_eq!(keys.iter().find(|key| !documented(key)), None, "it is not in the table of docs/roles.md");
+        let fault = faults(&format!("[[rules]]\nname = \"a\"\ngrants = []\nwhen = {none}\n"));
+        let fault =
+            fault.iter().find_map(|line| line.split_once(begin)).unwrap_or_else(|| panic!("{fault:?}"));
+        let named: Vec<&str> = fault.1.split(':').next().unwrap().split(", ").collect();
+        // These two stand beside the test.
+        let tests: Vec<&String> =
+            keys.iter().filter(|key| !["directory", "path"].contains(&key.as_str())).collect();
+        assert_eq!(named, tests);
+    }
+}

@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
+
 use proptest::{
     collection::vec,
     prelude::{Just, any, prop_assert, prop_assert_eq, prop_oneof, proptest},
     sample::select,
-    strategy::Strategy as Generate,
+    strategy::{Strategy as Generate, ValueTree},
+    test_runner::TestRunner,
 };
 use serde_json::{Value, json};
 
@@ -36,6 +39,23 @@ fn condition() -> impl Generate<Value = Condition> {
     })
 }
 
+/// A new kind of condition does not compile here. Then [`condition`] must make it, too.
+#[test]
+fn every_kind_of_condition_is_generated() {
+    let kind = |condition: &Condition| match condition {
+        Condition::Role(_) => "role",
+        Condition::Group { .. } => "group",
+        Condition::Attribute { .. } => "attribute",
+        Condition::All(_) => "all",
+        Condition::Any(_) => "any",
+        Condition::Not(_) => "not",
+    };
+    let (mut runner, generate) = (TestRunner::deterministic(), condition());
+    let generated = (0..500).map(|_| generate.new_tree(&mut runner).unwrap().current());
+    let kinds: BTreeSet<&str> = generated.map(|condition| kind(&condition)).collect();
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["all", "any", "attribute", "group", "not", "role"]);
+}
+
 fn policy() -> impl Generate<Value = MappingPolicy> {
     let rules = vec((condition(), vec(role(), 1..3)), 0..4);
     let unmapped =
@@ -53,7 +73,7 @@ fn policy() -> impl Generate<Value = MappingPolicy> {
                 grants,
             };
             let never_from_directory = never.into_iter().collect();
-            let above = |role: &String| std::collections::BTreeSet::contains(&never_from_directory, role);
+            let above = |role: &String| BTreeSet::contains(&never_from_directory, role);
             let mut rules: Vec<Rule> = rules.into_iter().enumerate().map(rule).collect();
             rules.iter_mut().for_each(|rule| rule.grants.retain(|role| !above(role)));
             let unmapped = match unmapped {

@@ -68,7 +68,7 @@ pub(super) fn silent(product: &Product, tenant: &TenantNames, silences: &[Silent
             &silence.directory_id,
         ),
         id: clean::name(&silence.directory_id, 64),
-        last: micros(silence.heard_at),
+        last: micros(silence.last_event_at),
         days: Count(silence.days as usize),
         not_compared: silence
             .not_compared

@@ -125,11 +125,11 @@ fn spoiled(news: News, evil: &str) -> News {
             }
             News::FirstSync(tenant(of), over)
         }
-        News::Kept(of, mut last_holders) => {
+        News::Retained(of, mut last_holders) => {
             last_holders
                 .iter_mut()
                 .for_each(|one| (one.name, one.email, one.role) = (some(), mail(), text()));
-            News::Kept(tenant(of), last_holders)
+            News::Retained(tenant(of), last_holders)
         }
         News::Held(of, mut held) => {
             held.directory = some();

@@ -133,7 +133,7 @@ fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
 
 #[test]
 fn a_retained_role_is_reported_with_the_way_to_end_it() {
-    insta::assert_snapshot!(text_of(NoticeKind::LastHolderKept), @r#"
+    insta::assert_snapshot!(text_of(NoticeKind::LastHolderRetained), @r#"
     Last owner not removed: Grace Hopper (Acme Corp)
 
     Grace Hopper should lose access but keeps it, because nobody else has the role
@@ -179,7 +179,7 @@ fn doubled(news: News) -> News {
         News::Silent(tenant, silences) => News::Silent(tenant, twice(silences)),
         News::FirstSync(tenant, over) => News::FirstSync(tenant, twice(over)),
         News::Privileges(tenant, changes, _) => News::Privileges(tenant, twice(changes), 3),
-        News::Kept(tenant, last_holders) => News::Kept(tenant, twice(last_holders)),
+        News::Retained(tenant, last_holders) => News::Retained(tenant, twice(last_holders)),
         News::Held(tenant, held) => News::Held(tenant, held),
         News::Mapping(tenant, mappings) => News::Mapping(tenant, twice(mappings)),
         News::Report(tenant, review) => News::Report(tenant, review),

@@ -78,8 +78,8 @@ struct Mail {
 }
 
 impl Mail {
-    fn people_stay(&self) -> bool {
-        self.gone.iter().any(|directory| directory.people_stay)
+    fn access_retained(&self) -> bool {
+        self.gone.iter().any(|directory| directory.access_retained)
     }
 }
 
@@ -87,7 +87,7 @@ struct Gone {
     title: Clean,
     name: Named,
     since: Clean,
-    people_stay: bool,
+    access_retained: bool,
     inbox_id: i64,
 }
 
@@ -157,7 +157,7 @@ fn deleted(directory: &DirectoryNotice) -> Gone {
         title: title(directory.name.as_deref(), &directory.id),
         name: Named::new(directory.name.as_deref()),
         since: micros(directory.since),
-        people_stay: directory.people_stay,
+        access_retained: directory.access_retained,
         inbox_id: directory.inbox_id,
     }
 }

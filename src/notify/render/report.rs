@@ -126,16 +126,16 @@ fn figures(product: &Product, tenant: &TenantNames, review: &Review, cut: Option
 }
 
 fn left(receipt: &Receipt) -> Left {
-    let notified = match &receipt.told_at {
-        Some(at) => Notified::At(moment(at), receipt.minutes_applied_to_told.map(span)),
+    let notified = match &receipt.notified_at {
+        Some(at) => Notified::At(moment(at), receipt.minutes_applied_to_notified.map(span)),
         None if receipt.mail.as_deref() == Some("waiting") => Notified::Waiting,
         None => Notified::No,
     };
     Left {
         person: Person::new(receipt.name.as_deref(), receipt.email.as_deref()),
-        event: receipt.said_at.as_deref().map(moment),
+        event: receipt.stated_at.as_deref().map(moment),
         applied: moment(&receipt.applied_at),
-        applied_after: receipt.minutes_said_to_applied.map(span),
+        applied_after: receipt.minutes_stated_to_applied.map(span),
         notified,
         lost: Roles::new(&receipt.roles_lost),
         returned: receipt.returned_at.as_deref().map(moment),

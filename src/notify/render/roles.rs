@@ -68,8 +68,8 @@ pub(super) fn privileges(
 }
 
 #[derive(Template)]
-#[template(path = "mail/kept.txt")]
-struct KeptMail {
+#[template(path = "mail/retained.txt")]
+struct RetainedMail {
     organization: Organization,
     reference: Clean,
     people: Vec<Holder>,
@@ -98,7 +98,7 @@ pub(super) fn last_holders(product: &Product, tenant: &TenantNames, last_holders
         directory: tenant.directory(&holder.directory_id),
         inbox_id: holder.inbox_id,
     };
-    Page::of(&KeptMail {
+    Page::of(&RetainedMail {
         reference: organization.reference(last_holders.first().map(|one| format!("inbox {}", one.inbox_id))),
         organization,
         people: last_holders.iter().map(shown).collect(),

@@ -51,7 +51,7 @@ pub(super) fn end(
                 let change = json!({"role": grant.role, "moved": directory_id});
                 entries.push(AuditEntry::new(
                     tenant_id,
-                    kinds::ROLE_TAKEN,
+                    kinds::ROLE_REVOKED,
                     user_id,
                     &change,
                     Actor::operator(by),

@@ -163,8 +163,8 @@ impl Moving<'_> {
             user_id: row.id.clone(),
             person_id: row.person_id.clone(),
             directory_id: self.directory_id.to_owned(),
-            name: row.name.clone(),
-            email: row.email.clone(),
+            name: row.profile.name.clone(),
+            email: row.profile.email.clone(),
             since: self.now,
             cause: AccessCause::Moved,
             succeeded: false,
@@ -192,8 +192,8 @@ fn person(before: Option<&UserRow>, after: Option<&UserRow>) -> MovedPerson {
     let held = |row: Option<&UserRow>| row.map(|row| row.held.clone()).unwrap_or_default();
     let row = after.or(before);
     MovedPerson {
-        name: row.and_then(|row| row.name.clone()),
-        email: row.and_then(|row| row.email.clone()),
+        name: row.and_then(|row| row.profile.name.clone()),
+        email: row.and_then(|row| row.profile.email.clone()),
         had_access: before.is_some_and(|row| row.active),
         has_access: after.is_some_and(|row| row.active),
         had: held(before),

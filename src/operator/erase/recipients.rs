@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::EraseError;
 use crate::{
-    audit::log::{self, LogQuery},
+    audit::stored_entries::{self, LogQuery},
     db::Serialized,
     decide::email_key::email_key,
     notify::mail_address,
@@ -44,7 +44,7 @@ pub(super) fn remove(
     let named = |personal: &str| {
         serde_json::from_str::<Personal>(personal).is_ok_and(|one| keys.contains(&email_key(&one.address)))
     };
-    let entries = log::entries(conn, wanted)?;
+    let entries = stored_entries::entries(conn, wanted)?;
     let of_person = entries.into_iter().filter(|entry| entry.personal.as_deref().is_some_and(named));
     let subjects: BTreeSet<String> = of_person.map(|entry| entry.subject).collect();
     Ok(subjects.into_iter().collect())

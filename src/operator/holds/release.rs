@@ -9,7 +9,7 @@ use crate::{
         ApplyError, Batch,
         consequences::Consequences,
         expect_mapping,
-        refused::{Refusal, refusal},
+        refused_entities::{Refusal, refusal},
         users::{Derivation, again},
     },
     audit::{Actor, row_entries::ChangeCause},

@@ -17,12 +17,13 @@ use crate::{
         Rules,
         context::RetainedRoles,
         fact::EntityKind,
+        mapping::Mapping,
         protected_roles::{self, RoleLoss},
         roles::Because,
         rule_matches::{Examined, examine},
         users::{self, UserAccess, UserChange, UserRow},
     },
-    tables::{self, claims},
+    tables::{self, claims, mappings},
 };
 
 /// Entities in one page.
@@ -38,6 +39,8 @@ pub(super) struct Walked {
     /// By (tenant, role). Protected roles only.
     protected: BTreeMap<(String, String), Remaining>,
     pub(super) unmet_attributes: UnmetAttributes,
+    /// The mapping in force.
+    before: Mapping,
     /// (tenant, user) → directory, for each user who would lose access or a privileged role.
     losers: BTreeMap<(String, String), String>,
     /// (tenant, directory) → the number of people with access.
@@ -91,7 +94,11 @@ impl Remaining {
 }
 
 pub(super) fn walk(conn: &mut Conn, rules: &Rules, tenant: Option<&str>) -> Result<Walked, PlanError> {
-    let mut walked = Walked { unmet_attributes: UnmetAttributes::of(&rules.mapping), ..Walked::default() };
+    let mut walked = Walked {
+        unmet_attributes: UnmetAttributes::of(&rules.mapping),
+        before: mappings::in_force(conn)?,
+        ..Walked::default()
+    };
     let mut visited = BTreeSet::new();
     for (tenant_id, directory_id) in claims::homes(conn, tenant)? {
         let policy = rules.mapping.of(&tenant_id);
@@ -145,7 +152,7 @@ fn visit(
                 continue;
             };
             let key = (user.tenant_id.clone(), id.clone());
-            let plan = difference(row, &user, rules, retains_already.get(&key));
+            let plan = difference(row, &user, (&walked.before, &rules.mapping), retains_already.get(&key));
             if retained.is_none() && row.active {
                 *walked.active.entry((key.0.clone(), row.directory_id.clone())).or_default() += 1;
             }
@@ -193,10 +200,11 @@ fn retain_the_last(
     }
 }
 
+/// A lost role is privileged too if only the mapping in force says so, as for the guard.
 fn difference(
     row: &UserRow,
     user: &UserAccess,
-    rules: &Rules,
+    (before, after): (&Mapping, &Mapping),
     retains_already: Option<&BTreeMap<String, RoleLoss>>,
 ) -> Option<UserPlan> {
     let mut keeps = keeps(user);
@@ -208,12 +216,13 @@ fn difference(
     if gains.is_empty() && user.lost.is_empty() && keeps.is_empty() && row.active == active {
         return None;
     }
-    let policy = rules.mapping.of(&user.tenant_id);
-    let privileged =
-        gains.keys().chain(&user.lost).filter(|role| policy.is_privileged(role)).cloned().collect();
+    let (before, after) = (before.of(&user.tenant_id), after.of(&user.tenant_id));
+    let gained = gains.keys().filter(|role| after.is_privileged(role));
+    let lost = user.lost.iter().filter(|role| after.is_privileged(role) || before.is_privileged(role));
+    let privileged = gained.chain(lost).cloned().collect();
     Some(UserPlan {
-        name: row.name.clone(),
-        email: row.email.clone(),
+        name: row.profile.name.clone(),
+        email: row.profile.email.clone(),
         loses: user.lost.clone(),
         loses_access: row.active && !active,
         gains_access: !row.active && active,

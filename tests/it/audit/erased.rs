@@ -68,7 +68,7 @@ both! {
         assert_verifies(app);
         let entries = trail(app, "org_1");
         assert_eq!(entries.iter().filter(|entry| entry.kind == kinds::USER_ERASED).count(), 1);
-        assert!(entries.iter().any(rosterd::audit::log::StoredEntry::is_erased));
+        assert!(entries.iter().any(rosterd::audit::stored_entries::StoredEntry::is_erased));
 
         // A late event is still late, and a repetition is still a repetition.
         app.play(&[event("late", "dsync.user.updated", 2, with(user("u1", "active", 2), json!({"first_name": "Late"})))]);
@@ -228,7 +228,7 @@ both! {
         crate::holds::decide(app, 1, Verdict::Approve, &[]);
         app.clock.advance_seconds(6 * 3_600);
         office.send(app);
-        for kind in ["mapping_applied", "privileged_lost", "privileged_granted", "mass_change_held", "last_holder_kept", "access_report"] {
+        for kind in ["mapping_applied", "privileged_lost", "privileged_granted", "mass_change_held", "last_holder_retained", "access_report"] {
             assert!(!app.noticed(kind).is_empty(), "{kind}: {:?}", app.brief(USERS, &["id", "status"]));
         }
         assert!(matches!(erased(app, "u1"), Err(EraseError::StillThere { .. })), "the last administrator is kept");

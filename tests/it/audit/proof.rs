@@ -2,7 +2,7 @@
 
 use rosterd::{
     audit::{
-        log,
+        stored_entries,
         verify::{Verified, Wrong, verify},
     },
     db::DbError,
@@ -22,7 +22,7 @@ fn verified(app: &TestApp, tenant_id: &str) -> Verified {
 }
 
 pub(crate) fn assert_verifies(app: &TestApp) {
-    for tenant in app.database().read::<_, DbError>(|conn| Ok(log::tenants(conn)?)).unwrap() {
+    for tenant in app.database().read::<_, DbError>(|conn| Ok(stored_entries::tenants(conn)?)).unwrap() {
         let verified = verified(app, &tenant);
         assert_eq!(verified.faults, [], "{tenant}");
         assert_eq!(verified.entries, verified.head.seq);
@@ -104,7 +104,7 @@ both! {
                 scope.spawn(|| {
                     let rules = app.config.rules();
                     let batch = rosterd::apply::Batch { deliveries: 17, ..Default::default() };
-                    let prefetcher = rosterd::apply::prefetch::Prefetcher::default();
+                    let prefetcher = rosterd::apply::prefetch_batch::Prefetcher::default();
                     while rosterd::apply::step(app.database(), &rules, batch, &prefetcher, app.clock.now()).unwrap().deliveries > 0 {}
                 });
             }

@@ -38,10 +38,10 @@ both! {
         let [receipt] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((receipt.user_id.as_str(), receipt.because.as_str(), receipt.roles_lost.as_slice()), ("u1", "event e3", ["member".to_owned()].as_slice()));
         assert_eq!(receipt.email.as_deref(), Some("u1@acme.example"));
-        assert_eq!(receipt.said_at.as_deref(), Some("2026-01-01T00:00:04.000000Z"));
-        assert_eq!((receipt.minutes_received_to_applied, receipt.minutes_applied_to_told), (Some(2), Some(5)));
+        assert_eq!(receipt.stated_at.as_deref(), Some("2026-01-01T00:00:04.000000Z"));
+        assert_eq!((receipt.minutes_received_to_applied, receipt.minutes_applied_to_notified), (Some(2), Some(5)));
         assert_eq!(receipt.mail.as_deref(), Some("sent"));
-        assert!(receipt.message_id.is_some() && receipt.told_at.is_some());
+        assert!(receipt.message_id.is_some() && receipt.notified_at.is_some());
 
         let all = ReportQuery { tenant_id: "org_1", since: None, until: None, most: None };
         let report = app.database().snapshot(|conn| report(conn, all, app.clock.now())).unwrap();

@@ -87,7 +87,7 @@ fn a_tenant_is_named_by_its_id_or_its_only_name_and_a_list_has_each_form() {
         }
         for (name, part) in [
             ("Bolt", "several tenants are named \"Bolt\"; write one of their ids: org_2, org_3"),
-            ("Akme", "there is no tenant \"Akme\""),
+            ("Akme", "there is no tenant Akme"),
         ] {
             let refused = run(&["users", "list", "--tenant", name]);
             let said = String::from_utf8_lossy(&refused.stderr).into_owned();

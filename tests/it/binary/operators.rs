@@ -48,7 +48,8 @@ fn a_mistyped_tenant_is_an_error_with_the_nearest_names_in_every_verb() {
             command.env("DATABASE_URL", app.store.url()).args(verb).args(["--tenant", "org_l"]);
             let refused = output(&mut command);
             assert_eq!(refused.status.code(), Some(1), "{verb:?}");
-            let expected = "there is no tenant org_l (did you mean org_1 \"Org org_1\"?); see `rosterd directories list`";
+            let expected =
+                "there is no tenant org_l (did you mean org_1 \"Org org_1\"?); see `rosterd tenants list`";
             assert!(error(&refused).contains(expected), "{verb:?}: {}", error(&refused));
         }
         let mut command = rosterd();

@@ -140,7 +140,7 @@ fn a_receipt_is_there_for_who_left_and_refused_for_who_did_not() {
         );
         assert_eq!(receipts[0]["applied_at"], "2026-06-01T01:00:00.000000Z");
         let shown = stdout(&receipt("u1", "table"));
-        for part in ["Mabel Peregrine", "said_at", "minutes_said_to_applied"] {
+        for part in ["Mabel Peregrine", "stated_at", "minutes_stated_to_applied"] {
             assert!(shown.contains(part), "{part} in\n{shown}");
         }
         assert!(

@@ -12,7 +12,7 @@ use diesel::{
     sql_types::Text,
 };
 use rosterd::{
-    apply::{Batch, prefetch::Prefetcher},
+    apply::{Batch, prefetch_batch::Prefetcher},
     broker::Source,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,

@@ -48,16 +48,16 @@ impl Outbox {
     pub fn load(conn: &mut Conn) -> QueryResult<Self> {
         type Columns = (String, String, String, Option<i64>, Option<i64>);
         let rows: Vec<Columns> = {
-            use outbox::{id, kind, mail_id, payload, table, tenant_id, told_at, user_id};
+            use outbox::{id, kind, mail_id, notified_at, payload, table, tenant_id, user_id};
             table
                 .filter(kind.eq("deprovisioned"))
                 .order(id)
-                .select((tenant_id, user_id, payload, mail_id, told_at))
+                .select((tenant_id, user_id, payload, mail_id, notified_at))
                 .load(conn)?
         };
-        let notice = |(tenant, user, payload, mail, told_at): Columns| {
+        let notice = |(tenant, user, payload, mail, notified_at): Columns| {
             let payload = serde_json::from_str(&payload).unwrap();
-            Notice { tenant, user, payload, mail, sent: told_at.is_some() }
+            Notice { tenant, user, payload, mail, sent: notified_at.is_some() }
         };
         let columns = (mails::id, mails::tenant_id, mails::message_id, mails::state);
         Ok(Self {

@@ -13,9 +13,9 @@ use proptest::{
 use rosterd::{
     audit::{
         leaver_receipt::{Receipt, receipts},
-        log::StoredEntry,
         loss_story::LossStories,
         report::{ReportQuery, report},
+        stored_entries::StoredEntry,
         verify,
     },
     db::DbError,
@@ -319,7 +319,7 @@ impl Trial<'_> {
                 expect(&format!("a receipt for {expected:?}"), &told.contains(&expected), &true)?;
             }
         }
-        let complete = all.iter().all(|receipt| receipt.said_at.is_some() && receipt.received_at.is_some());
+        let complete = all.iter().all(|receipt| receipt.stated_at.is_some() && receipt.received_at.is_some());
         expect("receipts with the times of the event", &complete, &true)
     }
 }

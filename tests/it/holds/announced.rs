@@ -8,7 +8,7 @@ use crate::harness::{TestApp, both};
 /// The kind and the number of people of each announcement in the trail, and the number of notices.
 fn announced(app: &TestApp) -> (Vec<(String, i64)>, usize) {
     let found = crate::audit::trail(app, "org_1").into_iter().filter(|entry| entry.kind.starts_with("hold."));
-    let count = |entry: rosterd::audit::log::StoredEntry| {
+    let count = |entry: rosterd::audit::stored_entries::StoredEntry| {
         let change: Value = serde_json::from_str(&entry.change).unwrap();
         (entry.kind, change["people"].as_i64().unwrap())
     };

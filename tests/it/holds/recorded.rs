@@ -37,7 +37,7 @@ fn attempt(app: &TestApp, verdict: Verdict, by: HoldDecision<'_>) -> Result<usiz
 
 fn entries(app: &TestApp, kind: &str) -> Vec<Value> {
     let found = crate::audit::trail(app, "org_1").into_iter().filter(|entry| entry.kind.starts_with(kind));
-    let entry = |entry: rosterd::audit::log::StoredEntry| {
+    let entry = |entry: rosterd::audit::stored_entries::StoredEntry| {
         let change: Value = serde_json::from_str(&entry.change).unwrap();
         json!({"kind": entry.kind, "subject": entry.subject, "actor": entry.actor, "change": change})
     };
@@ -88,7 +88,7 @@ both! {
         assert_eq!(decisions(app)[1], ("approved".to_owned(), "bob".to_owned(), 1, 20, true));
         // What is applied cannot be taken back by a decision.
         let refused = attempt(app, Verdict::Reject, HoldDecision { users: &user, overrides: true, ..bob }).unwrap_err();
-        assert!(refused.starts_with("u03 of hold 1 was decided and that is applied: bob approved 1 of 20"), "{refused}");
+        assert!(refused.starts_with("u03 of hold 1 was decided, and the decision is applied: bob approved 1 of 20"), "{refused}");
     }
 }
 

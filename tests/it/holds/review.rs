@@ -63,7 +63,7 @@ both! {
 
         let held = explained().held.unwrap();
         assert_eq!((held.hold_id, held.because.as_str()), (1, "event inactive_3_9"));
-        assert_eq!(held.said_at.as_deref(), Some("2026-01-01T00:00:09.000000Z"));
+        assert_eq!(held.stated_at.as_deref(), Some("2026-01-01T00:00:09.000000Z"));
         assert_eq!((held.received_at.as_deref(), held.since.as_str()), (Some("2026-06-01T00:00:00.000000Z"), "2026-06-01T00:00:00.000000Z"));
         assert_eq!(held.decided_by, None);
 
@@ -72,7 +72,7 @@ both! {
 
         let found = app.database().read::<_, DbError>(|conn| Ok(receipts(conn, "org_1", Some(&["u03".to_owned()]), None)?)).unwrap();
         let [receipt] = found.as_slice() else { panic!("{found:?}") };
-        assert_eq!(receipt.said_at, held.said_at);
+        assert_eq!(receipt.stated_at, held.stated_at);
         assert_eq!(receipt.received_at, held.received_at);
         assert_eq!((receipt.hold_id, receipt.held_at.as_deref()), (Some(1), Some(held.since.as_str())));
         assert_eq!((receipt.decided_by.as_deref(), receipt.minutes_held_to_decided), (Some("ada"), Some(20)));
@@ -136,7 +136,7 @@ both! {
         app.play(&[is("u1", "member", "active", 3)]);
         app.play(&[is("u1", "other", "active", 5), is("u9", "other", "active", 5)]);
 
-        let of_mapping = |entry: &rosterd::audit::log::StoredEntry| entry.change.contains("\"shut_out_by\":\"mapping\"");
+        let of_mapping = |entry: &rosterd::audit::stored_entries::StoredEntry| entry.change.contains("\"shut_out_by\":\"mapping\"");
         let shut_out: Vec<(String, String)> = crate::audit::trail(app, "org_1")
             .into_iter()
             .filter(|entry| of_mapping(entry) && ["u1", "u9"].contains(&entry.subject.as_str()))

@@ -327,7 +327,7 @@ both! {
         let office = Office::of(app);
         let person = NoticePerson { tenant_id: "org_1".into(), user_id: "u1".into(), person_id: "p1".into() };
         let retained = LastHolder { name: Some("Ada".into()), role: "owner".into(), access: true, ..LastHolder::default() };
-        let notice = Notice::LastHolderKept { person, retained };
+        let notice = Notice::LastHolderRetained { person, retained };
         enqueue(app, &[notice.clone(), notice]);
         later(app);
 

@@ -87,7 +87,7 @@ fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {
         let explained: Value = serde_json::from_str(&explained).unwrap();
         let given =
             explained[0]["roles"].as_array().unwrap().iter().find(|role| role["role"] == "member").unwrap();
-        assert_eq!(given["because"], "by hand: on call");
+        assert_eq!(given["because"], "manual grant: on call");
 
         // The service continues with the new mapping.
         simulate(&served, &["--users", "30", "--events", "300"]);

@@ -142,6 +142,19 @@ both! {
 }
 
 both! {
+    fn lesson_22_a_plan_counts_the_loss_of_a_role_that_only_the_mapping_in_force_calls_privileged(app) {
+        beginning(app);
+        app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);
+        apply(app, GROUPS);
+
+        let undeclared = plan_of(app, "unknown_roles = \"create\"");
+
+        assert_eq!(undeclared.tenants["org_1"]["u1"].loses.iter().collect::<Vec<_>>(), ["admin"]);
+        assert_eq!(undeclared.counts().privileged_lost, 1);
+    }
+}
+
+both! {
     fn a_plan_counts_the_people_of_each_role(app) {
         beginning(app);
         app.play(&[joins("u1", named("g_admins", "Admins", 1), 5)]);

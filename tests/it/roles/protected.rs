@@ -60,7 +60,7 @@ both! {
         assert_eq!(app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"])[0], "u2 owner rule owners: role owner");
         // The same fact again is no news.
         app.play(&[is("u2", "owner", "deleted", 7)]);
-        assert_eq!(app.noticed("last_holder_kept"), ["u2"]);
+        assert_eq!(app.noticed("last_holder_retained"), ["u2"]);
         let found = crate::harness::dump::everything(app.database());
         let found = found.lines().find(|line| line.starts_with("outbox.payload") && line.contains("\"role\":\"owner\"")).unwrap();
         // The notice names the delivery with the loss: the second newest one.

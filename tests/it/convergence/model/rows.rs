@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rosterd::decide::profile::Profile;
 use serde_json::{Value, json};
 
 use crate::harness::broker::with;
@@ -159,7 +160,7 @@ impl<'a> Model<'a> {
         });
         let mut row = row(decided, Some(fact), &["idp_id", "custom_attributes", "created_at", "updated_at"]);
         let before = self.profile((tenant, id)).filter(|_| fact.deleted);
-        for field in ["email", "username", "first_name", "last_name", "name", "job_title"] {
+        for field in Profile::COLUMNS.iter().map(|column| column.name).filter(|name| *name != "idp_id") {
             let value = Some(&fact.data[field]).filter(|value| !value.is_null());
             row[field] = value.or(before.map(|before| &before.data[field])).cloned().unwrap_or_default();
         }

@@ -1,5 +1,6 @@
 //! An event in the broker's form.
 
+use rosterd::decide::profile::Profile;
 use serde_json::{Value, json};
 
 use super::{Claim, DIRECTORIES, Event, Kind, Snapshot};
@@ -83,11 +84,10 @@ impl Event {
         user["state"] = json!(state);
         // A deletion may have no profile, or nothing but the id.
         if matches!(self.kind, Kind::UserDeleted) && self.rank > 1 {
-            for field in ["email", "username", "first_name", "last_name", "name", "job_title"] {
-                user[field] = Value::Null;
-            }
-            if self.rank == 3 {
-                user["idp_id"] = Value::Null;
+            for field in Profile::COLUMNS.iter().map(|column| column.name) {
+                if field != "idp_id" || self.rank == 3 {
+                    user[field] = Value::Null;
+                }
             }
         }
         if let Some(slug) = role {

@@ -5,7 +5,7 @@ use std::mem::take;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{json::Text, slugs::Slugs, user::content};
+use super::{json::Text, role_slugs::Slugs, user::content};
 use crate::{decide::fact, runtime::clock::Timestamp};
 
 /// The fields that decide access.

@@ -13,6 +13,7 @@ use super::*;
 use crate::decide::{
     access::{Access, AccessCause},
     mapping::condition::ConditionEvidence,
+    profile::Profile,
     protected_roles::RoleLoss,
     roles::Manual,
     testing,
@@ -24,6 +25,17 @@ const ROLES: [&str; 4] = ["admin", "editor", "member", "viewer"];
 
 fn personal(field: &'static str) -> impl Strategy<Value = Option<String>> {
     of((0..2).prop_map(move |n| format!("{SECRET} {field} \"{n}\"")))
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    let texts: Vec<_> = Profile::COLUMNS.iter().map(|column| personal(column.name)).collect();
+    texts.prop_map(|texts| {
+        let mut profile = Profile::default();
+        for (column, text) in Profile::COLUMNS.iter().zip(texts) {
+            *(column.get_mut)(&mut profile) = text;
+        }
+        profile
+    })
 }
 
 /// Attributes as the broker module writes them: compact, keys sorted.
@@ -42,32 +54,14 @@ fn time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn content() -> impl Strategy<Value = fact::User> {
-    let names = (
-        personal("idp_id"),
-        personal("email"),
-        personal("username"),
-        personal("first_name"),
-        personal("last_name"),
-        personal("name"),
-        personal("job_title"),
-    );
-    (names, attributes(), time()).prop_map(|(names, custom_attributes, at)| {
-        let (idp_id, email, username, first_name, last_name, name, job_title) = names;
-        fact::User {
-            idp_id,
-            email,
-            username,
-            first_name,
-            last_name,
-            name,
-            job_title,
-            state: "active".into(),
-            custom_attributes,
-            roles: Vec::new(),
-            erased: false,
-            created_at: at,
-            updated_at: at,
-        }
+    (profile(), attributes(), time()).prop_map(|(profile, custom_attributes, at)| fact::User {
+        profile,
+        state: "active".into(),
+        custom_attributes,
+        roles: Vec::new(),
+        erased: false,
+        created_at: at,
+        updated_at: at,
     })
 }
 
@@ -95,28 +89,19 @@ fn id(kind: &'static str) -> impl Strategy<Value = String> {
 fn row() -> impl Strategy<Value = UserRow> {
     let held = btree_set(select(&ROLES[..]).prop_map(str::to_owned), 0..3);
     (content(), access(), held, id("person"), id("directory"), 1..9_i64).prop_map(
-        |(content, access, held, person_id, directory_id, access_epoch)| {
-            let content = content.clone();
-            UserRow {
-                tenant_id: "org_1".into(),
-                id: "u1".into(),
-                person_id,
-                directory_id,
-                idp_id: content.idp_id,
-                email: content.email,
-                username: content.username,
-                first_name: content.first_name,
-                last_name: content.last_name,
-                name: content.name,
-                job_title: content.job_title,
-                active: access.is_active(),
-                access_epoch,
-                deprovisioned_at: access.since(),
-                role_slugs: Vec::new(),
-                custom_attributes: content.custom_attributes,
-                digest: 0,
-                held: if access.is_active() { held } else { BTreeSet::new() },
-            }
+        |(content, access, held, person_id, directory_id, access_epoch)| UserRow {
+            tenant_id: "org_1".into(),
+            id: "u1".into(),
+            person_id,
+            directory_id,
+            profile: content.profile,
+            active: access.is_active(),
+            access_epoch,
+            deprovisioned_at: access.since(),
+            role_slugs: Vec::new(),
+            custom_attributes: content.custom_attributes,
+            digest: 0,
+            held: if access.is_active() { held } else { BTreeSet::new() },
         },
     )
 }
@@ -171,13 +156,7 @@ fn changes() -> impl Strategy<Value = (Option<UserRow>, UserChange)> {
 
 fn same_content(row: &UserRow) -> fact::User {
     fact::User {
-        idp_id: row.idp_id.clone(),
-        email: row.email.clone(),
-        username: row.username.clone(),
-        first_name: row.first_name.clone(),
-        last_name: row.last_name.clone(),
-        name: row.name.clone(),
-        job_title: row.job_title.clone(),
+        profile: row.profile.clone(),
         state: "active".into(),
         custom_attributes: row.custom_attributes.clone(),
         roles: Vec::new(),
@@ -189,8 +168,7 @@ fn same_content(row: &UserRow) -> fact::User {
 
 /// The profile as one object, with attributes by name; empty without a profile.
 fn flat(content: &fact::User) -> BTreeMap<String, Value> {
-    let fields =
-        profile(content).into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
+    let fields = content.profile.texts().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
     let attributes: BTreeMap<String, Value> = serde_json::from_str(&content.custom_attributes).unwrap();
     let attributes = attributes.into_iter().map(|(name, value)| (format!("custom_attributes.{name}"), value));
     fields.chain(attributes).collect()

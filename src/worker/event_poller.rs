@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use super::comparer::Comparer;
+use super::reconciler::Comparer;
 use crate::{
     config::Config,
     db::Database,

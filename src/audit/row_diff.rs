@@ -36,7 +36,7 @@ impl Changed {
             change: self.change,
             personal: self.personal,
             actor,
-            said_at: None,
+            stated_at: None,
         }
     }
 }
@@ -91,7 +91,7 @@ pub fn of_user(row: Option<&UserRow>, change: &UserChange) -> Option<Changed> {
 
 fn created(user: &UserAccess, directory_id: &str, content: &fact::User) -> Changed {
     let mut personal = Personal::default();
-    for (name, to) in profile(content) {
+    for (name, to) in content.profile.texts() {
         if to.is_some() {
             personal.fields.push((name.to_owned(), Side::None, to.into()));
         }
@@ -194,8 +194,8 @@ fn in_short(because: &Because) -> String {
         Because::Rule { name, .. } => format!("rule {name}"),
         Because::BrokerRole(_) => PASS_THROUGH.to_owned(),
         Because::Unmapped => "default role".to_owned(),
-        Because::Manual(_) => "by hand".to_owned(),
-        Because::Retained(_) => "kept for the last holder".to_owned(),
+        Because::Manual(_) => "manual grant".to_owned(),
+        Because::Retained(_) => "retained by the last holder".to_owned(),
     }
 }
 
@@ -253,24 +253,10 @@ impl Serialize for Personal<'_> {
     }
 }
 
-fn profile(content: &fact::User) -> [(&'static str, Option<&str>); 7] {
-    [
-        ("idp_id", content.idp_id.as_deref()),
-        ("email", content.email.as_deref()),
-        ("username", content.username.as_deref()),
-        ("first_name", content.first_name.as_deref()),
-        ("last_name", content.last_name.as_deref()),
-        ("name", content.name.as_deref()),
-        ("job_title", content.job_title.as_deref()),
-    ]
-}
-
 fn compare<'a>(row: &'a UserRow, content: &'a fact::User, personal: &mut Personal<'a>) {
-    let current =
-        [&row.idp_id, &row.email, &row.username, &row.first_name, &row.last_name, &row.name, &row.job_title];
-    for (from, (name, to)) in current.into_iter().zip(profile(content)) {
-        if from.as_deref() != to {
-            personal.fields.push((name.to_owned(), from.as_deref().into(), to.into()));
+    for ((name, from), (_, to)) in row.profile.texts().zip(content.profile.texts()) {
+        if from != to {
+            personal.fields.push((name.to_owned(), from.into(), to.into()));
         }
     }
     if row.custom_attributes != content.custom_attributes {

@@ -28,7 +28,7 @@ pub struct StoredEntry {
     pub actor: String,
     pub inbox_id: Option<i64>,
     pub received_at: Option<i64>,
-    pub said_at: Option<i64>,
+    pub stated_at: Option<i64>,
     pub applied_at: i64,
     pub hash: Vec<u8>,
 }
@@ -46,7 +46,7 @@ impl StoredEntry {
             actor: &self.actor,
             inbox_id: self.inbox_id,
             received_at: self.received_at,
-            said_at: self.said_at,
+            stated_at: self.stated_at,
             applied_at: self.applied_at,
         }
     }
@@ -154,7 +154,7 @@ mod tests {
             actor: String::new(),
             inbox_id: None,
             received_at: None,
-            said_at: None,
+            stated_at: None,
             applied_at: 0,
             hash: Vec::new(),
         };
