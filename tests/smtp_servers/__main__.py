@@ -5,9 +5,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from look import look
-from play import TO, Play
+from scenario import TO, Play
 from servers import MAKES
+from stored_message import look
 
 scratch, binary = Path(sys.argv[1]), sys.argv[2]
 
