@@ -5,18 +5,29 @@
 //! and attributes; the data itself is stored next to it, so an erasure can delete it. Retention never deletes an
 //! entry.
 
+pub mod access_review_page;
 pub mod chain;
 pub mod hold_entries;
 pub mod kept_access;
 pub mod leaver_receipt;
 pub mod loss_story;
+pub mod movement;
+pub mod past;
+pub mod past_user;
 pub mod report;
+pub mod review;
+pub mod review_changes;
+pub mod review_directories;
 pub mod review_page;
+pub mod review_people;
+pub mod review_sheets;
 pub mod review_table;
+pub mod review_workbook;
 pub mod role_list_entries;
 pub mod row_diff;
 pub mod row_entries;
 pub mod stored_entries;
+pub mod stored_heads;
 pub mod verify;
 
 use std::collections::HashMap;

@@ -154,12 +154,18 @@ fn holds(conn: &mut Conn, tenant_id: &str, most: Option<usize>) -> QueryResult<V
     )
 }
 
+/// The numbers of people with access and of role assignments in the tables.
 #[derive(Default, QueryableByName)]
-struct Counts {
+pub(super) struct Counts {
     #[diesel(sql_type = BigInt)]
-    people: i64,
+    pub people: i64,
     #[diesel(sql_type = BigInt)]
-    assignments: i64,
+    pub assignments: i64,
+}
+
+/// The counts and the reasons of roles in the tables.
+pub(super) fn of_tables(conn: &mut Conn, tenant_id: &str) -> QueryResult<(Counts, Vec<RoleLine>)> {
+    Ok((counts(conn, tenant_id)?, holds(conn, tenant_id, None)?))
 }
 
 fn counts(conn: &mut Conn, tenant_id: &str) -> QueryResult<Counts> {

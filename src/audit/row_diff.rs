@@ -188,13 +188,16 @@ fn gained<'a>(
     gained
 }
 
+/// The short reason of a role that an operator granted.
+pub(super) const MANUAL: &str = "manual grant";
+
 /// The reason without its evidence, which may be personal data.
 fn in_short(because: &Because) -> String {
     match because {
         Because::Rule { name, .. } => format!("rule {name}"),
         Because::BrokerRole(_) => PASS_THROUGH.to_owned(),
         Because::Unmapped => "default role".to_owned(),
-        Because::Manual(_) => "manual grant".to_owned(),
+        Because::Manual(_) => MANUAL.to_owned(),
         Because::Retained(_) => "retained by the last holder".to_owned(),
     }
 }

@@ -1,8 +1,8 @@
 //! Reads the audit trail: pages of a chain, and entries by subject, kind and time.
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, Queryable, RunQueryDsl,
-    TextExpressionMethods, dsl::exists,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable,
+    RunQueryDsl, TextExpressionMethods, dsl::exists,
 };
 
 use super::chain::Link;
@@ -109,6 +109,11 @@ pub fn page(conn: &mut Conn, tenant_id: &str, after: i64, limit: i64) -> QueryRe
         .order(audit::seq)
         .limit(limit)
         .load(conn)
+}
+
+/// The stored hash of the entry at this position; `None` if the chain does not have it.
+pub fn hash_at(conn: &mut Conn, tenant_id: &str, seq: i64) -> QueryResult<Option<Vec<u8>>> {
+    audit::table.find((tenant_id, seq)).select(audit::hash).first(conn).optional()
 }
 
 /// Every tenant with entries or a head.

@@ -1,27 +1,22 @@
-//! `audit log | verify | receipt | report`: the audit trail, its verification, and documents for auditors.
+//! `audit log | verify | heads | receipt | report`: the audit trail, its verification, and documents for auditors.
+
+mod chains;
+mod report;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{
-    Failure, Format, expect_any_tenant, expect_tenant,
-    output::{List, print_text},
-};
+use super::{Failure, Format, expect_tenant, output::List};
 use crate::{
     audit::{
         leaver_receipt::{self, Receipt},
-        report, review_page,
-        review_table::{self, RECEIPT, receipt_row},
+        review_table::{RECEIPT, receipt_row},
         stored_entries::{self, LogQuery, StoredEntry},
-        verify::{self, Verified},
     },
-    db::{Conn, Database, DbError},
-    runtime::{
-        clock::{Clock, Timestamp},
-        private_files,
-    },
+    db::{Conn, Database},
+    runtime::clock::Timestamp,
     tables::user_lookup::{self, LookupError},
 };
 
@@ -57,8 +52,19 @@ enum Verb {
         format: Format,
     },
     /// Verify the hash chain: detect changed, missing, exchanged and removed entries. Exits with 1 if there are any.
-    /// Store the printed heads elsewhere, because a person who can write to the database could write a whole new chain
+    /// A person who can write to the database could write a whole new chain; `--against` detects that
     Verify {
+        /// Only this tenant's chain
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Each chain must also contain its head in this file, which `audit heads --format json` wrote earlier
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print the head of each chain. Store it outside of the database every day, for `audit verify --against`
+    Heads {
         /// Only this tenant's chain
         #[arg(long)]
         tenant: Option<String>,
@@ -75,44 +81,19 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Write an access review: who has access and roles, why, and who left when
-    Report {
-        #[arg(long)]
-        tenant: String,
-        /// Only leavers at this time or later
-        #[arg(long, value_parser = time)]
-        since: Option<Timestamp>,
-        /// Only leavers before this time
-        #[arg(long, value_parser = time)]
-        until: Option<Timestamp>,
-        #[arg(long, value_enum, default_value_t)]
-        format: ReportFormat,
-        /// Write to this file instead of standard output
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
+    /// Write an access review at a point in time: who has access and roles, why, who came and left, what has changed
+    Report(report::Report),
 }
 
 impl Verbs {
     /// The tenant that the command names, as it was written.
     pub(super) fn tenant(&mut self) -> Option<&mut String> {
         match &mut self.verb {
-            Verb::Log { tenant, .. } | Verb::Receipt { tenant, .. } | Verb::Report { tenant, .. } => {
-                Some(tenant)
-            }
-            Verb::Verify { tenant, .. } => tenant.as_mut(),
+            Verb::Log { tenant, .. } | Verb::Receipt { tenant, .. } => Some(tenant),
+            Verb::Report(report) => Some(&mut report.tenant),
+            Verb::Verify { tenant, .. } | Verb::Heads { tenant, .. } => tenant.as_mut(),
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ReportFormat {
-    /// One row for each role held and each leaver
-    #[default]
-    Csv,
-    Json,
-    /// One page to print
-    Html,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -154,7 +135,10 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             let brief = ["seq", "applied_at", "kind", "subject", "change", "actor"];
             if *format == Format::Table { list.only(&brief).print(*format)? } else { list.print(*format)? }
         }
-        Verb::Verify { tenant, format } => return verify(database, tenant.as_deref(), *format),
+        Verb::Verify { tenant, against, format } => {
+            return chains::verify(database, tenant.as_deref(), against.as_deref(), *format);
+        }
+        Verb::Heads { tenant, format } => chains::heads(database, tenant.as_deref(), *format)?,
         Verb::Receipt { tenant, user, format } => {
             expect_tenant(database, tenant)?;
             let receipts = database.snapshot::<_, LookupError>(|conn| {
@@ -169,24 +153,7 @@ pub(super) fn run(database: &Database, verbs: &Verbs) -> Result<ExitCode, Failur
             }
             print_receipts(&receipts, *format)?;
         }
-        Verb::Report { tenant, since, until, format, out } => {
-            expect_tenant(database, tenant)?;
-            let now = Clock::System.now();
-            let wanted = report::ReportQuery { tenant_id: tenant, since: *since, until: *until, most: None };
-            let report = database.snapshot(|conn| report::report(conn, wanted, now))?;
-            let text = match format {
-                ReportFormat::Csv => review_table::write(&report),
-                ReportFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
-                ReportFormat::Html => review_page::write(&report),
-            };
-            match out {
-                Some(out) => {
-                    private_files::write(out, &text)
-                        .map_err(|error| format!("{}: {error}", out.display()))?;
-                }
-                None => print_text(&text)?,
-            }
-        }
+        Verb::Report(wanted) => report::run(database, wanted)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,36 +182,6 @@ fn row(entry: &StoredEntry) -> Vec<Value> {
         entry.inbox_id.into(),
         hex::encode(&entry.hash).into(),
     ]
-}
-
-fn verify(database: &Database, tenant: Option<&str>, format: Format) -> Result<ExitCode, Failure> {
-    expect_any_tenant(database, tenant)?;
-    let verified: Vec<Verified> = database.snapshot::<_, DbError>(|conn| {
-        let tenants = match tenant {
-            Some(tenant) => vec![tenant.to_owned()],
-            None => stored_entries::tenants(conn)?,
-        };
-        tenants.iter().map(|tenant| verify::verify(conn, tenant)).collect()
-    })?;
-    let columns = vec!["tenant", "entries", "erased", "head", "verdict"];
-    let row = |chain: &Verified| -> Vec<Value> {
-        let verdict = if chain.faults.is_empty() { "ok" } else { "altered" };
-        let head = format!("{} {}", chain.head.seq, hex::encode(&chain.head.hash));
-        vec![
-            chain.tenant_id.as_str().into(),
-            chain.entries.into(),
-            chain.erased.into(),
-            head.into(),
-            verdict.into(),
-        ]
-    };
-    List { columns, rows: verified.iter().map(row).collect() }.print(format)?;
-    let mut code = ExitCode::SUCCESS;
-    for fault in verified.iter().flat_map(|chain| &chain.faults) {
-        eprintln!("tenant {:?}, entry {}: {}", fault.tenant_id, fault.seq, fault.wrong);
-        code = ExitCode::FAILURE;
-    }
-    Ok(code)
 }
 
 /// For people receipts are printed one below the other; for programs as rows.

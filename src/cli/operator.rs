@@ -17,16 +17,16 @@ pub(super) struct By {
 impl By {
     /// The name for the record. Records without a name are not made.
     pub(super) fn name(&self) -> Result<String, Failure> {
+        let unknown =
+            "the login name is not known here, and the record needs a name: add --by NAME, or set ROSTERD_BY";
+        Ok(self.known_name().ok_or_else(|| Misuse(unknown.to_owned()))?)
+    }
+
+    /// The name, if it is known.
+    pub(super) fn known_name(&self) -> Option<String> {
         let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-        let name = self.by.clone().or_else(login).unwrap_or_default();
-        match name.trim() {
-            "" => Err(Misuse(
-                "the login name is not known here, and the record needs a name: add --by NAME, or set ROSTERD_BY"
-                    .to_owned(),
-            )
-            .into()),
-            name => Ok(name.to_owned()),
-        }
+        let name = self.by.clone().or_else(login)?;
+        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
     }
 }
 

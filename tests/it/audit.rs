@@ -1,5 +1,6 @@
 //! The audit trail: it records each change and nothing else, and every alteration is found.
 
+mod as_of;
 mod erased;
 mod proof;
 mod receipts;

@@ -123,6 +123,82 @@ fn verify_succeeds_and_fails_with_the_entry_that_somebody_has_changed() {
 }
 
 #[test]
+fn heads_that_were_stored_elsewhere_reveal_a_chain_that_was_shortened_or_written_again() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        life(&app);
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("heads.json").display().to_string();
+        let printed = stdout(&run(&app, &["audit", "heads", "--format", "json"]));
+        let heads: Vec<Value> = serde_json::from_str(&printed).unwrap();
+        assert_eq!((heads.len(), &heads[0]["tenant_id"], &heads[0]["seq"]), (2, &json!("org_1"), &json!(5)));
+        std::fs::write(&file, &printed).unwrap();
+        let against = |more: &[&str]| run(&app, &[&["audit", "verify", "--against", &file], more].concat());
+
+        // Longer chains contain their heads. A tenant that came later is new.
+        app.play(&[
+            event("c4", "dsync.user.created", 20, user("u4", "active", 20)),
+            event(
+                "c5",
+                "dsync.user.created",
+                20,
+                with(user("u5", "active", 20), json!({"organization_id": "org_3", "directory_id": "dir_3"})),
+            ),
+        ]);
+        let grown = against(&["--format", "json"]);
+        let rows: Vec<Value> = serde_json::from_str(&stdout(&grown)).unwrap();
+        let verdicts: Vec<_> = rows.iter().map(|row| row["against"].as_str().unwrap()).collect();
+        assert_eq!(verdicts, ["contained", "contained", "new"]);
+        assert_eq!(
+            String::from_utf8_lossy(&grown.stderr),
+            "tenant \"org_3\": new, the file has no head of it\n"
+        );
+
+        // Every hash fits in this chain, so only the stored head tells that it ended later.
+        tamper(
+            &app.store,
+            "DELETE FROM audit WHERE tenant_id = 'org_1' AND seq > 4;
+             UPDATE audit_heads SET seq = 4, hash = (SELECT hash FROM audit WHERE tenant_id = 'org_1' AND seq = 4)
+                WHERE tenant_id = 'org_1'",
+        );
+        stdout(&run(&app, &["audit", "verify"]));
+        let shorter = error(&against(&[]));
+        assert!(
+            shorter.contains("tenant \"org_1\", entry 5: the stored head names it, but the chain ends at 4"),
+            "{shorter}"
+        );
+        stdout(&against(&["--tenant", "org_2"]));
+
+        // The other tenant's chain is gone, and org_1 has another one of the same length.
+        tamper(
+            &app.store,
+            "DELETE FROM audit WHERE tenant_id = 'org_2'; DELETE FROM audit_heads WHERE tenant_id = 'org_2'",
+        );
+        app.play(&[event("c6", "dsync.user.created", 30, user("u6", "active", 30))]);
+        stdout(&run(&app, &["audit", "verify"]));
+        let other = error(&against(&[]));
+        assert!(
+            other.contains("tenant \"org_1\", entry 5: has another hash than the stored head"),
+            "{other}"
+        );
+        assert!(
+            other.contains("tenant \"org_2\", entry 2: the stored head names it, but the chain is gone"),
+            "{other}"
+        );
+
+        // A file that is something else is wrong usage.
+        for text in ["", "[]", "{\"head\": 1}", "seq,hash"] {
+            std::fs::write(&file, text).unwrap();
+            let wrong = against(&[]);
+            assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+            assert!(String::from_utf8_lossy(&wrong.stderr).contains("heads.json"), "{wrong:?}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(against(&[]).status.code(), Some(2));
+    }
+}
+
+#[test]
 fn a_receipt_is_there_for_who_left_and_refused_for_who_did_not() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_config| {});
@@ -151,45 +227,76 @@ fn a_receipt_is_there_for_who_left_and_refused_for_who_did_not() {
 }
 
 #[test]
-fn a_review_is_written_as_csv_json_or_a_page_to_standard_output_or_to_a_file() {
+fn a_review_is_written_in_each_form_to_standard_output_a_file_or_a_directory() {
     for backend in Backend::offered() {
         let app = TestApp::start(backend, |_config| {});
         life(&app);
         let home = tempfile::tempdir().unwrap();
-        let report =
-            |arguments: &[&str]| run(&app, &[&["audit", "report", "--tenant", "org_1"], arguments].concat());
+        let report = |arguments: &[&str]| {
+            run(&app, &[&["audit", "report", "--tenant", "org_1", "--by", "ada"], arguments].concat())
+        };
+        let path = |name: &str| home.path().join(name).display().to_string();
         let written = |format: &str| {
-            let file = home.path().join(format);
-            let printed = stdout(&report(&["--format", format, "--out", &file.display().to_string()]));
+            let printed =
+                stdout(&report(&["--format", format, "--since", "2026-01-01", "--out", &path(format)]));
             assert_eq!(printed, "", "what goes into a file is not printed");
-            std::fs::read_to_string(file).unwrap()
+            std::fs::read(path(format)).unwrap()
+        };
+        let text = |format: &str| String::from_utf8(written(format)).unwrap();
+        let heads = |csv: &str| {
+            csv.lines().map(|line| line.split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
         };
 
-        let csv = written("csv");
-        assert_eq!(csv, stdout(&report(&[])), "CSV is the default");
-        let records: Vec<&str> = csv.lines().map(|line| line.split(',').next().unwrap()).collect();
-        assert_eq!(records, ["\u{feff}\"record\"", "\"holds\"", "\"left\""]);
-        assert!(csv.contains("u2@acme.example") && csv.contains("Mabel Peregrine"), "{csv}");
-        let json: Value = serde_json::from_str(&written("json")).unwrap();
+        let csv = text("csv");
+        assert_eq!(csv, stdout(&report(&[])), "CSV of roles is the default");
+        assert_eq!(heads(&csv), ["\u{feff}\"user_id\"", "\"u2\""]);
+        assert!(csv.contains("u2@acme.example"), "{csv}");
+        let leavers = stdout(&report(&["--kind", "leavers", "--since", "2026-01-01"]));
+        assert!(leavers.contains("Mabel Peregrine") && !leavers.contains("u2"), "{leavers}");
+        stdout(&report(&["--out", &path("all/")]));
+        let mut files: Vec<_> = std::fs::read_dir(path("all"))
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        assert_eq!((files.len(), files[0].as_str()), (10, "changes.csv"));
+        let json: Value = serde_json::from_str(&text("json")).unwrap();
         assert_eq!(
-            (&json["people"], &json["assignments"], &json["departures"]),
-            (&json!(1), &json!(1), &json!(1))
+            (&json["counts"]["people"], &json["counts"]["people_in_tables"], &json["made_by"]),
+            (&json!(1), &json!(1), &json!("ada"))
         );
-        assert_eq!((&json["holds"][0]["user_id"], &json["left"][0]["user_id"]), (&json!("u2"), &json!("u1")));
-        let page = written("html");
+        assert_eq!(
+            (&json["people"][0]["user_id"], &json["leavers"][0]["user_id"]),
+            (&json!("u2"), &json!("u1"))
+        );
+        let page = text("html");
         assert!(
             page.starts_with("<!DOCTYPE html>")
                 && page.contains("Mabel Peregrine")
                 && page.contains("u2@acme"),
             "{page}"
         );
-        for (bound, left) in [("--since", 0), ("--until", 1)] {
-            let json: Value =
-                serde_json::from_str(&stdout(&report(&["--format", "json", bound, "2026-06-02"]))).unwrap();
-            assert_eq!(json["left"].as_array().unwrap().len(), left, "{bound}");
+        assert!(written("xlsx").starts_with(b"PK"));
+
+        // An hour before the second one left. The old name of the option is the same.
+        for option in ["--as-of", "--until"] {
+            let before = stdout(&report(&["--format", "json", option, "2026-06-01T00:30:00Z"]));
+            let json: Value = serde_json::from_str(&before).unwrap();
+            assert_eq!(
+                (json["people"].as_array().unwrap().len(), json["leavers"].as_array().unwrap().len()),
+                (2, 0)
+            );
+            assert_eq!(json["counts"]["later_entries"], 1);
         }
         let nowhere = report(&["--out", "/nowhere/at/all.csv"]);
         assert!(error(&nowhere).contains("/nowhere/at/all.csv: "), "{nowhere:?}");
+        let early = report(&["--as-of", "2026-05-01"]);
+        assert!(
+            error(&early).contains("the audit trail of org_1 begins at 2026-06-01T00:00:00"),
+            "{early:?}"
+        );
+        let wrong = report(&["--kind", "kept", "--format", "html"]);
+        assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
     }
 }
 

@@ -15,6 +15,7 @@ use rosterd::{
         leaver_receipt::{Receipt, receipts},
         loss_story::LossStories,
         report::{ReportQuery, report},
+        review::{ReviewQuery, review},
         stored_entries::StoredEntry,
         verify,
     },
@@ -257,6 +258,10 @@ impl Trial<'_> {
             })
             .collect();
         expect("the access review", &kept, &expected)?;
+        let now = self.app.clock.now();
+        let wanted = ReviewQuery { tenant_id: &self.tenant, as_of: now, since: None, made_by: "ada", now };
+        let told = self.app.database().snapshot(|conn| review(conn, wanted)).unwrap();
+        expect("the access review from the trail", &told.kept, &report.kept)?;
         let active: BTreeSet<String> = self
             .app
             .rows(USERS)
