@@ -385,7 +385,7 @@ WHERE e.state IN ('open', 'approved', 'rejected')
 UNION ALL
 SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.lost_at * interval '1 microsecond' AS since, NULL AS hold_id, h.role_slug
 FROM role_holders h
-WHERE h.kept;
+WHERE h.retained;
 
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (

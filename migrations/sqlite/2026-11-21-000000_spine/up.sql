@@ -384,7 +384,7 @@ WHERE e.state IN ('open', 'approved', 'rejected')
 UNION ALL
 SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, strftime('%Y-%m-%dT%H:%M:%S', h.lost_at / 1000000, 'unixepoch') || printf('.%06dZ', h.lost_at % 1000000) AS since, NULL AS hold_id, h.role_slug
 FROM role_holders h
-WHERE h.kept = 1;
+WHERE h.retained = 1;
 
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (

@@ -152,8 +152,12 @@ fn is_refusal(error: &Error) -> bool {
     match error.status().map(u16::from) {
         Some(530 | 534 | 535 | 538) => false,
         Some(code) => code >= 500,
-        None => error.is_client() && error.to_string().contains("SMTPUTF8"),
+        None => needs_smtputf8(error),
     }
+}
+
+fn needs_smtputf8(error: &Error) -> bool {
+    error.is_client() && error.to_string().contains("SMTPUTF8")
 }
 
 fn failure(error: &Error) -> MailFailure {
@@ -163,6 +167,9 @@ fn failure(error: &Error) -> MailFailure {
     } else if matches!(code, Some(530 | 534 | 535 | 538)) {
         "; the SMTP server refuses the credentials: put the right user and password into SMTP_URL, as in \
          smtps://user:password@host, with %40 for @ and the like"
+    } else if needs_smtputf8(error) {
+        "; the part before the @ is not ASCII, and the SMTP server does not support such addresses: use an address in \
+         ASCII, or a server with SMTPUTF8"
     } else if error.is_permanent() {
         "; the SMTP server refuses the mail: check sender, recipients, and user and password in SMTP_URL"
     } else if error.is_tls() || mentions_certificate(error) {
@@ -231,6 +238,18 @@ mod tests {
         let begun = Instant::now();
         assert!(why(&asked(&smtp, &["a"])[0]).contains("have not ended"));
         assert!(begun.elapsed() < bound && server.connections() == MOST_OVERDUE);
+    }
+
+    #[test]
+    fn an_address_that_the_server_does_not_support_is_refused_with_advice() {
+        let server = SmtpServer::start().unwrap();
+        server.next([Behaviour::AsciiOnly]);
+        let smtp = Smtp::new(&server.url(), Duration::from_secs(5)).unwrap();
+
+        let answers = asked(&smtp, &["jörg"]);
+
+        let refused = |answer: &MailAnswer| matches!(answer, MailAnswer::Refused(why) if why.to_string().contains("use an address in ASCII"));
+        assert!(refused(&answers[0]), "{answers:?}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ fn every_kind_has_the_next_step_the_action_and_a_contact() {
         assert!(text.contains("WHAT TO DO") || text.contains("IF THIS IS WRONG"), "{text}");
         super::tests::leave_a_picture(kind.name(), &rendered);
         assert_eq!(rendered.urgent, kind == NoticeKind::MassChangeHeld);
+        assert_eq!(rendered.html.contains(">Decision needed<"), rendered.urgent, "urgent looks urgent");
         assert!(!rendered.html.contains("{") || rendered.html.contains("<style>"), "a hole in the template");
         assert!(rendered.subject.len() <= 100, "{}", rendered.subject);
         let mut paragraphs = text.split("\n\n");
@@ -48,11 +49,11 @@ fn a_held_mass_change_says_what_is_done_already_what_is_held_and_how_to_decide()
     insta::assert_snapshot!(text_of(NoticeKind::MassChangeHeld), @r#"
     Please decide: 120 people would lose access or roles (Acme Corp)
 
-    A change for 120 people in the directory "Acme Okta" is on hold and needs a
-    decision.
+    A change in the directory "Acme Okta" would end access or roles of 120 people,
+    and needs a decision.
 
     Please approve, reject or correct this change. There is no deadline. These
-    people keep access and roles until a decision.
+    people keep access and roles until a decision. "What to do" below says how.
 
     Organization: Acme Corp (org_01EHZNVPK3SFK441A1RGBFSHRT)
 
@@ -135,7 +136,8 @@ fn a_retained_role_is_reported_with_the_way_to_end_it() {
     insta::assert_snapshot!(text_of(NoticeKind::LastHolderRetained), @r#"
     Last owner not removed: Grace Hopper (Acme Corp)
 
-    Grace Hopper keeps the role owner, because nobody else has it.
+    Grace Hopper should lose access but keeps it, because nobody else has the role
+    owner.
 
     Please give the role to another person. There is no deadline.
 
@@ -242,12 +244,12 @@ fn two_of_a_kind_are_counted() {
     1 more change is not in this mail.
     ---
     Last holders of 2 roles not removed: 1 person (Acme Corp)
-    1 person keeps 2 roles, because nobody else has them.
+    1 person should lose 2 roles but keeps them, because nobody else has them.
     Please give each of these roles to another person. There is no deadline.
     ---
     Please decide: 120 people would lose access or roles (Acme Corp)
-    A change for 120 people in the directory "Acme Okta" is on hold and needs a decision.
-    Please approve, reject or correct this change. There is no deadline. These people keep access and roles until a decision.
+    A change in the directory "Acme Okta" would end access or roles of 120 people, and needs a decision.
+    Please approve, reject or correct this change. There is no deadline. These people keep access and roles until a decision. "What to do" below says how.
     118 more people are not named in this mail.
     ---
     Role rules changed: 424 people affected (Acme Corp)
@@ -261,7 +263,7 @@ fn two_of_a_kind_are_counted() {
     ---
     Not applied: 3 deliveries
     3 deliveries could not be applied.
-    Please look at the cause soon. A person may still have access that has ended in the directory.
+    Please look at the cause today. A person may still have access that has ended in the directory.
     1 more delivery is not in this mail.
     ---
     Events refused: 3 directories claimed by another organization
@@ -280,11 +282,11 @@ fn two_of_a_kind_are_counted() {
     ---
     The broker's webhooks do not arrive
     The broker's webhooks do not arrive at this service.
-    Please check the endpoint soon. Until then changes are applied later than usual.
+    Please check the endpoint today. Until then changes are applied later than usual.
     ---
     Not compared for 48 hours: 3 directories
     3 directories were not compared with the broker's lists for more than 48 hours.
-    Please look at the reason. A person whose removal was missed may still have access.
+    Please look at the reason today. A person whose removal was missed may still have access.
     1 more directory is not in this mail.
     "#);
 }

@@ -34,6 +34,7 @@ fn a_page_for_decisions_is_linked_in_mails_about_holds_only() {
         let is_hold = kind == NoticeKind::MassChangeHeld;
         assert_eq!(rendered.text.contains(&format!("\n\nDecide on this page:\n{page}\n\n")), is_hold);
         assert_eq!(rendered.html.contains(&format!("<a href=\"{page}\"")), is_hold, "{}", rendered.html);
+        assert!(!rendered.text.contains("says how"), "the page is the way: {}", rendered.text);
         assert!(!preview::rendered(kind, &Product::default()).html.contains("<a "), "{}", kind.name());
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const MARK: char = '\u{1e}';
 pub(super) struct Page {
     pub(super) subject: String,
     pub(super) audience: String,
+    /// A short mark of an urgent mail, in the HTML form only.
+    pub(super) flag: String,
     /// What happened.
     pub(super) headline: String,
     /// Whether somebody must do something, and until when.
@@ -71,6 +73,7 @@ impl Page {
             match name {
                 "subject" => page.subject = one_line(body),
                 "audience" => page.audience = one_line(body),
+                "flag" => page.flag = one_line(body),
                 "headline" => page.headline = one_line(body),
                 "action" => page.action = one_line(body),
                 "link" => page.link = link(body),

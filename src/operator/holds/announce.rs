@@ -21,6 +21,14 @@ pub(super) fn due(conn: &mut Serialized<'_>, now: Timestamp) -> Result<usize, Db
             holds::plan_announcement(conn, hold.id, before.made(before.people))?;
             continue;
         }
+        tracing::error!(
+            hold.id = hold.id,
+            tenant.id = %hold.tenant_id,
+            directory.id = %hold.directory_id,
+            people,
+            "a mass change waits for a decision; look at it with `rosterd holds show {}`, then approve or reject it",
+            hold.id
+        );
         make(conn, hold, people, now)?;
         notices += 1;
     }
@@ -42,14 +50,6 @@ pub(super) fn before_decision(conn: &mut Serialized<'_>, hold: &Hold, now: Times
 fn make(conn: &mut Serialized<'_>, hold: Hold, people: i64, now: Timestamp) -> Result<(), DbError> {
     let before = hold.announcement();
     holds::announced(conn, hold.id, before.made(people))?;
-    tracing::error!(
-        hold.id = hold.id,
-        tenant.id = %hold.tenant_id,
-        directory.id = %hold.directory_id,
-        people,
-        "a mass change waits for a decision; look at it with `rosterd holds show {}`, then approve or reject it",
-        hold.id
-    );
     audit::record(conn, &[hold_entries::announced(&hold, people)], now)?;
     let notice = Notice::MassChangeHeld {
         tenant_id: hold.tenant_id,

@@ -17,7 +17,7 @@ pub enum HoldError {
     )]
     Decided { what: String, decision: String },
     #[error(
-        "{what} was decided and that is applied: {decision}. It keeps nobody any more; see `rosterd holds show {hold}`"
+        "{what} was decided, and the decision is applied: {decision}. It keeps nobody any more; see `rosterd holds show {hold}`"
     )]
     Applied { what: String, decision: String, hold: i64 },
     #[error(

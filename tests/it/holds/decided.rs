@@ -155,7 +155,7 @@ both! {
         assert_eq!(refused(7, &[]), "there is no hold 7; see `rosterd holds list`");
         assert_eq!(refused(1, &[named(25)]), "hold 1 does not keep u25; see `rosterd holds show 1`");
         decide(app, 1, Verdict::Approve, &[]);
-        assert_eq!(refused(1, &[]), "hold 1 was decided and that is applied: ada approved 20 of 20 people at 2026-06-01T00:00:00.000000Z (asked). It keeps nobody any more; see `rosterd holds show 1`");
+        assert_eq!(refused(1, &[]), "hold 1 was decided, and the decision is applied: ada approved 20 of 20 people at 2026-06-01T00:00:00.000000Z (asked). It keeps nobody any more; see `rosterd holds show 1`");
         assert_eq!(app.rows(USERS).len(), 30);
     }
 }

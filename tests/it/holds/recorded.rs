@@ -88,7 +88,7 @@ both! {
         assert_eq!(decisions(app)[1], ("approved".to_owned(), "bob".to_owned(), 1, 20, true));
         // What is applied cannot be taken back by a decision.
         let refused = attempt(app, Verdict::Reject, HoldDecision { users: &user, overrides: true, ..bob }).unwrap_err();
-        assert!(refused.starts_with("u03 of hold 1 was decided and that is applied: bob approved 1 of 20"), "{refused}");
+        assert!(refused.starts_with("u03 of hold 1 was decided, and the decision is applied: bob approved 1 of 20"), "{refused}");
     }
 }
 
