@@ -203,7 +203,7 @@ fn moves<'a>(
 
 fn roles(gained: &[String], lost: &[String]) -> String {
     let of = |sign: &str, roles: &[String]| {
-        (!roles.is_empty()).then(|| format!("{sign} {}", roles.join(", "))).unwrap_or_default()
+        if roles.is_empty() { String::new() } else { format!("{sign} {}", roles.join(", ")) }
     };
     match (gained, lost) {
         ([], []) => NONE.to_owned(),

@@ -29,7 +29,7 @@ pub fn write(review: &Review) -> Result<Vec<u8>, XlsxError> {
         let page = workbook.add_worksheet();
         page.set_name(name)?.set_landscape().set_print_fit_to_pages(1, 0).set_freeze_panes(1, 0)?;
         page.set_repeat_rows(0, 0)?;
-        page.set_header(&format!("&L{}&R{}", plain(&review.tenant_id), plain(&review.as_of)));
+        page.set_header(format!("&L{}&R{}", plain(&review.tenant_id), plain(&review.as_of)));
         for (column, name) in (0..).zip(&sheet.columns) {
             page.set_column_width(column, WIDTH)?.write_string_with_format(0, column, *name, &bold)?;
         }

@@ -47,10 +47,24 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, settings: &config::MailSettings) 
 
 /// The addresses of the people who hold a role whose holders get the mails of this tenant.
 fn holders(conn: &mut Conn, tenant_id: &str, settings: &config::MailSettings) -> QueryResult<Vec<String>> {
-    match settings.roles_notified(tenant_id) {
-        [] => Ok(Vec::new()),
-        roles => tables::users::addresses_of_holders(conn, tenant_id, roles, MOST_HOLDERS),
+    let holders = match settings.roles_notified(tenant_id) {
+        [] => Vec::new(),
+        roles => tables::users::addresses_of_holders(conn, tenant_id, roles, MOST_HOLDERS)?,
+    };
+    let unusable = holders.iter().filter(|email| usable(email).is_none()).count();
+    if unusable > 0 {
+        tracing::warn!(
+            tenant.id = tenant_id,
+            holders = unusable,
+            "holders of a notified role get no mail, because their addresses in the directory cannot be used; `rosterd recipients list` shows who gets it"
+        );
     }
+    Ok(holders)
+}
+
+/// An address of a directory in the form for a mail server; `None` for a text that is no such address.
+fn usable(email: &str) -> Option<Address> {
+    mail_address::plain(&email.trim().parse().ok()?)
 }
 
 /// Why an address gets the mails of a tenant.
@@ -74,7 +88,7 @@ pub fn standing(
     let added = tables::recipients::list(conn, Some(tenant_id))?;
     let added = added.into_iter().filter_map(|row| row.address.parse().ok());
     let holders = holders(conn, tenant_id, settings)?;
-    let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
+    let holders = holders.iter().filter_map(|email| usable(email));
     let all = own
         .map(|address| (address, Origin::Settings))
         .chain(added.map(|address| (address, Origin::Database)))
@@ -95,7 +109,7 @@ fn chosen(own: &[Address], holders: &[String], left: &BTreeSet<String>, fallback
     let mut met = BTreeSet::new();
     let mut fresh = |address: &Address| met.insert(email_key(address.as_ref()));
     let held_states = |address: &Address| !left.contains(&email_key(address.as_ref()));
-    let holders = holders.iter().filter_map(|email| email.trim().parse().ok());
+    let holders = holders.iter().filter_map(|email| usable(email));
     let own = own.iter().filter(|address| held_states(address)).cloned();
     let own: Vec<Address> = own.chain(holders).collect();
     let mut plain = |addresses: &[Address]| -> Vec<Address> {

@@ -66,10 +66,7 @@ pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
     for Row { tenant_id, user_id, role_slug, lost_at, lost_event, retained, released } in rows {
         let record = loss(lost_at, lost_event)
             .map_or(HolderRecord::Holds, |loss| HolderRecord::Lost { loss, released });
-        holders
-            .entry((tenant_id, user_id))
-            .or_default()
-            .insert(role_slug, StoredHolder { record, retained: retained });
+        holders.entry((tenant_id, user_id)).or_default().insert(role_slug, StoredHolder { record, retained });
     }
     Ok(holders)
 }

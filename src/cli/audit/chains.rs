@@ -50,7 +50,7 @@ pub(super) fn verify(
         Some(stored.as_ref()?.iter().filter(|head| head.tenant_id == tenant).collect())
     };
     // A tenant of the file may have no chain any more.
-    if !tenant.is_some_and(|tenant| of(tenant).is_some_and(|heads| !heads.is_empty())) {
+    if tenant.is_none_or(|tenant| of(tenant).is_none_or(|heads| heads.is_empty())) {
         expect_any_tenant(database, tenant)?;
     }
     let chains: Vec<Chain> = database.snapshot::<_, DbError>(|conn| {

@@ -128,7 +128,7 @@ impl Recorder<'_> {
                 Ok(review) => assert_eq!(told(&review), *state, "{tenant} at {at}"),
                 // A tenant is known before the first change of its access.
                 Err(ReviewError::BeforeTheTrail { .. } | ReviewError::NoTrail(_)) => {
-                    assert_eq!(*state, State::default())
+                    assert_eq!(*state, State::default());
                 }
                 Err(error) => panic!("{tenant} at {at}: {error}"),
             }
@@ -195,7 +195,7 @@ fn history(app: &TestApp) -> Recorder<'_> {
     recorder.step(|app| app.play(&[says("u2", "active", 6, "IT")]));
     // Five of eight people at once: held. One is rejected, newer facts end one, the others are approved.
     recorder.step(|app| {
-        app.play(&(3..8).map(|n| says(&format!("u{n}"), "inactive", 7, "Sales")).collect::<Vec<_>>())
+        app.play(&(3..8).map(|n| says(&format!("u{n}"), "inactive", 7, "Sales")).collect::<Vec<_>>());
     });
     recorder.step(|app| {
         let by = HoldDecision {
