@@ -1,4 +1,4 @@
-//! The verbs of the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences with `--detailed-exitcode`.
+//! The verbs of the command line. Exit codes: 0 done, 1 failed, 2 differences with `--detailed-exitcode`, 64 wrong usage.
 
 mod audit;
 mod config;
@@ -52,7 +52,8 @@ type Failure = Box<dyn std::error::Error>;
 #[error("{0}")]
 struct Misuse(String);
 
-const USAGE: u8 = 2;
+/// The exit code of wrong usage: EX_USAGE of sysexits.h. Clap's own 2 would be that of differences.
+const USAGE: u8 = 64;
 
 #[derive(Parser)]
 #[command(
@@ -121,7 +122,14 @@ enum Verb {
 }
 
 pub fn main() -> ExitCode {
-    let mut cli = Cli::parse();
+    let mut cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            drop(error.print());
+            // Help and version are no errors, and are written to stdout.
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
     match run(&mut cli) {
         Ok(code) => code,
         Err(error) => {
@@ -212,8 +220,8 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The exit code with `--detailed-exitcode` when there are differences. Wrong usage has 2.
-const DIFFERENT: u8 = 3;
+/// The exit code with `--detailed-exitcode` when there are differences, as Terraform has it.
+const DIFFERENT: u8 = 2;
 
 /// The number of connections while several directories are compared at once.
 const ASKING: u32 = 6;

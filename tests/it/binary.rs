@@ -159,9 +159,9 @@ fn a_wrong_setting_is_one_sentence_that_names_key_and_remedy() {
 }
 
 #[test]
-fn wrong_usage_is_exit_code_2() {
+fn wrong_usage_is_exit_code_64() {
     for arguments in [vec!["frobnicate"], vec!["users", "list"], vec!["inbox", "show", "x"]] {
-        assert_eq!(output(rosterd().args(arguments)).status.code(), Some(2));
+        assert_eq!(output(rosterd().args(arguments)).status.code(), Some(64));
     }
 }
 

@@ -75,7 +75,7 @@ fn a_verb_that_makes_a_record_needs_a_name() {
         let mut command = rosterd();
         command.env("DATABASE_URL", app.store.url()).env_remove("USER").args(verb);
         let refused = output(&mut command);
-        assert_eq!(refused.status.code(), Some(2), "{verb:?}: {}", error(&refused));
+        assert_eq!(refused.status.code(), Some(64), "{verb:?}: {}", error(&refused));
         assert!(
             error(&refused).contains("add --by NAME, or set ROSTERD_BY"),
             "{verb:?}: {}",

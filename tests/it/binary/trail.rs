@@ -91,7 +91,7 @@ fn the_log_is_filtered_by_tenant_user_kind_and_time() {
         assert_eq!(org_1(&["--since", "2026-06-02"]), Vec::<String>::new());
         assert_eq!(org_1(&["--limit", "1"]), [all[4]], "the newest");
         let wrong = run(&app, &["audit", "log", "--tenant", "org_1", "--since", "yesterday"]);
-        assert_eq!(wrong.status.code(), Some(2));
+        assert_eq!(wrong.status.code(), Some(64));
         assert!(String::from_utf8_lossy(&wrong.stderr).contains("write it as 2026-06-01"), "{wrong:?}");
     }
 }
@@ -190,11 +190,11 @@ fn heads_that_were_stored_elsewhere_reveal_a_chain_that_was_shortened_or_written
         for text in ["", "[]", "{\"head\": 1}", "seq,hash"] {
             std::fs::write(&file, text).unwrap();
             let wrong = against(&[]);
-            assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+            assert_eq!(wrong.status.code(), Some(64), "{wrong:?}");
             assert!(String::from_utf8_lossy(&wrong.stderr).contains("heads.json"), "{wrong:?}");
         }
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(against(&[]).status.code(), Some(2));
+        assert_eq!(against(&[]).status.code(), Some(64));
     }
 }
 
@@ -296,7 +296,7 @@ fn a_review_is_written_in_each_form_to_standard_output_a_file_or_a_directory() {
             "{early:?}"
         );
         let wrong = report(&["--kind", "kept", "--format", "html"]);
-        assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+        assert_eq!(wrong.status.code(), Some(64), "{wrong:?}");
     }
 }
 

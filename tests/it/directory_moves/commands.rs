@@ -18,7 +18,7 @@ fn a_move_is_shown_first_and_happens_only_when_it_is_confirmed() {
         };
         let stderr = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
 
-        assert_eq!(run(&[]).status.code(), Some(2), "a reason is required");
+        assert_eq!(run(&[]).status.code(), Some(64), "a reason is required");
         let shown = run(&["--reason", "ticket 7"]);
         assert_eq!(shown.status.code(), Some(1));
         assert!(

@@ -137,7 +137,7 @@ fn a_script_says_yes_or_how_many_and_who_decides() {
             error(&asked)
         );
         let nobody = output(command(&["holds", "approve", "1", "--yes"]).env_remove("USER"));
-        assert_eq!(nobody.status.code(), Some(2));
+        assert_eq!(nobody.status.code(), Some(64));
         assert!(error(&nobody).contains("add --by NAME, or set ROSTERD_BY"), "{}", error(&nobody));
         let other = run(&["holds", "approve", "1", "--expect", "19"]);
         assert!(error(&other).contains("about 20 people of hold 1, and not 19"), "{}", error(&other));

@@ -96,7 +96,7 @@ fn every_kind_is_previewed_in_every_form_without_a_database() {
         }
     }
     let unknown = output(rosterd().args(["notices", "preview", "lottery"]));
-    assert_eq!(unknown.status.code(), Some(2));
+    assert_eq!(unknown.status.code(), Some(64));
 }
 
 /// The finding of `doctor` about mail.
