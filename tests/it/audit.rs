@@ -155,7 +155,7 @@ both! {
         assert_eq!(after, [
             "mapping.applied 1 by operator ada",
             "roles.changed u1 by rule mapping 1",
-            "role.given u1 by operator ada",
+            "role.granted u1 by operator ada",
             "roles.changed u1 by operator ada",
             "group.changed g1 by event g2",
             "roles.changed u1 by event g2",
