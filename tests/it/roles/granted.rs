@@ -87,7 +87,7 @@ both! {
         app.play(&[event("e6", "dsync.user.updated", 6, person("u1", "active", 6))]);
 
         let shown = app.brief(USER_ROLES, &["user_id", "role_slug", "granted_by"]);
-        assert!(shown.contains(&"u1 editor by hand: on call".to_owned()), "{shown:?}");
+        assert!(shown.contains(&"u1 editor manual grant: on call".to_owned()), "{shown:?}");
         manual_roles::revoke(app.database(), &app.config.rules(), GrantTarget { tenant: "org_1", user: "u1" }, "editor", (manual_roles::OperatorAt { name: "ada", now: now() }, "ticket 7")).unwrap();
         assert!(!grants(app).contains(&"u1 editor".to_owned()));
     }
