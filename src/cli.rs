@@ -47,7 +47,7 @@ pub use output::Format;
 /// The error of a verb. It is printed as one line.
 type Failure = Box<dyn std::error::Error>;
 
-/// The command line, or its environment, lacks something. The exit code is 2.
+/// The command line, or its environment, lacks something. The exit code is [`USAGE`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Misuse(String);

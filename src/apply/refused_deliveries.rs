@@ -26,7 +26,7 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
     let due = database.read::<_, DbError>(|conn| Ok(dead_letters::due(conn, now, MOST)?))?;
     let mut outcome = Retried::default();
     for inbox_id in due {
-        let mut attempts = 0;
+        let mut attempts = None;
         match attempt(database, rules, inbox_id, now, &mut attempts) {
             Ok(applied) => {
                 outcome += Retried {
@@ -36,6 +36,8 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
                 };
             }
             Err(ApplyError::Database(error)) => {
+                // An error before the delivery was read says nothing about it.
+                let Some(attempts) = attempts else { return Err(error.into()) };
                 let refusal = refusal(database, error)?;
                 postpone(database, inbox_id, attempts, &refusal, now)?;
             }
@@ -45,13 +47,13 @@ pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retrie
     Ok(outcome)
 }
 
-/// Writes the number of earlier attempts into `attempts`, even when it fails again.
+/// Writes the number of earlier attempts into `attempts` as soon as the delivery is found, so that it is known after a failure.
 fn attempt(
     database: &Database,
     rules: &Rules,
     inbox_id: i64,
     now: Timestamp,
-    attempts: &mut i16,
+    attempts: &mut Option<i16>,
 ) -> Result<AppliedBatch, ApplyError> {
     database.write_serialized(|conn| {
         expect_mapping(conn, rules)?;
@@ -60,7 +62,7 @@ fn attempt(
         let Some(before) = dead_letters::remove_due(conn, inbox_id, now)? else {
             return Ok(AppliedBatch::default());
         };
-        *attempts = before;
+        *attempts = Some(before);
         let queued = queue::stored(conn, &[(inbox_id, before)])?;
         let batch = parse_batch::read(QueuedBatch { queued, is_full: false }, now);
         Ok(apply(conn, rules, batch, now)?)
