@@ -64,7 +64,10 @@ fn backfill_reconcile_and_status_say_what_they_found() {
             (&"u2".into(), &"none".into(), &"absent".into())
         );
 
-        let healed = output(&mut command(&store, &api, &["reconcile", "--directory", "dir_1"]));
+        let unknown = output(&mut command(&store, &api, &["reconcile", "--directory", "Directory dir1"]));
+        let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+        assert!(said.contains("there is no directory Directory dir1 (did you mean dir_1"), "{said}");
+        let healed = output(&mut command(&store, &api, &["reconcile", "--directory", "directory DIR_1"]));
         assert_eq!(healed.status.code(), Some(0), "{healed:?}");
         let status = stdout(&output(&mut command(&store, &api, &["sync", "status", "--format", "json"])));
         let status: Value = serde_json::from_str(&status).unwrap();
@@ -85,7 +88,7 @@ fn reconcile_without_a_key_says_what_to_set_and_doctor_tries_the_key() {
     let (store, api) = (TestDatabase::create(Backend::Sqlite), TestApi::start());
     stdout(&output(&mut command(&store, &api, &["migrate"])));
     let refused = output(command(&store, &api, &["reconcile"]).env_remove("WORKOS_API_KEY"));
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(78));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("set WORKOS_API_KEY"));
 
     let doctor = |key: &str| {
