@@ -58,6 +58,7 @@ pub fn people(
     let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
     let (mut retained, mut ended) =
         (std::mem::take(&mut settled.retained), std::mem::take(&mut settled.ended));
+    let mut restated = std::mem::take(&mut settled.restated);
     // A new holder of a protected role changes the rows of users outside the batch, and these changes may lead to
     // others.
     while !settled.others.is_empty() {
@@ -67,9 +68,11 @@ pub fn people(
         settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
         retained.append(&mut settled.retained);
         ended.append(&mut settled.ended);
+        restated.append(&mut settled.restated);
     }
-    consequences.entries.extend(protected_roles::entries(conn, &retained, &ended)?);
     consequences.notices.extend(protected_roles::notices(conn, &retained)?);
+    retained.append(&mut restated);
+    consequences.entries.extend(protected_roles::entries(conn, &retained, &ended)?);
     Ok(())
 }
 

@@ -33,9 +33,8 @@ pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<RetainedAc
 }
 
 fn kept(one: UnderReview) -> RetainedAccess {
-    let role = one.role_slug.as_deref().unwrap_or_default();
     RetainedAccess {
-        directory_wants: one.lost().map_or_else(|| format!("without {role}"), |lost| lost.to_string()),
+        directory_wants: one.directory_wants(),
         decided_at: one.decided_at().map(|at| at.to_string()),
         user_id: one.user_id,
         name: one.name,

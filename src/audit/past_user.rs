@@ -20,8 +20,8 @@ pub struct PastUser {
     pub roles: BTreeMap<String, PastRole>,
     /// Roles that an operator granted and did not revoke, with the name of the operator.
     pub granted: BTreeMap<String, String>,
-    /// Roles that the user retains as last holder, with the time of the loss, in microseconds.
-    pub retained: BTreeMap<String, i64>,
+    /// Roles that the user retains as last holder.
+    pub retained: BTreeMap<String, RetainedRole>,
     pub held: Option<HeldLoss>,
     /// An erasure deleted the profile of some entries.
     pub is_erased: bool,
@@ -38,6 +38,14 @@ pub struct PastRole {
     pub since: i64,
     /// The entry of the gain.
     pub entry: i64,
+}
+
+/// A role that a user retains as last holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetainedRole {
+    /// The time of the loss, in microseconds.
+    pub since: i64,
+    pub directory_wants: String,
 }
 
 /// A loss that waits in a hold.
@@ -90,7 +98,9 @@ impl PastUser {
                 }
             }
             kinds::ROLE_RETAINED => {
-                self.retained.insert(role(), entry.stated_at.unwrap_or(entry.applied_at));
+                let wants = change.get("directory_wants").and_then(Value::as_str).unwrap_or_default();
+                let since = entry.stated_at.unwrap_or(entry.applied_at);
+                self.retained.insert(role(), RetainedRole { since, directory_wants: wants.to_owned() });
             }
             kinds::ROLE_RETENTION_ENDED => {
                 self.retained.remove(&role());

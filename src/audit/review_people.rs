@@ -115,10 +115,10 @@ pub fn give_reasons(people: &mut [ReviewedPerson], tables: &[RoleLine]) {
 pub fn kept(past: &Past) -> Vec<RetainedAccess> {
     let held = past.users.iter().filter_map(|(id, user)| Some(in_hold(past, id, user, user.held.as_ref()?)));
     let retained = past.users.iter().flat_map(|(id, user)| {
-        user.retained.iter().map(move |(role, since)| RetainedAccess {
+        user.retained.values().map(move |role| RetainedAccess {
             reason: "last_holder".to_owned(),
-            directory_wants: format!("without {role}"),
-            since: time(*since),
+            directory_wants: role.directory_wants.clone(),
+            since: time(role.since),
             ..of(id, user)
         })
     });

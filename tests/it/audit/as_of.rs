@@ -40,7 +40,7 @@ fn try_review(
     app.database().snapshot(|conn| review(conn, wanted))
 }
 
-fn review_at(app: &TestApp, tenant_id: &str, as_of: Timestamp) -> Review {
+pub(crate) fn review_at(app: &TestApp, tenant_id: &str, as_of: Timestamp) -> Review {
     try_review(app, tenant_id, as_of, None).unwrap()
 }
 
@@ -95,7 +95,7 @@ fn told(review: &Review) -> State {
     };
     let kept = review.kept.iter().map(|one| {
         let role = if one.reason == "last_holder" {
-            one.directory_wants.trim_start_matches("without ")
+            one.directory_wants.rsplit("without ").next().unwrap()
         } else {
             "-"
         };

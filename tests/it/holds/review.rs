@@ -119,13 +119,47 @@ both! {
         let rows = app.brief(ACCESS_UNDER_REVIEW, &["user_id", "reason", "since", "hold_id", "role_slug"]);
         assert_eq!(rows, ["u1 last_holder 2026-01-01T00:00:05.000000Z null owner"]);
         let report = review(app);
-        assert_eq!((report.kept[0].reason.as_str(), report.kept[0].directory_wants.as_str()), ("last_holder", "without owner"));
+        assert_eq!((report.kept[0].reason.as_str(), report.kept[0].directory_wants.as_str()), ("last_holder", "no access: not active, and without owner"));
         assert_eq!(kinds(app, "u1").last().map(String::as_str), Some("role.retained"));
 
         app.play(&[is("u2", "owner", "active", 7)]);
         assert_eq!(app.brief(ACCESS_UNDER_REVIEW, &["user_id"]), Vec::<String>::new());
         assert!(kinds(app, "u1").contains(&"role.retention_ended".to_owned()), "{:?}", kinds(app, "u1"));
         assert!(review(app).kept.is_empty());
+    }
+}
+
+both! {
+    fn mail_and_reviews_agree_whether_the_last_holder_keeps_access_or_only_a_role(app) {
+        let wanted = |app: &TestApp| {
+            let mailed = review(app).kept[0].directory_wants.clone();
+            let of_any_time = crate::audit::as_of::review_at(app, "org_1", app.clock.now()).kept[0].directory_wants.clone();
+            assert_eq!(mailed, of_any_time);
+            mailed
+        };
+        let notice = |app: &TestApp| {
+            let found = crate::harness::dump::everything(app.database());
+            found.lines().rfind(|line| line.starts_with("outbox.payload") && line.contains("\"role\":\"owner\"")).unwrap().to_owned()
+        };
+        crate::roles::beginning(app);
+        apply(app, OWNED);
+        app.play(&[is("u1", "owner", "active", 3), is("u2", "member", "active", 3)]);
+
+        app.play(&[is("u1", "member", "active", 5)]);
+        assert_eq!(wanted(app), "without owner");
+        assert!(notice(app).contains("\"access\":false"), "{}", notice(app));
+
+        // The directory asks for more, and then for less again.
+        app.play(&[is("u1", "member", "inactive", 6)]);
+        assert_eq!(wanted(app), "no access: not active, and without owner");
+        app.play(&[is("u1", "member", "active", 7)]);
+        assert_eq!(wanted(app), "without owner");
+        assert_eq!(app.noticed("last_holder_retained"), ["u1"], "one mail");
+
+        app.play(&[is("u1", "owner", "active", 8)]);
+        app.play(&[is("u1", "owner", "deleted", 9)]);
+        assert_eq!(wanted(app), "no access: not active, and without owner");
+        assert!(notice(app).contains("\"access\":true"), "{}", notice(app));
     }
 }
 
