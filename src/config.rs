@@ -316,12 +316,7 @@ fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Er
 }
 
 fn mailbox<'de, D: Deserializer<'de>>(from: D) -> Result<lettre::message::Mailbox, D::Error> {
-    let text = String::deserialize(from)?;
-    text.parse().map_err(|error| {
-        wrong(format_args!(
-            "mail.from (MAIL_FROM) is no address ({error}); write rosterd <rosterd@your.example>"
-        ))
-    })
+    product::mailbox("mail.from (MAIL_FROM)", "rosterd <rosterd@your.example>", &String::deserialize(from)?)
 }
 
 fn address<E: serde::de::Error>(text: &str) -> Result<lettre::Address, E> {
