@@ -7,6 +7,7 @@
 
 pub mod access_review_page;
 pub mod chain;
+pub mod daily_heads;
 pub mod hold_entries;
 pub mod kept_access;
 pub mod leaver_receipt;

@@ -1,6 +1,7 @@
 //! Settings: the default file, then `rosterd.toml`, then the environment. They are read and checked once, at the start. An
 //! error is one sentence with the key and the remedy.
 
+mod audit;
 mod effective;
 mod environment;
 mod guard;
@@ -27,6 +28,7 @@ use crate::{
 
 use period::Every;
 
+pub use audit::{AuditSettings, HeadsDaily};
 pub use effective::{EffectiveSetting, Origin};
 pub use load::{ConfigError, Settings, load, settings};
 pub use product::Product;
@@ -54,6 +56,7 @@ pub struct Config {
     pub guard: Guard,
     #[serde(deserialize_with = "retention")]
     pub retention: Retention,
+    pub audit: AuditSettings,
     pub mail: MailSettings,
 }
 
