@@ -10,6 +10,8 @@ mod explain;
 mod holds;
 mod inbox;
 mod list_rows;
+#[cfg(test)]
+mod list_schemas;
 mod mapping;
 mod notices;
 mod operator;

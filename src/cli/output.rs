@@ -19,7 +19,7 @@ use crate::text::{
 pub enum Format {
     #[default]
     Table,
-    /// JSON, for programs; a list is an array of objects with the names of the columns
+    /// JSON, for programs; a list is an array of objects with the names of the columns (docs/schemas)
     Json,
     /// JSON, for programs; one object on each line
     Jsonl,

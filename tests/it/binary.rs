@@ -5,6 +5,7 @@ mod mail;
 mod manual;
 mod operators;
 mod reload;
+mod schemas;
 mod several;
 mod trail;
 

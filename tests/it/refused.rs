@@ -33,7 +33,7 @@ fn execute(app: &TestApp, sql: &str) {
 }
 
 /// The application refuses a row of this user without access.
-fn refuse(app: &TestApp, id: &str) {
+pub(crate) fn refuse(app: &TestApp, id: &str) {
     execute(
         app,
         &match app.store {
@@ -56,7 +56,7 @@ fn allow(app: &TestApp) {
 }
 
 /// A user of directory `dir_a` or `dir_b`, which belong to `org_a` and `org_b`.
-fn of(side: &str, data: Value) -> Value {
+pub(crate) fn of(side: &str, data: Value) -> Value {
     with(data, json!({"directory_id": format!("dir_{side}"), "organization_id": format!("org_{side}")}))
 }
 
@@ -72,7 +72,7 @@ fn connected(side: &str) -> Vec<Value> {
     ]
 }
 
-fn beginning(app: &TestApp, people: usize) {
+pub(crate) fn beginning(app: &TestApp, people: usize) {
     for side in ["a", "b"] {
         app.play(&connected(side));
         let created = |n| {
@@ -83,7 +83,7 @@ fn beginning(app: &TestApp, people: usize) {
     }
 }
 
-fn deleted(side: &str) -> Value {
+pub(crate) fn deleted(side: &str) -> Value {
     let data = directory(&format!("dir_{side}"), &format!("org_{side}"), 9);
     event(&format!("deleted_{side}"), "dsync.deleted", 9, data)
 }

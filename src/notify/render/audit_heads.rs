@@ -42,7 +42,7 @@ pub(super) fn page(of: &Heads) -> (Page, Attachment) {
     let attached = heads.get(..MOST).unwrap_or(heads);
     let page = Page::of(&Mail {
         chains: Count(heads.len()),
-        first: (attached.len() < heads.len()).then(|| Count(attached.len())),
+        first: (attached.len() < heads.len()).then_some(Count(attached.len())),
         at: time(*at),
         day: day(*at),
     });
