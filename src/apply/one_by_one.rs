@@ -168,7 +168,7 @@ fn set_back(
         retry_at: Some(now.plus_seconds(refused::pause_seconds(1))),
     };
     database.write_serialized::<_, DbError>(|conn| {
-        dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;
+        dead_letters::add(conn, std::slice::from_ref(&letter), now)?;
         Ok(queue::done(conn, &[inbox_id])?)
     })?;
     outcome.dead_letters.push(letter);

@@ -110,9 +110,9 @@ fn users(
 
     // 1. Load: the current rows, the users who must be derived together with these, and everything that counts for
     // them.
-    let Together { ids, current, homes, apart } = together(conn, state, ids, homes, rules)?;
+    let Together { ids, current, homes, separate } = together(conn, state, ids, homes, rules)?;
     let homes = &*homes;
-    let mut context = context(conn, state, (&ids, &current), (homes, apart), rules)?;
+    let mut context = context(conn, state, (&ids, &current), (homes, separate), rules)?;
 
     // 2. Decide. Protected roles and the guard record their own decisions. Both may prevent a loss.
     let settled = protected_roles::settle(conn, state, &ids, &current, &mut context)?;

@@ -297,7 +297,7 @@ fn review() -> Review {
         departures: 2,
         cut: None,
         compared: Vec::new(),
-        kept: Vec::new(),
+        under_review: Vec::new(),
         holds: vec![
             holds(
                 "Grace Hopper",

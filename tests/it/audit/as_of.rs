@@ -93,7 +93,7 @@ fn told(review: &Review) -> State {
         ];
         format!("{columns:?} {} {roles:?}", some(&one.department))
     };
-    let kept = review.kept.iter().map(|one| {
+    let kept = review.under_review.iter().map(|one| {
         let role = if one.reason == "last_holder" {
             one.directory_wants.rsplit("without ").next().unwrap()
         } else {
@@ -236,7 +236,7 @@ both! {
         assert!(third.counts.later_entries > 0);
         // A rejected person is kept, with the decision.
         let after = review_at(app, "org_1", at(6));
-        let rejected = after.kept.iter().find(|one| one.user_id == "u3").unwrap();
+        let rejected = after.under_review.iter().find(|one| one.user_id == "u3").unwrap();
         assert_eq!((rejected.decision.as_deref(), rejected.decision_reason.as_deref()), (Some("rejected"), Some("asked")));
 
         // The movements and the difference of a period.
