@@ -306,7 +306,10 @@ fn review() -> Review {
                 "rule administrators: group IT Admins",
             ),
             holds("Grace Hopper", "grace.hopper@acme.example", "member", "rule members: group Staff"),
-            holds("Radia Perlman", "radia.perlman@acme.example", "member", "rule members: group Staff"),
+            RoleLine {
+                user_id: ANOTHER_USER.into(),
+                ..holds("Radia Perlman", "radia.perlman@acme.example", "member", "rule members: group Staff")
+            },
         ],
         left: vec![
             left("Ada Lovelace", "ada.lovelace@acme.example", -9 * 86_400, 341, &["editor", "member"]),

@@ -326,6 +326,6 @@ fn two_of_a_kind_are_counted() {
     ---
     Heads of the audit trail, 2026-01-15
     The attached file audit-heads.json has the last entry of 2 chains of the audit trail.
-    Please keep this mail where nobody can change it who can write to the database. You do not need to do anything else.
+    Please store this mail where a person who can write to the database cannot change it. You do not need to do anything else.
     "#);
 }
