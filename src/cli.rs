@@ -1,14 +1,17 @@
-//! The verbs of the command line. Exit codes: 0 done, 1 failed, 2 differences with `--detailed-exitcode`, 64 wrong usage.
+//! The verbs of the command line.
 
 mod audit;
 mod config;
 mod demo;
 mod directories;
 mod doctor;
+mod exit_code;
 mod explain;
 mod holds;
 mod inbox;
 mod list_rows;
+#[cfg(test)]
+mod list_schemas;
 mod mapping;
 mod migrate;
 mod notices;
@@ -43,18 +46,12 @@ use crate::{
     tables::tenant_lookup::{self, TenantLookupError},
 };
 
+use exit_code::{DIFFERENT, Misuse, USAGE, Unset};
+
 pub use output::Format;
 
 /// The error of a verb. It is printed as one line.
 type Failure = Box<dyn std::error::Error>;
-
-/// The command line, or its environment, lacks something. The exit code is [`USAGE`].
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Misuse(String);
-
-/// The exit code of wrong usage: EX_USAGE of sysexits.h. Clap's own 2 would be that of differences.
-const USAGE: u8 = 64;
 
 #[derive(Parser)]
 #[command(
@@ -135,7 +132,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rosterd: {}", output::printable(&error.to_string()));
-            if error.is::<Misuse>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            ExitCode::from(exit_code::of(error.as_ref()))
         }
     }
 }
@@ -213,9 +210,6 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
         Verb::Serve | Verb::Config(_) | Verb::Completions(_) | Verb::Man => Ok(ExitCode::SUCCESS),
     }
 }
-
-/// The exit code with `--detailed-exitcode` when there are differences, as Terraform has it.
-const DIFFERENT: u8 = 2;
 
 /// The number of connections while several directories are compared at once.
 const ASKING: u32 = 6;

@@ -10,6 +10,7 @@ pub mod claims;
 pub mod comparisons;
 pub mod directories;
 pub mod directory_activity;
+pub mod directory_lookup;
 pub mod directory_moves;
 pub mod display_names;
 pub mod event_cursors;

@@ -20,7 +20,7 @@ const fn secret(name: &'static str, path: &'static [&'static str]) -> Variable {
     Variable { name, path, is_secret: true }
 }
 
-pub(super) static VARIABLES: [Variable; 15] = [
+pub(super) static VARIABLES: [Variable; 16] = [
     secret("DATABASE_URL", &["database_url"]),
     plain("RUST_LOG", &["log"]),
     plain("ROSTERD_LISTEN", &["http", "listen"]),
@@ -36,6 +36,7 @@ pub(super) static VARIABLES: [Variable; 15] = [
     plain("MAIL_FALLBACK", &["mail", "fallback"]),
     plain("ROSTERD_PRODUCT", &["mail", "product"]),
     plain("ROSTERD_SUPPORT", &["mail", "support"]),
+    secret("AUDIT_HEADS_DAILY", &["audit", "heads_daily"]),
 ];
 
 /// The keys of the secrets.

@@ -266,6 +266,8 @@ CREATE TABLE role_holders (
     lost_event TEXT COLLATE "C",
     retained   BOOLEAN NOT NULL,
     released   BOOLEAN NOT NULL,
+    -- of a loss: the directory asks for the end of access, too
+    ends_access BOOLEAN NOT NULL,
     PRIMARY KEY (tenant_id, user_id, role_slug)
 );
 CREATE INDEX role_holders_role ON role_holders (tenant_id, role_slug, lost_at);
