@@ -119,9 +119,9 @@ fn two_tenants() -> TestApp {
     app
 }
 
-/// Each published table and view, with an expression for a whole row.
+/// Each published table and view with rows of tenants, with an expression for a whole row.
 fn every_row() -> Vec<(&'static str, String)> {
-    let tables = rosterd::tables::published::PUBLISHED.iter();
+    let tables = rosterd::tables::published::PUBLISHED.iter().filter(|table| table.name != "schema_version");
     tables
         .map(|table| (table.name, format!("SELECT t::text AS found FROM rosterd.{} t", table.name)))
         .collect()

@@ -8,7 +8,10 @@ use diesel::{
 };
 use rosterd::{
     db::{Conn, DbError},
-    tables::{host_tables::TABLES, published::PUBLISHED},
+    tables::{
+        host_tables::{PublishedTable, TABLES},
+        published::PUBLISHED,
+    },
 };
 
 use crate::harness::{Backend, TestApp, both, database::execute};
@@ -120,7 +123,7 @@ both! {
 #[test]
 fn the_document_names_every_table_and_column() {
     let document = include_str!("../../docs/integrating.md");
-    for table in TABLES {
+    for table in PUBLISHED {
         let begin = format!("| `{}` | ", table.name);
         let line =
             document.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("{begin}"));
@@ -138,5 +141,72 @@ fn the_document_names_every_table_and_column() {
         let named: Vec<&str> = plain.split(';').next().unwrap().split('`').skip(1).step_by(2).collect();
         let described: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
         assert_eq!(named, described, "{}", table.name);
+    }
+}
+
+#[derive(QueryableByName)]
+struct Comment {
+    #[diesel(sql_type = Text)]
+    place: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Text)]
+    text: String,
+}
+
+/// The tables and columns in schema rosterd, with the kinds of docs/tables.md.
+const COMMENTS: &str = "SELECT c.relname || coalesce('.' || a.attname, '') AS place, \
+         CASE format_type(a.atttypid, NULL) WHEN 'timestamp with time zone' THEN 'time' WHEN 'jsonb' THEN 'json' \
+             WHEN 'bigint' THEN 'integer' ELSE coalesce(format_type(a.atttypid, NULL), 'table') END AS kind, \
+         coalesce(CASE a.attnum WHEN 0 THEN obj_description(c.oid, 'pg_class') ELSE col_description(c.oid, a.attnum) END, '') AS text \
+     FROM pg_class c CROSS JOIN LATERAL ( \
+         SELECT attnum::int, attname::text, atttypid FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped \
+         UNION ALL SELECT 0, NULL, NULL) a \
+     WHERE c.relnamespace = 'rosterd'::regnamespace AND c.relkind IN ('r', 'v')";
+
+/// docs/tables.md and the comments in PostgreSQL have the same texts about the same tables and columns.
+#[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
+fn everything_that_the_application_reads_has_a_comment_which_is_the_text_of_the_document() {
+    let app = TestApp::start(Backend::Postgres, |_| {});
+    let comments: Vec<Comment> =
+        app.database().read::<_, DbError>(|conn| Ok(sql_query(COMMENTS).load(conn)?)).unwrap();
+    let hidden = |place: &str| {
+        let own = |table: &PublishedTable| {
+            table.hidden.iter().any(|(name, _)| format!("{}.{name}", table.name) == place)
+        };
+        PUBLISHED.iter().any(own)
+    };
+    assert!(comments.iter().all(|comment| !comment.text.is_empty()));
+    let mut in_database: Vec<String> = comments
+        .iter()
+        .filter(|comment| !hidden(&comment.place))
+        .map(|Comment { place, kind, text }| format!("{place} ({kind}): {text}"))
+        .collect();
+    in_database.sort_unstable();
+
+    let mut table = "";
+    let mut in_document = Vec::new();
+    let document = include_str!("../../docs/tables.md");
+    for (n, line) in document.lines().enumerate() {
+        if let Some(name) = line.strip_prefix("## ") {
+            table = name;
+            in_document.push(format!("{name} (table): {}", document.lines().nth(n + 2).unwrap()));
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let mut cells = row.trim_end_matches(" |").splitn(3, " | ");
+            let (name, kind) = (cells.next().unwrap().trim_end_matches('`'), cells.next().unwrap());
+            in_document.push(format!("{table}.{name} ({kind}): {}", cells.next().unwrap()));
+        }
+    }
+    in_document.sort_unstable();
+    assert_eq!(in_database, in_document);
+}
+
+both! {
+    fn every_published_table_and_view_can_be_read_with_its_documented_columns(app) {
+        for table in PUBLISHED {
+            let rows = app.rows(table);
+            assert!(table.name != "schema_version" || rows.len() == 1, "{rows:?}");
+        }
     }
 }
