@@ -387,6 +387,37 @@ SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.
 FROM role_holders h
 WHERE h.retained;
 
+-- The change feed: a record for each row of the tables above that appears, changes or disappears, written at the end of
+-- the transaction. Only an erasure changes records, and only retention deletes them, from the beginning.
+CREATE TABLE changes (
+    seq       BIGINT           PRIMARY KEY,
+    at        TIMESTAMPTZ      NOT NULL,
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    kind      TEXT COLLATE "C" NOT NULL,
+    -- the key of the row without the tenant, the other columns before and after, and why
+    subject   JSONB            NOT NULL,
+    before    JSONB,
+    after     JSONB,
+    cause     JSONB            NOT NULL
+);
+
+-- The ends of the change feed, one row. The transaction that appends records locks it last, so numbers have no gaps, and
+-- nobody sees a record before all earlier ones.
+CREATE TABLE changes_head (
+    id        SMALLINT    PRIMARY KEY CHECK (id = 1),
+    seq       BIGINT      NOT NULL,
+    first_seq BIGINT      NOT NULL,
+    at        TIMESTAMPTZ NOT NULL
+);
+
+-- Programs that read the change feed, each with the last record that it has processed. Records wait for them.
+CREATE TABLE consumers (
+    name         TEXT COLLATE "C" PRIMARY KEY,
+    seq          BIGINT           NOT NULL,
+    created_at   BIGINT           NOT NULL,
+    confirmed_at BIGINT           NOT NULL
+);
+
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
     id         BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
