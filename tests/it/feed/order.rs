@@ -27,12 +27,13 @@ use serde_json::{Value, json};
 use super::{member, records};
 use crate::harness::{
     Backend, TestApp, TestDatabase, both,
-    broker::{event, user},
+    broker::{event, organization, user},
 };
 
 both! {
     fn a_transaction_that_is_rolled_back_leaves_no_gap(app) {
         member(app);
+        app.play(&[event("o2", "organization.created", 0, organization("org_2", 0))]);
         let count = records(app.database()).len();
         let request = MoveRequest { directory: "dir_1", to: "org_2", by: "ada", reason: "sold", now: app.clock.now() };
         preview(app.database(), &app.config.rules(), request).unwrap();
@@ -143,7 +144,7 @@ fn postgresql_notifies_once_a_transaction_for_each_tenant_unless_it_is_switched_
     let expected = [json!({"tenant": "org_1", "seq": 6}), json!({"tenant": "org_1", "seq": 7})];
     assert_eq!(notified(&mut pg, 2, Duration::from_secs(10)), expected);
     // A transaction without a record.
-    app.play(&[event("u2", "dsync.user.updated", 5, user("u1", "active", 5))]);
+    app.play(&[event("u0", "dsync.user.updated", 5, user("u1", "active", 0))]);
     app.applier.database = silent(&app.store);
     app.play(&[event("u3", "dsync.user.created", 5, user("u3", "active", 5))]);
     assert_eq!(records(app.database()).len(), 9);

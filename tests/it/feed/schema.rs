@@ -118,7 +118,7 @@ fn the_check_finds_what_is_wrong() {
 both! {
     fn every_record_obeys_the_schema(app) {
         member(app);
-        roles::give(app, "u1", "auditor").unwrap();
+        roles::give(app, "u1", "member").unwrap();
         app.play(&[
             event("u2", "dsync.user.created", 5, with(user("u2", "active", 5), serde_json::json!({"custom_attributes": {"a": [1]}}))),
             event("m2", "dsync.group.user_added", 6, membership(user("u2", "active", 5), group("g1", 2))),
