@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::QueryResult;
 
 use super::{
-    Cause, CauseOf,
+    Cause, CauseOf, RowDifference,
     cause::Causes,
     watch::{RowKey, Watch, WatchedTable},
     write,
@@ -30,7 +30,7 @@ impl AtEnd for Draft {
             differences.extend(watch.differences(conn)?);
         }
         // Stable: within a rank by table and key.
-        differences.sort_by_key(|difference| difference.rank());
+        differences.sort_by_key(RowDifference::rank);
         let at = self.at.unwrap_or_else(|| Clock::System.now());
         write::write(conn, &differences, &self.causes, at, recording)
     }

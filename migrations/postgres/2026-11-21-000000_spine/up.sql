@@ -392,7 +392,7 @@ WHERE h.retained;
 
 -- The change feed: a record for each row of the tables above that appears, changes or disappears, written at the end of
 -- the transaction. Only an erasure changes records, and only retention deletes them, from the beginning.
-CREATE TABLE changes (
+CREATE TABLE rosterd.changes (
     seq       BIGINT           PRIMARY KEY,
     at        TIMESTAMPTZ      NOT NULL,
     tenant_id TEXT COLLATE "C" NOT NULL,
@@ -406,7 +406,7 @@ CREATE TABLE changes (
 
 -- The ends of the change feed, one row. The transaction that appends records locks it last, so numbers have no gaps, and
 -- nobody sees a record before all earlier ones.
-CREATE TABLE changes_head (
+CREATE TABLE rosterd.changes_head (
     id        SMALLINT    PRIMARY KEY CHECK (id = 1),
     seq       BIGINT      NOT NULL,
     first_seq BIGINT      NOT NULL,
