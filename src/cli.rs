@@ -12,6 +12,7 @@ mod holds;
 mod inbox;
 mod list_rows;
 mod mapping;
+mod migrate;
 mod notices;
 mod operator;
 mod output;
@@ -37,7 +38,7 @@ use crate::{
     config::{self as settings, Config, ConfigError},
     db::{
         Database, Url,
-        migrate::{is_migrated, migrate},
+        migrate::{expect_all_rows, is_migrated, migrate},
     },
     operator::known_tenant,
     runtime::telemetry,
@@ -77,8 +78,8 @@ enum Verb {
     Demo(demo::Options),
     /// Receive webhooks and keep the tables
     Serve,
-    /// Bring the schema up to date and do nothing else
-    Migrate,
+    /// Bring the schema up to date; on PostgreSQL also set the rights of other roles
+    Migrate(migrate::Arguments),
     /// Import everything that the broker's API lists, as the first step with existing customers; sends no mail about the past
     Backfill(reconcile::Backfill),
     /// Compare the tables with the broker's API and repair the differences
@@ -160,14 +161,7 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(options) => demo::run(options),
         Verb::Simulate(options) => simulate::run(options),
         Verb::Doctor(options) => Ok(doctor::run(config(), options)),
-        Verb::Migrate => {
-            let ran = migrate(&Database::new(&config()?.database_url, 2))?;
-            println!(
-                "{}",
-                if ran.is_empty() { "the schema is up to date".to_owned() } else { ran.join("\n") }
-            );
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Migrate(arguments) => migrate::run(&Database::new(&config()?.database_url, 2), arguments),
         Verb::Users(verbs) => {
             let (config, database) = opened(config, verbs.tenant())?;
             users::run(&database, &config, verbs)
@@ -278,6 +272,7 @@ fn open(config: &Config) -> Result<Database, Failure> {
     if !is_migrated(&database)? {
         return Err("the database has no tables of rosterd; correct DATABASE_URL, or create the tables with `rosterd migrate`".into());
     }
+    expect_all_rows(&database)?;
     Ok(database)
 }
 

@@ -26,6 +26,7 @@ pub mod mappings;
 pub mod memberships;
 pub mod polled_events;
 pub mod properties;
+pub mod published;
 pub mod recipients;
 pub mod recompute_jobs;
 pub mod refused;

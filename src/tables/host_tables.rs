@@ -163,7 +163,7 @@ pub const USER_ROLES: PublishedTable = PublishedTable {
 };
 
 /// All tables that the application reads.
-pub static TABLES: [PublishedTable; 7] =
+pub const TABLES: [PublishedTable; 7] =
     [TENANTS, DIRECTORIES, USERS, GROUPS, GROUP_MEMBERS, ROLES, USER_ROLES];
 
 #[derive(QueryableByName)]

@@ -53,6 +53,8 @@ mod pooler;
 #[cfg(test)]
 mod prefetch;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod refused;

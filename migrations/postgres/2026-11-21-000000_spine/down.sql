@@ -1,3 +1,6 @@
+DROP VIEW rosterd.access_under_review;
+DROP VIEW rosterd.group_members;
+DROP VIEW all_tenants;
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;

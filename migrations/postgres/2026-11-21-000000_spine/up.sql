@@ -1,5 +1,6 @@
 -- rosterd's own tables are in schema rosterd_internal, which is the first of the search path: a table without a schema in
--- its name is created there. What the application reads is created in schema rosterd, by its full name.
+-- its name is created there. What the application reads is created in schema rosterd, by its full name. Two views exist in
+-- both: rosterd reads its own, without the walls between tenants.
 
 -- Settings that were fixed when the database was created. A change would change the meaning of every row.
 CREATE TABLE properties (
@@ -361,7 +362,7 @@ CREATE TABLE rosterd.user_roles (
 -- A user is a member if the newest fact is an addition, the group exists and the user is active. The inner select
 -- matters only if the events of one directory claim two organizations. A group that was created again begins empty:
 -- facts from before its newest deletion do not count.
-CREATE VIEW rosterd.group_members AS
+CREATE VIEW group_members AS
 SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
 FROM memberships m
 JOIN claims c ON c.id = m.claim_id
@@ -381,7 +382,7 @@ WHERE m.added
   );
 
 -- Who has access, or a role, although the directory says otherwise: people in a hold, and last holders of a protected role.
-CREATE VIEW rosterd.access_under_review AS
+CREATE VIEW access_under_review AS
 SELECT e.tenant_id, e.user_id, 'held' AS reason, timestamptz 'epoch' + e.held_at * interval '1 microsecond' AS since, e.hold_id, NULL AS role_slug
 FROM held_users e
 WHERE e.state IN ('open', 'approved', 'rejected')
@@ -420,6 +421,42 @@ CREATE TABLE consumers (
     created_at   BIGINT           NOT NULL,
     confirmed_at BIGINT           NOT NULL
 );
+
+-- Row-level security. A role that reads for the application sees the rows of one tenant, which its session names with
+-- SET rosterd.tenant = '…'; without it, the role sees nothing. The owner of the tables sees all rows. Other roles that see
+-- all rows have policies of their own (src/operator/database_roles.rs).
+ALTER TABLE rosterd.tenants ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.directories ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.users ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.groups ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.roles ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.user_roles ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.changes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON rosterd.tenants FOR SELECT USING (id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.directories FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.users FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.groups FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.user_roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.changes FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+
+-- Only the privileges on this view matter: a role that may read it sees all tenants in the next two views.
+CREATE VIEW all_tenants AS SELECT true AS visible;
+
+-- The views for the application. They read rosterd's own tables with the rights of their owner, because a reader has no
+-- right to these; so they have the condition of the policies themselves. A condition of the reader that could tell what it
+-- sees is evaluated after it (security_barrier).
+CREATE VIEW rosterd.group_members WITH (security_barrier) AS
+SELECT tenant_id, group_id, user_id
+FROM rosterd_internal.group_members
+WHERE tenant_id = current_setting('rosterd.tenant', true)
+   OR (SELECT has_table_privilege('rosterd_internal.all_tenants'::regclass, 'SELECT'));
+
+CREATE VIEW rosterd.access_under_review WITH (security_barrier) AS
+SELECT tenant_id, user_id, reason, since, hold_id, role_slug
+FROM rosterd_internal.access_under_review
+WHERE tenant_id = current_setting('rosterd.tenant', true)
+   OR (SELECT has_table_privilege('rosterd_internal.all_tenants'::regclass, 'SELECT'));
 
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
