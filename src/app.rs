@@ -130,7 +130,8 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     if config.workos.webhook_secrets.is_empty() {
         return Err(StartError::NoSecret);
     }
-    let database = Database::new(&config.database_url, config.database_connections);
+    let database = Database::new(&config.database_url, config.database_connections)
+        .recording(config.changes.recording());
     migrate(&database)?;
     settle_tenancy(&database, config.tenancy)?;
     settle_policy(&database, &config.rules())?;

@@ -1,7 +1,9 @@
 //! The verbs of the command line.
 
 mod audit;
+mod changes;
 mod config;
+mod consumers;
 mod demo;
 mod directories;
 mod doctor;
@@ -105,6 +107,10 @@ enum Verb {
     Notices(notices::Verbs),
     /// List, add or remove the recipients of a tenant's mails
     Recipients(recipients::Verbs),
+    /// Print the change feed: a record for each row that appears, changes or disappears
+    Changes(changes::Verbs),
+    /// List, add or remove programs that read the change feed
+    Consumers(consumers::Verbs),
     /// Rebuild the tables from the inbox; show or repair differences
     Rebuild(rebuild::Arguments),
     /// Show and verify the audit trail, receipts of leavers, access reviews
@@ -187,11 +193,11 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
         Verb::Reconcile(arguments) => {
             let (config, database) = opened(config, arguments.tenant.as_mut())?;
             drop(database);
-            reconcile::run(&Database::new(&config.database_url, ASKING), &config, arguments)
+            reconcile::run(&asking(&config), &config, arguments)
         }
         Verb::Backfill(arguments) => {
             let config = config()?;
-            let database = Database::new(&config.database_url, ASKING);
+            let database = asking(&config);
             migrate(&database)?;
             reconcile::backfill(&database, &config, arguments)
         }
@@ -205,6 +211,8 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
             let (config, database) = opened(config, verbs.tenant())?;
             recipients::run(&database, &config, verbs)
         }
+        Verb::Changes(verbs) => changes::run(&opened(config, verbs.tenant())?.1, verbs),
+        Verb::Consumers(verbs) => consumers::run(&open(&config()?)?, verbs),
         Verb::Audit(verbs) => audit::run(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?)?, verbs),
         Verb::Serve | Verb::Config(_) | Verb::Completions(_) | Verb::Man => Ok(ExitCode::SUCCESS),
@@ -213,6 +221,10 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
 
 /// The number of connections while several directories are compared at once.
 const ASKING: u32 = 6;
+
+fn asking(config: &Config) -> Database {
+    Database::new(&config.database_url, ASKING).recording(config.changes.recording())
+}
 
 /// The settings and the database, with the tenant of the command by its id.
 fn opened(
@@ -250,7 +262,7 @@ fn open(config: &Config) -> Result<Database, Failure> {
         )
         .into());
     }
-    let database = Database::new(&config.database_url, 2);
+    let database = Database::new(&config.database_url, 2).recording(config.changes.recording());
     if !is_migrated(&database)? {
         return Err("the database has no tables of rosterd; correct DATABASE_URL, or create the tables with `rosterd migrate`".into());
     }

@@ -18,8 +18,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     broker::Secret,
-    db::Url,
+    db::{Recording, Url},
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
+    feed::retention::FeedRetention,
     outbox::{NoticeKind, bundle::Pace},
     retention::Retention,
     runtime::telemetry,
@@ -52,6 +53,7 @@ pub struct Config {
     pub workos: WorkOs,
     pub reconcile: Reconcile,
     pub apply: Apply,
+    pub changes: Changes,
     #[serde(deserialize_with = "guard::read")]
     pub guard: Guard,
     #[serde(deserialize_with = "retention")]
@@ -116,6 +118,20 @@ pub struct Apply {
     pub batch_deliveries: usize,
     pub batch_bytes: usize,
     pub poll_seconds: u64,
+}
+
+/// `[changes]`: the change feed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    pub notify: bool,
+}
+
+impl Changes {
+    /// What serialized transactions record.
+    pub fn recording(self) -> Recording {
+        if self.notify { Recording::Notifying } else { Recording::Silent }
+    }
 }
 
 /// `[mail]`: server, recipients and kinds.
@@ -232,9 +248,13 @@ fn retention<'de, D: Deserializer<'de>>(from: D) -> Result<Retention, D::Error> 
     struct Days {
         delivery_days: u32,
         event_id_days: u32,
+        change_days: u32,
+        unconfirmed_change_days: u32,
     }
-    let Days { delivery_days, event_id_days } = Days::deserialize(from)?;
-    Ok(Retention { delivery_days, event_id_days })
+    let Days { delivery_days, event_id_days, change_days, unconfirmed_change_days } =
+        Days::deserialize(from)?;
+    let changes = FeedRetention { days: change_days, most_days: unconfirmed_change_days };
+    Ok(Retention { delivery_days, event_id_days, changes })
 }
 
 fn wrong<E: serde::de::Error>(message: impl std::fmt::Display) -> E {

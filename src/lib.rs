@@ -11,6 +11,7 @@
 //! | [`apply`] | one serialized transaction for each batch: load, decide, write |
 //! | [`decide`] | facts, versions, role mapping, users, roles, guard: every decision; pure |
 //! | [`tables`] | SQL, one file for each table |
+//! | [`feed`] | table `changes`: a record for each row of these tables that changes |
 //! | [`audit`] | an entry for each change, in a hash chain for each tenant |
 //! | [`outbox`] | notices that are not sent yet, and the mails that contain them |
 //! | [`notify`] | recipients, templates, SMTP |
@@ -50,6 +51,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod decide;
+pub mod feed;
 pub mod inbox;
 pub mod notify;
 pub mod operator;

@@ -15,6 +15,7 @@ pub mod directory_moves;
 pub mod display_names;
 pub mod event_cursors;
 pub mod facts;
+pub mod group_members;
 pub mod groups;
 pub mod guard_counts;
 pub mod held_users;
@@ -40,6 +41,7 @@ pub mod tenants;
 pub mod user_lookup;
 pub mod users;
 pub mod users_by_idp_id;
+mod watched;
 
 use crate::decide::fact::EntityKind;
 

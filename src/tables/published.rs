@@ -2,13 +2,44 @@
 
 use super::{
     access_under_review::ACCESS_UNDER_REVIEW,
-    host_tables::{PublishedTable, TABLES},
+    host_tables::{
+        ColumnType::{Integer, Json, Plain, Time},
+        PublishedTable, TABLES,
+    },
 };
 
+/// The change feed (`crate::feed`).
+pub const CHANGES: PublishedTable = PublishedTable {
+    name: "changes",
+    columns: &[
+        ("seq", Integer),
+        ("at", Time),
+        ("tenant_id", Plain),
+        ("kind", Plain),
+        ("subject", Json),
+        ("before", Json),
+        ("after", Json),
+        ("cause", Json),
+    ],
+    key: 1,
+    hidden: &[],
+};
+
+/// The ends of the change feed. It is about no tenant.
+pub const CHANGES_HEAD: PublishedTable = PublishedTable {
+    name: "changes_head",
+    columns: &[("seq", Integer), ("first_seq", Integer), ("at", Time)],
+    key: 1,
+    hidden: &[("id", Integer)],
+};
+
+const OTHERS: [PublishedTable; 3] = [ACCESS_UNDER_REVIEW, CHANGES, CHANGES_HEAD];
+
 /// The tables and views that `rosterd migrate --reader` grants.
-pub const PUBLISHED: [PublishedTable; TABLES.len() + 1] = {
-    let mut all = [ACCESS_UNDER_REVIEW; TABLES.len() + 1];
-    let (tables, _) = all.split_at_mut(TABLES.len());
+pub const PUBLISHED: [PublishedTable; TABLES.len() + OTHERS.len()] = {
+    let mut all = [ACCESS_UNDER_REVIEW; TABLES.len() + OTHERS.len()];
+    let (tables, others) = all.split_at_mut(TABLES.len());
     tables.copy_from_slice(&TABLES);
+    others.copy_from_slice(&OTHERS);
     all
 };

@@ -397,6 +397,7 @@ fn put_user(rows: &mut BTreeMap<Pair, UserRow>, change: UserChange) {
                 role_slugs: content.roles,
                 custom_attributes: content.custom_attributes,
                 held: user.held.into_keys().collect(),
+                former: user.former,
                 digest,
             };
             rows.insert((user.tenant_id, user.user_id), row);

@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod database;
 pub mod dump;
+pub mod feed;
 pub mod pooler;
 pub mod process;
 pub mod proxy;
@@ -36,7 +37,8 @@ pub use database::{Backend, TestDatabase};
 
 pub const SECRET: &str = "whsec_test_4f1c0d2e9b7a";
 
-/// Runs a test on both databases, and checks afterwards that a rebuild finds no difference. ROSTERD_TEST_POSTGRES_URL
+/// Runs a test on both databases, and checks afterwards that a rebuild finds no difference and that the
+/// change feed gives the tables. ROSTERD_TEST_POSTGRES_URL
 /// names PostgreSQL; `tests/run` sets it.
 macro_rules! both {
     ($(#[$meta:meta])* fn $name:ident($app:ident) $body:block) => {
@@ -54,6 +56,7 @@ macro_rules! both {
                 let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Sqlite, $settings);
                 run(&mut app);
                 app.assert_rebuilds();
+                app.assert_folds();
             }
 
             #[test]
@@ -62,6 +65,7 @@ macro_rules! both {
                 let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Postgres, $settings);
                 run(&mut app);
                 app.assert_rebuilds();
+                app.assert_folds();
             }
         }
     };
@@ -142,6 +146,13 @@ impl TestApp {
         let wanted = Rebuild { rules: &self.config.rules(), tenant: None, dry_run: true, by: "test" };
         let differences = rebuild(self.database(), wanted, self.clock.now()).unwrap();
         assert!(differences.is_empty(), "{differences:#?}");
+    }
+
+    /// All records of the change feed together must give the current tables.
+    pub fn assert_folds(&self) {
+        if let Err(difference) = feed::folds(self.database(), false) {
+            panic!("{difference}");
+        }
     }
 
     /// Sends bytes with the given signature header.

@@ -27,6 +27,8 @@ mod directory_moves;
 #[cfg(test)]
 mod duplicates;
 #[cfg(test)]
+mod feed;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod handed_over;

@@ -119,9 +119,9 @@ fn two_tenants() -> TestApp {
     app
 }
 
-/// Each published table and view, with an expression for a whole row.
+/// Each published table and view, with an expression for a whole row. `changes_head` is about no tenant.
 fn every_row() -> Vec<(&'static str, String)> {
-    let tables = rosterd::tables::published::PUBLISHED.iter();
+    let tables = rosterd::tables::published::PUBLISHED.iter().filter(|table| table.name != "changes_head");
     tables
         .map(|table| (table.name, format!("SELECT t::text AS found FROM rosterd.{} t", table.name)))
         .collect()

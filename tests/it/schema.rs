@@ -8,7 +8,7 @@ use diesel::{
 };
 use rosterd::{
     db::{Conn, DbError},
-    tables::{access_under_review::ACCESS_UNDER_REVIEW, host_tables::TABLES},
+    tables::{host_tables::TABLES, published::PUBLISHED},
 };
 
 use crate::harness::{Backend, TestApp, both, database::execute};
@@ -78,8 +78,7 @@ fn schema_rosterd_contains_what_the_application_reads_and_nothing_else() {
         app.database().read::<_, DbError>(|conn| Ok(sql_query(there).load(conn)?)).unwrap();
     let mut there: Vec<&str> = there.iter().map(|relation| relation.name.as_str()).collect();
     there.sort_unstable();
-    let mut published: Vec<&str> =
-        TABLES.iter().chain([&ACCESS_UNDER_REVIEW]).map(|table| table.name).collect();
+    let mut published: Vec<&str> = PUBLISHED.iter().map(|table| table.name).collect();
     published.sort_unstable();
     assert_eq!(there, published);
 

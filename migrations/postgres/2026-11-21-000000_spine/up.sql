@@ -393,6 +393,37 @@ SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.
 FROM role_holders h
 WHERE h.retained;
 
+-- The change feed: a record for each row of the tables above that appears, changes or disappears, written at the end of
+-- the transaction. Only an erasure changes records, and only retention deletes them, from the beginning.
+CREATE TABLE rosterd.changes (
+    seq       BIGINT           PRIMARY KEY,
+    at        TIMESTAMPTZ      NOT NULL,
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    kind      TEXT COLLATE "C" NOT NULL,
+    -- the key of the row without the tenant, the other columns before and after, and why
+    subject   JSONB            NOT NULL,
+    before    JSONB,
+    after     JSONB,
+    cause     JSONB            NOT NULL
+);
+
+-- The ends of the change feed, one row. The transaction that appends records locks it last, so numbers have no gaps, and
+-- nobody sees a record before all earlier ones.
+CREATE TABLE rosterd.changes_head (
+    id        SMALLINT    PRIMARY KEY CHECK (id = 1),
+    seq       BIGINT      NOT NULL,
+    first_seq BIGINT      NOT NULL,
+    at        TIMESTAMPTZ NOT NULL
+);
+
+-- Programs that read the change feed, each with the last record that it has processed. Records wait for them.
+CREATE TABLE consumers (
+    name         TEXT COLLATE "C" PRIMARY KEY,
+    seq          BIGINT           NOT NULL,
+    created_at   BIGINT           NOT NULL,
+    confirmed_at BIGINT           NOT NULL
+);
+
 -- Row-level security. A role that reads for the application sees the rows of one tenant, which its session names with
 -- SET rosterd.tenant = '…'; without it, the role sees nothing. The owner of the tables sees all rows. Other roles that see
 -- all rows have policies of their own (src/operator/database_roles.rs).
@@ -402,12 +433,14 @@ ALTER TABLE rosterd.users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE rosterd.groups ENABLE ROW LEVEL SECURITY;
 ALTER TABLE rosterd.roles ENABLE ROW LEVEL SECURITY;
 ALTER TABLE rosterd.user_roles ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.changes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_tenant ON rosterd.tenants FOR SELECT USING (id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.directories FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.users FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.groups FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.user_roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.changes FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 
 -- Only the privileges on this view matter: a role that may read it sees all tenants in the next two views.
 CREATE VIEW all_tenants AS SELECT true AS visible;

@@ -1,6 +1,9 @@
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;
+DROP TABLE consumers;
+DROP TABLE changes_head;
+DROP TABLE changes;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE report_periods;

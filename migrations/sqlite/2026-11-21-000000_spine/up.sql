@@ -388,6 +388,37 @@ SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, strftime('%Y-%m-%dT%H:%M
 FROM role_holders h
 WHERE h.retained = 1;
 
+-- The change feed: a record for each row of the tables above that appears, changes or disappears, written at the end of
+-- the transaction. Only an erasure changes records, and only retention deletes them, from the beginning.
+CREATE TABLE changes (
+    seq       INTEGER PRIMARY KEY,
+    at        TEXT    NOT NULL,
+    tenant_id TEXT    NOT NULL,
+    kind      TEXT    NOT NULL,
+    -- the key of the row without the tenant, the other columns before and after, and why
+    subject   TEXT    NOT NULL,
+    before    TEXT,
+    after     TEXT,
+    cause     TEXT    NOT NULL
+) STRICT;
+
+-- The ends of the change feed, one row. The transaction that appends records locks it last, so numbers have no gaps, and
+-- nobody sees a record before all earlier ones.
+CREATE TABLE changes_head (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    seq       INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    at        TEXT    NOT NULL
+) STRICT;
+
+-- Programs that read the change feed, each with the last record that it has processed. Records wait for them.
+CREATE TABLE consumers (
+    name         TEXT    PRIMARY KEY,
+    seq          INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    confirmed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -16,6 +16,7 @@ use rosterd::{
     broker::Source,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,
+    feed::retention::FeedRetention,
     inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue},
     operator::rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
@@ -36,10 +37,10 @@ use super::{
     model::Tables,
     trial::{Outcome, failed},
 };
-use crate::harness::{Backend, NOW, TestDatabase};
+use crate::harness::{Backend, NOW, TestDatabase, feed};
 
 /// Deliveries older than a day may be deleted. Their ids remain.
-const AT_ONCE: Retention = Retention { delivery_days: 1, event_id_days: 0 };
+const AT_ONCE: Retention = Retention { delivery_days: 1, event_id_days: 0, changes: FeedRetention::FOR_EVER };
 
 /// Tenant and id.
 pub type User = [String; 2];
@@ -160,6 +161,11 @@ impl World {
     /// Deletes every delivery from which no current row is derived.
     pub fn compact(&self) {
         retention::step(&self.database, AT_ONCE, NOW).unwrap();
+    }
+
+    /// All records of the change feed together give the tables.
+    pub fn folds(&self) -> Outcome {
+        feed::folds(&self.database, true).map_err(failed)
     }
 
     /// The changes that a rebuild from the log would make.
