@@ -36,6 +36,7 @@ pub mod report_periods;
 pub mod role_holders;
 pub mod role_list;
 pub mod roles;
+pub mod sign_in;
 pub mod tenant_lookup;
 pub mod tenants;
 pub mod user_lookup;

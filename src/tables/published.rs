@@ -6,6 +6,7 @@ use super::{
         ColumnType::{Integer, Json, Plain, Time},
         PublishedTable, TABLES,
     },
+    sign_in::{SCHEMA_VERSION, SIGN_IN},
 };
 
 /// The change feed (`crate::feed`).
@@ -33,7 +34,8 @@ pub const CHANGES_HEAD: PublishedTable = PublishedTable {
     hidden: &[("id", Integer)],
 };
 
-const OTHERS: [PublishedTable; 3] = [ACCESS_UNDER_REVIEW, CHANGES, CHANGES_HEAD];
+/// The tables and views that rosterd does not derive from events.
+const OTHERS: [PublishedTable; 5] = [ACCESS_UNDER_REVIEW, SIGN_IN, SCHEMA_VERSION, CHANGES, CHANGES_HEAD];
 
 /// The tables and views that `rosterd migrate --reader` grants.
 pub const PUBLISHED: [PublishedTable; TABLES.len() + OTHERS.len()] = {

@@ -25,6 +25,8 @@ mod crash;
 #[cfg(test)]
 mod directory_moves;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod duplicates;
 #[cfg(test)]
 mod feed;
@@ -66,6 +68,8 @@ mod same_idp_id;
 mod schema;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod sign_in;
 #[cfg(test)]
 mod signature;
 #[cfg(test)]

@@ -1,3 +1,5 @@
+DROP VIEW rosterd.schema_version;
+DROP VIEW rosterd.sign_in;
 DROP VIEW rosterd.access_under_review;
 DROP VIEW rosterd.group_members;
 DROP VIEW all_tenants;

@@ -460,6 +460,168 @@ FROM rosterd_internal.access_under_review
 WHERE tenant_id = current_setting('rosterd.tenant', true)
    OR (SELECT has_table_privilege('rosterd_internal.all_tenants'::regclass, 'SELECT'));
 
+-- How a login becomes a row: one row for each key that a login may bring. For idp_id and email_key, several accounts may
+-- have the key: an active one answers, and of several the newest; if they belong to different persons, nobody may sign in.
+CREATE VIEW rosterd.sign_in WITH (security_invoker) AS
+SELECT u.tenant_id, 'user_id' AS found_by, NULL::text COLLATE "C" AS directory_id, NULL::text COLLATE "C" AS idp_id, NULL::text COLLATE "C" AS email_key,
+       u.id AS user_id, u.person_id, u.status, u.status = 'active' AS may_sign_in,
+       CASE WHEN u.status = 'active' THEN 'active' WHEN t.deleted_at IS NOT NULL THEN 'tenant_deleted'
+            WHEN d.deleted_at IS NOT NULL THEN 'directory_deleted' ELSE 'inactive' END AS reason,
+       u.access_epoch
+FROM rosterd.users u
+LEFT JOIN rosterd.tenants t ON t.id = u.tenant_id
+LEFT JOIN rosterd.directories d ON d.tenant_id = u.tenant_id AND d.id = u.directory_id
+UNION ALL
+SELECT k.tenant_id, 'idp_id', k.directory_id, k.idp_id, NULL::text COLLATE "C",
+       CASE WHEN k.ambiguous THEN NULL ELSE k.id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.person_id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.status END,
+       k.status = 'active' AND NOT k.ambiguous,
+       CASE WHEN k.ambiguous THEN 'idp_id_is_ambiguous' WHEN k.status = 'active' THEN 'active'
+            WHEN t.deleted_at IS NOT NULL THEN 'tenant_deleted' WHEN d.deleted_at IS NOT NULL THEN 'directory_deleted'
+            ELSE 'inactive' END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.access_epoch END
+FROM (
+    SELECT u.tenant_id, u.directory_id, u.idp_id, u.email_key, u.id, u.person_id, u.status, u.access_epoch,
+           u.status = 'active' AND EXISTS (
+               SELECT 1 FROM rosterd.users o
+               WHERE o.tenant_id = u.tenant_id AND o.directory_id = u.directory_id AND o.idp_id = u.idp_id
+                 AND o.status = 'active' AND o.person_id <> u.person_id) AS ambiguous
+    FROM rosterd.users u
+    WHERE u.idp_id <> '' AND NOT EXISTS (
+        SELECT 1 FROM rosterd.users o
+        WHERE o.tenant_id = u.tenant_id AND o.directory_id = u.directory_id AND o.idp_id = u.idp_id
+          AND (o.status < u.status OR (o.status = u.status AND (o.created_at, o.id) > (u.created_at, u.id))))
+) k
+LEFT JOIN rosterd.tenants t ON t.id = k.tenant_id
+LEFT JOIN rosterd.directories d ON d.tenant_id = k.tenant_id AND d.id = k.directory_id
+UNION ALL
+SELECT k.tenant_id, 'email_key', NULL::text COLLATE "C", NULL::text COLLATE "C", k.email_key,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.person_id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.status END,
+       k.status = 'active' AND NOT k.ambiguous,
+       CASE WHEN k.ambiguous THEN 'address_is_ambiguous' WHEN k.status = 'active' THEN 'active'
+            WHEN t.deleted_at IS NOT NULL THEN 'tenant_deleted' WHEN d.deleted_at IS NOT NULL THEN 'directory_deleted'
+            ELSE 'inactive' END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.access_epoch END
+FROM (
+    SELECT u.tenant_id, u.directory_id, u.idp_id, u.email_key, u.id, u.person_id, u.status, u.access_epoch,
+           u.status = 'active' AND EXISTS (
+               SELECT 1 FROM rosterd.users o
+               WHERE o.tenant_id = u.tenant_id AND o.email_key = u.email_key
+                 AND o.status = 'active' AND o.person_id <> u.person_id) AS ambiguous
+    FROM rosterd.users u
+    WHERE u.email_key <> '' AND NOT EXISTS (
+        SELECT 1 FROM rosterd.users o
+        WHERE o.tenant_id = u.tenant_id AND o.email_key = u.email_key
+          AND (o.status < u.status OR (o.status = u.status AND (o.created_at, o.id) > (u.created_at, u.id))))
+) k
+LEFT JOIN rosterd.tenants t ON t.id = k.tenant_id
+LEFT JOIN rosterd.directories d ON d.tenant_id = k.tenant_id AND d.id = k.directory_id;
+
+-- The version of what the application reads. A migration that changes it replaces this view.
+CREATE VIEW rosterd.schema_version AS SELECT 1::bigint AS major, 0::bigint AS minor;
+
+-- Comments on everything that the application reads. docs/tables.md has the same texts.
+COMMENT ON TABLE rosterd.tenants IS 'The customers of the application.';
+COMMENT ON COLUMN rosterd.tenants.id IS 'The id of the broker''s organization, or default for directories without organization.';
+COMMENT ON COLUMN rosterd.tenants.name IS 'The name of the organization. Null until an event describes it.';
+COMMENT ON COLUMN rosterd.tenants.created_at IS 'When the broker created the organization. Null until an event describes it.';
+COMMENT ON COLUMN rosterd.tenants.updated_at IS 'When the organization last changed. Null until an event describes it.';
+COMMENT ON COLUMN rosterd.tenants.deleted_at IS 'When the organization was deleted. Null while it exists.';
+COMMENT ON TABLE rosterd.directories IS 'The directories of the customers: each is one connection to an identity provider.';
+COMMENT ON COLUMN rosterd.directories.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.directories.id IS 'The broker''s id.';
+COMMENT ON COLUMN rosterd.directories.name IS 'The name of the directory. Null until an event describes it.';
+COMMENT ON COLUMN rosterd.directories.type IS 'The kind of provider, as the broker names it. Null until an event describes it.';
+COMMENT ON COLUMN rosterd.directories.state IS 'The broker''s state of the directory; unknown until an event describes it, deleted after its deletion.';
+COMMENT ON COLUMN rosterd.directories.created_at IS 'When the broker created the directory. Null until an event describes it.';
+COMMENT ON COLUMN rosterd.directories.updated_at IS 'When the directory last changed. Null until an event describes it.';
+COMMENT ON COLUMN rosterd.directories.deleted_at IS 'When the directory was deleted. Null while it exists.';
+COMMENT ON TABLE rosterd.users IS 'The accounts in the directories. A leaver''s row remains, with status inactive.';
+COMMENT ON COLUMN rosterd.users.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.users.id IS 'The broker''s id of the account.';
+COMMENT ON COLUMN rosterd.users.person_id IS 'The same in all accounts of one person within the tenant, also when a directory is connected again.';
+COMMENT ON COLUMN rosterd.users.directory_id IS 'The directory.';
+COMMENT ON COLUMN rosterd.users.idp_id IS 'The id that the identity provider gave the account. It is unique in one directory only.';
+COMMENT ON COLUMN rosterd.users.email IS 'The address.';
+COMMENT ON COLUMN rosterd.users.username IS 'The login name.';
+COMMENT ON COLUMN rosterd.users.first_name IS 'The given name.';
+COMMENT ON COLUMN rosterd.users.last_name IS 'The family name.';
+COMMENT ON COLUMN rosterd.users.name IS 'The display name.';
+COMMENT ON COLUMN rosterd.users.job_title IS 'The job title.';
+COMMENT ON COLUMN rosterd.users.email_key IS 'The address with its ASCII letters in lower case. Addresses are compared by it.';
+COMMENT ON COLUMN rosterd.users.status IS 'active or inactive. Only active users may sign in.';
+COMMENT ON COLUMN rosterd.users.custom_attributes IS 'The attributes that the broker does not define, as one JSON object.';
+COMMENT ON COLUMN rosterd.users.access_epoch IS 'A number that grows whenever access shrinks or changes. Sessions compare it.';
+COMMENT ON COLUMN rosterd.users.deprovisioned_at IS 'When the user lost access. Null while the user has access.';
+COMMENT ON COLUMN rosterd.users.created_at IS 'When the broker created the account.';
+COMMENT ON COLUMN rosterd.users.updated_at IS 'When the account last changed.';
+COMMENT ON TABLE rosterd.groups IS 'The groups that exist in the directories.';
+COMMENT ON COLUMN rosterd.groups.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.groups.id IS 'The broker''s id.';
+COMMENT ON COLUMN rosterd.groups.directory_id IS 'The directory.';
+COMMENT ON COLUMN rosterd.groups.idp_id IS 'The id that the identity provider gave the group.';
+COMMENT ON COLUMN rosterd.groups.name IS 'The name of the group.';
+COMMENT ON COLUMN rosterd.groups.created_at IS 'When the broker created the group.';
+COMMENT ON COLUMN rosterd.groups.updated_at IS 'When the group last changed.';
+COMMENT ON VIEW rosterd.group_members IS 'The active users in existing groups.';
+COMMENT ON COLUMN rosterd.group_members.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.group_members.group_id IS 'The group.';
+COMMENT ON COLUMN rosterd.group_members.user_id IS 'The user.';
+COMMENT ON TABLE rosterd.roles IS 'The roles of each tenant.';
+COMMENT ON COLUMN rosterd.roles.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.roles.slug IS 'The name of the role in the role mapping and in the application.';
+COMMENT ON COLUMN rosterd.roles.name IS 'The name of the role for people.';
+COMMENT ON TABLE rosterd.user_roles IS 'The role assignments of active users.';
+COMMENT ON COLUMN rosterd.user_roles.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.user_roles.user_id IS 'The user.';
+COMMENT ON COLUMN rosterd.user_roles.role_slug IS 'The role.';
+COMMENT ON COLUMN rosterd.user_roles.granted_by IS 'The rule and the fact that grant the role, or broker role, or manual grant.';
+COMMENT ON COLUMN rosterd.user_roles.granted_at IS 'When the fact became true: for a group when the user joined it, otherwise the time of the user''s latest fact.';
+COMMENT ON VIEW rosterd.access_under_review IS 'Access, or a role, that somebody has although the directory says otherwise.';
+COMMENT ON COLUMN rosterd.access_under_review.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.access_under_review.user_id IS 'The user.';
+COMMENT ON COLUMN rosterd.access_under_review.reason IS 'held for a user in a mass change on hold, last_holder for the last holder of a protected role.';
+COMMENT ON COLUMN rosterd.access_under_review.since IS 'Since when: for held by this service''s clock, for last_holder the broker''s time of the loss.';
+COMMENT ON COLUMN rosterd.access_under_review.hold_id IS 'The hold of a held user, otherwise null.';
+COMMENT ON COLUMN rosterd.access_under_review.role_slug IS 'The role of a last holder, otherwise null.';
+COMMENT ON VIEW rosterd.sign_in IS 'The answer to a sign-in: one row for each key by which a login can find a user.';
+COMMENT ON COLUMN rosterd.sign_in.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.sign_in.found_by IS 'The key of this row: user_id, idp_id (with directory_id) or email_key. The columns of other keys are null, except user_id.';
+COMMENT ON COLUMN rosterd.sign_in.directory_id IS 'The directory of the key idp_id.';
+COMMENT ON COLUMN rosterd.sign_in.idp_id IS 'The identity provider''s id of the account. It is a key together with directory_id.';
+COMMENT ON COLUMN rosterd.sign_in.email_key IS 'The address with its ASCII letters in lower case, as a key of last resort.';
+COMMENT ON COLUMN rosterd.sign_in.user_id IS 'The user. Null if the key is ambiguous.';
+COMMENT ON COLUMN rosterd.sign_in.person_id IS 'The person. Null if the key is ambiguous.';
+COMMENT ON COLUMN rosterd.sign_in.status IS 'The status of the user. Null if the key is ambiguous.';
+COMMENT ON COLUMN rosterd.sign_in.may_sign_in IS 'Whether the user may sign in. Nothing else must be checked.';
+COMMENT ON COLUMN rosterd.sign_in.reason IS 'active, inactive, directory_deleted, tenant_deleted, idp_id_is_ambiguous or address_is_ambiguous.';
+COMMENT ON COLUMN rosterd.sign_in.access_epoch IS 'The number that the session must remember. Null if the key is ambiguous.';
+COMMENT ON VIEW rosterd.schema_version IS 'The version of the tables and views that an application reads. It has one row.';
+COMMENT ON COLUMN rosterd.schema_version.major IS 'Grows when something documented changes its meaning, or ends.';
+COMMENT ON COLUMN rosterd.schema_version.minor IS 'Grows when something is added.';
+COMMENT ON TABLE rosterd.changes IS 'The change feed: one record for each row of the tables above that appears, changes or disappears.';
+COMMENT ON COLUMN rosterd.changes.seq IS 'The number of the record. Numbers begin with 1, rise and have no gap.';
+COMMENT ON COLUMN rosterd.changes.at IS 'The time of the transaction, by this service''s clock. All records of a transaction have the same time.';
+COMMENT ON COLUMN rosterd.changes.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.changes.kind IS 'The change, for example user.deprovisioned.';
+COMMENT ON COLUMN rosterd.changes.subject IS 'The key of the row, without the tenant.';
+COMMENT ON COLUMN rosterd.changes.before IS 'The other columns of the row before the change. Null if there was no row.';
+COMMENT ON COLUMN rosterd.changes.after IS 'The other columns of the row after the change. Null if there is no row any more.';
+COMMENT ON COLUMN rosterd.changes.cause IS 'The event, operator, mapping version or rule that caused the change.';
+COMMENT ON TABLE rosterd.changes_head IS 'The ends of the change feed. It has one row, once a record was written.';
+COMMENT ON COLUMN rosterd.changes_head.seq IS 'The number of the newest record.';
+COMMENT ON COLUMN rosterd.changes_head.first_seq IS 'The number of the first record that is stored.';
+COMMENT ON COLUMN rosterd.changes_head.at IS 'The time of the newest record.';
+COMMENT ON COLUMN rosterd.changes_head.id IS 'rosterd''s own: always 1.';
+COMMENT ON COLUMN rosterd.users.role_slugs IS 'rosterd''s own: the role slugs of the latest fact.';
+COMMENT ON COLUMN rosterd.users.digest IS 'rosterd''s own: the digest of the content of this row.';
+COMMENT ON COLUMN rosterd.users.former_at IS 'rosterd''s own: the latest fact about a former bearer of the id.';
+COMMENT ON COLUMN rosterd.users.former_event IS 'rosterd''s own: the event of former_at.';
+COMMENT ON COLUMN rosterd.groups.digest IS 'rosterd''s own: the digest of the content of this row.';
+
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
     id         BIGINT           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

@@ -1,3 +1,5 @@
+DROP VIEW schema_version;
+DROP VIEW sign_in;
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;

@@ -419,6 +419,70 @@ CREATE TABLE consumers (
     confirmed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How a login becomes a row: one row for each key that a login may bring. For idp_id and email_key, several accounts may
+-- have the key: an active one answers, and of several the newest; if they belong to different persons, nobody may sign in.
+-- + keeps SQLite from reading all users of a tenant, where it has the index of the key.
+CREATE VIEW sign_in AS
+SELECT u.tenant_id, 'user_id' AS found_by, CAST(NULL AS TEXT) AS directory_id, CAST(NULL AS TEXT) AS idp_id, CAST(NULL AS TEXT) AS email_key,
+       u.id AS user_id, u.person_id, u.status, u.status = 'active' AS may_sign_in,
+       CASE WHEN u.status = 'active' THEN 'active' WHEN t.deleted_at IS NOT NULL THEN 'tenant_deleted'
+            WHEN d.deleted_at IS NOT NULL THEN 'directory_deleted' ELSE 'inactive' END AS reason,
+       u.access_epoch
+FROM users u
+LEFT JOIN tenants t ON t.id = u.tenant_id
+LEFT JOIN directories d ON d.tenant_id = u.tenant_id AND d.id = u.directory_id
+UNION ALL
+SELECT k.tenant_id, 'idp_id', k.directory_id, k.idp_id, CAST(NULL AS TEXT),
+       CASE WHEN k.ambiguous THEN NULL ELSE k.id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.person_id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.status END,
+       k.status = 'active' AND NOT k.ambiguous,
+       CASE WHEN k.ambiguous THEN 'idp_id_is_ambiguous' WHEN k.status = 'active' THEN 'active'
+            WHEN t.deleted_at IS NOT NULL THEN 'tenant_deleted' WHEN d.deleted_at IS NOT NULL THEN 'directory_deleted'
+            ELSE 'inactive' END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.access_epoch END
+FROM (
+    SELECT +u.tenant_id AS tenant_id, u.directory_id, u.idp_id, u.email_key, u.id, u.person_id, u.status, u.access_epoch,
+           u.status = 'active' AND EXISTS (
+               SELECT 1 FROM users o
+               WHERE +o.tenant_id = u.tenant_id AND o.directory_id = u.directory_id AND o.idp_id = u.idp_id
+                 AND o.status = 'active' AND o.person_id <> u.person_id) AS ambiguous
+    FROM users u
+    WHERE u.idp_id <> '' AND NOT EXISTS (
+        SELECT 1 FROM users o
+        WHERE +o.tenant_id = u.tenant_id AND o.directory_id = u.directory_id AND o.idp_id = u.idp_id
+          AND (o.status < u.status OR (o.status = u.status AND (o.created_at, o.id) > (u.created_at, u.id))))
+) k
+LEFT JOIN tenants t ON t.id = k.tenant_id
+LEFT JOIN directories d ON d.tenant_id = k.tenant_id AND d.id = k.directory_id
+UNION ALL
+SELECT k.tenant_id, 'email_key', CAST(NULL AS TEXT), CAST(NULL AS TEXT), k.email_key,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.person_id END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.status END,
+       k.status = 'active' AND NOT k.ambiguous,
+       CASE WHEN k.ambiguous THEN 'address_is_ambiguous' WHEN k.status = 'active' THEN 'active'
+            WHEN t.deleted_at IS NOT NULL THEN 'tenant_deleted' WHEN d.deleted_at IS NOT NULL THEN 'directory_deleted'
+            ELSE 'inactive' END,
+       CASE WHEN k.ambiguous THEN NULL ELSE k.access_epoch END
+FROM (
+    SELECT +u.tenant_id AS tenant_id, u.directory_id, u.idp_id, u.email_key, u.id, u.person_id, u.status, u.access_epoch,
+           u.status = 'active' AND EXISTS (
+               SELECT 1 FROM users o
+               WHERE +o.tenant_id = u.tenant_id AND o.email_key = u.email_key
+                 AND o.status = 'active' AND o.person_id <> u.person_id) AS ambiguous
+    FROM users u
+    WHERE u.email_key <> '' AND NOT EXISTS (
+        SELECT 1 FROM users o
+        WHERE +o.tenant_id = u.tenant_id AND o.email_key = u.email_key
+          AND (o.status < u.status OR (o.status = u.status AND (o.created_at, o.id) > (u.created_at, u.id))))
+) k
+LEFT JOIN tenants t ON t.id = k.tenant_id
+LEFT JOIN directories d ON d.tenant_id = k.tenant_id AND d.id = k.directory_id;
+
+-- The version of what the application reads. A migration that changes it replaces this view.
+CREATE VIEW schema_version AS SELECT 1 AS major, 0 AS minor;
+
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
