@@ -27,6 +27,7 @@
 //! | [`config`] | settings with their defaults |
 //! | [`db`] | SQLite and PostgreSQL: connections, transactions, set-based statements, faults |
 //! | [`runtime`] | time, logs, metrics, wake-ups between threads |
+//! | [`scim`] | SCIM 2.0 as a protocol, without tables and HTTP; pure |
 //! | [`simulate`] | a simulated broker, for trials and load tests |
 //! | `text` | CSV, HTML, invisible characters |
 //!
@@ -57,6 +58,7 @@ pub mod outbox;
 mod receive;
 pub mod retention;
 pub mod runtime;
+pub mod scim;
 pub mod simulate;
 pub mod sync;
 pub mod tables;
