@@ -8,6 +8,7 @@
 //! | [`broker`] | the differences between brokers: signature, label, body → neutral facts; pure |
 //! | [`inbox`] | the log: one committed row for each delivery, many deliveries for each commit |
 //! | [`worker`] | threads that apply and notify; each repeats a step, which tests call directly |
+//! | [`provision`] | writes and reads of directories by SCIM: documents, deliveries |
 //! | [`apply`] | one serialized transaction for each batch: load, decide, write |
 //! | [`decide`] | facts, versions, role mapping, users, roles, guard: every decision; pure |
 //! | [`tables`] | SQL, one file for each table |
@@ -55,6 +56,7 @@ pub mod inbox;
 pub mod notify;
 pub mod operator;
 pub mod outbox;
+pub mod provision;
 mod receive;
 pub mod retention;
 pub mod runtime;

@@ -1,3 +1,6 @@
+DROP TABLE scim_members;
+DROP TABLE scim_resources;
+DROP TABLE scim_tokens;
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;
