@@ -31,6 +31,21 @@ pub mod kinds {
     pub const GROUP_DELETED: &str = "scim.group.deleted";
 }
 
+/// The kind of provider in table `directories`, by the name that an operator writes. A customer who had a broker between
+/// keeps the kind, and with it the ids of persons.
+pub fn provider(name: &str) -> String {
+    let known = match name.trim().to_ascii_lowercase().as_str() {
+        "okta" => "okta scim v2.0",
+        "entra" | "azure" => "azure scim v2.0",
+        "onelogin" => "onelogin scim v2.0",
+        "jumpcloud" => "jump cloud scim v2.0",
+        "ping" | "pingfederate" => "ping federate scim v2.0",
+        "google" => "google scim v2.0",
+        _ => return name.trim().to_owned(),
+    };
+    known.to_owned()
+}
+
 #[derive(Deserialize)]
 struct Body {
     id: String,
