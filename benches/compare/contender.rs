@@ -1,4 +1,4 @@
-//! Who is compared: rosterd on both its databases, and the handlers of `benches/peers`.
+//! The contenders: rosterd on both its databases, an earlier build of it, and the handlers of `benches/peers`.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -14,19 +14,31 @@ use crate::{Options, Outcome, events::SECRET, store::Store, usage};
 pub enum Contender {
     RosterdPostgres,
     RosterdSqlite,
+    /// rosterd as it was at the commit that `benches/run` names.
+    BeforePostgres,
+    BeforeSqlite,
     Rust,
     Node,
     Python,
 }
 
 impl Contender {
-    pub const ALL: [Self; 5] =
-        [Self::RosterdPostgres, Self::RosterdSqlite, Self::Rust, Self::Node, Self::Python];
+    pub const ALL: [Self; 7] = [
+        Self::RosterdPostgres,
+        Self::BeforePostgres,
+        Self::RosterdSqlite,
+        Self::BeforeSqlite,
+        Self::Rust,
+        Self::Node,
+        Self::Python,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::RosterdPostgres => "rosterd",
             Self::RosterdSqlite => "rosterd-sqlite",
+            Self::BeforePostgres => "before",
+            Self::BeforeSqlite => "before-sqlite",
             Self::Rust => "rust",
             Self::Node => "node",
             Self::Python => "python",
@@ -34,7 +46,11 @@ impl Contender {
     }
 
     pub const fn is_rosterd(self) -> bool {
-        matches!(self, Self::RosterdPostgres | Self::RosterdSqlite)
+        matches!(self, Self::RosterdPostgres | Self::RosterdSqlite) || self.is_before()
+    }
+
+    pub const fn is_before(self) -> bool {
+        matches!(self, Self::BeforePostgres | Self::BeforeSqlite)
     }
 
     /// Empty, with the tables that the contender does not make itself.
@@ -43,7 +59,7 @@ impl Contender {
         if !Command::new("sync").status()?.success() {
             return Err("sync(1) failed".into());
         }
-        if self == Self::RosterdSqlite {
+        if matches!(self, Self::RosterdSqlite | Self::BeforeSqlite) {
             return Store::sqlite();
         }
         let store = Store::postgres(options)?;
@@ -57,13 +73,15 @@ impl Contender {
     fn command(self, options: &Options, port: u16) -> Command {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
         match self {
-            Self::RosterdPostgres | Self::RosterdSqlite => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
+            Self::RosterdPostgres | Self::RosterdSqlite | Self::BeforePostgres | Self::BeforeSqlite => {
+                let ours = Path::new(env!("CARGO_BIN_EXE_rosterd"));
+                let before = options.before.as_deref().filter(|_| self.is_before());
+                let mut command = Command::new(before.unwrap_or(ours));
                 command.arg("serve").env("ROSTERD_LISTEN", format!("127.0.0.1:{port}"));
                 command.env("ROSTERD_ADMIN_LISTEN", "127.0.0.1:0");
-                command
-                    .arg("--config")
-                    .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/rosterd.toml"));
+                let settings = if self.is_before() { "before.toml" } else { "rosterd.toml" };
+                let compare = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/compare");
+                command.arg("--config").arg(compare.join(settings));
                 command
             }
             Self::Rust => Command::new(options.peers.join("rust/release/handler")),

@@ -74,7 +74,7 @@ fn turn(options: &Options) -> Outcome<Turn> {
     let (sync, life) = events.split_at(events.len() / 2);
     let requests: Vec<_> = sync.iter().map(request).collect();
     load::flat_out(running.address, 64, requests.into_iter())?.all_accepted()?;
-    store.wait_until_settled()?;
+    store.wait_until_settled(Contender::RosterdPostgres)?;
 
     let sent: Arc<Mutex<Vec<i64>>> = Arc::default();
     let noting = sent.clone();
@@ -83,7 +83,7 @@ fn turn(options: &Options) -> Outcome<Turn> {
     let life = life.split_last().map_or(life, |(_, life)| life);
     let requests = life.iter().map(request).collect();
     let answers = load::paced(running.address, 64, RATE, requests, note)?.all_accepted()?;
-    store.wait_until_settled()?;
+    store.wait_until_settled(Contender::RosterdPostgres)?;
 
     let sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
     let leavers = leavers(life, &sent, &store)?;

@@ -53,6 +53,9 @@ pub struct Options {
     /// The folder of the hand-written handlers' builds (see benches/run)
     #[arg(long, env = "ROSTERD_BENCH_PEERS")]
     peers: std::path::PathBuf,
+    /// An earlier build of rosterd, which takes part as `before` and `before-sqlite`
+    #[arg(long, env = "ROSTERD_BENCH_BEFORE")]
+    before: Option<std::path::PathBuf>,
     /// What to measure; everything when none is named
     #[arg(value_enum)]
     figures: Vec<Figure>,

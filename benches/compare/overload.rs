@@ -53,7 +53,7 @@ pub fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
     });
     let answers = answers?;
     let drain = Instant::now();
-    store.wait_until_settled()?;
+    store.wait_until_settled(Contender::RosterdPostgres)?;
     let drained = drain.elapsed();
     let after = quietly(&running)?;
 

@@ -65,10 +65,10 @@ fn fill(options: &Options, store: &Store, report: &mut Report) -> Outcome<()> {
         // Not so far ahead that the disk fills with what waits.
         if events % 200_000 == 0 {
             eprintln!("{events} events, {:.0} s", begun.elapsed().as_secs_f64());
-            store.wait_until_settled()?;
+            store.wait_until_settled(Contender::RosterdPostgres)?;
         }
     }
-    store.wait_until_settled()?;
+    store.wait_until_settled(Contender::RosterdPostgres)?;
     report.note(format!(
         "{users} users of {tenants} tenants: {events} events applied in {:.0} s, rosterd at {:.0} MiB, {:.0} at most",
         begun.elapsed().as_secs_f64(),

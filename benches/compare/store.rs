@@ -9,7 +9,7 @@ use diesel::{
 use rosterd::db::{Conn, Database, DbError, Url};
 use tempfile::TempDir;
 
-use crate::{Options, Outcome};
+use crate::{Options, Outcome, contender::Contender};
 
 pub enum Store {
     Postgres { server: String, name: String },
@@ -64,11 +64,14 @@ impl Store {
     }
 
     /// Returns when rosterd has applied everything that it keeps.
-    pub fn wait_until_settled(&self) -> Outcome<()> {
+    pub fn wait_until_settled(&self, contender: Contender) -> Outcome<()> {
         let database = Database::new(&Url::parse(&self.url())?, 1);
-        let waits = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM inbox_queue) OR EXISTS (SELECT 1 FROM recompute_jobs) \
-             THEN 1 ELSE 0 END AS bigint) AS number";
-        while number(&database, waits)? > 0 {
+        let jobs = if contender.is_before() { "refreshes" } else { "recompute_jobs" };
+        let waits = format!(
+            "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM inbox_queue) OR EXISTS (SELECT 1 FROM {jobs}) \
+             THEN 1 ELSE 0 END AS bigint) AS number"
+        );
+        while number(&database, &waits)? > 0 {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         Ok(())

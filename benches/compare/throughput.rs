@@ -29,7 +29,9 @@ type Figure = fn(&Turn) -> f64;
 pub fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
     let stream = stream(options.events, 1);
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
-    let contenders: Vec<Contender> = Contender::ALL.into_iter().filter(|c| wanted(c.name())).collect();
+    let is_there = |c: &Contender| !c.is_before() || options.before.is_some();
+    let contenders: Vec<Contender> =
+        Contender::ALL.into_iter().filter(|c| wanted(c.name())).filter(is_there).collect();
     let mut turns: Vec<(Contender, Vec<Turn>)> = contenders.iter().map(|c| (*c, Vec::new())).collect();
     let mut limits: Vec<Limit> = Vec::new();
     for n in 1..=options.turns {
@@ -65,7 +67,7 @@ pub fn turn(contender: Contender, options: &Options, store: &Store, stream: &Str
     let answers =
         load::flat_out(running.address, options.connections, requests.into_iter())?.all_accepted()?;
     if contender.is_rosterd() {
-        store.wait_until_settled()?;
+        store.wait_until_settled(contender)?;
     }
     let took = begun.elapsed();
     // What it does behind the answers, it may just be finishing.
@@ -118,7 +120,10 @@ fn tabulate(turns: &[(Contender, Vec<Turn>)], limits: &[Limit], report: &mut Rep
             "one bare connection, set-based: append {append:.0}/s, fold {fold:.0}/s, both {limit:.0}/s"
         ));
     }
-    use Contender::{Node, Python, RosterdPostgres as Ours, RosterdSqlite as Embedded, Rust};
+    use Contender::{
+        BeforePostgres as Before, BeforeSqlite as EmbeddedBefore, Node, Python, RosterdPostgres as Ours,
+        RosterdSqlite as Embedded, Rust,
+    };
     let mut ratio = |name: &str, ours: Option<f64>, theirs: Option<f64>, aim: Aim| {
         if let (Some(ours), Some(theirs)) = (ours, theirs) {
             report.figure(name, ours / theirs, " ×", aim);
@@ -126,6 +131,20 @@ fn tabulate(turns: &[(Contender, Vec<Turn>)], limits: &[Limit], report: &mut Rep
     };
     let (accepted, end_to_end, cpu): (Figure, Figure, Figure) =
         (|turn| turn.accepted, |turn| turn.end_to_end, |turn| turn.cpu);
+    ratio("accepted, to the build before", of(Ours, accepted), of(Before, accepted), Aim::at_least(1.4, 2.0));
+    ratio(
+        "end to end, to the build before",
+        of(Ours, end_to_end),
+        of(Before, end_to_end),
+        Aim::at_least(1.6, 2.2),
+    );
+    ratio(
+        "end to end on SQLite, to the build before",
+        of(Embedded, end_to_end),
+        of(EmbeddedBefore, end_to_end),
+        Aim::at_least(1.4, 2.0),
+    );
+    ratio("CPU an event, to the build before", of(Ours, cpu), of(Before, cpu), Aim::at_most(0.65, 0.5));
     ratio("accepted, to the Rust handler's", of(Ours, accepted), of(Rust, accepted), Aim::at_least(4.0, 6.0));
     ratio(
         "end to end, to the Rust handler's",

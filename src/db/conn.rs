@@ -163,7 +163,7 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WA
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
      PRAGMA wal_autocheckpoint = 16000;";
 
-/// All tables are in schema rosterd. The time-outs limit how long one stuck statement can block others. The TCP limits are
+/// The tables are in two schemas (`migrate::SCHEMAS`). The time-outs limit how long one stuck statement can block others. The TCP limits are
 /// those of `address::LIMITS`: a server that lost this client releases its locks when the client connects elsewhere.
 /// synchronous_commit is set because promise 1 (a committed delivery is acknowledged) must not depend on the server's
 /// default. The isolation is set because a serialized transaction must see the rows that the previous one wrote.
@@ -172,7 +172,7 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WA
 /// With its defaults the planner makes a new plan for each batch (an array of known length looks cheaper), which costs more
 /// than a small batch. In a new database without statistics it would also scan whole tables. The index of the key must be
 /// the only index that begins with these columns.
-const POSTGRES_SETUP: &str = "SET search_path = rosterd; SET TimeZone = 'UTC'; SET client_min_messages = warning; \
+const POSTGRES_SETUP: &str = "SET search_path = rosterd_internal, rosterd; SET TimeZone = 'UTC'; SET client_min_messages = warning; \
      SET default_transaction_isolation = 'read committed'; SET standard_conforming_strings = on; \
      SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s'; \
      SET lock_timeout = '20s'; SET application_name = 'rosterd'; SET plan_cache_mode = force_generic_plan; \

@@ -16,6 +16,10 @@ use super::{Conn, Database, DbError, sequences::set_forward};
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
+/// The schemas on PostgreSQL: rosterd's own tables, and what the application reads. The first is the one in which a name
+/// without a schema is created, so nothing is shown to applications by mistake.
+const SCHEMAS: [&str; 2] = ["rosterd_internal", "rosterd"];
+
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -48,7 +52,9 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
     database.expect_suitable()?;
     database.read(|conn| match conn {
         Conn::Postgres(pg) => pg.transaction(|pg| {
-            pg.batch_execute("SET LOCAL search_path = rosterd; SELECT pg_advisory_xact_lock(7381240)")?;
+            pg.batch_execute(
+                "SET LOCAL search_path = rosterd_internal, rosterd; SELECT pg_advisory_xact_lock(7381240)",
+            )?;
             bring_up(pg)
         }),
         Conn::Sqlite(sqlite) => run(sqlite, SQLITE),
@@ -58,12 +64,15 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
 /// Needs no privilege without reason: a role without the right to create schemas or tables can start rosterd when they
 /// exist already.
 fn bring_up(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
-    if !has_schema(pg)?
-        && let Err(error) = pg.batch_execute("CREATE SCHEMA rosterd")
-    {
-        return Err(MigrateError::Migration(format!(
-            "{error}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>"
-        )));
+    for schema in SCHEMAS {
+        if !has_schema(pg, schema)?
+            && let Err(error) = pg.batch_execute(&format!("CREATE SCHEMA {schema}"))
+        {
+            return Err(MigrateError::Migration(format!(
+                "{error}; if the role may not create schemas, run: CREATE SCHEMA rosterd AUTHORIZATION <role>; \
+                 CREATE SCHEMA rosterd_internal AUTHORIZATION <role>"
+            )));
+        }
     }
     let ran = if missing(pg)? == 0 { Vec::new() } else { run(pg, POSTGRES)? };
     set_forward(pg)?;
@@ -78,12 +87,13 @@ fn applied(pg: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
         version: String,
     }
     let exists = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                  WHERE n.nspname = 'rosterd' AND c.relname = '__diesel_schema_migrations'";
+                  WHERE n.nspname = 'rosterd_internal' AND c.relname = '__diesel_schema_migrations'";
     if sql_query(exists).execute(pg)? == 0 {
         return Ok(Vec::new());
     }
     let applied: Vec<Applied> =
-        sql_query("SELECT version FROM rosterd.__diesel_schema_migrations ORDER BY version").load(pg)?;
+        sql_query("SELECT version FROM rosterd_internal.__diesel_schema_migrations ORDER BY version")
+            .load(pg)?;
     Ok(applied.into_iter().map(|applied| applied.version).collect())
 }
 
@@ -112,9 +122,10 @@ fn run<DB: diesel::backend::Backend>(
     Ok(ran.iter().map(ToString::to_string).collect())
 }
 
-fn has_schema(pg: &mut PgConnection) -> diesel::QueryResult<bool> {
+fn has_schema(pg: &mut PgConnection, schema: &str) -> diesel::QueryResult<bool> {
     // `information_schema` hides a schema from a role that does not own it.
-    sql_query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'rosterd'")
+    sql_query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1")
+        .bind::<Text, _>(schema)
         .execute(pg)
         .map(|found| found > 0)
 }
@@ -142,7 +153,7 @@ pub fn is_migrated(database: &Database) -> Result<bool, DbError> {
         Ok(match conn {
             Conn::Postgres(pg) => sql_query(
                 "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE n.nspname = 'rosterd' AND c.relname = 'inbox'",
+                 WHERE n.nspname = 'rosterd_internal' AND c.relname = 'inbox'",
             )
             .execute(pg)?,
             Conn::Sqlite(sqlite) => {

@@ -35,18 +35,18 @@ struct Counter {
 pub(super) fn set_forward(pg: &mut PgConnection) -> QueryResult<()> {
     for (table, remembered) in COUNTED {
         let counter: Counter =
-            sql_query(format!("SELECT pg_get_serial_sequence('rosterd.{table}', 'id') AS name"))
+            sql_query(format!("SELECT pg_get_serial_sequence('rosterd_internal.{table}', 'id') AS name"))
                 .get_result(pg)?;
         let lags = format!(
-            "SELECT 1 FROM {name} WHERE NOT is_called OR last_value < (SELECT max(id) FROM rosterd.{table})",
+            "SELECT 1 FROM {name} WHERE NOT is_called OR last_value < (SELECT max(id) FROM rosterd_internal.{table})",
             name = counter.name
         );
         if sql_query(lags).execute(pg)? > 0 {
             // A bind parameter cannot be a table name. All names here are constants or come from PostgreSQL.
             let highest: Vec<String> = remembered
                 .iter()
-                .map(|(table, column)| format!("(SELECT max({column}) FROM rosterd.{table})"))
-                .chain([format!("(SELECT max(id) FROM rosterd.{table})")])
+                .map(|(table, column)| format!("(SELECT max({column}) FROM rosterd_internal.{table})"))
+                .chain([format!("(SELECT max(id) FROM rosterd_internal.{table})")])
                 .collect();
             sql_query(format!(
                 "SELECT setval('{name}', highest) FROM (SELECT greatest({highest}) AS highest) AS h, {name} \

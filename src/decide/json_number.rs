@@ -11,12 +11,17 @@ const MOST_DIGITS: usize = 400;
 
 /// The number in its one form; `None` if that needs more than 400 digits.
 pub fn canonical(number: &Number) -> Option<Number> {
-    let text = number.as_str();
-    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 19;
-    if is_plain(text.strip_prefix('-').unwrap_or(text)) && text != "-0" {
+    if is_canonical(number) {
         return Some(number.clone());
     }
-    serde_json::from_str(&written_out(text)?).ok()
+    serde_json::from_str(&written_out(number.as_str())?).ok()
+}
+
+/// Whether a number is an integer in its one form, as most numbers are.
+fn is_canonical(number: &Number) -> bool {
+    let text = number.as_str();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.len() <= 19 && digits.bytes().all(|byte| byte.is_ascii_digit()) && text != "-0"
 }
 
 fn written_out(text: &str) -> Option<String> {
@@ -49,30 +54,31 @@ fn written_out(text: &str) -> Option<String> {
     })
 }
 
-/// The value with each number in its one form. A number with too many digits is left out, and `leave_out` is called
-/// with its key.
-pub fn canonical_within(value: Value, key: &str, leave_out: &mut impl FnMut(&str)) -> Option<Value> {
-    Some(match value {
-        Value::Number(number) => match canonical(&number) {
-            Some(number) => Value::Number(number),
+/// Writes each number of the value in its one form. A number with too many digits is removed, and `leave_out` is called
+/// with its key. Returns false when the value itself is such a number. Nothing is copied when all numbers have that form.
+pub fn canonicalize(value: &mut Value, key: &str, leave_out: &mut impl FnMut(&str)) -> bool {
+    match value {
+        Value::Number(number) if is_canonical(number) => true,
+        Value::Number(number) => match canonical(number) {
+            Some(one_form) => {
+                *number = one_form;
+                true
+            }
             None => {
                 leave_out(key);
-                return None;
+                false
             }
         },
         Value::Array(items) => {
-            let items = items.into_iter().filter_map(|item| canonical_within(item, key, leave_out));
-            Value::Array(items.collect())
+            items.retain_mut(|item| canonicalize(item, key, leave_out));
+            true
         }
         Value::Object(map) => {
-            let entries = map.into_iter().filter_map(|(key, value)| {
-                let value = canonical_within(value, &key, leave_out)?;
-                Some((key, value))
-            });
-            Value::Object(entries.collect())
+            map.retain(|key, value| canonicalize(value, key, leave_out));
+            true
         }
-        plain => plain,
-    })
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
 }
 
 #[cfg(test)]

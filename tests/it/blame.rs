@@ -33,9 +33,9 @@ fn limited(store: TestDatabase) -> (TestApp, String) {
     let role = format!("blamed_{:08x}", rand::random::<u32>());
     for sql in [
         format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
-        format!("GRANT USAGE ON SCHEMA rosterd TO {role}"),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd TO {role}"),
-        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd TO {role}"),
+        format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
     ] {
         execute(&store.url(), &sql);
     }
@@ -104,7 +104,7 @@ struct Found {
 /// The highest number of attempts of any waiting delivery.
 fn attempts(app: &TestApp) -> Option<i64> {
     let mut owner = PgConnection::establish(&app.store.url()).unwrap();
-    let most = "SELECT coalesce(max(attempts)::text, '') AS found FROM rosterd.inbox_queue";
+    let most = "SELECT coalesce(max(attempts)::text, '') AS found FROM rosterd_internal.inbox_queue";
     sql_query(most).get_result::<Found>(&mut owner).unwrap().found.parse().ok()
 }
 
@@ -112,9 +112,9 @@ fn blames_nobody(app: &TestApp, role: &str) {
     let url = app.store.url();
     for (people, privilege) in [
         (0..1, "UPDATE ON rosterd.users"),
-        (1..4, "INSERT ON rosterd.audit"),
-        (4..5, "SELECT ON rosterd.facts"),
-        (5..6, "UPDATE ON rosterd.facts"),
+        (1..4, "INSERT ON rosterd_internal.audit"),
+        (4..5, "SELECT ON rosterd_internal.facts"),
+        (5..6, "UPDATE ON rosterd_internal.facts"),
     ] {
         passes(
             app,
@@ -143,7 +143,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
          CREATE FUNCTION dawdle() RETURNS trigger AS $$ BEGIN IF current_setting('statement_timeout') = '30ms' THEN \
          PERFORM pg_sleep(2); END IF; RETURN NEW; END $$ LANGUAGE plpgsql; \
          CREATE TRIGGER hurry BEFORE UPDATE ON rosterd.users FOR EACH ROW EXECUTE FUNCTION hurry(); \
-         CREATE TRIGGER dawdle BEFORE INSERT ON rosterd.audit FOR EACH ROW EXECUTE FUNCTION dawdle()",
+         CREATE TRIGGER dawdle BEFORE INSERT ON rosterd_internal.audit FOR EACH ROW EXECUTE FUNCTION dawdle()",
     )
     .unwrap();
     app.deliver(&left(7));
@@ -154,7 +154,7 @@ fn blames_nobody(app: &TestApp, role: &str) {
     }
     assert_eq!(attempts(app), Some(0));
     assert!(app.brief(USERS, &["id"]).contains(&"u80".to_owned()));
-    host.batch_execute("DROP TRIGGER hurry ON rosterd.users; DROP TRIGGER dawdle ON rosterd.audit").unwrap();
+    host.batch_execute("DROP TRIGGER hurry ON rosterd.users; DROP TRIGGER dawdle ON rosterd_internal.audit").unwrap();
     app.clock.advance_seconds(60);
     app.drain();
     // A locked row delays only itself.

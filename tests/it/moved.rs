@@ -40,23 +40,23 @@ fn counters_that_a_replication_left_behind_are_set_forward_at_start_and_never_ba
 
     // As a logical replication leaves them.
     for table in ["inbox", "claims", "outbox", "mails", "holds"] {
-        execute(&url, &format!("ALTER TABLE rosterd.{table} ALTER COLUMN id RESTART WITH 1"));
+        execute(&url, &format!("ALTER TABLE rosterd_internal.{table} ALTER COLUMN id RESTART WITH 1"));
     }
     restart(&mut app);
     app.play(&[created(3)]);
     assert_eq!(app.brief(USERS, &["id"]), ["u1", "u2", "u3"]);
 
     // Retention has deleted the deliveries. Other tables still refer to them.
-    execute(&url, "DELETE FROM rosterd.inbox");
-    execute(&url, "ALTER TABLE rosterd.inbox ALTER COLUMN id RESTART WITH 1");
+    execute(&url, "DELETE FROM rosterd_internal.inbox");
+    execute(&url, "ALTER TABLE rosterd_internal.inbox ALTER COLUMN id RESTART WITH 1");
     restart(&mut app);
     app.play(&[created(4)]);
-    execute(&url, "DO $$ BEGIN ASSERT (SELECT min(id) FROM rosterd.inbox) > 3; END $$");
+    execute(&url, "DO $$ BEGIN ASSERT (SELECT min(id) FROM rosterd_internal.inbox) > 3; END $$");
 
-    execute(&url, "ALTER TABLE rosterd.inbox ALTER COLUMN id RESTART WITH 5000");
+    execute(&url, "ALTER TABLE rosterd_internal.inbox ALTER COLUMN id RESTART WITH 5000");
     restart(&mut app);
     app.play(&[created(5)]);
-    execute(&url, "DO $$ BEGIN ASSERT (SELECT max(id) FROM rosterd.inbox) = 5000; END $$");
+    execute(&url, "DO $$ BEGIN ASSERT (SELECT max(id) FROM rosterd_internal.inbox) = 5000; END $$");
 }
 
 /// The URL of the same database with another user or other hosts.
@@ -78,9 +78,9 @@ fn a_role_that_may_create_nothing_starts_when_nothing_is_to_be_migrated() {
     let role = format!("run_{}", std::process::id());
     for sql in [
         format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
-        format!("GRANT USAGE ON SCHEMA rosterd TO {role}"),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd TO {role}"),
-        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd TO {role}"),
+        format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
     ] {
         execute(&url, &sql);
     }
@@ -123,13 +123,13 @@ fn a_connection_that_has_lost_its_settings_is_not_used_again() {
             })
             .unwrap()
     };
-    assert_eq!(path(&database), "rosterd");
+    assert_eq!(path(&database), "rosterd_internal, rosterd");
 
     // A pooler that lends the server process to others leaves this state.
     database.read::<_, DbError>(|conn| Ok(conn.batch_execute("DISCARD ALL")?)).unwrap();
     std::thread::sleep(Duration::from_millis(1_100));
 
-    assert_eq!(path(&database), "rosterd");
+    assert_eq!(path(&database), "rosterd_internal, rosterd");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use diesel::{
 };
 use rosterd::{
     db::{Conn, DbError},
-    tables::host_tables::TABLES,
+    tables::{access_under_review::ACCESS_UNDER_REVIEW, host_tables::TABLES},
 };
 
-use crate::harness::{Backend, TestApp, both};
+use crate::harness::{Backend, TestApp, both, database::execute};
 
 #[derive(QueryableByName)]
 struct Column {
@@ -30,7 +30,7 @@ fn columns(app: &TestApp) -> BTreeMap<String, bool> {
          WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_\\_diesel%' ESCAPE '\\'";
     const POSTGRES: &str = "SELECT c.table_name::text AS relation, c.column_name::text AS name, c.is_nullable = 'YES' AS nullable \
          FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name) \
-         WHERE c.table_schema = 'rosterd' AND t.table_type = 'BASE TABLE' AND c.table_name NOT LIKE '\\_\\_diesel%'";
+         WHERE c.table_schema IN ('rosterd', 'rosterd_internal') AND t.table_type = 'BASE TABLE' AND c.table_name NOT LIKE '\\_\\_diesel%'";
     let found: Vec<Column> = app
         .database()
         .read::<_, DbError>(|conn| {
@@ -59,6 +59,42 @@ fn both_databases_have_the_same_columns_and_may_leave_the_same_ones_empty() {
             .chain(other.iter().filter(|column| !first.contains_key(column.0)))
             .collect();
         assert_eq!(differences, Vec::<(&String, &bool)>::new());
+    }
+}
+
+#[derive(QueryableByName)]
+struct Relation {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+#[test]
+#[cfg_attr(feature = "sqlite-only", ignore = "PostgreSQL is left out")]
+fn schema_rosterd_contains_what_the_application_reads_and_nothing_else() {
+    let app = TestApp::start(Backend::Postgres, |_| {});
+    let there = "SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = 'rosterd' AND c.relkind NOT IN ('i', 'I', 't')";
+    let there: Vec<Relation> = app.database().read::<_, DbError>(|conn| Ok(sql_query(there).load(conn)?)).unwrap();
+    let mut there: Vec<&str> = there.iter().map(|relation| relation.name.as_str()).collect();
+    there.sort_unstable();
+    let mut published: Vec<&str> = TABLES.iter().chain([&ACCESS_UNDER_REVIEW]).map(|table| table.name).collect();
+    published.sort_unstable();
+    assert_eq!(there, published);
+
+    // So this grant, which people write first, shows nothing else.
+    let role = format!("all_tables_{}", std::process::id());
+    for sql in [
+        format!("CREATE ROLE {role}"),
+        format!("GRANT USAGE ON SCHEMA rosterd TO {role}"),
+        format!("GRANT SELECT ON ALL TABLES IN SCHEMA rosterd TO {role}"),
+        format!(
+            "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'rosterd_internal'::regnamespace \
+             AND c.relkind IN ('r', 'v') AND has_table_privilege('{role}', c.oid, 'SELECT')); END $$"
+        ),
+        format!("DROP OWNED BY {role}"),
+        format!("DROP ROLE {role}"),
+    ] {
+        execute(&app.store.url(), &sql);
     }
 }
 

@@ -97,11 +97,11 @@ fn a_missing_privilege_is_named_by_doctor_and_by_the_start() {
     let role = format!("server_{}", std::process::id());
     for sql in [
         format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
-        format!("GRANT USAGE ON SCHEMA rosterd TO {role}"),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd TO {role}"),
-        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd TO {role}"),
+        format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
         format!("REVOKE UPDATE ON rosterd.users FROM {role}"),
-        format!("REVOKE INSERT, DELETE ON rosterd.mails FROM {role}"),
+        format!("REVOKE INSERT, DELETE ON rosterd_internal.mails FROM {role}"),
     ] {
         execute(&store.url(), &sql);
     }
@@ -163,6 +163,6 @@ fn doctor_makes_no_table_where_there_is_only_a_schema() {
     assert!(doctor.status.success() && printed.contains("migrations are missing"), "{printed}");
     execute(
         &store.url(),
-        "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_tables WHERE schemaname IN ('rosterd', 'public')); END $$",
+        "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_tables WHERE schemaname IN ('rosterd', 'rosterd_internal', 'public')); END $$",
     );
 }

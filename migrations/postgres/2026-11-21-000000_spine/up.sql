@@ -1,3 +1,6 @@
+-- rosterd's own tables are in schema rosterd_internal, which is the first of the search path: a table without a schema in
+-- its name is created there. What the application reads is created in schema rosterd, by its full name.
+
 -- Settings that were fixed when the database was created. A change would change the meaning of every row.
 CREATE TABLE properties (
     name  TEXT PRIMARY KEY,
@@ -274,7 +277,7 @@ CREATE TABLE role_mentions (
     PRIMARY KEY (claim_id, slug)
 );
 
-CREATE TABLE tenants (
+CREATE TABLE rosterd.tenants (
     id         TEXT COLLATE "C" PRIMARY KEY,
     name       TEXT,
     created_at TIMESTAMPTZ,
@@ -282,7 +285,7 @@ CREATE TABLE tenants (
     deleted_at TIMESTAMPTZ
 );
 
-CREATE TABLE directories (
+CREATE TABLE rosterd.directories (
     tenant_id  TEXT COLLATE "C" NOT NULL,
     id         TEXT COLLATE "C" NOT NULL,
     name       TEXT,
@@ -294,7 +297,7 @@ CREATE TABLE directories (
     PRIMARY KEY (tenant_id, id)
 );
 
-CREATE TABLE users (
+CREATE TABLE rosterd.users (
     tenant_id         TEXT COLLATE "C" NOT NULL,
     id                TEXT COLLATE "C" NOT NULL,
     person_id         TEXT COLLATE "C" NOT NULL,
@@ -327,7 +330,7 @@ CREATE INDEX users_email ON users (email_key, tenant_id);
 -- Finds users with the same idp_id, in other directories too.
 CREATE INDEX users_idp_id ON users (idp_id, tenant_id, directory_id);
 
-CREATE TABLE groups (
+CREATE TABLE rosterd.groups (
     tenant_id    TEXT COLLATE "C" NOT NULL,
     id           TEXT COLLATE "C" NOT NULL,
     directory_id TEXT COLLATE "C" NOT NULL,
@@ -339,14 +342,14 @@ CREATE TABLE groups (
     PRIMARY KEY (tenant_id, id)
 );
 
-CREATE TABLE roles (
+CREATE TABLE rosterd.roles (
     tenant_id TEXT COLLATE "C" NOT NULL,
     slug      TEXT COLLATE "C" NOT NULL,
     name      TEXT             NOT NULL,
     PRIMARY KEY (tenant_id, slug)
 );
 
-CREATE TABLE user_roles (
+CREATE TABLE rosterd.user_roles (
     tenant_id  TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C" NOT NULL,
     role_slug  TEXT COLLATE "C" NOT NULL,
@@ -358,7 +361,7 @@ CREATE TABLE user_roles (
 -- A user is a member if the newest fact is an addition, the group exists and the user is active. The inner select
 -- matters only if the events of one directory claim two organizations. A group that was created again begins empty:
 -- facts from before its newest deletion do not count.
-CREATE VIEW group_members AS
+CREATE VIEW rosterd.group_members AS
 SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
 FROM memberships m
 JOIN claims c ON c.id = m.claim_id
@@ -378,7 +381,7 @@ WHERE m.added
   );
 
 -- Who has access, or a role, although the directory says otherwise: people in a hold, and last holders of a protected role.
-CREATE VIEW access_under_review AS
+CREATE VIEW rosterd.access_under_review AS
 SELECT e.tenant_id, e.user_id, 'held' AS reason, timestamptz 'epoch' + e.held_at * interval '1 microsecond' AS since, e.hold_id, NULL AS role_slug
 FROM held_users e
 WHERE e.state IN ('open', 'approved', 'rejected')

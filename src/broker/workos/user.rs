@@ -8,7 +8,7 @@ use super::{
     user_fields::{Identity, Whole},
 };
 use crate::{
-    decide::{fact, json_number::canonical_within, profile::Profile},
+    decide::{fact, json_number::canonicalize, profile::Profile},
     runtime::clock::Timestamp,
 };
 
@@ -66,9 +66,9 @@ fn attributes(value: Option<Value>, left_out: &mut Vec<String>) -> Value {
         Some(object @ Value::Object(_)) => {
             let mut leave_out =
                 |key: &str| left_out.push(format!("custom_attributes.{key}: the number is too large"));
-            if let Some(object) = canonical_within(without_nul(object), "", &mut leave_out) {
-                return object;
-            }
+            let mut object = without_nul(object);
+            canonicalize(&mut object, "", &mut leave_out);
+            return object;
         }
         None | Some(Value::Null) => {}
         Some(_) => left_out.push("custom_attributes: it is not an object".to_owned()),

@@ -31,7 +31,7 @@ fn tamper(store: &TestDatabase, sql: &str) {
         }
         TestDatabase::Postgres { .. } => {
             let mut conn = diesel::PgConnection::establish(&store.url()).unwrap();
-            conn.batch_execute(&format!("SET search_path TO rosterd; {sql}")).unwrap();
+            conn.batch_execute(&format!("SET search_path = rosterd_internal, rosterd; {sql}")).unwrap();
         }
     }
 }

@@ -70,7 +70,7 @@ impl World {
             .read::<_, DbError>(|conn| {
                 Ok(sql_query(match conn {
                     Conn::Postgres(_) => {
-                        "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'rosterd'"
+                        "SELECT tablename::text AS name FROM pg_tables WHERE schemaname IN ('rosterd', 'rosterd_internal')"
                     }
                     Conn::Sqlite(_) => {
                         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"

@@ -319,7 +319,7 @@ impl Trial {
 
 fn rows(conn: &mut Conn, table: PublishedTable) -> QueryResult<Vec<Row>> {
     if let Conn::Postgres(pg) = conn {
-        sql_query("SET search_path = rosterd").execute(pg)?;
+        sql_query("SET search_path = rosterd_internal, rosterd").execute(pg)?;
     }
     Ok(table.rows(conn, None)?.into_iter().map(|row| table.names().zip(row).collect()).collect())
 }

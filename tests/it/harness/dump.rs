@@ -29,7 +29,7 @@ fn column_names(conn: &mut Conn) -> Vec<(String, String)> {
         Conn::Postgres(_) => {
             "SELECT t.table_name || ' ' || c.column_name AS text FROM information_schema.tables t \
              JOIN information_schema.columns c USING (table_schema, table_name) \
-             WHERE t.table_schema = 'rosterd' AND t.table_type = 'BASE TABLE' ORDER BY 1"
+             WHERE t.table_schema IN ('rosterd', 'rosterd_internal') AND t.table_type = 'BASE TABLE' ORDER BY 1"
         }
         Conn::Sqlite(_) => {
             "SELECT t.name || ' ' || c.name AS text FROM sqlite_master t JOIN pragma_table_info(t.name) c \
