@@ -9,7 +9,7 @@ mod user;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Disposition, Label, NotUnderstood};
+use super::{Disposition, LONGEST_ID, Label, NotUnderstood};
 use crate::{
     decide::fact::{Directory, Fact, Group, Membership, Observation, Reading, Scope, Version},
     runtime::clock::Timestamp,
@@ -86,15 +86,39 @@ pub(super) fn label(body: &[u8]) -> Label {
         id: String,
         event: String,
     }
-    match serde_json::from_slice::<Envelope>(body) {
-        Ok(Envelope { id, event }) => Label { key: id, kind: event, disposition: Disposition::Apply },
-        Err(_) => Label::not_understood(body, "the body is not a write by SCIM"),
+    let envelope = is_object(body).then(|| serde_json::from_slice::<Envelope>(body).ok()).flatten();
+    let envelope = envelope.filter(|of| is_id(&of.id) && is_id(&of.event));
+    match envelope {
+        Some(Envelope { id, event }) => Label { key: id, kind: event, disposition: Disposition::Apply },
+        None => Label::not_understood(body, "the body is not a write by SCIM"),
     }
+}
+
+/// A list would be read as the fields of an object in their order.
+fn is_object(body: &[u8]) -> bool {
+    body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=LONGEST_ID).contains(&text.len()) && !text.contains('\0')
+}
+
+fn expect_id(text: &str, field: &'static str) -> Result<(), NotUnderstood> {
+    if is_id(text) { Ok(()) } else { Err(NotUnderstood::Id { field }) }
 }
 
 /// The facts of a write.
 pub(super) fn read(body: &[u8]) -> Result<Reading, NotUnderstood> {
+    if !is_object(body) {
+        return Err(NotUnderstood::Shape("it is not an object".to_owned()));
+    }
     let body: Body = serde_json::from_slice(body).map_err(|error| NotUnderstood::Shape(error.to_string()))?;
+    expect_id(&body.id, "id")?;
+    expect_id(&body.directory_id, "directory_id")?;
+    let named = body.resource.iter().map(|resource| &resource.id);
+    let mut named =
+        named.chain(&body.organization_id).chain(&body.members.added).chain(&body.members.removed);
+    named.try_for_each(|id| expect_id(id, "an id of the resource"))?;
     let at = Timestamp::parse(&body.created_at).ok_or(NotUnderstood::NoTime)?;
     let version = Version { at, emitted: at, event: body.id.clone() };
     let scope =

@@ -34,7 +34,9 @@ fn limited(store: TestDatabase) -> (TestApp, String) {
     for sql in [
         format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
         format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!(
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"
+        ),
         format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
     ] {
         execute(&store.url(), &sql);
@@ -154,7 +156,8 @@ fn blames_nobody(app: &TestApp, role: &str) {
     }
     assert_eq!(attempts(app), Some(0));
     assert!(app.brief(USERS, &["id"]).contains(&"u80".to_owned()));
-    host.batch_execute("DROP TRIGGER hurry ON rosterd.users; DROP TRIGGER dawdle ON rosterd_internal.audit").unwrap();
+    host.batch_execute("DROP TRIGGER hurry ON rosterd.users; DROP TRIGGER dawdle ON rosterd_internal.audit")
+        .unwrap();
     app.clock.advance_seconds(60);
     app.drain();
     // A locked row delays only itself.

@@ -61,6 +61,8 @@ mod same_idp_id;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod scim;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod signature;

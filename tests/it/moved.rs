@@ -79,7 +79,9 @@ fn a_role_that_may_create_nothing_starts_when_nothing_is_to_be_migrated() {
     for sql in [
         format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
         format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!(
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"
+        ),
         format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
     ] {
         execute(&url, &sql);

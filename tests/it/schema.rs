@@ -74,10 +74,12 @@ fn schema_rosterd_contains_what_the_application_reads_and_nothing_else() {
     let app = TestApp::start(Backend::Postgres, |_| {});
     let there = "SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.nspname = 'rosterd' AND c.relkind NOT IN ('i', 'I', 't')";
-    let there: Vec<Relation> = app.database().read::<_, DbError>(|conn| Ok(sql_query(there).load(conn)?)).unwrap();
+    let there: Vec<Relation> =
+        app.database().read::<_, DbError>(|conn| Ok(sql_query(there).load(conn)?)).unwrap();
     let mut there: Vec<&str> = there.iter().map(|relation| relation.name.as_str()).collect();
     there.sort_unstable();
-    let mut published: Vec<&str> = TABLES.iter().chain([&ACCESS_UNDER_REVIEW]).map(|table| table.name).collect();
+    let mut published: Vec<&str> =
+        TABLES.iter().chain([&ACCESS_UNDER_REVIEW]).map(|table| table.name).collect();
     published.sort_unstable();
     assert_eq!(there, published);
 

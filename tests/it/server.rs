@@ -98,7 +98,9 @@ fn a_missing_privilege_is_named_by_doctor_and_by_the_start() {
     for sql in [
         format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
         format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"),
+        format!(
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"
+        ),
         format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
         format!("REVOKE UPDATE ON rosterd.users FROM {role}"),
         format!("REVOKE INSERT, DELETE ON rosterd_internal.mails FROM {role}"),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     broker::LONGEST_ID,
-    decide::{fact, json_number::canonical_within, profile::Profile},
+    decide::{fact, json_number::canonicalize, profile::Profile},
     runtime::clock::Timestamp,
 };
 
@@ -45,11 +45,12 @@ pub(super) fn content(
     let roles = roles(document.get("roles"), left_out);
     document.retain(|key, _| !COLUMNS.contains(&key.as_str()));
     let mut leave_out = |key: &str| left_out.push(format!("{key}: the number is too large"));
-    let attributes = canonical_within(Value::Object(document), "", &mut leave_out);
+    let mut attributes = Value::Object(document);
+    canonicalize(&mut attributes, "", &mut leave_out);
     let user = fact::User {
         profile,
         state: if active { "active" } else { "inactive" }.to_owned(),
-        custom_attributes: attributes.unwrap_or_else(|| Value::Object(Map::new())).to_string(),
+        custom_attributes: attributes.to_string(),
         roles,
         erased: false,
         created_at,

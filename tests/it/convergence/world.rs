@@ -16,7 +16,7 @@ use rosterd::{
     broker::Source,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,
-    inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue},
+    inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue, waiters::Waiters},
     operator::rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
     runtime::{clock::Clock, metrics::Metrics, wake::Wake},
@@ -101,6 +101,7 @@ impl World {
             metrics: Arc::new(Metrics::default()),
             notices: Wake::default(),
             failures: AtomicU32::new(0),
+            waiters: Waiters::default(),
         }
     }
 
