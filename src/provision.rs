@@ -11,7 +11,7 @@
 //! | [`shelf`] | the documents that a batch of writes needs, read once |
 //! | [`execute`] | one write on the shelf |
 //! | [`change`] | the document after a write; pure |
-//! | [`delivery`] | the body of a delivery; pure |
+//! | [`delivery`] | the body of a delivery |
 //! | [`list`] | filters, order and pages over the stored documents |
 //! | [`shown`] | a resource as an answer shows it |
 //! | [`token`] | secrets of clients and their digests |

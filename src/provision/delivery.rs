@@ -1,5 +1,5 @@
 //! The body of a delivery: the state of the resource after a write, its changed members, and the request. `broker::scim`
-//! reads it. The file is pure.
+//! reads it.
 
 use serde_json::{Map, Value, json};
 
