@@ -13,7 +13,7 @@ use super::{
     token::new_id,
 };
 use crate::{
-    broker::Source,
+    broker::{LONGEST_ID, Source},
     db::{Conn, DbError},
     inbox::Delivery,
     scim::{
@@ -290,8 +290,8 @@ impl Members {
     }
 }
 
-/// The ids that can be members: users and groups of the directory. Deleted ones are ignored, because a client may not know
-/// yet that they are deleted. An id that never existed is an error.
+/// The ids that become members. Deleted resources are ignored, because a client may not know yet that they are deleted. An
+/// id that never existed here is stored, so that the client reads what it wrote, and gives nobody a membership.
 fn addable(
     conn: &mut Conn,
     shelf: &mut Shelf,
@@ -301,21 +301,20 @@ fn addable(
     let mut ids: Vec<&str> = refs.iter().map(|one| one.value.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let found = shelf.any(conn, &write.directory_id, &ids)?;
-    let mut addable = Vec::with_capacity(ids.len());
-    for (id, found) in ids.into_iter().zip(found) {
-        match found {
-            Some(resource) if resource.deleted => {}
-            Some(resource) => addable.push(resource.id),
-            None => {
-                return Err(ScimError::value(format!("the member {id:?} is not a user or group here")).into());
-            }
-        }
+    if let Some(long) = ids.iter().find(|id| id.len() > LONGEST_ID || id.contains('\0')) {
+        return Err(ScimError::value(format!(
+            "the member {:?}… is longer than {LONGEST_ID} bytes or contains a NUL",
+            long.chars().take(16).collect::<String>()
+        ))
+        .into());
     }
-    Ok(addable)
+    let found = shelf.any(conn, &write.directory_id, &ids)?;
+    let is_deleted = |found: &Option<ScimResource>| found.as_ref().is_some_and(|resource| resource.deleted);
+    let there = ids.into_iter().zip(found).filter(|(_, found)| !is_deleted(found));
+    Ok(there.map(|(id, _)| id.to_owned()).collect())
 }
 
-/// Those that are users: groups in groups give nobody a membership.
+/// Those that are users of the directory: groups in groups give nobody a membership.
 fn users(
     conn: &mut Conn,
     shelf: &mut Shelf,

@@ -9,10 +9,7 @@ use crate::{
         projection::Projection,
         resource::{Object, schemas},
     },
-    tables::{
-        scim_members::ScimMember,
-        scim_resources::{self, ScimResource},
-    },
+    tables::{scim_members::ScimMember, scim_resources::ScimResource},
 };
 
 /// The highest number of members in an answer that the client has not asked for by name.
@@ -45,19 +42,14 @@ pub fn location(resource: &ScimResource, base: &str) -> String {
 
 /// A member of a group.
 pub fn member(member: &ScimMember, base: &str) -> Value {
-    let is_group = member.kind == scim_resources::GROUP;
-    let (kind, endpoint) = if is_group { ("Group", "Groups") } else { ("User", "Users") };
-    let document: Object = serde_json::from_str(&member.document).unwrap_or_default();
-    let mut shown = json!({
-        "value": member.member_id,
-        "$ref": format!("{base}/{endpoint}/{}", member.member_id),
-        "type": kind,
-    });
-    let display = document.get("displayName").or_else(|| document.get("userName"));
-    if let (Some(display), Some(shown)) = (display, shown.as_object_mut()) {
-        shown.insert("display".to_owned(), display.clone());
+    let mut shown = Object::new();
+    shown.insert("value".to_owned(), member.member_id.as_str().into());
+    if let Some(kind) = member.kind {
+        let of = Kind::of_code(kind).resource_type();
+        shown.insert("$ref".to_owned(), format!("{base}/{}/{}", of.endpoint, member.member_id).into());
+        shown.insert("type".to_owned(), of.name.into());
     }
-    shown
+    Value::Object(shown)
 }
 
 /// How many members of a group an answer needs; 0 for none. One more than the limit tells that there are too many.

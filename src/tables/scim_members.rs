@@ -2,7 +2,7 @@
 
 use diesel::{
     QueryResult, QueryableByName,
-    sql_types::{SmallInt, Text},
+    sql_types::{Nullable, SmallInt, Text},
 };
 
 use crate::db::{Conn, bulk::Rows};
@@ -26,12 +26,9 @@ pub struct ScimMember {
     /// The user or group.
     #[diesel(sql_type = Text)]
     pub member_id: String,
-    /// The kind of the member, as in `scim_resources`.
-    #[diesel(sql_type = SmallInt)]
-    pub kind: i16,
-    /// The member's document.
-    #[diesel(sql_type = Text)]
-    pub document: String,
+    /// The kind of the member, as in `scim_resources`; `None` if the directory has no such resource.
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    pub kind: Option<i16>,
 }
 
 /// Adds members. Returns those that were no members before.
@@ -64,16 +61,18 @@ pub fn all(conn: &mut Conn, group_id: &str) -> QueryResult<Vec<String>> {
     Ok(ids(found))
 }
 
-/// The members of groups with their documents, at most `limit` of each group. Deleted ones are left out.
+/// The members of groups with their kinds, at most `limit` of each group.
 pub fn of_groups(conn: &mut Conn, group_ids: &[&str], limit: usize) -> QueryResult<Vec<ScimMember>> {
     let mut members = Vec::new();
     for group_id in group_ids {
         members.extend(Rows::of(&[*group_id]).text("group_id", |id| id).load::<ScimMember>(
             conn,
             &format!(
-                "SELECT m.group_id, m.member_id, s.kind, s.document FROM {{rows}} \
+                "SELECT m.group_id, m.member_id, s.kind FROM {{rows}} \
                  JOIN scim_members m ON m.group_id = r.group_id \
-                 JOIN scim_resources s ON s.id = m.member_id AND NOT s.deleted ORDER BY m.member_id LIMIT {limit}"
+                 JOIN scim_resources g ON g.id = m.group_id \
+                 LEFT JOIN scim_resources s ON s.id = m.member_id AND s.directory_id = g.directory_id \
+                 ORDER BY m.member_id LIMIT {limit}"
             ),
         )?);
     }

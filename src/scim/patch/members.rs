@@ -26,7 +26,7 @@ pub enum MemberChange {
     Remove(Vec<MemberRef>),
     /// Nobody is a member.
     RemoveAll,
-    /// Nobody is a member who satisfies this condition on `value`, `type` and `display`.
+    /// Nobody is a member who satisfies this condition on `value` and `type`.
     RemoveMatching(Filter),
     /// They are the only members.
     Replace(Vec<MemberRef>),

@@ -12,7 +12,6 @@ pub(super) fn schema() -> Schema {
             usual: &["User", "Group"],
             ..Attribute::text("type", "The type of the member.")
         }),
-        Attribute::text("display", "The name of the member.").read_only(),
     ];
     Schema {
         urn: GROUP.to_owned(),
