@@ -33,7 +33,7 @@ use crate::{
         applier::Applier,
         checkpointer::{self, WalGrowth},
         event_poller::{self, ApiReaderError},
-        notifier,
+        heads_sender, notifier,
     },
 };
 use actix_web::dev::ServerHandle;
@@ -74,6 +74,18 @@ pub enum StartError {
     /// The operating system refused a thread or a socket.
     #[error("the service could not start: {0}")]
     System(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// Whether the next start fails in the same way, until somebody corrects the settings.
+    pub fn is_about_settings(&self) -> bool {
+        match self {
+            Self::NoSecret | Self::Tenancy { .. } | Self::Mail(_) => true,
+            Self::Schema(_) | Self::Database(_) | Self::Listen { .. } | Self::Api(_) | Self::System(_) => {
+                false
+            }
+        }
+    }
 }
 
 impl From<diesel::result::Error> for StartError {
@@ -252,9 +264,16 @@ fn start_workers(
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
     let ask = event_poller::start(config, database, clock, metrics, arrivals, work.clone())?;
+    let heads = heads_sender::start(
+        &config.audit.heads_daily,
+        database,
+        clock.clone(),
+        metrics.clone(),
+        notices.clone(),
+    )?;
     let (clock, metrics) = (clock.clone(), metrics.clone());
     let notify = notifier::start(mail, database, clock, metrics, notices.clone(), poll)?;
-    Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).chain(ask).collect())
+    Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).chain(ask).chain(heads).collect())
 }
 
 fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {

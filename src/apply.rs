@@ -238,7 +238,7 @@ pub fn apply(
     begin_first_syncs(conn, rules, &consequences.notices, now)?;
     consequences.write(conn, now)?;
     failpoint::reach("noticed");
-    dead_letters::bury(conn, &applied.dead_letters, now)?;
+    dead_letters::add(conn, &applied.dead_letters, now)?;
     applied.recomputes = consequences.directories.len();
     (applied.leavers, applied.notices) = (consequences.leavers(), consequences.notices.len());
     applied.event_keys = event_keys;

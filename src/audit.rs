@@ -7,11 +7,12 @@
 
 pub mod access_review_page;
 pub mod chain;
+pub mod daily_heads;
 pub mod hold_entries;
-pub mod kept_access;
 pub mod leaver_receipt;
 pub mod loss_story;
 pub mod movement;
+pub(crate) mod page_parts;
 pub mod past;
 pub mod past_user;
 pub mod report;
@@ -28,6 +29,7 @@ pub mod row_diff;
 pub mod row_entries;
 pub mod stored_entries;
 pub mod stored_heads;
+pub mod under_review;
 pub mod verify;
 
 use std::collections::HashMap;

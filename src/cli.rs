@@ -1,15 +1,19 @@
-//! The verbs of the command line. Exit codes: 0 done, 1 failed, 2 differences with `--detailed-exitcode`, 64 wrong usage.
+//! The verbs of the command line.
 
 mod audit;
 mod config;
 mod demo;
 mod directories;
 mod doctor;
+mod exit_code;
 mod explain;
 mod holds;
 mod inbox;
 mod list_rows;
+#[cfg(test)]
+mod list_schemas;
 mod mapping;
+mod migrate;
 mod notices;
 mod operator;
 mod output;
@@ -36,25 +40,19 @@ use crate::{
     config::{self as settings, Config, ConfigError},
     db::{
         Database, Url,
-        migrate::{is_migrated, migrate},
+        migrate::{expect_all_rows, is_migrated, migrate},
     },
     operator::known_tenant,
     runtime::telemetry,
     tables::tenant_lookup::{self, TenantLookupError},
 };
 
+use exit_code::{DIFFERENT, Misuse, USAGE, Unset};
+
 pub use output::Format;
 
 /// The error of a verb. It is printed as one line.
 type Failure = Box<dyn std::error::Error>;
-
-/// The command line, or its environment, lacks something. The exit code is [`USAGE`].
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Misuse(String);
-
-/// The exit code of wrong usage: EX_USAGE of sysexits.h. Clap's own 2 would be that of differences.
-const USAGE: u8 = 64;
 
 #[derive(Parser)]
 #[command(
@@ -76,8 +74,8 @@ enum Verb {
     Demo(demo::Options),
     /// Receive webhooks and keep the tables
     Serve,
-    /// Bring the schema up to date and do nothing else
-    Migrate,
+    /// Bring the schema up to date; on PostgreSQL also set the rights of other roles
+    Migrate(migrate::Arguments),
     /// Import everything that the broker's API lists, as the first step with existing customers; sends no mail about the past
     Backfill(reconcile::Backfill),
     /// Compare the tables with the broker's API and repair the differences
@@ -137,7 +135,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rosterd: {}", output::printable(&error.to_string()));
-            if error.is::<Misuse>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            ExitCode::from(exit_code::of(error.as_ref()))
         }
     }
 }
@@ -157,14 +155,7 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(options) => demo::run(options),
         Verb::Simulate(options) => simulate::run(options),
         Verb::Doctor(options) => Ok(doctor::run(config(), options)),
-        Verb::Migrate => {
-            let ran = migrate(&Database::new(&config()?.database_url, 2))?;
-            println!(
-                "{}",
-                if ran.is_empty() { "the schema is up to date".to_owned() } else { ran.join("\n") }
-            );
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Migrate(arguments) => migrate::run(&Database::new(&config()?.database_url, 2), arguments),
         Verb::Users(verbs) => {
             let (config, database) = opened(config, verbs.tenant())?;
             users::run(&database, &config, verbs)
@@ -227,9 +218,6 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The exit code with `--detailed-exitcode` when there are differences, as Terraform has it.
-const DIFFERENT: u8 = 2;
-
 /// The number of connections while several directories are compared at once.
 const ASKING: u32 = 6;
 
@@ -273,6 +261,7 @@ fn open(config: &Config) -> Result<Database, Failure> {
     if !is_migrated(&database)? {
         return Err("the database has no tables of rosterd; correct DATABASE_URL, or create the tables with `rosterd migrate`".into());
     }
+    expect_all_rows(&database)?;
     Ok(database)
 }
 

@@ -1,6 +1,7 @@
 //! Settings: the default file, then `rosterd.toml`, then the environment. They are read and checked once, at the start. An
 //! error is one sentence with the key and the remedy.
 
+mod audit;
 mod effective;
 mod environment;
 mod guard;
@@ -27,6 +28,7 @@ use crate::{
 
 use period::Every;
 
+pub use audit::{AuditSettings, HeadsDaily};
 pub use effective::{EffectiveSetting, Origin};
 pub use load::{ConfigError, Settings, load, settings};
 pub use product::Product;
@@ -55,6 +57,7 @@ pub struct Config {
     pub guard: Guard,
     #[serde(deserialize_with = "retention")]
     pub retention: Retention,
+    pub audit: AuditSettings,
     pub mail: MailSettings,
 }
 
@@ -351,12 +354,7 @@ fn mail_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MailUrl>, D::Er
 }
 
 fn mailbox<'de, D: Deserializer<'de>>(from: D) -> Result<lettre::message::Mailbox, D::Error> {
-    let text = String::deserialize(from)?;
-    text.parse().map_err(|error| {
-        wrong(format_args!(
-            "mail.from (MAIL_FROM) is no address ({error}); write rosterd <rosterd@your.example>"
-        ))
-    })
+    product::mailbox("mail.from (MAIL_FROM)", "rosterd <rosterd@your.example>", &String::deserialize(from)?)
 }
 
 fn address<E: serde::de::Error>(text: &str) -> Result<lettre::Address, E> {

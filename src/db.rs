@@ -15,6 +15,7 @@ mod pooler;
 mod postgres_url;
 pub mod probe;
 pub mod row_by_row;
+pub mod row_security;
 #[expect(missing_docs, reason = "`table!` writes the items; the migrations describe the tables")]
 pub mod schema;
 mod sequences;

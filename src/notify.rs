@@ -4,6 +4,7 @@
 //! runs in between without a database connection. After a crash in between, the mail is sent again. Mails cannot delay a
 //! removal (promise 5). Each notice is sent, or is no longer true, or its mail is recorded as given up (promise 8).
 
+pub mod attached_heads;
 pub mod attached_report;
 mod backlog;
 mod deliver;
@@ -209,10 +210,13 @@ impl Notifier {
             Ok(Some(Outgoing { mail, news, recipients }))
         })?;
         if let Some(Outgoing { mail, news, .. }) = &mut claimed
-            && mail.family == Family::Report
             && !mail.is_needless()
         {
-            *news = database.snapshot(|conn| attached_report::of(conn, mail, now))?;
+            match mail.family {
+                Family::Report => *news = database.snapshot(|conn| attached_report::of(conn, mail, now))?,
+                Family::AuditHeads => *news = database.snapshot(|conn| attached_heads::of(conn, now))?,
+                _ => {}
+            }
         }
         Ok(claimed)
     }

@@ -1,5 +1,6 @@
 //! The commands of operators: changes and explanations, without the command line (`cli`).
 
+pub mod database_roles;
 pub mod directory_move;
 pub mod erase;
 pub mod explain;

@@ -36,6 +36,9 @@ pub use freshness::is_news;
 pub use kind::NoticeKind;
 pub use notice::{DIRECTORY, MAPPING, MOVED, Notice, PERSON, Payload};
 
+/// The highest number of people in the list that is attached to a mail.
+pub const MOST_LISTED: usize = 10_000;
+
 /// Writes one row for each notice, except for notices of old facts (`freshness`). Whether a notice is still true is decided
 /// when its mail is sent (`still_true`).
 pub fn enqueue(conn: &mut Conn, notices: &[Notice], now: Timestamp) -> QueryResult<()> {

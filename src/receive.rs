@@ -64,6 +64,7 @@ pub fn public(
     health: Health,
     limits: HttpLimits,
 ) -> std::io::Result<Server> {
+    problem::count_from_zero(&receiver.metrics);
     let (receiver, readiness) = (Data::new(receiver), Data::new(Readiness::of(health)));
     let server = HttpServer::new(move || {
         let mut app = App::new().app_data(receiver.clone()).app_data(readiness.clone());

@@ -5,6 +5,8 @@ pub mod applier;
 pub mod checkpointer;
 mod compaction;
 pub mod event_poller;
+mod heads_post;
+pub mod heads_sender;
 pub mod notifier;
 mod pending_work;
 mod reconciler;

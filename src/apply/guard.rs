@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// What stays of the rows shown, whatever was derived. Remembers what is held and why, and ends what was held and is
+/// The state of held rows, whatever was derived. Remembers what is held and why, and ends what was held and is
 /// not any more.
 pub fn weigh(
     conn: &mut Serialized<'_>,
@@ -44,8 +44,8 @@ pub fn weigh(
     if losses.is_empty() && entries.is_empty() {
         return Ok(HeldStates::new());
     }
-    let Sorted { staying, fresh, applied, overtaken } = guard::sort(losses, entries, &rules.guard);
-    let restated: Vec<(&UserLoss, i64)> = staying
+    let Sorted { held: held_before, fresh, applied, overtaken } = guard::sort(losses, entries, &rules.guard);
+    let restated: Vec<(&UserLoss, i64)> = held_before
         .iter()
         .filter(|(loss, entry)| loss.cause_digest != entry.cause_digest)
         .map(|(loss, entry)| (loss, entry.hold_id))
@@ -71,23 +71,23 @@ pub fn weigh(
         consequences.entries.push(hold_entries::ended(&hold));
     }
     let held = held.into_iter().map(|(loss, _)| loss);
-    let stay = |loss: UserLoss| ((loss.tenant_id, loss.user_id), loss.stay);
-    Ok(staying.into_iter().map(|(loss, _)| loss).chain(held).map(stay).collect())
+    let state = |loss: UserLoss| ((loss.tenant_id, loss.user_id), loss.held_state);
+    Ok(held_before.into_iter().map(|(loss, _)| loss).chain(held).map(state).collect())
 }
 
-/// What stays of the rows shown by what is held already, whatever will be derived.
-pub fn staying(conn: &mut Conn, shown: &HashMap<String, Vec<UserRow>>) -> Result<HeldStates, DbError> {
+/// The state of rows that are held already, whatever will be derived.
+pub fn held_states(conn: &mut Conn, shown: &HashMap<String, Vec<UserRow>>) -> Result<HeldStates, DbError> {
     let keys: Vec<Key> =
         shown.values().flatten().map(|row| (row.tenant_id.clone(), row.id.clone())).collect();
-    let stay = |entry: HeldEntry| {
+    let state = |entry: HeldEntry| {
         let row = rows(shown, &entry.user_id).iter().find(|row| row.tenant_id == entry.tenant_id)?;
-        let stay = match entry.lost {
+        let held_state = match entry.lost {
             LostAccess::Roles(roles) => HeldState { access: false, roles },
             _ => HeldState { access: true, roles: row.held.clone() },
         };
-        Some(((entry.tenant_id, entry.user_id), stay))
+        Some(((entry.tenant_id, entry.user_id), held_state))
     };
-    Ok(held_users::live(conn, &keys)?.into_iter().filter_map(stay).collect())
+    Ok(held_users::live(conn, &keys)?.into_iter().filter_map(state).collect())
 }
 
 /// A role is privileged too when only the mapping before this one said so: dropping it from the document takes it from

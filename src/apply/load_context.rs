@@ -10,7 +10,7 @@ use crate::{
         bearers::bearer_of,
         context::{Context, Groups},
         fact::EntityKind,
-        namesakes::Apart,
+        namesakes::SeparatePersons,
         newest_fact::Homes,
         rule_input,
         state::StateSlice,
@@ -28,7 +28,7 @@ pub fn context<'a>(
     conn: &mut Conn,
     state: &StateSlice,
     (ids, current): (&BTreeSet<String>, &HashMap<String, Vec<UserRow>>),
-    (homes, apart): (&'a Homes, Apart),
+    (homes, separate): (&'a Homes, SeparatePersons),
     rules: &'a Rules,
 ) -> Result<Context<'a>, DbError> {
     let keys: Vec<Key> = load::keys(state, EntityKind::User, ids.iter());
@@ -46,7 +46,7 @@ pub fn context<'a>(
         let of = |rule_input::Person { tenant_id, person_id, also }| {
             (GrantOwner { tenant_id, user_id: id.clone(), person_id }, also)
         };
-        rule_input::persons(state, id, rows(current, id), homes, &apart)
+        rule_input::persons(state, id, rows(current, id), homes, &separate)
             .into_iter()
             .map(of)
             .collect::<Vec<_>>()
@@ -54,7 +54,7 @@ pub fn context<'a>(
     let (manual_grants, followed) =
         manual_grants::of(conn, &ids.iter().flat_map(owners_of).collect::<Vec<_>>())?;
     let mut context =
-        Context { apart, groups, manual_grants, followed, ..Context::new(homes, &rules.mapping) };
+        Context { separate, groups, manual_grants, followed, ..Context::new(homes, &rules.mapping) };
     if rules.mapping.protects() {
         context.retained = role_holders::retained(&role_holders::of(conn, &keys)?);
     }

@@ -15,7 +15,7 @@ use crate::{
     decide::{
         Rules,
         fact::EntityKind,
-        namesakes::{Apart, MOST, Place, apart, places},
+        namesakes::{MOST, Place, SeparatePersons, places, separate_persons},
         newest_fact::Homes,
         state::StateSlice,
         users::{self, UserRow},
@@ -28,7 +28,7 @@ pub struct Together<'a> {
     pub ids: BTreeSet<String>,
     pub current: HashMap<String, Vec<UserRow>>,
     pub homes: Cow<'a, Homes>,
-    pub apart: Apart,
+    pub separate: SeparatePersons,
 }
 
 /// Returns these users, their current rows, and all users who must be derived with them.
@@ -40,7 +40,8 @@ pub fn together<'a>(
     rules: &Rules,
 ) -> Result<Together<'a>, DbError> {
     let current = current(conn, state, ids, homes)?;
-    let mut all = Together { ids: ids.clone(), current, homes: Cow::Borrowed(homes), apart: Apart::new() };
+    let mut all =
+        Together { ids: ids.clone(), current, homes: Cow::Borrowed(homes), separate: SeparatePersons::new() };
     let (mut seen_keys, mut crowded, mut added) = (BTreeSet::new(), BTreeSet::new(), ids.clone());
     loop {
         let places: BTreeSet<Place> =
@@ -68,7 +69,7 @@ pub fn together<'a>(
         all.ids.extend(added.iter().cloned());
     }
     if !seen_keys.is_empty() {
-        all.apart = apart(state, &all.ids, &all.current, &all.homes, &crowded);
+        all.separate = separate_persons(state, &all.ids, &all.current, &all.homes, &crowded);
     }
     Ok(all)
 }

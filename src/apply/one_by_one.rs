@@ -6,7 +6,7 @@
 //! another one, not even newer events of the same person (promise 5).
 
 use super::{
-    ApplyError, Batch, apply, expect_mapping,
+    AppliedBatch, ApplyError, Batch, apply, expect_mapping,
     parse_batch::{self, LeftOut},
 };
 use crate::{
@@ -45,6 +45,18 @@ pub struct Separated {
     pub overruled: Vec<Overruled>,
     pub leavers: usize,
     pub notices: usize,
+}
+
+impl Separated {
+    /// Adds what was applied in one transaction.
+    pub(super) fn add(&mut self, applied: AppliedBatch) {
+        self.applied += applied.deliveries;
+        self.leavers += applied.leavers;
+        self.notices += applied.notices;
+        self.dead_letters.extend(applied.dead_letters);
+        self.left_out.extend(applied.left_out);
+        self.overruled.extend(applied.overruled);
+    }
 }
 
 /// A delivery that could not be applied alone.
@@ -94,12 +106,7 @@ pub fn separate(
             (Ok(_), None) => break,
             (Ok(applied), Some((inbox_id, _))) => {
                 last = inbox_id;
-                outcome.applied += 1;
-                outcome.leavers += applied.leavers;
-                outcome.notices += applied.notices;
-                outcome.dead_letters.extend(applied.dead_letters);
-                outcome.left_out.extend(applied.left_out);
-                outcome.overruled.extend(applied.overruled);
+                outcome.add(applied);
             }
             (Err(error), None) => return Err(error.into()),
             (Err(error), Some((inbox_id, attempts))) => {
@@ -161,7 +168,7 @@ fn set_back(
         retry_at: Some(now.plus_seconds(refused::pause_seconds(1))),
     };
     database.write_serialized::<_, DbError>(|conn| {
-        dead_letters::bury(conn, std::slice::from_ref(&letter), now)?;
+        dead_letters::add(conn, std::slice::from_ref(&letter), now)?;
         Ok(queue::done(conn, &[inbox_id])?)
     })?;
     outcome.dead_letters.push(letter);

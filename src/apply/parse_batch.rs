@@ -61,8 +61,8 @@ impl ParsedBatch {
     pub fn still_queued(mut self, queued: &[i64]) -> Self {
         if queued.len() < self.inbox_ids.len() {
             let queued: HashSet<i64> = queued.iter().copied().collect();
-            let kept: Vec<bool> = self.inbox_ids.iter().map(|id| queued.contains(id)).collect();
-            let (mut keys, mut times) = (kept.iter(), kept.iter());
+            let remaining: Vec<bool> = self.inbox_ids.iter().map(|id| queued.contains(id)).collect();
+            let (mut keys, mut times) = (remaining.iter(), remaining.iter());
             self.event_keys.retain(|_| keys.next().copied().unwrap_or_default());
             self.received_at.retain(|_| times.next().copied().unwrap_or_default());
             self.inbox_ids.retain(|id| queued.contains(id));

@@ -12,7 +12,7 @@ use crate::{
     decide::{
         context::Context,
         fact::EntityKind,
-        protected_roles::{HolderRecord, RoleLoss, RoleStatus, affected_roles, record},
+        protected_roles::{HolderRecord, RoleLoss, RoleStatus, affected_roles, directory_wants, record},
         rule_matches::{Examined, examine},
         state::StateSlice,
         users::UserRow,
@@ -36,6 +36,8 @@ pub struct SettledHolders {
     pub retained: Vec<(String, String, String)>,
     /// The same of users who retain a role no more.
     pub ended: Vec<(String, String, String)>,
+    /// The same of users who retain a role as before, although the directory asks for another state now.
+    pub restated: Vec<(String, String, String)>,
 }
 
 /// Returns at once when no role is protected. Puts the roles that these users retain into `context`.
@@ -56,6 +58,16 @@ pub fn settle(
     let newest = memberships::newest_context(conn, &losers(&examined, current))?;
     let changes = changes(&examined, current, &holders, &newest, context);
     role_holders::put(conn, &changes)?;
+    let retaining = |key: &(&str, &str, &str)| {
+        let of_user = holders.get(&(key.0.to_owned(), key.1.to_owned()));
+        of_user.and_then(|roles| roles.get(key.2)).is_some_and(|holder| holder.retained)
+    };
+    let lost = changes
+        .iter()
+        .filter(|(key, record)| matches!(record, Some(HolderRecord::Lost { .. })) && retaining(key));
+    settled.restated = lost
+        .map(|((tenant_id, user_id, role), _)| (tenant_id.to_string(), user_id.to_string(), role.to_string()))
+        .collect();
     let affected: BTreeSet<(&str, &str)> =
         changes.iter().map(|((tenant_id, _, role), _)| (*tenant_id, *role)).collect();
     for (tenant_id, role) in affected {
@@ -71,13 +83,15 @@ pub fn settle(
             }
         }
     }
+    settled.restated.retain(|one| !settled.ended.contains(one));
     if !changes.is_empty() {
         context.retained = role_holders::retained(&role_holders::of(conn, &keys)?);
     }
     Ok(settled)
 }
 
-/// The audit entries about users who retain a protected role from now on, or do so no more.
+/// The audit entries about users who retain a protected role, with the state that the directory asks for, and about users who
+/// do so no more.
 pub fn entries(
     conn: &mut Conn,
     retained: &[(String, String, String)],
@@ -88,11 +102,15 @@ pub fn entries(
     let holders = role_holders::of(conn, &users)?;
     let begun = retained.iter().map(|(tenant_id, user_id, role)| {
         let holder = holders.get(&(tenant_id.clone(), user_id.clone())).and_then(|roles| roles.get(role));
-        let loss = holder.and_then(|holder| match &holder.record {
-            HolderRecord::Lost { loss, .. } => Some(loss),
-            HolderRecord::Holds => None,
+        let (loss, ends_access) = match holder.map(|holder| &holder.record) {
+            Some(HolderRecord::Lost { loss, ends_access, .. }) => (Some(loss), *ends_access),
+            Some(HolderRecord::Holds) | None => (None, false),
+        };
+        let change = json!({
+            "role": role,
+            "lost_by_event": loss.map(|loss| &loss.event),
+            "directory_wants": directory_wants(role, ends_access),
         });
-        let change = json!({"role": role, "lost_by_event": loss.map(|loss| &loss.event)});
         let entry = AuditEntry::new(tenant_id, kinds::ROLE_RETAINED, user_id, &change, by_protection());
         AuditEntry { stated_at: loss.map(|loss| loss.at), ..entry }
     });
@@ -117,7 +135,7 @@ pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result
     let notice = |(tenant_id, user_id, role): &(String, String, String)| {
         let row = current.iter().find(|row| (&row.tenant_id, &row.id) == (tenant_id, user_id))?;
         let taken = holders.get(&(tenant_id.clone(), user_id.clone()))?.get(role)?;
-        let HolderRecord::Lost { loss, .. } = &taken.record else { return None };
+        let HolderRecord::Lost { loss, ends_access, .. } = &taken.record else { return None };
         let of_user = facts.iter().filter(|(kind, id, _)| *kind == EntityKind::User && id == user_id);
         let newest = of_user.map(|(_, _, fact)| fact).max_by(|a, b| a.version.cmp(&b.version));
         let person = NoticePerson {
@@ -131,7 +149,7 @@ pub fn notices(conn: &mut Conn, retained: &[(String, String, String)]) -> Result
             email: row.profile.email.clone(),
             directory_id: row.directory_id.clone(),
             role: role.clone(),
-            access: newest.is_some_and(|fact| !fact.live),
+            access: *ends_access,
             since: loss.at.micros(),
             inbox_id: newest.map_or(0, |fact| fact.inbox_id),
         };
@@ -199,7 +217,8 @@ fn changes<'a>(
         let holds = one.holds();
         // A new bearer of an id retains nothing of the former one.
         let current = row(one, current).filter(|_| !one.succeeds).map_or(&none, |row| &row.held);
-        let seen = RoleStatus { holds: &holds, current, dismissed: one.dismissed };
+        let ends_access = !one.access.is_active();
+        let seen = RoleStatus { holds: &holds, current, dismissed: one.dismissed, ends_access };
         let before = |role: &str| holders.get(&key)?.get(role).map(|taken| taken.record.clone());
         let loss = || {
             let fact = RoleLoss { at: one.changed_at(), event: one.event.clone() };

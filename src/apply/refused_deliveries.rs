@@ -4,8 +4,10 @@
 //! have access until it succeeds.
 
 use super::{
-    AppliedBatch, ApplyError, apply, expect_mapping, parse_batch,
-    refused_entities::{Refusal, Retried, refusal},
+    AppliedBatch, ApplyError, apply, expect_mapping,
+    one_by_one::Separated,
+    parse_batch,
+    refused_entities::{Refusal, refusal},
 };
 use crate::{
     db::{ALONE, Database, DbError, wait_for_rows},
@@ -14,7 +16,7 @@ use crate::{
         dead_letters,
         queue::{self, QueuedBatch},
     },
-    runtime::clock::Timestamp,
+    runtime::{clock::Timestamp, failpoint},
     tables::refused::{BUSY_SECONDS, pause_seconds},
 };
 
@@ -22,24 +24,22 @@ use crate::{
 const MOST: i64 = 100;
 
 /// Tries the dead letters that are due. An error means that the database cannot work; then no attempt is counted.
-pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retried, ApplyError> {
+pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Separated, ApplyError> {
     let due = database.read::<_, DbError>(|conn| Ok(dead_letters::due(conn, now, MOST)?))?;
-    let mut outcome = Retried::default();
+    let mut outcome = Separated::default();
     for inbox_id in due {
         let mut attempts = None;
         match attempt(database, rules, inbox_id, now, &mut attempts) {
             Ok(applied) => {
-                outcome += Retried {
-                    applied: applied.deliveries,
-                    leavers: applied.leavers,
-                    notices: applied.notices + applied.dead_letters.len(),
-                };
+                failpoint::reach("retried");
+                outcome.add(applied);
             }
             Err(ApplyError::Database(error)) => {
                 // An error before the delivery was read says nothing about it.
                 let Some(attempts) = attempts else { return Err(error.into()) };
                 let refusal = refusal(database, error)?;
                 postpone(database, inbox_id, attempts, &refusal, now)?;
+                outcome.postponed += 1;
             }
             Err(error) => return Err(error),
         }
@@ -65,7 +65,9 @@ fn attempt(
         *attempts = Some(before);
         let queued = queue::stored(conn, &[(inbox_id, before)])?;
         let batch = parse_batch::read(QueuedBatch { queued, is_full: false }, now);
-        Ok(apply(conn, rules, batch, now)?)
+        let applied = apply(conn, rules, batch, now)?;
+        failpoint::reach("retrying");
+        Ok(applied)
     })
 }
 

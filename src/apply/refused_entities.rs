@@ -33,14 +33,6 @@ pub struct Retried {
     pub notices: usize,
 }
 
-impl std::ops::AddAssign for Retried {
-    fn add_assign(&mut self, other: Self) {
-        self.applied += other.applied;
-        self.leavers += other.leavers;
-        self.notices += other.notices;
-    }
-}
-
 /// Tries the changes that are due. An error means that the database cannot work. Then no attempt is counted.
 pub fn step(database: &Database, rules: &Rules, now: Timestamp) -> Result<Retried, ApplyError> {
     let due = database.read::<_, DbError>(|conn| Ok(refused::due(conn, now, MOST)?))?;

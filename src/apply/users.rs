@@ -58,6 +58,7 @@ pub fn people(
     let mut settled = users(conn, state, homes, &ids, derivation, consequences)?;
     let (mut retained, mut ended) =
         (std::mem::take(&mut settled.retained), std::mem::take(&mut settled.ended));
+    let mut restated = std::mem::take(&mut settled.restated);
     // A new holder of a protected role changes the rows of users outside the batch, and these changes may lead to
     // others.
     while !settled.others.is_empty() {
@@ -67,9 +68,11 @@ pub fn people(
         settled = users(conn, &mut state, &homes, &ids, &derivation, consequences)?;
         retained.append(&mut settled.retained);
         ended.append(&mut settled.ended);
+        restated.append(&mut settled.restated);
     }
-    consequences.entries.extend(protected_roles::entries(conn, &retained, &ended)?);
     consequences.notices.extend(protected_roles::notices(conn, &retained)?);
+    retained.append(&mut restated);
+    consequences.entries.extend(protected_roles::entries(conn, &retained, &ended)?);
     Ok(())
 }
 
@@ -107,9 +110,9 @@ fn users(
 
     // 1. Load: the current rows, the users who must be derived together with these, and everything that counts for
     // them.
-    let Together { ids, current, homes, apart } = together(conn, state, ids, homes, rules)?;
+    let Together { ids, current, homes, separate } = together(conn, state, ids, homes, rules)?;
     let homes = &*homes;
-    let mut context = context(conn, state, (&ids, &current), (homes, apart), rules)?;
+    let mut context = context(conn, state, (&ids, &current), (homes, separate), rules)?;
 
     // 2. Decide. Protected roles and the guard record their own decisions. Both may prevent a loss.
     let settled = protected_roles::settle(conn, state, &ids, &current, &mut context)?;

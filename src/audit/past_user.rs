@@ -1,5 +1,7 @@
 //! One user at a point in time, derived from the entries about the user. The file is pure.
 
+mod profile;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -20,8 +22,8 @@ pub struct PastUser {
     pub roles: BTreeMap<String, PastRole>,
     /// Roles that an operator granted and did not revoke, with the name of the operator.
     pub granted: BTreeMap<String, String>,
-    /// Roles that the user retains as last holder, with the time of the loss, in microseconds.
-    pub retained: BTreeMap<String, i64>,
+    /// Roles that the user retains as last holder.
+    pub retained: BTreeMap<String, RetainedRole>,
     pub held: Option<HeldLoss>,
     /// An erasure deleted the profile of some entries.
     pub is_erased: bool,
@@ -38,6 +40,14 @@ pub struct PastRole {
     pub since: i64,
     /// The entry of the gain.
     pub entry: i64,
+}
+
+/// A role that a user retains as last holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetainedRole {
+    /// The time of the loss, in microseconds.
+    pub since: i64,
+    pub directory_wants: String,
 }
 
 /// A loss that waits in a hold.
@@ -90,7 +100,9 @@ impl PastUser {
                 }
             }
             kinds::ROLE_RETAINED => {
-                self.retained.insert(role(), entry.stated_at.unwrap_or(entry.applied_at));
+                let wants = change.get("directory_wants").and_then(Value::as_str).unwrap_or_default();
+                let since = entry.stated_at.unwrap_or(entry.applied_at);
+                self.retained.insert(role(), RetainedRole { since, directory_wants: wants.to_owned() });
             }
             kinds::ROLE_RETENTION_ENDED => {
                 self.retained.remove(&role());
@@ -181,69 +193,5 @@ fn held(entry: &StoredEntry, change: &Value) -> HeldLoss {
         directory_wants: change.get("directory_wants").and_then(Value::as_str).unwrap_or_default().to_owned(),
         since: entry.applied_at,
         ..HeldLoss::default()
-    }
-}
-
-/// The extension of SCIM that has departments and managers.
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-
-impl PastUser {
-    /// The department, if a custom attribute names it.
-    pub fn department(&self) -> Option<String> {
-        self.attribute(&["department_name", "department"])
-    }
-
-    /// The manager, if a custom attribute names one.
-    pub fn manager(&self) -> Option<String> {
-        self.attribute(&["manager_email", "manager_name", "manager"])
-    }
-
-    fn attribute(&self, names: &[&str]) -> Option<String> {
-        let extension = self.profile.get(&format!("custom_attributes.{ENTERPRISE}"));
-        let of = |name: &&str| {
-            let own = self.profile.get(&format!("custom_attributes.{name}"));
-            own.or_else(|| extension?.get(*name)).and_then(named)
-        };
-        names.iter().find_map(of)
-    }
-}
-
-/// A text or number, or the name in an object.
-fn named(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Object(object) => ["displayName", "display_name", "name", "email", "value"]
-            .iter()
-            .find_map(|key| named(object.get(*key)?)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn department_and_manager_are_those_that_attributes_name() {
-        let of = |attributes: Value| {
-            let mut user = PastUser::default();
-            user.fill(json!({"custom_attributes": [null, attributes]}).as_object().unwrap());
-            (user.department(), user.manager())
-        };
-        let both = |department: &str, manager: &str| (Some(department.to_owned()), Some(manager.to_owned()));
-        assert_eq!(of(json!({})), (None, None));
-        assert_eq!(
-            of(json!({"department_name": "IT", "manager_email": "b@x.example"})),
-            both("IT", "b@x.example")
-        );
-        assert_eq!(of(json!({"department": 7, "manager": {"displayName": "Bo"}})), both("7", "Bo"));
-        assert_eq!(
-            of(json!({ENTERPRISE: {"department": "IT", "manager": {"value": "u2"}}})),
-            both("IT", "u2")
-        );
-        assert_eq!(of(json!({"department": "", "manager": null})), (None, None));
     }
 }

@@ -7,8 +7,8 @@ use diesel::{
 use serde::Serialize;
 
 use super::{
-    kept_access::{self, RetainedAccess},
     leaver_receipt::{Receipt, receipts},
+    under_review::{self, AccessUnderReview},
 };
 use crate::{
     db::{Conn, DbError, bulk::Rows},
@@ -49,7 +49,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Compared>,
     /// Access that people have although the directory says otherwise.
-    pub kept: Vec<RetainedAccess>,
+    pub under_review: Vec<AccessUnderReview>,
     pub holds: Vec<RoleLine>,
     pub left: Vec<Receipt>,
 }
@@ -83,16 +83,16 @@ pub struct RoleLine {
 
 impl Report {
     pub fn rows(&self) -> usize {
-        self.kept.len() + self.holds.len() + self.left.len()
+        self.under_review.len() + self.holds.len() + self.left.len()
     }
 
-    /// Removes the rows after the first `most`: kept access comes first, then leavers, then holders.
+    /// Removes the rows after the first `most`: access under review comes first, then leavers, then holders.
     pub fn cut_to(&mut self, most: usize) {
         if self.rows() > most {
             self.cut = Some(most);
-            self.kept.truncate(most);
-            self.left.truncate(most - self.kept.len());
-            self.holds.truncate(most - self.kept.len() - self.left.len());
+            self.under_review.truncate(most);
+            self.left.truncate(most - self.under_review.len());
+            self.holds.truncate(most - self.under_review.len() - self.left.len());
         }
     }
 }
@@ -119,7 +119,7 @@ pub fn report(conn: &mut Conn, wanted: ReportQuery<'_>, now: Timestamp) -> Resul
         departures: left.len(),
         cut: None,
         compared: comparisons::newest(conn, Some(tenant_id))?.into_iter().map(compared).collect(),
-        kept: kept_access::of_tenant(conn, tenant_id)?,
+        under_review: under_review::of_tenant(conn, tenant_id)?,
         // One row more than wanted tells that there are more.
         holds: holds(conn, tenant_id, most.map(|most| most.saturating_add(1)))?,
         left,

@@ -1,65 +1,27 @@
 //! The access review of a tenant at a point in time: who had access and roles, why, who came, changed and went, and what
 //! differs since the review before. The state is derived from the audit trail, so it can be proved.
 
-use std::collections::BTreeSet;
+mod sources;
 
 use serde::Serialize;
 
 use super::{
-    kept_access::RetainedAccess,
     leaver_receipt::{Receipt, receipts},
     movement::{Movement, MovementKind},
-    past::{Past, PastWalk},
+    past::Past,
     report::{self, Counts},
     review_changes::{self, AccessChange},
     review_directories::{self, ReviewedDirectory},
     review_people::{self, ReviewedPerson},
-    stored_entries,
+    under_review::AccessUnderReview,
 };
-use crate::{
-    db::{Conn, DbError},
-    runtime::clock::Timestamp,
-    tables::{display_names, mappings, report_periods},
-};
+use crate::{db::Conn, tables::display_names};
+use sources::{evidence, mapping, past, since};
+
+pub use sources::{ReviewError, ReviewQuery};
 
 /// The version of the keys of the JSON form.
 pub const FORMAT: u32 = 1;
-/// The period without an earlier report.
-const PERIOD_MICROS: i64 = 90 * 24 * 3_600 * 1_000_000;
-/// Entries that are read at once.
-const PAGE: i64 = 1_000;
-
-#[derive(Clone, Copy, Debug)]
-pub struct ReviewQuery<'a> {
-    pub tenant_id: &'a str,
-    pub as_of: Timestamp,
-    /// The beginning of the period; `None` for the last mailed report, or 90 days.
-    pub since: Option<Timestamp>,
-    pub made_by: &'a str,
-    pub now: Timestamp,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ReviewError {
-    #[error(transparent)]
-    Database(#[from] DbError),
-    #[error("{0} has no audit trail, so nothing is known about it")]
-    NoTrail(String),
-    #[error(
-        "the audit trail of {tenant} begins at {begins_at}, and nothing is known about the time before: give a later --as-of"
-    )]
-    BeforeTheTrail { tenant: String, begins_at: String },
-    #[error("{0} is in the future: give an earlier --as-of")]
-    Future(String),
-    #[error("the period begins at {since}, which is after {as_of}: give an earlier --since")]
-    Period { since: String, as_of: String },
-}
-
-impl From<diesel::result::Error> for ReviewError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Review {
@@ -81,7 +43,7 @@ pub struct Review {
     pub counts: ReviewCounts,
     pub directories: Vec<ReviewedDirectory>,
     /// Access that people have although the directory says otherwise: pending holds and last holders.
-    pub kept: Vec<RetainedAccess>,
+    pub under_review: Vec<AccessUnderReview>,
     /// People with privileged roles come first, then people with manual roles.
     pub people: Vec<ReviewedPerson>,
     pub joiners: Vec<Movement>,
@@ -113,7 +75,7 @@ pub struct ReviewCounts {
     pub later_entries: i64,
     pub privileged: usize,
     pub manual: usize,
-    pub kept: usize,
+    pub under_review: usize,
     /// People whose names an erasure has removed from the trail.
     pub erased: usize,
     /// People whose rows a rebuild has repaired. Their names may be older than those in the tables.
@@ -141,7 +103,7 @@ pub fn review(conn: &mut Conn, wanted: ReviewQuery<'_>) -> Result<Review, Review
     if past.later == 0 {
         review_people::give_reasons(&mut people, &reasons);
     }
-    let kept = review_people::kept(&past);
+    let under_review = review_people::under_review(&past);
     let of_kind =
         |kind| past.movements.iter().filter(|one| one.kind == kind).cloned().collect::<Vec<Movement>>();
     Ok(Review {
@@ -157,9 +119,9 @@ pub fn review(conn: &mut Conn, wanted: ReviewQuery<'_>) -> Result<Review, Review
         rosterd_version: env!("CARGO_PKG_VERSION").to_owned(),
         mapping_version,
         head: ReviewHead { seq: past.head.seq, hash: hex::encode(&past.head.hash) },
-        counts: counts(&past, &people, &kept, &tables),
+        counts: counts(&past, &people, &under_review, &tables),
         directories: review_directories::directories(conn, tenant_id, &past)?,
-        kept,
+        under_review,
         people,
         joiners: of_kind(MovementKind::Joined),
         movers: of_kind(MovementKind::Moved),
@@ -169,43 +131,12 @@ pub fn review(conn: &mut Conn, wanted: ReviewQuery<'_>) -> Result<Review, Review
     })
 }
 
-/// The beginning of the period.
-fn since(conn: &mut Conn, wanted: ReviewQuery<'_>) -> Result<Timestamp, ReviewError> {
-    let ReviewQuery { tenant_id, as_of, since, .. } = wanted;
-    if let Some(since) = since {
-        let error = || ReviewError::Period { since: since.to_string(), as_of: as_of.to_string() };
-        return if since > as_of { Err(error()) } else { Ok(since) };
-    }
-    let reported = report_periods::all(conn)?.remove(tenant_id).filter(|at| *at < as_of);
-    Ok(reported.unwrap_or_else(|| Timestamp::from_micros(as_of.micros().saturating_sub(PERIOD_MICROS))))
-}
-
-/// Reads the chain page by page, so memory grows with the people and not with the chain.
-fn past(conn: &mut Conn, tenant_id: &str, since: Timestamp, as_of: Timestamp) -> Result<Past, DbError> {
-    let mut walk = PastWalk::new(since, as_of);
-    let mut after = 0;
-    loop {
-        let page = stored_entries::page(conn, tenant_id, after, PAGE)?;
-        let Some(last) = page.last() else { return Ok(walk.end()) };
-        after = last.seq;
-        page.iter().for_each(|entry| walk.step(entry));
-    }
-}
-
-/// The version of the mapping at that time, and its privileged roles.
-fn mapping(conn: &mut Conn, tenant_id: &str, as_of: Timestamp) -> Result<(i64, BTreeSet<String>), DbError> {
-    let applied = mappings::all(conn)?.into_iter().find(|applied| applied.at <= as_of);
-    let version = applied.map(|applied| applied.version).unwrap_or_default();
-    // A mapping that this build cannot read any more has no known privileged roles.
-    let mapping = match version {
-        0 => Some(crate::decide::mapping::Mapping::built_in()),
-        version => mappings::at(conn, version)?,
-    };
-    let privileged = mapping.map(|mapping| mapping.of(tenant_id).privileged().map(str::to_owned).collect());
-    Ok((version, privileged.unwrap_or_default()))
-}
-
-fn counts(past: &Past, people: &[ReviewedPerson], kept: &[RetainedAccess], tables: &Counts) -> ReviewCounts {
+fn counts(
+    past: &Past,
+    people: &[ReviewedPerson],
+    under_review: &[AccessUnderReview],
+    tables: &Counts,
+) -> ReviewCounts {
     let number = |of: fn(&ReviewedPerson) -> bool| people.iter().filter(|person| of(person)).count();
     ReviewCounts {
         people: people.len(),
@@ -215,21 +146,8 @@ fn counts(past: &Past, people: &[ReviewedPerson], kept: &[RetainedAccess], table
         later_entries: past.later,
         privileged: number(|person| person.privileged),
         manual: number(|person| person.manual),
-        kept: kept.len(),
+        under_review: under_review.len(),
         erased: number(|person| person.erased),
         repaired: number(|person| person.repaired),
     }
-}
-
-/// The receipts of the period, as they were at its end. Texts of times sort like times.
-fn evidence(mut receipts: Vec<Receipt>, (since, as_of): (Timestamp, Timestamp)) -> Vec<Receipt> {
-    let (since, as_of) = (since.to_string(), as_of.to_string());
-    receipts.retain(|receipt| receipt.applied_at > since && receipt.applied_at <= as_of);
-    for receipt in &mut receipts {
-        receipt.returned_at.take_if(|at| *at > as_of);
-        if receipt.notified_at.take_if(|at| *at > as_of).is_some() {
-            (receipt.message_id, receipt.mail, receipt.minutes_applied_to_notified) = (None, None, None);
-        }
-    }
-    receipts
 }

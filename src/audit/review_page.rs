@@ -5,13 +5,10 @@ use std::borrow::Cow;
 use askama::Template;
 
 use super::{
-    kept_access::RetainedAccess,
     leaver_receipt::Receipt,
+    page_parts::{NONE, UnderReviewRow, Who, minute, span, time},
     report::{Report, RoleLine},
 };
-
-/// The text for an unknown value.
-const NONE: &str = "–";
 
 #[derive(Template)]
 #[template(path = "review.html")]
@@ -22,38 +19,20 @@ struct Review<'a> {
     made_at: String,
     since: Option<String>,
     until: Option<String>,
-    kept: Vec<Kept<'a>>,
+    under_review: Vec<UnderReviewRow<'a>>,
     holds: Vec<Holder<'a>>,
     left: Vec<Left<'a>>,
 }
 
-struct Kept<'a> {
-    person: Person<'a>,
-    reason: String,
-    wants: &'a str,
-    since: Cow<'a, str>,
-    decision: String,
-}
-
-struct Person<'a> {
-    /// The name; without it the address; without both the id.
-    known: &'a str,
-    /// The address, if `known` is the name.
-    email: Option<&'a str>,
-    user_id: &'a str,
-    /// The previous row is about the same person.
-    again: bool,
-}
-
 struct Holder<'a> {
-    person: Person<'a>,
+    who: Who<'a>,
     role: &'a str,
     because: &'a str,
     since: Cow<'a, str>,
 }
 
 struct Left<'a> {
-    person: Person<'a>,
+    who: Who<'a>,
     held: Option<String>,
     lost: String,
     returned: Option<String>,
@@ -81,19 +60,12 @@ pub fn write(report: &Report) -> String {
         made_at: minute(&report.made_at),
         since: report.since.as_deref().map(minute),
         until: report.until.as_deref().map(minute),
-        kept: report.kept.iter().map(kept).collect(),
+        under_review: report.under_review.iter().map(UnderReviewRow::new).collect(),
         holds: holders(&report.holds),
         left: report.left.iter().map(left).collect(),
     };
     // Writing into memory cannot fail.
     page.render().unwrap_or_default()
-}
-
-impl<'a> Person<'a> {
-    fn new(name: Option<&'a str>, email: Option<&'a str>, user_id: &'a str) -> Self {
-        let known = name.or(email).unwrap_or(user_id);
-        Self { known, email: email.filter(|_| name.is_some()), user_id, again: false }
-    }
 }
 
 /// The rows of one person are neighbours. Only the first one describes the person.
@@ -103,31 +75,13 @@ fn holders(holds: &[RoleLine]) -> Vec<Holder<'_>> {
         let RoleLine { user_id, name, email, role, because, since }: &RoleLine = one;
         let again = last.replace(user_id) == Some(user_id);
         Holder {
-            person: Person { again, ..Person::new(name.as_deref(), email.as_deref(), user_id) },
+            who: Who { again, ..Who::new(name.as_deref(), email.as_deref(), user_id) },
             role: role.as_deref().unwrap_or_default(),
             because: because.as_deref().unwrap_or(NONE),
             since: time(since.as_deref()),
         }
     };
     holds.iter().map(displayed).collect()
-}
-
-fn kept(one: &RetainedAccess) -> Kept<'_> {
-    let decision = match (&one.decision, &one.decided_by) {
-        (Some(decision), Some(by)) => {
-            let at = one.decided_at.as_deref().map(minute).unwrap_or_default();
-            format!("{decision} by {by} {at}")
-        }
-        _ if one.hold_id.is_some() => "not decided".to_owned(),
-        _ => NONE.to_owned(),
-    };
-    Kept {
-        person: Person::new(one.name.as_deref(), one.email.as_deref(), &one.user_id),
-        reason: one.hold_id.map_or_else(|| "last holder".to_owned(), |hold| format!("hold {hold}")),
-        wants: &one.directory_wants,
-        since: time(Some(&one.since)),
-        decision,
-    }
 }
 
 fn left(receipt: &Receipt) -> Left<'_> {
@@ -137,7 +91,7 @@ fn left(receipt: &Receipt) -> Left<'_> {
         (None, Some(state)) => Notified::Mail(state),
     };
     Left {
-        person: Person::new(receipt.name.as_deref(), receipt.email.as_deref(), &receipt.user_id),
+        who: Who::new(receipt.name.as_deref(), receipt.email.as_deref(), &receipt.user_id),
         held: receipt.hold_id.map(|hold| {
             let decided = receipt.decided_by.as_deref().unwrap_or("nobody");
             let since = receipt.held_at.as_deref().map(minute).unwrap_or_default();
@@ -156,28 +110,10 @@ fn left(receipt: &Receipt) -> Left<'_> {
     }
 }
 
-fn time(at: Option<&str>) -> Cow<'_, str> {
-    at.map_or(Cow::Borrowed(NONE), |at| Cow::Owned(minute(at)))
-}
-
-/// `2026-01-15 12:00`, from the text of a timestamp.
-pub(crate) fn minute(at: &str) -> String {
-    at.get(..16).unwrap_or(at).replace('T', " ")
-}
-
-pub(crate) fn span(minutes: i64) -> String {
-    match minutes {
-        ..=0 => "less than a minute".to_owned(),
-        1..=119 => format!("{minutes} min"),
-        120..=2_879 => format!("{} h", minutes / 60),
-        _ => format!("{} days", minutes / 1_440),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::report::Compared;
+    use crate::audit::{report::Compared, under_review::AccessUnderReview};
 
     #[test]
     fn names_of_people_are_never_markup() {
@@ -194,14 +130,14 @@ mod tests {
             returned_at: Some(evil.clone()),
             ..Receipt::default()
         };
-        let kept = RetainedAccess {
+        let under_review = AccessUnderReview {
             user_id: evil.clone(),
             email: Some(evil.clone()),
             directory_wants: evil.clone(),
             since: evil.clone(),
             decision: Some(evil.clone()),
             decided_by: Some(evil.clone()),
-            ..RetainedAccess::default()
+            ..AccessUnderReview::default()
         };
         let holds = RoleLine {
             user_id: evil.clone(),
@@ -218,7 +154,7 @@ mod tests {
             since: Some(evil.clone()),
             until: Some(evil),
             cut: Some(1),
-            kept: vec![kept],
+            under_review: vec![under_review],
             holds: vec![holds],
             left: vec![receipt],
             ..Report::default()
@@ -262,19 +198,6 @@ mod tests {
             page.contains(": 3 differences, 1 of them on hold.")
                 && page.contains(": the comparison did not reach its end."),
             "{page}"
-        );
-    }
-
-    #[test]
-    fn times_and_spans_are_short() {
-        assert_eq!(minute("2026-01-15T12:00:59.000001Z"), "2026-01-15 12:00");
-        assert_eq!(
-            (time(Some("2026-01-15T12:00:59Z")).as_ref(), time(None).as_ref()),
-            ("2026-01-15 12:00", NONE)
-        );
-        assert_eq!(
-            (span(0), span(125), span(3_000)),
-            ("less than a minute".to_owned(), "2 h".to_owned(), "2 days".to_owned())
         );
     }
 }

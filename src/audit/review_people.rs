@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 
 use super::{
-    kept_access::RetainedAccess,
     past::Past,
     past_user::{HeldLoss, PastUser},
     report::RoleLine,
+    under_review::AccessUnderReview,
 };
 use crate::runtime::clock::Timestamp;
 
@@ -112,22 +112,22 @@ pub fn give_reasons(people: &mut [ReviewedPerson], tables: &[RoleLine]) {
 }
 
 /// People in holds, then last holders.
-pub fn kept(past: &Past) -> Vec<RetainedAccess> {
+pub fn under_review(past: &Past) -> Vec<AccessUnderReview> {
     let held = past.users.iter().filter_map(|(id, user)| Some(in_hold(past, id, user, user.held.as_ref()?)));
     let retained = past.users.iter().flat_map(|(id, user)| {
-        user.retained.iter().map(move |(role, since)| RetainedAccess {
+        user.retained.values().map(move |role| AccessUnderReview {
             reason: "last_holder".to_owned(),
-            directory_wants: format!("without {role}"),
-            since: time(*since),
+            directory_wants: role.directory_wants.clone(),
+            since: time(role.since),
             ..of(id, user)
         })
     });
     held.chain(retained).collect()
 }
 
-fn in_hold(past: &Past, user_id: &str, user: &PastUser, held: &HeldLoss) -> RetainedAccess {
+fn in_hold(past: &Past, user_id: &str, user: &PastUser, held: &HeldLoss) -> AccessUnderReview {
     let reason = held.decision_number.and_then(|number| past.decision_reasons.get(&(held.hold_id, number)));
-    RetainedAccess {
+    AccessUnderReview {
         reason: "held".to_owned(),
         directory_wants: held.directory_wants.clone(),
         since: time(held.since),
@@ -140,12 +140,12 @@ fn in_hold(past: &Past, user_id: &str, user: &PastUser, held: &HeldLoss) -> Reta
     }
 }
 
-fn of(user_id: &str, user: &PastUser) -> RetainedAccess {
+fn of(user_id: &str, user: &PastUser) -> AccessUnderReview {
     let text = |field: &str| user.text(field).map(str::to_owned);
-    RetainedAccess {
+    AccessUnderReview {
         user_id: user_id.to_owned(),
         name: text("name"),
         email: text("email"),
-        ..RetainedAccess::default()
+        ..AccessUnderReview::default()
     }
 }

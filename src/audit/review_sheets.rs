@@ -1,5 +1,7 @@
 //! The access review as tables: one kind of record in each, for CSV files and workbooks. The file is pure.
 
+mod columns;
+
 use serde_json::{Value, json};
 use strum::{EnumIter, IntoStaticStr};
 
@@ -10,15 +12,16 @@ use super::{
     review_table::{RECEIPT, receipt_row},
 };
 use crate::text::csv;
+use columns::{CHANGE, DIRECTORY, HOLDER, MOVEMENT, PERSON, ROLE, UNDER_REVIEW};
 
 /// A kind of record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, IntoStaticStr, clap::ValueEnum)]
-#[strum(serialize_all = "lowercase")]
+#[strum(serialize_all = "kebab-case")]
 pub enum SheetKind {
     /// Tenant, time, head, versions, author and counts
     Summary,
     /// Access that somebody has although the directory says otherwise
-    Kept,
+    UnderReview,
     /// One row for each person with access
     People,
     /// One row for each role of each person
@@ -54,7 +57,7 @@ impl Sheet {
 pub fn sheet(review: &Review, kind: SheetKind) -> Sheet {
     match kind {
         SheetKind::Summary => summary(review),
-        SheetKind::Kept => records(&KEPT, review.kept.iter().map(|one| json!(one))),
+        SheetKind::UnderReview => records(&UNDER_REVIEW, review.under_review.iter().map(|one| json!(one))),
         SheetKind::People => people(review),
         SheetKind::Roles => roles(review),
         SheetKind::Joiners => movements(&review.joiners),
@@ -67,67 +70,6 @@ pub fn sheet(review: &Review, kind: SheetKind) -> Sheet {
         SheetKind::Directories => records(&DIRECTORY, review.directories.iter().map(|one| json!(one))),
     }
 }
-
-const KEPT: [&str; 11] = [
-    "user_id",
-    "name",
-    "email",
-    "reason",
-    "directory_wants",
-    "since",
-    "hold_id",
-    "decision",
-    "decided_at",
-    "decided_by",
-    "decision_reason",
-];
-const CHANGE: [&str; 6] = ["user_id", "name", "email", "change", "roles_gained", "roles_lost"];
-const DIRECTORY: [&str; 8] = [
-    "directory_id",
-    "name",
-    "people",
-    "compared_at",
-    "comparison_complete",
-    "people_in_directory",
-    "differences",
-    "differences_held",
-];
-const PERSON: [&str; 13] = [
-    "user_id",
-    "person_id",
-    "name",
-    "email",
-    "job_title",
-    "directory_id",
-    "department",
-    "manager",
-    "access_since",
-    "privileged",
-    "manual",
-    "erased",
-    "repaired",
-];
-const ROLE: [&str; 8] =
-    ["role", "privileged", "manual", "granted_by", "last_holder", "because", "since", "entry"];
-/// The columns of a person that each role repeats.
-const HOLDER: [&str; 6] = ["user_id", "name", "email", "directory_id", "department", "manager"];
-const MOVEMENT: [&str; 15] = [
-    "user_id",
-    "name",
-    "email",
-    "at",
-    "stated_at",
-    "because",
-    "entry",
-    "roles_gained",
-    "roles_lost",
-    "directory_before",
-    "directory_after",
-    "department_before",
-    "department_after",
-    "manager_before",
-    "manager_after",
-];
 
 /// The members of each object under the columns.
 fn records(columns: &[&'static str], records: impl Iterator<Item = Value>) -> Sheet {

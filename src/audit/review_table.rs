@@ -64,23 +64,28 @@ pub fn write(report: &Report) -> String {
         row.extend(receipt_row(receipt));
         row
     });
-    let kept = report.kept.iter().map(|kept| {
+    let under_review = report.under_review.iter().map(|under_review| {
         let known = [
-            ("user_id", Value::from(kept.user_id.as_str())),
-            ("name", kept.name.as_deref().into()),
-            ("email", kept.email.as_deref().into()),
-            ("because", format!("{}: the directory wants {}", kept.reason, kept.directory_wants).into()),
-            ("hold_id", kept.hold_id.into()),
-            ("decided_at", kept.decided_at.as_deref().into()),
-            ("decided_by", kept.decided_by.as_deref().into()),
+            ("user_id", Value::from(under_review.user_id.as_str())),
+            ("name", under_review.name.as_deref().into()),
+            ("email", under_review.email.as_deref().into()),
+            (
+                "because",
+                format!("{}: the directory wants {}", under_review.reason, under_review.directory_wants)
+                    .into(),
+            ),
+            ("hold_id", under_review.hold_id.into()),
+            ("decided_at", under_review.decided_at.as_deref().into()),
+            ("decided_by", under_review.decided_by.as_deref().into()),
         ];
         let cells = RECEIPT.iter().map(|column| {
             known.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone()).unwrap_or_default()
         });
-        let first = ["kept".into(), Value::Null, kept.since.as_str().into()];
+        let first = ["under_review".into(), Value::Null, under_review.since.as_str().into()];
         first.into_iter().chain(cells).collect::<Vec<Value>>()
     });
-    kept.chain(holds)
+    under_review
+        .chain(holds)
         .chain(left)
         .fold(csv::head_for_people(&columns), |csv, row| csv + &csv::line_for_people(&row))
 }

@@ -21,7 +21,7 @@ use crate::{
     db::{Database, DbError},
     operator::directory_move::{self, Confirmed, MoveRequest},
     runtime::clock::Clock,
-    tables::{directories, host_tables::DIRECTORIES},
+    tables::{directories, directory_lookup, host_tables::DIRECTORIES},
 };
 
 #[derive(Args)]
@@ -59,7 +59,7 @@ enum Verb {
 
 #[derive(Args)]
 struct Move {
-    /// The directory's id
+    /// The directory's id, or its name if only one directory has it
     directory: String,
     /// The id of the organization, as the broker writes it
     #[arg(long, value_name = "ORGANIZATION")]
@@ -96,8 +96,9 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
 
 fn move_directory(database: &Database, config: &Config, of: &Move) -> Result<ExitCode, Failure> {
     let (by, rules) = (of.by.name()?, config.rules());
+    let directory = database.read(|conn| directory_lookup::named(conn, &of.directory))?;
     let request = || MoveRequest {
-        directory: &of.directory,
+        directory: &directory,
         to: &of.to,
         by: &by,
         reason: &of.reason,

@@ -12,7 +12,11 @@ use super::{Format, output::List};
 use crate::{
     broker::api::Question,
     config::{Config, ConfigError},
-    db::{Conn, Database, DbError, Url, migrate::pending, probe},
+    db::{
+        Conn, Database, DbError, Url,
+        migrate::{expect_all_rows, pending},
+        probe,
+    },
     runtime::clock::Clock,
     sync::client::Client,
 };
@@ -178,6 +182,9 @@ fn database(config: &Config) -> Vec<Finding> {
 }
 
 fn privileges_of(database: &Database) -> Finding {
+    if let Err(error) = expect_all_rows(database) {
+        return finding("privileges", Verdict::Fail, error.to_string());
+    }
     match probe::missing_privileges(database) {
         Ok(missing_privileges) if missing_privileges.is_empty() => {
             finding("privileges", Verdict::Ok, "all that are needed")

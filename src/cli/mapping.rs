@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{DIFFERENT, Failure, Format, expect_any_tenant, operator::By, output::print_text};
+use super::{DIFFERENT, Failure, Format, expect_any_tenant, operator, operator::By, output::print_text};
 use crate::{
     apply::{Batch, recompute},
     config::Config,
@@ -56,7 +56,7 @@ enum Verb {
         /// Save the plan in this file, so that exactly it can be applied
         #[arg(long, value_name = "FILE", conflicts_with = "tenant")]
         out: Option<PathBuf>,
-        /// Exit with 3 if there are changes
+        /// Exit with 2 if there are changes
         #[arg(long)]
         detailed_exitcode: bool,
     },
@@ -177,13 +177,7 @@ fn asks(confirmed: &Confirmed) -> bool {
 fn confirm(shown: Option<&Plan>, confirmed: &Confirmed) -> Result<(), Failure> {
     let (Some(plan), true) = (shown, asks(confirmed)) else { return Ok(()) };
     print::summary(plan)?;
-    eprint!("Apply it? Write yes to go on: ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim() {
-        "yes" => Ok(()),
-        _ => Err("nothing was changed".into()),
-    }
+    operator::confirm("Apply it?")
 }
 
 fn done(

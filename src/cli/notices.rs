@@ -1,15 +1,10 @@
 //! `notices list | show | retry | preview | test`.
 
+mod print;
+
 use std::{io::Write, process::ExitCode};
 
-use clap::{Args, Subcommand};
-use lettre::Address;
-use serde_json::Value;
-
-use super::{
-    Failure, Format, expect_any_tenant,
-    output::{List, print_text, printable_line},
-};
+use super::{Failure, Format, expect_any_tenant, output::print_text};
 use crate::{
     config::Config,
     db::{Database, DbError},
@@ -21,11 +16,13 @@ use crate::{
     },
     outbox::{
         NoticeKind,
-        list::{self, ListedMail, MailState},
+        list::{self, MailState},
     },
-    runtime::clock::{Clock, Timestamp},
+    runtime::clock::Clock,
     tables::display_names,
 };
+use clap::{Args, Subcommand};
+use lettre::Address;
 
 #[derive(Args)]
 pub struct Verbs {
@@ -35,7 +32,7 @@ pub struct Verbs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// List mails, the newest first
+    /// List notices that have no mail yet, then mails, the newest first
     List {
         #[arg(long, value_enum)]
         state: Option<MailState>,
@@ -133,28 +130,14 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
     match &verbs.verb {
         Verb::List { state, tenant, limit, format } => {
             expect_any_tenant(database, tenant.as_deref())?;
-            let read = |conn: &mut _| Ok(list::list(conn, *state, tenant.as_deref(), (*limit).into())?);
-            let mails = database.read::<_, DbError>(read)?;
-            let columns = vec![
-                "id",
-                "tenant_id",
-                "about",
-                "state",
-                "attempts",
-                "created_at",
-                "due_at",
-                "finished_at",
-                "refused",
-                "fell_back",
-                "error",
-            ];
-            List { columns, rows: mails.iter().map(row).collect() }.print(*format)?;
+            let wanted = print::Wanted { state: *state, tenant: tenant.as_deref(), limit: (*limit).into() };
+            print::listed(database, config, wanted)?.print(*format)?;
         }
         Verb::Show { id } => {
             let found = database.read::<_, DbError>(|conn| Ok(list::show(conn, *id, MOST)?))?;
             let (mail, notices, count) =
                 found.ok_or_else(|| format!("there is no mail {id}; see `rosterd notices list`"))?;
-            show(&mail, &notices, count)?;
+            print::show(&mail, &notices, count)?;
         }
         Verb::Retry { id } => {
             let now = Clock::System.now();
@@ -181,60 +164,4 @@ fn names(database: &Database, tenant_id: &str) -> Result<TenantNames, DbError> {
         name: named.and_then(|named| named.name),
         ..TenantNames::default()
     })
-}
-
-fn time(micros: i64) -> String {
-    Timestamp::from_micros(micros).to_string()
-}
-
-fn row(mail: &ListedMail) -> Vec<Value> {
-    vec![
-        mail.id.into(),
-        mail.tenant_id.as_str().into(),
-        mail.bundle.as_str().into(),
-        mail.state.as_str().into(),
-        mail.attempts.into(),
-        time(mail.created_at).into(),
-        (mail.state == "waiting").then(|| time(mail.due_at)).into(),
-        mail.finished_at.map(time).into(),
-        mail.refused.into(),
-        mail.fell_back.into(),
-        mail.last_error.as_deref().into(),
-    ]
-}
-
-fn show(mail: &ListedMail, notices: &[list::ListedNotice], count: i64) -> std::io::Result<()> {
-    let mut text = String::new();
-    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<13}{}\n", printable_line(value)));
-    line("id", &mail.id.to_string());
-    line("tenant_id", if mail.tenant_id.is_empty() { "(the operator)" } else { &mail.tenant_id });
-    line("about", &mail.bundle);
-    line("message_id", &mail.message_id);
-    line("state", &mail.state);
-    line("attempts", &mail.attempts.to_string());
-    line("created_at", &time(mail.created_at));
-    match mail.finished_at {
-        Some(finished_at) => line("finished_at", &time(finished_at)),
-        None => line("due_at", &time(mail.due_at)),
-    }
-    if let Some(error) = &mail.last_error {
-        line("error", error);
-    }
-    if let Some(refusal) = &mail.refusal {
-        let fell_back = if mail.fell_back { "; sent to mail.fallback instead" } else { "" };
-        line("refused", &format!("{} recipients: {refusal}{fell_back}", mail.refused));
-    }
-    line("notices", &count.to_string());
-    print_text(&text)?;
-    let columns = vec!["id", "kind", "user_id", "created_at", "notified_at"];
-    let row = |notice: &list::ListedNotice| -> Vec<Value> {
-        vec![
-            notice.id.into(),
-            notice.kind.as_str().into(),
-            notice.user_id.as_str().into(),
-            time(notice.created_at).into(),
-            notice.notified_at.map(time).into(),
-        ]
-    };
-    List { columns, rows: notices.iter().map(row).collect() }.print(Format::Table)
 }

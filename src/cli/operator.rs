@@ -1,6 +1,6 @@
 //! Arguments that all verbs of operators share: who acts, and whether the command asks first.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
 
@@ -63,13 +63,48 @@ impl Consent {
             )
             .into());
         }
-        eprint!("{question} Write yes to go on: ");
-        std::io::stderr().flush()?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        match answer.trim() {
-            "yes" => Ok(()),
-            _ => Err("nothing was changed".into()),
+        confirm(question)
+    }
+}
+
+/// Asks on a terminal, and refuses any other answer than `yes`.
+pub(super) fn confirm(question: &str) -> Result<(), Failure> {
+    match is_confirmed(question, io::stdin().lock(), io::stderr())? {
+        true => Ok(()),
+        false => Err("nothing was changed".into()),
+    }
+}
+
+/// Writes the question and reads one line. Only `yes` confirms; the end of the input does not.
+fn is_confirmed(question: &str, mut answers: impl BufRead, mut out: impl Write) -> io::Result<bool> {
+    write!(out, "{question} Write yes to go on: ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    answers.read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_word_confirms() {
+        for (answer, confirmed) in [
+            ("yes\n", true),
+            (" yes \r\n", true),
+            ("yes", true),
+            ("y\n", false),
+            ("no\nyes\n", false),
+            ("", false),
+        ] {
+            let mut asked = Vec::new();
+            let is = is_confirmed("Move it?", answer.as_bytes(), &mut asked).unwrap();
+            assert_eq!(
+                (is, asked.as_slice()),
+                (confirmed, &b"Move it? Write yes to go on: "[..]),
+                "{answer:?}"
+            );
         }
     }
 }

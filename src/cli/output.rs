@@ -1,11 +1,13 @@
 //! Lists in three forms: a table for people, JSON and CSV for programs.
 
+mod table;
+
 use std::{
     borrow::Cow,
     io::{IsTerminal, Write},
 };
 
-use comfy_table::{Table, presets};
+use console::Term;
 use serde_json::{Map, Value};
 
 use crate::text::{
@@ -17,7 +19,7 @@ use crate::text::{
 pub enum Format {
     #[default]
     Table,
-    /// JSON, for programs; a list is an array of objects with the names of the columns
+    /// JSON, for programs; a list is an array of objects with the names of the columns (docs/schemas)
     Json,
     /// JSON, for programs; one object on each line
     Jsonl,
@@ -34,7 +36,7 @@ pub struct List {
 impl List {
     pub fn print(&self, format: Format) -> std::io::Result<()> {
         let text = match format {
-            Format::Table => self.table(),
+            Format::Table => self.table(terminal_width()),
             Format::Json => self.json(),
             Format::Jsonl => self.jsonl(),
             // No program reads the values from a terminal, and a name with a line end would look like a second row.
@@ -60,13 +62,9 @@ impl List {
         self.rows.iter().map(row).collect()
     }
 
-    fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_header(self.columns.iter());
-        for row in &self.rows {
-            table.add_row(row.iter().map(|value| printable_line(&text(value))));
-        }
-        format!("{table}\n")
+    fn table(&self, width: Option<usize>) -> String {
+        let row = |row: &Vec<Value>| row.iter().map(|value| printable_line(&text(value))).collect();
+        table::write(&self.columns, &self.rows.iter().map(row).collect::<Vec<_>>(), width)
     }
 
     fn json(&self) -> String {
@@ -83,6 +81,14 @@ impl List {
             Value::Object(pairs.collect::<Map<_, _>>())
         })
     }
+}
+
+/// The columns of the terminal; `None` if the output goes elsewhere.
+fn terminal_width() -> Option<usize> {
+    let terminal = Term::stdout();
+    let size = terminal.is_term().then(|| terminal.size_checked()).flatten()?;
+    // A terminal that does not know its size says 0.
+    Some(usize::from(size.1)).filter(|columns| *columns > 0)
 }
 
 /// Prints text. A reader that closes early, such as `| head`, is not an error.
@@ -134,7 +140,7 @@ mod tests {
         assert_eq!(printable_line(name), format!("{shown}  u9  eve  active y"));
         assert_eq!(printable(name), format!("{shown}\u{fffd}\nu9  eve  active\u{fffd}y"));
         let list = List { columns: vec!["id", "name"], rows: vec![vec!["u1".into(), name.into()]] };
-        assert_eq!(list.table().lines().count(), 2, "{}", list.table());
+        assert_eq!(list.table(None).lines().count(), 2, "{}", list.table(None));
         let csv = for_machines(&list.columns, &list.shown());
         assert_eq!(csv.lines().count(), 2, "{csv}");
     }
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn an_empty_list_has_its_columns_in_each_form_that_has_columns() {
         let list = List { columns: vec!["id", "name"], rows: Vec::new() };
-        assert_eq!(list.table().split_whitespace().collect::<Vec<_>>(), ["id", "name"]);
+        assert_eq!(list.table(None).split_whitespace().collect::<Vec<_>>(), ["id", "name"]);
         assert_eq!(for_machines(&list.columns, &list.rows).trim(), "\"id\",\"name\"");
         assert_eq!((list.json().as_str(), list.jsonl().as_str()), ("[]\n", ""));
     }

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{
-    DIFFERENT, Failure, Format, expect_any_tenant,
+    DIFFERENT, Failure, Format, Unset, expect_any_tenant,
     output::{List, print_text, printable_line},
 };
 use crate::{
@@ -24,10 +24,13 @@ use crate::{
     sync::{
         backfill,
         client::Client,
-        reconcile::{Reconcile, Which},
+        reconcile::{Reconcile, ReconcileError, Which},
         report::Report,
     },
-    tables::mappings,
+    tables::{
+        directory_lookup::{self, DirectoryLookupError},
+        mappings,
+    },
     worker::{
         applier::{Applier, ApplyStep},
         checkpointer::WalGrowth,
@@ -39,13 +42,13 @@ pub struct Arguments {
     /// Only the directories of this tenant
     #[arg(long, conflicts_with = "directory")]
     pub(super) tenant: Option<String>,
-    /// Only this directory
+    /// Only this directory, by id, or by name if only one directory has it
     #[arg(long)]
     directory: Option<String>,
     /// Show the differences and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Exit with 3 if there were differences
+    /// Exit with 2 if there were differences
     #[arg(long)]
     detailed_exitcode: bool,
     #[arg(long, value_enum, default_value_t)]
@@ -60,14 +63,19 @@ pub struct Backfill {
 
 pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<ExitCode, Failure> {
     expect_any_tenant(database, arguments.tenant.as_deref())?;
+    let (directory, unknown) = directory(database, arguments.directory.as_deref())?;
     let applier = applier(database, config)?;
     let wanted = Wanted {
         tenant: arguments.tenant.as_deref(),
-        directory: arguments.directory.as_deref(),
+        directory: directory.as_deref(),
         dry_run: arguments.dry_run,
         which: Which::All,
     };
-    let reports = compared(&applier, config, wanted)?;
+    let reports =
+        compared(&applier, config, wanted).map_err(|error| match (error.downcast_ref(), unknown) {
+            (Some(ReconcileError::UnknownDirectory(_)), Some(unknown)) => unknown.into(),
+            _ => error,
+        })?;
     print(&reports, arguments.format)?;
     let found: u64 = reports.iter().map(|report| report.found).sum();
     let incomplete = reports.iter().filter(|report| !report.complete).count();
@@ -87,6 +95,20 @@ pub(super) fn run(database: &Database, config: &Config, arguments: &Arguments) -
         (false, true) => ExitCode::FAILURE,
         (false, false) => ExitCode::SUCCESS,
     })
+}
+
+/// The id of the named directory. A directory that the tables do not have may be in the API's list, so its text counts as an id;
+/// the error is for the case that the list does not have it either.
+fn directory(
+    database: &Database,
+    text: Option<&str>,
+) -> Result<(Option<String>, Option<DirectoryLookupError>), Failure> {
+    let Some(text) = text else { return Ok((None, None)) };
+    match database.read(|conn| directory_lookup::named(conn, text)) {
+        Ok(id) => Ok((Some(id), None)),
+        Err(unknown @ DirectoryLookupError::Unknown { .. }) => Ok((Some(text.to_owned()), Some(unknown))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) fn backfill(
@@ -164,10 +186,10 @@ struct Wanted<'a> {
 
 fn compared(applier: &Applier, config: &Config, wanted: Wanted<'_>) -> Result<Vec<Report>, Failure> {
     let Some(settings) = config.api() else {
-        return Err(
-            "there is no API key: set WORKOS_API_KEY (or workos.api_key) to a secret key of the environment"
-                .into(),
-        );
+        return Err(Unset(
+            "there is no API key: set WORKOS_API_KEY (or workos.api_key) to a secret key of the environment",
+        )
+        .into());
     };
     let client = Client::new(&settings, || false)?;
     let rules = applier.rules.read().clone();

@@ -90,6 +90,7 @@ impl Settings {
                 Some(url) => format!("{url:?}"),
                 None => value.to_string(),
             },
+            "audit.heads_daily" => format!("\"{:?}\"", self.config.audit.heads_daily),
             "workos.api_key" => match &self.config.workos.api_key {
                 Some(_) => "(a secret)".to_owned(),
                 None => value.to_string(),

@@ -20,7 +20,7 @@ const fn secret(name: &'static str, path: &'static [&'static str]) -> Variable {
     Variable { name, path, is_secret: true }
 }
 
-pub(super) static VARIABLES: [Variable; 17] = [
+pub(super) static VARIABLES: [Variable; 18] = [
     secret("DATABASE_URL", &["database_url"]),
     plain("RUST_LOG", &["log"]),
     plain("ROSTERD_LISTEN", &["http", "listen"]),
@@ -38,6 +38,7 @@ pub(super) static VARIABLES: [Variable; 17] = [
     plain("MAIL_FALLBACK", &["mail", "fallback"]),
     plain("ROSTERD_PRODUCT", &["mail", "product"]),
     plain("ROSTERD_SUPPORT", &["mail", "support"]),
+    secret("AUDIT_HEADS_DAILY", &["audit", "heads_daily"]),
 ];
 
 /// The keys of the secrets.

@@ -80,12 +80,28 @@ pub(super) fn reply_to<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Mail
     let text = String::deserialize(from)?;
     match text.trim() {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|error| {
-            wrong(format_args!(
-                "mail.reply_to is no address ({error}); write Help <help@your.example>, or help@your.example"
-            ))
-        }),
+        text => mailbox("mail.reply_to", "Help <help@your.example>, or help@your.example", text).map(Some),
     }
+}
+
+/// Reads an address with a name. A comma in a name that is not quoted would begin another address.
+pub(super) fn mailbox<E: serde::de::Error>(key: &str, example: &str, text: &str) -> Result<Mailbox, E> {
+    text.parse().map_err(|error| match unquoted_name(text) {
+        Some((name, address)) => wrong(format_args!(
+            "{key} is no address: put the name into quotation marks, because it has a character with a meaning in \
+             addresses; write \"{name}\" <{address}>"
+        )),
+        None => wrong(format_args!("{key} is no address ({error}); write {example}")),
+    })
+}
+
+/// The name and the address of a text that would be an address if its name was quoted.
+fn unquoted_name(text: &str) -> Option<(&str, &str)> {
+    let (name, address) = text.trim().strip_suffix('>')?.rsplit_once('<')?;
+    let name = name.trim();
+    let is_plain = !name.is_empty() && !name.contains(['"', '\\']);
+    let is_quotable = || format!("\"{name}\" <{address}>").parse::<Mailbox>().is_ok();
+    (is_plain && is_quotable()).then_some((name, address))
 }
 
 fn some_reply_to<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Mailbox>>, D::Error> {
@@ -159,6 +175,20 @@ mod tests {
             Some("https://hub.example/organization%3Aa%20b%2F%22/holds/17")
         );
         assert_eq!(config("").unwrap().mail.product("org_1").decision_page("org_1", 17), None);
+    }
+
+    #[test]
+    fn a_name_with_a_comma_is_refused_with_the_way_to_write_it() {
+        for (text, part) in [
+            ("from = 'Acme, Inc. <hub@acme.example>'", "write \"Acme, Inc.\" <hub@acme.example>"),
+            ("reply_to = 'Help: Acme <help@acme.example>'", "write \"Help: Acme\" <help@acme.example>"),
+            ("from = 'Acme, Inc. <nobody>'", "write rosterd <rosterd@your.example>"),
+        ] {
+            let refused = config(&format!("[mail]\n{text}\n")).unwrap_err();
+            assert!(refused.contains(part), "{refused}");
+        }
+        let quoted = config("[mail]\nfrom = '\"Acme, Inc.\" <hub@acme.example>'\n").unwrap().mail.from;
+        assert_eq!((quoted.name.as_deref(), quoted.email.user()), (Some("Acme, Inc."), "hub"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use diesel::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Conn, Database, DbError, sequences::set_forward};
+use super::{Conn, Database, DbError, row_security::limited_role, sequences::set_forward};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -32,6 +32,11 @@ pub enum MigrateError {
     /// A newer version of rosterd has migrated this database.
     #[error("the database was migrated by a newer rosterd (it knows {0}); start that version instead")]
     Newer(String),
+    /// rosterd's role would take hidden rows for missing ones.
+    #[error(
+        "row-level security hides rows from role {0}, which rosterd uses: run `rosterd migrate --service {0}` as the role that owns the tables"
+    )]
+    HiddenRows(String),
 }
 
 impl From<diesel::result::Error> for MigrateError {
@@ -50,7 +55,7 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrateError {
 /// On PostgreSQL this is one transaction, and the lock and `search_path` end with it.
 pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
     database.expect_suitable()?;
-    database.read(|conn| match conn {
+    let ran = database.read(|conn| match conn {
         Conn::Postgres(pg) => pg.transaction(|pg| {
             pg.batch_execute(
                 "SET LOCAL search_path = rosterd_internal, rosterd; SELECT pg_advisory_xact_lock(7381240)",
@@ -58,7 +63,17 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, MigrateError> {
             bring_up(pg)
         }),
         Conn::Sqlite(sqlite) => run(sqlite, SQLITE),
-    })
+    })?;
+    expect_all_rows(database)?;
+    Ok(ran)
+}
+
+/// Refuses a role from which row-level security hides rows.
+pub fn expect_all_rows(database: &Database) -> Result<(), MigrateError> {
+    match database.read::<_, DbError>(|conn| Ok(limited_role(conn)?))? {
+        Some(role) => Err(MigrateError::HiddenRows(role)),
+        None => Ok(()),
+    }
 }
 
 /// Needs no privilege without reason: a role without the right to create schemas or tables can start rosterd when they

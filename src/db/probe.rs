@@ -39,7 +39,8 @@ const WRITTEN_ELSEWHERE: [(&str, &str, bool, bool); 6] = [
 ];
 
 /// The remedy for [`missing_privileges`].
-pub const ADVICE: &str = "grant the missing privileges to rosterd's role: GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO …; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO …; GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd, rosterd_internal TO …";
+pub const ADVICE: &str =
+    "run `rosterd migrate --service ROLE` for rosterd's role, as the role that owns the tables";
 
 enum Ended {
     Well,

@@ -158,6 +158,7 @@ table! {
         lost_event -> Nullable<Text>,
         retained -> Bool,
         released -> Bool,
+        ends_access -> Bool,
     }
 }
 

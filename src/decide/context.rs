@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{namesakes::Apart, newest_fact::Homes, protected_roles::RoleLoss, roles::Manual};
+use super::{namesakes::SeparatePersons, newest_fact::Homes, protected_roles::RoleLoss, roles::Manual};
 use crate::decide::mapping::{Mapping, condition::GroupMembership};
 
 /// The groups of each user, by (tenant, user).
@@ -33,7 +33,7 @@ pub struct Context<'a> {
     /// The role mapping in force.
     pub mapping: &'a Mapping,
     /// Users who are another person than their `idp_id` alone tells.
-    pub apart: Apart,
+    pub separate: SeparatePersons,
     /// The groups of the users.
     pub groups: Groups,
     /// The manual grants.
@@ -51,8 +51,9 @@ impl<'a> Context<'a> {
     pub fn new(homes: &'a Homes, mapping: &'a Mapping) -> Self {
         let (groups, manual_grants) = (Groups::new(), ManualGrants::new());
         let followed = Vec::new();
-        let (apart, held_states, retained) = (Apart::new(), HeldStates::new(), RetainedRoles::new());
-        Self { homes, mapping, apart, groups, manual_grants, followed, held_states, retained }
+        let (separate, held_states, retained) =
+            (SeparatePersons::new(), HeldStates::new(), RetainedRoles::new());
+        Self { homes, mapping, separate, groups, manual_grants, followed, held_states, retained }
     }
 
     /// The user's groups, sorted by id; empty if no rule uses groups.
@@ -66,7 +67,7 @@ impl<'a> Context<'a> {
     }
 
     /// The state that the guard holds for this user.
-    pub fn stay(&self, tenant_id: &str, user_id: &str) -> Option<&HeldState> {
+    pub fn held_state(&self, tenant_id: &str, user_id: &str) -> Option<&HeldState> {
         self.held_states.get(&(tenant_id.to_owned(), user_id.to_owned()))
     }
 

@@ -193,7 +193,7 @@ pub struct UserLoss {
     /// The cause: the digest of the latest fact, the time of a directory's end, or the mapping's version.
     pub cause_digest: i64,
     /// The part of the row that remains unchanged if the loss is held.
-    pub stay: HeldState,
+    pub held_state: HeldState,
 }
 
 /// The decision about a held user.
@@ -267,13 +267,13 @@ pub fn losses(
             lost(row, user, put.map(|(_, digest, deleted)| (digest, deleted)), version, |role| {
                 is_privileged(&user.tenant_id, role)
             })?;
-        let stay = match &lost {
+        let held_state = match &lost {
             LostAccess::Roles(roles) => HeldState { access: false, roles: roles.clone() },
             _ => HeldState { access: true, roles: row.held.clone() },
         };
         let directory_id = put.map_or(&row.directory_id, |(directory_id, ..)| directory_id).clone();
         let (tenant_id, user_id) = (user.tenant_id.clone(), user.user_id.clone());
-        Some(UserLoss { tenant_id, user_id, directory_id, lost, cause_digest, stay })
+        Some(UserLoss { tenant_id, user_id, directory_id, lost, cause_digest, held_state })
     };
     changes.iter().filter_map(loss).collect()
 }
@@ -308,7 +308,7 @@ fn lost(
 #[derive(Debug, Default)]
 pub struct Sorted {
     /// Losses that are held already.
-    pub staying: Vec<(UserLoss, HeldEntry)>,
+    pub held: Vec<(UserLoss, HeldEntry)>,
     /// New losses without a decision.
     pub fresh: Vec<UserLoss>,
     /// Entries that are applied now, by a decision or because the guard is off.
@@ -328,7 +328,7 @@ pub fn sort(losses: Vec<UserLoss>, entries: Vec<HeldEntry>, guard: &Guard) -> So
         match entry {
             // An approval applies the current state of the directory.
             Some(entry) if !on || entry.decision == Decision::Approved => sorted.applied.push(entry),
-            Some(entry) if entry.holds(&loss) => sorted.staying.push((loss, entry)),
+            Some(entry) if entry.holds(&loss) => sorted.held.push((loss, entry)),
             other => {
                 sorted.overtaken.extend(other);
                 if on {

@@ -31,7 +31,7 @@ use crate::{decide::fact::EntityKind, runtime::clock::Timestamp};
 
 /// For each user who is not the first person of their `idp_id`, by (tenant, user): the first user known for the
 /// person.
-pub type Apart = HashMap<(String, String), String>;
+pub type SeparatePersons = HashMap<(String, String), String>;
 
 /// Limit of users with one `idp_id` in all directories of a tenant. More are not compared, because each event about
 /// one of them would cost as much as all of them.
@@ -56,13 +56,13 @@ pub fn places(state: &StateSlice, id: &str, current: &[UserRow], homes: &Homes) 
 
 /// Separates the persons. If the users of an `idp_id` are in several directories, all of them must be among `ids`,
 /// except for the `crowded` (tenant, `idp_id`), which have more than [`MOST`].
-pub fn apart(
+pub fn separate_persons(
     state: &StateSlice,
     ids: &BTreeSet<String>,
     current: &HashMap<String, Vec<UserRow>>,
     homes: &Homes,
     crowded: &BTreeSet<(String, String)>,
-) -> Apart {
+) -> SeparatePersons {
     type Bearing<'a> = HashMap<(String, String), Vec<(&'a str, NewestFact<'a>)>>;
     let mut bearing = Bearing::new();
     for id in ids {
@@ -75,25 +75,25 @@ pub fn apart(
         }
     }
     bearing.retain(|key, users| users.len() <= MOST && !crowded.contains(key));
-    let mut apart = Apart::new();
+    let mut separate = SeparatePersons::new();
     for ((tenant_id, _), users) in bearing {
         let mut of_provider: HashMap<Option<&str>, Vec<(&str, NewestFact<'_>)>> = HashMap::new();
         for (id, newest) in users {
             of_provider.entry(newest.home.provider.as_deref()).or_default().push((id, newest));
         }
         for users in of_provider.into_values() {
-            apart_in(&tenant_id, &users, state, current, &mut apart);
+            separate_in(&tenant_id, &users, state, current, &mut separate);
         }
     }
-    apart
+    separate
 }
 
-fn apart_in(
+fn separate_in(
     tenant_id: &str,
     users: &[(&str, NewestFact<'_>)],
     state: &StateSlice,
     current: &HashMap<String, Vec<UserRow>>,
-    apart: &mut Apart,
+    separate: &mut SeparatePersons,
 ) {
     let first = users.first().map(|(_, newest)| newest.directory_id);
     if users.iter().all(|(_, newest)| Some(newest.directory_id) == first) {
@@ -103,7 +103,7 @@ fn apart_in(
         users.iter().map(|(id, newest)| namesake(state, id, newest, current)).collect();
     namesakes.sort_by_key(|one| (one.since, one.id));
     let others = others(&namesakes).into_iter();
-    apart.extend(others.map(|(id, first)| ((tenant_id.to_owned(), id.to_owned()), first.to_owned())));
+    separate.extend(others.map(|(id, first)| ((tenant_id.to_owned(), id.to_owned()), first.to_owned())));
 }
 
 #[derive(Debug)]
@@ -197,7 +197,7 @@ mod tests {
     /// (user, directory, addresses, since, until), times in seconds.
     type One<'a> = (&'a str, &'a str, &'a [&'a str], i64, Option<i64>);
 
-    fn apart(of: &[One<'_>]) -> Vec<String> {
+    fn separate(of: &[One<'_>]) -> Vec<String> {
         let time = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
         let mut namesakes: Vec<_> = of
             .iter()
@@ -219,10 +219,14 @@ mod tests {
     #[test]
     fn two_who_are_there_at_once_are_two_also_after_both_have_left() {
         let ann = ("u1", "d1", &["ann"][..], 1, None);
-        assert_eq!(apart(&[ann, ("u2", "d2", &["bob"], 2, None)]), ["u2 is u2"]);
-        assert_eq!(apart(&[ann, ("u2", "d2", &[], 2, None)]), ["u2 is u2"], "no address is not the same one");
+        assert_eq!(separate(&[ann, ("u2", "d2", &["bob"], 2, None)]), ["u2 is u2"]);
         assert_eq!(
-            apart(&[("u1", "d1", &["ann"], 1, Some(9)), ("u2", "d2", &["bob"], 2, Some(8))]),
+            separate(&[ann, ("u2", "d2", &[], 2, None)]),
+            ["u2 is u2"],
+            "no address is not the same one"
+        );
+        assert_eq!(
+            separate(&[("u1", "d1", &["ann"], 1, Some(9)), ("u2", "d2", &["bob"], 2, Some(8))]),
             ["u2 is u2"]
         );
     }
@@ -230,26 +234,27 @@ mod tests {
     #[test]
     fn one_address_or_one_directory_is_one_person_in_any_number_of_steps() {
         let ann = ("u1", "d1", &["ann"][..], 1, None);
-        assert!(apart(&[ann, ("u2", "d2", &["ann"], 2, None)]).is_empty());
-        assert!(apart(&[ann, ("u2", "d1", &["bob"], 2, None)]).is_empty());
+        assert!(separate(&[ann, ("u2", "d2", &["ann"], 2, None)]).is_empty());
+        assert!(separate(&[ann, ("u2", "d1", &["bob"], 2, None)]).is_empty());
         assert!(
-            apart(&[ann, ("u3", "d3", &["lee"], 3, None), ("u2", "d2", &["lee", "ann"], 2, None)]).is_empty()
+            separate(&[ann, ("u3", "d3", &["lee"], 3, None), ("u2", "d2", &["lee", "ann"], 2, None)])
+                .is_empty()
         );
         let bob = ("u2", "d2", &["bob"][..], 2, None);
-        assert_eq!(apart(&[ann, ("u3", "d3", &["bob"], 3, None), bob]), ["u2 is u2", "u3 is u2"]);
+        assert_eq!(separate(&[ann, ("u3", "d3", &["bob"], 3, None), bob]), ["u2 is u2", "u3 is u2"]);
     }
 
     #[test]
     fn a_new_user_is_the_same_person_when_the_only_other_one_has_left() {
         let ann = ("u1", "d1", &["ann"][..], 1, Some(5));
-        assert!(apart(&[ann, ("u2", "d2", &["lee"], 5, None)]).is_empty());
+        assert!(separate(&[ann, ("u2", "d2", &["lee"], 5, None)]).is_empty());
         assert_eq!(
-            apart(&[ann, ("u2", "d2", &["lee"], 7, None), ("u3", "d3", &["bob"], 8, None)]),
+            separate(&[ann, ("u2", "d2", &["lee"], 7, None), ("u3", "d3", &["bob"], 8, None)]),
             ["u3 is u3"],
             "who has come back stays so"
         );
         assert_eq!(
-            apart(&[ann, ("u2", "d2", &["bob"], 2, Some(4)), ("u3", "d3", &["lee"], 9, None)]),
+            separate(&[ann, ("u2", "d2", &["bob"], 2, Some(4)), ("u3", "d3", &["lee"], 9, None)]),
             ["u2 is u2", "u3 is u3"],
             "of two who are gone, neither is known to be back"
         );

@@ -31,6 +31,8 @@ pub enum HolderRecord {
         loss: RoleLoss,
         /// An operator has forced the loss. The person does not retain the role, and nobody is restored for it.
         released: bool,
+        /// The latest facts end the person's access, too.
+        ends_access: bool,
     },
 }
 
@@ -43,6 +45,8 @@ pub struct RoleStatus<'a> {
     pub current: &'a BTreeSet<String>,
     /// The directory or its organization is deleted. The tenant's own setting ends all access then.
     pub dismissed: bool,
+    /// The latest facts about the user give no access.
+    pub ends_access: bool,
 }
 
 /// The new holder record; `None` if there is none. `loss` is called if the role is lost now.
@@ -52,14 +56,25 @@ pub fn record(
     before: Option<HolderRecord>,
     loss: impl FnOnce() -> RoleLoss,
 ) -> Option<HolderRecord> {
+    let lost = || HolderRecord::Lost { loss: loss(), released: false, ends_access: seen.ends_access };
     match before {
         _ if seen.holds.contains(role) => Some(HolderRecord::Holds),
         _ if seen.dismissed => None,
-        Some(HolderRecord::Holds) => Some(HolderRecord::Lost { loss: loss(), released: false }),
-        Some(lost @ HolderRecord::Lost { .. }) => Some(lost),
+        Some(HolderRecord::Holds) => Some(lost()),
+        Some(HolderRecord::Lost { loss, released, .. }) => {
+            Some(HolderRecord::Lost { loss, released, ends_access: seen.ends_access })
+        }
         // The row had the role before the role became protected.
-        None if seen.current.contains(role) => Some(HolderRecord::Lost { loss: loss(), released: false }),
+        None if seen.current.contains(role) => Some(lost()),
         None => None,
+    }
+}
+
+/// The state that the directory asks for, in words: of a person who retains this role.
+pub fn directory_wants(role: &str, ends_access: bool) -> String {
+    match ends_access {
+        true => format!("no access: not active, and without {role}"),
+        false => format!("without {role}"),
     }
 }
 
@@ -87,14 +102,31 @@ mod tests {
     }
 
     fn lost(micros: i64) -> Option<HolderRecord> {
-        Some(HolderRecord::Lost { loss: loss(micros), released: false })
+        Some(HolderRecord::Lost { loss: loss(micros), released: false, ends_access: false })
+    }
+
+    fn status<'a>(holds: &'a BTreeSet<String>, current: &'a BTreeSet<String>) -> RoleStatus<'a> {
+        RoleStatus { holds, current, dismissed: false, ends_access: false }
+    }
+
+    #[test]
+    fn a_loss_tells_whether_access_ends_by_the_latest_facts_and_stays_released() {
+        let (none, owner) = (set(&[]), set(&["owner"]));
+        let released = |ends_access| HolderRecord::Lost { loss: loss(2), released: true, ends_access };
+        let inactive = RoleStatus { ends_access: true, ..status(&none, &owner) };
+
+        assert_eq!(record("owner", inactive, Some(released(false)), || loss(9)), Some(released(true)));
+        assert_eq!(
+            record("owner", status(&none, &owner), Some(released(true)), || loss(9)),
+            Some(released(false))
+        );
     }
 
     #[test]
     fn the_first_loss_counts_until_the_role_is_held_again() {
         let (none, owner) = (set(&[]), set(&["owner"]));
-        let holds = RoleStatus { holds: &owner, current: &owner, dismissed: false };
-        let not = RoleStatus { holds: &none, current: &owner, dismissed: false };
+        let holds = status(&owner, &owner);
+        let not = status(&none, &owner);
 
         assert_eq!(record("owner", not, Some(HolderRecord::Holds), || loss(2)), lost(2));
         assert_eq!(record("owner", not, lost(2), || loss(9)), lost(2));
@@ -105,16 +137,13 @@ mod tests {
     fn only_a_person_whose_row_had_the_role_gets_a_holder_record() {
         let none = set(&[]);
 
-        assert_eq!(
-            record("owner", RoleStatus { holds: &none, current: &none, dismissed: false }, None, || loss(1)),
-            None
-        );
+        assert_eq!(record("owner", status(&none, &none), None, || loss(1)), None);
     }
 
     #[test]
     fn a_directory_that_is_gone_keeps_nobody() {
         let (none, owner) = (set(&[]), set(&["owner"]));
-        let gone = RoleStatus { holds: &none, current: &owner, dismissed: true };
+        let gone = RoleStatus { dismissed: true, ..status(&none, &owner) };
 
         assert_eq!(record("owner", gone, Some(HolderRecord::Holds), || loss(2)), None);
         assert_eq!(record("owner", gone, lost(2), || loss(3)), None);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     bearers::bearer_of,
     context::Context,
-    namesakes::Apart,
+    namesakes::SeparatePersons,
     newest_fact::{Homes, NewestFact, newest_facts},
     person_id::{another_person, person_id},
     state::{Content, StateSlice},
@@ -69,9 +69,9 @@ impl KnownUser<'_> {
     }
 
     /// The person id of the user.
-    pub fn person(&self, id: &str, newest: &NewestFact<'_>, apart: &Apart) -> String {
+    pub fn person(&self, id: &str, newest: &NewestFact<'_>, separate: &SeparatePersons) -> String {
         let (tenant_id, provider) = (newest.tenant_id(), newest.home.provider.as_deref());
-        match (self.idp_id(), apart.get(&(tenant_id.to_owned(), id.to_owned()))) {
+        match (self.idp_id(), separate.get(&(tenant_id.to_owned(), id.to_owned()))) {
             (Some(idp_id), Some(first)) => another_person(tenant_id, provider, idp_id, first),
             (idp_id, _) => person_id(tenant_id, provider, idp_id, id),
         }
@@ -95,12 +95,12 @@ pub fn persons(
     id: &str,
     current: &[UserRow],
     homes: &Homes,
-    apart: &Apart,
+    separate: &SeparatePersons,
 ) -> Vec<Person> {
     let seen = newest_facts(state, EntityKind::User, id, homes).into_iter().filter_map(|newest| {
         let known_user = known_user(state, &newest, current)?;
         let (tenant_id, now) = (newest.tenant_id(), bearer_of(state, id, newest.tenant_id()));
-        let person_id = known_user.person(id, &newest, apart);
+        let person_id = known_user.person(id, &newest, separate);
         let mut also = BTreeSet::new();
         for (idp_id, _) in &now.pairs {
             for provider in [newest.home.provider.as_deref(), None] {

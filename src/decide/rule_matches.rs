@@ -69,7 +69,7 @@ pub fn examine(state: &StateSlice, id: &str, current: &[UserRow], context: &Cont
         newest_facts(state, EntityKind::User, id, context.homes).into_iter().filter_map(|newest| {
             let known_user = known_user(state, &newest, current)?;
             let tenant_id = newest.tenant_id();
-            let person_id = known_user.person(id, &newest, &context.apart);
+            let person_id = known_user.person(id, &newest, &context.separate);
             let policy = context.mapping.of(tenant_id);
             let attributes = attributes(&known_user, context);
             let facts = facts(id, tenant_id, &known_user, attributes.as_ref(), context);

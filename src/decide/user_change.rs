@@ -57,7 +57,7 @@ pub struct UserAccess {
     /// The new roles with their explanations; empty without access.
     pub held: BTreeMap<String, Because>,
     /// Roles of the row that no rule grants any more and that a hold leaves unchanged ([`super::context::HeldState`]).
-    pub staying: BTreeSet<String>,
+    pub held_back: BTreeSet<String>,
     /// The latest fact about a former bearer: the time of its event and the event. Earlier memberships do not count.
     pub former: Option<(Timestamp, String)>,
     /// The row is about a former bearer of the id.

@@ -71,7 +71,7 @@ fn user(
     context: &Context<'_>,
 ) -> UserAccess {
     let tenant_id = newest.tenant_id();
-    let person_id = known_user.person(id, newest, &context.apart);
+    let person_id = known_user.person(id, newest, &context.separate);
     let succeeds = known_user.row.is_some_and(|row| row.is_former(&now));
     let access = access(newest.fact, &newest.home.place);
     let attributes = attributes(known_user, context);
@@ -86,11 +86,11 @@ fn user(
         None if access.is_active() => (access, derived.held),
         None => (access, BTreeMap::new()),
     };
-    let (access, staying) = match (known_user.row, context.stay(tenant_id, id)) {
-        (Some(row), Some(stay)) if !succeeds => stayed(row, stay, access, &held),
+    let (access, held_back) = match (known_user.row, context.held_state(tenant_id, id)) {
+        (Some(row), Some(held_state)) if !succeeds => by_hold(row, held_state, access, &held),
         _ => (access, BTreeSet::new()),
     };
-    let holds = |role: &String| held.contains_key(role) || staying.contains(role);
+    let holds = |role: &String| held.contains_key(role) || held_back.contains(role);
     let lost = known_user
         .row
         .map(|row| row.held.iter().filter(|role| !holds(role)).cloned().collect::<BTreeSet<_>>());
@@ -104,7 +104,7 @@ fn user(
         succeeds,
         lost: lost.unwrap_or_default(),
         held,
-        staying,
+        held_back,
         person_id,
         user_id: id.to_owned(),
         tenant_id: tenant_id.to_owned(),
@@ -123,16 +123,16 @@ fn with_retained(
 }
 
 /// A hold gives nobody access: access remains only if the row has it.
-fn stayed(
+fn by_hold(
     row: &UserRow,
-    stay: &HeldState,
+    held_state: &HeldState,
     access: Access,
     held: &BTreeMap<String, Because>,
 ) -> (Access, BTreeSet<String>) {
-    let access = if stay.access && row.active { Access::Active } else { access };
-    let left = row.held.iter().filter(|role| stay.roles.contains(*role) && !held.contains_key(*role));
-    let staying = if access.is_active() { left.cloned().collect() } else { BTreeSet::new() };
-    (access, staying)
+    let access = if held_state.access && row.active { Access::Active } else { access };
+    let left = row.held.iter().filter(|role| held_state.roles.contains(*role) && !held.contains_key(*role));
+    let held_back = if access.is_active() { left.cloned().collect() } else { BTreeSet::new() };
+    (access, held_back)
 }
 
 fn leaver(
@@ -202,15 +202,15 @@ mod tests {
     #[test]
     fn a_hold_lets_access_stay_only_where_it_is_shown_and_roles_only_with_access() {
         let gone = Access::Inactive(Timestamp::default(), AccessCause::Person);
-        let stay = |access| HeldState { access, roles: BTreeSet::from(["admin".to_owned()]) };
+        let held_state = |access| HeldState { access, roles: BTreeSet::from(["admin".to_owned()]) };
         let admin = BTreeSet::from(["admin".to_owned()]);
         let none = BTreeMap::new();
         let current = row(true, &["admin", "member"]);
 
-        assert_eq!(stayed(&current, &stay(true), gone, &none), (Access::Active, admin.clone()));
-        assert_eq!(stayed(&current, &stay(false), gone, &none), (gone, BTreeSet::new()));
-        assert_eq!(stayed(&current, &stay(false), Access::Active, &none), (Access::Active, admin));
-        assert_eq!(stayed(&row(false, &["admin"]), &stay(true), gone, &none), (gone, BTreeSet::new()));
+        assert_eq!(by_hold(&current, &held_state(true), gone, &none), (Access::Active, admin.clone()));
+        assert_eq!(by_hold(&current, &held_state(false), gone, &none), (gone, BTreeSet::new()));
+        assert_eq!(by_hold(&current, &held_state(false), Access::Active, &none), (Access::Active, admin));
+        assert_eq!(by_hold(&row(false, &["admin"]), &held_state(true), gone, &none), (gone, BTreeSet::new()));
     }
 
     #[test]
@@ -221,8 +221,8 @@ mod tests {
         let admin = BTreeSet::from(["admin".to_owned()]);
         let mapping = Mapping::built_in();
         let mut context = Context::new(&homes, &mapping);
-        let stay = HeldState { access: true, roles: admin.clone() };
-        context.held_states.insert(("org_1".to_owned(), "u".to_owned()), stay);
+        let held_state = HeldState { access: true, roles: admin.clone() };
+        context.held_states.insert(("org_1".to_owned(), "u".to_owned()), held_state);
         let access_after = |idp_id: &str| {
             let current = [testing::row("org_1", idp_id, &["admin"])];
             match derive(&state, "u", &current, &context).changes.pop() {
@@ -232,8 +232,8 @@ mod tests {
         };
 
         let same = access_after("B");
-        assert_eq!((same.succeeds, same.staying, same.lost), (false, admin.clone(), BTreeSet::new()));
+        assert_eq!((same.succeeds, same.held_back, same.lost), (false, admin.clone(), BTreeSet::new()));
         let another = access_after("A");
-        assert_eq!((another.succeeds, another.staying, another.lost), (true, BTreeSet::new(), admin));
+        assert_eq!((another.succeeds, another.held_back, another.lost), (true, BTreeSet::new(), admin));
     }
 }

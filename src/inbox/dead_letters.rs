@@ -40,7 +40,7 @@ pub struct DeadLetter {
 }
 
 /// Records dead letters and writes their notices. The caller removes them from the queue.
-pub fn bury(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryResult<()> {
+pub fn add(conn: &mut Conn, letters: &[DeadLetter], now: Timestamp) -> QueryResult<()> {
     Rows::of(letters)
         .integer("inbox_id", |letter| letter.inbox_id)
         .text("reason", |letter| letter.reason)

@@ -121,14 +121,14 @@ fn in_one_statement(conn: &mut Conn, deliveries: &[&Delivery]) -> Result<Vec<Row
 /// each row by key. With NOT EXISTS, PostgreSQL would hash a whole table.
 fn insert_new(conn: &mut Conn, deliveries: &[&Delivery], on_conflict: &str) -> QueryResult<Vec<Row>> {
     let sql = format!(
-        "WITH kept AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
+        "WITH stored AS (INSERT INTO inbox (source, event_key, kind, disposition, received_at, body) \
          SELECT r.source, r.event_key, r.kind, r.disposition, r.received_at, r.body FROM {{rows}} \
          WHERE (SELECT i.id FROM inbox i WHERE i.source = r.source AND i.event_key = r.event_key) IS NULL \
          AND (NOT EXISTS (SELECT FROM seen_ids) OR (SELECT f.deleted_at FROM seen_ids f \
          WHERE f.source = r.source AND f.digest = {DIGEST}) IS NULL) {on_conflict} \
          RETURNING id, source, event_key, disposition, length(body) AS bytes), \
-         queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM kept WHERE disposition = 0) \
-         SELECT id, source, event_key FROM kept"
+         queued AS (INSERT INTO inbox_queue (inbox_id, bytes) SELECT id, bytes FROM stored WHERE disposition = 0) \
+         SELECT id, source, event_key FROM stored"
     );
     rows(deliveries).load(conn, &sql)
 }
@@ -158,7 +158,7 @@ fn in_steps(conn: &mut Conn, deliveries: Vec<&Delivery>) -> Result<Vec<Row>, DbE
                     claims: None,
                     retry_at: None,
                 };
-                dead_letters::bury(conn, &[letter], delivery.received_at)?;
+                dead_letters::add(conn, &[letter], delivery.received_at)?;
             }
         }
     }

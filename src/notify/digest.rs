@@ -13,10 +13,13 @@ use crate::{
     db::{Conn, DbError},
     decide::mapping::MappingPolicy,
     outbox::{
-        Payload, hold_notice,
+        MOST_LISTED, Payload, hold_notice,
         kind::Family,
         mails::ClaimedMail,
-        notice::{self, ChangeHeld, EndedFirstSync, LastHolder, NotCompared, Privilege, SilentDirectory},
+        notice::{
+            self, ChangeHeld, EndedFirstSync, LastHolder, MappingNotice, NotCompared, Privilege,
+            SilentDirectory,
+        },
         still_true::{self, StoredNotice},
     },
     runtime::clock::Timestamp,
@@ -26,10 +29,8 @@ use crate::{
     },
 };
 
-/// The highest number of people in the attached list.
-const MOST_LISTED: usize = 10_000;
-
-/// Reads the content. `None` when a hold has ended in the meantime, and for reports, which `review` reads.
+/// Reads the content. `None` when a hold has ended in the meantime, and for reports and heads, which are read
+/// later.
 pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> Result<Option<News>, DbError> {
     let named = display_names::of_tenant(conn, &mail.tenant_id)?;
     let name = named.and_then(|tenant| tenant.name);
@@ -77,9 +78,9 @@ pub fn of(conn: &mut Conn, mail: &ClaimedMail, most: usize) -> Result<Option<New
             held.directory = held.directory.or_else(|| names.get(&change.directory_id).cloned());
             News::Held(tenant(names), held)
         }
-        Family::Mapping => News::Mapping(tenant(HashMap::new()), read(&mail.news)),
-        // `review` reads it after the claim.
-        Family::Report => return Ok(None),
+        Family::Mapping => News::Mapping(tenant(HashMap::new()), mappings(read(&mail.news), most)),
+        // `attached_report` and `attached_heads` read them after the claim.
+        Family::Report | Family::AuditHeads => return Ok(None),
         Family::GivenUp => News::GivenUp(read(first(most)), mail.news.len()),
         Family::ClaimsRefused => News::ClaimsRefused(read(first(most)), mail.news.len()),
         Family::Moved => News::Moved(read(first(most)), mail.news.len()),
@@ -112,11 +113,26 @@ fn first_syncs(
                 None => people.push(PrivilegedPerson { user_id, name, email, roles: vec![role] }),
             }
         }
-        let total = people.len();
+        let (total, listed) = (people.len(), people.iter().take(MOST_LISTED).cloned().collect());
         people.truncate(most);
-        over.push(FirstSyncOver { directory_id, ended_at, people, total });
+        over.push(FirstSyncOver { directory_id, ended_at, people, total, listed });
+    }
+    // The list is only for a mail that does not name all.
+    if over.iter().all(|one| one.total <= most) {
+        over.iter_mut().for_each(|one| one.listed.clear());
     }
     Ok(over)
+}
+
+/// The mail names the first people, and a list has all of them.
+fn mappings(mut all: Vec<MappingNotice>, most: usize) -> Vec<MappingNotice> {
+    if all.iter().any(|one| one.privileged.len() > most) {
+        for one in &mut all {
+            one.listed.clone_from(&one.privileged);
+            one.privileged.truncate(most);
+        }
+    }
+    all
 }
 
 fn read<T: DeserializeOwned + Default>(news: &[StoredNotice]) -> Vec<T> {

@@ -28,6 +28,8 @@ const COLUMNS: usize = 78;
 /// Characters of text in one encoded word. RFC 2047 allows 75 in all, and "Subject: " precedes the first word.
 const MOST_ENCODED: usize = 54;
 const SUBJECT: HeaderName = HeaderName::new_from_ascii_str("Subject");
+const FROM: HeaderName = HeaderName::new_from_ascii_str("From");
+const REPLY_TO: HeaderName = HeaderName::new_from_ascii_str("Reply-To");
 const TO: HeaderName = HeaderName::new_from_ascii_str("To");
 
 /// Who sends a mail.
@@ -56,13 +58,13 @@ pub fn compose(
         .envelope(envelope)
         .message_id(Some(mail.message_id.clone()))
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-        .from(from)
+        .raw_header(originator(FROM, &from))
         .raw_header(subject(&rendered.subject))
         .raw_header(HeaderValue::new(LANGUAGE, rendered.language.to_owned()))
         .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .raw_header(HeaderValue::new(SUPPRESS, "All".to_owned()));
     if let Some(reply_to) = reply_to {
-        message = message.reply_to(with_plain_address(reply_to));
+        message = message.raw_header(originator(REPLY_TO, &with_plain_address(reply_to)));
     }
     // The id comes from outside: it is written into a header only if it has the characters of an id.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
@@ -101,6 +103,24 @@ fn subject(text: &str) -> HeaderValue {
     if !text.contains("=?") {
         return HeaderValue::new(SUBJECT, text.to_owned());
     }
+    HeaderValue::dangerous_new_pre_encoded(SUBJECT, text.to_owned(), encoded_words(text))
+}
+
+/// An address with its name. lettre does not fold a long name that is not ASCII.
+fn originator(header: HeaderName, mailbox: &Mailbox) -> HeaderValue {
+    let whole = mailbox.to_string();
+    let name = mailbox.name.as_deref().map(str::trim).unwrap_or_default();
+    let is_plain = name.is_ascii() && !name.contains(char::is_control) && !name.contains("=?");
+    let encoded = match is_plain && header.len() + ": ".len() + whole.len() <= COLUMNS {
+        _ if name.is_empty() => whole.clone(),
+        true => whole.clone(),
+        false => format!("{}\r\n <{}>", encoded_words(name), mailbox.email),
+    };
+    HeaderValue::dangerous_new_pre_encoded(header, whole, encoded)
+}
+
+/// The text as encoded words of RFC 2047, one on each line.
+fn encoded_words(text: &str) -> String {
     let (mut words, mut word) = (Vec::new(), String::new());
     for c in text.chars() {
         let code: String = c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("={byte:02X}")).collect();
@@ -110,7 +130,7 @@ fn subject(text: &str) -> HeaderValue {
         word.push_str(&code);
     }
     words.push(format!("=?utf-8?Q?{word}?="));
-    HeaderValue::dangerous_new_pre_encoded(SUBJECT, text.to_owned(), words.join("\r\n "))
+    words.join("\r\n ")
 }
 
 /// The value of `To`, folded after a comma. It omits addresses that are not ASCII, because many servers refuse such a
@@ -179,6 +199,22 @@ mod tests {
             .map(|code| u8::from_str_radix(code, 16).unwrap())
             .collect();
         assert_eq!(String::from_utf8(bytes).unwrap(), written);
+    }
+
+    #[test]
+    fn a_long_name_of_the_sender_is_folded_and_read_back() {
+        let names =
+            ["Gemeinnützige Genossenschaft für Zugänge ".repeat(4), "山田".repeat(30), "Acme ".repeat(30)];
+        for name in names.iter().map(|name| name.trim()).chain(["Acme, Inc.", "Hub", "Jörg"]) {
+            let mailbox = Mailbox::new(Some(name.to_owned()), "hub@acme.example".parse().unwrap());
+            let mut headers = lettre::message::header::Headers::new();
+            headers.insert_raw(originator(FROM, &mailbox));
+            let written = headers.to_string();
+
+            assert!(written.lines().all(|line| line.len() <= COLUMNS), "{written}");
+            let read: lettre::message::header::From = headers.get().unwrap();
+            assert_eq!(lettre::message::Mailboxes::from(read).into_single(), Some(mailbox), "{written}");
+        }
     }
 
     #[test]

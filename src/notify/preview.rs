@@ -6,7 +6,7 @@ use super::{
     MailFailure,
     message::{self, Sender},
     render::{
-        self, Digest, FirstSyncOver, LateAndOver, LeaverReason, NamedLeaver, News, PrivilegedPerson,
+        self, Digest, FirstSyncOver, Heads, LateAndOver, LeaverReason, NamedLeaver, News, PrivilegedPerson,
         Rendered, Review, TenantNames,
     },
 };
@@ -15,6 +15,7 @@ use crate::{
     audit::{
         leaver_receipt::Receipt,
         report::{Report, RoleLine},
+        stored_heads::StoredHead,
     },
     outbox::{
         NoticeKind,
@@ -139,6 +140,7 @@ pub fn example(kind: NoticeKind) -> News {
                     roles: vec!["admin".into()],
                 }],
                 total: 3,
+                listed: Vec::new(),
             }],
         ),
         NoticeKind::MassChangeHeld => News::Held(tenant(), held()),
@@ -160,6 +162,7 @@ pub fn example(kind: NoticeKind) -> News {
                     loses: vec!["owner".into()],
                 }],
                 privileged_users: 3,
+                listed: Vec::new(),
             }],
         ),
         NoticeKind::AccessReport => News::Report(tenant(), review()),
@@ -216,6 +219,15 @@ pub fn example(kind: NoticeKind) -> News {
             late: 1,
             over: 0,
         }),
+        NoticeKind::AuditHeads => {
+            let head = |tenant_id: &str, seq| StoredHead {
+                tenant_id: tenant_id.to_owned(),
+                seq,
+                hash: "5f".repeat(32),
+                at: Some(at(0).to_string()),
+            };
+            News::AuditHeads(Heads { at: at(0), heads: vec![head("", 12), head(&tenant().id, 367)] })
+        }
     }
 }
 
@@ -240,6 +252,7 @@ fn held() -> HoldNotice {
             person(USER, "Ada Lovelace", "ada.lovelace@acme.example", &[]),
             person(ANOTHER_USER, "Grace Hopper", "grace.hopper@acme.example", &["admin"]),
         ],
+        listed: Vec::new(),
         undecided: IfUndecided::Stay,
     }
 }
@@ -284,7 +297,7 @@ fn review() -> Review {
         departures: 2,
         cut: None,
         compared: Vec::new(),
-        kept: Vec::new(),
+        under_review: Vec::new(),
         holds: vec![
             holds(
                 "Grace Hopper",
@@ -293,7 +306,10 @@ fn review() -> Review {
                 "rule administrators: group IT Admins",
             ),
             holds("Grace Hopper", "grace.hopper@acme.example", "member", "rule members: group Staff"),
-            holds("Radia Perlman", "radia.perlman@acme.example", "member", "rule members: group Staff"),
+            RoleLine {
+                user_id: ANOTHER_USER.into(),
+                ..holds("Radia Perlman", "radia.perlman@acme.example", "member", "rule members: group Staff")
+            },
         ],
         left: vec![
             left("Ada Lovelace", "ada.lovelace@acme.example", -9 * 86_400, 341, &["editor", "member"]),

@@ -4,6 +4,7 @@
 //! counts, times, and names that are [`clean`]. `page` reads the output of a template, `text` and `layout` write it as plain
 //! text and as HTML.
 
+mod audit_heads;
 mod claims_refused;
 mod clean;
 mod csv;
@@ -38,6 +39,7 @@ use crate::outbox::{
     },
 };
 
+pub use audit_heads::Heads;
 pub use first_sync::{FirstSyncOver, PrivilegedPerson};
 pub use leavers::{Digest, LeaverReason, NamedLeaver};
 pub use not_compared::LateAndOver;
@@ -77,6 +79,8 @@ pub enum News {
     /// Webhooks that no longer arrive, or arrive again.
     Webhooks(Vec<WebhooksAway>),
     NotCompared(LateAndOver),
+    /// The heads of the audit trail.
+    AuditHeads(Heads),
 }
 
 /// A tenant with the names of its directories.
@@ -116,7 +120,7 @@ const HTML: &str = "text/html; charset=utf-8";
 /// Renders a mail about leavers.
 pub fn render(product: &Product, digest: &Digest) -> Rendered {
     let page = leavers::page(product, digest);
-    Rendered { attachments: csv::people(digest).into_iter().collect(), ..for_tenant(product, page) }
+    with(csv::leavers(digest), for_tenant(product, page))
 }
 
 /// Renders a test mail: the mail about these leavers, marked as a test.
@@ -133,13 +137,20 @@ pub fn news(product: &Product, news: &News) -> Rendered {
             to_tenant(directories::connected(product, tenant, directories))
         }
         News::Silent(tenant, silences) => to_tenant(directories::silent(product, tenant, silences)),
-        News::FirstSync(tenant, over) => to_tenant(first_sync::page(product, tenant, over)),
+        News::FirstSync(tenant, over) => {
+            with(csv::first_sync(over), to_tenant(first_sync::page(product, tenant, over)))
+        }
         News::Privileges(tenant, changes, total) => {
             to_tenant(roles::privileges(product, tenant, changes, *total))
         }
         News::Retained(tenant, kept) => to_tenant(roles::last_holders(product, tenant, kept)),
-        News::Mapping(tenant, mappings) => to_tenant(mapping::page(product, tenant, mappings)),
-        News::Held(tenant, held) => Rendered { urgent: true, ..to_tenant(held::page(product, tenant, held)) },
+        News::Mapping(tenant, mappings) => {
+            with(csv::mapping(mappings), to_tenant(mapping::page(product, tenant, mappings)))
+        }
+        News::Held(tenant, held) => {
+            let rendered = with(csv::held(held), to_tenant(held::page(product, tenant, held)));
+            Rendered { urgent: true, ..rendered }
+        }
         News::Report(tenant, review) => {
             let (page, attachments) = report::page(product, tenant, review);
             Rendered { attachments, ..to_tenant(page) }
@@ -150,7 +161,15 @@ pub fn news(product: &Product, news: &News) -> Rendered {
         News::Waiting(waiting) => written(&waiting::page(waiting)),
         News::Webhooks(away) => written(&webhooks::page(away)),
         News::NotCompared(all) => written(&not_compared::page(all)),
+        News::AuditHeads(heads) => {
+            let (page, file) = audit_heads::page(heads);
+            with(Some(file), written(&page))
+        }
     }
+}
+
+fn with(list: Option<Attachment>, rendered: Rendered) -> Rendered {
+    Rendered { attachments: list.into_iter().collect(), ..rendered }
 }
 
 /// Mails to tenants have the look of the application. Mails to the operator do not.

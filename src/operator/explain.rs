@@ -186,8 +186,8 @@ pub(crate) fn examined(
 ) -> Result<Vec<Examined>, DbError> {
     let mut state = load::entities(conn, "", ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let Together { ids: all, current, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
-    let context = context(conn, &state, (&all, &current), (&homes, apart), rules)?;
+    let Together { ids: all, current, homes, separate } = together(conn, &mut state, ids, &homes, rules)?;
+    let context = context(conn, &state, (&all, &current), (&homes, separate), rules)?;
     Ok(ids.iter().flat_map(|id| examine(&state, id, rows(&current, id), &context)).collect())
 }
 

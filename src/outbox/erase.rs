@@ -61,7 +61,8 @@ fn clear_others(kind: NoticeKind, payload: &mut Value, user_ids: &[String], inbo
         | NoticeKind::DirectoryMoved
         | NoticeKind::DeliveriesWait
         | NoticeKind::WebhooksAway
-        | NoticeKind::NotCompared => false,
+        | NoticeKind::NotCompared
+        | NoticeKind::AuditHeads => false,
     }
 }
 

@@ -33,7 +33,8 @@ pub fn is_news(notice: &Notice, now: Timestamp) -> bool {
         | Notice::DirectoryMoved(_)
         | Notice::DeliveriesWait(_)
         | Notice::WebhooksAway(_)
-        | Notice::NotCompared(_) => true,
+        | Notice::NotCompared(_)
+        | Notice::AuditHeads => true,
     }
 }
 

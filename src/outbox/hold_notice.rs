@@ -2,6 +2,7 @@
 
 use diesel::QueryResult;
 
+use super::MOST_LISTED;
 use crate::{
     db::Conn,
     runtime::clock::Timestamp,
@@ -34,6 +35,8 @@ pub struct HoldNotice {
     pub cause: HoldCause,
     /// The first people in the hold.
     pub people: Vec<HeldPerson>,
+    /// The people for the attached file, if the mail does not name all.
+    pub listed: Vec<HeldPerson>,
     /// What happens without a decision.
     pub undecided: IfUndecided,
 }
@@ -106,6 +109,11 @@ pub fn of(conn: &mut Conn, tenant_id: &str, hold_id: i64, most: usize) -> QueryR
         applied_before: usize::try_from(hold.applied_before).unwrap_or_default(),
         cause: cause(&hold.cause),
         people: open.iter().take(most).map(person).collect(),
+        listed: if open.len() > most {
+            open.iter().take(MOST_LISTED).map(person).collect()
+        } else {
+            Vec::new()
+        },
         undecided: undecided(&hold),
     }))
 }

@@ -44,6 +44,8 @@ pub enum NoticeKind {
     WebhooksAway,
     /// A directory was not compared with the broker's lists for long, or was compared again; for the operator.
     NotCompared,
+    /// The heads of the audit trail, once a day; for the operator.
+    AuditHeads,
 }
 
 /// The subject of a mail. Each family has a template with its name in `templates/mail/`.
@@ -80,6 +82,8 @@ pub enum Family {
     Webhooks,
     /// For the operator.
     NotCompared,
+    /// The heads of the audit trail; for the operator.
+    AuditHeads,
 }
 
 impl NoticeKind {
@@ -115,6 +119,7 @@ impl NoticeKind {
             Self::DeliveriesWait => Family::Waiting,
             Self::WebhooksAway => Family::Webhooks,
             Self::NotCompared => Family::NotCompared,
+            Self::AuditHeads => Family::AuditHeads,
         }
     }
 }
@@ -142,7 +147,8 @@ impl Family {
             | Self::Moved
             | Self::Waiting
             | Self::Webhooks
-            | Self::NotCompared => true,
+            | Self::NotCompared
+            | Self::AuditHeads => true,
             Self::Leavers
             | Self::Connected
             | Self::Silent

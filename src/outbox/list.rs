@@ -1,8 +1,12 @@
 //! Mails for operators: a list, one mail with its notices, and a retry.
 
+use std::collections::HashMap;
+
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, IntoSql, OptionalExtension, QueryDsl, QueryResult, Queryable,
-    RunQueryDsl, Selectable, SelectableHelper, sql_types::Bool,
+    RunQueryDsl, Selectable, SelectableHelper,
+    dsl::{count_star, min},
+    sql_types::Bool,
 };
 
 use strum::{IntoStaticStr, VariantArray};
@@ -15,10 +19,12 @@ use crate::{
     runtime::clock::Timestamp,
 };
 
-/// The states of a mail.
+/// The states of a mail, and of notices before they have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MailState {
+    /// No mail yet: its notices wait for others, for the time of `mail.window_seconds` or the next hour
+    Gathering,
     /// Not sent yet, or between two attempts
     Waiting,
     /// Each recipient has it, or was refused for ever
@@ -30,7 +36,8 @@ pub enum MailState {
 }
 
 impl MailState {
-    const fn name(self) -> &'static str {
+    /// Its name in the table and in lists.
+    pub const fn name(self) -> &'static str {
         self.into_str()
     }
 }
@@ -98,6 +105,55 @@ pub fn list(
         .limit(limit)
         .select(ListedMail::as_select())
         .load(conn)
+}
+
+/// Notices of one tenant that become one mail together, and have none yet.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Gathering {
+    /// The tenant whose administrators get them; empty for the operator.
+    pub tenant_id: String,
+    /// Their bundle.
+    pub bundle: String,
+    /// How many there are.
+    pub notices: i64,
+    /// When the oldest was written; microseconds.
+    since: Option<i64>,
+}
+
+impl Gathering {
+    /// When the oldest was written.
+    pub fn since(&self) -> Timestamp {
+        Timestamp::from_micros(self.since.unwrap_or_default())
+    }
+}
+
+/// Notices without a mail, the newest first.
+pub fn gathering(conn: &mut Conn, tenant: Option<&str>, limit: i64) -> QueryResult<Vec<Gathering>> {
+    let any = tenant.is_none().into_sql::<Bool>();
+    outbox::table
+        .filter(outbox::mail_id.is_null())
+        .filter(outbox::tenant_id.eq(tenant.unwrap_or_default()).or(any))
+        .group_by((outbox::tenant_id, outbox::bundle))
+        .select((outbox::tenant_id, outbox::bundle, count_star(), min(outbox::created_at)))
+        .order((min(outbox::created_at).desc(), outbox::tenant_id, outbox::bundle))
+        .limit(limit)
+        .load(conn)
+}
+
+/// The number of notices in each of these mails.
+pub fn notice_counts(conn: &mut Conn, mails: &[ListedMail]) -> QueryResult<HashMap<i64, i64>> {
+    let mut counts = HashMap::new();
+    // In parts, because SQLite limits the number of bind parameters.
+    for some in mails.chunks(1_000) {
+        let ids: Vec<i64> = some.iter().map(|mail| mail.id).collect();
+        let rows: Vec<(Option<i64>, i64)> = outbox::table
+            .filter(outbox::mail_id.eq_any(ids))
+            .group_by(outbox::mail_id)
+            .select((outbox::mail_id, count_star()))
+            .load(conn)?;
+        counts.extend(rows.into_iter().filter_map(|(id, count)| Some((id?, count))));
+    }
+    Ok(counts)
 }
 
 /// The mail, its first `most` notices, and the number of all its notices. `None` when there is no such mail.

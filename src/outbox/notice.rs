@@ -96,6 +96,8 @@ pub enum Notice {
     WebhooksAway(WebhooksAway),
     /// For the operator: a directory was not compared for long, or was compared again.
     NotCompared(NotCompared),
+    /// For the operator: the heads of the audit trail. They are read when the mail is composed.
+    AuditHeads,
 }
 
 /// The person that a notice is about.
@@ -155,6 +157,7 @@ impl Notice {
             Self::DeliveriesWait(_) => NoticeKind::DeliveriesWait,
             Self::WebhooksAway(_) => NoticeKind::WebhooksAway,
             Self::NotCompared(_) => NoticeKind::NotCompared,
+            Self::AuditHeads => NoticeKind::AuditHeads,
         }
     }
 
@@ -190,6 +193,7 @@ impl Notice {
             Self::DeliveriesWait(waiting) => of_tenant("", json(waiting)),
             Self::WebhooksAway(away) => of_tenant("", json(away)),
             Self::NotCompared(one) => of_tenant("", json(one)),
+            Self::AuditHeads => of_tenant("", "{}".to_owned()),
         };
         let family = kind.family();
         let bundle = match self {

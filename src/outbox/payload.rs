@@ -152,8 +152,11 @@ pub struct MappingNotice {
     pub gain_access: usize,
     /// How many people lose access.
     pub lose_access: usize,
-    /// The first people who gain or lose a privileged role.
+    /// The people who gain or lose a privileged role; the first ones, if there are very many.
     pub privileged: Vec<Privileged>,
+    /// The same people for the attached file, if the mail does not name all; not in the JSON.
+    #[serde(skip)]
+    pub listed: Vec<Privileged>,
     /// How many people gain or lose a privileged role.
     pub privileged_users: usize,
 }

@@ -130,7 +130,9 @@ pub(super) fn news(
             Ok(open)
         }
         // Only the newest report or count.
-        Family::Report | Family::Waiting => Ok(news.into_iter().next_back().into_iter().collect()),
+        Family::Report | Family::Waiting | Family::AuditHeads => {
+            Ok(news.into_iter().next_back().into_iter().collect())
+        }
         Family::Leavers
         | Family::Mapping
         | Family::GivenUp

@@ -8,7 +8,11 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::{broker::VerifyError, inbox::group_commit::NotStored};
+use crate::{
+    broker::VerifyError,
+    inbox::group_commit::NotStored,
+    runtime::metrics::{Metrics, Reason},
+};
 
 /// The error answers. The type is `urn:rosterd:problem:` and the name; it never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,31 @@ pub enum Problem {
     },
     /// The database cannot be read.
     NotReady,
+}
+
+/// The problems of deliveries.
+const OF_DELIVERIES: [Problem; 14] = [
+    Problem::Signature(VerifyError::MissingHeader),
+    Problem::Signature(VerifyError::MalformedHeader("")),
+    Problem::Signature(VerifyError::TooOld),
+    Problem::Signature(VerifyError::TooNew),
+    Problem::Signature(VerifyError::Seconds),
+    Problem::Signature(VerifyError::NoMatch),
+    Problem::UnknownSource,
+    Problem::TooLarge { most: 0 },
+    Problem::Unreadable,
+    Problem::TooSlow,
+    Problem::NoRoom,
+    Problem::NotStored(NotStored::Overloaded),
+    Problem::NotStored(NotStored::Database),
+    Problem::NotStored(NotStored::Stopping),
+];
+
+/// Sets the metric `refused` to 0 for each problem of deliveries, so that an alert sees the first refusal.
+pub(super) fn count_from_zero(metrics: &Metrics) {
+    for problem in OF_DELIVERIES {
+        drop(metrics.refused.get_or_create(&Reason { reason: problem.name() }));
+    }
 }
 
 /// The value of `Retry-After` in seconds. Afterwards the broker uses its own back-off.
@@ -139,4 +168,27 @@ pub(super) async fn no_such_page() -> Result<HttpResponse, Problem> {
 
 pub(super) async fn other_method(allowed: &'static str) -> Result<HttpResponse, Problem> {
     Err(Problem::OtherMethod { allowed })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_of_a_delivery_is_counted_from_zero() {
+        let metrics = Metrics::default();
+        count_from_zero(&metrics);
+        let text = metrics.encode().unwrap_or_default();
+        let names: BTreeSet<&str> = OF_DELIVERIES.iter().map(|problem| problem.name()).collect();
+
+        assert_eq!(names.len(), OF_DELIVERIES.len(), "no problem is twice in the list");
+        for name in names {
+            assert!(
+                text.contains(&format!("rosterd_refused_total{{reason=\"{name}\"}} 0")),
+                "{name} in {text}"
+            );
+        }
+    }
 }

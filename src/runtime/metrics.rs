@@ -91,6 +91,8 @@ pub struct Metrics {
     pub events_missed: Counter,
     /// Differences of reconcile: `healed`, `held`.
     pub differences: Family<Outcome, Counter>,
+    /// Heads of the audit trail that were posted to an address: `sent`, `failed`.
+    pub heads_posted: Family<Outcome, Counter>,
     /// About the database.
     pub gauges: Gauges,
 }
@@ -116,6 +118,7 @@ impl Default for Metrics {
             polled: Family::default(),
             events_missed: Counter::default(),
             differences: Family::default(),
+            heads_posted: Family::default(),
             gauges: Gauges::default(),
         };
         metrics.register();
@@ -128,7 +131,7 @@ impl Metrics {
     /// A counter that appears with its first event has no growth for `increase()`, so an alert on it would miss that event.
     /// Therefore all known labels begin with 0.
     fn begin(&self) {
-        let outcomes: [(&Family<Outcome, Counter>, &[&'static str]); 4] = [
+        let outcomes: [(&Family<Outcome, Counter>, &[&'static str]); 5] = [
             (&self.deliveries, &["accepted", "duplicate"]),
             (
                 &self.mails,
@@ -136,6 +139,7 @@ impl Metrics {
             ),
             (&self.polled, &["read", "new", "failed"]),
             (&self.differences, &["healed", "held"]),
+            (&self.heads_posted, &["sent", "failed"]),
         ];
         for (family, outcome) in
             outcomes.iter().flat_map(|(family, all)| all.iter().map(move |one| (family, one)))
@@ -193,6 +197,11 @@ impl Metrics {
             self.events_missed.clone(),
         );
         r.register("differences", "Differences found by comparison with the lists", self.differences.clone());
+        r.register(
+            "heads_posted",
+            "Heads of the audit trail that were posted, by outcome",
+            self.heads_posted.clone(),
+        );
         self.gauges.register(r);
     }
 

@@ -1,6 +1,6 @@
 //! The result of a comparison, for people, programs and the record.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::runtime::clock::Timestamp;
 
@@ -16,6 +16,7 @@ pub struct Report {
     /// The reason when it does not.
     pub reason: Option<String>,
     /// The time at which the lists are true, by the broker's clock.
+    #[serde(serialize_with = "as_text")]
     pub compared_at: Option<Timestamp>,
     pub people: u64,
     pub groups: u64,
@@ -28,6 +29,11 @@ pub struct Report {
     pub healed: u64,
     #[serde(skip)]
     pub held: u64,
+}
+
+/// As all lists print times.
+fn as_text<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_string()).serialize(to)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -2,7 +2,7 @@
 
 use diesel::{
     QueryResult, QueryableByName,
-    sql_types::{BigInt, Nullable, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     db::{Conn, bulk::Rows},
-    decide::guard::LostAccess,
+    decide::protected_roles::directory_wants,
     runtime::clock::Timestamp,
 };
 
@@ -59,6 +59,9 @@ pub struct UnderReview {
     /// The role that a last holder retains.
     #[diesel(sql_type = Nullable<Text>)]
     pub role_slug: Option<String>,
+    /// The directory asks for the end of access, too; of a last holder.
+    #[diesel(sql_type = Nullable<Bool>)]
+    ends_access: Option<bool>,
     #[diesel(sql_type = Nullable<Text>)]
     lost: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -77,9 +80,14 @@ pub struct UnderReview {
 }
 
 impl UnderReview {
-    /// The loss of a person in a hold.
-    pub fn lost(&self) -> Option<LostAccess> {
-        Some(held_users::lost(self.lost.as_deref()?, self.roles.as_deref()?))
+    /// The state that the directory asks for, in words.
+    pub fn directory_wants(&self) -> String {
+        match (&self.lost, &self.roles, &self.role_slug) {
+            (Some(code), Some(roles), _) => held_users::lost(code, roles).to_string(),
+            (_, _, role) => {
+                directory_wants(role.as_deref().unwrap_or_default(), self.ends_access == Some(true))
+            }
+        }
     }
 
     /// The time of the decision.
@@ -95,9 +103,10 @@ pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<UnderRevie
         conn,
         &format!(
             "SELECT a.user_id, u.name, u.email, a.reason, {since} AS since, a.hold_id, a.role_slug, \
-             e.lost, e.roles, d.decision, d.decided_at, d.decided_by, d.reason AS decision_reason FROM {{rows}} \
+             h.ends_access, e.lost, e.roles, d.decision, d.decided_at, d.decided_by, d.reason AS decision_reason FROM {{rows}} \
              JOIN access_under_review a ON a.tenant_id = r.tenant_id \
              LEFT JOIN users u ON u.tenant_id = a.tenant_id AND u.id = a.user_id \
+             LEFT JOIN role_holders h ON h.tenant_id = a.tenant_id AND h.user_id = a.user_id AND h.role_slug = a.role_slug \
              LEFT JOIN held_users e ON e.hold_id = a.hold_id AND e.tenant_id = a.tenant_id AND e.user_id = a.user_id \
              LEFT JOIN hold_decisions d ON d.hold_id = e.hold_id AND d.number = e.decision_number \
              ORDER BY a.reason, a.user_id, a.role_slug"

@@ -13,6 +13,8 @@ pub const TENANCY: &str = "tenancy";
 pub const DIRECTORY_DELETED: &str = "directory_deleted";
 /// The inbox id up to which retention has read.
 pub const RETENTION_CURSOR: &str = "retention_cursor";
+/// The number of the last day whose heads of the audit trail were sent.
+pub const HEADS_DAY: &str = "heads_day";
 
 /// The value of this name.
 pub fn get(conn: &mut Conn, name: &str) -> QueryResult<Option<String>> {
@@ -32,6 +34,21 @@ pub fn set(conn: &mut Conn, name: &str, value: &str) -> QueryResult<()> {
 /// The value of this name as a number.
 pub fn number(conn: &mut Conn, name: &str) -> QueryResult<Option<i64>> {
     Ok(get(conn, name)?.and_then(|text| text.parse().ok()))
+}
+
+/// Sets a number if it is higher than the stored one. True for one process only.
+pub fn raise(conn: &mut Conn, name: &str, number: i64) -> QueryResult<bool> {
+    let number = number.to_string();
+    let raised = Rows::of(&[(name, number)])
+        .text("name", |(name, _)| name)
+        .text("value", |(_, value)| value)
+        .execute(
+            conn,
+            "INSERT INTO properties (name, value) SELECT r.name, r.value FROM {rows} WHERE true \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+             WHERE CAST(properties.value AS BIGINT) < CAST(excluded.value AS BIGINT)",
+        )?;
+    Ok(raised > 0)
 }
 
 /// Removes the value of this name.

@@ -49,6 +49,8 @@ struct Row {
     retained: bool,
     #[diesel(sql_type = Bool)]
     released: bool,
+    #[diesel(sql_type = Bool)]
+    ends_access: bool,
 }
 
 fn loss(at: Option<i64>, event: Option<String>) -> Option<RoleLoss> {
@@ -59,13 +61,17 @@ fn loss(at: Option<i64>, event: Option<String>) -> Option<RoleLoss> {
 pub fn of(conn: &mut Conn, users: &[Key]) -> QueryResult<RoleHolders> {
     let rows: Vec<Row> = Rows::of(users).text("tenant_id", |key| &key.0).text("user_id", |key| &key.1).load(
         conn,
-        "SELECT s.tenant_id, s.user_id, s.role_slug, s.lost_at, s.lost_event, s.retained, s.released FROM {rows} \
+        "SELECT s.tenant_id, s.user_id, s.role_slug, s.lost_at, s.lost_event, s.retained, s.released, s.ends_access \
+         FROM {rows} \
          JOIN role_holders s ON s.tenant_id = r.tenant_id AND s.user_id = r.user_id",
     )?;
     let mut holders = RoleHolders::new();
-    for Row { tenant_id, user_id, role_slug, lost_at, lost_event, retained, released } in rows {
-        let record = loss(lost_at, lost_event)
-            .map_or(HolderRecord::Holds, |loss| HolderRecord::Lost { loss, released });
+    for Row { tenant_id, user_id, role_slug, lost_at, lost_event, retained, released, ends_access } in rows {
+        let record = loss(lost_at, lost_event).map_or(HolderRecord::Holds, |loss| HolderRecord::Lost {
+            loss,
+            released,
+            ends_access,
+        });
         holders.entry((tenant_id, user_id)).or_default().insert(role_slug, StoredHolder { record, retained });
     }
     Ok(holders)
@@ -90,11 +96,15 @@ pub type HolderChange<'a> = ((&'a str, &'a str, &'a str), Option<HolderRecord>);
 /// Writes and removes records.
 pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResult<()> {
     let (put, gone): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, record)| record.is_some());
-    let lost = |change: &&HolderChange<'_>| match &change.1 {
-        Some(HolderRecord::Lost { loss, .. }) => Some(loss.clone()),
-        _ => None,
-    };
-    let rows: Vec<_> = put.iter().map(|change| (change.0, lost(change))).collect();
+    let rows: Vec<_> = put
+        .iter()
+        .map(|(key, record)| match record {
+            Some(HolderRecord::Lost { loss, released, ends_access }) => {
+                (*key, Some(loss.clone()), *released, *ends_access)
+            }
+            _ => (*key, None, false, false),
+        })
+        .collect();
     Rows::of(&gone)
         .text("tenant_id", |change| change.0.0)
         .text("user_id", |change| change.0.1)
@@ -111,12 +121,16 @@ pub fn put(conn: &mut Serialized<'_>, changes: &[HolderChange<'_>]) -> QueryResu
         .optional_integer("lost_at", |row| row.1.as_ref().map(|loss| loss.at.micros()))
         .optional_text("lost_event", |row| row.1.as_ref().map(|loss| loss.event.as_str()))
         .boolean("retained", |_| false)
+        .boolean("released", |row| row.2)
+        .boolean("ends_access", |row| row.3)
         .execute(
             conn,
-            "INSERT INTO role_holders (tenant_id, user_id, role_slug, lost_at, lost_event, retained, released) \
-             SELECT r.tenant_id, r.user_id, r.role_slug, r.lost_at, r.lost_event, r.retained, r.retained FROM {rows} WHERE true \
+            "INSERT INTO role_holders \
+             (tenant_id, user_id, role_slug, lost_at, lost_event, retained, released, ends_access) \
+             SELECT r.tenant_id, r.user_id, r.role_slug, r.lost_at, r.lost_event, r.retained, r.released, r.ends_access \
+             FROM {rows} WHERE true \
              ON CONFLICT (tenant_id, user_id, role_slug) DO UPDATE SET lost_at = excluded.lost_at, \
-             lost_event = excluded.lost_event, released = excluded.released",
+             lost_event = excluded.lost_event, released = excluded.released, ends_access = excluded.ends_access",
         )?;
     Ok(())
 }
@@ -191,12 +205,12 @@ pub fn retain(conn: &mut Serialized<'_>, mapping: &Mapping) -> QueryResult<()> {
     Ok(())
 }
 
-type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool);
+type Whole = (String, String, String, Option<i64>, Option<String>, bool, bool, bool);
 
 /// Copies all records into the temporary database of a rebuild. Returns the (tenant, user) who retain a role.
 pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<BTreeSet<Key>> {
     let rows: Vec<Whole> = holders::table.load(from)?;
-    for (tenant_id, user_id, role, lost_at, lost_event, retained, released) in &rows {
+    for (tenant_id, user_id, role, lost_at, lost_event, retained, released, ends_access) in &rows {
         diesel::insert_into(holders::table)
             .values((
                 holders::tenant_id.eq(tenant_id),
@@ -206,6 +220,7 @@ pub fn copy(from: &mut Conn, to: &mut Serialized<'_>) -> QueryResult<BTreeSet<Ke
                 holders::lost_event.eq(lost_event),
                 holders::retained.eq(retained),
                 holders::released.eq(released),
+                holders::ends_access.eq(ends_access),
             ))
             .execute(&mut **to)?;
     }

@@ -1,5 +1,7 @@
 //! Finds the names that somebody may have meant. Pure.
 
+use std::fmt;
+
 use strsim::{jaro_winkler, normalized_damerau_levenshtein};
 
 /// Ids have a common prefix, so they are similar only if most characters are equal.
@@ -21,6 +23,29 @@ pub fn nearest<'a>(text: &str, all: &'a [(String, Option<String>)]) -> Vec<&'a (
         all.iter().map(|one| (score(one), one)).filter(|(score, _)| *score > 0.0).collect();
     scored.sort_by(|(a, one), (b, other)| b.total_cmp(a).then_with(|| one.0.cmp(&other.0)));
     scored.into_iter().take(MOST).map(|(_, one)| one).collect()
+}
+
+/// The (id, name) pairs that may be meant, as the end of a sentence. Empty if there are none.
+#[derive(Debug, Default)]
+pub struct Meant(Vec<(String, Option<String>)>);
+
+impl From<Vec<&(String, Option<String>)>> for Meant {
+    fn from(nearest: Vec<&(String, Option<String>)>) -> Self {
+        Self(nearest.into_iter().cloned().collect())
+    }
+}
+
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (id, name)) in self.0.iter().enumerate() {
+            f.write_str(if n == 0 { " (did you mean " } else { " or " })?;
+            f.write_str(id)?;
+            if let Some(name) = name {
+                write!(f, " \"{name}\"")?;
+            }
+        }
+        if self.0.is_empty() { Ok(()) } else { f.write_str("?)") }
+    }
 }
 
 #[cfg(test)]

@@ -20,8 +20,11 @@ use super::{
 };
 use crate::{
     apply::{
-        self, ApplyError, Batch, one_by_one, parse_batch::LeftOut, prefetch_batch::Prefetcher, recompute,
-        refused_deliveries, refused_entities,
+        self, ApplyError, Batch,
+        one_by_one::{self, Separated},
+        parse_batch::LeftOut,
+        prefetch_batch::Prefetcher,
+        recompute, refused_deliveries, refused_entities,
     },
     db::{Database, DbError, Fault},
     decide::{Rules, state::Overruled},
@@ -204,12 +207,13 @@ impl Applier {
     }
 
     fn retry(&self, now: Timestamp) -> Result<bool, ApplyError> {
-        let mut retried = refused_entities::step(&self.database, &self.rules(), now)?;
-        retried += refused_deliveries::step(&self.database, &self.rules(), now)?;
-        self.log.grew(retried.applied);
-        self.metrics.deprovisioned.inc_by(retried.leavers as u64);
-        self.ring_notifier(retried.notices);
-        Ok(retried.applied > 0)
+        let entities = refused_entities::step(&self.database, &self.rules(), now)?;
+        self.log.grew(entities.applied);
+        self.metrics.deprovisioned.inc_by(entities.leavers as u64);
+        self.ring_notifier(entities.notices);
+        let deliveries = refused_deliveries::step(&self.database, &self.rules(), now)?;
+        self.account(&deliveries);
+        Ok(entities.applied + deliveries.applied > 0)
     }
 
     fn apply(&self, now: Timestamp) -> Result<usize, ApplyError> {
@@ -262,15 +266,20 @@ impl Applier {
         let outcome = one_by_one::separate(&self.database, &self.rules(), self.batch, now)?;
         // Prefetched deliveries have old attempt counts and due times.
         self.prefetcher.forget();
-        self.log.grew(outcome.applied);
         self.failures.store(0, Ordering::Relaxed);
+        self.account(&outcome);
+        Ok(outcome.applied + outcome.postponed + outcome.dead_letters.len())
+    }
+
+    /// Counts and logs deliveries that were applied one by one.
+    fn account(&self, outcome: &Separated) {
+        self.log.grew(outcome.applied);
         self.metrics.applied.inc_by(outcome.applied as u64);
         self.metrics.deprovisioned.inc_by(outcome.leavers as u64);
         self.log_dead_letters(&outcome.dead_letters);
         self.log_left_out(&outcome.left_out);
         self.log_overruled(&outcome.overruled);
         self.ring_notifier(outcome.notices + outcome.dead_letters.len());
-        Ok(outcome.applied + outcome.postponed + outcome.dead_letters.len())
     }
 
     /// `rosterd inbox show` lists the same values.

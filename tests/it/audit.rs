@@ -1,6 +1,7 @@
 //! The audit trail: it records each change and nothing else, and every alteration is found.
 
-mod as_of;
+pub(crate) mod as_of;
+mod daily;
 mod erased;
 mod proof;
 mod receipts;

@@ -5,7 +5,11 @@ use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query,
     sql_types::Text,
 };
-use rosterd::{db::Url, tables::host_tables::USERS};
+use rosterd::{
+    db::Url,
+    operator::database_roles::{Access, set_access},
+    tables::host_tables::USERS,
+};
 use serde_json::Value;
 
 use crate::harness::{
@@ -31,16 +35,8 @@ fn limited(store: TestDatabase) -> (TestApp, String) {
     let migrated = rosterd::db::Database::new(&Url::parse(&store.url()).unwrap(), 1);
     rosterd::db::migrate::migrate(&migrated).unwrap();
     let role = format!("blamed_{:08x}", rand::random::<u32>());
-    for sql in [
-        format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
-        format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
-        format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"
-        ),
-        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
-    ] {
-        execute(&store.url(), &sql);
-    }
+    execute(&store.url(), &format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"));
+    set_access(&migrated, &role, Access::Service).unwrap();
     let mut url = url::Url::parse(&store.url()).unwrap();
     url.set_username(&role).unwrap();
     url.set_password(Some("run")).unwrap();

@@ -7,6 +7,7 @@ pub mod dump;
 pub mod pooler;
 pub mod process;
 pub mod proxy;
+pub mod schema;
 pub mod server;
 pub mod socket;
 

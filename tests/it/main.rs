@@ -51,6 +51,8 @@ mod pooler;
 #[cfg(test)]
 mod prefetch;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod refused;

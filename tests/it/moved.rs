@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use rosterd::{
     app::{self, Workers},
     db::{Database, DbError, Url},
+    operator::database_roles::{Access, set_access},
     tables::host_tables::USERS,
 };
 
@@ -76,16 +77,8 @@ fn a_role_that_may_create_nothing_starts_when_nothing_is_to_be_migrated() {
     let mut app = TestApp::start(Backend::Postgres, |_| {});
     let url = app.store.url();
     let role = format!("run_{}", std::process::id());
-    for sql in [
-        format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"),
-        format!("GRANT USAGE ON SCHEMA rosterd, rosterd_internal TO {role}"),
-        format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rosterd, rosterd_internal TO {role}"
-        ),
-        format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA rosterd_internal TO {role}"),
-    ] {
-        execute(&url, &sql);
-    }
+    execute(&url, &format!("CREATE ROLE {role} LOGIN PASSWORD 'run'"));
+    set_access(app.database(), &role, Access::Service).unwrap();
 
     let limited = changed(&app.store, |user, _| *user = format!("{role}:run"));
     app.config.database_url = Url::parse(&limited).unwrap();

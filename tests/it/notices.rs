@@ -2,9 +2,10 @@
 
 mod delivery;
 mod kinds;
+mod lists;
 mod look;
 mod recipients;
-mod reports;
+pub(crate) mod reports;
 mod waiting;
 
 pub(crate) use kinds::RECENT;

@@ -18,6 +18,8 @@ use rosterd::{
 };
 use serde_json::{Value, json};
 
+#[cfg(feature = "failpoints")]
+use crate::harness::process::Served;
 use crate::{
     harness::{
         Backend, TestApp, TestDatabase, both,
@@ -31,7 +33,7 @@ fn execute(app: &TestApp, sql: &str) {
 }
 
 /// The application refuses a row of this user without access.
-fn refuse(app: &TestApp, id: &str) {
+pub(crate) fn refuse(app: &TestApp, id: &str) {
     execute(
         app,
         &match app.store {
@@ -54,7 +56,7 @@ fn allow(app: &TestApp) {
 }
 
 /// A user of directory `dir_a` or `dir_b`, which belong to `org_a` and `org_b`.
-fn of(side: &str, data: Value) -> Value {
+pub(crate) fn of(side: &str, data: Value) -> Value {
     with(data, json!({"directory_id": format!("dir_{side}"), "organization_id": format!("org_{side}")}))
 }
 
@@ -70,7 +72,7 @@ fn connected(side: &str) -> Vec<Value> {
     ]
 }
 
-fn beginning(app: &TestApp, people: usize) {
+pub(crate) fn beginning(app: &TestApp, people: usize) {
     for side in ["a", "b"] {
         app.play(&connected(side));
         let created = |n| {
@@ -81,7 +83,7 @@ fn beginning(app: &TestApp, people: usize) {
     }
 }
 
-fn deleted(side: &str) -> Value {
+pub(crate) fn deleted(side: &str) -> Value {
     let data = directory(&format!("dir_{side}"), &format!("org_{side}"), 9);
     event(&format!("deleted_{side}"), "dsync.deleted", 9, data)
 }
@@ -334,6 +336,13 @@ fn dead(app: &TestApp) -> Vec<(String, i16, String)> {
     dead.map(|one| (one.event, one.attempts, one.detail.unwrap_or_default())).collect()
 }
 
+/// The metric of applied deliveries.
+fn applied(app: &TestApp) -> u64 {
+    let metrics = app.get("/metrics").body;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("rosterd_applied_total "));
+    line.unwrap().parse().unwrap()
+}
+
 both! {
     fn a_leavers_own_event_that_the_host_refuses_is_applied_soon_after_the_host_has_corrected_its_constraint(app) {
         beginning(app, 3);
@@ -358,13 +367,78 @@ both! {
         assert_eq!(standing["oldest_seconds"].as_f64(), Some(12_000.0));
 
         allow_leavers(app);
+        let applied = applied(app);
         app.clock.advance_seconds(600);
         app.drain();
 
         assert_eq!(active(app), ["a00", "b00", "b01", "b02"]);
         assert_eq!(dead(app), []);
+        assert_eq!(self::applied(app), applied + 1, "the retried delivery is counted");
         assert!(app.noticed("deprovisioned").contains(&"a01".to_owned()));
         assert_eq!(rebuilt(app), 0);
+    }
+}
+
+#[test]
+fn a_retried_delivery_that_is_refused_for_another_reason_is_counted_as_a_dead_letter() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        beginning(&app, 2);
+        refuse_a_second_leaver(&app);
+        app.play(&[left("a", 0), left("a", 1)]);
+        let counted = |reason: &str| {
+            let sample = format!("rosterd_dead_lettered_total{{reason=\"{reason}\"}} ");
+            let metrics = app.get("/metrics").body;
+            let line = metrics.lines().find_map(|line| line.strip_prefix(&sample)).map(str::to_owned);
+            line.unwrap()
+        };
+        assert_eq!((counted("refused"), counted("other_tenant")), ("1".to_owned(), "0".to_owned()));
+
+        // Meanwhile the directory belongs to somebody else.
+        execute(
+            &app,
+            "UPDATE claims SET organization_id = 'org_b', tenant_id = 'org_b' WHERE directory_id = 'dir_a'",
+        );
+        app.clock.advance_seconds(60);
+        app.drain();
+
+        assert_eq!((counted("refused"), counted("other_tenant")), ("1".to_owned(), "1".to_owned()));
+    }
+}
+
+/// Runs `rosterd serve` on the database of the test until it dies at this point.
+#[cfg(feature = "failpoints")]
+fn die_at(app: &TestApp, point: &str) {
+    use std::os::unix::process::ExitStatusExt;
+
+    let served = Served::try_start(|command| {
+        command.env("DATABASE_URL", app.store.url()).env("ROSTERD_FAIL_AT", point);
+    });
+    let status = served.map_or_else(|(status, _)| status, |served| served.end().0);
+    assert_eq!(status.signal(), Some(6), "{point}: {status}");
+}
+
+// The time of the test is long past, so the dead letter is due for a process with the real clock.
+#[cfg(feature = "failpoints")]
+both! {
+    fn a_process_that_dies_in_a_retry_has_applied_the_delivery_once_or_tries_it_again(app) {
+        beginning(app, 3);
+        refuse_a_second_leaver(app);
+        app.play(&[left("a", 2), left("a", 1)]);
+        allow_leavers(app);
+        assert_eq!(dead(app).len(), 1);
+
+        die_at(app, "retrying");
+        assert_eq!((dead(app).len(), active(app).contains(&"a01".to_owned())), (1, true), "nothing is half done");
+        die_at(app, "retried");
+        assert_eq!((dead(app).len(), active(app).contains(&"a01".to_owned())), (0, false));
+        let noticed = || app.noticed("deprovisioned").into_iter().filter(|user| user == "a01").count();
+        assert_eq!(noticed(), 1);
+
+        drop(Served::on(&app.store));
+        app.clock.advance_seconds(3_600);
+        app.drain();
+        assert_eq!((noticed(), dead(app).len()), (1, 0));
     }
 }
 

@@ -1,6 +1,9 @@
 DROP TABLE scim_members;
 DROP TABLE scim_resources;
 DROP TABLE scim_tokens;
+DROP VIEW rosterd.access_under_review;
+DROP VIEW rosterd.group_members;
+DROP VIEW all_tenants;
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;

@@ -1,5 +1,6 @@
 -- rosterd's own tables are in schema rosterd_internal, which is the first of the search path: a table without a schema in
--- its name is created there. What the application reads is created in schema rosterd, by its full name.
+-- its name is created there. What the application reads is created in schema rosterd, by its full name. Two views exist in
+-- both: rosterd reads its own, without the walls between tenants.
 
 -- Settings that were fixed when the database was created. A change would change the meaning of every row.
 CREATE TABLE properties (
@@ -265,6 +266,8 @@ CREATE TABLE role_holders (
     lost_event TEXT COLLATE "C",
     retained   BOOLEAN NOT NULL,
     released   BOOLEAN NOT NULL,
+    -- of a loss: the directory asks for the end of access, too
+    ends_access BOOLEAN NOT NULL,
     PRIMARY KEY (tenant_id, user_id, role_slug)
 );
 CREATE INDEX role_holders_role ON role_holders (tenant_id, role_slug, lost_at);
@@ -361,7 +364,7 @@ CREATE TABLE rosterd.user_roles (
 -- A user is a member if the newest fact is an addition, the group exists and the user is active. The inner select
 -- matters only if the events of one directory claim two organizations. A group that was created again begins empty:
 -- facts from before its newest deletion do not count.
-CREATE VIEW rosterd.group_members AS
+CREATE VIEW group_members AS
 SELECT DISTINCT c.tenant_id, m.group_id, m.user_id
 FROM memberships m
 JOIN claims c ON c.id = m.claim_id
@@ -381,7 +384,7 @@ WHERE m.added
   );
 
 -- Who has access, or a role, although the directory says otherwise: people in a hold, and last holders of a protected role.
-CREATE VIEW rosterd.access_under_review AS
+CREATE VIEW access_under_review AS
 SELECT e.tenant_id, e.user_id, 'held' AS reason, timestamptz 'epoch' + e.held_at * interval '1 microsecond' AS since, e.hold_id, NULL AS role_slug
 FROM held_users e
 WHERE e.state IN ('open', 'approved', 'rejected')
@@ -389,6 +392,40 @@ UNION ALL
 SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.lost_at * interval '1 microsecond' AS since, NULL AS hold_id, h.role_slug
 FROM role_holders h
 WHERE h.retained;
+
+-- Row-level security. A role that reads for the application sees the rows of one tenant, which its session names with
+-- SET rosterd.tenant = '…'; without it, the role sees nothing. The owner of the tables sees all rows. Other roles that see
+-- all rows have policies of their own (src/operator/database_roles.rs).
+ALTER TABLE rosterd.tenants ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.directories ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.users ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.groups ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.roles ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.user_roles ENABLE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON rosterd.tenants FOR SELECT USING (id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.directories FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.users FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.groups FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.user_roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+
+-- Only the privileges on this view matter: a role that may read it sees all tenants in the next two views.
+CREATE VIEW all_tenants AS SELECT true AS visible;
+
+-- The views for the application. They read rosterd's own tables with the rights of their owner, because a reader has no
+-- right to these; so they have the condition of the policies themselves. A condition of the reader that could tell what it
+-- sees is evaluated after it (security_barrier).
+CREATE VIEW rosterd.group_members WITH (security_barrier) AS
+SELECT tenant_id, group_id, user_id
+FROM rosterd_internal.group_members
+WHERE tenant_id = current_setting('rosterd.tenant', true)
+   OR (SELECT has_table_privilege('rosterd_internal.all_tenants'::regclass, 'SELECT'));
+
+CREATE VIEW rosterd.access_under_review WITH (security_barrier) AS
+SELECT tenant_id, user_id, reason, since, hold_id, role_slug
+FROM rosterd_internal.access_under_review
+WHERE tenant_id = current_setting('rosterd.tenant', true)
+   OR (SELECT has_table_privilege('rosterd_internal.all_tenants'::regclass, 'SELECT'));
 
 -- Notices: one row for each, written in the transaction of the change.
 CREATE TABLE outbox (

@@ -260,6 +260,8 @@ CREATE TABLE role_holders (
     lost_event TEXT,
     retained   INTEGER NOT NULL CHECK (retained IN (0, 1)),
     released   INTEGER NOT NULL CHECK (released IN (0, 1)),
+    -- of a loss: the directory asks for the end of access, too
+    ends_access INTEGER NOT NULL CHECK (ends_access IN (0, 1)),
     PRIMARY KEY (tenant_id, user_id, role_slug)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX role_holders_role ON role_holders (tenant_id, role_slug, lost_at);

@@ -126,7 +126,7 @@ fn user(
         access,
         lost,
         held,
-        staying: BTreeSet::new(),
+        held_back: BTreeSet::new(),
         changed,
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Mended {
 pub(super) fn mended(body: &[u8]) -> Option<Mended> {
     let mut reader = Reader { rest: body, path: Vec::new(), left_out: Vec::new() };
     let value = match reader.value()? {
-        Read::Kept(value) => value,
+        Read::Value(value) => value,
         Read::LeftOut(_) => return None,
     };
     reader.skip_blanks();
@@ -36,7 +36,7 @@ pub(super) fn mended(body: &[u8]) -> Option<Mended> {
 }
 
 enum Read {
-    Kept(Value),
+    Value(Value),
     LeftOut(&'static str),
 }
 
@@ -53,7 +53,7 @@ impl Reader<'_> {
             b'{' | b'[' if self.path.len() >= DEEPEST => self.skip()?,
             b'{' => self.object()?,
             b'[' => self.array()?,
-            b'"' => Read::Kept(Value::String(self.text()?)),
+            b'"' => Read::Value(Value::String(self.text()?)),
             _ => self.plain()?,
         })
     }
@@ -62,7 +62,7 @@ impl Reader<'_> {
         self.take(b'{')?;
         let mut map = Map::new();
         if self.take(b'}').is_some() {
-            return Some(Read::Kept(Value::Object(map)));
+            return Some(Read::Value(Value::Object(map)));
         }
         loop {
             self.skip_blanks();
@@ -71,7 +71,7 @@ impl Reader<'_> {
             self.path.push(key.chars().take(LONGEST_KEY).collect());
             let twice = map.remove(&key).is_some();
             match self.value()? {
-                Read::Kept(value) => {
+                Read::Value(value) => {
                     if twice {
                         self.name("the key is there twice; the last value is used");
                     }
@@ -82,7 +82,7 @@ impl Reader<'_> {
             self.path.pop();
             if self.take(b',').is_none() {
                 self.take(b'}')?;
-                return Some(Read::Kept(Value::Object(map)));
+                return Some(Read::Value(Value::Object(map)));
             }
         }
     }
@@ -92,12 +92,12 @@ impl Reader<'_> {
         let mut items = Vec::new();
         let mut is_too_deep = false;
         if self.take(b']').is_some() {
-            return Some(Read::Kept(Value::Array(items)));
+            return Some(Read::Value(Value::Array(items)));
         }
         loop {
             self.path.push("[]".to_owned());
             match self.value()? {
-                Read::Kept(value) => items.push(value),
+                Read::Value(value) => items.push(value),
                 // Nested empty lists have no content, so the outermost list is left out and named.
                 Read::LeftOut(TOO_DEEP) => is_too_deep = true,
                 Read::LeftOut(why) => self.name(why),
@@ -108,7 +108,7 @@ impl Reader<'_> {
                 return Some(if is_too_deep {
                     Read::LeftOut(TOO_DEEP)
                 } else {
-                    Read::Kept(Value::Array(items))
+                    Read::Value(Value::Array(items))
                 });
             }
         }
@@ -130,7 +130,7 @@ impl Reader<'_> {
             Ok(Value::Number(number)) if canonical(&number).is_none() => {
                 Some(Read::LeftOut("the number is too large"))
             }
-            Ok(value) => Some(Read::Kept(value)),
+            Ok(value) => Some(Read::Value(value)),
             Err(_) if is_json => Some(Read::LeftOut("the number is too large")),
             Err(_) => None,
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     audit::{
-        self, stored_entries,
+        daily_heads, stored_entries,
         stored_heads::{self, HeadFault, StoredHead},
         verify::{self, Verified},
     },
@@ -132,19 +132,10 @@ fn report(chains: &[Chain]) -> bool {
 
 pub(super) fn heads(database: &Database, tenant: Option<&str>, format: Format) -> Result<(), Failure> {
     expect_any_tenant(database, tenant)?;
-    let heads = database.snapshot::<_, DbError>(|conn| {
-        let tenants = match tenant {
-            Some(tenant) => vec![tenant.to_owned()],
-            None => stored_entries::tenants(conn)?,
-        };
-        let tenants: Vec<&str> = tenants.iter().map(String::as_str).collect();
-        let mut heads: Vec<_> = audit::heads(conn, &tenants)?.into_iter().collect();
-        heads.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(heads)
-    })?;
-    let at = Clock::System.now().to_string();
-    let row = |(tenant_id, head): &(String, audit::Head)| -> Vec<Value> {
-        vec![tenant_id.as_str().into(), head.seq.into(), hex::encode(&head.hash).into(), at.as_str().into()]
+    let heads = database.snapshot(|conn| daily_heads::current(conn, tenant, Clock::System.now()))?;
+    let row = |head: &StoredHead| -> Vec<Value> {
+        let StoredHead { tenant_id, seq, hash, at } = head;
+        vec![tenant_id.as_str().into(), (*seq).into(), hash.as_str().into(), at.as_deref().into()]
     };
     let columns = vec!["tenant_id", "seq", "hash", "at"];
     List { columns, rows: heads.iter().map(row).collect() }.print(format)?;

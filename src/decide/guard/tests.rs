@@ -12,7 +12,7 @@ fn loss(lost: LostAccess, cause_digest: i64) -> UserLoss {
         directory_id: "d".into(),
         lost,
         cause_digest,
-        stay: HeldState::default(),
+        held_state: HeldState::default(),
     }
 }
 
@@ -89,8 +89,8 @@ fn a_return_ends_an_entry_and_without_a_guard_nothing_is_held() {
     let open = || vec![entry(LostAccess::Inactive, 1, Decision::Open)];
 
     assert_eq!(sort(vec![], open(), &on).overtaken.len(), 1);
-    assert_eq!(sort(vec![loss(LostAccess::Inactive, 1)], open(), &on).staying.len(), 1);
+    assert_eq!(sort(vec![loss(LostAccess::Inactive, 1)], open(), &on).held.len(), 1);
     let off = sort(vec![loss(LostAccess::Inactive, 1)], open(), &Guard::default());
-    assert_eq!((off.applied.len(), off.fresh.len(), off.staying.len()), (1, 0, 0));
+    assert_eq!((off.applied.len(), off.fresh.len(), off.held.len()), (1, 0, 0));
     assert!(sort(vec![loss(LostAccess::Inactive, 1)], vec![], &Guard::default()).fresh.is_empty());
 }

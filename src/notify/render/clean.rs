@@ -80,6 +80,22 @@ pub(super) fn name(text: &str, most: usize) -> Clean {
     line(&unlinked, most)
 }
 
+/// A sentence of rosterd or the database about a fault, with names of fields and tables: `data·state is missing`. It is never
+/// a link, as in [`name`], and remains readable: a dot between two words becomes a dot that no domain has.
+pub(super) fn detail(text: &str, most: usize) -> Clean {
+    let text = cut(text, most);
+    let mut shown = String::with_capacity(text.len() + 8);
+    let mut chars = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied().unwrap_or(' ');
+        let is_inside = !before.is_whitespace() && (next.is_alphanumeric() || !next.is_ascii());
+        shown.push(if is_dot(c) && is_inside && !next.is_ascii_digit() { '·' } else { c });
+        before = c;
+    }
+    name(&shown, most)
+}
+
 /// An unchanged mail address. Any other text is treated as a name.
 pub(super) fn email(text: &str) -> Clean {
     let plain = line(text, MOST_OF_ADDRESS);
@@ -149,6 +165,19 @@ mod tests {
             assert_eq!(name(text, 80), shown);
         }
         assert_eq!(name(&"a.".repeat(1_000), 9), "a. a. a.…");
+    }
+
+    #[test]
+    fn a_detail_is_no_link_and_remains_readable() {
+        for (text, shown) in [
+            ("data.state is missing in dsync.user.updated.", "data·state is missing in dsync·user·updated."),
+            ("UNIQUE constraint failed: users.tenant_id", "UNIQUE constraint failed: users·tenant_id"),
+            ("see https://evil.example/now", "see https evil·example/now"),
+            ("eve@evil\u{ff0e}example", "eve@evil·example"),
+            ("10.5 s at line 1. Then", "10.5 s at line 1. Then"),
+        ] {
+            assert_eq!(detail(text, 80), shown);
+        }
     }
 
     #[test]

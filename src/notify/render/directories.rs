@@ -73,7 +73,7 @@ pub(super) fn silent(product: &Product, tenant: &TenantNames, silences: &[Silent
         not_compared: silence
             .not_compared
             .as_deref()
-            .map(|reason| clean::name(reason, 160))
+            .map(|reason| clean::detail(reason, 160))
             .unwrap_or_default(),
     };
     let directories: Vec<Silent> = silences.iter().map(shown).collect();

@@ -5,6 +5,7 @@ use askama::Template;
 use super::{
     TenantNames,
     clean::{self, Clean},
+    csv::AttachedList,
     page::Page,
     shown::{Count, Organization, Person, Roles, micros, rest, title},
 };
@@ -21,6 +22,8 @@ pub struct FirstSyncOver {
     pub people: Vec<PrivilegedPerson>,
     /// The number of all of them.
     pub total: usize,
+    /// The people for the attached file, if the mail does not name all.
+    pub listed: Vec<PrivilegedPerson>,
 }
 
 /// A person with privileged roles.
@@ -46,6 +49,7 @@ struct Mail {
     total: Count,
     /// People who are not named.
     rest: Count,
+    list: AttachedList,
 }
 
 struct Directory {
@@ -83,5 +87,6 @@ pub(super) fn page(product: &Product, tenant: &TenantNames, over: &[FirstSyncOve
         rest: rest(total, people.len()),
         people,
         total: Count(total),
+        list: AttachedList::new(over.iter().map(|one| one.listed.len()).sum(), total),
     })
 }

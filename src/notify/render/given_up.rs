@@ -37,7 +37,7 @@ pub(super) fn page(given_up: &[GivenUp], total: usize) -> Page {
         entity: one.entity.as_deref().map(|entity| clean::name(entity, 100)).unwrap_or_default(),
         since: micros(one.at),
         reason: clean::name(&one.reason, 40),
-        detail: clean::name(&one.detail, 300),
+        detail: clean::detail(&one.detail, 300),
     };
     Page::of(&Mail {
         failures: given_up.iter().map(failure).collect(),

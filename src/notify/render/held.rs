@@ -5,6 +5,7 @@ use askama::Template;
 use super::{
     TenantNames,
     clean::{self, Clean},
+    csv::AttachedList,
     page::Page,
     shown::{Count, Named, Organization, Person, Roles, rest, time},
 };
@@ -34,6 +35,7 @@ struct Mail {
     people: Vec<OnHold>,
     /// People who are not named.
     rest: Count,
+    list: AttachedList,
 }
 
 struct Deadline {
@@ -75,6 +77,7 @@ pub(super) fn page(product: &Product, tenant: &TenantNames, held: &HoldNotice) -
         decision_page: product.decision_page(&tenant.id, held.hold_id).map(Clean::own),
         people: held.people.iter().map(on_hold).collect(),
         rest: rest(total, held.people.len()),
+        list: AttachedList::new(held.listed.len(), total),
     })
 }
 

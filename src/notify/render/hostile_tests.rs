@@ -183,5 +183,9 @@ fn spoiled(news: News, evil: &str) -> News {
             }
             News::NotCompared(all)
         }
+        News::AuditHeads(mut of) => {
+            of.heads.iter_mut().for_each(|head| head.tenant_id = text());
+            News::AuditHeads(of)
+        }
     }
 }

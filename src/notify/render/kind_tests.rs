@@ -5,7 +5,11 @@ use textwrap::core::display_width;
 use super::*;
 use crate::{
     notify::preview,
-    outbox::{NoticeKind, hold_notice::IfUndecided, notice::GivenUp},
+    outbox::{
+        NoticeKind,
+        hold_notice::{HeldPerson, IfUndecided},
+        notice::{GivenUp, Privileged},
+    },
 };
 
 fn text_of(kind: NoticeKind) -> String {
@@ -120,6 +124,36 @@ fn a_hold_that_ends_by_itself_says_when() {
 }
 
 #[test]
+fn each_long_list_of_people_is_attached_as_a_file_with_all_of_them() {
+    let of = |kind| preview::example(kind);
+    let person = |n: usize| format!("u{n}");
+    let News::Held(tenant, mut held) = of(NoticeKind::MassChangeHeld) else { panic!() };
+    held.listed = (0..120).map(|n| HeldPerson { user_id: person(n), ..held.people[1].clone() }).collect();
+    let News::FirstSync(_, mut over) = of(NoticeKind::FirstSyncEnded) else { panic!() };
+    over[0].total = 120;
+    over[0].listed =
+        (0..120).map(|n| PrivilegedPerson { user_id: person(n), ..over[0].people[0].clone() }).collect();
+    let News::Mapping(_, mut mappings) = of(NoticeKind::MappingApplied) else { panic!() };
+    mappings[0].privileged_users = 120;
+    mappings[0].listed =
+        (0..120).map(|n| Privileged { user_id: person(n), ..mappings[0].privileged[0].clone() }).collect();
+
+    for (mail, row) in [
+        (News::Held(tenant.clone(), held), "\"u7\",\"admin\",\"hold 17\""),
+        (News::FirstSync(tenant.clone(), over), "\"u7\",\"admin\",\"directory_01ECAZ4NV9QMV47GW873HDCX74\""),
+        (News::Mapping(tenant, mappings), "\"u7\",\"admin\",\"owner\",\"role rules 3\""),
+    ] {
+        let rendered = news(&Product::default(), &mail);
+        let [file] = rendered.attachments.as_slice() else { panic!("{}", rendered.text) };
+        assert_eq!((file.file_name, file.text.lines().count()), ("people.csv", 121));
+        let first = "\"Grace Hopper\",\"grace.hopper@acme.example\",";
+        assert!(file.text.contains(&format!("{first}{row}")), "{}", file.text.lines().nth(8).unwrap());
+        let text = rendered.text.replace("\n ", "");
+        assert!(text.contains("The attached file people.csv lists all of them."), "{text}");
+    }
+}
+
+#[test]
 fn a_deleted_directory_and_its_people_are_one_mail_with_a_list() {
     let rendered = preview::rendered(NoticeKind::DirectoryDeleted, &Product::default());
 
@@ -194,6 +228,7 @@ fn doubled(news: News) -> News {
         News::NotCompared(all) => {
             News::NotCompared(LateAndOver { named: twice(all.named), late: 3, over: 0 })
         }
+        News::AuditHeads(of) => News::AuditHeads(of),
     }
 }
 
@@ -288,5 +323,9 @@ fn two_of_a_kind_are_counted() {
     3 directories were not compared with the broker's lists for more than 48 hours.
     Please look at the reason today. A person whose removal was missed may still have access.
     1 more directory is not in this mail.
+    ---
+    Heads of the audit trail, 2026-01-15
+    The attached file audit-heads.json has the last entry of 2 chains of the audit trail.
+    Please store this mail where a person who can write to the database cannot change it. You do not need to do anything else.
     "#);
 }

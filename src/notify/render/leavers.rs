@@ -5,6 +5,7 @@ use askama::Template;
 use super::{
     TenantNames,
     clean::{self, Clean},
+    csv::AttachedList,
     page::Page,
     shown::{Count, Named, Organization, Person, micros, rest, time, title},
 };
@@ -68,8 +69,7 @@ struct Mail {
     people: Vec<Left>,
     /// People who are not named.
     rest: Count,
-    /// People in the attached list.
-    listed: Count,
+    list: AttachedList,
     /// Which remedies the mail names: activate the people, connect the directory, grant a role.
     reactivate: bool,
     reconnect: bool,
@@ -143,7 +143,7 @@ pub(super) fn page(product: &Product, digest: &Digest) -> Page {
         rest: rest(*total, people.len()),
         people,
         gone: gone.iter().map(deleted).collect(),
-        listed: Count(listed.len()),
+        list: AttachedList::new(listed.len(), *total),
         reactivate: any(|reason| matches!(reason, LeaverReason::Person { .. }))
             || (!reconnect && !needs_role && !moved),
         reconnect,

@@ -35,6 +35,15 @@ fn a_page_for_decisions_is_linked_in_mails_about_holds_only() {
         assert_eq!(rendered.text.contains(&format!("\n\nDecide on this page:\n{page}\n\n")), is_hold);
         assert_eq!(rendered.html.contains(&format!("<a href=\"{page}\"")), is_hold, "{}", rendered.html);
         assert!(!rendered.text.contains("says how"), "the page is the way: {}", rendered.text);
+        let text = rendered.text.replace('\n', " ");
+        assert_eq!(
+            text.contains("approve it on the page") && text.contains("reject it on the page"),
+            is_hold
+        );
+        assert!(
+            !text.contains("approve hold") && !text.contains("reject hold"),
+            "the page is the way: {text}"
+        );
         assert!(!preview::rendered(kind, &Product::default()).html.contains("<a "), "{}", kind.name());
     }
 }

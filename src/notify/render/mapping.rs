@@ -5,6 +5,7 @@ use askama::Template;
 use super::{
     TenantNames,
     clean::{self, Clean},
+    csv::AttachedList,
     page::Page,
     shown::{Count, Organization, Person, Roles, micros, rest},
 };
@@ -20,6 +21,7 @@ struct Mail {
     versions: Vec<Version>,
     /// People with privileged roles who are not named.
     rest: Count,
+    list: AttachedList,
 }
 
 struct Version {
@@ -49,6 +51,7 @@ pub(super) fn page(product: &Product, tenant: &TenantNames, mappings: &[MappingN
         affected: Count(sum(|one| one.users)),
         versions: mappings.iter().map(version).collect(),
         rest: rest(sum(|one| one.privileged_users), sum(|one| one.privileged.len())),
+        list: AttachedList::new(sum(|one| one.listed.len()), sum(|one| one.privileged_users)),
     })
 }
 

@@ -51,7 +51,7 @@ fn directory(one: &NotCompared) -> Directory {
     Directory {
         id: clean::name(&one.directory_id, 64),
         since: micros(one.since),
-        reason: one.reason.as_deref().map(|reason| clean::name(reason, 160)).unwrap_or_default(),
+        reason: one.reason.as_deref().map(|reason| clean::detail(reason, 160)).unwrap_or_default(),
         again_at: one.again_at.map(micros),
     }
 }

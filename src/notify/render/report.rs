@@ -10,12 +10,7 @@ use super::{
 };
 use crate::config::Product;
 use crate::{
-    audit::{
-        leaver_receipt::Receipt,
-        report::Report,
-        review_page::{self, span},
-        review_table,
-    },
+    audit::{leaver_receipt::Receipt, page_parts::span, report::Report, review_page, review_table},
     runtime::clock::Timestamp,
 };
 

@@ -92,14 +92,14 @@ impl Moving<'_> {
             let ended = end_holds(conn, &before)?;
             let (state, mut consequences) = self.derive(conn, rules, EntityKind::User, ids)?;
             consequences.entries.extend(ended.iter().map(|entry| self.overtaken(entry)));
-            let stay = current(conn, self.from_tenant, ids)?;
+            let remaining = current(conn, self.from_tenant, ids)?;
             let mut after = current(conn, self.to_tenant, ids)?;
             after.retain(|_, row| here(row));
             for row in before.values() {
                 persons.entry(row.person_id.clone()).or_default().insert(row.id.clone());
                 // If another directory of the former tenant has the user's row now, the usual notices report the
                 // change.
-                if row.active && stay.get(&row.id).is_none_or(here) {
+                if row.active && remaining.get(&row.id).is_none_or(here) {
                     consequences.notices.push(Notice::Deprovisioned(self.leaver(row, &state)));
                 }
             }

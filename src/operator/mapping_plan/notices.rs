@@ -6,14 +6,11 @@ use std::collections::BTreeMap;
 use super::{Plan, UserPlan, counts};
 use crate::{
     outbox::{
-        Notice,
+        MOST_LISTED, Notice,
         notice::{MappingNotice, Privileged},
     },
     runtime::clock::Timestamp,
 };
-
-/// The highest number of people in a notice.
-const MOST: usize = 50;
 
 /// One notice for each tenant with at least one changed user.
 pub(super) fn notices(plan: &Plan, version: i64, now: Timestamp) -> Vec<Notice> {
@@ -46,6 +43,7 @@ fn news(users: &BTreeMap<String, UserPlan>, version: i64, now: Timestamp) -> Map
         gain_access: counts.gain_access,
         lose_access: counts.lose_access,
         privileged_users: privileged.len(),
-        privileged: privileged.into_iter().take(MOST).collect(),
+        listed: Vec::new(),
+        privileged: privileged.into_iter().take(MOST_LISTED).collect(),
     }
 }

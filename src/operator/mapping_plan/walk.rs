@@ -132,9 +132,9 @@ fn visit(
 ) -> Result<(), PlanError> {
     let mut state = load::entities(conn, directory_id, ids.clone())?;
     let homes = recompute::homes(conn, &state, rules)?;
-    let Together { ids: all, current, homes, apart } = together(conn, &mut state, ids, &homes, rules)?;
-    let mut context = context(conn, &state, (&all, &current), (&homes, apart), rules)?;
-    context.held_states = guard::staying(conn, &current)?;
+    let Together { ids: all, current, homes, separate } = together(conn, &mut state, ids, &homes, rules)?;
+    let mut context = context(conn, &state, (&all, &current), (&homes, separate), rules)?;
+    context.held_states = guard::held_states(conn, &current)?;
     let retains_already = std::mem::replace(&mut context.retained, retained.cloned().unwrap_or_default());
     if rules.mapping.protects() && retained.is_none() {
         for ((tenant_id, user_id), holders) in foreseen(conn, &state, ids, &current, &context)? {

@@ -43,7 +43,7 @@ fn settings_in_force_are_shown_with_their_origin_and_without_secrets() {
     assert!(stdout(&run(&["check"])).starts_with("the settings are valid"));
     std::fs::write(&file, "[mail]\nprodukt = 'Hub'\n").unwrap();
     let wrong = run(&["check"]);
-    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(wrong.status.code(), Some(78));
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(said.contains("mail.produkt is not known in"), "{said}");
 }

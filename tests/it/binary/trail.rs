@@ -295,7 +295,7 @@ fn a_review_is_written_in_each_form_to_standard_output_a_file_or_a_directory() {
             error(&early).contains("the audit trail of org_1 begins at 2026-06-01T00:00:00"),
             "{early:?}"
         );
-        let wrong = report(&["--kind", "kept", "--format", "html"]);
+        let wrong = report(&["--kind", "under-review", "--format", "html"]);
         assert_eq!(wrong.status.code(), Some(64), "{wrong:?}");
     }
 }

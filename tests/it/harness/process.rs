@@ -37,6 +37,7 @@ pub fn rosterd() -> Command {
         "ROSTERD_SCIM_URL",
         "ROSTERD_BY",
         "LOGNAME",
+        "AUDIT_HEADS_DAILY",
     ] {
         command.env_remove(name);
     }
@@ -47,6 +48,37 @@ pub fn rosterd() -> Command {
 
 pub fn output(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs a command of rosterd on a terminal with so many columns, writes `input` to it, and returns its exit code and all that it
+/// shows.
+pub fn on_a_terminal(
+    database_url: &str,
+    columns: u16,
+    arguments: &[&str],
+    input: &str,
+) -> (Option<i32>, String) {
+    use std::io::Write;
+    let quoted: Vec<String> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
+    let run =
+        format!("stty rows 24 cols {columns}; exec {} {}", env!("CARGO_BIN_EXE_rosterd"), quoted.join(" "));
+    let plain = rosterd();
+    let environment: Vec<_> =
+        plain.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    // script(1) opens the terminal. It is part of every Debian.
+    let mut command = Command::new("script");
+    command.current_dir(std::env::temp_dir());
+    for (name, value) in environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.env("DATABASE_URL", database_url).args(["-qec", &run, "/dev/null"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap().replace('\r', ""))
 }
 
 pub fn stdout(output: &Output) -> String {

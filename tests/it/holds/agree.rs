@@ -244,7 +244,7 @@ impl Trial<'_> {
         let query = ReportQuery { tenant_id: &self.tenant, since: None, until: None, most: None };
         let report = self.app.database().snapshot(|conn| report(conn, query, self.app.clock.now())).unwrap();
         let kept: Vec<String> = report
-            .kept
+            .under_review
             .iter()
             .map(|one| {
                 format!("{} {} {:?} {:?}", one.user_id, one.hold_id.unwrap(), one.decision, one.decided_by)
@@ -261,7 +261,7 @@ impl Trial<'_> {
         let now = self.app.clock.now();
         let wanted = ReviewQuery { tenant_id: &self.tenant, as_of: now, since: None, made_by: "ada", now };
         let told = self.app.database().snapshot(|conn| review(conn, wanted)).unwrap();
-        expect("the access review from the trail", &told.kept, &report.kept)?;
+        expect("the access review from the trail", &told.under_review, &report.under_review)?;
         let active: BTreeSet<String> = self
             .app
             .rows(USERS)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{beginning, gone, update};
 use crate::harness::{
     Backend, TestApp,
-    process::{output, rosterd, stdout},
+    process::{on_a_terminal, output, rosterd, stdout},
 };
 
 #[test]
@@ -34,6 +34,34 @@ fn a_hold_is_listed_shown_rejected_and_approved_from_the_command_line() {
         assert_eq!(gone(&app), ["u10"]);
         stdout(&run(&["holds", "approve", "1", "--by", "ada", "--expect", "10"]));
         assert_eq!(gone(&app).len(), 11);
+    }
+}
+
+#[test]
+fn on_a_terminal_an_approval_asks_and_only_yes_applies_it() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        let ask = |input: &str| {
+            on_a_terminal(&app.store.url(), 80, &["holds", "approve", "1", "--by", "ada"], input)
+        };
+        beginning(&app, 12);
+        app.play(&(0..12).map(|n| update(n, "inactive", 9)).collect::<Vec<_>>());
+
+        for answer in ["no\n", "y\n", ""] {
+            let (code, shown) = ask(answer);
+            assert!(
+                shown.contains("of 12 of 12 people in hold 1 (org_1, directory dir_1) would be applied.")
+                    && shown.contains("Write yes to go on:"),
+                "{shown}"
+            );
+            assert!(shown.contains("nothing was changed") && code == Some(1), "{answer:?}: {shown}");
+        }
+        assert_eq!(gone(&app).len(), 0);
+
+        let (code, shown) = ask("yes\n");
+        assert_eq!(code, Some(0), "{shown}");
+        assert!(shown.contains("hold 1 is applied to 12 people; 12 have lost access"), "{shown}");
+        assert_eq!(gone(&app).len(), 12);
     }
 }
 

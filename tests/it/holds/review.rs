@@ -37,17 +37,17 @@ both! {
         assert_eq!(rows.len(), 12);
         assert_eq!(rows[0], "org_1 u00 held 2026-06-01T00:00:00.000000Z 1 null");
         let report = review(app);
-        assert_eq!((report.kept.len(), report.people), (12, 12));
-        let first = &report.kept[0];
+        assert_eq!((report.under_review.len(), report.people), (12, 12));
+        let first = &report.under_review[0];
         assert_eq!((first.user_id.as_str(), first.directory_wants.as_str()), ("u00", "no access: not active"));
         assert_eq!((first.decision.as_deref(), first.decided_by.as_deref()), (Some("rejected"), Some("ada")));
         assert_eq!((first.decided_at.as_deref(), first.decision_reason.as_deref()), (Some("2026-06-01T00:01:00.000000Z"), Some("asked")));
-        assert_eq!((report.kept[1].decision.as_deref(), report.kept[1].hold_id), (None, Some(1)));
+        assert_eq!((report.under_review[1].decision.as_deref(), report.under_review[1].hold_id), (None, Some(1)));
         let page = page_of(&report);
         let (kept, access) = (page.find("Who has access although").unwrap(), page.find("Who has access, and why").unwrap());
         assert!(kept < access && page.contains("not active"), "{page}");
         let csv = rosterd::audit::review_table::write(&report);
-        assert!(csv.lines().nth(1).unwrap().contains("kept"), "{csv}");
+        assert!(csv.lines().nth(1).unwrap().contains("under_review"), "{csv}");
 
         decide(app, 1, Verdict::Approve, &[]);
         let rows = app.brief(ACCESS_UNDER_REVIEW, &["user_id"]);
@@ -119,13 +119,47 @@ both! {
         let rows = app.brief(ACCESS_UNDER_REVIEW, &["user_id", "reason", "since", "hold_id", "role_slug"]);
         assert_eq!(rows, ["u1 last_holder 2026-01-01T00:00:05.000000Z null owner"]);
         let report = review(app);
-        assert_eq!((report.kept[0].reason.as_str(), report.kept[0].directory_wants.as_str()), ("last_holder", "without owner"));
+        assert_eq!((report.under_review[0].reason.as_str(), report.under_review[0].directory_wants.as_str()), ("last_holder", "no access: not active, and without owner"));
         assert_eq!(kinds(app, "u1").last().map(String::as_str), Some("role.retained"));
 
         app.play(&[is("u2", "owner", "active", 7)]);
         assert_eq!(app.brief(ACCESS_UNDER_REVIEW, &["user_id"]), Vec::<String>::new());
         assert!(kinds(app, "u1").contains(&"role.retention_ended".to_owned()), "{:?}", kinds(app, "u1"));
-        assert!(review(app).kept.is_empty());
+        assert!(review(app).under_review.is_empty());
+    }
+}
+
+both! {
+    fn mail_and_reviews_agree_whether_the_last_holder_keeps_access_or_only_a_role(app) {
+        let wanted = |app: &TestApp| {
+            let mailed = review(app).under_review[0].directory_wants.clone();
+            let of_any_time = crate::audit::as_of::review_at(app, "org_1", app.clock.now()).under_review[0].directory_wants.clone();
+            assert_eq!(mailed, of_any_time);
+            mailed
+        };
+        let notice = |app: &TestApp| {
+            let found = crate::harness::dump::everything(app.database());
+            found.lines().rfind(|line| line.starts_with("outbox.payload") && line.contains("\"role\":\"owner\"")).unwrap().to_owned()
+        };
+        crate::roles::beginning(app);
+        apply(app, OWNED);
+        app.play(&[is("u1", "owner", "active", 3), is("u2", "member", "active", 3)]);
+
+        app.play(&[is("u1", "member", "active", 5)]);
+        assert_eq!(wanted(app), "without owner");
+        assert!(notice(app).contains("\"access\":false"), "{}", notice(app));
+
+        // The directory asks for more, and then for less again.
+        app.play(&[is("u1", "member", "inactive", 6)]);
+        assert_eq!(wanted(app), "no access: not active, and without owner");
+        app.play(&[is("u1", "member", "active", 7)]);
+        assert_eq!(wanted(app), "without owner");
+        assert_eq!(app.noticed("last_holder_retained"), ["u1"], "one mail");
+
+        app.play(&[is("u1", "owner", "active", 8)]);
+        app.play(&[is("u1", "owner", "deleted", 9)]);
+        assert_eq!(wanted(app), "no access: not active, and without owner");
+        assert!(notice(app).contains("\"access\":true"), "{}", notice(app));
     }
 }
 

@@ -53,6 +53,39 @@ both! {
 }
 
 both! {
+    fn notices_that_wait_for_their_window_are_listed_before_they_have_a_mail(app) {
+        let office = Office::of(app);
+        app.play(&[created("u1"), created("u2")]);
+        app.play(&[deleted("u1", 9), deleted("u2", 9)]);
+        office.send(app);
+        let listed = |arguments: &[&str]| -> Vec<Value> {
+            let mut command = rosterd();
+            command.args(["notices", "list", "--format", "json"]).args(arguments).env("DATABASE_URL", app.store.url());
+            serde_json::from_str(&stdout(&output(&mut command))).unwrap()
+        };
+
+        let rows = listed(&["--tenant", "org_1"]);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        for (key, value) in [
+            ("id", Value::Null),
+            ("about", "leavers".into()),
+            ("state", "gathering".into()),
+            ("notices", 2.into()),
+            ("created_at", "2026-06-01T00:00:00.000000Z".into()),
+            ("due_at", "2026-06-01T00:01:00.000000Z".into()),
+        ] {
+            assert_eq!(rows[0][key], value, "{rows:?}");
+        }
+        assert_eq!((listed(&["--state", "gathering"]).len(), listed(&["--state", "waiting"]).len()), (1, 0));
+
+        later(app);
+        office.send(app);
+        let rows = listed(&[]);
+        assert_eq!((rows.len(), &rows[0]["state"], &rows[0]["notices"]), (1, &"sent".into(), &2.into()));
+    }
+}
+
+both! {
     fn a_mail_that_was_given_up_is_listed_and_can_be_sent_again(app) {
         let office = Office::of(app);
         office.smtp.next([Behaviour::TemporaryFail; 10]);

@@ -37,7 +37,7 @@ fn enqueue(app: &TestApp, notices: &[Notice]) {
     app.database().write::<_, DbError>(|conn| Ok(outbox::enqueue(conn, notices, now)?)).unwrap();
 }
 
-fn map(app: &TestApp, document: &str) {
+pub(super) fn map(app: &TestApp, document: &str) {
     let by = PlanOperator { name: "ada", now: app.clock.now() };
     mapping_plan::apply(app.database(), &app.config.rules(), document, None, &by).unwrap();
     app.drain();

@@ -37,7 +37,7 @@ fn is_report(mail: &Received) -> bool {
 }
 
 /// The attachment with this name, in either of the two forms of a mail (RFC 2045).
-fn attached(mail: &Received, file_name: &str) -> String {
+pub(crate) fn attached(mail: &Received, file_name: &str) -> String {
     let (_, part) = mail.raw.split_once(&format!("filename=\"{file_name}\"")).unwrap();
     let (head, rest) = part.split_once("\r\n\r\n").unwrap();
     let body = rest.split("\r\n--").next().unwrap();

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::{
     binary::{drained, list, simulate, tenants},
     harness::{
-        Backend, TestDatabase,
-        process::{Served, eventually, output, rosterd, stdout},
+        Backend, TestApp, TestDatabase,
+        process::{Served, eventually, on_a_terminal, output, rosterd, stdout},
     },
 };
 
@@ -19,6 +19,27 @@ name = "everybody"
 grants = ["staff"]
 when.role = "member"
 "#;
+
+#[test]
+fn on_a_terminal_a_mapping_is_shown_in_short_and_only_yes_applies_it() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_config| {});
+        crate::roles::beginning(&app);
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("mapping.toml");
+        std::fs::write(&file, MAPPING).unwrap();
+        let file = file.display().to_string();
+        let ask = |input: &str| {
+            on_a_terminal(&app.store.url(), 100, &["mapping", "apply", &file, "--by", "ada"], input)
+        };
+
+        let (code, shown) = ask("no\n");
+        assert!(code == Some(1) && shown.contains("nothing was changed"), "{shown}");
+        assert!(shown.contains("people_gain") && shown.contains("Write yes to go on:"), "{shown}");
+        let (code, shown) = ask("yes\n");
+        assert!(code == Some(0) && shown.ends_with("applied as version 1\n"), "{shown}");
+    }
+}
 
 #[test]
 fn a_mapping_is_checked_planned_applied_and_explained_from_the_command_line() {

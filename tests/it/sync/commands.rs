@@ -12,6 +12,7 @@ use crate::{
         Backend, TestDatabase,
         broker::{event, user},
         process::{Served, eventually, output, rosterd, stdout},
+        schema::assert_fits,
     },
 };
 
@@ -32,6 +33,7 @@ fn backfill_reconcile_and_status_say_what_they_found() {
         api.emit(&world(3));
         let backfilled = stdout(&output(&mut command(&store, &api, &["backfill", "--format", "json"])));
         let backfilled: Value = serde_json::from_str(&backfilled).unwrap();
+        assert_fits("schemas/backfill.schema.json", &backfilled);
         assert_eq!((&backfilled[0]["people"], &backfilled[0]["complete"]), (&3.into(), &true.into()));
         assert_eq!(list(&store, "users", "org_1").len(), 3);
 
@@ -41,6 +43,7 @@ fn backfill_reconcile_and_status_say_what_they_found() {
         let dry = output(&mut command(&store, &api, &dry));
         assert_eq!(dry.status.code(), Some(2));
         let report: Value = serde_json::from_slice(&dry.stdout).unwrap();
+        assert_fits("schemas/reconcile.schema.json", &report);
         let found = report["directories"][0].as_object().unwrap();
         let fields: Vec<&str> = found.keys().map(String::as_str).collect();
         assert_eq!(
@@ -64,10 +67,14 @@ fn backfill_reconcile_and_status_say_what_they_found() {
             (&"u2".into(), &"none".into(), &"absent".into())
         );
 
-        let healed = output(&mut command(&store, &api, &["reconcile", "--directory", "dir_1"]));
+        let unknown = output(&mut command(&store, &api, &["reconcile", "--directory", "Directory dir1"]));
+        let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+        assert!(said.contains("there is no directory Directory dir1 (did you mean dir_1"), "{said}");
+        let healed = output(&mut command(&store, &api, &["reconcile", "--directory", "directory DIR_1"]));
         assert_eq!(healed.status.code(), Some(0), "{healed:?}");
         let status = stdout(&output(&mut command(&store, &api, &["sync", "status", "--format", "json"])));
         let status: Value = serde_json::from_str(&status).unwrap();
+        assert_fits("schemas/sync-status.schema.json", &status);
         assert_eq!((&status[0]["people"], &status[0]["healed"]), (&2.into(), &2.into()), "{status}");
         let active = list(&store, "users", "org_1").iter().filter(|user| user["status"] == "active").count();
         assert_eq!(active, 2);
@@ -85,7 +92,7 @@ fn reconcile_without_a_key_says_what_to_set_and_doctor_tries_the_key() {
     let (store, api) = (TestDatabase::create(Backend::Sqlite), TestApi::start());
     stdout(&output(&mut command(&store, &api, &["migrate"])));
     let refused = output(command(&store, &api, &["reconcile"]).env_remove("WORKOS_API_KEY"));
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(78));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("set WORKOS_API_KEY"));
 
     let doctor = |key: &str| {

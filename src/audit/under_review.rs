@@ -10,7 +10,7 @@ use crate::{
 
 /// One person in a hold, or one role that a last holder retains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RetainedAccess {
+pub struct AccessUnderReview {
     pub user_id: String,
     pub name: Option<String>,
     pub email: Option<String>,
@@ -28,14 +28,13 @@ pub struct RetainedAccess {
 }
 
 /// All of a tenant.
-pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<RetainedAccess>> {
-    Ok(access_under_review::of_tenant(conn, tenant_id)?.into_iter().map(kept).collect())
+pub fn of_tenant(conn: &mut Conn, tenant_id: &str) -> QueryResult<Vec<AccessUnderReview>> {
+    Ok(access_under_review::of_tenant(conn, tenant_id)?.into_iter().map(under_review).collect())
 }
 
-fn kept(one: UnderReview) -> RetainedAccess {
-    let role = one.role_slug.as_deref().unwrap_or_default();
-    RetainedAccess {
-        directory_wants: one.lost().map_or_else(|| format!("without {role}"), |lost| lost.to_string()),
+fn under_review(one: UnderReview) -> AccessUnderReview {
+    AccessUnderReview {
+        directory_wants: one.directory_wants(),
         decided_at: one.decided_at().map(|at| at.to_string()),
         user_id: one.user_id,
         name: one.name,
