@@ -12,7 +12,9 @@
 //! | [`execute`] | one write on the shelf |
 //! | [`change`] | the document after a write; pure |
 //! | [`delivery`] | the body of a delivery |
-//! | [`list`] | filters, order and pages over the stored documents |
+//! | [`list`] | filters, order and pages |
+//! | [`directory`] | the resources of a directory, as its identity provider wrote them |
+//! | [`tenant`] | the resources of a tenant, as the application must see them |
 //! | [`shown`] | a resource as an answer shows it |
 //! | [`token`] | secrets of clients and their digests |
 
@@ -20,11 +22,13 @@
 
 pub mod change;
 pub mod delivery;
+pub mod directory;
 pub mod execute;
 pub mod list;
 pub mod request;
 pub mod shelf;
 pub mod shown;
+pub mod tenant;
 pub mod token;
 pub mod writer;
 

@@ -38,6 +38,7 @@ pub mod roles;
 pub mod scim_members;
 pub mod scim_resources;
 pub mod scim_tokens;
+pub mod tenant_listing;
 pub mod tenant_lookup;
 pub mod tenants;
 pub mod user_lookup;

@@ -7,7 +7,6 @@ mod bulk;
 mod gate;
 mod pages;
 mod route;
-mod tenant;
 mod write;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};

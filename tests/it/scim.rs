@@ -3,10 +3,13 @@
 
 mod client;
 mod common;
+#[cfg(feature = "failpoints")]
+mod deaths;
 mod entra;
 mod okta;
 mod others;
 mod protocol;
+mod tenant;
 
 use rosterd::config::Config;
 

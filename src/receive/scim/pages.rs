@@ -1,5 +1,7 @@
 //! Pages for reading: descriptions, lists and single resources.
 
+use std::collections::HashMap;
+
 use actix_web::{
     http::header,
     web::{self, Payload},
@@ -16,8 +18,10 @@ use crate::{
     db::{Conn, DbError},
     provision::{
         Kind,
-        list::{self, ListError, Wanted},
+        directory::OfDirectory,
+        list::{self, Entry, Key, ListError, Listed, Wanted},
         shown,
+        tenant::{self, OfTenant},
     },
     scim::{
         ScimError,
@@ -25,11 +29,13 @@ use crate::{
         etag::Preconditions,
         projection::Projection,
         query::{LIST, ListQuery},
+        resource::Object,
         schema::{ResourceType, resource_type_json, schema_json},
     },
     tables::{
-        scim_members,
-        scim_resources::{self, ScimResource},
+        scim_members::{self, ScimMember},
+        scim_resources::ScimResource,
+        tenant_listing,
     },
 };
 
@@ -69,7 +75,10 @@ impl Visit<'_> {
             return Err(ScimError::of(403, "this page has no filter"));
         }
         let base = &self.base;
-        let types = Kind::ALL.map(Kind::resource_type);
+        let types = Kind::ALL.map(|kind| match self.owner {
+            Owner::Directory(_) => kind.resource_type(),
+            Owner::Tenant(_) => tenant::resource_type(kind),
+        });
         let one = |entries: Vec<Value>, id: &str| {
             let found = entries.into_iter().find(|entry| {
                 entry.get("id").and_then(Value::as_str).is_some_and(|known| known.eq_ignore_ascii_case(id))
@@ -109,47 +118,36 @@ impl Visit<'_> {
 
     /// One resource.
     pub(super) async fn one(&self, kind: Kind, id: String) -> Result<Answer, ScimError> {
-        let projection = self.projection(kind.resource_type())?;
-        let Owner::Directory(directory_id) = self.owner.clone() else {
-            return self.of_tenant_one(kind, id).await;
-        };
-        let (base, wanted) = (self.base.clone(), id.clone());
+        let source = Source::of(&self.owner, kind, &self.base);
+        let projection = self.projection(source.resource_type())?;
+        let key = Key::Ids(vec![id.clone()]);
         let found = self
             .reading(move |conn| {
-                let found = scim_resources::by_ids(conn, &directory_id, &[&wanted])?;
-                let found = found.into_iter().find(|one| one.kind == kind.code() && !one.deleted);
-                match found {
-                    Some(resource) => Ok(shown_all(conn, &base, &projection, vec![resource])?.pop()),
-                    None => Ok(None),
-                }
+                let entries = source.of_key(conn, &key)?.unwrap_or_default();
+                let version = entries.first().map(|entry| version(&entry.whole));
+                Ok(version.zip(shown(conn, &source, &projection, entries)?.pop()))
             })
             .await?;
-        let (resource, body) = found.ok_or_else(|| ScimError::not_found(&id))?;
-        if self.preconditions().is_unchanged(resource.version) {
-            return Ok(Answer { status: 304, version: Some(resource.version), ..Answer::default() });
+        let (version, body) = found.ok_or_else(|| ScimError::not_found(&id))?;
+        if self.preconditions().is_unchanged(version) {
+            return Ok(Answer { status: 304, version: Some(version), ..Answer::default() });
         }
-        Ok(Answer { version: Some(resource.version), ..Answer::ok(body) })
+        Ok(Answer { version: Some(version), ..Answer::ok(body) })
     }
 
     /// A list of one kind, or of both.
     pub(super) async fn list(&self, kind: Option<Kind>, query: ListQuery) -> Result<Answer, ScimError> {
-        let Owner::Directory(directory_id) = self.owner.clone() else {
-            return self.of_tenant_list(kind, query).await;
+        let asked = Asked {
+            owner: self.owner.clone(),
+            base: self.base.clone(),
+            key: self.client.digest.clone(),
+            now: self.scim.parts.clock.now().millis().div_euclid(1_000),
         };
-        let (base, key) = (self.base.clone(), self.client.digest.clone());
-        let now = self.scim.parts.clock.now().millis().div_euclid(1_000);
-        let asked = Asked { directory_id, base, key, now };
         let read = move |conn: &mut Conn| -> Result<Answer, ListError> {
             let (total, resources, next) = match kind {
-                Some(kind) => {
-                    let of = kind.resource_type();
-                    let projection = Projection::of(of, &query.attributes, &query.excluded)?;
-                    let page = list::list(conn, &asked.wanted(kind, &query))?;
-                    let shown = shown_all(conn, &asked.base, &projection, page.resources)?;
-                    (page.total, bodies(shown), page.next_cursor)
-                }
+                Some(kind) => asked.page(conn, kind, &query)?,
                 None => {
-                    let (total, resources) = both(conn, &query, &asked)?;
+                    let (total, resources) = asked.both(conn, &query)?;
                     (Some(total), resources, None)
                 }
             };
@@ -174,51 +172,149 @@ impl Visit<'_> {
     }
 }
 
+/// The resources of one kind and owner.
+enum Source {
+    Directory(OfDirectory),
+    Tenant(OfTenant),
+}
+
+impl Source {
+    fn of(owner: &Owner, kind: Kind, base: &str) -> Self {
+        let base = base.to_owned();
+        match owner.clone() {
+            Owner::Directory(directory_id) => Self::Directory(OfDirectory { directory_id, kind, base }),
+            Owner::Tenant(tenant_id) => Self::Tenant(OfTenant { tenant_id, kind, base }),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Directory(of) => of.kind,
+            Self::Tenant(of) => of.kind,
+        }
+    }
+
+    /// The members of these groups, at most `limit` of each.
+    fn members(
+        &self,
+        conn: &mut Conn,
+        group_ids: &[&str],
+        limit: usize,
+    ) -> Result<HashMap<String, Vec<Value>>, DbError> {
+        let mut members: HashMap<String, Vec<Value>> = HashMap::new();
+        match self {
+            Self::Directory(of) => {
+                for member in scim_members::of_groups(conn, group_ids, limit)? {
+                    let shown = shown::member(&member, &of.base);
+                    members.entry(member.group_id).or_default().push(shown);
+                }
+            }
+            Self::Tenant(of) => {
+                for group_id in group_ids {
+                    for member_id in tenant_listing::members(conn, &of.tenant_id, group_id, limit)? {
+                        let group_id = (*group_id).to_owned();
+                        let member = ScimMember {
+                            group_id: group_id.clone(),
+                            member_id,
+                            kind: Some(Kind::User.code()),
+                        };
+                        members.entry(group_id).or_default().push(shown::member(&member, &of.base));
+                    }
+                }
+            }
+        }
+        Ok(members)
+    }
+}
+
+impl Listed for Source {
+    fn resource_type(&self) -> &ResourceType {
+        match self {
+            Self::Directory(of) => of.resource_type(),
+            Self::Tenant(of) => of.resource_type(),
+        }
+    }
+
+    fn count(&self, conn: &mut Conn) -> Result<usize, DbError> {
+        match self {
+            Self::Directory(of) => of.count(conn),
+            Self::Tenant(of) => of.count(conn),
+        }
+    }
+
+    fn page(&self, conn: &mut Conn, after: &str, skip: usize, limit: usize) -> Result<Vec<Entry>, DbError> {
+        match self {
+            Self::Directory(of) => of.page(conn, after, skip, limit),
+            Self::Tenant(of) => of.page(conn, after, skip, limit),
+        }
+    }
+
+    fn of_key(&self, conn: &mut Conn, key: &Key) -> Result<Option<Vec<Entry>>, DbError> {
+        match self {
+            Self::Directory(of) => of.of_key(conn, key),
+            Self::Tenant(of) => of.of_key(conn, key),
+        }
+    }
+}
+
 /// The parts of a list request that do not depend on the kind.
 struct Asked {
-    directory_id: String,
+    owner: Owner,
     base: String,
     key: Vec<u8>,
     now: i64,
 }
 
+/// The number of all, the resources of the page, and the next cursor.
+type Paged = (Option<usize>, Vec<Value>, Option<String>);
+
 impl Asked {
-    fn wanted<'a>(&'a self, kind: Kind, query: &'a ListQuery) -> Wanted<'a> {
-        let Self { directory_id, base, key, now } = self;
-        Wanted { directory_id, kind, query, base, key, now: *now }
+    fn page(&self, conn: &mut Conn, kind: Kind, query: &ListQuery) -> Result<Paged, ListError> {
+        let source = Source::of(&self.owner, kind, &self.base);
+        let projection = Projection::of(source.resource_type(), &query.attributes, &query.excluded)?;
+        let wanted =
+            Wanted { name: &super::path_of(&self.owner), kind, query, key: &self.key, now: self.now };
+        let page = list::list(conn, &source, &wanted)?;
+        Ok((page.total, shown(conn, &source, &projection, page.entries)?, page.next_cursor))
+    }
+
+    /// Users, then groups. A kind that does not have an attribute of the filter has no resource that satisfies it.
+    fn both(&self, conn: &mut Conn, query: &ListQuery) -> Result<(usize, Vec<Value>), ListError> {
+        if query.cursor.is_some() {
+            return Err(ScimError::value(
+                "a search of all resources has no cursor; search /Users or /Groups",
+            )
+            .into());
+        }
+        let (mut total, mut resources, mut refusal) = (0, Vec::new(), None);
+        let mut read_one = false;
+        for kind in Kind::ALL {
+            // The page continues with groups where the users end.
+            let start = i64::try_from(query.start().saturating_sub(total).max(1)).unwrap_or(i64::MAX);
+            let count = i64::try_from(query.page_size() - resources.len()).unwrap_or(0);
+            let part = ListQuery { start_index: Some(start), count: Some(count), ..query.clone() };
+            match self.page(conn, kind, &part) {
+                Ok((number, found, _)) => {
+                    read_one = true;
+                    total += number.unwrap_or(0);
+                    resources.extend(found);
+                }
+                Err(ListError::Refused(error)) => refusal = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match refusal {
+            Some(refusal) if !read_one => Err(refusal.into()),
+            _ => Ok((total, resources)),
+        }
     }
 }
 
-/// Users, then groups. A kind that does not have an attribute of the filter has no resource that satisfies it.
-fn both(conn: &mut Conn, query: &ListQuery, asked: &Asked) -> Result<(usize, Vec<Value>), ListError> {
-    if query.cursor.is_some() {
-        return Err(
-            ScimError::value("a search of all resources has no cursor; search /Users or /Groups").into()
-        );
-    }
-    let (mut total, mut resources, mut refusal) = (0, Vec::new(), None);
-    let mut read_one = false;
-    for kind in Kind::ALL {
-        let of = kind.resource_type();
-        // The page continues with groups where the users end.
-        let start = i64::try_from(query.start().saturating_sub(total).max(1)).unwrap_or(i64::MAX);
-        let count = i64::try_from(query.page_size() - resources.len()).unwrap_or(0);
-        let part = ListQuery { start_index: Some(start), count: Some(count), ..query.clone() };
-        match list::list(conn, &asked.wanted(kind, &part)) {
-            Ok(page) => {
-                read_one = true;
-                total += page.total.unwrap_or(0);
-                let projection = Projection::of(of, &query.attributes, &query.excluded)?;
-                resources.extend(bodies(shown_all(conn, &asked.base, &projection, page.resources)?));
-            }
-            Err(ListError::Refused(error)) => refusal = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    match refusal {
-        Some(refusal) if !read_one => Err(refusal.into()),
-        _ => Ok((total, resources)),
-    }
+/// The number in `meta.version`.
+fn version(whole: &Object) -> i64 {
+    let text = whole.get("meta").and_then(|meta| meta.get("version")).and_then(Value::as_str);
+    let digits = text.map(|text| text.trim_start_matches("W/").trim_matches('"'));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
 pub(super) fn list_body(
@@ -243,33 +339,32 @@ pub(super) fn list_body(
     Value::Object(body)
 }
 
-fn bodies(shown: Vec<(ScimResource, Value)>) -> Vec<Value> {
-    shown.into_iter().map(|(_, body)| body).collect()
+/// Resources with the parts that the client wants.
+fn shown(
+    conn: &mut Conn,
+    source: &Source,
+    projection: &Projection,
+    entries: Vec<Entry>,
+) -> Result<Vec<Value>, DbError> {
+    let limit = shown::members_wanted(source.kind(), projection);
+    let ids: Vec<&str> =
+        if limit > 0 { entries.iter().map(|entry| entry.id.as_str()).collect() } else { Vec::new() };
+    let mut members = source.members(conn, &ids, limit)?;
+    let shown = entries.into_iter().map(|Entry { id, mut whole }| {
+        shown::with_members(&mut whole, members.remove(&id).unwrap_or_default(), projection);
+        Value::Object(projection.apply(source.resource_type(), whole))
+    });
+    Ok(shown.collect())
 }
 
-/// Resources with the parts that the client wants.
-pub(super) fn shown_all(
+/// A resource after a write, with the parts that the client wants.
+pub(super) fn written(
     conn: &mut Conn,
-    base: &str,
+    (directory_id, base): (String, String),
     projection: &Projection,
-    resources: Vec<ScimResource>,
-) -> Result<Vec<(ScimResource, Value)>, DbError> {
-    let Some(kind) = resources.first().map(|first| Kind::of_code(first.kind)) else { return Ok(Vec::new()) };
-    let limit = shown::members_wanted(kind, projection);
-    let ids: Vec<&str> =
-        if limit > 0 { resources.iter().map(|one| one.id.as_str()).collect() } else { Vec::new() };
-    let members = scim_members::of_groups(conn, &ids, limit)?;
-    let mut members = members.into_iter().peekable();
-    let mut shown = Vec::with_capacity(resources.len());
-    for resource in resources {
-        let mut whole = shown::whole(&resource, base);
-        let mut own = Vec::new();
-        while let Some(member) = members.next_if(|member| member.group_id == resource.id) {
-            own.push(shown::member(&member, base));
-        }
-        shown::with_members(&mut whole, own, projection);
-        let body = Value::Object(projection.apply(kind.resource_type(), whole));
-        shown.push((resource, body));
-    }
-    Ok(shown)
+    resource: &ScimResource,
+) -> Result<Option<Value>, DbError> {
+    let of = OfDirectory { directory_id, kind: Kind::of_code(resource.kind), base };
+    let entry = Entry { id: resource.id.clone(), whole: shown::whole(resource, &of.base) };
+    Ok(shown(conn, &Source::Directory(of), projection, vec![entry])?.pop())
 }

@@ -108,10 +108,9 @@ impl Visit<'_> {
             let whole = shown::whole(&resource, &self.base);
             Some(Value::Object(projection.apply(kind.resource_type(), whole)))
         } else {
-            let (base, projection) = (self.base.clone(), projection.clone());
-            let shown =
-                self.reading(move |conn| pages::shown_all(conn, &base, &projection, vec![resource])).await?;
-            shown.into_iter().next().map(|(_, body)| body)
+            let place = (resource.directory_id.clone(), self.base.clone());
+            let projection = projection.clone();
+            self.reading(move |conn| pages::written(conn, place, &projection, &resource)).await?
         };
         let (status, location) = if method == "POST" { (201, Some(location)) } else { (200, None) };
         Ok(Answer { status, body, location, version, allowed: None })
