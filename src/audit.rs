@@ -97,6 +97,9 @@ pub mod kinds {
     pub const DIRECTORY_COMPARED: &str = "directory.compared";
     /// In the chains of the former and of the new tenant.
     pub const DIRECTORY_MOVED: &str = "directory.moved";
+    /// A token of a SCIM client. The subject is its id.
+    pub const TOKEN_CREATED: &str = "token.created";
+    pub const TOKEN_REVOKED: &str = "token.revoked";
 }
 
 /// The chain of entries without tenant.

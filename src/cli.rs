@@ -28,6 +28,7 @@ mod shell;
 mod simulate;
 mod sync;
 mod tenants;
+mod tokens;
 mod users;
 
 use std::{
@@ -91,6 +92,8 @@ enum Verb {
     Tenants(tenants::Verbs),
     /// List directories with the tenant of each, or move one to another organization
     Directories(directories::Verbs),
+    /// Make, list or revoke tokens of applications that read a tenant by SCIM
+    Tokens(tokens::Verbs),
     /// List groups as the application reads them
     Groups(list_rows::Verbs),
     /// List roles as the application reads them, or grant and revoke roles manually
@@ -167,6 +170,10 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
         Verb::Directories(verbs) => {
             let (config, database) = opened(config, verbs.tenant())?;
             directories::run(&database, &config, verbs)
+        }
+        Verb::Tokens(verbs) => {
+            let (config, database) = opened(config, verbs.tenant())?;
+            tokens::run(&database, &config, verbs)
         }
         Verb::Groups(verbs) => list_rows::groups(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Roles(verbs) => {

@@ -10,7 +10,7 @@ use crate::{
     broker::Source,
     db::{Conn, Database, DbError},
     decide::{
-        fact::{Observation, Reading},
+        fact::{Membership, Observation, Reading},
         still_needed::{NeededEvidence, needed},
     },
     feed::{
@@ -101,7 +101,7 @@ fn droppable(conn: &mut Conn, page: Vec<OldDelivery>) -> Result<Vec<OldDelivery>
     }
     let state = load::slice(conn, speaking.iter().map(|(old, observation)| (old.id, &**observation)))?;
     let pairs: Vec<(String, String)> =
-        speaking.iter().filter_map(|(_, observation)| pair(observation)).collect();
+        speaking.iter().flat_map(|(_, observation)| pairs_of(observation)).collect();
     let claim_ids: Vec<i64> = state.claims().map(|claim| claim.id).collect();
     let mut evidence: NeededEvidence = tables::memberships::evidence(conn, &pairs)?.into_iter().collect();
     evidence.extend(tables::roles::evidence(conn, &claim_ids)?);
@@ -111,11 +111,11 @@ fn droppable(conn: &mut Conn, page: Vec<OldDelivery>) -> Result<Vec<OldDelivery>
     Ok(droppable)
 }
 
-fn pair(observation: &Observation) -> Option<(String, String)> {
+fn pairs_of(observation: &Observation) -> Vec<(String, String)> {
+    let pair = |change: &Membership| (change.group_id.clone(), change.user_id.clone());
     match observation {
-        Observation::Membership { membership, .. } => {
-            Some((membership.group_id.clone(), membership.user_id.clone()))
-        }
-        _ => None,
+        Observation::Membership { membership, .. } => vec![pair(membership)],
+        Observation::Members { changes, .. } => changes.iter().map(pair).collect(),
+        _ => Vec::new(),
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     operator::{explain::examined, manual_roles::OperatorAt},
     outbox,
     tables::{
-        directory_moves, manual_grants, mappings, refused,
+        directory_moves, manual_grants, mappings, refused, scim_resources,
         user_lookup::{self, LookupError},
         users,
     },
@@ -133,6 +133,7 @@ pub fn erase(
             erased.notices += outbox::erase(conn, &former, &ids, &found)?;
         }
         refused::erase(conn, &erased.user_ids)?;
+        scim_resources::erase(conn, &erased.user_ids)?;
         // An erasure causes no notices.
         let (cause, extent) = (ChangeCause::Erasure, Extent::Operator);
         let derivation = Derivation { rules: &rules, cause, now: by.now, extent };

@@ -127,6 +127,7 @@ impl TestApp {
             metrics: Arc::clone(&app.metrics),
             notices: Wake::default(),
             failures: AtomicU32::new(0),
+            waiters: app.waiters.clone(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -139,6 +140,23 @@ impl TestApp {
 
     pub fn address(&self) -> std::net::SocketAddr {
         self.app.as_ref().unwrap().address
+    }
+
+    /// Runs requests while deliveries are applied, because an answer by SCIM waits for that.
+    pub fn while_applying<T>(&self, requests: impl Future<Output = T>) -> T {
+        let applying = async {
+            loop {
+                self.drain();
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                outcome = requests => outcome,
+                () = applying => unreachable!("it never ends"),
+            }
+        })
     }
 
     /// A replay of the log must give the current tables (`rebuild`).

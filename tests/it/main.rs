@@ -67,6 +67,8 @@ mod same_idp_id;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod scim;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod sign_in;

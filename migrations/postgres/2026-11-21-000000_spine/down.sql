@@ -1,5 +1,8 @@
 DROP VIEW rosterd.schema_version;
 DROP VIEW rosterd.sign_in;
+DROP TABLE scim_members;
+DROP TABLE scim_resources;
+DROP TABLE scim_tokens;
 DROP VIEW rosterd.access_under_review;
 DROP VIEW rosterd.group_members;
 DROP VIEW all_tenants;

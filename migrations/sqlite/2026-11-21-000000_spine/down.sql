@@ -1,5 +1,8 @@
 DROP VIEW schema_version;
 DROP VIEW sign_in;
+DROP TABLE scim_members;
+DROP TABLE scim_resources;
+DROP TABLE scim_tokens;
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;

@@ -637,3 +637,47 @@ CREATE TABLE comparisons (
     report       TEXT NOT NULL,
     PRIMARY KEY (directory_id, checked_at)
 ) STRICT, WITHOUT ROWID;
+
+-- Tokens of SCIM clients. Only the SHA-256 of a token is stored. directory_id is '' for a token that reads a whole tenant.
+-- Rows are never deleted: they say which directories are provisioned by SCIM.
+CREATE TABLE scim_tokens (
+    id           TEXT PRIMARY KEY,
+    digest       BLOB NOT NULL UNIQUE,
+    directory_id TEXT NOT NULL,
+    tenant_id    TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    created_by   TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    revoked_at   INTEGER,
+    last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX scim_tokens_directory ON scim_tokens (directory_id);
+
+-- Users (kind 0) and groups (kind 1) as their identity provider wrote them by SCIM. The keys are folded for searches
+-- without regard to case; a deleted resource has none, and no document.
+CREATE TABLE scim_resources (
+    id            TEXT PRIMARY KEY,
+    directory_id  TEXT NOT NULL,
+    kind          INTEGER NOT NULL,
+    user_name_key TEXT,
+    external_id   TEXT,
+    display_key   TEXT,
+    version       INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    modified_at   INTEGER NOT NULL,
+    deleted       INTEGER NOT NULL CHECK (deleted IN (0, 1)),
+    document      TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX scim_resources_user_name ON scim_resources (directory_id, user_name_key) WHERE user_name_key IS NOT NULL;
+CREATE INDEX scim_resources_external_id ON scim_resources (directory_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX scim_resources_display ON scim_resources (directory_id, display_key) WHERE display_key IS NOT NULL;
+CREATE INDEX scim_resources_list ON scim_resources (directory_id, kind, id) WHERE NOT deleted;
+
+-- The members of groups as their identity provider wrote them by SCIM, also without access.
+CREATE TABLE scim_members (
+    group_id  TEXT NOT NULL,
+    member_id TEXT NOT NULL,
+    PRIMARY KEY (group_id, member_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX scim_members_member ON scim_members (member_id);

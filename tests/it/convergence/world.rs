@@ -17,7 +17,7 @@ use rosterd::{
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,
     feed::retention::FeedRetention,
-    inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue},
+    inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue, waiters::Waiters},
     operator::rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
     runtime::{clock::Clock, metrics::Metrics, wake::Wake},
@@ -102,6 +102,7 @@ impl World {
             metrics: Arc::new(Metrics::default()),
             notices: Wake::default(),
             failures: AtomicU32::new(0),
+            waiters: Waiters::default(),
         }
     }
 
