@@ -152,6 +152,7 @@ fn measure(url: &str, people: u32, is_limited: bool) -> Outcome<()> {
         metrics: Arc::new(Metrics::default()),
         notices: Wake::default(),
         failures: AtomicU32::new(0),
+        waiters: rosterd::inbox::waiters::Waiters::default(),
     };
     for name in ["everybody is new", "no difference"] {
         compare(&applier, &api, is_limited, name)?;

@@ -21,11 +21,12 @@ use crate::{
     decide::{Rules, Tenancy},
     inbox::{
         arrivals::Arrivals, bytes_in_flight::Room, group_commit::Appender, memory_queue::MemoryQueue,
-        storing::StoringState,
+        storing::StoringState, waiters::Waiters,
     },
     notify::{Notifier, NotifyError},
     operator::holds,
-    receive::{self, Health, HttpLimits, Receiver},
+    provision::writer::Writer,
+    receive::{self, Health, HttpLimits, Receiver, ScimParts},
     runtime::{clock::Clock, metrics::Metrics, shared::Shared, telemetry::Sparse, wake::Wake},
     tables::{properties, recompute_jobs},
     worker::{
@@ -99,8 +100,12 @@ pub struct App {
     pub address: SocketAddr,
     /// The bound address for metrics and health checks.
     pub admin_address: SocketAddr,
+    /// The bound address for SCIM, if there is one.
+    pub scim_address: Option<SocketAddr>,
     /// The database of all parts.
     pub database: Database,
+    /// SCIM requests that wait until their delivery is applied.
+    pub waiters: Waiters,
     /// Stored deliveries that the applier has not read yet.
     pub recent: MemoryQueue,
     /// The time of the last webhook.
@@ -112,6 +117,7 @@ pub struct App {
     http: JoinHandle<()>,
     appender: Appender,
     append: JoinHandle<()>,
+    provision: Option<JoinHandle<()>>,
     workers: Vec<(Wake, JoinHandle<()>)>,
     reloadable: Reloadable,
 }
@@ -130,7 +136,8 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     if config.workos.webhook_secrets.is_empty() {
         return Err(StartError::NoSecret);
     }
-    let database = Database::new(&config.database_url, config.database_connections);
+    let database = Database::new(&config.database_url, config.database_connections)
+        .recording(config.changes.recording());
     migrate(&database)?;
     settle_tenancy(&database, config.tenancy)?;
     settle_policy(&database, &config.rules())?;
@@ -141,11 +148,13 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
     }
     let public = listen(config.http.listen, "ROSTERD_LISTEN")?;
     let admin = listen(config.http.admin_listen, "ROSTERD_ADMIN_LISTEN")?;
+    let scim = config.scim.listen.map(|address| listen(address, "ROSTERD_SCIM_LISTEN")).transpose()?;
+    let scim_address = scim.as_ref().map(TcpListener::local_addr).transpose()?;
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
 
     let metrics = Arc::new(Metrics::default());
     let (recent, work, storing) = (MemoryQueue::default(), Wake::default(), StoringState::default());
-    let arrivals = Arrivals::default();
+    let (arrivals, waiters) = (Arrivals::default(), Waiters::default());
     let (appender, append) = Appender::start(
         database.clone(),
         recent.clone(),
@@ -155,11 +164,19 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         arrivals.clone(),
         config.http.max_waiting,
     )?;
+    let (scim, provision) = match scim {
+        Some(listener) => {
+            let (parts, thread) = scim_parts(config, &database, &clock, &metrics, &waiters, &work)?;
+            (Some((listener, parts)), Some(thread))
+        }
+        None => (None, None),
+    };
     let reloadable = Reloadable::of(config);
     let workers = match workers {
         Workers::Threads => {
             let settings = (config, reloadable.mail.clone());
-            start_workers(settings, &database, &clock, &metrics, recent.clone(), arrivals.clone(), work)?
+            let shared = (recent.clone(), arrivals.clone(), waiters.clone());
+            start_workers(settings, &database, &clock, &metrics, shared, work)?
         }
         Workers::Manual => Vec::new(),
     };
@@ -195,11 +212,13 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
             "the limit of open files allows fewer connections than http.max_connections; raise it (ulimit -n, LimitNOFILE)"
         );
     }
-    let (servers, http) = serve(public, admin, receiver, health, metrics.clone(), limits)?;
+    let (servers, http) = serve(public, admin, scim, receiver, health, metrics.clone(), limits)?;
     Ok(App {
         address,
         admin_address,
+        scim_address,
         database,
+        waiters,
         recent,
         arrivals,
         metrics,
@@ -208,6 +227,7 @@ pub fn start(config: &Config, clock: Clock, workers: Workers) -> Result<App, Sta
         http,
         appender,
         append,
+        provision,
         workers,
         reloadable,
     })
@@ -218,8 +238,7 @@ fn start_workers(
     database: &Database,
     clock: &Clock,
     metrics: &Arc<Metrics>,
-    recent: MemoryQueue,
-    arrivals: Arrivals,
+    (recent, arrivals, waiters): (MemoryQueue, Arrivals, Waiters),
     work: Wake,
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
     let (notices, log) = (Wake::default(), WalGrowth::default());
@@ -241,6 +260,7 @@ fn start_workers(
         metrics: metrics.clone(),
         notices: notices.clone(),
         failures: AtomicU32::new(0),
+        waiters,
     };
     let apply = applier.start(work.clone(), poll)?;
     let checkpoint = checkpointer::start(database, &log)?;
@@ -261,10 +281,37 @@ fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, St
     receive::listen(address).map_err(|error| StartError::Listen { address, variable, error })
 }
 
-/// Both servers run in one thread. It ends when both have stopped.
+/// The parts of the SCIM server, and the thread that carries out its writes.
+fn scim_parts(
+    config: &Config,
+    database: &Database,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    waiters: &Waiters,
+    work: &Wake,
+) -> std::io::Result<(ScimParts, JoinHandle<()>)> {
+    let waiting = config.http.max_waiting;
+    let (writer, thread) = Writer::start(database.clone(), work.clone(), waiters.clone(), waiting)?;
+    let parts = ScimParts {
+        database: database.clone(),
+        writer,
+        waiters: waiters.clone(),
+        clock: clock.clone(),
+        base_url: config.scim.base_url.clone(),
+        room: Room::new(config.http.max_bytes_in_flight.max(config.scim.max_body_bytes)),
+        max_body_bytes: config.scim.max_body_bytes,
+        body_timeout: Duration::from_secs(config.http.body_timeout_seconds),
+        apply_timeout: Duration::from_secs(config.scim.apply_timeout_seconds),
+        metrics: metrics.clone(),
+    };
+    Ok((parts, thread))
+}
+
+/// All servers run in one thread. It ends when both have stopped.
 fn serve(
     public: TcpListener,
     admin: TcpListener,
+    scim: Option<(TcpListener, ScimParts)>,
     receiver: Receiver,
     health: Health,
     metrics: Arc<Metrics>,
@@ -273,15 +320,27 @@ fn serve(
     let (started, handles) = mpsc::channel();
     let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let servers = receive::public(public, receiver, health.clone(), limits)
-                .and_then(|public| Ok((public, receive::admin(admin, metrics, health)?)));
-            let (public, admin) = match servers {
+            let servers = receive::public(public, receiver, health.clone(), limits).and_then(|public| {
+                let scim =
+                    scim.map(|(listener, parts)| receive::scim(listener, parts, limits)).transpose()?;
+                Ok((public, receive::admin(admin, metrics, health)?, scim))
+            });
+            let (public, admin, scim) = match servers {
                 Ok(servers) => servers,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            drop(started.send(Ok(vec![public.handle(), admin.handle()])));
-            let (public, admin) = tokio::join!(public, admin);
-            for error in [public.err(), admin.err()].into_iter().flatten() {
+            let handles = [public.handle(), admin.handle()].into_iter();
+            drop(
+                started.send(Ok(handles.chain(scim.as_ref().map(actix_web::dev::Server::handle)).collect())),
+            );
+            let scim = async {
+                match scim {
+                    Some(scim) => scim.await,
+                    None => Ok(()),
+                }
+            };
+            let (public, admin, scim) = tokio::join!(public, admin, scim);
+            for error in [public.err(), admin.err(), scim.err()].into_iter().flatten() {
                 tracing::error!(%error, "HTTP listener stopped: {error}");
             }
         });
@@ -306,6 +365,9 @@ impl App {
         // The last sender: the thread commits and answers the waiting deliveries, and then ends.
         drop(self.appender);
         in_time &= ended(self.append, deadline);
+        if let Some(provision) = self.provision {
+            in_time &= ended(provision, deadline);
+        }
         for (_, worker) in self.workers {
             in_time &= ended(worker, deadline);
         }

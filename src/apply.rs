@@ -5,6 +5,7 @@
 //! database (`Database::write_serialized`), however many processes there are, so each batch sees the result of the one
 //! before. There is no leader and no lease: the next process takes the oldest deliveries.
 
+mod causes;
 pub mod consequences;
 pub mod directories;
 pub mod erased;
@@ -195,6 +196,8 @@ pub fn apply(
     let claimed = fold_all(conn, &mut state, observations)?;
     applied.overruled = std::mem::take(&mut state.touched.overruled);
     let moved = settle(&mut state, rules);
+
+    causes::note_batch(conn, &state, batch);
 
     // 3. Write the facts. A delivery whose claim lost is refused, but its fact is stored under that claim.
     note_activity(conn, &state, &claimed, now)?;

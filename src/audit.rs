@@ -45,6 +45,7 @@ use crate::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
     },
+    feed::{self, Cause, CauseOf},
     runtime::clock::Timestamp,
 };
 use chain::{Hash, Link};
@@ -96,6 +97,9 @@ pub mod kinds {
     pub const DIRECTORY_COMPARED: &str = "directory.compared";
     /// In the chains of the former and of the new tenant.
     pub const DIRECTORY_MOVED: &str = "directory.moved";
+    /// A token of a SCIM client. The subject is its id.
+    pub const TOKEN_CREATED: &str = "token.created";
+    pub const TOKEN_REVOKED: &str = "token.revoked";
 }
 
 /// The chain of entries without tenant.
@@ -144,6 +148,11 @@ impl AuditEntry {
         }
     }
 
+    /// The cause, for the change feed.
+    fn cause(&self) -> (CauseOf, Cause) {
+        (CauseOf::Subject(self.tenant_id.clone(), self.subject.clone()), self.actor.cause())
+    }
+
     pub fn with_personal(mut self, personal: &impl Serialize) -> Self {
         self.personal = serde_json::to_string(personal).ok();
         self
@@ -160,6 +169,19 @@ impl Actor {
             Self::Event { key, .. } => format!("event {key}"),
             Self::Rule(what) => format!("rule {what}"),
             Self::Operator(name) => format!("operator {name}"),
+        }
+    }
+
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Event { key, .. } => Cause::event(key),
+            Self::Rule(what) => {
+                match what.strip_prefix("mapping ").and_then(|version| version.parse().ok()) {
+                    Some(version) => Cause::mapping(version),
+                    None => Cause::rule(what),
+                }
+            }
+            Self::Operator(name) => Cause::operator(name),
         }
     }
 
@@ -190,6 +212,8 @@ struct Placed<'a> {
 
 /// Appends the entries to their tenants' chains.
 pub fn record(conn: &mut Serialized<'_>, entries: &[AuditEntry], now: Timestamp) -> QueryResult<()> {
+    feed::at(conn, now);
+    feed::caused(conn, entries.iter().map(AuditEntry::cause));
     if entries.is_empty() {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 //!
 //! No other module knows a broker's format. A new broker is a variant of [`Source`] and a folder beside `workos/`.
 
+pub mod scim;
 pub mod workos;
 
 use std::str::FromStr;
@@ -29,6 +30,9 @@ pub enum Source {
     /// Entries that rosterd read from the broker's lists, in the form of its events (docs/sync.md).
     #[strum(serialize = "workos_list")]
     WorkOsList,
+    /// Writes of an identity provider by SCIM, without a broker (docs/scim.md).
+    #[strum(serialize = "scim")]
+    Scim,
 }
 
 impl Source {
@@ -59,7 +63,7 @@ impl Source {
     /// The name of the header with the signature.
     pub const fn signature_header(self) -> &'static str {
         match self {
-            Self::WorkOs | Self::WorkOsList => workos::signature::HEADER,
+            Self::WorkOs | Self::WorkOsList | Self::Scim => workos::signature::HEADER,
         }
     }
 
@@ -74,6 +78,8 @@ impl Source {
             Self::WorkOs | Self::WorkOsList => {
                 workos::signature::claim(header, tolerance_ms, now).map(SignatureHeader::WorkOs)
             }
+            // Nobody may send such a delivery.
+            Self::Scim => Err(VerifyError::MissingHeader),
         }
     }
 
@@ -94,6 +100,7 @@ impl Source {
     pub fn label(self, body: &[u8]) -> Label {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::envelope::label(body),
+            Self::Scim => scim::label(body),
         }
     }
 
@@ -102,6 +109,7 @@ impl Source {
     pub fn redact(self, body: &[u8], user_id: &str, with_roles: bool) -> Option<Vec<u8>> {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::redact::redact(body, user_id, with_roles),
+            Self::Scim => scim::redact(body, user_id, with_roles),
         }
     }
 
@@ -109,6 +117,7 @@ impl Source {
     pub fn mention(self, body: &[u8], names: &PersonNames) -> Mention {
         match self {
             Self::WorkOs | Self::WorkOsList => workos::person_mentions::mention(body, names),
+            Self::Scim => scim::mention(body, names),
         }
     }
 
@@ -117,6 +126,7 @@ impl Source {
         match self {
             Self::WorkOs => workos::event::read(body),
             Self::WorkOsList => workos::event::read_list(body),
+            Self::Scim => scim::read(body),
         }
     }
 }

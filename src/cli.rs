@@ -1,7 +1,9 @@
 //! The verbs of the command line.
 
 mod audit;
+mod changes;
 mod config;
+mod consumers;
 mod demo;
 mod directories;
 mod doctor;
@@ -26,6 +28,7 @@ mod shell;
 mod simulate;
 mod sync;
 mod tenants;
+mod tokens;
 mod users;
 
 use std::{
@@ -89,6 +92,8 @@ enum Verb {
     Tenants(tenants::Verbs),
     /// List directories with the tenant of each, or move one to another organization
     Directories(directories::Verbs),
+    /// Make, list or revoke tokens of applications that read a tenant by SCIM
+    Tokens(tokens::Verbs),
     /// List groups as the application reads them
     Groups(list_rows::Verbs),
     /// List roles as the application reads them, or grant and revoke roles manually
@@ -105,6 +110,10 @@ enum Verb {
     Notices(notices::Verbs),
     /// List, add or remove the recipients of a tenant's mails
     Recipients(recipients::Verbs),
+    /// Print the change feed: a record for each row that appears, changes or disappears
+    Changes(changes::Verbs),
+    /// List, add or remove programs that read the change feed
+    Consumers(consumers::Verbs),
     /// Rebuild the tables from the inbox; show or repair differences
     Rebuild(rebuild::Arguments),
     /// Show and verify the audit trail, receipts of leavers, access reviews
@@ -162,6 +171,10 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
             let (config, database) = opened(config, verbs.tenant())?;
             directories::run(&database, &config, verbs)
         }
+        Verb::Tokens(verbs) => {
+            let (config, database) = opened(config, verbs.tenant())?;
+            tokens::run(&database, &config, verbs)
+        }
         Verb::Groups(verbs) => list_rows::groups(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Roles(verbs) => {
             let (config, database) = opened(config, verbs.tenant())?;
@@ -187,11 +200,11 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
         Verb::Reconcile(arguments) => {
             let (config, database) = opened(config, arguments.tenant.as_mut())?;
             drop(database);
-            reconcile::run(&Database::new(&config.database_url, ASKING), &config, arguments)
+            reconcile::run(&asking(&config), &config, arguments)
         }
         Verb::Backfill(arguments) => {
             let config = config()?;
-            let database = Database::new(&config.database_url, ASKING);
+            let database = asking(&config);
             migrate(&database)?;
             reconcile::backfill(&database, &config, arguments)
         }
@@ -205,6 +218,8 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
             let (config, database) = opened(config, verbs.tenant())?;
             recipients::run(&database, &config, verbs)
         }
+        Verb::Changes(verbs) => changes::run(&opened(config, verbs.tenant())?.1, verbs),
+        Verb::Consumers(verbs) => consumers::run(&open(&config()?)?, verbs),
         Verb::Audit(verbs) => audit::run(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?)?, verbs),
         Verb::Serve | Verb::Config(_) | Verb::Completions(_) | Verb::Man => Ok(ExitCode::SUCCESS),
@@ -213,6 +228,10 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
 
 /// The number of connections while several directories are compared at once.
 const ASKING: u32 = 6;
+
+fn asking(config: &Config) -> Database {
+    Database::new(&config.database_url, ASKING).recording(config.changes.recording())
+}
 
 /// The settings and the database, with the tenant of the command by its id.
 fn opened(
@@ -250,7 +269,7 @@ fn open(config: &Config) -> Result<Database, Failure> {
         )
         .into());
     }
-    let database = Database::new(&config.database_url, 2);
+    let database = Database::new(&config.database_url, 2).recording(config.changes.recording());
     if !is_migrated(&database)? {
         return Err("the database has no tables of rosterd; correct DATABASE_URL, or create the tables with `rosterd migrate`".into());
     }

@@ -18,8 +18,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     broker::Secret,
-    db::Url,
+    db::{Recording, Url},
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
+    feed::retention::FeedRetention,
     outbox::{NoticeKind, bundle::Pace},
     retention::Retention,
     runtime::telemetry,
@@ -49,9 +50,11 @@ pub struct Config {
     pub tenancy: Tenancy,
     pub directories: Directories,
     pub http: Http,
+    pub scim: Scim,
     pub workos: WorkOs,
     pub reconcile: Reconcile,
     pub apply: Apply,
+    pub changes: Changes,
     #[serde(deserialize_with = "guard::read")]
     pub guard: Guard,
     #[serde(deserialize_with = "retention")]
@@ -87,6 +90,18 @@ pub struct Http {
     pub stop_timeout_seconds: u64,
 }
 
+/// `[scim]`: the listener for identity providers and applications.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scim {
+    #[serde(deserialize_with = "optional_address")]
+    pub listen: Option<SocketAddr>,
+    #[serde(deserialize_with = "base_url")]
+    pub base_url: Option<String>,
+    pub max_body_bytes: usize,
+    pub apply_timeout_seconds: u64,
+}
+
 /// `[workos]`: webhooks and API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +131,20 @@ pub struct Apply {
     pub batch_deliveries: usize,
     pub batch_bytes: usize,
     pub poll_seconds: u64,
+}
+
+/// `[changes]`: the change feed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    pub notify: bool,
+}
+
+impl Changes {
+    /// What serialized transactions record.
+    pub fn recording(self) -> Recording {
+        if self.notify { Recording::Notifying } else { Recording::Silent }
+    }
 }
 
 /// `[mail]`: server, recipients and kinds.
@@ -232,9 +261,35 @@ fn retention<'de, D: Deserializer<'de>>(from: D) -> Result<Retention, D::Error> 
     struct Days {
         delivery_days: u32,
         event_id_days: u32,
+        change_days: u32,
+        unconfirmed_change_days: u32,
     }
-    let Days { delivery_days, event_id_days } = Days::deserialize(from)?;
-    Ok(Retention { delivery_days, event_id_days })
+    let Days { delivery_days, event_id_days, change_days, unconfirmed_change_days } =
+        Days::deserialize(from)?;
+    let changes = FeedRetention { days: change_days, most_days: unconfirmed_change_days };
+    Ok(Retention { delivery_days, event_id_days, changes })
+}
+
+fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|error| {
+            wrong(format_args!(
+                "scim.listen (ROSTERD_SCIM_LISTEN) is no address ({error}); write 127.0.0.1:8090"
+            ))
+        }),
+    }
+}
+
+fn base_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    let text = text.trim().trim_end_matches('/');
+    match text.starts_with("https://") || text.starts_with("http://") {
+        true => Ok(Some(text.to_owned())),
+        false if text.is_empty() => Ok(None),
+        false => Err(wrong("scim.base_url (ROSTERD_SCIM_URL) must begin with https:// or http://")),
+    }
 }
 
 fn wrong<E: serde::de::Error>(message: impl std::fmt::Display) -> E {

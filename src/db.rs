@@ -22,6 +22,7 @@ mod sequences;
 mod serialized;
 mod server_check;
 mod sqlite_file;
+mod time_text;
 mod url_limits;
 mod watch;
 
@@ -38,6 +39,7 @@ use parking_lot::{Mutex, RwLock};
 use secrecy::ExposeSecret;
 
 use conn::{Pooled, SERIALIZED_LOCK};
+use serialized::Ending;
 use server_check::of_writes;
 use url_limits::{asks_for_writes, hosts};
 use watch::Call;
@@ -45,8 +47,9 @@ use watch::Call;
 pub use conn::{Conn, Url, UrlError};
 pub use fault::Fault;
 pub use locks::{ALONE, IN_A_BATCH, wait_for_rows};
-pub use serialized::Serialized;
+pub use serialized::{AtEnd, Recording, Serialized};
 pub use sqlite_file::{ServedError, Serving, serve_alone};
+pub use time_text::{postgres_time, time_as_text};
 pub use watch::Watch;
 
 /// Firewalls drop connections that are idle for longer.
@@ -84,6 +87,7 @@ pub struct Database {
     url: Url,
     connections: u32,
     is_sqlite: bool,
+    recording: Recording,
     watch: Watch,
 }
 
@@ -127,7 +131,13 @@ impl Database {
     pub fn new(url: &Url, connections: u32) -> Self {
         let live = Arc::new(RwLock::new(Live::new(url, connections)));
         let is_sqlite = matches!(url, Url::Sqlite(_));
-        Self { live, url: url.clone(), connections, is_sqlite, watch: Watch::default() }
+        let recording = Recording::Notifying;
+        Self { live, url: url.clone(), connections, is_sqlite, recording, watch: Watch::default() }
+    }
+
+    /// The same database with another content of the change feed.
+    pub fn recording(self, recording: Recording) -> Self {
+        Self { recording, ..self }
     }
 
     /// Replaces the pool, for all clones of this database: later calls get new connections. A call that already waits for
@@ -265,7 +275,12 @@ impl Database {
         let begin = format!(
             "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'; SELECT pg_advisory_xact_lock({SERIALIZED_LOCK})"
         );
-        self.transaction(&begin, |conn| run(&mut Serialized::new(conn)))
+        let mut ending = Ending::new(self.recording);
+        self.transaction(&begin, |conn| {
+            let value = run(&mut Serialized::new(conn, &mut ending))?;
+            ending.finish(conn)?;
+            Ok(value)
+        })
     }
 
     fn transaction<T, E: From<DbError> + From<diesel::result::Error>>(

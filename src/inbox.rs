@@ -19,6 +19,7 @@ pub mod memory_queue;
 pub mod queue;
 pub mod seen_ids;
 pub mod storing;
+pub mod waiters;
 
 use actix_web::web::Bytes;
 

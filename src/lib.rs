@@ -8,9 +8,11 @@
 //! | [`broker`] | the differences between brokers: signature, label, body → neutral facts; pure |
 //! | [`inbox`] | the log: one committed row for each delivery, many deliveries for each commit |
 //! | [`worker`] | threads that apply and notify; each repeats a step, which tests call directly |
+//! | [`provision`] | writes and reads of directories by SCIM: documents, deliveries |
 //! | [`apply`] | one serialized transaction for each batch: load, decide, write |
 //! | [`decide`] | facts, versions, role mapping, users, roles, guard: every decision; pure |
 //! | [`tables`] | SQL, one file for each table |
+//! | [`feed`] | table `changes`: a record for each row of these tables that changes |
 //! | [`audit`] | an entry for each change, in a hash chain for each tenant |
 //! | [`outbox`] | notices that are not sent yet, and the mails that contain them |
 //! | [`notify`] | recipients, templates, SMTP |
@@ -27,6 +29,7 @@
 //! | [`config`] | settings with their defaults |
 //! | [`db`] | SQLite and PostgreSQL: connections, transactions, set-based statements, faults |
 //! | [`runtime`] | time, logs, metrics, wake-ups between threads |
+//! | [`scim`] | SCIM 2.0 as a protocol, without tables and HTTP; pure |
 //! | [`simulate`] | a simulated broker, for trials and load tests |
 //! | `text` | CSV, HTML, invisible characters |
 //!
@@ -50,13 +53,16 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod decide;
+pub mod feed;
 pub mod inbox;
 pub mod notify;
 pub mod operator;
 pub mod outbox;
+pub mod provision;
 mod receive;
 pub mod retention;
 pub mod runtime;
+pub mod scim;
 pub mod simulate;
 pub mod sync;
 pub mod tables;

@@ -10,3 +10,4 @@ pub mod manual_roles;
 pub mod mapping_plan;
 pub mod rebuild;
 pub mod recipients;
+pub mod scim_access;

@@ -5,6 +5,7 @@ mod listener;
 mod metrics;
 mod problem;
 mod ready;
+mod scim;
 mod sockets;
 mod webhook;
 
@@ -19,6 +20,7 @@ use actix_web::{
 pub use health::Health;
 pub use listener::listen;
 use ready::Readiness;
+pub use scim::{ScimParts, scim};
 pub use sockets::{public_connections, raise_file_limit};
 pub use webhook::Receiver;
 

@@ -1,4 +1,5 @@
-//! Retention deletes old deliveries from which no current row is derived (`decide::still_needed`).
+//! Retention deletes old deliveries from which no current row is derived (`decide::still_needed`), and old records of the
+//! change feed.
 //!
 //! The remaining deliveries give the same tables, so `rebuild` remains exact. The id of a deleted delivery is stored for as
 //! long as the broker may send the event again. Dead letters are never deleted: open ones wait for an operator, discarded
@@ -9,8 +10,12 @@ use crate::{
     broker::Source,
     db::{Conn, Database, DbError},
     decide::{
-        fact::{Observation, Reading},
+        fact::{Membership, Observation, Reading},
         still_needed::{NeededEvidence, needed},
+    },
+    feed::{
+        self,
+        retention::{FeedRetention, TrimmedFeed},
     },
     inbox::{
         expired::{self, OldDelivery},
@@ -32,10 +37,12 @@ pub struct Retention {
     pub delivery_days: u32,
     /// Days after the deletion of the delivery.
     pub event_id_days: u32,
+    /// The records of the change feed.
+    pub changes: FeedRetention,
 }
 
 /// The result of one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compacted {
     /// Deliveries that were checked.
     pub looked_at: usize,
@@ -43,6 +50,8 @@ pub struct Compacted {
     pub dropped: usize,
     /// Event ids that were deleted.
     pub forgotten: usize,
+    /// Records of the change feed.
+    pub changes: TrimmedFeed,
     /// The step has reached the end of the log. The next step begins at the start.
     pub finished: bool,
 }
@@ -54,10 +63,13 @@ pub fn step(database: &Database, retention: Retention, now: Timestamp) -> Result
 
 fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Compacted, DbError> {
     let ago = |days: u32| now.plus_seconds(-i64::from(days) * DAY);
-    let mut outcome = Compacted { looked_at: 0, dropped: 0, forgotten: 0, finished: true };
+    let changes = TrimmedFeed::default();
+    let mut outcome = Compacted { looked_at: 0, dropped: 0, forgotten: 0, changes, finished: true };
     if retention.event_id_days > 0 {
         outcome.forgotten = seen_ids::expire(conn, ago(retention.event_id_days))?;
     }
+    outcome.changes = feed::retention::step(conn, retention.changes, now)?;
+    outcome.finished = !outcome.changes.is_full;
     if retention.delivery_days == 0 {
         return Ok(outcome);
     }
@@ -69,7 +81,7 @@ fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Comp
     let keys: Vec<_> = droppable.iter().map(|old| (old.source.as_str(), old.event_key.as_str())).collect();
     seen_ids::remember(conn, &keys, now)?;
     expired::drop(conn, &droppable)?;
-    outcome.finished = last.is_none();
+    outcome.finished &= last.is_none();
     properties::set(conn, RETENTION_CURSOR, &last.unwrap_or(0).to_string())?;
     Ok(outcome)
 }
@@ -89,7 +101,7 @@ fn droppable(conn: &mut Conn, page: Vec<OldDelivery>) -> Result<Vec<OldDelivery>
     }
     let state = load::slice(conn, speaking.iter().map(|(old, observation)| (old.id, &**observation)))?;
     let pairs: Vec<(String, String)> =
-        speaking.iter().filter_map(|(_, observation)| pair(observation)).collect();
+        speaking.iter().flat_map(|(_, observation)| pairs_of(observation)).collect();
     let claim_ids: Vec<i64> = state.claims().map(|claim| claim.id).collect();
     let mut evidence: NeededEvidence = tables::memberships::evidence(conn, &pairs)?.into_iter().collect();
     evidence.extend(tables::roles::evidence(conn, &claim_ids)?);
@@ -99,11 +111,11 @@ fn droppable(conn: &mut Conn, page: Vec<OldDelivery>) -> Result<Vec<OldDelivery>
     Ok(droppable)
 }
 
-fn pair(observation: &Observation) -> Option<(String, String)> {
+fn pairs_of(observation: &Observation) -> Vec<(String, String)> {
+    let pair = |change: &Membership| (change.group_id.clone(), change.user_id.clone());
     match observation {
-        Observation::Membership { membership, .. } => {
-            Some((membership.group_id.clone(), membership.user_id.clone()))
-        }
-        _ => None,
+        Observation::Membership { membership, .. } => vec![pair(membership)],
+        Observation::Members { changes, .. } => changes.iter().map(pair).collect(),
+        _ => Vec::new(),
     }
 }

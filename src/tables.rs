@@ -15,6 +15,7 @@ pub mod directory_moves;
 pub mod display_names;
 pub mod event_cursors;
 pub mod facts;
+pub mod group_members;
 pub mod groups;
 pub mod guard_counts;
 pub mod held_users;
@@ -35,12 +36,17 @@ pub mod report_periods;
 pub mod role_holders;
 pub mod role_list;
 pub mod roles;
+pub mod scim_members;
+pub mod scim_resources;
+pub mod scim_tokens;
 pub mod sign_in;
+pub mod tenant_listing;
 pub mod tenant_lookup;
 pub mod tenants;
 pub mod user_lookup;
 pub mod users;
 pub mod users_by_idp_id;
+mod watched;
 
 use crate::decide::fact::EntityKind;
 

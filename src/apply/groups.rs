@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
+    causes,
     consequences::Consequences,
     load::{self, rows, touched},
     users::Derivation,
@@ -37,7 +38,13 @@ pub fn groups(
     let changes: Vec<GroupChange> =
         ids.iter().flat_map(|id| groups::derive(state, id, rows(&current, id), homes)).collect();
     // 3. Write.
-    tables::groups::apply(conn, &changes)?;
+    let written = changes.iter().map(|change| match change {
+        GroupChange::Put { group_id, .. } | GroupChange::Remove { group_id, .. } => group_id.as_str(),
+    });
+    causes::note(conn, state, EntityKind::Group, written, derivation.cause);
+    let is_known =
+        |tenant_id: &str, id: &str| rows(&current, id).iter().any(|row| row.tenant_id == tenant_id);
+    tables::groups::apply(conn, &changes, is_known)?;
     if derivation.rules.mapping.uses_groups() {
         request_members(conn, state, &changes, &current)?;
     }

@@ -33,6 +33,10 @@ pub fn slice<'a>(
             Observation::User { fact, .. } => drop(ids.insert(fact.id.as_str())),
             Observation::Group { fact, .. } => drop(ids.insert(fact.id.as_str())),
             Observation::Membership { user, group, .. } => ids.extend([user.id.as_str(), &group.id]),
+            Observation::Members { group, changes, .. } => {
+                ids.extend(group.iter().map(|group| group.id.as_str()));
+                ids.extend(changes.iter().flat_map(|one| [one.group_id.as_str(), &one.user_id]));
+            }
         }
     }
     let organizations: BTreeSet<String> = organizations.into_iter().map(str::to_owned).collect();
@@ -172,6 +176,9 @@ fn contents_of(observation: Observation) -> Vec<Content> {
         Observation::Group { fact, .. } => vec![content(fact, Content::Group)],
         Observation::Membership { user, group, .. } => {
             vec![content(user, Content::User), content(group, Content::Group)]
+        }
+        Observation::Members { group, .. } => {
+            group.into_iter().map(|group| content(group, Content::Group)).collect()
         }
     }
 }

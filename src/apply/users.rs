@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
+    causes,
     consequences::Consequences,
     groups::groups,
     guard,
@@ -125,8 +126,15 @@ fn users(
 
     // 3. Write.
     hand_over(conn, &current, &changes)?;
-    let known = |tenant_id: &str, id: &str| rows(&current, id).iter().any(|row| row.tenant_id == tenant_id);
-    tables::users::apply(conn, &changes, known)?;
+    let row = |tenant_id: &str, id: &str| rows(&current, id).iter().find(|row| row.tenant_id == tenant_id);
+    let written = changes.iter().filter_map(|change| match change {
+        UserChange::Put { user, .. } => Some(user.user_id.as_str()),
+        UserChange::Remove { user_id, .. } => Some(user_id.as_str()),
+        // It has an audit entry, if it changes anything.
+        UserChange::Restate(_) => None,
+    });
+    causes::note(conn, state, EntityKind::User, written, derivation.cause);
+    tables::users::apply(conn, &changes, row)?;
     manual_grants::follow(conn, &context.followed)?;
 
     // 4. Collect the consequences.

@@ -5,12 +5,27 @@ use std::collections::BTreeSet;
 use crate::{
     db::{DbError, Serialized},
     decide::state::StateSlice,
+    feed::watch,
     tables::{
         claims, facts,
+        group_members::{self, MEMBERS},
         memberships::{self, NewMembership},
         roles,
     },
 };
+
+/// Names the memberships that these facts may change, before any of them is written.
+fn begin_memberships(conn: &mut Serialized<'_>, state: &StateSlice) -> Result<(), DbError> {
+    let touched = &state.touched;
+    let pairs =
+        touched.memberships.keys().map(|(group_id, user_id, _)| (group_id.as_str(), user_id.as_str()));
+    let mut pairs: Vec<(&str, &str)> = pairs.collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    group_members::begin_pairs(conn, &pairs)?;
+    let emptied = touched.emptied.iter().map(|(group_id, _)| group_members::of_group(group_id));
+    Ok(watch::begin(conn, &MEMBERS, emptied)?)
+}
 
 /// Returns the tenants in which a role is named for the first time.
 pub(super) fn write_facts(
@@ -19,6 +34,7 @@ pub(super) fn write_facts(
 ) -> Result<BTreeSet<String>, DbError> {
     let touched = &state.touched;
     let changed: Vec<_> = touched.claims.iter().filter_map(|id| state.claim(*id)).collect();
+    begin_memberships(conn, state)?;
     claims::update(conn, &changed)?;
 
     // In the order of the keys: neighbours share the path through the index.

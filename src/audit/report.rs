@@ -11,12 +11,11 @@ use super::{
     under_review::{self, AccessUnderReview},
 };
 use crate::{
-    db::{Conn, DbError, bulk::Rows},
+    db::{Conn, DbError, bulk::Rows, time_as_text},
     runtime::clock::Timestamp,
     tables::{
         comparisons::{self, Comparison},
         display_names,
-        host_tables::time_as_text,
     },
 };
 

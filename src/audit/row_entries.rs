@@ -50,7 +50,13 @@ pub struct Deliveries<'a> {
     pub received_at: &'a [Timestamp],
 }
 
-impl Deliveries<'_> {
+impl<'a> Deliveries<'a> {
+    /// The id of a delivery's event.
+    pub fn event_key(&self, inbox_id: i64) -> Option<&'a str> {
+        let n = self.ids.binary_search(&inbox_id).ok()?;
+        self.event_keys.get(n).map(String::as_str)
+    }
+
     pub(super) fn find(&self, inbox_id: i64) -> Option<Actor> {
         let n = self.ids.binary_search(&inbox_id).ok()?;
         let key = self.event_keys.get(n)?.clone();

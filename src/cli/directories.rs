@@ -1,9 +1,12 @@
-//! `directories list | move`: which tenant each directory belongs to, how many people of it have access, and its move to
+//! `directories list | add | rotate | revoke | move`: which tenant each directory belongs to, how many people of it have access, and its move to
 //! another organization.
 
 mod print;
+mod scim;
 
 use std::process::ExitCode;
+
+pub(in crate::cli) use scim::origin;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -36,6 +39,12 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Create a directory that an identity provider writes by SCIM; shows its base URL and its token once
+    Add(scim::Add),
+    /// Make another token of a directory; the tokens before remain valid until they are revoked
+    Rotate(scim::Rotate),
+    /// Revoke all tokens of a directory; its people keep their access
+    Revoke(scim::Revoke),
     /// Move a directory, with its people and groups, to another organization
     ///
     /// For a directory whose events name another organization than the one it belongs to, and are refused. The command shows
@@ -69,7 +78,8 @@ impl Verbs {
     pub(super) fn tenant(&mut self) -> Option<&mut String> {
         match &mut self.verb {
             Verb::List { tenant, .. } => tenant.as_mut(),
-            Verb::Move(_) => None,
+            // The tenant of a new directory may be new, too.
+            Verb::Add(_) | Verb::Rotate(_) | Verb::Revoke(_) | Verb::Move(_) => None,
         }
     }
 }
@@ -77,6 +87,9 @@ impl Verbs {
 pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result<ExitCode, Failure> {
     match &verbs.verb {
         Verb::List { tenant, format } => list(database, tenant.as_deref(), *format),
+        Verb::Add(of) => scim::add(database, config, of),
+        Verb::Rotate(of) => scim::rotate(database, config, of),
+        Verb::Revoke(of) => scim::revoke(database, of),
         Verb::Move(of) => move_directory(database, config, of),
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     db::Database,
     decide::Rules,
+    inbox::waiters::Waiters,
     runtime::{clock::Clock, metrics::Metrics, wake::Wake},
     sync::{
         backfill,
@@ -171,6 +172,7 @@ fn applier(database: &Database, config: &Config) -> Result<Applier, Failure> {
         metrics: Arc::new(Metrics::default()),
         notices: Wake::default(),
         failures: AtomicU32::new(0),
+        waiters: Waiters::default(),
     })
 }
 

@@ -28,6 +28,7 @@ pub(super) fn run(read: impl Fn() -> Result<Settings, ConfigError>) -> Result<Ex
     tracing::info!(
         listen = %app.address,
         admin = %app.admin_address,
+        scim = app.scim_address.map(tracing::field::display),
         database = %config.database_url,
         mail = config.mail.url.as_ref().map(|url| format!("{url:?}")),
         "rosterd serves"

@@ -62,11 +62,12 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             let by = OperatorAt { name: &by.name()?, now: Clock::System.now() };
             let erased = erase(database, &config.rules(), tenant, user, by)?;
             print_text(&format!(
-                "erased {}: {} deliveries, {} audit entries, {} notices\n",
+                "erased {}: {} deliveries, {} audit entries, {} notices, {} records of the change feed\n",
                 erased.user_ids.join(", "),
                 erased.deliveries,
                 erased.entries,
-                erased.notices
+                erased.notices,
+                erased.changes
             ))?;
             for id in erased.left {
                 print_text(&format!(

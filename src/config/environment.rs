@@ -20,11 +20,13 @@ const fn secret(name: &'static str, path: &'static [&'static str]) -> Variable {
     Variable { name, path, is_secret: true }
 }
 
-pub(super) static VARIABLES: [Variable; 16] = [
+pub(super) static VARIABLES: [Variable; 18] = [
     secret("DATABASE_URL", &["database_url"]),
     plain("RUST_LOG", &["log"]),
     plain("ROSTERD_LISTEN", &["http", "listen"]),
     plain("ROSTERD_ADMIN_LISTEN", &["http", "admin_listen"]),
+    plain("ROSTERD_SCIM_LISTEN", &["scim", "listen"]),
+    plain("ROSTERD_SCIM_URL", &["scim", "base_url"]),
     secret("WORKOS_WEBHOOK_SECRET", &["workos", "webhook_secrets"]),
     secret("WORKOS_API_KEY", &["workos", "api_key"]),
     plain("WORKOS_API_URL", &["workos", "api_url"]),

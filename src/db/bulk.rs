@@ -18,6 +18,7 @@ enum Values<'a> {
     Text(Vec<&'a str>),
     OptionalText(Vec<Option<&'a str>>),
     Json(Vec<&'a str>),
+    OptionalJson(Vec<Option<&'a str>>),
     Integer(Vec<i64>),
     OptionalInteger(Vec<Option<i64>>),
     Boolean(Vec<bool>),
@@ -61,6 +62,12 @@ impl<'a, R> Rows<'a, R> {
     /// Adds a column of JSON: `jsonb` on PostgreSQL, text on SQLite.
     pub fn json(self, name: &'static str, of: impl Fn(&'a R) -> &'a str) -> Self {
         let values = Values::Json(self.rows.iter().map(of).collect());
+        self.with(name, values)
+    }
+
+    /// Adds a column of JSON that may be null.
+    pub fn optional_json(self, name: &'static str, of: impl Fn(&'a R) -> Option<&'a str>) -> Self {
+        let values = Values::OptionalJson(self.rows.iter().map(of).collect());
         self.with(name, values)
     }
 

@@ -8,7 +8,7 @@ use super::{ALONE, Conn, Database, DbError, Fault, conn::SERIALIZED_LOCK, on_eac
 
 /// The tables that applying writes: (table, any column, rows are updated, rows are deleted). Only privileges that applying
 /// needs are tested, because a careful operator may have granted no others.
-const WRITTEN: [(&str, &str, bool, bool); 17] = [
+const WRITTEN: [(&str, &str, bool, bool); 19] = [
     ("users", "id", true, true),
     ("groups", "id", true, true),
     ("user_roles", "role_slug", true, true),
@@ -24,6 +24,8 @@ const WRITTEN: [(&str, &str, bool, bool); 17] = [
     ("directory_activity", "directory_id", true, false),
     ("audit_heads", "tenant_id", true, false),
     ("audit", "kind", false, false),
+    ("changes", "kind", false, false),
+    ("changes_head", "seq", true, false),
     ("outbox", "kind", false, false),
     ("role_mentions", "slug", false, false),
 ];

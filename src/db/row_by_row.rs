@@ -1,7 +1,7 @@
 //! A statement about many rows of which the application's constraints may refuse some.
 
 use diesel::{
-    Connection, QueryResult,
+    QueryResult,
     result::{DatabaseErrorKind as Kind, Error},
 };
 
@@ -27,7 +27,7 @@ pub fn write_allowed<T: Clone>(
         return Ok(Vec::new());
     }
     // A savepoint, so that the transaction goes on after a refusal.
-    match conn.transaction(|conn| write(&mut Serialized::new(conn), rows)) {
+    match conn.savepoint(|conn| write(conn, rows)) {
         Ok(()) => Ok(Vec::new()),
         Err(Error::DatabaseError(kind, information)) if is_by_constraint(&kind) => match rows {
             [row] => Ok(vec![RefusedRow { row: row.clone(), detail: information.message().to_owned() }]),

@@ -388,6 +388,15 @@ table! {
     }
 }
 
+table! {
+    consumers (name) {
+        name -> Text,
+        seq -> BigInt,
+        created_at -> BigInt,
+        confirmed_at -> BigInt,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
 allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
@@ -418,7 +427,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds hold_decisions held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons recipients report_periods audit audit_heads
+                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds hold_decisions held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons recipients report_periods audit audit_heads consumers
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

@@ -81,6 +81,15 @@ pub enum Observation {
         /// The snapshot of the group.
         group: Fact<Group>,
     },
+    /// Users joined or left a group, in one statement without snapshots of the users.
+    Members {
+        /// The directory that the statement is about, and its organization.
+        scope: Scope,
+        /// The snapshot of the group, if it has changed.
+        group: Option<Fact<Group>>,
+        /// The pairs of this one group.
+        changes: Vec<Membership>,
+    },
 }
 
 impl Observation {
@@ -97,6 +106,10 @@ impl Observation {
             Self::User { fact, .. } => fact.version.emitted,
             Self::Group { fact, .. } => fact.version.emitted,
             Self::Membership { membership, .. } => membership.version.emitted,
+            Self::Members { group, changes, .. } => {
+                let of_group = group.iter().map(|group| group.version.emitted);
+                of_group.chain(changes.iter().map(|change| change.version.emitted)).max().unwrap_or_default()
+            }
         }
     }
 }

@@ -51,6 +51,24 @@ pub fn fold(state: &mut StateSlice, inbox_id: i64, observation: Observation) {
             join(state, inbox_id, claim, group, OfUser::default());
             join_membership(state, inbox_id, claim, membership);
         }
+        Observation::Members { scope, group, changes } => {
+            let Some(version) = group
+                .as_ref()
+                .map(|group| &group.version)
+                .or_else(|| changes.first().map(|change| &change.version))
+                .cloned()
+            else {
+                return;
+            };
+            let reveals = group.is_some() || changes.iter().any(|change| change.added);
+            let Some(claim) = sight_claim(state, inbox_id, &scope, 1, &version, reveals) else { return };
+            if let Some(group) = group {
+                join(state, inbox_id, claim, group, OfUser::default());
+            }
+            for change in changes {
+                join_membership(state, inbox_id, claim, change);
+            }
+        }
     }
 }
 
@@ -61,7 +79,8 @@ pub fn claim_of(observation: &Observation) -> Option<(&str, &str)> {
         Observation::Directory { scope, .. }
         | Observation::User { scope, .. }
         | Observation::Group { scope, .. }
-        | Observation::Membership { scope, .. } => scope,
+        | Observation::Membership { scope, .. }
+        | Observation::Members { scope, .. } => scope,
     };
     Some((&scope.directory_id, scope.organization_id.as_deref().unwrap_or_default()))
 }

@@ -47,6 +47,10 @@ pub fn needed(
         Observation::Membership { user, group, .. } => {
             holds(EntityKind::User, &user.id) || holds(EntityKind::Group, &group.id)
         }
+        // The latest facts about memberships are evidence.
+        Observation::Members { group, .. } => {
+            group.as_ref().is_some_and(|group| holds(EntityKind::Group, &group.id))
+        }
     };
     let claims = claim_of(observation).is_some_and(|(directory_id, _)| {
         state

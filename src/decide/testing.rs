@@ -100,5 +100,6 @@ pub(crate) fn row(tenant_id: &str, idp_id: &str, roles: &[&str]) -> UserRow {
         custom_attributes: "{}".to_owned(),
         digest: 0,
         held: roles.iter().map(|role| (*role).to_owned()).collect::<BTreeSet<_>>(),
+        former: None,
     }
 }

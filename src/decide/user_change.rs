@@ -39,6 +39,8 @@ pub struct UserRow {
     pub digest: i64,
     /// The roles in `user_roles`.
     pub held: BTreeSet<String>,
+    /// The latest fact about a former bearer, as in [`UserAccess::former`].
+    pub former: Option<(Timestamp, String)>,
 }
 
 /// The access part of a row. Nothing else changes if only the user's directory changes.
@@ -136,6 +138,24 @@ impl UserAccess {
     /// The time of [`Self::former`] in microseconds since 1970.
     pub fn former_at(&self) -> Option<i64> {
         Some(self.former.as_ref()?.0.micros())
+    }
+
+    /// The tenant and the broker's id.
+    pub fn key(&self) -> (&str, &str) {
+        (&self.tenant_id, &self.user_id)
+    }
+
+    /// Whether an application sees another row than this one.
+    pub fn differs(&self, row: &UserRow) -> bool {
+        self.changed
+            || (row.active, row.deprovisioned_at, row.person_id.as_str())
+                != (self.access.is_active(), self.access.since(), self.person_id.as_str())
+    }
+
+    /// Whether memberships may appear or disappear with the change: access begins or ends, or other facts count.
+    pub fn moves_memberships<'r>(&self, current: impl Fn(&str, &str) -> Option<&'r UserRow>) -> bool {
+        current(&self.tenant_id, &self.user_id)
+            .is_none_or(|row| row.active != self.access.is_active() || row.former != self.former)
     }
 
     /// The event of [`Self::former`].

@@ -127,6 +127,17 @@ pub fn bodies(conn: &mut Conn, inbox_ids: &[i64]) -> QueryResult<Vec<(i64, Strin
     Ok(rows.into_iter().map(|row| (row.id, row.source, row.body)).collect())
 }
 
+/// Whether the delivery with this event id is not applied yet.
+pub fn waits(conn: &mut Conn, source: &str, event_key: &str) -> QueryResult<bool> {
+    let waiting: Option<i64> = inbox_queue::table
+        .inner_join(inbox::table.on(inbox::id.eq(inbox_queue::inbox_id)))
+        .filter(inbox::source.eq(source).and(inbox::event_key.eq(event_key)))
+        .select(inbox_queue::inbox_id)
+        .first(conn)
+        .optional()?;
+    Ok(waiting.is_some())
+}
+
 #[derive(QueryableByName)]
 struct Named {
     #[diesel(sql_type = BigInt)]

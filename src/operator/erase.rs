@@ -26,11 +26,11 @@ use crate::{
     audit::{self, Actor, AuditEntry, kinds, row_entries::ChangeCause},
     db::{Conn, Database, DbError},
     decide::{DEFAULT_TENANT, Rules, access::Access, guard::Extent, tenant},
-    inbox,
+    feed, inbox,
     operator::{explain::examined, manual_roles::OperatorAt},
     outbox,
     tables::{
-        directory_moves, manual_grants, mappings, refused,
+        directory_moves, manual_grants, mappings, refused, scim_resources,
         user_lookup::{self, LookupError},
         users,
     },
@@ -72,6 +72,8 @@ pub struct Erased {
     pub deliveries: usize,
     pub entries: usize,
     pub notices: usize,
+    /// Records of the change feed.
+    pub changes: usize,
     /// Deliveries that name the person, by id or address, in the data of somebody else, or that cannot be read.
     pub left: Vec<i64>,
     /// Deliveries that contain the person's full name. It may be the name of another person.
@@ -114,6 +116,7 @@ pub fn erase(
         if let Some(inbox_id) = inbox::erase::waiting(conn, &found)?.first() {
             return Err(EraseError::Waits { user: user.to_owned(), inbox_id: *inbox_id });
         }
+        users::begin_erasure(conn, tenant, &ids)?;
         let mut erased = rewrite(conn, tenant, &ids, &names, &found)?;
         for person_id in user_lookup::persons(conn, tenant, &ids)? {
             manual_grants::revoke_all(conn, tenant, &person_id)?;
@@ -123,18 +126,22 @@ pub fn erase(
         subjects.extend(ids.iter().cloned());
         erased.entries = audit::stored_entries::erase(conn, tenant, &subjects)?;
         erased.notices = outbox::erase(conn, tenant, &erased.user_ids, &found)?;
+        erased.changes = feed::erase::erase(conn, tenant, &erased.user_ids)?;
         for (former, ids) in former_tenants(conn, tenant, &ids)? {
+            erased.changes += feed::erase::erase(conn, &former, &ids)?;
             erased.entries += audit::stored_entries::erase(conn, &former, &ids)?;
             erased.notices += outbox::erase(conn, &former, &ids, &found)?;
         }
         refused::erase(conn, &erased.user_ids)?;
+        scim_resources::erase(conn, &erased.user_ids)?;
         // An erasure causes no notices.
         let (cause, extent) = (ChangeCause::Erasure, Extent::Operator);
         let derivation = Derivation { rules: &rules, cause, now: by.now, extent };
         let mut consequences = Consequences::default();
         again(conn, ids.clone(), &derivation, &mut consequences)?;
-        let change =
-            json!({"deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices});
+        let change = json!({
+            "deliveries": erased.deliveries, "entries": erased.entries, "notices": erased.notices, "changes": erased.changes,
+        });
         let entry = |id| AuditEntry::new(tenant, kinds::USER_ERASED, id, &change, Actor::operator(by.name));
         consequences.notices.clear();
         consequences.entries.extend(subjects.iter().map(entry));

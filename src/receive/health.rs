@@ -14,6 +14,7 @@ use super::problem::Problem;
 use crate::{
     broker::Source,
     db::{Database, DbError},
+    feed,
     inbox::{dead_letters, listing, queue, storing::StoringState},
     outbox,
     runtime::clock::{Clock, Timestamp},
@@ -43,7 +44,7 @@ pub(super) struct Heap {
 }
 
 /// The answer of `/readyz` on the admin listener.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Standing {
     pub(super) inbox: Heap,
     pub(super) dead_letters: Heap,
@@ -58,6 +59,16 @@ pub(super) struct Standing {
     /// Directories of which the silence was noticed.
     pub(super) silent: i64,
     pub(super) sync: Sync,
+    pub(super) feed: Feed,
+}
+
+/// The change feed and its consumers.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Feed {
+    /// The number of the newest record.
+    pub(super) seq: i64,
+    /// The records that each consumer has not confirmed.
+    pub(super) consumers: Vec<(String, i64)>,
 }
 
 /// The state of the reads from the broker's API.
@@ -114,7 +125,14 @@ impl Health {
                 let (open, people) = holds::waiting(conn)?;
                 let age = |at: Timestamp| now.seconds_since(at).max(0);
                 let missed = missed::known(conn)?;
+                let ends = feed::head::get(conn)?;
+                let consumers = feed::consumers::all(conn)?.into_iter();
+                let feed = Feed {
+                    seq: ends.seq,
+                    consumers: consumers.map(|one| (one.name.clone(), one.lag(ends))).collect(),
+                };
                 Ok(Standing {
+                    feed,
                     holds: Holds { open, people },
                     inbox: heap(queue::backlog(conn)?),
                     dead_letters: heap(dead_letters::open(conn)?),

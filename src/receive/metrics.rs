@@ -10,7 +10,11 @@ use super::{
     health::{Health, Standing},
     problem::Problem,
 };
-use crate::runtime::{gauges::Gauges, metrics::Metrics, metrics_text::Exposition};
+use crate::runtime::{
+    gauges::{ConsumerName, Gauges},
+    metrics::Metrics,
+    metrics_text::Exposition,
+};
 
 /// Reads the gauges from the database. Without the database, the answer has the counters, the last gauges, and
 /// `rosterd_ready 0`.
@@ -47,6 +51,12 @@ fn show(gauges: &Gauges, standing: &Standing) {
     gauges.holds_open.set(standing.holds.open);
     gauges.recomputing.set(standing.refreshes);
     gauges.directories_silent.set(standing.silent);
+    gauges.changes_seq.set(standing.feed.seq);
+    // Consumers that were removed go.
+    gauges.consumer_lag.clear();
+    for (consumer, lag) in &standing.feed.consumers {
+        gauges.consumer_lag.get_or_create(&ConsumerName { consumer: consumer.clone() }).set(*lag);
+    }
     gauges.polled_age_seconds.set(age(standing.sync.polled_seconds));
     gauges.webhooks_away_seconds.set(age(standing.sync.webhooks_away_seconds));
     gauges.compared_oldest_seconds.set(age(standing.sync.compared_oldest_seconds));

@@ -3,9 +3,17 @@
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::{
-    metrics::gauge::Gauge,
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
+
+/// The label `consumer`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ConsumerName {
+    /// The label's value.
+    pub consumer: String,
+}
 
 /// A number of seconds.
 pub type Seconds = Gauge<f64, AtomicU64>;
@@ -41,6 +49,10 @@ pub struct Gauges {
     pub recomputing: Gauge,
     /// Directories of which the silence was noticed.
     pub directories_silent: Gauge,
+    /// The number of the newest record of the change feed.
+    pub changes_seq: Gauge,
+    /// Records that each consumer has not confirmed.
+    pub consumer_lag: Family<ConsumerName, Gauge>,
     /// Seconds since the last read of the API's events.
     pub polled_age_seconds: Seconds,
     /// For how many seconds no webhook has arrived while the API had events.
@@ -65,6 +77,12 @@ impl Gauges {
         count("holds_open", "Holds that wait for a decision", &self.holds_open);
         count("recomputing", "Directories, groups and tenants that are being recomputed", &self.recomputing);
         count("directories_silent", "Directories of which the silence was noticed", &self.directories_silent);
+        count("changes_seq", "Number of the newest record of the change feed", &self.changes_seq);
+        registry.register(
+            "consumer_lag",
+            "Records of the change feed that a consumer has not confirmed",
+            self.consumer_lag.clone(),
+        );
 
         let mut seconds = |name: &str, help: &str, gauge: &Seconds| {
             registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());

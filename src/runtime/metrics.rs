@@ -29,6 +29,26 @@ pub struct Reason {
     pub reason: &'static str,
 }
 
+/// The label `status`: `2xx`, `3xx`, `4xx` or `5xx`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct StatusClass {
+    /// The label's value.
+    pub status: &'static str,
+}
+
+impl StatusClass {
+    /// The class of an HTTP status.
+    pub fn of(status: u16) -> Self {
+        let status = match status / 100 {
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            _ => "5xx",
+        };
+        Self { status }
+    }
+}
+
 /// The label `version`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Build {
@@ -42,6 +62,8 @@ pub struct Metrics {
     pub deliveries: Family<Outcome, Counter>,
     /// Deliveries that were refused and not stored, by the problem's name.
     pub refused: Family<Reason, Counter>,
+    /// Answers to SCIM requests, by the class of the status.
+    pub scim_answers: Family<StatusClass, Counter>,
     /// Seconds from the end of the body to the answer.
     pub answer_seconds: Histogram,
     /// Deliveries in one commit.
@@ -82,6 +104,7 @@ impl Default for Metrics {
             registry: Registry::default(),
             deliveries: Family::default(),
             refused: Family::default(),
+            scim_answers: Family::default(),
             answer_seconds: fast(),
             commit_size: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             applied: Counter::default(),
@@ -123,6 +146,9 @@ impl Metrics {
         {
             drop(family.get_or_create(&Outcome { outcome }));
         }
+        for status in ["2xx", "3xx", "4xx", "5xx"] {
+            drop(self.scim_answers.get_or_create(&StatusClass { status }));
+        }
         for reason in ["not_understood", "other_tenant", "time_ahead", "refused"] {
             drop(self.dead_lettered.get_or_create(&Reason { reason }));
         }
@@ -136,6 +162,7 @@ impl Metrics {
         r.register("build_info", "The version of rosterd", build);
         r.register("deliveries", "Deliveries stored, by outcome", self.deliveries.clone());
         r.register("refused", "Deliveries refused, by reason", self.refused.clone());
+        r.register("scim_answers", "Answers to SCIM requests, by class of status", self.scim_answers.clone());
         r.register_with_unit(
             "answer",
             "Time from the end of the body to the answer",

@@ -91,7 +91,7 @@ fn listed_fact(observation: Observation, latest: Option<&LatestFact>) -> Option<
         Observation::Directory { scope, fact } => Some(of(fact, Some(scope), latest, |_| Vec::new())),
         Observation::User { scope, fact } => Some(of(fact, Some(scope), latest, |user| user.roles.clone())),
         Observation::Group { scope, fact } => Some(of(fact, Some(scope), latest, |_| Vec::new())),
-        Observation::Membership { .. } => None,
+        Observation::Membership { .. } | Observation::Members { .. } => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     broker::api::{Listed, Question},
     db::Conn,
     decide::{DEFAULT_TENANT, Tenancy, fact::EntityKind, tenant},
-    tables::{claims, facts},
+    tables::{claims, facts, scim_tokens},
 };
 
 /// A directory that is known, listed, or both.
@@ -24,7 +24,7 @@ pub(super) struct Subject {
     pub(super) is_disputed: bool,
 }
 
-/// Directories that are not deleted, with their tenants.
+/// Directories of the broker that are not deleted, with their tenants.
 pub(super) fn known(conn: &mut Conn) -> QueryResult<BTreeMap<String, String>> {
     let homes = claims::homes(conn, None)?;
     let ids: Vec<&str> = homes.iter().map(|(_, directory)| directory.as_str()).collect();
@@ -33,9 +33,11 @@ pub(super) fn known(conn: &mut Conn) -> QueryResult<BTreeMap<String, String>> {
         .filter(|(kind, _, fact)| *kind == EntityKind::Directory && !fact.live)
         .map(|(_, id, _)| id)
         .collect();
+    // No broker's list has the directories that identity providers write by SCIM.
+    let own = scim_tokens::directories(conn)?;
     Ok(homes
         .into_iter()
-        .filter(|(_, directory)| !gone.contains(directory))
+        .filter(|(_, directory)| !gone.contains(directory) && !own.contains(directory))
         .map(|(tenant, directory)| (directory, tenant))
         .collect())
 }

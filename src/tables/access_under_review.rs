@@ -7,10 +7,10 @@ use diesel::{
 
 use super::{
     held_users,
-    host_tables::{ColumnType, PublishedTable, time_as_text},
+    host_tables::{ColumnType, PublishedTable},
 };
 use crate::{
-    db::{Conn, bulk::Rows},
+    db::{Conn, bulk::Rows, time_as_text},
     decide::protected_roles::directory_wants,
     runtime::clock::Timestamp,
 };

@@ -1,7 +1,11 @@
 //! Table `claims`: the organizations that events name as owners of a directory.
 
-use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl};
+use diesel::{
+    ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    sql_types::BigInt,
+};
 
+use super::group_members;
 use crate::{
     db::{Conn, Serialized, bulk::Rows, schema::claims},
     decide::state::{FirstSighting, OwnershipClaim},
@@ -82,6 +86,8 @@ pub fn insert_missing(conn: &mut Conn, missing: &[Claimed]) -> QueryResult<()> {
 
 /// Writes changed claims.
 pub fn update(conn: &mut Serialized<'_>, changed: &[&OwnershipClaim]) -> QueryResult<()> {
+    let moved = moved(conn, changed)?;
+    group_members::begin_claims(conn, &moved)?;
     Rows::of(changed)
         .integer("id", |claim| claim.id)
         .integer("rank", |claim| claim.first.rank.into())
@@ -96,6 +102,24 @@ pub fn update(conn: &mut Serialized<'_>, changed: &[&OwnershipClaim]) -> QueryRe
              first_inbox_id = r.first_inbox_id, revealed_by = r.revealed_by, tenant_id = r.tenant_id FROM {rows} WHERE claims.id = r.id",
         )?;
     Ok(())
+}
+
+/// Those that belong to another tenant from now on, with all memberships under them. A new claim has none yet.
+fn moved(conn: &mut Conn, changed: &[&OwnershipClaim]) -> QueryResult<Vec<i64>> {
+    #[derive(QueryableByName)]
+    struct Moved {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let known: Vec<&OwnershipClaim> = changed.iter().filter(|claim| !claim.fresh).copied().collect();
+    let moved: Vec<Moved> = Rows::of(&known)
+        .integer("id", |claim| claim.id)
+        .optional_text("tenant_id", |claim| claim.tenant_id.as_deref())
+        .load(
+            conn,
+            "SELECT c.id FROM {rows} JOIN claims c ON c.id = r.id WHERE c.tenant_id IS DISTINCT FROM r.tenant_id",
+        )?;
+    Ok(moved.into_iter().map(|row| row.id).collect())
 }
 
 /// Those of `tenant_ids` that own a directory with a fact that is no removal.

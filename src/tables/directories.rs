@@ -7,7 +7,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::Key;
+use super::{Key, host_tables::DIRECTORIES};
 use crate::{
     db::{
         Conn, Serialized,
@@ -15,6 +15,7 @@ use crate::{
         on_each,
     },
     decide::directories::DirectoryRow,
+    feed::watch,
 };
 
 #[derive(QueryableByName)]
@@ -88,6 +89,7 @@ pub fn states(conn: &mut Conn, rows: &[DirectoryRow]) -> QueryResult<HashMap<Key
 
 /// Writes rows of directories.
 pub fn upsert(conn: &mut Serialized<'_>, rows: &[DirectoryRow]) -> QueryResult<()> {
+    watch::begin(conn, &DIRECTORIES, rows.iter().map(|row| vec![row.tenant_id.clone(), row.id.clone()]))?;
     Rows::of(rows)
         .text("tenant_id", |row| &row.tenant_id)
         .text("id", |row| &row.id)
@@ -111,6 +113,7 @@ pub fn upsert(conn: &mut Serialized<'_>, rows: &[DirectoryRow]) -> QueryResult<(
 
 /// Deletes rows of directories in tenants that they never belonged to.
 pub fn remove(conn: &mut Serialized<'_>, keys: &[Key]) -> QueryResult<()> {
+    watch::begin(conn, &DIRECTORIES, keys.iter().map(|key| vec![key.0.clone(), key.1.clone()]))?;
     Rows::of(keys).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
         conn,
         "DELETE FROM directories WHERE (tenant_id, id) IN (SELECT r.tenant_id, r.id FROM {rows})",

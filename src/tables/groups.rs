@@ -5,7 +5,11 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 
-use super::Key;
+use super::{
+    Key,
+    group_members::{self, MEMBERS},
+    host_tables::GROUPS,
+};
 use crate::{
     db::{
         Conn, Serialized,
@@ -16,6 +20,7 @@ use crate::{
         fact,
         groups::{GroupChange, GroupRow},
     },
+    feed::watch,
 };
 
 #[derive(QueryableByName)]
@@ -57,9 +62,25 @@ struct Put<'a> {
     content: &'a fact::Group,
 }
 
-/// Writes and deletes rows of groups.
-pub fn apply(conn: &mut Serialized<'_>, changes: &[GroupChange]) -> QueryResult<()> {
+/// Writes and deletes rows of groups. `is_known` tells whether a (tenant, group) has a row before.
+pub fn apply(
+    conn: &mut Serialized<'_>,
+    changes: &[GroupChange],
+    is_known: impl Fn(&str, &str) -> bool,
+) -> QueryResult<()> {
     let (mut put, mut gone) = (Vec::new(), Vec::new());
+    let (mut rows, mut members) = (Vec::new(), Vec::new());
+    for change in changes {
+        let (GroupChange::Put { tenant_id, group_id, .. } | GroupChange::Remove { tenant_id, group_id }) =
+            change;
+        rows.push(vec![tenant_id.clone(), group_id.clone()]);
+        // A group with another name has the same members.
+        if matches!(change, GroupChange::Remove { .. }) || !is_known(tenant_id, group_id) {
+            members.push(group_members::of_group(group_id));
+        }
+    }
+    watch::begin(conn, &GROUPS, rows)?;
+    watch::begin(conn, &MEMBERS, members)?;
     for change in changes {
         match change {
             GroupChange::Put { tenant_id, group_id, directory_id, digest, content } => {

@@ -7,9 +7,10 @@ use crate::{
     db::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
-        on_each,
+        on_each, postgres_time,
     },
     decide::profile::Profile,
+    feed::watch::{self, RowKey},
     runtime::clock::Timestamp,
 };
 
@@ -226,6 +227,20 @@ impl PublishedTable {
     }
 }
 
+/// The documented columns beside the key, as a JSON object with their names.
+pub(super) fn object_of(table: &PublishedTable, conn: &Conn) -> String {
+    let postgres = matches!(conn, Conn::Postgres(_));
+    let columns = table.columns.iter().skip(table.key);
+    // Texts in one function for both databases; `json_build_object` keeps the order of the columns.
+    let pairs: Vec<String> = columns
+        .map(|(name, kind)| format!("'{name}', {}", expression((&format!("t.{name}"), *kind), postgres)))
+        .collect();
+    match postgres {
+        true => format!("json_build_object({})::text", pairs.join(", ")),
+        false => format!("json_object({})", pairs.join(", ")),
+    }
+}
+
 impl PublishedTable {
     /// The tenants with rows in the table.
     pub fn tenants(&self, conn: &mut Conn) -> QueryResult<Vec<String>> {
@@ -236,7 +251,11 @@ impl PublishedTable {
     }
 
     /// Inserts or overwrites rows of [`Self::whole_rows`].
-    pub fn put(&self, conn: &mut Serialized<'_>, rows: &[Vec<Value>]) -> QueryResult<()> {
+    pub fn put(&'static self, conn: &mut Serialized<'_>, rows: &[Vec<Value>]) -> QueryResult<()> {
+        let key = |row: &Vec<Value>| -> RowKey {
+            row.iter().take(self.key).map(|part| part.as_str().unwrap_or_default().to_owned()).collect()
+        };
+        watch::begin(conn, self, rows.iter().map(key))?;
         let columns = self.all_columns();
         let text = |value: &Value| match value {
             Value::Null => None,
@@ -260,7 +279,8 @@ impl PublishedTable {
     }
 
     /// Deletes rows by key.
-    pub fn delete(&self, conn: &mut Serialized<'_>, keys: &[&Vec<String>]) -> QueryResult<()> {
+    pub fn delete(&'static self, conn: &mut Serialized<'_>, keys: &[&Vec<String>]) -> QueryResult<()> {
+        watch::begin(conn, self, keys.iter().map(|key| (*key).clone()))?;
         let mut bulk = Rows::of(keys);
         let names: Vec<_> = self.names().take(self.key).collect();
         for (n, name) in names.iter().enumerate() {
@@ -282,13 +302,4 @@ fn expression((name, kind): (&str, ColumnType), postgres: bool) -> String {
         (Json, false) => format!("json({name})"),
         _ => name.to_owned(),
     }
-}
-
-fn postgres_time(column: &str) -> String {
-    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
-}
-
-/// A time column in the text form that SQLite stores and [`crate::runtime::clock::Timestamp`] reads.
-pub(crate) fn time_as_text(conn: &Conn, column: &str) -> String {
-    if matches!(conn, Conn::Postgres(_)) { postgres_time(column) } else { column.to_owned() }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, RunQueryDsl, dsl::exists, select};
 
-use super::manual_grants;
+use super::{host_tables::ROLES, manual_grants};
 use crate::{
     db::{
         Conn, Serialized,
@@ -14,6 +14,7 @@ use crate::{
         schema::{claims, role_mentions, roles, tenants},
     },
     decide::mapping::Mapping,
+    feed::watch,
 };
 
 /// A role that was added to a tenant's list, renamed or removed.
@@ -55,6 +56,7 @@ pub fn settle(
             differ(slug, Some(name), None);
         }
     }
+    watch::begin(conn, &ROLES, relisted.iter().map(|role| vec![role.tenant_id.clone(), role.slug.clone()]))?;
     let gone: Vec<Relisted> = relisted.iter().filter(|role| role.is.is_none()).cloned().collect();
     for retained in write_allowed(conn, &gone, &delete)? {
         tracing::warn!(

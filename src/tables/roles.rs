@@ -1,19 +1,20 @@
 //! Tables `role_mentions` (slugs in the broker's role field) and `user_roles` (role assignments).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use diesel::{
     QueryResult, QueryableByName,
     sql_types::{BigInt, Text},
 };
 
-use super::Key;
+use super::{Key, host_tables::USER_ROLES};
 use crate::{
     db::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
     },
     decide::roles::Since,
+    feed::watch::{self, RowKey},
 };
 
 #[derive(QueryableByName)]
@@ -87,6 +88,7 @@ pub fn is_held(conn: &mut Conn, tenant_id: &str, role: &str) -> QueryResult<bool
 }
 
 /// One role of one user.
+#[derive(Clone, Copy)]
 pub struct Assignment<'a> {
     /// The tenant.
     pub tenant_id: &'a str,
@@ -94,6 +96,12 @@ pub struct Assignment<'a> {
     pub user_id: &'a str,
     /// The role.
     pub role_slug: &'a str,
+}
+
+impl Assignment<'_> {
+    fn key(&self) -> RowKey {
+        [self.tenant_id, self.user_id, self.role_slug].map(str::to_owned).to_vec()
+    }
 }
 
 fn rows<'a>(assignments: &'a [Assignment<'a>]) -> Rows<'a, Assignment<'a>> {
@@ -105,6 +113,7 @@ fn rows<'a>(assignments: &'a [Assignment<'a>]) -> Rows<'a, Assignment<'a>> {
 
 /// Deletes assignments.
 pub fn revoke(conn: &mut Serialized<'_>, assignments: &[Assignment<'_>]) -> QueryResult<()> {
+    watch::begin(conn, &USER_ROLES, assignments.iter().map(Assignment::key))?;
     rows(assignments).execute(
         conn,
         "DELETE FROM user_roles WHERE (tenant_id, user_id, role_slug) IN \
@@ -114,6 +123,7 @@ pub fn revoke(conn: &mut Serialized<'_>, assignments: &[Assignment<'_>]) -> Quer
 }
 
 /// An assignment with its reason.
+#[derive(Clone)]
 pub struct Grant<'a> {
     /// The user and the role.
     pub assignment: Assignment<'a>,
@@ -128,14 +138,39 @@ const GRANT: Upsert<'_> = Upsert {
     key: &["tenant_id", "user_id", "role_slug"],
     set: &["granted_by", "granted_at"],
     only_if: Some("({new}.granted_by, {new}.granted_at) <> (user_roles.granted_by, user_roles.granted_at)"),
-    of: "SELECT r.tenant_id, r.user_id, r.role_slug, r.granted_by, CASE WHEN r.since IS NULL \
-         OR (r.newest_word AND u.updated_at > r.since) THEN u.updated_at ELSE r.since END AS granted_at \
-         FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id",
+    of: GRANTED,
     ..Upsert::PLAIN
 };
 
-/// Writes assignments.
+const GRANTED: &str = "SELECT r.tenant_id, r.user_id, r.role_slug, r.granted_by, CASE WHEN r.since IS NULL \
+     OR (r.newest_word AND u.updated_at > r.since) THEN u.updated_at ELSE r.since END AS granted_at \
+     FROM {rows} JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id";
+
+/// Writes assignments. Nearly all of them are as they were, so those that differ are found first.
 pub fn grant(conn: &mut Serialized<'_>, grants: &[Grant<'_>]) -> QueryResult<()> {
+    let differing: Vec<Held> = columns(grants).load(
+        conn,
+        &format!(
+            "SELECT new.tenant_id, new.user_id, new.role_slug FROM ({GRANTED}) AS new \
+             LEFT JOIN user_roles h ON h.tenant_id = new.tenant_id AND h.user_id = new.user_id AND h.role_slug = new.role_slug \
+             WHERE h.role_slug IS NULL OR (new.granted_by, new.granted_at) <> (h.granted_by, h.granted_at)"
+        ),
+    )?;
+    let keys: HashSet<[&str; 3]> =
+        differing.iter().map(|row| [row.tenant_id.as_str(), &row.user_id, &row.role_slug]).collect();
+    let differing: Vec<Grant<'_>> = grants
+        .iter()
+        .filter(|grant| {
+            let Assignment { tenant_id, user_id, role_slug } = grant.assignment;
+            keys.contains(&[tenant_id, user_id, role_slug])
+        })
+        .cloned()
+        .collect();
+    watch::begin(conn, &USER_ROLES, differing.iter().map(|grant| grant.assignment.key()))?;
+    columns(&differing).upsert(conn, &GRANT)
+}
+
+fn columns<'a>(grants: &'a [Grant<'a>]) -> Rows<'a, Grant<'a>> {
     Rows::of(grants)
         .text("tenant_id", |grant| grant.assignment.tenant_id)
         .text("user_id", |grant| grant.assignment.user_id)
@@ -143,6 +178,4 @@ pub fn grant(conn: &mut Serialized<'_>, grants: &[Grant<'_>]) -> QueryResult<()>
         .text("granted_by", |grant| &grant.by)
         .time("since", |grant| grant.since.at)
         .boolean("newest_word", |grant| grant.since.newest_fact)
-        .upsert(conn, &GRANT)?;
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use diesel::{QueryDsl, QueryResult, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 
+use super::host_tables::TENANTS;
 use crate::{
     db::{
         Conn, Serialized,
@@ -10,10 +11,12 @@ use crate::{
         schema::tenants,
     },
     decide::directories::TenantRow,
+    feed::watch,
 };
 
 /// Writes rows of tenants.
 pub fn upsert(conn: &mut Serialized<'_>, rows: &[TenantRow]) -> QueryResult<()> {
+    watch::begin(conn, &TENANTS, rows.iter().map(|row| vec![row.id.clone()]))?;
     Rows::of(rows)
         .text("id", |row| &row.id)
         .optional_text("name", |row| row.name.as_deref())
@@ -34,6 +37,7 @@ pub fn upsert(conn: &mut Serialized<'_>, rows: &[TenantRow]) -> QueryResult<()> 
 
 /// Deletes tenants that only a lost claim had created.
 pub fn remove(conn: &mut Serialized<'_>, ids: &[String]) -> QueryResult<()> {
+    watch::begin(conn, &TENANTS, ids.iter().map(|id| vec![id.clone()]))?;
     Rows::of(ids)
         .text("id", String::as_str)
         .execute(conn, "DELETE FROM tenants WHERE id IN (SELECT r.id FROM {rows})")?;

@@ -12,7 +12,8 @@ use diesel::{
 
 use super::{
     Key,
-    host_tables::time_as_text,
+    group_members::{self, MEMBERS},
+    host_tables::USERS,
     roles::{self, Assignment, Grant},
 };
 use crate::{
@@ -20,12 +21,17 @@ use crate::{
         Conn, Serialized,
         bulk::{Rows, Upsert},
         row_by_row::write_allowed,
+        time_as_text,
     },
     decide::{
         email_key::email_key,
         fact,
         profile::Profile,
         users::{UserAccess, UserChange, UserRow},
+    },
+    feed::{
+        self,
+        watch::{self, RowKey},
     },
     runtime::clock::Timestamp,
 };
@@ -54,6 +60,10 @@ struct Row {
     custom_attributes: String,
     #[diesel(sql_type = BigInt)]
     digest: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    former_at: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    former_event: Option<String>,
 }
 
 impl<DB> QueryableByName<DB> for Profile
@@ -79,7 +89,7 @@ pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
         conn,
         &format!(
             "SELECT u.tenant_id, u.id, u.person_id, u.directory_id, {profile}, u.status, u.access_epoch, {since} AS deprovisioned_at, u.role_slugs, \
-             CAST(u.custom_attributes AS text) AS custom_attributes, u.digest FROM {{rows}} \
+             CAST(u.custom_attributes AS text) AS custom_attributes, u.digest, u.former_at, u.former_event FROM {{rows}} \
              JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.id"
         ),
     )?;
@@ -103,6 +113,7 @@ pub fn current(conn: &mut Conn, keys: &[Key]) -> QueryResult<Vec<UserRow>> {
         deprovisioned_at: row.deprovisioned_at.as_deref().and_then(Timestamp::parse),
         custom_attributes: row.custom_attributes,
         digest: row.digest,
+        former: row.former_at.map(Timestamp::from_micros).zip(row.former_event),
     };
     Ok(rows.into_iter().map(user).collect())
 }
@@ -195,17 +206,19 @@ struct Put<'a> {
     epoch: i64,
 }
 
-/// Writes the changes. Rows come before roles, because a grant reads its time from the row.
-pub fn apply(
+/// Writes the changes. `current` finds the row of a (tenant, user) before them. Rows come before roles, because a grant
+/// reads its time from the row.
+pub fn apply<'r>(
     conn: &mut Serialized<'_>,
     changes: &[UserChange],
-    known: impl Fn(&str, &str) -> bool,
+    current: impl Fn(&str, &str) -> Option<&'r UserRow>,
 ) -> QueryResult<()> {
+    begin(conn, changes, &current)?;
     let (mut put, mut restate, mut removed, mut lost, mut held) = (vec![], vec![], vec![], vec![], vec![]);
     for change in changes {
         let user = match change {
             UserChange::Put { user, directory_id, digest, content } => {
-                let new = !known(&user.tenant_id, &user.user_id);
+                let new = current(&user.tenant_id, &user.user_id).is_none();
                 let role_slugs = serde_json::Value::from(content.roles.as_slice()).to_string();
                 let epoch = i64::from(user.changed || new);
                 let email_key = content.profile.email.as_deref().map(email_key);
@@ -236,6 +249,36 @@ pub fn apply(
     upsert(conn, &put)?;
     update_access(conn, &restate)?;
     roles::grant(conn, &held)
+}
+
+/// Names the rows that these changes may change, and the memberships that may appear or disappear with them. Most changes
+/// state what the row is already.
+fn begin<'r>(
+    conn: &mut Serialized<'_>,
+    changes: &[UserChange],
+    current: &impl Fn(&str, &str) -> Option<&'r UserRow>,
+) -> QueryResult<()> {
+    let (mut rows, mut members) = (Vec::new(), Vec::new());
+    for change in changes {
+        let ((tenant_id, user_id), written, moved) = match change {
+            UserChange::Put { user, .. } => (user.key(), true, user.moves_memberships(current)),
+            UserChange::Restate(user) => {
+                let row = current(&user.tenant_id, &user.user_id);
+                (user.key(), row.is_some_and(|row| user.differs(row)), user.moves_memberships(current))
+            }
+            UserChange::Remove { tenant_id, user_id, .. } => {
+                ((tenant_id.as_str(), user_id.as_str()), true, true)
+            }
+        };
+        if written {
+            rows.push(vec![tenant_id.to_owned(), user_id.to_owned()]);
+        }
+        if moved {
+            members.push(group_members::of_user(user_id));
+        }
+    }
+    watch::begin(conn, &USERS, rows)?;
+    watch::begin(conn, &MEMBERS, members)
 }
 
 /// The columns that an event overwrites, without those of the profile.
@@ -312,8 +355,17 @@ fn update_access(conn: &mut Conn, users: &[&UserAccess]) -> QueryResult<()> {
     Ok(())
 }
 
+/// Says that the data of these users is erased from now on: each row has a record of it, without the data.
+pub fn begin_erasure(conn: &mut Serialized<'_>, tenant_id: &str, ids: &BTreeSet<String>) -> QueryResult<()> {
+    let keys: Vec<RowKey> = ids.iter().map(|id| vec![tenant_id.to_owned(), id.clone()]).collect();
+    watch::begin(conn, &USERS, keys.clone())?;
+    feed::named(conn, &USERS, keys, feed::kinds::USER_ERASED);
+    Ok(())
+}
+
 /// Raises the access epoch, so that sessions are checked again.
 pub fn move_epoch(conn: &mut Serialized<'_>, users: &[Key]) -> QueryResult<()> {
+    watch::begin(conn, &USERS, users.iter().map(|key| vec![key.0.clone(), key.1.clone()]))?;
     Rows::of(users).text("tenant_id", |key| &key.0).text("id", |key| &key.1).execute(
         conn,
         "UPDATE users SET access_epoch = users.access_epoch + 1 FROM {rows} \
@@ -339,6 +391,8 @@ fn delete(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
 
 /// Ends the access of rows that cannot be deleted: (tenant, user).
 pub fn end_access(conn: &mut Serialized<'_>, keys: &[(&str, &str)]) -> QueryResult<()> {
+    watch::begin(conn, &USERS, keys.iter().map(|key| vec![key.0.to_owned(), key.1.to_owned()]))?;
+    watch::begin(conn, &MEMBERS, keys.iter().map(|key| group_members::of_user(key.1)))?;
     Rows::of(keys).text("tenant_id", |key| key.0).text("id", |key| key.1).execute(
         conn,
         "UPDATE users SET status = 'inactive', access_epoch = users.access_epoch + 1, \

@@ -28,7 +28,7 @@ use crate::{
     },
     db::{Database, DbError, Fault},
     decide::{Rules, state::Overruled},
-    inbox::dead_letters::DeadLetter,
+    inbox::{dead_letters::DeadLetter, waiters::Waiters},
     operator::holds,
     retention::Retention,
     runtime::{
@@ -69,6 +69,8 @@ pub struct Applier {
     pub notices: Wake,
     /// Failed batches in a row.
     pub failures: AtomicU32,
+    /// Requests that wait until their delivery is applied.
+    pub waiters: Waiters,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +232,7 @@ impl Applier {
         self.metrics.apply_seconds.observe(begun.elapsed().as_secs_f64());
         self.metrics.applied.inc_by(applied.deliveries as u64);
         self.metrics.deprovisioned.inc_by(applied.leavers as u64);
+        self.waiters.applied(applied.event_keys.iter().map(String::as_str));
         for event in &applied.event_keys {
             tracing::debug!(event.id = %event, "delivery applied");
         }

@@ -30,6 +30,12 @@ impl Compaction {
                         "deleted old deliveries from which no current row is derived"
                     );
                 }
+                for consumer in &compacted.changes.overtaken {
+                    tracing::warn!(
+                        consumer,
+                        "a consumer of the change feed has not confirmed records for so long that they were deleted: it must read the tables again (docs/changes.md)"
+                    );
+                }
                 if compacted.finished {
                     self.due = now.plus_seconds(PAUSE_SECONDS);
                 }

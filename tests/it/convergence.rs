@@ -86,6 +86,7 @@ property!(
 property!(a_broken_event_affects_only_itself, (60, 30), poison::poisoned, poison::stays_with_itself);
 
 fn equals_the_model(world: &World, case: &Case) -> Outcome {
+    world.folds()?;
     equal(model::tables(&case.events(), &case.rules(), case.mapped), world.tables())
 }
 
@@ -115,6 +116,7 @@ fn one_applier(world: &World, case: &Case) -> Outcome {
         drain(&applier, || Ok(()))?;
         // The deliveries until here are a set, too. A wrong state now may be corrected by later deliveries.
         sent.extend(part);
+        world.folds()?;
         equal(model::tables(&sent, &case.rules(), case.mapped), world.tables())?;
     }
 

@@ -172,6 +172,16 @@ pub fn event(body: &[u8]) {
             assert_eq!((user.reveals, group.reveals), (membership.added, membership.added));
             assert_eq!(membership.version.event, label.key);
         }
+        Observation::Members { group, changes, .. } => {
+            if let Some(group) = group {
+                assert_fact(group, &label.key, deleted);
+            }
+            for change in changes {
+                assert_id(&change.group_id);
+                assert_id(&change.user_id);
+                assert_eq!(change.version.event, label.key);
+            }
+        }
     }
 }
 
@@ -397,6 +407,7 @@ fn put_user(rows: &mut BTreeMap<Pair, UserRow>, change: UserChange) {
                 role_slugs: content.roles,
                 custom_attributes: content.custom_attributes,
                 held: user.held.into_keys().collect(),
+                former: user.former,
                 digest,
             };
             rows.insert((user.tenant_id, user.user_id), row);

@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod database;
 pub mod dump;
+pub mod feed;
 pub mod pooler;
 pub mod process;
 pub mod proxy;
@@ -36,7 +37,8 @@ pub use database::{Backend, TestDatabase};
 
 pub const SECRET: &str = "whsec_test_4f1c0d2e9b7a";
 
-/// Runs a test on both databases, and checks afterwards that a rebuild finds no difference. ROSTERD_TEST_POSTGRES_URL
+/// Runs a test on both databases, and checks afterwards that a rebuild finds no difference and that the
+/// change feed gives the tables. ROSTERD_TEST_POSTGRES_URL
 /// names PostgreSQL; `tests/run` sets it.
 macro_rules! both {
     ($(#[$meta:meta])* fn $name:ident($app:ident) $body:block) => {
@@ -54,6 +56,7 @@ macro_rules! both {
                 let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Sqlite, $settings);
                 run(&mut app);
                 app.assert_rebuilds();
+                app.assert_folds();
             }
 
             #[test]
@@ -62,6 +65,7 @@ macro_rules! both {
                 let mut app = $crate::harness::TestApp::start($crate::harness::Backend::Postgres, $settings);
                 run(&mut app);
                 app.assert_rebuilds();
+                app.assert_folds();
             }
         }
     };
@@ -123,6 +127,7 @@ impl TestApp {
             metrics: Arc::clone(&app.metrics),
             notices: Wake::default(),
             failures: AtomicU32::new(0),
+            waiters: app.waiters.clone(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -137,11 +142,35 @@ impl TestApp {
         self.app.as_ref().unwrap().address
     }
 
+    /// Runs requests while deliveries are applied, because an answer by SCIM waits for that.
+    pub fn while_applying<T>(&self, requests: impl Future<Output = T>) -> T {
+        let applying = async {
+            loop {
+                self.drain();
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                outcome = requests => outcome,
+                () = applying => unreachable!("it never ends"),
+            }
+        })
+    }
+
     /// A replay of the log must give the current tables (`rebuild`).
     pub fn assert_rebuilds(&self) {
         let wanted = Rebuild { rules: &self.config.rules(), tenant: None, dry_run: true, by: "test" };
         let differences = rebuild(self.database(), wanted, self.clock.now()).unwrap();
         assert!(differences.is_empty(), "{differences:#?}");
+    }
+
+    /// All records of the change feed together must give the current tables.
+    pub fn assert_folds(&self) {
+        if let Err(difference) = feed::folds(self.database(), false) {
+            panic!("{difference}");
+        }
     }
 
     /// Sends bytes with the given signature header.

@@ -29,6 +29,8 @@ mod documents;
 #[cfg(test)]
 mod duplicates;
 #[cfg(test)]
+mod feed;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod handed_over;
@@ -64,6 +66,8 @@ mod roles;
 mod same_idp_id;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod scim;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rosterd::{
     db::{DbError, Serialized},
+    feed::retention::FeedRetention,
     inbox::{
         dead_letters,
         listing::{self, DeliveryState},
@@ -20,7 +21,7 @@ use crate::harness::{
     broker::{directory, event, group, membership, organization, user, with},
 };
 
-const DAYS: Retention = Retention { delivery_days: 90, event_id_days: 90 };
+const DAYS: Retention = Retention { delivery_days: 90, event_id_days: 90, changes: FeedRetention::FOR_EVER };
 
 fn rebuilt(app: &TestApp, dry_run: bool) -> Vec<Difference> {
     let wanted = Rebuild { rules: &app.config.rules(), tenant: None, dry_run, by: "test" };

@@ -1,11 +1,17 @@
 DROP VIEW rosterd.schema_version;
 DROP VIEW rosterd.sign_in;
+DROP TABLE scim_members;
+DROP TABLE scim_resources;
+DROP TABLE scim_tokens;
 DROP VIEW rosterd.access_under_review;
 DROP VIEW rosterd.group_members;
 DROP VIEW all_tenants;
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;
+DROP TABLE consumers;
+DROP TABLE changes_head;
+DROP TABLE changes;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE report_periods;

@@ -393,6 +393,37 @@ SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, timestamptz 'epoch' + h.
 FROM role_holders h
 WHERE h.retained;
 
+-- The change feed: a record for each row of the tables above that appears, changes or disappears, written at the end of
+-- the transaction. Only an erasure changes records, and only retention deletes them, from the beginning.
+CREATE TABLE rosterd.changes (
+    seq       BIGINT           PRIMARY KEY,
+    at        TIMESTAMPTZ      NOT NULL,
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    kind      TEXT COLLATE "C" NOT NULL,
+    -- the key of the row without the tenant, the other columns before and after, and why
+    subject   JSONB            NOT NULL,
+    before    JSONB,
+    after     JSONB,
+    cause     JSONB            NOT NULL
+);
+
+-- The ends of the change feed, one row. The transaction that appends records locks it last, so numbers have no gaps, and
+-- nobody sees a record before all earlier ones.
+CREATE TABLE rosterd.changes_head (
+    id        SMALLINT    PRIMARY KEY CHECK (id = 1),
+    seq       BIGINT      NOT NULL,
+    first_seq BIGINT      NOT NULL,
+    at        TIMESTAMPTZ NOT NULL
+);
+
+-- Programs that read the change feed, each with the last record that it has processed. Records wait for them.
+CREATE TABLE consumers (
+    name         TEXT COLLATE "C" PRIMARY KEY,
+    seq          BIGINT           NOT NULL,
+    created_at   BIGINT           NOT NULL,
+    confirmed_at BIGINT           NOT NULL
+);
+
 -- Row-level security. A role that reads for the application sees the rows of one tenant, which its session names with
 -- SET rosterd.tenant = '…'; without it, the role sees nothing. The owner of the tables sees all rows. Other roles that see
 -- all rows have policies of their own (src/operator/database_roles.rs).
@@ -402,12 +433,14 @@ ALTER TABLE rosterd.users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE rosterd.groups ENABLE ROW LEVEL SECURITY;
 ALTER TABLE rosterd.roles ENABLE ROW LEVEL SECURITY;
 ALTER TABLE rosterd.user_roles ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rosterd.changes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_tenant ON rosterd.tenants FOR SELECT USING (id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.directories FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.users FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.groups FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 CREATE POLICY one_tenant ON rosterd.user_roles FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
+CREATE POLICY one_tenant ON rosterd.changes FOR SELECT USING (tenant_id = current_setting('rosterd.tenant', true));
 
 -- Only the privileges on this view matter: a role that may read it sees all tenants in the next two views.
 CREATE VIEW all_tenants AS SELECT true AS visible;
@@ -569,6 +602,20 @@ COMMENT ON COLUMN rosterd.sign_in.access_epoch IS 'The number that the session m
 COMMENT ON VIEW rosterd.schema_version IS 'The version of the tables and views that an application reads. It has one row.';
 COMMENT ON COLUMN rosterd.schema_version.major IS 'Grows when something documented changes its meaning, or ends.';
 COMMENT ON COLUMN rosterd.schema_version.minor IS 'Grows when something is added.';
+COMMENT ON TABLE rosterd.changes IS 'The change feed: one record for each row of the tables above that appears, changes or disappears.';
+COMMENT ON COLUMN rosterd.changes.seq IS 'The number of the record. Numbers begin with 1, rise and have no gap.';
+COMMENT ON COLUMN rosterd.changes.at IS 'The time of the transaction, by this service''s clock. All records of a transaction have the same time.';
+COMMENT ON COLUMN rosterd.changes.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN rosterd.changes.kind IS 'The change, for example user.deprovisioned.';
+COMMENT ON COLUMN rosterd.changes.subject IS 'The key of the row, without the tenant.';
+COMMENT ON COLUMN rosterd.changes.before IS 'The other columns of the row before the change. Null if there was no row.';
+COMMENT ON COLUMN rosterd.changes.after IS 'The other columns of the row after the change. Null if there is no row any more.';
+COMMENT ON COLUMN rosterd.changes.cause IS 'The event, operator, mapping version or rule that caused the change.';
+COMMENT ON TABLE rosterd.changes_head IS 'The ends of the change feed. It has one row, once a record was written.';
+COMMENT ON COLUMN rosterd.changes_head.seq IS 'The number of the newest record.';
+COMMENT ON COLUMN rosterd.changes_head.first_seq IS 'The number of the first record that is stored.';
+COMMENT ON COLUMN rosterd.changes_head.at IS 'The time of the newest record.';
+COMMENT ON COLUMN rosterd.changes_head.id IS 'rosterd''s own: always 1.';
 COMMENT ON COLUMN rosterd.users.role_slugs IS 'rosterd''s own: the role slugs of the latest fact.';
 COMMENT ON COLUMN rosterd.users.digest IS 'rosterd''s own: the digest of the content of this row.';
 COMMENT ON COLUMN rosterd.users.former_at IS 'rosterd''s own: the latest fact about a former bearer of the id.';
@@ -729,3 +776,47 @@ CREATE TABLE comparisons (
     report       TEXT NOT NULL,
     PRIMARY KEY (directory_id, checked_at)
 );
+
+-- Tokens of SCIM clients. Only the SHA-256 of a token is stored. directory_id is '' for a token that reads a whole tenant.
+-- Rows are never deleted: they say which directories are provisioned by SCIM.
+CREATE TABLE scim_tokens (
+    id           TEXT COLLATE "C" PRIMARY KEY,
+    digest       BYTEA            NOT NULL UNIQUE,
+    directory_id TEXT COLLATE "C" NOT NULL,
+    tenant_id    TEXT COLLATE "C" NOT NULL,
+    name         TEXT             NOT NULL,
+    created_by   TEXT             NOT NULL,
+    created_at   BIGINT           NOT NULL,
+    expires_at   BIGINT,
+    revoked_at   BIGINT,
+    last_used_at BIGINT
+);
+CREATE INDEX scim_tokens_directory ON scim_tokens (directory_id);
+
+-- Users (kind 0) and groups (kind 1) as their identity provider wrote them by SCIM. The keys are folded for searches
+-- without regard to case; a deleted resource has none, and no document.
+CREATE TABLE scim_resources (
+    id            TEXT COLLATE "C" PRIMARY KEY,
+    directory_id  TEXT COLLATE "C" NOT NULL,
+    kind          SMALLINT         NOT NULL,
+    user_name_key TEXT COLLATE "C",
+    external_id   TEXT COLLATE "C",
+    display_key   TEXT COLLATE "C",
+    version       BIGINT           NOT NULL,
+    created_at    BIGINT           NOT NULL,
+    modified_at   BIGINT           NOT NULL,
+    deleted       BOOLEAN          NOT NULL,
+    document      TEXT             NOT NULL
+);
+CREATE UNIQUE INDEX scim_resources_user_name ON scim_resources (directory_id, user_name_key) WHERE user_name_key IS NOT NULL;
+CREATE INDEX scim_resources_external_id ON scim_resources (directory_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX scim_resources_display ON scim_resources (directory_id, display_key) WHERE display_key IS NOT NULL;
+CREATE INDEX scim_resources_list ON scim_resources (directory_id, kind, id) WHERE NOT deleted;
+
+-- The members of groups as their identity provider wrote them by SCIM, also without access.
+CREATE TABLE scim_members (
+    group_id  TEXT COLLATE "C" NOT NULL,
+    member_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (group_id, member_id)
+);
+CREATE INDEX scim_members_member ON scim_members (member_id);

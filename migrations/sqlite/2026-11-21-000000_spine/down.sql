@@ -1,8 +1,14 @@
 DROP VIEW schema_version;
 DROP VIEW sign_in;
+DROP TABLE scim_members;
+DROP TABLE scim_resources;
+DROP TABLE scim_tokens;
 DROP VIEW access_under_review;
 DROP VIEW group_members;
 DROP TABLE refused;
+DROP TABLE consumers;
+DROP TABLE changes_head;
+DROP TABLE changes;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE report_periods;

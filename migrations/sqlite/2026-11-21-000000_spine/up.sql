@@ -388,6 +388,37 @@ SELECT h.tenant_id, h.user_id, 'last_holder' AS reason, strftime('%Y-%m-%dT%H:%M
 FROM role_holders h
 WHERE h.retained = 1;
 
+-- The change feed: a record for each row of the tables above that appears, changes or disappears, written at the end of
+-- the transaction. Only an erasure changes records, and only retention deletes them, from the beginning.
+CREATE TABLE changes (
+    seq       INTEGER PRIMARY KEY,
+    at        TEXT    NOT NULL,
+    tenant_id TEXT    NOT NULL,
+    kind      TEXT    NOT NULL,
+    -- the key of the row without the tenant, the other columns before and after, and why
+    subject   TEXT    NOT NULL,
+    before    TEXT,
+    after     TEXT,
+    cause     TEXT    NOT NULL
+) STRICT;
+
+-- The ends of the change feed, one row. The transaction that appends records locks it last, so numbers have no gaps, and
+-- nobody sees a record before all earlier ones.
+CREATE TABLE changes_head (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    seq       INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    at        TEXT    NOT NULL
+) STRICT;
+
+-- Programs that read the change feed, each with the last record that it has processed. Records wait for them.
+CREATE TABLE consumers (
+    name         TEXT    PRIMARY KEY,
+    seq          INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    confirmed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- How a login becomes a row: one row for each key that a login may bring. For idp_id and email_key, several accounts may
 -- have the key: an active one answers, and of several the newest; if they belong to different persons, nobody may sign in.
 -- + keeps SQLite from reading all users of a tenant, where it has the index of the key.
@@ -606,3 +637,47 @@ CREATE TABLE comparisons (
     report       TEXT NOT NULL,
     PRIMARY KEY (directory_id, checked_at)
 ) STRICT, WITHOUT ROWID;
+
+-- Tokens of SCIM clients. Only the SHA-256 of a token is stored. directory_id is '' for a token that reads a whole tenant.
+-- Rows are never deleted: they say which directories are provisioned by SCIM.
+CREATE TABLE scim_tokens (
+    id           TEXT PRIMARY KEY,
+    digest       BLOB NOT NULL UNIQUE,
+    directory_id TEXT NOT NULL,
+    tenant_id    TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    created_by   TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    revoked_at   INTEGER,
+    last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX scim_tokens_directory ON scim_tokens (directory_id);
+
+-- Users (kind 0) and groups (kind 1) as their identity provider wrote them by SCIM. The keys are folded for searches
+-- without regard to case; a deleted resource has none, and no document.
+CREATE TABLE scim_resources (
+    id            TEXT PRIMARY KEY,
+    directory_id  TEXT NOT NULL,
+    kind          INTEGER NOT NULL,
+    user_name_key TEXT,
+    external_id   TEXT,
+    display_key   TEXT,
+    version       INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    modified_at   INTEGER NOT NULL,
+    deleted       INTEGER NOT NULL CHECK (deleted IN (0, 1)),
+    document      TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX scim_resources_user_name ON scim_resources (directory_id, user_name_key) WHERE user_name_key IS NOT NULL;
+CREATE INDEX scim_resources_external_id ON scim_resources (directory_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX scim_resources_display ON scim_resources (directory_id, display_key) WHERE display_key IS NOT NULL;
+CREATE INDEX scim_resources_list ON scim_resources (directory_id, kind, id) WHERE NOT deleted;
+
+-- The members of groups as their identity provider wrote them by SCIM, also without access.
+CREATE TABLE scim_members (
+    group_id  TEXT NOT NULL,
+    member_id TEXT NOT NULL,
+    PRIMARY KEY (group_id, member_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX scim_members_member ON scim_members (member_id);

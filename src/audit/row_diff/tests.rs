@@ -102,6 +102,7 @@ fn row() -> impl Strategy<Value = UserRow> {
             custom_attributes: content.custom_attributes,
             digest: 0,
             held: if access.is_active() { held } else { BTreeSet::new() },
+            former: None,
         },
     )
 }

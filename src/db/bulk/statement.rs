@@ -51,7 +51,9 @@ impl QueryFragment<Pg> for AllRows<'_> {
             out.push_sql(if n == 0 { "(SELECT unnest(" } else { ", unnest(" });
             match values {
                 Values::Text(v) | Values::Json(v) => out.push_bind_param::<Array<Text>, _>(v)?,
-                Values::OptionalText(v) => out.push_bind_param::<Array<Nullable<Text>>, _>(v)?,
+                Values::OptionalText(v) | Values::OptionalJson(v) => {
+                    out.push_bind_param::<Array<Nullable<Text>>, _>(v)?;
+                }
                 Values::Integer(v) => out.push_bind_param::<Array<BigInt>, _>(v)?,
                 Values::OptionalInteger(v) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(v)?,
                 Values::Boolean(v) => out.push_bind_param::<Array<Bool>, _>(v)?,
@@ -62,7 +64,7 @@ impl QueryFragment<Pg> for AllRows<'_> {
             out.push_sql(match values {
                 Values::Text(_) | Values::OptionalText(_) => "::text[])",
                 // Each element is cast to JSON after `unnest`.
-                Values::Json(_) => "::text[])::jsonb",
+                Values::Json(_) | Values::OptionalJson(_) => "::text[])::jsonb",
                 Values::Integer(_) | Values::OptionalInteger(_) => "::int8[])",
                 Values::Boolean(_) => "::bool[])",
                 Values::Bytes(_) | Values::OptionalBytes(_) => "::bytea[])",
@@ -113,7 +115,9 @@ fn bind<'b>(values: &'b Values<'_>, place: usize, mut out: AstPass<'_, 'b, Sqlit
     }
     match values {
         Values::Text(v) | Values::Json(v) => out.push_bind_param::<Text, _>(at(v, place)?),
-        Values::OptionalText(v) => out.push_bind_param::<Nullable<Text>, _>(at(v, place)?),
+        Values::OptionalText(v) | Values::OptionalJson(v) => {
+            out.push_bind_param::<Nullable<Text>, _>(at(v, place)?)
+        }
         Values::Integer(v) => out.push_bind_param::<BigInt, _>(at(v, place)?),
         Values::OptionalInteger(v) => out.push_bind_param::<Nullable<BigInt>, _>(at(v, place)?),
         Values::Boolean(v) => out.push_bind_param::<Bool, _>(at(v, place)?),

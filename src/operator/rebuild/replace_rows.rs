@@ -13,9 +13,11 @@ use crate::{
         row_by_row::{RefusedRow, write_allowed},
         schema::{claims, facts, memberships, role_mentions},
     },
+    feed::watch,
     tables::{
         Key,
         claims::Claimed,
+        group_members::{self, MEMBERS},
         host_tables::{GROUP_MEMBERS, PublishedTable, TABLES, USER_ROLES, USERS},
         users,
     },
@@ -32,6 +34,8 @@ pub(super) fn exchange(
     tenant: Option<&str>,
     differences: &mut [Difference],
 ) -> Result<(), RebuildError> {
+    // Each change of a fact, a user or a group may show or hide memberships.
+    watch::begin(conn, &MEMBERS, [group_members::all()])?;
     // The internal tables are not separated by tenant. So the repair of one tenant leaves them, and a whole rebuild
     // copies them.
     if tenant.is_none() {

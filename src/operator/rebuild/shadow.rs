@@ -17,7 +17,7 @@ use crate::{
     },
     audit::row_entries::ChangeCause,
     db::{
-        Conn, Database, DbError, Url,
+        Conn, Database, DbError, Recording, Url,
         migrate::migrate,
         schema::{dead_letters, inbox, inbox_queue},
     },
@@ -104,7 +104,8 @@ fn create() -> Result<Shadow, RebuildError> {
     let count = COUNT.fetch_add(1, Ordering::SeqCst);
     let directory = std::env::temp_dir().join(format!("rosterd-rebuild-{}-{count}", std::process::id()));
     private_files::create_directories(&directory)?;
-    let database = Database::new(&Url::Sqlite(directory.join("shadow.db").display().to_string()), 1);
+    let database = Database::new(&Url::Sqlite(directory.join("shadow.db").display().to_string()), 1)
+        .recording(Recording::Off);
     let shadow = Shadow { directory, database };
     migrate(&shadow.database)?;
     // The file need not survive a crash.

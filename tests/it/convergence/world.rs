@@ -16,7 +16,8 @@ use rosterd::{
     broker::Source,
     db::{Conn, Database, DbError, Url, migrate::migrate, schema},
     decide::Rules,
-    inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue},
+    feed::retention::FeedRetention,
+    inbox::{Delivery, Stored, dead_letters, insert::append, memory_queue::MemoryQueue, waiters::Waiters},
     operator::rebuild::{Rebuild, rebuild},
     retention::{self, Retention},
     runtime::{clock::Clock, metrics::Metrics, wake::Wake},
@@ -36,10 +37,10 @@ use super::{
     model::Tables,
     trial::{Outcome, failed},
 };
-use crate::harness::{Backend, NOW, TestDatabase};
+use crate::harness::{Backend, NOW, TestDatabase, feed};
 
 /// Deliveries older than a day may be deleted. Their ids remain.
-const AT_ONCE: Retention = Retention { delivery_days: 1, event_id_days: 0 };
+const AT_ONCE: Retention = Retention { delivery_days: 1, event_id_days: 0, changes: FeedRetention::FOR_EVER };
 
 /// Tenant and id.
 pub type User = [String; 2];
@@ -101,6 +102,7 @@ impl World {
             metrics: Arc::new(Metrics::default()),
             notices: Wake::default(),
             failures: AtomicU32::new(0),
+            waiters: Waiters::default(),
         }
     }
 
@@ -160,6 +162,11 @@ impl World {
     /// Deletes every delivery from which no current row is derived.
     pub fn compact(&self) {
         retention::step(&self.database, AT_ONCE, NOW).unwrap();
+    }
+
+    /// All records of the change feed together give the tables.
+    pub fn folds(&self) -> Outcome {
+        feed::folds(&self.database, true).map_err(failed)
     }
 
     /// The changes that a rebuild from the log would make.

@@ -33,6 +33,8 @@ pub fn rosterd() -> Command {
         "ROSTERD_GUARD",
         "ROSTERD_LISTEN",
         "ROSTERD_ADMIN_LISTEN",
+        "ROSTERD_SCIM_LISTEN",
+        "ROSTERD_SCIM_URL",
         "ROSTERD_BY",
         "LOGNAME",
         "AUDIT_HEADS_DAILY",

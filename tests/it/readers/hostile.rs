@@ -75,8 +75,12 @@ fn a_hostile_reader_finds_nothing_of_other_tenants() {
     let mut session = role.of_tenant("org_1");
     let mut attempts: Vec<String> = every_row().into_iter().map(|(_, sql)| sql).collect();
     // Conditions that are true for the others' rows.
-    for (table, column) in [("users", "id"), ("group_members", "user_id"), ("access_under_review", "user_id")]
-    {
+    for (table, column) in [
+        ("users", "id"),
+        ("group_members", "user_id"),
+        ("access_under_review", "user_id"),
+        ("changes", "subject ->> 'user_id'"),
+    ] {
         attempts.push(format!("SELECT t::text AS found FROM rosterd.{table} t WHERE tenant_id = 'org_2'"));
         attempts
             .push(format!("SELECT t::text AS found FROM rosterd.{table} t WHERE {column} LIKE 'v%' OR true"));
