@@ -1,6 +1,7 @@
 //! `doctor`: checks everything that `serve` needs, and names the remedies.
 
 mod mail;
+mod scim;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -138,10 +139,11 @@ fn database(config: &Config) -> Vec<Finding> {
         }
         Ok(offset) => offset,
     };
-    let mut privileges = None;
+    let (mut privileges, mut scim) = (None, None);
     let schema = match pending(&database) {
         Ok(0) => {
             privileges = Some(privileges_of(&database));
+            scim = Some(scim::of(config, &database));
             finding("schema", Verdict::Ok, "up to date")
         }
         Ok(n) => finding(
@@ -178,7 +180,7 @@ fn database(config: &Config) -> Vec<Finding> {
             ),
         ),
     };
-    [reached, schema].into_iter().chain(privileges).chain([clock]).collect()
+    [reached, schema].into_iter().chain(privileges).chain([clock]).chain(scim).collect()
 }
 
 fn privileges_of(database: &Database) -> Finding {

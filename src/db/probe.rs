@@ -31,13 +31,16 @@ const WRITTEN: [(&str, &str, bool, bool); 19] = [
 ];
 
 /// The tables that reception and mails write in addition.
-const WRITTEN_ELSEWHERE: [(&str, &str, bool, bool); 6] = [
+const WRITTEN_ELSEWHERE: [(&str, &str, bool, bool); 9] = [
     ("inbox", "event_key", true, true),
     ("mails", "bundle", true, true),
     ("outbox", "kind", true, true),
     ("holds", "cause", true, false),
     ("held_users", "lost", true, true),
     ("dead_letters", "reason", true, true),
+    ("scim_tokens", "name", true, false),
+    ("scim_resources", "version", true, false),
+    ("scim_members", "member_id", false, true),
 ];
 
 /// The remedy for [`missing_privileges`].

@@ -39,7 +39,7 @@ pub struct Accepted {
 }
 
 type Outcome = Result<Accepted, WriteError>;
-type Waiting = (Box<Write>, oneshot::Sender<Outcome>, RoomTaken);
+type Waiting = (Write, oneshot::Sender<Outcome>, RoomTaken);
 
 /// The sender to the thread; cheap to clone. The thread ends when all clones are dropped.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Writer {
     /// Carries out a write. Returns after its commit. The room of the body is occupied until then.
     pub async fn write(&self, write: Write, room: RoomTaken) -> Outcome {
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send((Box::new(write), answer, room)).map_err(|error| match error {
+        self.queue.try_send((write, answer, room)).map_err(|error| match error {
             TrySendError::Full(_) => NotStored::Overloaded,
             TrySendError::Disconnected(_) => NotStored::Stopping,
         })?;
@@ -87,8 +87,7 @@ fn run(database: &Database, waiting: &Receiver<Waiting>, wake: &Wake, waiters: &
             Err(error) if writes.len() == 1 => vec![Err(not_stored(&error))],
             Err(error) => {
                 tracing::debug!(%error, "a batch of writes failed; they are repeated one by one");
-                let alone = |write: &Box<Write>| match commit(database, std::slice::from_ref(write), waiters)
-                {
+                let alone = |write: &Write| match commit(database, std::slice::from_ref(write), waiters) {
                     Ok(outcomes) => outcomes,
                     Err(error) => vec![Err(not_stored(&error))],
                 };
@@ -117,13 +116,13 @@ fn not_stored(error: &DbError) -> WriteError {
     NotStored::Database.into()
 }
 
-fn commit(database: &Database, writes: &[Box<Write>], waiters: &Waiters) -> Result<Vec<Outcome>, DbError> {
+fn commit(database: &Database, writes: &[Write], waiters: &Waiters) -> Result<Vec<Outcome>, DbError> {
     let mut events = Vec::new();
     let committed = database.write::<_, DbError>(|conn| {
         let directories: BTreeSet<&str> = writes.iter().map(|write| write.directory_id.as_str()).collect();
         scim_resources::lock(conn, &directories.into_iter().collect::<Vec<_>>())?;
         let mut shelf = Shelf::default();
-        shelf.fetch(conn, &writes.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+        shelf.fetch(conn, &writes.iter().collect::<Vec<_>>())?;
         let (mut outcomes, mut deliveries) = (Vec::with_capacity(writes.len()), Vec::new());
         for write in writes {
             outcomes.push(match execute(conn, &mut shelf, write) {

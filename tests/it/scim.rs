@@ -6,6 +6,7 @@ mod common;
 #[cfg(feature = "failpoints")]
 mod deaths;
 mod entra;
+mod guarded;
 mod okta;
 mod others;
 mod protocol;
