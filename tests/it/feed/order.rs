@@ -14,7 +14,7 @@ use rosterd::{
     apply::{Batch, prefetch_batch::Prefetcher},
     db::{Database, DbError, Recording, Url},
     feed::{head, read},
-    inbox::memory_queue::MemoryQueue,
+    inbox::{memory_queue::MemoryQueue, waiters::Waiters},
     operator::directory_move::{MoveRequest, preview},
     runtime::{metrics::Metrics, wake::Wake},
     worker::{
@@ -113,6 +113,7 @@ fn another(app: &TestApp) -> Applier {
         clock: app.clock.clone(),
         metrics: Arc::new(Metrics::default()),
         notices: Wake::default(),
+        waiters: Waiters::default(),
         failures: AtomicU32::new(0),
     }
 }

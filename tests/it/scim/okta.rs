@@ -156,10 +156,10 @@ both! {
         let client = Client::of(app);
         let (ada, bo) = (client.user("ada"), client.user("bo"));
         let group = client.group("Crew", &[&ada]);
-        assert_eq!(client.members(&group), [ada.clone()]);
+        assert_eq!(client.members(&group), std::slice::from_ref(&ada));
         let path = format!("/Groups/{group}");
         client.put(&path, &json!({"displayName": "Crew", "members": [{"value": bo}]})).with(200);
-        assert_eq!(client.members(&group), [bo.clone()]);
+        assert_eq!(client.members(&group), std::slice::from_ref(&bo));
         client.put(&path, &json!({"displayName": "Port crew"})).with(200);
         assert_eq!(client.members(&group), [bo], "no members means that they stay");
         client.put(&path, &json!({"displayName": "Port crew", "members": null})).with(200);
