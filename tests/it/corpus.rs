@@ -415,7 +415,7 @@ fn put_user(rows: &mut BTreeMap<Pair, UserRow>, change: UserChange) {
         UserChange::Restate(user) => {
             check(&user);
             let row = rows.get_mut(&(user.tenant_id, user.user_id)).unwrap();
-            row.deprovisioned_at = user.access.since();
+            (row.deprovisioned_at, row.former) = (user.access.since(), user.former);
             (row.active, row.person_id) = (user.access.is_active(), user.person_id);
             row.held = user.held.into_keys().collect();
         }

@@ -31,29 +31,33 @@ fn addressed(id: &str, email: &str) -> Value {
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Text)]
-    id: String,
+    user_id: String,
 }
 
 /// The query of docs/integrating.md, literally except for the parameter marks on SQLite.
 fn signs_in(app: &TestApp, address: &str) -> Vec<String> {
     let document = include_str!("../../docs/integrating.md");
-    let start = document.find("SELECT id, person_id, access_epoch").unwrap();
-    let sql = document[start..].split(';').next().unwrap();
+    let of = |database: &str| {
+        let blocks = document.split("```sql\n").filter_map(|block| block.strip_prefix(database));
+        let mut blocks = blocks.filter(|block| block.contains("found_by = 'email_key'"));
+        blocks.next().unwrap().split(';').next().unwrap().to_owned()
+    };
     let rows: Vec<Row> = app
         .database()
         .read::<_, DbError>(|conn| {
             Ok(match conn {
                 Conn::Postgres(pg) => {
+                    let sql = of("-- on PostgreSQL\n");
                     sql_query(sql).bind::<Text, _>("org_1").bind::<Text, _>(address).load(pg)?
                 }
                 Conn::Sqlite(sqlite) => {
-                    let sql = sql.replace("$1", "?1").replace(r#"$2::text COLLATE "C""#, "?2");
+                    let sql = of("-- on SQLite\n").replace('$', "?");
                     sql_query(sql).bind::<Text, _>("org_1").bind::<Text, _>(address).load(sqlite)?
                 }
             })
         })
         .unwrap();
-    rows.into_iter().map(|row| row.id).collect()
+    rows.into_iter().map(|row| row.user_id).collect()
 }
 
 fn found(app: &TestApp, text: &str) -> Vec<String> {

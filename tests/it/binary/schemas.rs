@@ -110,6 +110,13 @@ fn every_list_has_the_keys_and_types_of_its_schema() {
             ("explain", &["explain", b[0], b[1], "u36"]),
             ("doctor", &["doctor"]),
             ("config-show", &["config", "show", "--effective"]),
+            ("changes-head", &["changes", "head"]),
+            ("consumers-add", &["consumers", "add", "billing"]),
+            ("consumers-list", &["consumers", "list"]),
+            ("directories-add", &["directories", "add", b[0], b[1], "--name", "Okta", "--provider", "okta"]),
+            ("directories-rotate", &["directories", "rotate", "Okta"]),
+            ("tokens-add", &["tokens", "add", b[0], b[1], "--name", "billing"]),
+            ("tokens-list", &["tokens", "list"]),
         ] {
             let printed = run(&[arguments, &["--format", "json"]].concat());
             let value: Value = serde_json::from_str(&printed)

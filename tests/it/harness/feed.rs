@@ -33,8 +33,12 @@ pub fn records(database: &Database) -> Vec<Record> {
 }
 
 /// Folds all records from the first one, and compares the result with the tables. Each record must continue the one before,
-/// unless the test has written into the tables itself.
+/// unless the test has written into the tables itself. Nothing is compared after retention has deleted the first records:
+/// a process with the real clock deletes those of a test, which has another time.
 pub fn folds(database: &Database, is_strict: bool) -> Result<(), String> {
+    if database.read::<_, DbError>(|conn| Ok(head::get(conn)?)).unwrap().first_seq > 1 {
+        return Ok(());
+    }
     let mut folded = Folded::new();
     for record in records(database) {
         let was = join(&mut folded, &record);
