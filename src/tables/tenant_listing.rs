@@ -8,8 +8,8 @@ use diesel::{
 };
 use serde_json::{Map, Value};
 
-use super::host_tables::{ColumnType, GROUPS, PublishedTable, USERS, time_as_text};
-use crate::db::{Conn, bulk::Rows};
+use super::host_tables::{ColumnType, GROUPS, PublishedTable, USERS};
+use crate::db::{Conn, bulk::Rows, time_as_text};
 
 /// A row with its documented columns.
 #[derive(Clone, Debug)]
