@@ -113,6 +113,7 @@ fn another(app: &TestApp) -> Applier {
         clock: app.clock.clone(),
         metrics: Arc::new(Metrics::default()),
         notices: Wake::default(),
+        waiters: rosterd::inbox::waiters::Waiters::default(),
         failures: AtomicU32::new(0),
     }
 }
