@@ -147,7 +147,8 @@ def main():
                 psql = ["psql", "--quiet", "--dbname", postgres, "--command"]
                 subprocess.run([*psql, "CREATE ROLE samples LOGIN"], check=True)
                 subprocess.run([binary, "migrate", "--reader", "samples"], env=service.environment, check=True)
-                url = postgres.replace("//postgres@", "//samples@")
+                # lib/pq of Go wants TLS otherwise.
+                url = postgres.replace("//postgres@", "//samples@") + "?sslmode=disable"
             service.next = 1
             service.user(0, "dsync.user.created")
             for name, sample in samples.items():
