@@ -14,11 +14,15 @@ use crate::{
         scim_access::{self, NewDirectory, NewToken},
     },
     runtime::clock::Clock,
+    tables::{
+        directory_lookup,
+        tenant_lookup::{self, TenantLookupError},
+    },
 };
 
 #[derive(Args)]
 pub(super) struct Add {
-    /// The tenant's id; it may be a new one
+    /// The tenant's id or name; another text is the id of a new tenant
     #[arg(long)]
     pub(super) tenant: String,
     /// The display name
@@ -37,7 +41,7 @@ pub(super) struct Add {
 
 #[derive(Args)]
 pub(super) struct Rotate {
-    /// The directory's id
+    /// The directory's id, or its name if only one directory has it
     directory: String,
     /// Revoke all other tokens of the directory at once
     #[arg(long)]
@@ -52,7 +56,7 @@ pub(super) struct Rotate {
 
 #[derive(Args)]
 pub(super) struct Revoke {
-    /// The directory's id
+    /// The directory's id, or its name if only one directory has it
     directory: String,
     #[command(flatten)]
     by: By,
@@ -61,8 +65,12 @@ pub(super) struct Revoke {
 pub(super) fn add(database: &Database, config: &Config, of: &Add) -> Result<ExitCode, Failure> {
     let now = Clock::System.now();
     let by = OperatorAt { name: &of.by.name()?, now };
+    let tenant = match database.read(|conn| tenant_lookup::named(conn, &of.tenant)) {
+        Err(TenantLookupError::Unknown(new)) => new,
+        found => found?,
+    };
     let wanted = NewDirectory {
-        tenant: &of.tenant,
+        tenant: &tenant,
         name: &of.name,
         provider: &of.provider,
         expires_at: of.expiry.at(now),
@@ -75,19 +83,20 @@ pub(super) fn rotate(database: &Database, config: &Config, of: &Rotate) -> Resul
     let now = Clock::System.now();
     let name = of.by.name()?;
     let by = || OperatorAt { name: &name, now };
-    let new = scim_access::rotate(database, &of.directory, of.expiry.at(now), by())?;
+    let directory = database.read(|conn| directory_lookup::named(conn, &of.directory))?;
+    let new = scim_access::rotate(database, &directory, of.expiry.at(now), by())?;
     if of.revoke_others {
-        scim_access::revoke_directory(database, &of.directory, Some(&new.token.id), by())?;
+        scim_access::revoke_directory(database, &directory, Some(&new.token.id), by())?;
     }
     shown(config, &new, of.format)
 }
 
 pub(super) fn revoke(database: &Database, of: &Revoke) -> Result<ExitCode, Failure> {
     let by = OperatorAt { name: &of.by.name()?, now: Clock::System.now() };
-    let ended = scim_access::revoke_directory(database, &of.directory, None, by)?;
+    let directory = database.read(|conn| directory_lookup::named(conn, &of.directory))?;
+    let ended = scim_access::revoke_directory(database, &directory, None, by)?;
     print_text(&format!(
-        "{ended} tokens of {} are revoked; its people keep their access. Make a new token with `rosterd directories rotate`\n",
-        of.directory
+        "{ended} tokens of {directory} are revoked; its people keep their access. Make a new token with `rosterd directories rotate`\n"
     ))?;
     Ok(ExitCode::SUCCESS)
 }
