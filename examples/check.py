@@ -62,7 +62,7 @@ class Service:
         eventually("the start", lambda: urllib.request.urlopen(self.base + "/readyz", timeout=5).status == 200)
 
     def send(self, number: int, kind: str, data: dict):
-        at = f"2026-01-15T12:00:0{number}.000Z"
+        at = f"2026-01-15T12:00:{number:02}.000Z"
         data = {"created_at": "2026-01-15T12:00:00.000Z", "updated_at": at, "organization_id": "org_1"} | data
         body = json.dumps({"id": f"event_{number}", "event": kind, "created_at": at, "data": data}).encode()
         millis = int(time.time() * 1000)
