@@ -22,6 +22,11 @@ impl By {
         Ok(self.known_name().ok_or_else(|| Misuse(unknown.to_owned()))?)
     }
 
+    /// The name, or `unknown`: for commands that scripts run and that change nobody's access.
+    pub(super) fn name_or_unknown(&self) -> String {
+        self.known_name().unwrap_or_else(|| "unknown".to_owned())
+    }
+
     /// The name, if it is known.
     pub(super) fn known_name(&self) -> Option<String> {
         let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());

@@ -90,7 +90,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
     let now = Clock::System.now();
     match &verbs.verb {
         Verb::Add(Add { tenant, name, expiry, by, format }) => {
-            let by = OperatorAt { name: &by.name()?, now };
+            let by = OperatorAt { name: &by.name_or_unknown(), now };
             let new = scim_access::add_reader(database, tenant, name, expiry.at(now), by)?;
             let base_url = format!("{}/scim/v2/tenants/{tenant}", super::directories::origin(config));
             match format {
@@ -122,7 +122,7 @@ pub(super) fn run(database: &Database, config: &Config, verbs: &Verbs) -> Result
             List { columns, rows }.print(*format)?;
         }
         Verb::Revoke { token, by } => {
-            scim_access::revoke(database, token, OperatorAt { name: &by.name()?, now })?;
+            scim_access::revoke(database, token, OperatorAt { name: &by.name_or_unknown(), now })?;
             print_text(&format!("{token} is revoked and opens nothing after a second\n"))?;
         }
     }

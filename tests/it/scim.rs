@@ -2,6 +2,7 @@
 //! them (docs/scim.md names the sources).
 
 mod client;
+mod commands;
 mod common;
 #[cfg(feature = "failpoints")]
 mod deaths;

@@ -64,7 +64,7 @@ pub(super) struct Revoke {
 
 pub(super) fn add(database: &Database, config: &Config, of: &Add) -> Result<ExitCode, Failure> {
     let now = Clock::System.now();
-    let by = OperatorAt { name: &of.by.name()?, now };
+    let by = OperatorAt { name: &of.by.name_or_unknown(), now };
     let tenant = match database.read(|conn| tenant_lookup::named(conn, &of.tenant)) {
         Err(TenantLookupError::Unknown(new)) => new,
         found => found?,
@@ -81,7 +81,7 @@ pub(super) fn add(database: &Database, config: &Config, of: &Add) -> Result<Exit
 
 pub(super) fn rotate(database: &Database, config: &Config, of: &Rotate) -> Result<ExitCode, Failure> {
     let now = Clock::System.now();
-    let name = of.by.name()?;
+    let name = of.by.name_or_unknown();
     let by = || OperatorAt { name: &name, now };
     let directory = database.read(|conn| directory_lookup::named(conn, &of.directory))?;
     let new = scim_access::rotate(database, &directory, of.expiry.at(now), by())?;
@@ -92,7 +92,7 @@ pub(super) fn rotate(database: &Database, config: &Config, of: &Rotate) -> Resul
 }
 
 pub(super) fn revoke(database: &Database, of: &Revoke) -> Result<ExitCode, Failure> {
-    let by = OperatorAt { name: &of.by.name()?, now: Clock::System.now() };
+    let by = OperatorAt { name: &of.by.name_or_unknown(), now: Clock::System.now() };
     let directory = database.read(|conn| directory_lookup::named(conn, &of.directory))?;
     let ended = scim_access::revoke_directory(database, &directory, None, by)?;
     print_text(&format!(
