@@ -8,8 +8,8 @@
 #
 # - Node: with `application/scim+json`, SCIM's own media type, the data is an object in the structured mode and a text in the binary mode. `event.data.active` is
 #   undefined there, so a person switched on or off looks like one about whom nothing is said.
-# - Node: data that is only `false` or `0` is gone in the structured mode (`data` is undefined, like in an event without data). In the binary mode they are texts, and the text
-#   "false" is true in a condition.
+# - Node: data that is only `false` or `0` is gone in the structured mode (`data` is undefined, like in an event without data). In the binary mode
+#   it is a text, and the text "false" is true in a condition.
 # - Python reads the same data in both modes.
 set -euo pipefail
 folder=$(mktemp -d)
