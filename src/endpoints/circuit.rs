@@ -38,8 +38,8 @@ impl Circuit {
         *self = Self::default();
     }
 
-    /// `limit` failures open the circuit. `retry_after` is what the endpoint asks for, in seconds.
-    pub(super) fn failed(&mut self, limit: u32, retry_after: Option<i64>, seed: i64, now: Timestamp) {
+    /// `limit` failures open the circuit.
+    pub(super) fn failed(&mut self, limit: u32, seed: i64, now: Timestamp) {
         // A request that had begun before the pause says nothing new.
         if self.open_until.is_none_or(|until| now >= until) {
             self.failures = self.failures.saturating_add(1);
@@ -49,10 +49,12 @@ impl Circuit {
                 self.open_until = Some(Timestamp::from_micros(now.micros().saturating_add(pause * 1_000)));
             }
         }
-        if let Some(seconds) = retry_after {
-            let until = now.plus_seconds(seconds.clamp(1, LONGEST_ASKED));
-            self.open_until = Some(self.open_until.map_or(until, |known| known.max(until)));
-        }
+    }
+
+    /// The endpoint asks for a pause of so many seconds.
+    pub(super) fn wait(&mut self, seconds: i64, now: Timestamp) {
+        let until = now.plus_seconds(seconds.clamp(1, LONGEST_ASKED));
+        self.open_until = Some(self.open_until.map_or(until, |known| known.max(until)));
     }
 }
 
@@ -63,7 +65,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_780_272_000_000);
 
     fn failed(circuit: &mut Circuit, now: Timestamp) -> i64 {
-        circuit.failed(5, None, 7, now);
+        circuit.failed(5, 7, now);
         circuit.open_until.map_or(0, |until| until.seconds_since(now))
     }
 
@@ -97,10 +99,11 @@ mod tests {
     #[test]
     fn an_endpoint_may_ask_for_a_pause_and_not_for_more_than_an_hour() {
         let mut circuit = Circuit::default();
-        circuit.failed(5, Some(90), 1, NOW);
+        circuit.wait(90, NOW);
         assert_eq!(circuit.open_until, Some(NOW.plus_seconds(90)));
-        circuit.failed(5, Some(1_000_000), 1, NOW);
+        circuit.wait(1_000_000, NOW);
         assert_eq!(circuit.open_until, Some(NOW.plus_seconds(3_600)));
-        assert_eq!(circuit.failures, 1);
+        circuit.wait(5, NOW);
+        assert_eq!(circuit.open_until, Some(NOW.plus_seconds(3_600)));
     }
 }

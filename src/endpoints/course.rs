@@ -65,6 +65,7 @@ pub enum Fate {
 pub struct Course {
     limits: EndpointLimits,
     circuit: Circuit,
+    last_success_at: Option<Timestamp>,
     read_to: i64,
     items: BTreeMap<i64, Item>,
     /// Those without a row.
@@ -80,10 +81,16 @@ pub struct Course {
 
 impl Course {
     /// Begins behind `settled_seq`, with these rows.
-    pub fn new(limits: EndpointLimits, settled_seq: i64, circuit: Circuit, rows: Vec<Waiting>) -> Self {
+    pub fn new(
+        limits: EndpointLimits,
+        settled_seq: i64,
+        (circuit, last_success_at): (Circuit, Option<Timestamp>),
+        rows: Vec<Waiting>,
+    ) -> Self {
         let mut course = Self {
             limits,
             circuit,
+            last_success_at,
             read_to: settled_seq,
             items: BTreeMap::new(),
             rowless: BTreeSet::new(),
@@ -213,6 +220,7 @@ impl Course {
         match outcome {
             Outcome::Delivered => {
                 self.circuit.succeeded();
+                self.last_success_at = Some(now);
                 self.unstored.counts.delivered += 1;
                 self.remove(seq, &name);
                 Fate::Settled
@@ -220,7 +228,13 @@ impl Course {
             Outcome::Gone => Fate::Gone,
             Outcome::Failed { retry_after } => {
                 let was_open = self.circuit.is_open();
-                self.circuit.failed(self.limits.failures_until_pause, *retry_after, seq, now);
+                // Another failure of one record says nothing about the endpoint.
+                if was_open || self.attempts(seq) == 0 {
+                    self.circuit.failed(self.limits.failures_until_pause, seq, now);
+                }
+                if let Some(seconds) = retry_after {
+                    self.circuit.wait(*seconds, now);
+                }
                 self.fail(seq, &name, was_open, now)
             }
         }
@@ -246,7 +260,8 @@ impl Course {
         item.attempts += 1;
         let since = *item.since.get_or_insert(now);
         // While nothing succeeds, the failure says nothing about the record.
-        if !was_open && now.seconds_since(since) >= self.limits.give_up_seconds {
+        let others_succeed = !was_open && self.last_success_at.is_some_and(|at| at >= since);
+        if others_succeed && now.seconds_since(since) >= self.limits.give_up_seconds {
             self.unstored.counts.given_up += 1;
             self.remove(seq, name);
             return Fate::GivenUp;

@@ -288,7 +288,8 @@ pub fn rotate(conn: &mut Conn, id: &str, secret: &SecretString, until: Timestamp
 /// Sends all records from this one on once more.
 pub fn replay(conn: &mut Conn, id: &str, from: i64) -> QueryResult<bool> {
     waiting::remove_from(conn, id, from)?;
-    change(conn, id, "settled_seq = r.number, failures = 0, open_until = NULL", (from - 1, ""))
+    let assignments = "settled_seq = r.number, failures = 0, open_until = NULL, given_up = 0, lost = 0";
+    change(conn, id, assignments, (from - 1, ""))
 }
 
 /// The right to post to an endpoint, as it was when it was read.

@@ -15,7 +15,7 @@ const LIMITS: EndpointLimits = EndpointLimits {
 const FAILED: Outcome = Outcome::Failed { retry_after: None };
 
 fn course() -> Course {
-    Course::new(LIMITS, 0, Circuit::default(), vec![])
+    Course::new(LIMITS, 0, (Circuit::default(), None), vec![])
 }
 
 fn all_next(course: &mut Course, now: Timestamp) -> Vec<i64> {
@@ -59,7 +59,7 @@ fn a_record_that_fails_holds_back_its_lane_only_and_the_position_moves_on() {
     assert_eq!(rows, [(1, 1, true), (3, 0, false), (4, 0, false)]);
 
     // The next process continues.
-    let mut next = Course::new(LIMITS, 5, progress.circuit, progress.rows);
+    let mut next = Course::new(LIMITS, 5, (progress.circuit, None), progress.rows);
     assert_eq!(all_next(&mut next, NOW), Vec::<i64>::new());
     let due = next.wakes_at().unwrap_or(NOW);
     assert!((4..=5).contains(&due.seconds_since(NOW)), "{due}");
@@ -134,6 +134,24 @@ fn while_nothing_succeeds_nothing_is_given_up_and_probes_go_one_at_a_time() {
 }
 
 #[test]
+fn one_record_that_fails_again_and_again_does_not_pause_the_endpoint() {
+    let mut course = course();
+    let mut now = NOW;
+    course.read([(1, "poison")], 1, now);
+    // Nothing else happens, so nothing shows that the record is at fault.
+    while now.seconds_since(NOW) < 10 * 86_400 {
+        assert_eq!(all_next(&mut course, now), [1]);
+        assert_eq!(course.settle(1, &FAILED, now), Fate::Waits);
+        assert!(!course.circuit().is_open());
+        now = course.wakes_at().unwrap_or(now);
+    }
+    course.read([(2, "other")], 2, now);
+    assert_eq!(all_next(&mut course, now), [1, 2]);
+    course.settle(2, &Outcome::Delivered, now);
+    assert_eq!(course.settle(1, &FAILED, now), Fate::GivenUp);
+}
+
+#[test]
 fn a_slow_answer_does_not_stop_the_position() {
     let mut course = course();
     course.read([(1, "slow")], 1, NOW);
@@ -153,7 +171,7 @@ fn a_slow_answer_does_not_stop_the_position() {
 #[test]
 fn too_many_waiting_records_stop_the_reading() {
     let limits = EndpointLimits { most_waiting: 3, ..LIMITS };
-    let mut course = Course::new(limits, 0, Circuit::default(), vec![]);
+    let mut course = Course::new(limits, 0, (Circuit::default(), None), vec![]);
     course.read([(1, "a"), (2, "a"), (3, "a")], 3, NOW);
     course.next(NOW);
     assert!(course.room() > 0);
@@ -203,7 +221,8 @@ fn every_history_delivers_all_records_in_the_order_of_each_lane() {
                 }
                 7 if roll(6) == 0 => {
                     under_way.clear();
-                    course = Course::new(LIMITS, position, circuit, tables.values().cloned().collect());
+                    course =
+                        Course::new(LIMITS, position, (circuit, None), tables.values().cloned().collect());
                 }
                 _ => now = now.plus_seconds(roll(20)),
             }

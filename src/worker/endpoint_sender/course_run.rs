@@ -69,7 +69,12 @@ impl CourseRun {
         let begun = Instant::now();
         let id = endpoint.id.clone();
         let rows = shared.read(move |conn| waiting::of(conn, &id)).await?;
-        let course = Course::new(shared.limits, endpoint.settled_seq, endpoint.circuit, rows);
+        let course = Course::new(
+            shared.limits,
+            endpoint.settled_seq,
+            (endpoint.circuit, endpoint.last_success_at),
+            rows,
+        );
         let mut run = Self {
             may_send_until: begun + SENDING,
             shared,

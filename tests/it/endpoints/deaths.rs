@@ -10,10 +10,14 @@ use crate::harness::{
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Requests end soon, so the lease of a dead process does, too.
+/// Requests end soon, so the lease of a dead process does, too. The records have the time of the test, which is long ago.
 fn serve(app: &TestApp, fail_at: Option<&str>) -> Served {
     let file = std::env::temp_dir().join(format!("rosterd-endpoints-{}.toml", std::process::id()));
-    std::fs::write(&file, "[endpoints]\ntimeout_seconds = 2\n").unwrap();
+    std::fs::write(
+        &file,
+        "[endpoints]\ntimeout_seconds = 2\n[retention]\nchange_days = 0\nunconfirmed_change_days = 0\n",
+    )
+    .unwrap();
     Served::start(|command| {
         command.env("DATABASE_URL", app.store.url()).env("ROSTERD_CONFIG", &file);
         if let Some(fail_at) = fail_at {
