@@ -44,7 +44,7 @@
 //! - A change that affects many people (a deleted directory, a renamed group, a new mapping) is one row in
 //!   `recompute_jobs`. The applier carries it out in small steps.
 //!
-//! `docs/architecture.md` follows six things through these modules; `docs/glossary.md` defines the words.
+//! `docs/architecture.md` follows seven things through these modules; `docs/glossary.md` defines the words.
 
 pub mod app;
 pub mod apply;

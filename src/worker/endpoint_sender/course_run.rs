@@ -95,7 +95,7 @@ impl CourseRun {
                 run.await_answers().await?;
                 return Ok(());
             }
-            let pause = run.pause();
+            let pause = run.pause(newest);
             tokio::select! {
                 Some(done) = run.requests.join_next(), if !run.requests.is_empty() => {
                     let (seq, answered) = done?;
@@ -241,7 +241,10 @@ impl CourseRun {
         }
     }
 
-    fn pause(&self) -> Duration {
+    fn pause(&self, newest: i64) -> Duration {
+        if self.course.room() > 0 && self.course.read_to() < newest {
+            return Duration::ZERO;
+        }
         let write = if self.has_results { WRITE_AFTER } else { RENEW_AFTER };
         let write = write.saturating_sub(self.written.elapsed());
         let now = self.shared.clock.now();

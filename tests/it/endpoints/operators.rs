@@ -1,8 +1,13 @@
-//! Rotation and replay.
+//! Rotation, replay and retention.
+
+use rosterd::{
+    feed::retention::FeedRetention,
+    retention::{self, Retention},
+};
 
 use super::{Receiver, Sender, add, command, endpoint, leaves, newest, person, settled};
 use crate::harness::{
-    both,
+    Backend, TestApp, both,
     process::{eventually, stdout},
 };
 
@@ -60,5 +65,30 @@ both! {
         were.sort();
         assert_eq!(again, were);
         receiver.assert_ordered();
+    }
+}
+
+#[test]
+fn records_wait_for_an_endpoint_but_not_for_ever_and_lost_ones_are_counted() {
+    for backend in Backend::offered() {
+        let app = TestApp::start(backend, |_| {});
+        let receiver = Receiver::start();
+        crate::feed::member(&app);
+        let (id, _) = add(&app, &receiver, &["--from", "1"]);
+        let changes = FeedRetention { days: 30, most_days: 90 };
+        let short = Retention { delivery_days: 0, event_id_days: 0, changes };
+        let deleted = || retention::step(app.database(), short, app.clock.now()).unwrap().changes.deleted;
+        app.clock.advance_seconds(31 * 86_400);
+        assert_eq!(deleted(), 0);
+        app.clock.advance_seconds(60 * 86_400);
+        person(&app, "p1");
+        assert_eq!(deleted(), 7);
+        let _sender = Sender::start(&app);
+        settled(&app, &id);
+        eventually("the loss is counted", || endpoint(&app, &id).lost == 7);
+        assert_eq!(receiver.taken().len(), 3);
+        // What it has got is deleted as usual.
+        app.clock.advance_seconds(31 * 86_400);
+        assert_eq!(deleted(), 3);
     }
 }
