@@ -151,6 +151,7 @@ fn measure(url: &str, people: u32, is_limited: bool) -> Outcome<()> {
         clock: Clock::System,
         metrics: Arc::new(Metrics::default()),
         notices: Wake::default(),
+        changes: Arc::default(),
         failures: AtomicU32::new(0),
         waiters: rosterd::inbox::waiters::Waiters::default(),
     };

@@ -32,12 +32,14 @@ use crate::{
     worker::{
         applier::Applier,
         checkpointer::{self, WalGrowth},
+        endpoint_sender,
         event_poller::{self, ApiReaderError},
         heads_sender, notifier,
     },
 };
 use actix_web::dev::ServerHandle;
 use reload::Reloadable;
+use tokio::sync::Notify;
 
 pub use reload::Reloaded;
 
@@ -242,6 +244,7 @@ fn start_workers(
     work: Wake,
 ) -> Result<Vec<(Wake, JoinHandle<()>)>, StartError> {
     let (notices, log) = (Wake::default(), WalGrowth::default());
+    let changes = Arc::new(Notify::new());
     let poll = Duration::from_secs(config.apply.poll_seconds.max(1));
     // Wrong mail settings stop the start here, and not at the first mail.
     drop(Notifier::new(&config.mail)?);
@@ -259,6 +262,7 @@ fn start_workers(
         clock: clock.clone(),
         metrics: metrics.clone(),
         notices: notices.clone(),
+        changes: changes.clone(),
         failures: AtomicU32::new(0),
         waiters,
     };
@@ -272,9 +276,16 @@ fn start_workers(
         metrics.clone(),
         notices.clone(),
     )?;
+    let endpoints =
+        endpoint_sender::start(database, clock.clone(), config.endpoints.limits(), metrics.clone(), changes)?;
     let (clock, metrics) = (clock.clone(), metrics.clone());
     let notify = notifier::start(mail, database, clock, metrics, notices.clone(), poll)?;
-    Ok([(work, apply), (notices, notify)].into_iter().chain(checkpoint).chain(ask).chain(heads).collect())
+    Ok([(work, apply), (notices, notify), endpoints]
+        .into_iter()
+        .chain(checkpoint)
+        .chain(ask)
+        .chain(heads)
+        .collect())
 }
 
 fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {

@@ -7,6 +7,7 @@ mod consumers;
 mod demo;
 mod directories;
 mod doctor;
+mod endpoints;
 mod exit_code;
 mod explain;
 mod holds;
@@ -114,6 +115,8 @@ enum Verb {
     Changes(changes::Verbs),
     /// List, add or remove programs that read the change feed
     Consumers(consumers::Verbs),
+    /// Add, list, try out or remove addresses that get the records of the change feed as signed webhooks
+    Endpoints(endpoints::Verbs),
     /// Rebuild the tables from the inbox; show or repair differences
     Rebuild(rebuild::Arguments),
     /// Show and verify the audit trail, receipts of leavers, access reviews
@@ -220,6 +223,10 @@ fn run(cli: &mut Cli) -> Result<ExitCode, Failure> {
         }
         Verb::Changes(verbs) => changes::run(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Consumers(verbs) => consumers::run(&open(&config()?)?, verbs),
+        Verb::Endpoints(verbs) => {
+            let (config, database) = opened(config, verbs.tenant())?;
+            endpoints::run(&database, &config, verbs)
+        }
         Verb::Audit(verbs) => audit::run(&opened(config, verbs.tenant())?.1, verbs),
         Verb::Inbox(verbs) => inbox::run(&open(&config()?)?, verbs),
         Verb::Serve | Verb::Config(_) | Verb::Completions(_) | Verb::Man => Ok(ExitCode::SUCCESS),

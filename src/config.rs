@@ -20,6 +20,7 @@ use crate::{
     broker::Secret,
     db::{Recording, Url},
     decide::{DirectoryDeleted, People, Rules, Tenancy, guard::Guard},
+    endpoints::EndpointLimits,
     feed::retention::FeedRetention,
     outbox::{NoticeKind, bundle::Pace},
     retention::Retention,
@@ -55,6 +56,7 @@ pub struct Config {
     pub reconcile: Reconcile,
     pub apply: Apply,
     pub changes: Changes,
+    pub endpoints: Endpoints,
     #[serde(deserialize_with = "guard::read")]
     pub guard: Guard,
     #[serde(deserialize_with = "retention")]
@@ -138,6 +140,31 @@ pub struct Apply {
 #[serde(deny_unknown_fields)]
 pub struct Changes {
     pub notify: bool,
+}
+
+/// `[endpoints]`: webhooks to the application.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoints {
+    pub requests: usize,
+    pub timeout_seconds: u64,
+    pub failures_until_pause: u32,
+    pub give_up_hours: u32,
+    pub most_waiting: usize,
+    pub rotation_hours: u32,
+}
+
+impl Endpoints {
+    /// The limits of each endpoint. A limit of zero would stop it.
+    pub fn limits(self) -> EndpointLimits {
+        EndpointLimits {
+            in_flight: self.requests.max(1),
+            failures_until_pause: self.failures_until_pause.max(1),
+            most_waiting: self.most_waiting.max(1),
+            give_up_seconds: i64::from(self.give_up_hours) * 3_600,
+            timeout_seconds: self.timeout_seconds.max(1),
+        }
+    }
 }
 
 impl Changes {

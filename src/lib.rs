@@ -13,6 +13,7 @@
 //! | [`decide`] | facts, versions, role mapping, users, roles, guard: every decision; pure |
 //! | [`tables`] | SQL, one file for each table |
 //! | [`feed`] | table `changes`: a record for each row of these tables that changes |
+//! | [`endpoints`] | posts of these records to addresses of the application |
 //! | [`audit`] | an entry for each change, in a hash chain for each tenant |
 //! | [`outbox`] | notices that are not sent yet, and the mails that contain them |
 //! | [`notify`] | recipients, templates, SMTP |
@@ -43,7 +44,7 @@
 //! - A change that affects many people (a deleted directory, a renamed group, a new mapping) is one row in
 //!   `recompute_jobs`. The applier carries it out in small steps.
 //!
-//! `docs/architecture.md` follows six things through these modules; `docs/glossary.md` defines the words.
+//! `docs/architecture.md` follows seven things through these modules; `docs/glossary.md` defines the words.
 
 pub mod app;
 pub mod apply;
@@ -53,6 +54,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod decide;
+pub mod endpoints;
 pub mod feed;
 pub mod inbox;
 pub mod notify;

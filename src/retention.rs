@@ -13,6 +13,7 @@ use crate::{
         fact::{Membership, Observation, Reading},
         still_needed::{NeededEvidence, needed},
     },
+    endpoints,
     feed::{
         self,
         retention::{FeedRetention, TrimmedFeed},
@@ -68,7 +69,8 @@ fn compact(conn: &mut Conn, retention: Retention, now: Timestamp) -> Result<Comp
     if retention.event_id_days > 0 {
         outcome.forgotten = seen_ids::expire(conn, ago(retention.event_id_days))?;
     }
-    outcome.changes = feed::retention::step(conn, retention.changes, now)?;
+    let endpoints: Vec<i64> = endpoints::stored::needless(conn)?.into_iter().map(|(_, seq)| seq).collect();
+    outcome.changes = feed::retention::step(conn, retention.changes, &endpoints, now)?;
     outcome.finished = !outcome.changes.is_full;
     if retention.delivery_days == 0 {
         return Ok(outcome);

@@ -4,6 +4,7 @@
 pub mod applier;
 pub mod checkpointer;
 mod compaction;
+pub mod endpoint_sender;
 pub mod event_poller;
 mod heads_post;
 pub mod heads_sender;

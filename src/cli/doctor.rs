@@ -1,5 +1,6 @@
 //! `doctor`: checks everything that `serve` needs, and names the remedies.
 
+mod endpoints;
 mod mail;
 mod scim;
 
@@ -139,11 +140,12 @@ fn database(config: &Config) -> Vec<Finding> {
         }
         Ok(offset) => offset,
     };
-    let (mut privileges, mut scim) = (None, None);
+    let (mut privileges, mut scim, mut endpoints) = (None, None, None);
     let schema = match pending(&database) {
         Ok(0) => {
             privileges = Some(privileges_of(&database));
             scim = Some(scim::of(config, &database));
+            endpoints = Some(endpoints::of(&database));
             finding("schema", Verdict::Ok, "up to date")
         }
         Ok(n) => finding(
@@ -180,7 +182,7 @@ fn database(config: &Config) -> Vec<Finding> {
             ),
         ),
     };
-    [reached, schema].into_iter().chain(privileges).chain([clock]).chain(scim).collect()
+    [reached, schema].into_iter().chain(privileges).chain([clock]).chain(scim).chain(endpoints).collect()
 }
 
 fn privileges_of(database: &Database) -> Finding {

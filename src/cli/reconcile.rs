@@ -171,6 +171,7 @@ fn applier(database: &Database, config: &Config) -> Result<Applier, Failure> {
         clock: Clock::System,
         metrics: Arc::new(Metrics::default()),
         notices: Wake::default(),
+        changes: Arc::default(),
         failures: AtomicU32::new(0),
         waiters: Waiters::default(),
     })

@@ -397,6 +397,57 @@ table! {
     }
 }
 
+table! {
+    endpoints (id) {
+        id -> Text,
+        name -> Text,
+        url -> Text,
+        tenant_id -> Nullable<Text>,
+        kinds -> Nullable<Text>,
+        allow_private -> Bool,
+        secret -> Text,
+        previous_secret -> Nullable<Text>,
+        previous_until -> Nullable<BigInt>,
+        settled_seq -> BigInt,
+        state -> Text,
+        reason -> Nullable<Text>,
+        failures -> BigInt,
+        open_until -> Nullable<BigInt>,
+        revision -> BigInt,
+        fence -> BigInt,
+        lease_until -> BigInt,
+        delivered -> BigInt,
+        given_up -> BigInt,
+        lost -> BigInt,
+        last_success_at -> Nullable<BigInt>,
+        last_failure_at -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        created_by -> Text,
+        created_at -> BigInt,
+    }
+}
+
+table! {
+    endpoint_waiting (endpoint_id, seq) {
+        endpoint_id -> Text,
+        seq -> BigInt,
+        lane -> Text,
+        attempts -> BigInt,
+        since -> Nullable<BigInt>,
+        due_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    endpoint_attempts (endpoint_id, at, seq) {
+        endpoint_id -> Text,
+        at -> BigInt,
+        seq -> BigInt,
+        outcome -> Text,
+        duration_ms -> BigInt,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(inbox, inbox_queue, dead_letters);
 allow_tables_to_appear_in_same_query!(outbox, mails);
 allow_tables_to_appear_in_same_query!(role_mentions, claims);
@@ -427,7 +478,7 @@ mod tests {
         each_database(|database| {
             let tables = selected!(
                 database,
-                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds hold_decisions held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons recipients report_periods audit audit_heads consumers
+                properties inbox inbox_queue dead_letters seen_ids claims directory_moves facts memberships recompute_jobs refused mappings role_holders manual_grants guard_counts holds hold_decisions held_users tenants roles role_mentions outbox mails directory_activity refused_claims event_cursors polled_events comparisons recipients report_periods audit audit_heads consumers endpoints endpoint_waiting endpoint_attempts
             );
             assert_eq!(tables, include_str!("schema.rs").matches("\ntable! {").count());
         });

@@ -103,6 +103,21 @@ pub fn page(
     })
 }
 
+/// The records with these numbers that are stored, in order.
+pub fn these(conn: &mut Conn, seqs: &[i64]) -> QueryResult<Vec<Record>> {
+    let at = time_as_text(conn, "c.at");
+    let rows: Vec<Row> = Rows::of(seqs).integer("wanted", |seq| *seq).load(
+        conn,
+        &format!("SELECT c.seq, {at} AS at, {COLUMNS} FROM {{rows}} JOIN changes c ON c.seq = r.wanted"),
+    )?;
+    let mut records: Vec<Record> = rows.into_iter().map(record).collect();
+    records.sort_by_key(|record| record.seq);
+    Ok(records)
+}
+
+const COLUMNS: &str = "c.tenant_id, c.kind, CAST(c.subject AS text) AS subject, CAST(c.before AS text) AS before, \
+     CAST(c.after AS text) AS after, CAST(c.cause AS text) AS cause";
+
 fn within(
     conn: &mut Conn,
     from: i64,
@@ -120,9 +135,7 @@ fn within(
         .load(
             conn,
             &format!(
-                "SELECT c.seq, {at} AS at, c.tenant_id, c.kind, CAST(c.subject AS text) AS subject, \
-                 CAST(c.before AS text) AS before, CAST(c.after AS text) AS after, CAST(c.cause AS text) AS cause \
-                 FROM {{rows}} JOIN changes c ON c.seq >= r.first AND c.seq <= r.last \
+                "SELECT c.seq, {at} AS at, {COLUMNS} FROM {{rows}} JOIN changes c ON c.seq >= r.first AND c.seq <= r.last \
                  WHERE r.tenant = '' OR c.tenant_id = r.tenant ORDER BY c.seq"
             ),
         )?;

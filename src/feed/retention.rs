@@ -48,8 +48,13 @@ struct Limits {
     confirmed: i64,
 }
 
-/// Deletes one page at most.
-pub fn step(conn: &mut Conn, retention: FeedRetention, now: Timestamp) -> QueryResult<TrimmedFeed> {
+/// Deletes one page at most. `others` are further readers: the last record that each of them does not need any more.
+pub fn step(
+    conn: &mut Conn,
+    retention: FeedRetention,
+    others: &[i64],
+    now: Timestamp,
+) -> QueryResult<TrimmedFeed> {
     let ago = |days: u32| match days {
         0 => Timestamp::from_micros(0),
         days => now.plus_seconds(-i64::from(days) * DAY),
@@ -60,7 +65,8 @@ pub fn step(conn: &mut Conn, retention: FeedRetention, now: Timestamp) -> QueryR
     let ends = head::get(conn)?;
     let reading: Vec<consumers::Consumer> =
         consumers::all(conn)?.into_iter().filter(|consumer| !consumer.is_overtaken(ends)).collect();
-    let confirmed = reading.iter().map(|consumer| consumer.seq).min().unwrap_or(i64::MAX);
+    let others = others.iter().copied().filter(|seq| seq + 1 >= ends.first_seq);
+    let confirmed = reading.iter().map(|consumer| consumer.seq).chain(others).min().unwrap_or(i64::MAX);
     let limits = Limits {
         from: ends.first_seq,
         old: ago(retention.days),

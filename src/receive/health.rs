@@ -6,6 +6,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     web::{self, Data},
 };
+use diesel::QueryResult;
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -13,8 +14,12 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use crate::{
     broker::Source,
-    db::{Database, DbError},
-    feed,
+    db::{Conn, Database, DbError},
+    endpoints::{
+        stored::{self, Endpoint},
+        waiting,
+    },
+    feed::{self, head::FeedHead},
     inbox::{dead_letters, listing, queue, storing::StoringState},
     outbox,
     runtime::clock::{Clock, Timestamp},
@@ -60,6 +65,19 @@ pub(super) struct Standing {
     pub(super) silent: i64,
     pub(super) sync: Sync,
     pub(super) feed: Feed,
+    pub(super) endpoints: Vec<EndpointStanding>,
+}
+
+/// An endpoint of the application.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct EndpointStanding {
+    pub(super) id: String,
+    /// `active`, `paused`, `overtaken` or `disabled`.
+    pub(super) state: &'static str,
+    /// Records after its position.
+    pub(super) lag: i64,
+    /// Records that failed, and later ones of the same people.
+    pub(super) waiting: i64,
 }
 
 /// The change feed and its consumers.
@@ -132,6 +150,7 @@ impl Health {
                     consumers: consumers.map(|one| (one.name.clone(), one.lag(ends))).collect(),
                 };
                 Ok(Standing {
+                    endpoints: endpoints(conn, ends)?,
                     feed,
                     holds: Holds { open, people },
                     inbox: heap(queue::backlog(conn)?),
@@ -159,6 +178,17 @@ impl Health {
     }
 }
 
+fn endpoints(conn: &mut Conn, head: FeedHead) -> QueryResult<Vec<EndpointStanding>> {
+    let waiting = waiting::counts(conn)?;
+    let standing = |one: Endpoint| EndpointStanding {
+        state: one.state(head),
+        lag: one.lag(head),
+        waiting: waiting.iter().find(|(id, ..)| *id == one.id).map_or(0, |(_, count, _)| *count),
+        id: one.id,
+    };
+    Ok(stored::all(conn)?.into_iter().map(standing).collect())
+}
+
 /// Answers that the process is alive. It does not ask the database, so that a supervisor does not restart the process when
 /// the database is away.
 pub(super) async fn alive() -> HttpResponse {
@@ -179,6 +209,7 @@ pub(super) async fn details(health: Data<Health>) -> HttpResponse {
                 "refused": standing.refused,
                 "holds": standing.holds,
                 "sync": standing.sync,
+                "endpoints": standing.endpoints,
             });
             HttpResponse::Ok().content_type("application/json").body(body.to_string())
         }

@@ -11,7 +11,7 @@ use super::{
     problem::Problem,
 };
 use crate::runtime::{
-    gauges::{ConsumerName, Gauges},
+    gauges::{ConsumerName, EndpointId, Gauges},
     metrics::Metrics,
     metrics_text::Exposition,
 };
@@ -56,6 +56,14 @@ fn show(gauges: &Gauges, standing: &Standing) {
     gauges.consumer_lag.clear();
     for (consumer, lag) in &standing.feed.consumers {
         gauges.consumer_lag.get_or_create(&ConsumerName { consumer: consumer.clone() }).set(*lag);
+    }
+    let of_endpoints = [&gauges.endpoint_lag, &gauges.endpoint_waiting, &gauges.endpoint_active];
+    of_endpoints.iter().for_each(|family| family.clear());
+    for one in &standing.endpoints {
+        let id = EndpointId { endpoint: one.id.clone() };
+        gauges.endpoint_lag.get_or_create(&id).set(one.lag);
+        gauges.endpoint_waiting.get_or_create(&id).set(one.waiting);
+        gauges.endpoint_active.get_or_create(&id).set(i64::from(one.state == "active"));
     }
     gauges.polled_age_seconds.set(age(standing.sync.polled_seconds));
     gauges.webhooks_away_seconds.set(age(standing.sync.webhooks_away_seconds));

@@ -123,6 +123,11 @@ impl Clock {
         }
     }
 
+    /// Whether it moves only when a test moves it.
+    pub fn is_fixed(&self) -> bool {
+        matches!(self, Self::Fixed(_))
+    }
+
     /// Advances a fixed clock. Has no effect on the system's clock.
     pub fn advance_seconds(&self, seconds: i64) {
         if let Self::Fixed(micros) = self {

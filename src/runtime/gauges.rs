@@ -15,6 +15,13 @@ pub struct ConsumerName {
     pub consumer: String,
 }
 
+/// The label `endpoint`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct EndpointId {
+    /// The label's value.
+    pub endpoint: String,
+}
+
 /// A number of seconds.
 pub type Seconds = Gauge<f64, AtomicU64>;
 
@@ -53,6 +60,12 @@ pub struct Gauges {
     pub changes_seq: Gauge,
     /// Records that each consumer has not confirmed.
     pub consumer_lag: Family<ConsumerName, Gauge>,
+    /// Records of the change feed after the position of each endpoint.
+    pub endpoint_lag: Family<EndpointId, Gauge>,
+    /// Records of each endpoint that failed, and later ones of the same people.
+    pub endpoint_waiting: Family<EndpointId, Gauge>,
+    /// 1 if an endpoint takes webhooks; 0 if it pauses, is disabled or has lost records.
+    pub endpoint_active: Family<EndpointId, Gauge>,
     /// Seconds since the last read of the API's events.
     pub polled_age_seconds: Seconds,
     /// For how many seconds no webhook has arrived while the API had events.
@@ -83,6 +96,21 @@ impl Gauges {
             "Records of the change feed that a consumer has not confirmed",
             self.consumer_lag.clone(),
         );
+        for (name, help, family) in [
+            (
+                "endpoint_lag",
+                "Records of the change feed after the position of an endpoint",
+                &self.endpoint_lag,
+            ),
+            (
+                "endpoint_waiting",
+                "Records that an endpoint did not take, and later ones of the same people",
+                &self.endpoint_waiting,
+            ),
+            ("endpoint_active", "Whether an endpoint takes webhooks", &self.endpoint_active),
+        ] {
+            registry.register(name, help, family.clone());
+        }
 
         let mut seconds = |name: &str, help: &str, gauge: &Seconds| {
             registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());

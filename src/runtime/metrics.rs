@@ -93,6 +93,8 @@ pub struct Metrics {
     pub differences: Family<Outcome, Counter>,
     /// Heads of the audit trail that were posted to an address: `sent`, `failed`.
     pub heads_posted: Family<Outcome, Counter>,
+    /// Webhooks to endpoints: `delivered`, `failed`, `given_up`, `lost`.
+    pub webhooks: Family<Outcome, Counter>,
     /// About the database.
     pub gauges: Gauges,
 }
@@ -119,6 +121,7 @@ impl Default for Metrics {
             events_missed: Counter::default(),
             differences: Family::default(),
             heads_posted: Family::default(),
+            webhooks: Family::default(),
             gauges: Gauges::default(),
         };
         metrics.register();
@@ -131,7 +134,7 @@ impl Metrics {
     /// A counter that appears with its first event has no growth for `increase()`, so an alert on it would miss that event.
     /// Therefore all known labels begin with 0.
     fn begin(&self) {
-        let outcomes: [(&Family<Outcome, Counter>, &[&'static str]); 5] = [
+        let outcomes: [(&Family<Outcome, Counter>, &[&'static str]); 6] = [
             (&self.deliveries, &["accepted", "duplicate"]),
             (
                 &self.mails,
@@ -140,6 +143,7 @@ impl Metrics {
             (&self.polled, &["read", "new", "failed"]),
             (&self.differences, &["healed", "held"]),
             (&self.heads_posted, &["sent", "failed"]),
+            (&self.webhooks, &["delivered", "failed", "given_up", "lost"]),
         ];
         for (family, outcome) in
             outcomes.iter().flat_map(|(family, all)| all.iter().map(move |one| (family, one)))
@@ -202,6 +206,7 @@ impl Metrics {
             "Heads of the audit trail that were posted, by outcome",
             self.heads_posted.clone(),
         );
+        r.register("webhooks", "Webhooks to endpoints of the application, by outcome", self.webhooks.clone());
         self.gauges.register(r);
     }
 

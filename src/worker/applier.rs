@@ -11,6 +11,7 @@ use std::{
 };
 
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use super::{
     checkpointer::WalGrowth,
@@ -67,6 +68,8 @@ pub struct Applier {
     pub metrics: Arc<Metrics>,
     /// Rung when notices were written.
     pub notices: Wake,
+    /// Notified when rows may have changed.
+    pub changes: Arc<Notify>,
     /// Failed batches in a row.
     pub failures: AtomicU32,
     /// Requests that wait until their delivery is applied.
@@ -139,7 +142,12 @@ impl Applier {
                 self.prefetcher.forget();
                 Err(error)
             }
-            outcome => outcome,
+            outcome => {
+                if matches!(outcome, Ok(ApplyStep::Full | ApplyStep::Worked)) {
+                    self.changes.notify_one();
+                }
+                outcome
+            }
         }
     }
 

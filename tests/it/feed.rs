@@ -27,7 +27,7 @@ fn brief(app: &TestApp, from: usize) -> Vec<String> {
     records(app.database()).iter().skip(from).map(text).collect()
 }
 
-fn member(app: &TestApp) {
+pub fn member(app: &TestApp) {
     app.play(&[
         event("o1", "organization.created", 0, organization("org_1", 0)),
         event("d1", "dsync.activated", 0, directory("dir_1", "org_1", 0)),

@@ -126,6 +126,7 @@ impl TestApp {
             clock: clock.clone(),
             metrics: Arc::clone(&app.metrics),
             notices: Wake::default(),
+            changes: Arc::default(),
             failures: AtomicU32::new(0),
             waiters: app.waiters.clone(),
         };

@@ -29,6 +29,8 @@ mod documents;
 #[cfg(test)]
 mod duplicates;
 #[cfg(test)]
+mod endpoints;
+#[cfg(test)]
 mod feed;
 #[cfg(test)]
 mod fixtures;

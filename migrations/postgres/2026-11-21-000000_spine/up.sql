@@ -424,6 +424,58 @@ CREATE TABLE consumers (
     confirmed_at BIGINT           NOT NULL
 );
 
+-- Addresses of the application to which rosterd posts the records of the feed. All records up to settled_seq are settled, or
+-- are rows of endpoint_waiting. A process that posts has a lease, and writes only while fence (which
+-- grows with each lease) and revision (which grows with each change by an operator) have the numbers that it has read.
+CREATE TABLE endpoints (
+    id              TEXT COLLATE "C" PRIMARY KEY,
+    name            TEXT COLLATE "C" NOT NULL,
+    url             TEXT COLLATE "C" NOT NULL,
+    tenant_id       TEXT COLLATE "C",
+    kinds           TEXT COLLATE "C",
+    allow_private   BOOLEAN          NOT NULL,
+    secret          TEXT COLLATE "C" NOT NULL,
+    previous_secret TEXT COLLATE "C",
+    previous_until  BIGINT,
+    settled_seq     BIGINT           NOT NULL,
+    state           TEXT COLLATE "C" NOT NULL,
+    reason          TEXT COLLATE "C",
+    failures        BIGINT           NOT NULL,
+    open_until      BIGINT,
+    revision        BIGINT           NOT NULL,
+    fence           BIGINT           NOT NULL,
+    lease_until     BIGINT           NOT NULL,
+    delivered       BIGINT           NOT NULL,
+    given_up        BIGINT           NOT NULL,
+    lost            BIGINT           NOT NULL,
+    last_success_at BIGINT,
+    last_failure_at BIGINT,
+    last_error      TEXT COLLATE "C",
+    created_by      TEXT COLLATE "C" NOT NULL,
+    created_at      BIGINT           NOT NULL
+);
+
+-- Records that an endpoint did not take, and later records of the same lane, which wait behind them.
+CREATE TABLE endpoint_waiting (
+    endpoint_id     TEXT COLLATE "C" NOT NULL,
+    seq             BIGINT           NOT NULL,
+    lane            TEXT COLLATE "C" NOT NULL,
+    attempts        BIGINT           NOT NULL,
+    since           BIGINT,
+    due_at          BIGINT,
+    PRIMARY KEY (endpoint_id, seq)
+);
+
+-- Failed attempts, and the successes that ended them.
+CREATE TABLE endpoint_attempts (
+    endpoint_id     TEXT COLLATE "C" NOT NULL,
+    at              BIGINT           NOT NULL,
+    seq             BIGINT           NOT NULL,
+    outcome         TEXT COLLATE "C" NOT NULL,
+    duration_ms     BIGINT           NOT NULL,
+    PRIMARY KEY (endpoint_id, at, seq)
+);
+
 -- Row-level security. A role that reads for the application sees the rows of one tenant, which its session names with
 -- SET rosterd.tenant = '…'; without it, the role sees nothing. The owner of the tables sees all rows. Other roles that see
 -- all rows have policies of their own (src/operator/database_roles.rs).

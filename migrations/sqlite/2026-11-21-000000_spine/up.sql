@@ -419,6 +419,58 @@ CREATE TABLE consumers (
     confirmed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Addresses of the application to which rosterd posts the records of the feed. All records up to settled_seq are settled, or
+-- are rows of endpoint_waiting. A process that posts has a lease, and writes only while fence (which
+-- grows with each lease) and revision (which grows with each change by an operator) have the numbers that it has read.
+CREATE TABLE endpoints (
+    id              TEXT    PRIMARY KEY,
+    name            TEXT    NOT NULL,
+    url             TEXT    NOT NULL,
+    tenant_id       TEXT,
+    kinds           TEXT,
+    allow_private   INTEGER NOT NULL,
+    secret          TEXT    NOT NULL,
+    previous_secret TEXT,
+    previous_until  INTEGER,
+    settled_seq     INTEGER NOT NULL,
+    state           TEXT    NOT NULL,
+    reason          TEXT,
+    failures        INTEGER NOT NULL,
+    open_until      INTEGER,
+    revision        INTEGER NOT NULL,
+    fence           INTEGER NOT NULL,
+    lease_until     INTEGER NOT NULL,
+    delivered       INTEGER NOT NULL,
+    given_up        INTEGER NOT NULL,
+    lost            INTEGER NOT NULL,
+    last_success_at INTEGER,
+    last_failure_at INTEGER,
+    last_error      TEXT,
+    created_by      TEXT    NOT NULL,
+    created_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Records that an endpoint did not take, and later records of the same lane, which wait behind them.
+CREATE TABLE endpoint_waiting (
+    endpoint_id TEXT    NOT NULL,
+    seq         INTEGER NOT NULL,
+    lane        TEXT    NOT NULL,
+    attempts    INTEGER NOT NULL,
+    since       INTEGER,
+    due_at      INTEGER,
+    PRIMARY KEY (endpoint_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Failed attempts, and the successes that ended them.
+CREATE TABLE endpoint_attempts (
+    endpoint_id TEXT    NOT NULL,
+    at          INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,
+    outcome     TEXT    NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    PRIMARY KEY (endpoint_id, at, seq)
+) STRICT, WITHOUT ROWID;
+
 -- How a login becomes a row: one row for each key that a login may bring. For idp_id and email_key, several accounts may
 -- have the key: an active one answers, and of several the newest; if they belong to different persons, nobody may sign in.
 -- + keeps SQLite from reading all users of a tenant, where it has the index of the key.

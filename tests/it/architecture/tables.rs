@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::source::{Source, files, is_test, src};
 
 /// Tables that are not owned by `tables/`, with the directory or file that owns them.
-const OWNERS: [(&str, &[&str]); 5] = [
+const OWNERS: [(&str, &[&str]); 6] = [
     ("inbox", &["inbox", "inbox_queue", "dead_letters", "seen_ids"]),
     ("outbox", &["outbox", "mails"]),
     ("audit", &["audit", "audit_heads"]),
     ("feed", &["changes", "changes_head", "consumers"]),
+    ("endpoints", &["endpoints", "endpoint_waiting", "endpoint_attempts"]),
     ("tables", &[]),
 ];
 

@@ -76,10 +76,24 @@ fn every_list_has_the_keys_and_types_of_its_schema() {
         run(&["mapping", "apply", &file("mapping.toml", MAPPING)]);
         let other = file("other.toml", &MAPPING.replace("[\"member\"]", "[\"owner\"]"));
         let heads = file("heads.json", &run(&["audit", "heads", "--format", "json"]));
+        let endpoint: Value = serde_json::from_str(&run(&[
+            "endpoints",
+            "add",
+            "http://127.0.0.1:9/",
+            "--allow-private",
+            "--format",
+            "json",
+        ]))
+        .unwrap();
+        let endpoint = endpoint["id"].as_str().unwrap().to_owned();
+        let attempt =
+            format!("INSERT INTO endpoint_attempts VALUES ('{endpoint}', 1780272000000000, 1, '500', 12)");
         // A row that differs from the log.
         use diesel::connection::SimpleConnection;
         let drift = "UPDATE users SET job_title = 'changed by hand' WHERE id = 'u36'";
-        app.database().write::<_, DbError>(|conn| Ok(conn.batch_execute(drift)?)).unwrap();
+        app.database()
+            .write::<_, DbError>(|conn| Ok(conn.batch_execute(&format!("{attempt}; {drift}"))?))
+            .unwrap();
 
         let mut compared: BTreeSet<String> = OF_THE_API.iter().map(|name| (*name).to_owned()).collect();
         let b = ["--tenant", "org_b"];
@@ -113,6 +127,22 @@ fn every_list_has_the_keys_and_types_of_its_schema() {
             ("changes-head", &["changes", "head"]),
             ("consumers-add", &["consumers", "add", "billing"]),
             ("consumers-list", &["consumers", "list"]),
+            (
+                "endpoints-add",
+                &[
+                    "endpoints",
+                    "add",
+                    "https://app.example/hook",
+                    "--events",
+                    "user.deprovisioned",
+                    b[0],
+                    b[1],
+                ],
+            ),
+            ("endpoints-list", &["endpoints", "list"]),
+            ("endpoints-attempts", &["endpoints", "attempts", &endpoint]),
+            ("endpoints-test", &["endpoints", "test", &endpoint]),
+            ("endpoints-rotate", &["endpoints", "rotate", &endpoint]),
             ("directories-add", &["directories", "add", b[0], b[1], "--name", "Okta", "--provider", "okta"]),
             ("directories-rotate", &["directories", "rotate", "Okta"]),
             ("tokens-add", &["tokens", "add", b[0], b[1], "--name", "billing"]),

@@ -101,6 +101,7 @@ impl World {
             clock: Clock::fixed(NOW),
             metrics: Arc::new(Metrics::default()),
             notices: Wake::default(),
+            changes: Arc::default(),
             failures: AtomicU32::new(0),
             waiters: Waiters::default(),
         }

@@ -114,6 +114,7 @@ fn another(app: &TestApp) -> Applier {
         metrics: Arc::new(Metrics::default()),
         notices: Wake::default(),
         waiters: Waiters::default(),
+        changes: Arc::default(),
         failures: AtomicU32::new(0),
     }
 }
