@@ -170,13 +170,15 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WA
 ///
 /// Each statement of the data path finds its rows by key, so the best plan is known: an index look-up for each input row.
 /// With its defaults the planner makes a new plan for each batch (an array of known length looks cheaper), which costs more
-/// than a small batch. In a new database without statistics it would also scan whole tables. The index of the key must be
+/// than a small batch. In a new database without statistics it would also scan whole tables. A bitmap of rows has no order,
+/// so a page of a list, or the first members of a group, would cost as much as all of them. The index of the key must be
 /// the only index that begins with these columns.
 const POSTGRES_SETUP: &str = "SET search_path = rosterd_internal, rosterd; SET TimeZone = 'UTC'; SET client_min_messages = warning; \
      SET default_transaction_isolation = 'read committed'; SET standard_conforming_strings = on; \
      SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s'; \
      SET lock_timeout = '20s'; SET application_name = 'rosterd'; SET plan_cache_mode = force_generic_plan; \
-     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+     SET jit = off; \
      SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 2; SET tcp_user_timeout = '20s';";
 
 impl ManageConnection for Manager {

@@ -17,6 +17,11 @@ impl Waiters {
         waiting
     }
 
+    /// Whether a request waits.
+    pub fn any(&self) -> bool {
+        !self.0.lock().is_empty()
+    }
+
     /// Ends the waiting for applied deliveries.
     pub fn applied<'a>(&self, event_keys: impl IntoIterator<Item = &'a str>) {
         let mut waiting = self.0.lock();

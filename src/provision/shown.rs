@@ -15,6 +15,9 @@ use crate::{
 /// The highest number of members in an answer that the client has not asked for by name.
 pub const MOST_MEMBERS: usize = 1_000;
 
+/// One more than that tells that a group has too many.
+pub const MOST_MEMBERS_READ: usize = MOST_MEMBERS + 1;
+
 /// The whole resource, without members. `base` is the address of the directory.
 pub fn whole(resource: &ScimResource, base: &str) -> Object {
     let kind = Kind::of_code(resource.kind);
@@ -57,7 +60,7 @@ pub fn members_wanted(kind: Kind, projection: &Projection) -> usize {
     match kind {
         Kind::User => 0,
         Kind::Group if projection.asks_for("members") => usize::MAX >> 1,
-        Kind::Group if projection.includes("members") => MOST_MEMBERS + 1,
+        Kind::Group if projection.includes("members") => MOST_MEMBERS_READ,
         Kind::Group => 0,
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, dsl::sql,
-    sql_types::Bool,
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    dsl::sql,
+    sql_types::{Bool, Text},
 };
 
 use super::{code, kind};
@@ -95,13 +96,19 @@ pub fn under(
 
 /// The groups that were deleted under these claims, whether or not they were made again.
 pub fn ended_groups(conn: &mut Conn, claim_ids: &[i64]) -> QueryResult<Vec<String>> {
-    facts::table
-        .filter(facts::claim_id.eq_any(claim_ids))
-        .filter(facts::kind.eq(code(EntityKind::Group)))
-        .filter(facts::ended_at.is_not_null())
-        .select(facts::id)
-        .distinct()
-        .load(conn)
+    #[derive(QueryableByName)]
+    struct Ended {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    // The kind is no parameter: a partial index serves only conditions that the planner knows.
+    let sql = format!(
+        "SELECT DISTINCT f.id FROM {{rows}} JOIN facts f ON f.claim_id = r.claim_id AND f.kind = {} \
+         WHERE f.ended_at IS NOT NULL",
+        code(EntityKind::Group)
+    );
+    let found: Vec<Ended> = Rows::of(claim_ids).integer("claim_id", |id| *id).load(conn, &sql)?;
+    Ok(found.into_iter().map(|row| row.id).collect())
 }
 
 const FACT: Upsert<'_> = Upsert {

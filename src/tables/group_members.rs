@@ -59,6 +59,9 @@ pub fn begin_pairs(conn: &mut Serialized<'_>, pairs: &[(&str, &str)]) -> QueryRe
 /// The same for all memberships with facts under these claims, and for groups that were deleted under them: facts from
 /// before such a deletion do not count.
 pub fn begin_claims(conn: &mut Serialized<'_>, claim_ids: &[i64]) -> QueryResult<()> {
+    if claim_ids.is_empty() {
+        return Ok(());
+    }
     #[derive(QueryableByName)]
     struct Under {
         #[diesel(sql_type = Text)]
@@ -85,17 +88,18 @@ struct Member {
     user_id: String,
 }
 
-/// The view's definition without DISTINCT, which would read all of it for each selection.
-const SHOWN: &str = "JOIN claims c ON c.id = m.claim_id \
-     JOIN users u ON u.tenant_id = c.tenant_id AND u.id = m.user_id AND u.status = 'active' \
-     JOIN groups g ON g.tenant_id = c.tenant_id AND g.id = m.group_id \
-     WHERE m.added AND (u.former_at IS NULL OR (m.at, m.event) > (u.former_at, u.former_event)) \
-     AND NOT EXISTS (SELECT 1 FROM memberships n JOIN claims d ON d.id = n.claim_id \
-     WHERE n.group_id = m.group_id AND n.user_id = m.user_id AND d.tenant_id = c.tenant_id \
-     AND (n.at, n.event) > (m.at, m.event)) \
-     AND NOT EXISTS (SELECT 1 FROM facts f JOIN claims e ON e.id = f.claim_id \
-     WHERE f.id = m.group_id AND f.kind = 3 AND e.tenant_id = c.tenant_id \
-     AND (f.ended_at, f.ended_event) >= (m.at, m.event))";
+/// The view's definition without DISTINCT, which would read all of it for each selection. Scalar selects find each row by its
+/// whole key: of a join, PostgreSQL makes a scan of all users for each selection as long as the tables have no statistics.
+const SHOWN: &str = "SELECT m.tenant_id, m.group_id, m.user_id FROM near m \
+     WHERE (SELECT u.status = 'active' AND (u.former_at IS NULL OR (m.at, m.event) > (u.former_at, u.former_event)) \
+     FROM users u WHERE u.tenant_id = m.tenant_id AND u.id = m.user_id) \
+     AND (SELECT g.id FROM groups g WHERE g.tenant_id = m.tenant_id AND g.id = m.group_id) IS NOT NULL \
+     AND NOT EXISTS (SELECT 1 FROM memberships n WHERE n.group_id = m.group_id AND n.user_id = m.user_id \
+     AND (n.at, n.event) > (m.at, m.event) \
+     AND (SELECT d.tenant_id FROM claims d WHERE d.id = n.claim_id) = m.tenant_id) \
+     AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.id = m.group_id AND f.kind = 3 \
+     AND (f.ended_at, f.ended_event) >= (m.at, m.event) \
+     AND (SELECT e.tenant_id FROM claims e WHERE e.id = f.claim_id) = m.tenant_id)";
 
 fn shown(conn: &mut Conn, selections: &[&Selection], joined: &str) -> QueryResult<Vec<Member>> {
     let part = |one: &'_ Selection, place: usize| -> String { one.get(place).cloned().unwrap_or_default() };
@@ -103,7 +107,9 @@ fn shown(conn: &mut Conn, selections: &[&Selection], joined: &str) -> QueryResul
     Rows::of(&pairs).text("group_id", |pair| &pair.0).text("user_id", |pair| &pair.1).load(
         conn,
         &format!(
-            "SELECT c.tenant_id, m.group_id, m.user_id FROM {{rows}} JOIN memberships m ON {joined} {SHOWN}"
+            "WITH near AS MATERIALIZED (SELECT m.group_id, m.user_id, m.at, m.event, \
+             (SELECT c.tenant_id FROM claims c WHERE c.id = m.claim_id) AS tenant_id \
+             FROM {{rows}} JOIN memberships m ON {joined} WHERE m.added) {SHOWN}"
         ),
     )
 }

@@ -44,6 +44,10 @@ pub struct GrantOwner {
     pub person_id: String,
 }
 
+/// Each half of the search has an index.
+const GIVEN: &str = "g.tenant_id, g.person_id, m.person_id AS given_to, m.user_id AS given_for, m.role_slug, m.reason, \
+     m.granted_by, m.granted_at FROM given g JOIN manual_grants m ON m.tenant_id = g.tenant_id";
+
 /// The grants of these users by (tenant, person), sorted by role: grants to the person, and grants to this user under
 /// another person id of the same person (the set). A grant to a former bearer of the id does not count. Also returns
 /// the grants that must [`follow`] the person.
@@ -57,9 +61,11 @@ pub fn of(
         .text("person_id", |(owner, _)| &owner.person_id)
         .load(
             conn,
-            "SELECT r.tenant_id, r.person_id, m.person_id AS given_to, m.user_id AS given_for, m.role_slug, m.reason, m.granted_by, \
-             m.granted_at FROM {rows} \
-             JOIN manual_grants m ON m.tenant_id = r.tenant_id AND (m.person_id = r.person_id OR m.user_id = r.user_id)",
+            &format!(
+                "WITH given AS MATERIALIZED (SELECT r.tenant_id, r.user_id, r.person_id FROM {{rows}}) \
+                 SELECT {GIVEN} AND m.person_id = g.person_id UNION ALL \
+                 SELECT {GIVEN} AND m.user_id = g.user_id AND m.person_id <> g.person_id"
+            ),
         )?;
     let known: HashMap<(&str, &str), &(GrantOwner, BTreeSet<String>)> =
         users.iter().map(|user| ((user.0.tenant_id.as_str(), user.0.user_id.as_str()), user)).collect();

@@ -61,6 +61,18 @@ pub fn all(conn: &mut Conn, group_id: &str) -> QueryResult<Vec<String>> {
     Ok(ids(found))
 }
 
+/// Those of these groups that have at most `most` members.
+pub fn small_groups(conn: &mut Conn, group_ids: &[&str], most: usize) -> QueryResult<Vec<String>> {
+    let found: Vec<Id> = Rows::of(group_ids).text("group_id", |id| id).load(
+        conn,
+        &format!(
+            "SELECT r.group_id AS id FROM {{rows}} WHERE (SELECT m.member_id FROM scim_members m \
+             WHERE m.group_id = r.group_id ORDER BY m.member_id LIMIT 1 OFFSET {most}) IS NULL"
+        ),
+    )?;
+    Ok(ids(found))
+}
+
 /// The members of groups with their kinds, at most `limit` of each group.
 pub fn of_groups(conn: &mut Conn, group_ids: &[&str], limit: usize) -> QueryResult<Vec<ScimMember>> {
     let mut members = Vec::new();

@@ -157,8 +157,11 @@ pub fn page(
         .load(
             conn,
             &format!(
-                "SELECT {COLUMNS} FROM {{rows}} JOIN scim_resources s ON s.directory_id = r.directory_id \
-                 AND s.kind = r.kind AND s.id > r.after AND NOT s.deleted ORDER BY s.id LIMIT {limit} OFFSET {skip}"
+                // Not a join: its rows would have no order, so each page would sort all that follow.
+                "WITH place AS MATERIALIZED (SELECT r.directory_id, r.kind, r.after FROM {{rows}}) \
+                 SELECT {COLUMNS} FROM scim_resources s WHERE s.directory_id = (SELECT p.directory_id FROM place p) \
+                 AND s.kind = (SELECT p.kind FROM place p) AND s.id > (SELECT p.after FROM place p) \
+                 AND NOT s.deleted ORDER BY s.id LIMIT {limit} OFFSET {skip}"
             ),
         )
 }

@@ -52,6 +52,9 @@ const PATIENCE: u32 = 3;
 const GATHER: Duration = Duration::from_millis(4);
 const GATHER_ON_SQLITE: Duration = Duration::from_millis(50);
 
+/// How often, in such a pause, the thread looks whether a client waits.
+const LOOKS: u32 = 4;
+
 /// The duration of the last batch, divided by this, is the pause after a full batch while deliveries arrive. Receivers
 /// have the machine in that time, because a broker waits for them. The pause is limited by [`GATHER_ON_SQLITE`].
 const PAUSE_DIVISOR: u32 = 2;
@@ -106,7 +109,7 @@ impl Applier {
                 }
                 Ok(ApplyStep::Worked) => {
                     pause = PAUSE;
-                    wake.pause(self.gather());
+                    self.gather(wake);
                 }
                 Ok(ApplyStep::Idle) => {
                     pause = PAUSE;
@@ -180,8 +183,18 @@ impl Applier {
 
     /// Without this pause a batch would contain only the events that arrived during the last one. Statements and
     /// commits for a few events would take most of the time, and receivers would wait for them.
-    fn gather(&self) -> Duration {
-        if self.database.has_one_writer() { GATHER_ON_SQLITE } else { GATHER }
+    ///
+    /// A client that waits for the application of its write ends the pause.
+    fn gather(&self, wake: &Wake) {
+        let length = if self.database.has_one_writer() { GATHER_ON_SQLITE } else { GATHER };
+        let until = Instant::now() + length;
+        while !self.waiters.any() && !wake.is_stopping() {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return;
+            }
+            wake.pause(rest.min(length / LOOKS));
+        }
     }
 
     fn recompute_step(&self, now: Timestamp) -> Result<bool, ApplyError> {

@@ -204,7 +204,15 @@ impl Source {
         let mut members: HashMap<String, Vec<Value>> = HashMap::new();
         match self {
             Self::Directory(of) => {
-                for member in scim_members::of_groups(conn, group_ids, limit)? {
+                // Of a large group, nobody is shown unless all are wanted; to read them takes long.
+                let small = match limit {
+                    0..=shown::MOST_MEMBERS_READ => {
+                        scim_members::small_groups(conn, group_ids, shown::MOST_MEMBERS)?
+                    }
+                    _ => group_ids.iter().map(|id| (*id).to_owned()).collect(),
+                };
+                let small: Vec<&str> = small.iter().map(String::as_str).collect();
+                for member in scim_members::of_groups(conn, &small, limit)? {
                     let shown = shown::member(&member, &of.base);
                     members.entry(member.group_id).or_default().push(shown);
                 }
