@@ -2,6 +2,7 @@
 //! its time limit and a crash lose nothing: a delivery gets 200 only after its commit.
 
 mod reload;
+mod start_error;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -13,17 +14,13 @@ use std::{
 use crate::{
     apply::{Batch, prefetch_batch::Prefetcher},
     config::{Config, MailSettings},
-    db::{
-        Database, DbError,
-        migrate::{MigrateError, migrate},
-        probe,
-    },
+    db::{Database, migrate::migrate, probe},
     decide::{Rules, Tenancy},
     inbox::{
         arrivals::Arrivals, bytes_in_flight::Room, group_commit::Appender, memory_queue::MemoryQueue,
         storing::StoringState, waiters::Waiters,
     },
-    notify::{Notifier, NotifyError},
+    notify::Notifier,
     operator::holds,
     provision::writer::Writer,
     receive::{self, Health, HttpLimits, Receiver, ScimParts},
@@ -32,9 +29,7 @@ use crate::{
     worker::{
         applier::Applier,
         checkpointer::{self, WalGrowth},
-        endpoint_sender,
-        event_poller::{self, ApiReaderError},
-        heads_sender, notifier,
+        endpoint_sender, event_poller, heads_sender, notifier,
     },
 };
 use actix_web::dev::ServerHandle;
@@ -42,59 +37,7 @@ use reload::Reloadable;
 use tokio::sync::Notify;
 
 pub use reload::Reloaded;
-
-/// Why the service does not start. The operator reads this text.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No webhook secret is set: no signature could be checked.
-    #[error(
-        "no webhook secret is set: set WORKOS_WEBHOOK_SECRET (or workos.webhook_secrets) to the secret that the WorkOS dashboard shows for this endpoint"
-    )]
-    NoSecret,
-    /// The schema could not be brought up to date.
-    #[error("{0}")]
-    Schema(#[from] MigrateError),
-    /// The database failed.
-    #[error("{0}")]
-    Database(#[from] DbError),
-    /// The tenancy differs from the stored one.
-    #[error(
-        "this database was set up with tenancy = \"{was}\"; set it back, or start with an empty database"
-    )]
-    Tenancy { was: String },
-    /// An address could not be bound.
-    #[error(
-        "cannot listen on {address}: {error}; if another process uses this address, stop it, or set {variable} to another address"
-    )]
-    Listen { address: SocketAddr, variable: &'static str, error: std::io::Error },
-    /// The mail settings cannot work.
-    #[error("{0}")]
-    Mail(#[from] NotifyError),
-    /// The reader of the broker's API could not start.
-    #[error("{0}")]
-    Api(#[from] ApiReaderError),
-    /// The operating system refused a thread or a socket.
-    #[error("the service could not start: {0}")]
-    System(#[from] std::io::Error),
-}
-
-impl StartError {
-    /// Whether the next start fails in the same way, until somebody corrects the settings.
-    pub fn is_about_settings(&self) -> bool {
-        match self {
-            Self::NoSecret | Self::Tenancy { .. } | Self::Mail(_) => true,
-            Self::Schema(_) | Self::Database(_) | Self::Listen { .. } | Self::Api(_) | Self::System(_) => {
-                false
-            }
-        }
-    }
-}
-
-impl From<diesel::result::Error> for StartError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
+pub use start_error::StartError;
 
 /// A running service.
 pub struct App {
@@ -306,7 +249,6 @@ fn scim_parts(
     let parts = ScimParts {
         database: database.clone(),
         writer,
-        waiters: waiters.clone(),
         clock: clock.clone(),
         base_url: config.scim.base_url.clone(),
         room: Room::new(config.http.max_bytes_in_flight.max(config.scim.max_body_bytes)),

@@ -1,6 +1,7 @@
-//! Texts: invisible characters, CSV, differences of lines, and similar names; pure.
+//! Texts: invisible characters, CSV, differences of lines, similar names, and causes of errors; pure.
 
 pub(crate) mod csv;
+pub(crate) mod error_causes;
 pub(crate) mod line_diff;
 pub(crate) mod nearest;
 

@@ -4,7 +4,7 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Querya
 
 use super::head::FeedHead;
 use crate::{
-    db::{Conn, schema::consumers},
+    db::{Conn, bulk::Rows, schema::consumers},
     runtime::clock::Timestamp,
 };
 
@@ -43,18 +43,18 @@ pub fn get(conn: &mut Conn, name: &str) -> QueryResult<Option<Consumer>> {
     consumers::table.find(name).first(conn).optional()
 }
 
-/// Adds a consumer. Returns false if the name is known.
+/// Adds a consumer. Returns false if the name is known, also if another process has added it meanwhile.
 pub fn add(conn: &mut Conn, name: &str, seq: i64, now: Timestamp) -> QueryResult<bool> {
-    if get(conn, name)?.is_some() {
-        return Ok(false);
-    }
-    let row = (
-        consumers::name.eq(name),
-        consumers::seq.eq(seq),
-        consumers::created_at.eq(now.micros()),
-        consumers::confirmed_at.eq(now.micros()),
-    );
-    Ok(diesel::insert_into(consumers::table).values(row).execute(conn)? > 0)
+    let added = Rows::of(&[name])
+        .text("name", |name| name)
+        .integer("seq", |_| seq)
+        .integer("now", |_| now.micros())
+        .execute(
+            conn,
+            "INSERT INTO consumers (name, seq, created_at, confirmed_at) \
+             SELECT r.name, r.seq, r.now, r.now FROM {rows} WHERE true ON CONFLICT DO NOTHING",
+        )?;
+    Ok(added > 0)
 }
 
 /// Stores the last record that a consumer has processed. Returns false if there is no such consumer.

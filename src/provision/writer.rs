@@ -20,7 +20,12 @@ use super::{
 };
 use crate::{
     db::{Database, DbError},
-    inbox::{bytes_in_flight::RoomTaken, group_commit::NotStored, insert::append_within, waiters::Waiters},
+    inbox::{
+        bytes_in_flight::RoomTaken,
+        group_commit::NotStored,
+        insert::append_within,
+        waiters::{Waiters, Waiting},
+    },
     runtime::{failpoint, wake::Wake},
     scim::ScimError,
     tables::scim_resources,
@@ -35,16 +40,16 @@ pub struct Accepted {
     /// The result.
     pub written: Written,
     /// Ends when the delivery is applied; `None` if nothing has changed.
-    pub applied: Option<oneshot::Receiver<()>>,
+    pub applied: Option<Waiting>,
 }
 
 type Outcome = Result<Accepted, WriteError>;
-type Waiting = (Write, oneshot::Sender<Outcome>, RoomTaken);
+type Queued = (Write, oneshot::Sender<Outcome>, RoomTaken);
 
 /// The sender to the thread; cheap to clone. The thread ends when all clones are dropped.
 #[derive(Clone)]
 pub struct Writer {
-    queue: SyncSender<Waiting>,
+    queue: SyncSender<Queued>,
 }
 
 impl Writer {
@@ -73,9 +78,9 @@ impl Writer {
     }
 }
 
-fn run(database: &Database, waiting: &Receiver<Waiting>, wake: &Wake, waiters: &Waiters) {
+fn run(database: &Database, waiting: &Receiver<Queued>, wake: &Wake, waiters: &Waiters) {
     while let Ok(first) = waiting.recv() {
-        let batch: Vec<Waiting> =
+        let batch: Vec<Queued> =
             std::iter::once(first).chain(waiting.try_iter().take(MOST_WRITES - 1)).collect();
         let (mut writes, mut answers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for (write, answer, room) in batch {
@@ -117,8 +122,7 @@ fn not_stored(error: &DbError) -> WriteError {
 }
 
 fn commit(database: &Database, writes: &[Write], waiters: &Waiters) -> Result<Vec<Outcome>, DbError> {
-    let mut events = Vec::new();
-    let committed = database.write::<_, DbError>(|conn| {
+    database.write::<_, DbError>(|conn| {
         let directories: BTreeSet<&str> = writes.iter().map(|write| write.directory_id.as_str()).collect();
         scim_resources::lock(conn, &directories.into_iter().collect::<Vec<_>>())?;
         let mut shelf = Shelf::default();
@@ -130,7 +134,6 @@ fn commit(database: &Database, writes: &[Write], waiters: &Waiters) -> Result<Ve
                     deliveries.extend(delivery);
                     // Before the commit: another thread may apply the delivery at once.
                     let applied = written.event.as_deref().map(|event| waiters.wait_for(event));
-                    events.extend(written.event.clone());
                     Ok(Accepted { written, applied })
                 }
                 Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
@@ -141,9 +144,5 @@ fn commit(database: &Database, writes: &[Write], waiters: &Waiters) -> Result<Ve
         append_within(conn, &deliveries)?;
         failpoint::reach("provisioning");
         Ok(outcomes)
-    });
-    if committed.is_err() {
-        events.iter().for_each(|event| waiters.forget(event));
-    }
-    committed
+    })
 }

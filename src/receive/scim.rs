@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod bulk;
 mod gate;
+mod known_tokens;
 mod pages;
 mod route;
 mod write;
@@ -21,7 +22,7 @@ use actix_web::{
 use super::HttpLimits;
 use crate::{
     db::Database,
-    inbox::{bytes_in_flight::Room, waiters::Waiters},
+    inbox::bytes_in_flight::Room,
     provision::writer::Writer,
     runtime::{
         clock::Clock,
@@ -39,8 +40,6 @@ pub struct ScimParts {
     pub database: Database,
     /// Carries out writes.
     pub writer: Writer,
-    /// Waits for the application of writes.
-    pub waiters: Waiters,
     /// The time of reception.
     pub clock: Clock,
     /// The address of the service for clients; `None`: as each request names it.

@@ -8,6 +8,7 @@ use reqwest::{Client, StatusCode, Url};
 use super::SimulateError;
 use super::event::Event;
 use super::sign::{SIGNATURE_HEADER, Signer};
+use crate::text::error_causes::with_causes;
 
 /// How long a broker waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,16 +92,4 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 fn says_duplicate(body: &[u8]) -> bool {
     const WORD: &[u8] = b"\"duplicate\"";
     body.windows(WORD.len()).any(|part| part == WORD)
-}
-
-/// The error with its causes. reqwest's own text has none.
-fn with_causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

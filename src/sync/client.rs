@@ -20,6 +20,7 @@ use crate::{
         api::{Page, Question},
     },
     runtime::clock::Timestamp,
+    text::error_causes::with_causes,
 };
 
 /// A page of a hundred users with large attributes is a few megabytes.
@@ -186,7 +187,7 @@ impl Client {
     async fn attempt(&self, question: &Question) -> Result<Vec<u8>, Attempt> {
         let broken = |error: reqwest::Error| {
             // The URL of a request contains no secret, but it is long.
-            let error = ApiError::Unreachable(causes(&error.without_url()));
+            let error = ApiError::Unreachable(with_causes(&error.without_url()));
             Attempt::Again(Failure::Broken, error)
         };
         let mut url = self
@@ -233,15 +234,4 @@ impl Client {
 enum Attempt {
     Again(Failure, ApiError),
     Final(ApiError),
-}
-
-/// reqwest's own text omits the causes.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

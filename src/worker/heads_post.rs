@@ -5,6 +5,8 @@ use std::{io, time::Duration};
 use reqwest::header::CONTENT_TYPE;
 use tokio::runtime::Runtime;
 
+use crate::text::error_causes::with_causes;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -36,20 +38,10 @@ impl HeadsPost {
         match self.runtime.block_on(async { request.send().await }) {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("the address for the heads answers {}", answer.status())),
-            Err(error) => {
-                Err(format!("the address for the heads does not answer: {}", causes(&error.without_url())))
-            }
+            Err(error) => Err(format!(
+                "the address for the heads does not answer: {}",
+                with_causes(&error.without_url())
+            )),
         }
     }
-}
-
-/// The error with its causes, of which the last one says most.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

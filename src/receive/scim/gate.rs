@@ -1,18 +1,19 @@
 //! The gate: a client's token opens one directory, or reads one tenant.
 //!
-//! A token is looked up by its digest. All refusals have one answer, which says nothing about directories and tenants. Known
-//! tokens are kept in memory for a second, so that a fast client needs no look-up for each request, and look-ups of unknown
-//! texts are bounded.
+//! A token is looked up by its digest. All refusals have one answer, which says nothing about directories and tenants. A token
+//! that was looked up counts for a second, so that a fast client needs no look-up for each request. Look-ups of unknown texts
+//! are bounded.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 use actix_web::{HttpRequest, http::header, web};
 use parking_lot::Mutex;
 
-use super::{answer::failed, route::Owner};
+use super::{
+    answer::failed,
+    known_tokens::{Check, KnownTokens},
+    route::Owner,
+};
 use crate::{
     db::{Database, DbError},
     provision::token::{digest, is_well_formed},
@@ -21,10 +22,6 @@ use crate::{
     tables::scim_tokens::{self, ScimToken},
 };
 
-/// How long a token is kept in memory. A revoked token opens nothing after this time.
-const KEPT: Duration = Duration::from_secs(1);
-/// The most look-ups of unknown tokens in a second.
-const MOST_UNKNOWN: u32 = 200;
 /// The time between two records of a token's use, in seconds.
 const USE_SECONDS: i64 = 60;
 
@@ -41,21 +38,14 @@ pub struct Client {
 pub struct Gate {
     database: Database,
     clock: Clock,
-    kept: Mutex<HashMap<Vec<u8>, (ScimToken, Instant)>>,
+    tokens: Mutex<KnownTokens<ScimToken>>,
     used: Mutex<HashMap<String, Timestamp>>,
-    unknown: Mutex<(Option<Instant>, u32)>,
 }
 
 impl Gate {
     /// A gate without known tokens.
     pub fn new(database: Database, clock: Clock) -> Self {
-        Self {
-            database,
-            clock,
-            kept: Mutex::default(),
-            used: Mutex::default(),
-            unknown: Mutex::new((None, 0)),
-        }
+        Self { database, clock, tokens: Mutex::default(), used: Mutex::default() }
     }
 
     /// Lets a client in, or refuses with 401.
@@ -85,38 +75,23 @@ impl Gate {
     }
 
     async fn token(&self, digest: &[u8]) -> Result<Option<ScimToken>, ScimError> {
-        if let Some((token, since)) = self.kept.lock().get(digest)
-            && since.elapsed() < KEPT
-        {
-            return Ok(Some(token.clone()));
-        }
-        if self.is_flooded() {
-            return Err(ScimError::of(429, "too many requests with unknown tokens; wait, then try again"));
+        let check = self.tokens.lock().check(digest, Instant::now());
+        match check {
+            Check::Valid(token) => return Ok(Some(token)),
+            Check::Refuse => {
+                return Err(ScimError::of(
+                    429,
+                    "too many requests with unknown tokens; wait, then try again",
+                ));
+            }
+            Check::LookUp => {}
         }
         let (database, wanted) = (self.database.clone(), digest.to_vec());
         let read = move || database.read::<_, DbError>(|conn| Ok(scim_tokens::by_digest(conn, &wanted)?));
         let found =
             web::block(read).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let mut kept = self.kept.lock();
-        match &found {
-            Some(token) => {
-                kept.retain(|_, (_, since)| since.elapsed() < KEPT);
-                kept.insert(digest.to_vec(), (token.clone(), Instant::now()));
-            }
-            None => {
-                let mut unknown = self.unknown.lock();
-                if unknown.0.is_none_or(|since| since.elapsed() >= KEPT) {
-                    *unknown = (Some(Instant::now()), 0);
-                }
-                unknown.1 += 1;
-            }
-        }
+        self.tokens.lock().note(digest, found.as_ref(), Instant::now());
         Ok(found)
-    }
-
-    fn is_flooded(&self) -> bool {
-        let unknown = self.unknown.lock();
-        unknown.0.is_some_and(|since| since.elapsed() < KEPT) && unknown.1 >= MOST_UNKNOWN
     }
 
     /// Records the use of a token, at most once a minute, after the answer. A lost record does no harm.

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use actix_web::web::{self, Payload};
 use serde_json::{Value, json};
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use super::{
     Visit,
@@ -17,7 +14,7 @@ use super::{
 use crate::{
     broker::Source,
     db::DbError,
-    inbox::{bytes_in_flight::RoomTaken, queue},
+    inbox::{bytes_in_flight::RoomTaken, queue, waiters::Waiting},
     provision::{
         Kind,
         request::{Change, Write, without_passwords},
@@ -95,8 +92,8 @@ impl Visit<'_> {
         let write = self.write_of(wished)?;
         let accepted = self.scim.parts.writer.write(write, room).await.map_err(of_write)?;
         let Accepted { written, applied } = accepted;
-        if let (Some(applied), Some(event)) = (applied, &written.event) {
-            self.wait(applied, event).await;
+        if let (Some(waiting), Some(event)) = (applied, &written.event) {
+            self.wait(waiting, event).await;
         }
         let resource = written.resource;
         let version = Some(resource.version);
@@ -145,11 +142,11 @@ impl Visit<'_> {
 
     /// Waits until the delivery is applied, by this process or by another one. After the time limit the write is answered
     /// all the same: it is durable.
-    async fn wait(&self, mut applied: oneshot::Receiver<()>, event: &str) {
+    async fn wait(&self, mut waiting: Waiting, event: &str) {
         let parts = &self.scim.parts;
         let until = Instant::now() + parts.apply_timeout;
         while Instant::now() < until {
-            if timeout(LOOK, &mut applied).await.is_ok() {
+            if timeout(LOOK, waiting.applied()).await.is_ok() {
                 return;
             }
             let (database, event) = (parts.database.clone(), event.to_owned());
@@ -160,7 +157,6 @@ impl Visit<'_> {
                 break;
             }
         }
-        parts.waiters.forget(event);
     }
 }
 

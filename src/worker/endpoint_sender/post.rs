@@ -12,9 +12,12 @@ use reqwest::{
 };
 
 use super::resolver::PublicOnly;
-use crate::endpoints::{
-    address::{self, private_host},
-    answer::{self, Outcome},
+use crate::{
+    endpoints::{
+        address::{self, private_host},
+        answer::{self, Outcome},
+    },
+    text::error_causes::with_causes,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -94,7 +97,7 @@ impl Poster {
             .header("webhook-timestamp", signed.seconds)
             .header("webhook-signature", signed.signature)
             .body(signed.body);
-        request.send().await.map_err(|error| causes(&error.without_url()))
+        request.send().await.map_err(|error| with_causes(&error.without_url()))
     }
 }
 
@@ -109,15 +112,4 @@ async fn read(mut answer: Response) -> (Outcome, String) {
         read += part.len();
     }
     (answer::meaning(status, asked.as_deref()), status.to_string())
-}
-
-/// The error with its causes, of which the last one says most.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
