@@ -17,7 +17,7 @@ use server::Contender;
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// What is measured, and where.
+/// The contenders and sizes of a run, and the places of its programs.
 pub struct Options {
     pub rosterd: PathBuf,
     pub peers: PathBuf,

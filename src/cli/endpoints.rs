@@ -47,7 +47,7 @@ enum Verb {
     Remove { id: String },
     /// Send webhooks again to an endpoint that was disabled or pauses
     Enable { id: String },
-    /// Send no webhooks to an endpoint; records wait for it as long as retention allows
+    /// Send no webhooks to an endpoint; its position stays, but retention does not wait for it
     Disable {
         id: String,
         /// For the list

@@ -1,4 +1,4 @@
-//! What the answer to a webhook means. The file is pure.
+//! The meaning of an answer to a webhook. The file is pure.
 
 /// The result of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,7 +47,7 @@ struct Lane {
     due_at: Option<Timestamp>,
 }
 
-/// What became of a record that was sent.
+/// The result for a record that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is settled.

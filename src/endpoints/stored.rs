@@ -365,7 +365,7 @@ pub fn release_all(conn: &mut Conn) -> QueryResult<()> {
     Ok(())
 }
 
-/// What a process learned by requests since the last write.
+/// The results of requests since the last write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The changes of rows.

@@ -78,7 +78,7 @@ impl From<diesel::result::Error> for SendError {
     }
 }
 
-/// What all tasks use.
+/// The parts that all tasks share.
 #[derive(Clone)]
 struct Shared {
     database: Database,

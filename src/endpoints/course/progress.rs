@@ -1,4 +1,4 @@
-//! What a course must write into the tables. The file is pure.
+//! The changes that a course must write into the tables. The file is pure.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub struct Counts {
     pub lost: i64,
 }
 
-/// What changed since the last write.
+/// The changes since the last write.
 #[derive(Debug)]
 pub(super) struct Unstored {
     pub(super) changed: BTreeSet<i64>,
@@ -66,7 +66,7 @@ impl Course {
         delivered + given_up + lost
     }
 
-    /// What must be written; `None` if nothing changed. The caller writes it, or drops the course.
+    /// The changes to be written; `None` if nothing changed. The caller writes it, or drops the course.
     pub fn progress(&mut self) -> Option<Progress> {
         self.store_the_oldest();
         let now = (self.settled_seq(), self.circuit);

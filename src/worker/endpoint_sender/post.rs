@@ -41,7 +41,7 @@ pub struct Signed {
 /// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// What follows from it.
+    /// Its meaning.
     pub outcome: Outcome,
     /// The status, or why there is none. It has no part of the URL.
     pub text: String,
